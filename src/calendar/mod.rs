@@ -1,0 +1,37 @@
+//! The field's vocabulary and algorithms: weeks, zones, frames, counting, choosing.
+//!
+//! Pure and deterministic: no I/O, no async, no clock; the same input (and seed) gives the same bytes.
+//! The way through it: a [`Week`] is what a user stores, a [`Frame`] is what is searched, its
+//! [`Projector`] turns each attendee's week into a [`Grid`] over the frame, [`heat`] counts grids and
+//! [`rank`] chooses slots. `tests/calendar.rs` holds all of it against a brute-force twin.
+
+mod bits;
+mod chooser;
+mod clock;
+mod counter;
+pub mod day;
+pub mod fault;
+pub mod frame;
+mod frame_clock;
+pub mod grid;
+pub mod heat;
+mod preference;
+mod projector;
+pub mod rank;
+mod score;
+pub mod week;
+pub mod week_format;
+mod week_reading;
+mod window;
+pub mod zone;
+
+pub use day::Day;
+pub use fault::Fault;
+pub use frame::{Frame, Projector, WindowError, iso_week};
+pub use grid::Grid;
+pub use heat::{common, free_count};
+pub use rank::{Ask, Attendee, Choice, Factor, Preference, Slot, suggest};
+pub use week::{Week, packed};
+pub use week_format::{Days, Format, days, parse as parse_week};
+pub use window::YEARS;
+pub use zone::{Zone, ZoneError};

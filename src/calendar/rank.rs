@@ -1,0 +1,207 @@
+//! Choosing slots: the question, the rules of the pick, the answer.
+
+use super::chooser::Chooser;
+use super::frame::Frame;
+use super::grid::Grid;
+use serde::Serialize;
+use std::ops::Range;
+
+pub use super::preference::Preference;
+
+/// One who is to come.
+#[derive(Clone, Debug, Default)]
+pub struct Attendee {
+    /// Which slot they like.
+    pub preference: Preference,
+    /// The quarters of the frame in which they can meet.
+    pub free: Grid,
+    /// Those in which they can but would rather not. Not looked at yet: a candidate needs everybody
+    /// `free`.
+    pub if_needed: Grid,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// How to pick; `None` leaves it to the attendees' own preferences.
+    pub pick: Option<Preference>,
+    /// Feeds every random draw; the same seed draws the same slots on every machine.
+    pub seed: u64,
+    /// Length of a slot in quarters; 0 counts as 1.
+    pub duration: usize,
+    /// Slots start on multiples of this many quarters (1, 2 or 4) past the hour.
+    pub step: usize,
+    /// How many slots at most; `None` for the pick's own default.
+    pub limit: Option<usize>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The slots, best first in the order of the pick; none overlaps another.
+    pub slots: Vec<Slot>,
+    /// The pick that was used; `None` if the attendees' preferences differ and each chose one slot.
+    pub pick: Option<Preference>,
+    /// Whether a slot was drawn at random, so that the seed matters.
+    pub random_used: bool,
+    /// The longest run of quarters common to all.
+    pub longest_common: usize,
+}
+
+/// One slot of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Its quarters in the frame.
+    pub quarters: Range<usize>,
+    /// The preference that chose it.
+    pub pick: Preference,
+    /// Higher is better; below 2^53; comparable within one answer.
+    pub score: u64,
+    /// What the score is the sum of, highest tier first.
+    pub factors: Vec<Factor>,
+}
+
+/// One part of a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Factor {
+    /// `free`, `if_needed`, `preference` or `time`.
+    pub name: &'static str,
+    /// What it adds to the score.
+    pub value: u64,
+}
+
+/// Chooses slots in which every attendee is free throughout.
+pub fn suggest(frame: &Frame, attendees: &[Attendee], ask: &Ask) -> Choice {
+    let common = common(attendees);
+    let mut chooser = Chooser::new(frame, attendees, &common, ask);
+    let mut preferences: Vec<Preference> = Vec::new();
+    for attendee in attendees {
+        if !preferences.contains(&attendee.preference) {
+            preferences.push(attendee.preference);
+        }
+    }
+    let pick = match (ask.pick, preferences.as_slice()) {
+        (Some(pick), _) => Some(pick),
+        (None, []) => Some(Preference::default()),
+        (None, [shared]) => Some(*shared),
+        (None, _) => None,
+    };
+    let slots: Vec<Slot> = match pick {
+        Some(pick) => {
+            std::iter::from_fn(|| chooser.next(pick)).take(ask.limit.unwrap_or(pick.default_limit())).collect()
+        }
+        None => preferences
+            .into_iter()
+            .filter_map(|preference| chooser.next(preference))
+            .take(ask.limit.unwrap_or(usize::MAX))
+            .collect(),
+    };
+    Choice {
+        random_used: slots.iter().any(|slot| slot.pick == Preference::Random),
+        slots,
+        pick,
+        longest_common: common.runs().map(|run| run.len()).max().unwrap_or(0),
+    }
+}
+
+/// The quarters in which every attendee is free.
+fn common(attendees: &[Attendee]) -> Grid {
+    let Some((first, rest)) = attendees.split_first() else {
+        return Grid::default();
+    };
+    let mut common = first.free.clone();
+    rest.iter().for_each(|one| common.and(&one.free));
+    common
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ask, Attendee, Choice, Frame, Grid, Preference, suggest};
+    use jiff::civil::date;
+
+    fn attendee(preference: Preference, free: &[(usize, usize)]) -> Attendee {
+        let mut grid = Grid::empty(672);
+        free.iter().for_each(|run| grid.insert(run.0..run.1));
+        Attendee { preference, free: grid, ..Attendee::default() }
+    }
+
+    fn chosen(attendees: &[Attendee], ask: Ask) -> Choice {
+        suggest(&Frame::typical_week(None, date(2026, 1, 1)), attendees, &ask)
+    }
+
+    fn starts(choice: &Choice) -> Vec<usize> {
+        choice.slots.iter().map(|slot| slot.quarters.start).collect()
+    }
+
+    /// One hour, on any quarter.
+    fn hour(pick: Option<Preference>, limit: Option<usize>) -> Ask {
+        Ask { pick, limit, duration: 4, step: 1, ..Ask::default() }
+    }
+
+    #[test]
+    fn slots_of_one_answer_do_not_overlap() {
+        let one = [attendee(Preference::First, &[(10, 20), (30, 34)])];
+        let first = chosen(&one, hour(Some(Preference::First), Some(9)));
+        assert_eq!(starts(&first), [10, 14, 30]);
+        let last = chosen(&one, hour(Some(Preference::Last), Some(9)));
+        assert_eq!(starts(&last), [30, 16, 12]);
+        assert_eq!(first.longest_common, 10);
+        assert!(!first.random_used);
+    }
+
+    #[test]
+    fn equal_preferences_are_the_pick_with_its_own_limit() {
+        let two = |preference| [attendee(preference, &[(0, 80)]), attendee(preference, &[(8, 90)])];
+        let best = chosen(&two(Preference::Best), hour(None, None));
+        assert_eq!((best.pick, starts(&best)), (Some(Preference::Best), vec![8, 12, 16, 20, 24]));
+        let last = chosen(&two(Preference::Last), hour(None, None));
+        assert_eq!((last.pick, starts(&last)), (Some(Preference::Last), vec![76]));
+    }
+
+    #[test]
+    fn different_preferences_choose_one_slot_each_in_order_of_appearance() {
+        let wishes = [Preference::Last, Preference::First, Preference::Last];
+        let people = wishes.map(|wish| attendee(wish, &[(36, 48)]));
+        let choice = chosen(&people, hour(None, None));
+        assert_eq!((choice.pick, starts(&choice)), (None, vec![44, 36]));
+        assert_eq!(starts(&chosen(&people, hour(None, Some(1)))), [44]);
+        // The only slot is chosen once.
+        let people = wishes.map(|wish| attendee(wish, &[(36, 41)]));
+        assert_eq!(starts(&chosen(&people, hour(None, None))), [37]);
+    }
+
+    #[test]
+    fn random_slots_follow_from_the_seed_on_every_machine() {
+        let one = [attendee(Preference::Random, &[(0, 400)])];
+        let drawn = |seed| starts(&chosen(&one, Ask { seed, ..hour(None, Some(4)) }));
+        assert_eq!(drawn(7), DRAWN_BY_7);
+        assert_ne!(drawn(8), DRAWN_BY_7);
+        assert!(chosen(&one, hour(None, None)).random_used);
+    }
+
+    /// Never to change: answers are repeated by their seed.
+    const DRAWN_BY_7: [usize; 4] = [150, 274, 333, 389];
+
+    #[test]
+    fn best_weighs_what_people_prefer_before_what_is_early() {
+        let three = [Preference::Last, Preference::Last, Preference::First];
+        let people = three.map(|wish| attendee(wish, &[(0, 100)]));
+        let choice = chosen(&people, hour(Some(Preference::Best), Some(1)));
+        assert_eq!(starts(&choice), [95]);
+        let slot = &choice.slots[0];
+        let factors = slot.factors.iter().map(|factor| (factor.name, factor.value));
+        let expected = [("free", 300_000_000_000), ("if_needed", 0), ("preference", 660_000), ("time", 576)];
+        assert_eq!(factors.collect::<Vec<_>>(), expected);
+        assert_eq!(slot.score, 300_000_660_576);
+    }
+
+    #[test]
+    fn without_people_or_common_time_there_is_no_slot() {
+        let nobody = chosen(&[], hour(None, None));
+        assert_eq!((nobody.slots.len(), nobody.longest_common), (0, 0));
+        let never = [(0, 50), (60, 90)].map(|free| attendee(Preference::Best, &[free]));
+        assert!(chosen(&never, hour(None, None)).slots.is_empty());
+        let too_long = Ask { duration: usize::MAX, ..hour(None, None) };
+        assert!(chosen(&never[..1], too_long).slots.is_empty());
+    }
+}

@@ -1,0 +1,206 @@
+//! Time zones: an IANA name and the rules behind it, from the database compiled in.
+
+use super::fault::shortened;
+use jiff::civil::Date;
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use jiff::{Timestamp, civil::DateTime, tz::Offset};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
+
+/// A time zone of the IANA database; cheap to clone, equal by name.
+///
+/// Only the database compiled in is asked, so every machine gives the same answers.
+#[derive(Clone, Debug)]
+pub struct Zone(TimeZone);
+
+/// The text names no time zone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown time zone {found:?}: use an IANA name such as Europe/Paris")]
+pub struct ZoneError {
+    /// What was given, shortened.
+    found: String,
+}
+
+/// A stretch of time in which a zone's offset stays the same; Unix seconds, half-open.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment {
+    pub start: i64,
+    pub end: i64,
+    /// Wall clock minus UTC, in seconds.
+    pub offset: i64,
+}
+
+impl Zone {
+    /// Reads an IANA name in any case; the database's own spelling is kept.
+    ///
+    /// # Errors
+    /// For everything that is no such name: fixed offsets (`+05:30`), paths, abbreviations, nothing.
+    pub fn parse(text: &str) -> Result<Zone, ZoneError> {
+        // jiff keeps the zones it has parsed, so a name that was seen before costs one binary search.
+        let zone = TimeZoneDatabase::bundled().get(text).ok().map(Zone);
+        zone.filter(|zone| zone.is_a_place()).ok_or_else(|| ZoneError { found: shortened(text).into_owned() })
+    }
+
+    /// `UTC`.
+    pub fn utc() -> Zone {
+        Zone(TimeZone::UTC)
+    }
+
+    /// The IANA name.
+    pub fn name(&self) -> &str {
+        // `parse` lets nothing in that has no name.
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// Two names of the database stand for "no zone was set".
+    fn is_a_place(&self) -> bool {
+        !self.0.is_unknown() && self.0.iana_name().is_some_and(|name| name != "Factory")
+    }
+
+    /// The date on the wall clock at an instant.
+    pub fn date_at(&self, instant: Timestamp) -> Date {
+        self.0.to_datetime(instant).date()
+    }
+
+    /// Wall clock minus UTC at an instant, in seconds.
+    pub(super) fn offset_at(&self, second: i64) -> i64 {
+        i64::from(self.0.to_offset(timestamp(second)).seconds())
+    }
+
+    /// The first instant of a date: midnight (the earlier of two), or where a gap over midnight ends.
+    pub(super) fn start_of_day(&self, date: Date) -> i64 {
+        let midnight = date.at(0, 0, 0, 0);
+        match self.0.to_ambiguous_timestamp(midnight).offset() {
+            AmbiguousOffset::Unambiguous { offset } => second_at(midnight, offset),
+            AmbiguousOffset::Fold { before, .. } => second_at(midnight, before),
+            AmbiguousOffset::Gap { before, after } => {
+                // Read with the later offset, a midnight that does not exist lies before the jump.
+                let eve = timestamp(second_at(midnight, after));
+                let jump = self.0.following(eve).next();
+                jump.map_or(second_at(midnight, before), |jump| jump.timestamp().as_second())
+            }
+        }
+    }
+
+    /// 12:00 of a date.
+    pub(super) fn noon(&self, date: Date) -> i64 {
+        let noon = date.at(12, 0, 0, 0);
+        match self.0.to_ambiguous_timestamp(noon).offset() {
+            AmbiguousOffset::Unambiguous { offset: before }
+            | AmbiguousOffset::Fold { before, .. }
+            | AmbiguousOffset::Gap { before, .. } => second_at(noon, before),
+        }
+    }
+
+    /// The segments that make up `start..end` (Unix seconds); none if that is empty.
+    pub(super) fn segments(&self, start: i64, end: i64) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        let mut at = Segment { start, end, offset: self.offset_at(start) };
+        for transition in self.0.following(timestamp(start)) {
+            let jump = transition.timestamp().as_second();
+            if jump >= end {
+                break;
+            }
+            segments.push(Segment { end: jump, ..at });
+            at.start = jump;
+            at.offset = i64::from(transition.offset().seconds());
+        }
+        if at.start < end {
+            segments.push(at);
+        }
+        segments
+    }
+}
+
+/// The instant of a Unix second. Those of a frame (years 1970..=2199) are always in jiff's range.
+pub(super) fn timestamp(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
+}
+
+/// The Unix second at which clocks `offset` from UTC show `wall`.
+fn second_at(wall: DateTime, offset: Offset) -> i64 {
+    let as_utc = wall.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+    as_utc.as_secs() - i64::from(offset.seconds())
+}
+
+impl PartialEq for Zone {
+    fn eq(&self, other: &Zone) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Zone {}
+
+impl Hash for Zone {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl Serialize for Zone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Zone, D::Error> {
+        Zone::parse(&Cow::<str>::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Zone, ZoneError};
+    use jiff::civil::{Date, date};
+    use serde_json::json;
+
+    fn midnight(zone: &str, date: Date) -> Result<String, ZoneError> {
+        Ok(super::timestamp(Zone::parse(zone)?.start_of_day(date)).to_string())
+    }
+
+    #[test]
+    fn a_name_is_read_in_any_case_and_keeps_its_own_spelling() -> Result<(), ZoneError> {
+        assert_eq!(Zone::parse("europe/BERLIN")?.name(), "Europe/Berlin");
+        assert_eq!(Zone::parse("utc")?, Zone::utc());
+        assert_eq!(json!(Zone::parse("asia/kolkata")?), "Asia/Kolkata");
+        assert!(serde_json::from_value::<Zone>(json!("Europe/Paris")).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        let bad = ["", " ", "+05:30", "GMT+25", "Mars/Olympus", "../../etc/passwd", "Etc/Unknown"];
+        for text in bad.into_iter().chain(["Factory", "Europe/", "/etc/localtime", "Z", "\0"]) {
+            assert!(Zone::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_error_shows_the_text_and_a_way_out() {
+        let error = Zone::parse(&"x".repeat(1000)).err().map(|error| error.to_string());
+        let shown = format!("{}…", "x".repeat(40));
+        let text = format!("unknown time zone {shown:?}: use an IANA name such as Europe/Paris");
+        assert_eq!(error, Some(text));
+    }
+
+    #[test]
+    fn a_day_starts_at_its_first_instant() -> Result<(), ZoneError> {
+        // Midnight does not exist, exists twice, and the whole day does not exist.
+        let gap = midnight("America/Sao_Paulo", date(2017, 10, 15))?;
+        assert_eq!(gap, "2017-10-15T03:00:00Z");
+        let fold = midnight("America/Havana", date(2026, 11, 1))?;
+        assert_eq!(fold, "2026-11-01T04:00:00Z");
+        let skipped = midnight("Pacific/Apia", date(2011, 12, 30))?;
+        assert_eq!(skipped, midnight("Pacific/Apia", date(2011, 12, 31))?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_day_starts_where_a_gap_over_midnight_ends() -> Result<(), ZoneError> {
+        // 23:30 jumped to 00:30: the date's first instant shows 00:30.
+        assert_eq!(midnight("America/Toronto", date(1919, 3, 31))?, "1919-03-31T04:30:00Z");
+        Ok(())
+    }
+}
