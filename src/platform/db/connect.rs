@@ -1,0 +1,163 @@
+//! Opening databases: pools, the settings of each connection, migrations.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use diesel::ConnectionResult;
+use diesel::result::ConnectionError;
+use diesel_async::pooled_connection::deadpool::Pool;
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+
+use super::{CHECKOUT, Engine, Lite};
+use crate::config::Settings;
+
+/// `busy_timeout` first: setting WAL may itself find the file locked. FULL: an answered write outlives a power cut.
+const PRAGMAS: &str =
+    "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;";
+/// Readers beside the one writer, so that a slow read holds up no other.
+const SQLITE_READERS: usize = 8;
+/// The lock that lets one replica migrate while the others wait; any number that nothing else in the database uses.
+const MIGRATION_LOCK: i64 = 0x5732_4d65_6574;
+
+/// Brings the schema up to date: safe when several replicas start at once, and when nothing is to be done.
+///
+/// # Errors
+/// A database that cannot be reached, or a migration that fails.
+pub async fn migrate(settings: &Settings, migrations: EmbeddedMigrations) -> anyhow::Result<()> {
+    let applied = match settings.sqlite_path() {
+        Some(path) => {
+            make_folder(&path)?;
+            let conn = establish_sqlite(&sqlite_url(&path)?)
+                .await
+                .with_context(|| format!("cannot open {}", path.display()))?;
+            AsyncMigrationHarness::new(conn).run_pending_migrations(migrations).map(|versions| versions.len())
+        }
+        None => {
+            // no time limit: waiting for the replica that migrates is right; the lock ends with this connection
+            let mut conn =
+                establish_postgres(postgres_config(settings, 0)?).await.context("cannot connect to PostgreSQL")?;
+            conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
+            AsyncMigrationHarness::new(conn).run_pending_migrations(migrations).map(|versions| versions.len())
+        }
+    };
+    let applied = applied.map_err(|why| anyhow::anyhow!("a migration failed: {why}"))?;
+    if applied > 0 {
+        tracing::info!(applied, "the database schema is up to date");
+    }
+    Ok(())
+}
+
+/// Makes the folder that a database file lies in, and names it.
+///
+/// # Errors
+/// A folder that cannot be made.
+pub fn make_folder(database: &Path) -> anyhow::Result<&Path> {
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // what is in there is nobody else's business on this machine
+    let private = || DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    private().with_context(|| format!("cannot make the data directory {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Makes the pools.
+pub(super) fn open(settings: &Settings) -> anyhow::Result<Engine> {
+    let limits = &settings.database;
+    Ok(match settings.sqlite_path() {
+        Some(path) => Engine::Sqlite { readers: sqlite_pool(&path, SQLITE_READERS)?, writer: sqlite_pool(&path, 1)? },
+        None => Engine::Postgres(postgres_pool(postgres_config(settings, limits.statement_ms)?, limits.pool_size)?),
+    })
+}
+
+fn sqlite_url(path: &Path) -> anyhow::Result<String> {
+    path.to_str()
+        .map(str::to_owned)
+        .with_context(|| format!("the path of the database is not UTF-8: {}", path.display()))
+}
+
+fn sqlite_pool(path: &Path, size: usize) -> anyhow::Result<Pool<Lite>> {
+    let mut config = ManagerConfig::<Lite>::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(|path| async move { establish_sqlite(path).await }.boxed());
+    let manager = AsyncDieselConnectionManager::new_with_config(sqlite_url(path)?, config);
+    Ok(Pool::builder(manager).max_size(size).build()?)
+}
+
+async fn establish_sqlite(path: &str) -> ConnectionResult<Lite> {
+    let mut conn = Lite::establish(path).await?;
+    conn.batch_execute(PRAGMAS).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+/// A dead peer is noticed in seconds, not in the kernel's quarter of an hour.
+fn postgres_config(settings: &Settings, statement_ms: u64) -> anyhow::Result<tokio_postgres::Config> {
+    let url = &settings.database.url;
+    let mut config =
+        tokio_postgres::Config::from_str(url.expose()).with_context(|| format!("database.url is {url}"))?;
+    let options = format!("{} -c statement_timeout={statement_ms}", config.get_options().unwrap_or_default());
+    config
+        .options(options.trim())
+        .application_name("w2meet")
+        .connect_timeout(CHECKOUT)
+        .tcp_user_timeout(Duration::from_secs(2))
+        .keepalives_idle(Duration::from_secs(5))
+        .keepalives_interval(Duration::from_secs(1))
+        .keepalives_retries(3);
+    Ok(config)
+}
+
+fn postgres_pool(config: tokio_postgres::Config, size: usize) -> anyhow::Result<Pool<AsyncPgConnection>> {
+    let home = Handle::current();
+    let mut setup = ManagerConfig::<AsyncPgConnection>::default();
+    setup.recycling_method = RecyclingMethod::Fast;
+    // A connection's driver lives on the runtime that opened it: not on a server's worker thread, whose end would end it.
+    setup.custom_setup = Box::new(move |_| {
+        let opening = home.spawn(establish_postgres(config.clone()));
+        async move { opening.await.map_err(|why| ConnectionError::BadConnection(why.to_string()))? }.boxed()
+    });
+    let manager = AsyncDieselConnectionManager::new_with_config(String::new(), setup);
+    Ok(Pool::builder(manager).max_size(size).build()?)
+}
+
+async fn establish_postgres(config: tokio_postgres::Config) -> ConnectionResult<AsyncPgConnection> {
+    let opened = config.connect(tokio_postgres::NoTls).await;
+    // with its causes: what the server says is the last of them
+    let told = |why| ConnectionError::BadConnection(format!("{:#}", anyhow::Error::from(why)));
+    let (client, connection) = opened.map_err(told)?;
+    AsyncPgConnection::try_from_client_and_connection(client, connection).await
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::sql_types::{Integer, Text};
+    use diesel_async::RunQueryDsl;
+
+    use super::establish_sqlite;
+
+    #[derive(diesel::QueryableByName)]
+    struct Pragmas {
+        #[diesel(sql_type = Integer)]
+        synchronous: i32,
+        #[diesel(sql_type = Text)]
+        journal_mode: String,
+    }
+
+    #[actix_rt::test]
+    async fn an_answered_write_to_sqlite_outlives_a_power_cut() -> Result<(), Box<dyn std::error::Error>> {
+        let path = std::env::temp_dir().join(format!("w2meet-pragmas-{:016x}.db", rand::random::<u64>()));
+        let mut conn = establish_sqlite(path.to_str().unwrap_or_default()).await?;
+        let asked = diesel::sql_query("SELECT * FROM pragma_synchronous, pragma_journal_mode");
+        let found: Pragmas = asked.get_result(&mut conn).await?;
+        assert_eq!((found.synchronous, found.journal_mode.as_str()), (2, "wal"), "FULL, with a write-ahead log");
+        drop(conn);
+        std::fs::remove_file(path)?;
+        Ok(())
+    }
+}

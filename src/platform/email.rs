@@ -1,0 +1,177 @@
+//! The canonical e-mail address: the public key of a user, the same text however it was typed.
+
+use std::fmt;
+
+use email_address::{EmailAddress, Options};
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+/// Octets an address may have (RFC 5321, 4.5.3.1.3, less the angle brackets).
+const LONGEST: usize = 254;
+
+/// A canonical address: the domain in lower-case ASCII (UTS 46), the local part in NFC, and in lower case if it is ASCII.
+///
+/// Letters beyond ASCII keep their case in the local part: folding them would make one mailbox of two.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Email(String);
+
+/// Why a text is no address that we take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not an e-mail address that can be used here: {0}")]
+pub struct NotAnEmail(&'static str);
+
+impl Email {
+    /// Brings what was typed into its canonical form.
+    ///
+    /// # Errors
+    /// [`NotAnEmail`] for anything but `local@domain.tld`: quoted local parts, IP literals, display names, control characters.
+    pub fn parse(typed: &str) -> Result<Email, NotAnEmail> {
+        if let Some(email) = Email::plain(typed) {
+            return Ok(email);
+        }
+        if typed.len() > 4 * LONGEST {
+            return Err(NotAnEmail("it is longer than 254 octets"));
+        }
+        if typed.chars().any(is_hidden) {
+            return Err(NotAnEmail(
+                "it holds control characters, slashes or characters that change the direction of text",
+            ));
+        }
+        let (local, domain) = typed.rsplit_once('@').ok_or(NotAnEmail("it has no @"))?;
+        let composed: String = local.nfc().collect();
+        // A few signs, such as the Kelvin sign, become plain letters by NFC: that would make one mailbox of two.
+        let local = if composed.is_ascii() { local } else { &composed };
+        if local.starts_with('"') {
+            return Err(NotAnEmail("quoted local parts are not taken"));
+        }
+        let local = if local.is_ascii() { local.to_ascii_lowercase() } else { local.to_owned() };
+        let domain = idna::domain_to_ascii_strict(domain).map_err(|_| NotAnEmail("its domain is not valid"))?;
+        let canonical = format!("{local}@{domain}");
+        if canonical.len() > LONGEST {
+            return Err(NotAnEmail("it is longer than 254 octets"));
+        }
+        let strict = Options::default().with_required_tld().without_domain_literal().without_display_text();
+        EmailAddress::parse_with_options(&canonical, strict)
+            .map_err(|_| NotAnEmail("it must look like name@example.com"))?;
+        Ok(Email(canonical))
+    }
+
+    /// The common case at once: `[a-z0-9._-]`, no empty or dashed label, a top level of letters. Nothing else is decided here.
+    fn plain(typed: &str) -> Option<Email> {
+        let (local, domain) = typed.split_once('@')?;
+        let word = |label: &str| {
+            label.len() <= 60
+                && label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+                && !label.is_empty()
+        };
+        let label = |label: &str| {
+            label.len() <= 60 && !label.is_empty() && label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9'))
+        };
+        let (rest, top) = domain.rsplit_once('.')?;
+        let plain = typed.len() <= 200
+            && local.len() <= 60
+            && local.split('.').all(word)
+            && rest.split('.').all(label)
+            && top.len() >= 2
+            && top.bytes().all(|b| b.is_ascii_lowercase());
+        plain.then(|| Email(typed.to_owned()))
+    }
+
+    /// The canonical text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands before the `@`.
+    pub fn local_part(&self) -> &str {
+        self.0.rsplit_once('@').map_or(self.as_str(), |(local, _)| local)
+    }
+
+    /// For a segment of a path (RFC 3986, 3.3): only unreserved characters stay as they are.
+    pub fn path_segment(&self) -> String {
+        use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+        const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+        utf8_percent_encode(&self.0, SEGMENT).to_string()
+    }
+}
+
+/// C0, C1, slashes, and the controls that turn text round (Unicode's Bidi_Control).
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '/' | '\\' | '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Email;
+
+    fn canonical(typed: &str) -> Option<String> {
+        Email::parse(typed).ok().map(|email| email.to_string())
+    }
+
+    #[test]
+    fn spellings_of_one_mailbox_are_one_address() {
+        assert_eq!(canonical("Ana@Example.COM").as_deref(), Some("ana@example.com"));
+        assert_eq!(canonical("jose\u{301}@example.com"), canonical("josé@example.com"));
+        assert_eq!(canonical("a@exämple.de").as_deref(), Some("a@xn--exmple-cua.de"));
+        assert_eq!(canonical("a+x@b.co").as_deref(), Some("a+x@b.co"));
+    }
+
+    #[test]
+    fn letters_beyond_ascii_are_never_folded_into_ascii() {
+        assert_ne!(canonical("\u{212a}im@c.de"), canonical("kim@c.de"));
+        assert_ne!(canonical("mıke@c.de"), canonical("mike@c.de"));
+    }
+
+    #[test]
+    fn what_is_no_plain_mailbox_is_refused() {
+        let long_local = format!("{}@b.co", "a".repeat(65));
+        let long_label = format!("a@{}.co", "b".repeat(64));
+        for typed in [
+            "",
+            "a",
+            "@",
+            "a@b",
+            "a@[127.0.0.1]",
+            "X <a@c.de>",
+            "a@c.de.",
+            "\"a b\"@c.de",
+            "a..b@c.de",
+            ".a@c.de",
+            "a.@c.de",
+            "a@-c.de",
+            "a@@c.de",
+            "a b@c.de",
+            "a@c.de,b@c.de",
+            "a@c.de\r\nBcc: x@y.zz",
+            "a\0@c.de",
+            "a\u{202e}@c.de",
+            "a/b@c.de",
+            "a\\b@c.de",
+            "' OR '1'='1",
+            &long_local,
+            &long_label,
+        ] {
+            assert_eq!(canonical(typed), None, "{typed:?}");
+        }
+        assert!(canonical(&format!("{}@b.co", "a".repeat(64))).is_some());
+    }
+
+    #[test]
+    fn the_quick_road_agrees_with_the_careful_one() {
+        for typed in ["ana@example.com", "a.b_c@x1.y2.org", "a@xn--exmple-cua.de", "a@b.c0m", "a@1.co"] {
+            if let Some(quick) = Email::plain(typed) {
+                let mut shouted = typed.to_uppercase();
+                shouted.make_ascii_uppercase();
+                assert_eq!(Email::parse(&shouted), Ok(quick), "{typed}");
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The type of a row in the table of roles, and what a role is given when it starts.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use actix_web::web::ServiceConfig;
+
+use crate::config::Settings;
+use crate::platform::replicas::Replicas;
+
+/// One row of the table of roles (`roles::ALL`).
+pub struct Role {
+    /// What `--role` says, and the folder in `src/roles/`.
+    pub name: &'static str,
+    /// One line for `--help`.
+    pub about: &'static str,
+    /// Where it listens when its callers run elsewhere and nothing else is configured.
+    pub port: u16,
+    /// The roles it cannot work without.
+    pub calls: &'static [&'static str],
+    /// The roles it asks when they are there, and does without when not.
+    pub observes: &'static [&'static str],
+    /// Whether it keeps a cache that all its replicas must share.
+    pub keeps_cache: bool,
+    /// Whether its paths are the public ones; an inner role's are, without their `/api`.
+    pub faces_clients: bool,
+    /// Builds what it needs and says what to serve; connects to nothing yet.
+    pub open: fn(&Context) -> anyhow::Result<Service>,
+}
+
+/// What an opened role serves.
+pub struct Service {
+    /// Registers the routes; called once on every worker thread.
+    pub routes: Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>,
+    /// Completes when the role is ready to work; retries by itself whatever may heal.
+    pub prepare: Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>,
+}
+
+impl Service {
+    /// A role that is ready as soon as it listens.
+    pub fn stateless(context: &Context, routes: fn(&mut ServiceConfig, &Context)) -> Service {
+        let context = context.clone();
+        Service { routes: Arc::new(move |cfg| routes(cfg, &context)), prepare: Box::pin(async { Ok(()) }) }
+    }
+}
+
+/// What a role is given at start.
+#[derive(Clone)]
+pub struct Context {
+    /// The role itself.
+    pub role: &'static Role,
+    /// The effective settings.
+    pub settings: Arc<Settings>,
+    /// Where every role that it may call answers.
+    pub book: Arc<AddressBook>,
+    /// How far the process is.
+    pub lifecycle: Arc<Lifecycle>,
+}
+
+/// The replicas of each role, as configured or as really bound in this process.
+#[derive(Default)]
+pub struct AddressBook(pub BTreeMap<&'static str, Arc<Replicas>>);
+
+impl AddressBook {
+    /// The replicas of a role; none if it is neither configured nor here.
+    pub fn find(&self, role: &str) -> Option<&Arc<Replicas>> {
+        self.0.get(role)
+    }
+}
+
+/// How far the process is: starting until all its roles are prepared, then ready, then draining.
+#[derive(Default)]
+pub struct Lifecycle(AtomicUsize);
+
+/// A stage of [`Lifecycle`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Listening; connecting and migrating.
+    Starting,
+    /// Working.
+    Ready,
+    /// Finishing what is in flight.
+    Draining,
+}
+
+impl Lifecycle {
+    /// Where the process is.
+    pub fn stage(&self) -> Stage {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Stage::Starting,
+            1 => Stage::Ready,
+            _ => Stage::Draining,
+        }
+    }
+    /// Moves on; never back.
+    pub fn reach(&self, stage: Stage) {
+        self.0.fetch_max(stage as usize, Ordering::Relaxed);
+    }
+}
