@@ -1,0 +1,208 @@
+//! The endpoints of the user role: extract, call, answer.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{ETAG, IF_NONE_MATCH, LINK, LOCATION};
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use serde_json::json;
+
+use super::api::{LookupRequest, ROLE};
+use super::model::{NewUser, Profile, User};
+use super::store::{Stop, Users};
+use crate::calendar::{Days, Format, parse_week};
+use crate::platform::cache::aside::{Aside, Missing, Written};
+use crate::platform::db::Error;
+use crate::platform::email::Email;
+use crate::platform::extract::{Fields, JsonBody, email_in_path, format, parsed};
+use crate::platform::health::Report;
+use crate::platform::preconditions::{IfMatch, Tags};
+use crate::platform::problem::{BAD_REQUEST, Problem};
+
+type Cached = Data<Aside<Users>>;
+type Answer = Result<HttpResponse, Problem>;
+
+const PAGE: u64 = 50;
+
+/// `POST /users`
+pub async fn create_user(req: HttpRequest, users: Cached, JsonBody(body): JsonBody) -> Answer {
+    let format = asked_format(&req)?;
+    let new = NewUser::read(body)?;
+    let user = write(&users, &new.email, async |barred| users.source().create(&new, barred).await).await?;
+    let mut answer = HttpResponse::Created();
+    answer.insert_header((LOCATION, format!("/api/users/{}", user.email.path_segment())));
+    Ok(show(answer, &user, format))
+}
+
+/// `GET /users/{email}`
+pub async fn find_user(req: HttpRequest, users: Cached) -> Answer {
+    let (email, format) = asked(&req)?;
+    let user = find(&users, &email).await?;
+    Ok(unless_known(&req, &user)?.unwrap_or_else(|| show(HttpResponse::Ok(), &user, format)))
+}
+
+/// `PATCH /users/{email}`, an RFC 7396 merge patch
+pub async fn update_user(req: HttpRequest, users: Cached, JsonBody(patch): JsonBody) -> Answer {
+    let (email, format) = asked(&req)?;
+    let user = change(&req, &users, &email, |user| user.profile().patched(patch.clone())).await?;
+    Ok(show(HttpResponse::Ok(), &user, format))
+}
+
+/// `DELETE /users/{email}`
+pub async fn delete_user(req: HttpRequest, users: Cached) -> Answer {
+    let (email, _) = asked(&req)?;
+    let guard = IfMatch::read(&req)?;
+    let gone = async |barred| users.source().delete(&email, barred, |version| guard.check(version)).await;
+    write(&users, &email, gone).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET /users/{email}/availability`
+pub async fn find_availability(req: HttpRequest, users: Cached) -> Answer {
+    let (email, format) = asked(&req)?;
+    let user = find(&users, &email).await?;
+    Ok(unless_known(&req, &user)?.unwrap_or_else(|| show_week(&user, format)))
+}
+
+/// `PUT /users/{email}/availability`
+pub async fn replace_availability(req: HttpRequest, users: Cached, JsonBody(body): JsonBody) -> Answer {
+    let (email, format) = asked(&req)?;
+    let week = parse_week(&body)
+        .map_err(|faults| Problem::validation(faults.into_iter().map(|fault| fault.under("#")).collect()))?;
+    let replaced = |user: &User| Ok(Profile { availability: week, ..user.profile() });
+    let user = change(&req, &users, &email, replaced).await?;
+    Ok(show_week(&user, format))
+}
+
+/// `GET /users`, a page in the order of creation
+pub async fn list_users(req: HttpRequest, users: Cached) -> Answer {
+    let mut fields = Fields::of_query(&req, None);
+    let format = fields.optional("format", format).unwrap_or_default();
+    let limit = fields.number("limit", 1..=200).unwrap_or(PAGE);
+    let cursor = fields.optional("cursor", parsed("not_a_cursor", |text| Ok::<_, String>(text.to_owned())));
+    let cursor = fields.finish(Some(cursor))?;
+    let after = match &cursor {
+        Some(text) => uuid::Uuid::parse_str(text)
+            .map_err(|_| Problem::new(BAD_REQUEST, "this cursor is none of ours; take it from the Link header"))?
+            .to_string(),
+        None => String::new(),
+    };
+    let page = users.source().page(&after, limit as i64).await.map_err(|why| why.problem(users.source().db.name()))?;
+    let mut answer = HttpResponse::Ok();
+    if let Some(last) = page.last().filter(|_| page.len() as u64 == limit) {
+        answer.insert_header((
+            LINK,
+            format!("</api/users?limit={limit}&format={}&cursor={}>; rel=\"next\"", format.name(), last.id),
+        ));
+    }
+    let shown: Vec<_> = page.iter().map(|user| user.public(format)).collect();
+    Ok(answer.json(json!({ "users": shown })))
+}
+
+/// `POST /internal/users/lookup`
+pub async fn lookup_users(users: Cached, body: Bytes) -> Answer {
+    let LookupRequest { emails } = serde_json::from_slice(&body)
+        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no lookup: {why}")))?;
+    let keys: Vec<&str> = emails.iter().map(Email::as_str).collect();
+    let found = users.get(&keys).await.map_err(|why| unavailable(&users, why))?;
+    let unknown: Vec<&Email> = emails.iter().zip(&found).filter(|(_, user)| user.is_none()).map(|(it, _)| it).collect();
+    // what the cache holds is JSON already: it is passed on as it is
+    let known: Vec<&[u8]> = found.iter().flatten().map(AsRef::as_ref).collect();
+    let mut answer = b"{\"users\":[".to_vec();
+    answer.extend(known.join(&b","[..]));
+    answer.extend_from_slice(b"],\"unknown\":");
+    serde_json::to_writer(&mut answer, &unknown).map_err(Problem::internal)?;
+    answer.push(b'}');
+    Ok(HttpResponse::Ok().content_type("application/json").body(answer))
+}
+
+/// `GET /health`
+pub async fn health(users: Cached) -> HttpResponse {
+    let (db, cache) = (&users.source().db, users.cache());
+    let (db_health, cache_health) = futures_util::future::join(db.health(), cache.health()).await;
+    let report =
+        Report::new(ROLE, vec![(db.name().to_owned(), db_health)], vec![(cache.name().to_owned(), cache_health)]);
+    report.answer()
+}
+
+/// Whom a path names, and the format that the query asks for.
+fn asked(req: &HttpRequest) -> Result<(Email, Format), Problem> {
+    Ok((email_in_path(req, 1)?, asked_format(req)?))
+}
+
+fn asked_format(req: &HttpRequest) -> Result<Format, Problem> {
+    let mut fields = Fields::of_query(req, None);
+    let asked = fields.optional("format", format).unwrap_or_default();
+    fields.finish(Some(asked))
+}
+
+/// Finds one user, in the cache first.
+async fn find(users: &Aside<Users>, email: &Email) -> Result<User, Problem> {
+    let found = users.get(&[email.as_str()]).await.map_err(|why| unavailable(users, why))?;
+    match found.into_iter().next().flatten() {
+        Some(text) => decode(&text),
+        None => Err(Problem::unknown_user(email.as_str())),
+    }
+}
+
+/// Changes a profile, if the caller's precondition holds.
+async fn change(
+    req: &HttpRequest,
+    users: &Aside<Users>,
+    email: &Email,
+    change: impl Fn(&User) -> Result<Profile, Problem> + Send + Sync,
+) -> Result<User, Problem> {
+    let guard = IfMatch::read(req)?;
+    let guarded = |user: &User| guard.check(user.version).and_then(|()| change(user));
+    write(users, email, async |barred| users.source().change(email, barred, &guarded).await).await
+}
+
+/// Runs a transaction on one user under the cache's protocol, then warms the cache by the ordinary road.
+async fn write<T>(
+    users: &Aside<Users>,
+    email: &Email,
+    transaction: impl AsyncFn(Option<i64>) -> Result<(T, i64), Stop>,
+) -> Result<T, Problem> {
+    let written = users.write(email.as_str(), async |barred| match transaction(barred).await {
+        Ok((value, epoch)) => Ok(Written::Done { value: Ok(value), epoch }),
+        Err(Stop::Refused(problem)) => Ok(Written::Done { value: Err(problem), epoch: 0 }),
+        Err(Stop::OtherEpoch(epoch)) => Ok(Written::OtherEpoch(epoch)),
+        Err(Stop::Database(why)) => Err(why),
+    });
+    let value = written.await.map_err(|why: Error| why.problem(users.source().db.name()))??;
+    if let Err(why) = users.get(&[email.as_str()]).await {
+        tracing::debug!(?why, "the cache stays cold");
+    }
+    Ok(value)
+}
+
+fn unavailable(users: &Aside<Users>, why: Missing<Arc<Error>>) -> Problem {
+    let database = users.source().db.name();
+    match why {
+        Missing::Source(why) => why.problem(database),
+        Missing::Late => Problem::unavailable(database, "the database does not answer in time; try again in a moment"),
+    }
+}
+
+fn decode(text: &[u8]) -> Result<User, Problem> {
+    serde_json::from_slice(text).map_err(Problem::internal)
+}
+
+fn show(mut answer: HttpResponseBuilder, user: &User, format: Format) -> HttpResponse {
+    answer.insert_header((ETAG, format!("\"{}\"", user.version))).json(user.public(format))
+}
+
+fn show_week(user: &User, format: Format) -> HttpResponse {
+    let etag = (ETAG, format!("\"{}\"", user.version));
+    HttpResponse::Ok().insert_header(etag).json(Days(&user.availability, format))
+}
+
+/// 304 for a caller who says by `If-None-Match` that it has this version already.
+fn unless_known(req: &HttpRequest, user: &User) -> Result<Option<HttpResponse>, Problem> {
+    let known = match Tags::read(req, &IF_NONE_MATCH)? {
+        Some(tags) => tags.match_weakly(user.version),
+        None => false,
+    };
+    let etag = (ETAG, format!("\"{}\"", user.version));
+    Ok(known.then(|| HttpResponse::NotModified().insert_header(etag).finish()))
+}

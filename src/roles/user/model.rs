@@ -1,0 +1,217 @@
+//! What a user is, and the rules for making and changing one. Pure.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::calendar::{Day, Days, Fault, Format, Preference, Week, Zone, days, packed, parse_week};
+use crate::platform::email::Email;
+use crate::platform::extract::{Fields, email, parsed, text};
+use crate::platform::problem::Problem;
+
+const LONGEST_NAME: usize = 200;
+
+/// An account. As JSON this is how the cache keeps it, and what a look-up passes on as it is ([`super::api::Card`] is its
+/// reader's part); callers from outside get [`User::public`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    pub id: Uuid,
+    pub email: Email,
+    pub name: String,
+    pub time_zone: Zone,
+    pub preference: Preference,
+    #[serde(with = "packed")]
+    pub availability: Week,
+    #[serde(with = "packed", default, skip_serializing_if = "Week::is_empty")]
+    pub if_needed: Week,
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// The part of an account that its owner writes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    pub name: String,
+    pub time_zone: Zone,
+    pub preference: Preference,
+    pub availability: Week,
+    pub if_needed: Week,
+}
+
+/// What a caller reads.
+#[derive(Serialize)]
+pub struct PublicUser<'a> {
+    id: Uuid,
+    email: &'a Email,
+    name: &'a str,
+    time_zone: &'a Zone,
+    preference: Preference,
+    availability: Days<'a>,
+    if_needed: Days<'a>,
+    version: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+/// A user to be made.
+pub struct NewUser {
+    pub email: Email,
+    /// The address as it was typed: mail goes there.
+    pub typed_email: String,
+    pub profile: Profile,
+}
+
+impl NewUser {
+    /// Reads the body of a `POST /users`.
+    pub fn read(body: Value) -> Result<NewUser, Problem> {
+        let typed_email = body.get("email").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+        let mut fields = Fields::of_body(body)?;
+        let email = fields.required("email", email);
+        let profile = Profile::read(&mut fields);
+        let user = email.zip(profile).map(|(email, profile)| NewUser { email, typed_email, profile });
+        fields.finish(user)
+    }
+}
+
+impl Profile {
+    /// Only a name must be given: without more, a user lives in UTC and can never meet.
+    fn read(fields: &mut Fields) -> Option<Profile> {
+        let name = fields.required("name", text(LONGEST_NAME));
+        let time_zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse));
+        let preference = fields.optional("preference", preference);
+        let availability = fields.optional("availability", parse_week);
+        let if_needed = fields.optional("if_needed", parse_week);
+        Some(Profile {
+            name: name?,
+            time_zone: time_zone.unwrap_or_else(Zone::utc),
+            preference: preference.unwrap_or_default(),
+            availability: availability.unwrap_or_default(),
+            if_needed: if_needed.unwrap_or_default(),
+        })
+    }
+
+    /// This profile with a JSON merge patch (RFC 7396) applied: what it leaves out stays, and null is the default again.
+    pub fn patched(&self, mut patch: Value) -> Result<Profile, Problem> {
+        if !patch.is_object() {
+            return Err(Problem::validation(vec![Fault::new("#", "not_an_object", "must be a JSON object")]));
+        }
+        for week in ["availability", "if_needed"] {
+            if let Some(Value::Object(days)) = patch.get_mut(week) {
+                fold_days(days);
+            }
+        }
+        let mut document = json!({
+            "name": self.name,
+            "time_zone": self.time_zone.name(),
+            "preference": self.preference.name(),
+            "availability": days(&self.availability, Format::Ranges),
+            "if_needed": days(&self.if_needed, Format::Ranges),
+        });
+        merge(&mut document, patch);
+        let mut fields = Fields::of_body(document)?;
+        let profile = Profile::read(&mut fields);
+        fields.finish(profile)
+    }
+}
+
+/// Writes the names of days as they stand in the document that is patched. Two spellings of one day stay two, to be refused.
+fn fold_days(days: &mut Map<String, Value>) {
+    for (name, value) in std::mem::take(days) {
+        let folded = Day::parse(&name).map(Day::name).filter(|day| !days.contains_key(*day));
+        days.insert(folded.map_or(name, str::to_owned), value);
+    }
+}
+
+/// RFC 7396, section 2.
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    if let Value::Object(members) = target {
+        for (name, value) in patch {
+            match value {
+                Value::Null => drop(members.shift_remove(&name)),
+                value => merge(members.entry(name).or_insert(Value::Null), value),
+            }
+        }
+    }
+}
+
+fn preference(value: &Value) -> Result<Preference, Vec<Fault>> {
+    let read = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
+    parsed("not_a_preference", read)(value)
+}
+
+impl User {
+    /// The part that its owner writes.
+    pub fn profile(&self) -> Profile {
+        Profile {
+            name: self.name.clone(),
+            time_zone: self.time_zone.clone(),
+            preference: self.preference,
+            availability: self.availability,
+            if_needed: self.if_needed,
+        }
+    }
+
+    /// How callers see it, its weeks in this format.
+    pub fn public(&self, format: Format) -> PublicUser<'_> {
+        PublicUser {
+            id: self.id,
+            email: &self.email,
+            name: &self.name,
+            time_zone: &self.time_zone,
+            preference: self.preference,
+            availability: Days(&self.availability, format),
+            if_needed: Days(&self.if_needed, format),
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{NewUser, merge};
+
+    /// The examples of RFC 7396, appendix A.
+    #[test]
+    fn a_merge_patch_does_what_its_rfc_shows() {
+        let cases = [
+            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
+            (json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"})),
+            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
+            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
+            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
+            (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
+            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
+        ];
+        for (mut target, patch, expected) in cases {
+            merge(&mut target, patch);
+            assert_eq!(target, expected);
+        }
+    }
+
+    #[test]
+    fn every_fault_of_a_new_user_is_named_with_its_place() {
+        let body = json!({"email":"x","availability":{"monday":[24],"funday":[]},"isAdmin":true});
+        let Err(problem) = NewUser::read(body) else { panic!("it was taken") };
+        let mut places: Vec<Value> = problem.errors.iter().map(|fault| fault.pointer.clone().into()).collect();
+        places.sort_by_key(ToString::to_string);
+        assert_eq!(
+            json!(places),
+            json!(["#/availability/funday", "#/availability/monday/0", "#/email", "#/isAdmin", "#/name"])
+        );
+    }
+}
