@@ -1,0 +1,62 @@
+//! The endpoints of the availability role: extract, call, answer.
+
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::api::{Question, ROLE};
+use super::model::{Gathered, gather};
+use crate::calendar::{Fault, Format, Zone};
+use crate::platform::extract::{Fields, JsonBody, format};
+use crate::platform::health::Report;
+use crate::platform::problem::{BAD_REQUEST, Problem};
+use crate::roles::user::api::Users;
+
+type Answer = Result<HttpResponse, Problem>;
+
+/// `GET /availability`
+pub async fn find_common_by_query(req: HttpRequest, users: Data<Users>) -> Answer {
+    find_common(Fields::of_query(&req, Some(("attendee", "attendees"))), &users).await
+}
+
+/// `POST /availability`, for lists that no query string holds
+pub async fn find_common_by_body(req: HttpRequest, users: Data<Users>, JsonBody(body): JsonBody) -> Answer {
+    find_common(Fields::of_body(body)?.without_query(&req), &users).await
+}
+
+/// `POST /internal/availability/detail`
+pub async fn find_detail(users: Data<Users>, body: Bytes) -> Answer {
+    let question: Question = serde_json::from_slice(&body)
+        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no question: {why}")))?;
+    Ok(HttpResponse::Ok().json(ask(&question, &users).await?.detail()))
+}
+
+/// `GET /health`
+pub async fn health(users: Data<Users>) -> HttpResponse {
+    Report::new(ROLE, vec![users.peer().health().await], Vec::new()).answer()
+}
+
+async fn find_common(mut fields: Fields, users: &Users) -> Answer {
+    let format: Option<Format> = fields.optional("format", format);
+    let question = Question::read(&mut fields);
+    if format.is_some() && question.as_ref().is_some_and(|question| question.window.is_some()) {
+        fields.fault(Fault::new(
+            "#/format",
+            "window_and_week",
+            "belongs to the typical week: leave it out, or the dates",
+        ));
+    }
+    let question = fields.finish(question)?;
+    Ok(HttpResponse::Ok().json(ask(&question, users).await?.answer(format.unwrap_or_default())))
+}
+
+/// One call to user, whatever the number of attendees.
+async fn ask(question: &Question, users: &Users) -> Result<Gathered, Problem> {
+    let found = users.lookup(question.attendees.clone()).await?;
+    gather(question, found, today)
+}
+
+fn today(zone: &Zone) -> Date {
+    zone.date_at(Timestamp::now())
+}
