@@ -1,0 +1,75 @@
+//! What other roles see of the suggestion role: its name and its wire types.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::platform::email::Email;
+
+/// Its name in the table of roles.
+pub const ROLE: &str = "suggestion";
+
+/// The answer to a request for suggestions.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Suggestions {
+    /// The best first.
+    pub suggestions: Vec<Suggestion>,
+    /// Why there are none.
+    pub empty_reason: Option<EmptyReason>,
+    /// How slots were picked; none when the attendees' preferences differ and each picked one.
+    pub pick: Option<Cow<'static, str>>,
+    /// What random draws came from; the same seed draws the same.
+    pub seed: Option<u64>,
+    /// Changes when the same data may give another answer.
+    pub algorithm_version: u32,
+    /// The same for the same users at the same versions.
+    pub data_version: String,
+}
+
+/// A proposed slot.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// From 1.
+    pub rank: usize,
+    /// The day of the typical week; left out in a window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<Cow<'static, str>>,
+    /// `HH:MM`, or an instant in a window.
+    pub start: String,
+    /// As `start`; `24:00` at the end of a day.
+    pub end: String,
+    /// Who is free throughout.
+    pub free: Vec<Email>,
+    /// Who could, if it must be.
+    pub if_needed: Vec<Email>,
+    /// Who cannot.
+    pub busy: Vec<Email>,
+    /// Who is not known.
+    pub unknown: Vec<Email>,
+    /// The sum of the factors; comparable within one answer.
+    pub score: u64,
+    /// What the score is made of, the weightiest first.
+    pub factors: Vec<Factor>,
+    /// A sentence for people.
+    pub reason: String,
+}
+
+/// A part of a score.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Factor {
+    /// What it is for.
+    pub name: Cow<'static, str>,
+    /// What it adds.
+    pub value: u64,
+}
+
+/// Why there is no suggestion.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EmptyReason {
+    /// One of Microsoft Graph's five, in snake_case.
+    pub code: Cow<'static, str>,
+    /// A sentence for people.
+    pub detail: String,
+    /// Those who are never free in what was searched.
+    pub blocking: Vec<Email>,
+}

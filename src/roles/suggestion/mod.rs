@@ -1,0 +1,35 @@
+//! The suggestion role: which slot is best, and why. Stateless: it asks availability once, and ranks what it is told.
+
+pub mod api;
+mod handlers;
+mod model;
+
+use actix_web::web::{Data, PayloadConfig, ServiceConfig, resource};
+
+use crate::platform::role::{Context, Role, Service};
+use crate::roles::availability;
+
+/// The row in the table of roles.
+pub const ROLE: Role = Role {
+    name: api::ROLE,
+    about: "which slot is best, and why",
+    port: 8083,
+    calls: &[availability::api::ROLE],
+    observes: &[],
+    keeps_cache: false,
+    faces_clients: false,
+    open: |context| Ok(Service::stateless(context, routes)),
+};
+
+fn routes(cfg: &mut ServiceConfig, context: &Context) {
+    use handlers::*;
+    let limits = &context.settings.limits;
+    cfg.app_data(Data::new(availability::api::Availabilities::new(context)))
+        .service(resource("/health").get(health))
+        .service(
+            resource("/suggestions")
+                .app_data(PayloadConfig::new(limits.list_body))
+                .get(find_suggestions_by_query)
+                .post(find_suggestions_by_body),
+        );
+}
