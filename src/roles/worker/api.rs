@@ -1,0 +1,4 @@
+//! What other roles see of the worker role: its name.
+
+/// Its name in the table of roles.
+pub const ROLE: &str = "worker";
