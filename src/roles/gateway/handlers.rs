@@ -1,0 +1,71 @@
+//! The endpoints of the gateway that are its own: forwarding, the welcome, and everybody's health.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::future::{join, join_all};
+
+use super::ROLE;
+use crate::platform::health::Report;
+use crate::platform::peer::Peer;
+use crate::platform::problem::Problem;
+use crate::platform::proxy;
+use crate::platform::role::Context;
+
+/// The roles behind the gateway, as one worker thread sees them.
+#[derive(Clone)]
+pub struct Peers(Vec<Peer>);
+
+impl Peers {
+    pub fn new(context: &Context) -> Peers {
+        Peers(ROLE.calls.iter().chain(ROLE.observes).map(|role| Peer::new(context, role)).collect())
+    }
+
+    /// The peer of a role that the gateway says it calls.
+    pub fn find(&self, role: &str) -> Option<Peer> {
+        self.0.iter().find(|peer| peer.role() == role).cloned()
+    }
+}
+
+/// Where a public path leads.
+pub struct Target {
+    pub peer: Option<Peer>,
+    pub limit: usize,
+}
+
+/// Every path of the public API
+pub async fn forward(
+    req: HttpRequest,
+    body: Payload,
+    target: Data<Target>,
+    context: Data<Context>,
+) -> Result<HttpResponse, Problem> {
+    let path = req.uri().path_and_query().map_or("/", |path| path.as_str());
+    let peer =
+        target.peer.as_ref().ok_or_else(|| Problem::internal("a route to a role that the gateway does not call"))?;
+    // the router reads %61pi as api; we take a path as it is written
+    let path = path.strip_prefix("/api").ok_or_else(|| Problem::of_status(StatusCode::NOT_FOUND))?;
+    proxy::forward(&req, body, peer, path, target.limit, &context.settings).await
+}
+
+/// `GET /api/health`
+pub async fn health(peers: Data<Peers>) -> HttpResponse {
+    let (needs, likes) = peers.0.split_at(ROLE.calls.len());
+    let (needs, likes) = join(join_all(needs.iter().map(Peer::health)), join_all(likes.iter().map(Peer::health))).await;
+    Report::new(ROLE.name, needs, likes).answer()
+}
+
+/// `GET /`
+pub async fn welcome() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(concat!(
+        "W2Meet ", env!("CARGO_PKG_VERSION"), ": who can meet when, which slot is best, and why.\n",
+        "\n",
+        "  POST /api/users                                 {\"name\", \"email\", \"time_zone\", \"availability\": {\"monday\": [9, \"13:30-15:00\"]}}\n",
+        "  PUT  /api/users/{email}/availability            a week: hours and HH:MM-HH:MM ranges, by day\n",
+        "  GET  /api/availability?attendee=a&attendee=b    when all of them are free, and how many are in each hour\n",
+        "  GET  /api/suggestions?attendee=a&attendee=b     the best slot, and why\n",
+        "  GET  /api/health                                how every part does\n",
+        "\n",
+        "Dates: add week=2026-W48, or from= and to=. Sample people: run `w2meet demo`. Errors say what to do.\n",
+    ))
+}
