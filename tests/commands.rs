@@ -1,0 +1,131 @@
+//! The commands beside the service itself: config, migrate, health, demo, help.
+
+use crate::support::cluster::{Space, fresh_folder};
+use crate::support::replicas::user_env;
+use crate::support::shell::{TextFile, run, text};
+use crate::support::{Cluster, Node};
+
+const REDIS: &str = "redis://127.0.0.1:6379";
+
+#[test]
+fn the_effective_settings_are_shown_without_their_passwords() {
+    let file = TextFile::new("w2meet.toml", "[cache]\nttl_seconds = 7\nprefix = \"file\"\n[log]\nlevel = \"debug\"\n");
+    let secret = TextFile::new("url", "postgres://w2meet:hidden4@db.example/w2meet\n");
+    let env = [
+        ("W2MEET_CACHE__PREFIX", "variable"),
+        ("W2MEET_CACHE__URL", "redis://:hidden1@cache.example/3"),
+        ("W2MEET_QUEUE__URL", "amqp://bunny:hidden2@queue.example:5672/%2f"),
+        ("W2MEET_UPSTREAMS__USER", "http://a:1, http://b:2/"),
+        ("W2MEET_DATABASE__URL_FILE", secret.path()),
+    ];
+    let output = run(&["config", "--config", file.path()], &env);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "");
+    let settings: toml::Table = shown.parse().unwrap_or_else(|why| panic!("{why}: {shown}"));
+    assert_eq!(settings["cache"]["ttl_seconds"].as_integer(), Some(7), "the file wins over the default");
+    assert_eq!(settings["log"]["level"].as_str(), Some("debug"));
+    assert_eq!(settings["cache"]["prefix"].as_str(), Some("variable"), "the environment wins over the file");
+    assert_eq!(settings["cache"]["url"].as_str(), Some("redis://:***@cache.example/3"));
+    assert_eq!(settings["queue"]["url"].as_str(), Some("amqp://bunny:***@queue.example:5672/%2f"));
+    assert_eq!(settings["database"]["url"].as_str(), Some("postgres://w2meet:***@db.example/w2meet"));
+    let upstreams = settings["upstreams"]["user"].as_array().expect("a list");
+    assert_eq!(upstreams.iter().filter_map(|it| it.as_str()).collect::<Vec<_>>(), ["http://a:1", "http://b:2"]);
+    assert!(!shown.contains("hidden"), "{shown}");
+    let unreadable = run(&["config"], &[("W2MEET_DATABASE__URL_FILE", "/nowhere/url")]);
+    let why = text(&unreadable.stderr);
+    assert!(
+        !unreadable.status.success() && why.contains("/nowhere/url") && why.contains("W2MEET_DATABASE__URL_FILE"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_password_in_the_query_of_a_url_is_masked_too() {
+    let in_query = run(&["config"], &[("W2MEET_DATABASE__URL", "postgres://db/w2meet?user=u&password=hidden5")]);
+    assert!(!text(&in_query.stdout).contains("hidden5"), "{}", text(&in_query.stdout));
+}
+
+#[actix_web::test]
+async fn migrating_twice_is_migrating_once() {
+    let mut space = Space::new();
+    let folder = fresh_folder();
+    let schema = space.schema().await;
+    let folder_text = folder.display().to_string();
+    for _ in 0..2 {
+        for env in [[("W2MEET_DATABASE__URL", schema.as_str())], [("W2MEET_DATA_DIR", &folder_text)]] {
+            let output = run(&["migrate"], &env);
+            assert!(output.status.success(), "{env:?}: {}", text(&output.stderr));
+            assert!(text(&output.stdout).contains("is up to date"));
+        }
+    }
+    let node = Node::start("user", &user_env(&space, &schema, REDIS));
+    node.client("user").get("/users/ana@example.com").await.expect(404);
+    drop(std::fs::remove_dir_all(folder));
+}
+
+#[actix_web::test]
+async fn the_health_command_tells_a_ready_process_from_one_that_is_not_there() {
+    let cluster = Cluster::all().await;
+    let address = cluster.base().trim_start_matches("http://").to_owned();
+    let ready = run(&["health", "--role", "gateway"], &[("W2MEET_GATEWAY__LISTEN", &address)]);
+    assert_eq!(ready.status.code(), Some(0), "{}", text(&ready.stderr));
+    assert!(text(&ready.stdout).contains("gateway is ready"));
+    let everything = run(&["health"], &[("W2MEET_GATEWAY__LISTEN", &address)]);
+    assert_eq!(everything.status.code(), Some(0), "{}", text(&everything.stderr));
+    drop(cluster);
+    for arguments in [&["health", "--role", "gateway"][..], &["health"]] {
+        let absent = run(arguments, &[("W2MEET_GATEWAY__LISTEN", &address)]);
+        assert_eq!(absent.status.code(), Some(1));
+        assert!(text(&absent.stderr).contains(&format!("http://{address}")), "{}", text(&absent.stderr));
+    }
+}
+
+#[test]
+fn the_health_command_does_not_call_ready_what_it_could_not_ask() {
+    let nowhere = run(&["health"], &[("W2MEET_GATEWAY__LISTEN", "127.0.0.1:0")]);
+    assert_eq!(nowhere.status.code(), Some(1), "{}", text(&nowhere.stdout));
+    assert!(text(&nowhere.stderr).contains("W2MEET_GATEWAY__LISTEN"), "{}", text(&nowhere.stderr));
+}
+
+#[actix_web::test]
+async fn everything_that_the_demo_proposes_works() {
+    let cluster = Cluster::all().await;
+    for _ in 0..2 {
+        let output = run(&["demo", "--url", cluster.base()], &[]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let said = text(&output.stdout);
+        let urls: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("curl '")?.strip_suffix('\'')).collect();
+        assert!(urls.len() >= 3, "{said}");
+        for url in urls {
+            let path = url.strip_prefix(cluster.base()).unwrap_or_else(|| panic!("{url} leads elsewhere"));
+            let answer = cluster.get(path).await.expect(200).json;
+            let found = answer["suggestions"].as_array().is_some_and(|it| !it.is_empty());
+            let explained = answer["empty_reason"].is_object() || answer["empty_reason"].is_string();
+            assert!(found || explained || answer["common"].is_object(), "{url}: {answer}");
+        }
+        let users = cluster.get("/api/users").await.expect(200).json;
+        assert!(users["users"].as_array().is_some_and(|users| users.len() >= 5), "{users}");
+    }
+    let nobody = run(&["demo", "--url", "http://127.0.0.1:9"], &[]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(text(&nobody.stderr).contains("nobody answers at http://127.0.0.1:9"), "{}", text(&nobody.stderr));
+}
+
+#[test]
+fn the_help_teaches() {
+    let help = run(&["--help"], &[]);
+    assert!(help.status.success());
+    let help = text(&help.stdout);
+    for role in w2meet::roles::ALL {
+        assert!(help.contains(role.name) && help.contains(role.about), "{} is not in: {help}", role.name);
+    }
+    for word in
+        ["serve", "migrate", "config", "health", "demo", "--config", "w2meet demo", "/api/suggestions?attendee="]
+    {
+        assert!(help.contains(word), "{word} is not in: {help}");
+    }
+    let wrong = run(&["--role", "kitchen"], &[]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("availability"), "{}", text(&wrong.stderr));
+}

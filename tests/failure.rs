@@ -1,0 +1,272 @@
+//! What callers see when PostgreSQL or Redis goes away, hangs, and comes back. Nothing is restarted in between.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::servers::say;
+use crate::support::{Client, Cluster, PrivatePostgres, PrivateRedis, Replicas, Reply, eventually};
+
+const ANA: &str = "/api/users/ana@example.com";
+const BEN: &str = "/api/users/ben@example.com";
+const BOTH: &str = "/api/suggestions?attendee=ana@example.com&attendee=ben@example.com";
+/// RELIABILITY 2: what cannot be answered is refused within this time.
+const REFUSED_WITHIN: Duration = Duration::from_millis(1200);
+
+async fn timed(asked: impl Future<Output = Reply>) -> (Reply, Duration) {
+    let begin = Instant::now();
+    (asked.await, begin.elapsed())
+}
+
+/// The median time of these many cached reads, all of which must succeed.
+async fn median(cluster: &Cluster, reads: usize) -> Duration {
+    let mut times = Vec::with_capacity(reads);
+    for _ in 0..reads {
+        let (answer, time) = timed(cluster.get(ANA)).await;
+        answer.expect(200);
+        times.push(time);
+    }
+    times.sort();
+    times[reads / 2]
+}
+
+async fn two_people(cluster: &Cluster) {
+    cluster.register("ana@example.com", json!({ "monday": [9, 10] })).await;
+    cluster.register("ben@example.com", json!({ "monday": [10, 11] })).await;
+}
+
+/// One of the things people ask for, in turn; the answer must be a good one.
+async fn ask(cluster: &Cluster, turn: usize) -> Duration {
+    let asked = async {
+        match turn % 3 {
+            0 => cluster.get(ANA).await,
+            1 => cluster.get(BOTH).await,
+            _ => cluster.patch(BEN, json!({ "name": format!("Ben {turn}") })).await,
+        }
+    };
+    let (answer, time) = timed(asked).await;
+    answer.expect(200);
+    time
+}
+
+/// The report of the one user role.
+async fn user_health(cluster: &Cluster, status: u16) -> serde_json::Value {
+    let user = cluster.nodes_of("user")[0].client("user");
+    user.get("/health").await.expect(status).json
+}
+
+/// Hits are served again: a key that was missed once is found.
+async fn hits_again(cluster: &Cluster) {
+    let user = cluster.nodes_of("user")[0];
+    let hits = || user.log().iter().filter(|line| line["message"] == "cache hit").count();
+    let before = hits();
+    eventually("reads are hits again", async || {
+        cluster.get(ANA).await.expect(200);
+        (hits() > before + 3).then_some(())
+    })
+    .await;
+}
+
+async fn everybody_is_up(cluster: &Cluster) {
+    for node in &cluster.nodes {
+        let client = node.client(&node.roles);
+        client.get("/livez").await.expect(200);
+        client.get("/readyz").await.expect(200);
+        assert_eq!(node.ended(), None);
+    }
+}
+
+#[actix_web::test]
+async fn without_redis_everything_works_and_after_a_second_as_fast_as_before() {
+    let Some(redis) = PrivateRedis::start() else { return };
+    let cluster = Cluster::split_with(&[("W2MEET_CACHE__URL", &redis.url())]).await;
+    two_people(&cluster).await;
+    hits_again(&cluster).await;
+    let before = median(&cluster, 100).await;
+
+    redis.kill();
+    let killed = Instant::now();
+    let mut asked = 0;
+    while asked < 300 || killed.elapsed() < Duration::from_secs(1) {
+        ask(&cluster, asked).await;
+        asked += 1;
+    }
+    let after = median(&cluster, 100).await;
+    say(&format!("Redis killed: {asked} requests, none failed; median read {before:.1?} before, {after:.1?} after"));
+    assert!(after < before * 5 + Duration::from_millis(15), "{before:?} became {after:?}");
+
+    let report = user_health(&cluster, 200).await;
+    assert_eq!(
+        (&report["status"], &report["dependencies"]["redis"]["status"]),
+        (&json!("degraded"), &json!("unhealthy"))
+    );
+    assert_eq!(report["dependencies"]["postgresql"]["status"], "healthy");
+    assert_eq!(cluster.get("/api/health").await.expect(200).json["status"], "degraded");
+    everybody_is_up(&cluster).await;
+
+    redis.boot();
+    hits_again(&cluster).await;
+    assert_eq!(user_health(&cluster, 200).await["status"], "healthy");
+}
+
+#[actix_web::test]
+async fn a_redis_that_hangs_slows_a_few_requests_and_fails_none() {
+    let Some(redis) = PrivateRedis::start() else { return };
+    let cluster = Cluster::split_with(&[("W2MEET_CACHE__URL", &redis.url())]).await;
+    two_people(&cluster).await;
+    hits_again(&cluster).await;
+
+    redis.pause();
+    let mut times = Vec::new();
+    for turn in 0..300 {
+        times.push(ask(&cluster, turn).await);
+    }
+    let slow: Vec<_> = times.iter().filter(|time| **time > Duration::from_millis(95)).collect();
+    say(&format!("Redis hung: {} of 300 requests were slow: {slow:.0?}", slow.len()));
+    assert!(slow.len() <= 20, "{slow:?}");
+    assert!(times.iter().all(|time| *time < Duration::from_secs(1)), "{slow:?}");
+    let report = user_health(&cluster, 200).await;
+    assert_eq!(report["dependencies"]["redis"]["status"], "unhealthy");
+    everybody_is_up(&cluster).await;
+
+    redis.resume();
+    hits_again(&cluster).await;
+}
+
+/// Asks for everything that needs the database, all at once; each is to be refused soon, and properly.
+async fn expect_refusals(client: &Client, prefix: &str) -> Duration {
+    let path = |email: &str| format!("{prefix}/users/{email}");
+    let new = json!({ "email": format!("new{}@example.com", rand::random::<u32>()), "name": "New" });
+    let asked: Vec<std::pin::Pin<Box<dyn Future<Output = Reply>>>> = vec![
+        Box::pin(async { client.get(&path("cold@example.com")).await }),
+        Box::pin(async { client.get(&path("nobody@example.com")).await }),
+        Box::pin(async { client.get(&format!("{prefix}/users")).await }),
+        Box::pin(async { client.post(&format!("{prefix}/users"), new).await }),
+        Box::pin(async { client.patch(&path("ben@example.com"), json!({ "name": "Lost?" })).await }),
+        Box::pin(async { client.put(&path("ben@example.com/availability"), json!({ "sunday": [3] })).await }),
+        Box::pin(async { client.delete(&path("cold@example.com")).await }),
+    ];
+    let mut slowest = Duration::ZERO;
+    for (answer, time) in join_all(asked.into_iter().map(timed)).await {
+        let answer = answer.expect(503);
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(answer.json["upstream"], "postgresql", "{}", answer.text);
+        slowest = slowest.max(time);
+    }
+    assert!(slowest < REFUSED_WITHIN, "the slowest refusal took {slowest:?}");
+    slowest
+}
+
+#[actix_web::test]
+async fn without_postgresql_what_is_cached_is_answered_the_rest_refused_and_all_heals() {
+    let (Some(postgres), Some(redis)) = (PrivatePostgres::start(), PrivateRedis::start()) else {
+        return;
+    };
+    let with = [("W2MEET_DATABASE__URL", postgres.url()), ("W2MEET_CACHE__URL", redis.url())];
+    let cluster = Cluster::split_with(&with.each_ref().map(|(name, url)| (*name, url.as_str()))).await;
+    two_people(&cluster).await;
+    let written = cluster.register("cold@example.com", json!({ "friday": [9] })).await.json;
+    let flushed: Result<(), _> = deadpool_redis::redis::cmd("FLUSHALL").query(&mut redis.connect());
+    flushed.expect("it answers");
+    let mut version = 0;
+    for turn in 0..20 {
+        let answer = cluster.patch(ANA, json!({ "name": format!("Ana {turn}") })).await.expect(200);
+        version = answer.json["version"].as_i64().unwrap_or(0);
+    }
+    let cached = cluster.get(ANA).await.expect(200).json;
+    assert_eq!(cached["version"], version);
+
+    postgres.kill();
+    let mut slowest = Duration::ZERO;
+    for _ in 0..4 {
+        slowest = slowest.max(expect_refusals(&cluster, "/api").await);
+        assert_eq!(cluster.get(ANA).await.expect(200).json, cached);
+    }
+    let report = user_health(&cluster, 503).await;
+    assert_eq!(report["status"], "unhealthy");
+    assert_eq!(report["dependencies"]["postgresql"]["status"], "unhealthy");
+    assert_eq!(report["dependencies"]["redis"]["status"], "healthy");
+    cluster.get("/api/health").await.expect(503);
+    everybody_is_up(&cluster).await;
+
+    postgres.boot();
+    let back = Instant::now();
+    eventually("a write succeeds", async || {
+        (cluster.patch(BEN, json!({ "name": "Ben again" })).await.status == 200).then_some(())
+    })
+    .await;
+    let healed = back.elapsed();
+    say(&format!("PostgreSQL killed: refused within {slowest:.1?}, healed {healed:.1?} after its return"));
+    assert!(healed < Duration::from_secs(2), "{healed:?}");
+    assert_eq!(cluster.get("/api/users/cold@example.com").await.expect(200).json, written);
+    assert_eq!(cluster.get(ANA).await.expect(200).json, cached);
+    assert_eq!(user_health(&cluster, 200).await["status"], "healthy");
+    everybody_is_up(&cluster).await;
+}
+
+#[actix_web::test]
+async fn a_postgresql_that_hangs_delays_nobody_for_long_and_loses_nothing() {
+    let (Some(postgres), Some(redis)) = (PrivatePostgres::start(), PrivateRedis::start()) else {
+        return;
+    };
+    let replicas = Replicas::start_over(&postgres.url(), &[&redis.url()]);
+    let client = &replicas.clients[0];
+    for name in ["ana", "ben", "cold"] {
+        let email = format!("{name}@example.com");
+        client.post("/users", json!({ "email": email, "name": name })).await.expect(201);
+    }
+    let flushed: Result<(), _> = deadpool_redis::redis::cmd("FLUSHALL").query(&mut redis.connect());
+    flushed.expect("it answers");
+    client.get("/users/ana@example.com").await.expect(200);
+
+    postgres.pause();
+    let mut slowest = Duration::ZERO;
+    let mut reads = Vec::new();
+    for _ in 0..3 {
+        let refusals = expect_refusals(client, "");
+        let cached = async {
+            for _ in 0..30 {
+                let (answer, time) = timed(client.get("/users/ana@example.com")).await;
+                answer.expect(200);
+                reads.push(time);
+            }
+        };
+        slowest = slowest.max(futures_util::future::join(refusals, cached).await.0);
+    }
+    client.get("/health").await.expect(503);
+    client.get("/livez").await.expect(200);
+    client.get("/readyz").await.expect(200);
+    reads.sort();
+    postgres.resume();
+    let back = Instant::now();
+    let path = "/users/ben@example.com";
+    eventually("a write succeeds", async || {
+        (client.patch(path, json!({ "name": "Ben again" })).await.status == 200).then_some(())
+    })
+    .await;
+    let healed = back.elapsed();
+    let (median, worst) = (reads[reads.len() / 2], reads[reads.len() - 1]);
+    say(&format!(
+        "PostgreSQL hung: refused within {slowest:.1?}, cached reads in {median:.1?} (worst {worst:.1?}), healed after {healed:.1?}"
+    ));
+    assert!(median < Duration::from_millis(50), "{median:?}");
+    assert!(healed < Duration::from_secs(3), "{healed:?}");
+
+    // whatever a connection was at when it was given up, what is acknowledged on it now is committed
+    let (direct, connection) =
+        tokio_postgres::connect(&postgres.url(), tokio_postgres::NoTls).await.expect("it answers");
+    actix_web::rt::spawn(async { drop(connection.await) });
+    for turn in 0..40 {
+        let name = format!("Ben {turn}");
+        client.patch(path, json!({ "name": name })).await.expect(200);
+        let row = direct.query_one("SELECT name FROM users WHERE email = 'ben@example.com'", &[]).await.expect("a row");
+        assert_eq!(row.get::<_, String>(0), name);
+    }
+    eventually("no transaction is left open", async || {
+        let open = "SELECT 1 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
+        direct.query(open, &[]).await.expect("rows").is_empty().then_some(())
+    })
+    .await;
+}

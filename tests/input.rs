@@ -1,0 +1,189 @@
+//! What is refused in bodies: with the right status, the place of each fault, and nothing half stored.
+
+use awc::http::Method;
+use serde_json::{Value, json};
+
+use crate::both_shapes;
+use crate::support::refusal::Ana;
+
+const USERS: &str = "/api/users";
+const ANA: &str = "/api/users/ana@example.com";
+const WEEK: &str = "/api/users/ana@example.com/availability";
+
+/// What every user needs, and one more member or another value for one.
+fn with(member: &str, value: Value) -> Value {
+    let mut body = json!({ "email": "new@example.com", "name": "New" });
+    body[member] = value;
+    body
+}
+
+/// Texts that are no address we take.
+fn no_addresses() -> Vec<String> {
+    let label = |length: usize| "b".repeat(length);
+    let mut texts = vec![
+        format!("{}@example.com", "a".repeat(65)),
+        format!("a@{}.com", label(64)),
+        format!("{}@{}.{}.{}", "a".repeat(64), label(63), label(63), label(62)),
+        format!("{}@example.com", "a".repeat(100_000)),
+    ];
+    let short = [
+        "",
+        " ",
+        "a",
+        "@",
+        "a@",
+        "@b.co",
+        "a@b",
+        "a@b.",
+        "a@.co",
+        "a@[127.0.0.1]",
+        "a@[IPv6:::1]",
+        "X <a@c.de>",
+        "<a@c.de>",
+        "a@c.de.",
+        "\"a b\"@c.de",
+        "\"a\"@c.de",
+        "a..b@c.de",
+        ".a@c.de",
+        "a.@c.de",
+        "a@-c.de",
+        "a@c-.de",
+        "a@@c.de",
+        "a@b@c.de",
+        "a b@c.de",
+        "a@c .de",
+        "a@c.de,b@c.de",
+        "a@c.de;b@c.de",
+        "a@c.de\r\nBcc: x@y.zz",
+        "a\n@c.de",
+        "a\u{0}@c.de",
+        "a\u{85}@c.de",
+        "a\u{202e}@c.de",
+        "\u{2066}a@c.de",
+        "a/b@c.de",
+        "a\\b@c.de",
+        "mailto:a@c.de",
+        "(x)a@c.de",
+        "' OR '1'='1",
+        "a@xn--\u{e4}.de",
+        "a@c_d.de",
+        "a@c.de/../x",
+    ];
+    texts.extend(short.map(str::to_owned));
+    texts
+}
+
+both_shapes! {
+    async fn what_is_no_json_is_refused_and_nothing_is_stored(cluster) {
+        let ana = Ana::new(cluster).await;
+        let deep = |depth: usize| format!(r#"{{"name":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth)).into_bytes();
+        for body in [
+            b"".to_vec(), b"{".to_vec(), b"}".to_vec(), b"name=Ana".to_vec(), b"'{}'".to_vec(),
+            br#"{"name":NaN}"#.to_vec(), br#"{"name":Infinity}"#.to_vec(), br#"{"name":-Infinity}"#.to_vec(),
+            br#"{"name":1e999}"#.to_vec(), br#"{"name":01}"#.to_vec(), br#"{"name":+1}"#.to_vec(), br#"{"name":.5}"#.to_vec(),
+            b"\xef\xbb\xbf{}".to_vec(), b"{} x".to_vec(), b"{}{}".to_vec(), b"{\"name\":\"\xff\"}".to_vec(),
+            br#"{"name":"\ud800"}"#.to_vec(), br#"{"name":"\ud800\u0041"}"#.to_vec(), b"{\"name\":\"a\nb\"}".to_vec(),
+            br#"{"name":"Ana",}"#.to_vec(), br#"{name:"Ana"}"#.to_vec(), br#"{"name":'Ana'}"#.to_vec(),
+            br#"{"name":"Ana"/**/}"#.to_vec(), b"\xfe\xff\x00{\x00}".to_vec(), deep(200), deep(100_000),
+            br#"{"name":"One","name":"Two"}"#.to_vec(), br#"{"email":"a@b.co","name":"A","email":"c@b.co"}"#.to_vec(),
+            br#"{"monday":[1],"monday":[2]}"#.to_vec(), br#"{"availability":{"monday":[1],"monday":[2]}}"#.to_vec(),
+            br#"{"attendees":[],"attendees":[]}"#.to_vec(), br#"{"monday":[1],"mond\u0061y":[1]}"#.to_vec(),
+        ] {
+            for (method, path) in [
+                (Method::POST, USERS), (Method::PATCH, ANA), (Method::PUT, WEEK), (Method::POST, "/api/availability"),
+                (Method::POST, "/api/suggestions"),
+            ] {
+                ana.refuses(method, path, &body, "400 bad-request").await;
+            }
+        }
+        ana.expect_none().await;
+    }
+
+    async fn a_user_that_is_not_valid_is_refused_with_the_place_of_each_fault_and_nothing_is_stored(cluster) {
+        let ana = Ana::new(cluster).await;
+        for address in no_addresses() {
+            ana.finds(Method::POST, USERS, with("email", json!(address)), &["#/email"]).await;
+        }
+        for no_text in [json!(null), json!(1), json!(true), json!(["a@b.co"]), json!({ "email": "a@b.co" })] {
+            ana.finds(Method::POST, USERS, with("email", no_text.clone()), &["#/email"]).await;
+            ana.finds(Method::POST, USERS, with("name", no_text.clone()), &["#/name"]).await;
+            ana.finds(Method::PATCH, ANA, json!({ "name": no_text }), &["#/name"]).await;
+        }
+        for name in ["", " \t ", "a\nb", "a\u{0}b", "a\u{9b}b", &"x".repeat(201)] {
+            ana.finds(Method::POST, USERS, with("name", json!(name)), &["#/name"]).await;
+            ana.finds(Method::PATCH, ANA, json!({ "name": name }), &["#/name"]).await;
+        }
+        for zone in [
+            json!("Mars/Olympus"), json!("../../etc/passwd"), json!("/etc/localtime"), json!("GMT+25"), json!(""),
+            json!("+05:30"), json!("UTC+1"), json!("Z"), json!("Factory"), json!("floating"), json!("Europe/Paris\u{0}"),
+            json!("posix/Europe/Paris"), json!(2), json!({}), json!("x".repeat(10_000)),
+        ] {
+            ana.finds(Method::POST, USERS, with("time_zone", zone.clone()), &["#/time_zone"]).await;
+            ana.finds(Method::PATCH, ANA, json!({ "time_zone": zone }), &["#/time_zone"]).await;
+        }
+        for preference in [json!("FIRST"), json!("middle"), json!(""), json!(1), json!(["first"])] {
+            ana.finds(Method::POST, USERS, with("preference", preference.clone()), &["#/preference"]).await;
+            ana.finds(Method::PATCH, ANA, json!({ "preference": preference }), &["#/preference"]).await;
+        }
+        // nobody writes what is the server's, nor what it does not know
+        for member in ["isAdmin", "role", "scope", "id", "version", "created_at", "updated_at", "typed_email", "a/b~c", ""] {
+            let place = format!("#/{}", member.replace('~', "~0").replace('/', "~1"));
+            ana.finds(Method::POST, USERS, with(member, json!(1)), &[&place]).await;
+            ana.finds(Method::PATCH, ANA, json!({ member: 1 }), &[&place]).await;
+        }
+        ana.finds(Method::PATCH, ANA, json!({ "email": "ben@example.com" }), &["#/email"]).await;
+        for no_object in [json!([]), json!("x"), json!(1), json!(null), json!(true)] {
+            ana.finds(Method::POST, USERS, no_object.clone(), &["#"]).await;
+            ana.finds(Method::PATCH, ANA, no_object, &["#"]).await;
+        }
+        ana.finds(Method::POST, USERS, json!({}), &["#/email", "#/name"]).await;
+        let all = json!({
+            "email": "x", "time_zone": "Moon", "preference": "", "isAdmin": true, "if_needed": 7,
+            "availability": { "monday": [9, 24, "9"], "funday": [1], "tuesday": {} },
+        });
+        ana.finds(Method::POST, USERS, all, &[
+            "#/email", "#/name", "#/time_zone", "#/preference", "#/isAdmin", "#/if_needed", "#/availability/monday/1",
+            "#/availability/monday/2", "#/availability/funday", "#/availability/tuesday",
+        ]).await;
+        ana.expect_none().await;
+    }
+
+    async fn a_week_that_is_not_valid_is_refused_with_the_place_of_each_fault_and_nothing_is_stored(cluster) {
+        let ana = Ana::new(cluster).await;
+        let row = |length: usize| vec![json!(0); length];
+        let mut rows = vec![json!(row(24)); 7];
+        rows[2] = json!(row(23));
+        rows[4][5] = json!(2);
+        rows[6][0] = json!(true);
+        for (week, places) in [
+            (json!({ "monday": [-1, 24, 3.0, "9", null, true, 256, 1e3, [], {}] }),
+                (0..10).map(|at| format!("/monday/{at}")).collect()),
+            (json!({ "monday": ["09:00-09:10", "10:00-10:00", "22:00-02:00", "24:00-24:00", "09:60-10:00", "25:00-26:00",
+                "9:00-10:00", "09:00-24:15", "09:00 - 10:00", "09:00\u{2013}10:00", "-", ""] }),
+                (0..12).map(|at| format!("/monday/{at}")).collect()),
+            (json!({ "monday": [9], "Funday": [9], "mon": [9], "": [], "a/b~": [] }),
+                ["/Funday", "/mon", "/", "/a~1b~0"].map(str::to_owned).to_vec()),
+            (json!({ "monday": 9, "tuesday": null, "wednesday": { "9": 1 } }),
+                ["/monday", "/tuesday", "/wednesday"].map(str::to_owned).to_vec()),
+            (json!({ "monday": [1], "MONDAY": [2] }), vec!["/MONDAY".to_owned()]),
+            (json!({ "monday": vec![9; 97] }), vec!["/monday".to_owned()]),
+            (json!(rows), ["/2", "/4/5", "/6/0"].map(str::to_owned).to_vec()),
+            (json!([]), vec![String::new()]), (json!(vec![row(24); 8]), vec![String::new()]),
+            (json!("monday"), vec![String::new()]), (json!(1), vec![String::new()]),
+        ] {
+            let places = |place: &str| places.iter().map(|step| format!("{place}{step}")).collect::<Vec<_>>();
+            ana.finds(Method::PUT, WEEK, week.clone(), &places("#")).await;
+            for member in ["availability", "if_needed"] {
+                let found = places(&format!("#/{member}"));
+                ana.finds(Method::POST, USERS, with(member, week.clone()), &found).await;
+                // in a merge patch a null takes a day away, and another spelling of a day is that day
+                if week["monday"] != json!(9) {
+                    ana.finds(Method::PATCH, ANA, json!({ member: week.clone() }), &found).await;
+                }
+            }
+        }
+        ana.finds(Method::PUT, WEEK, json!(null), &["#"]).await;
+        ana.expect_none().await;
+    }
+
+}

@@ -1,0 +1,63 @@
+//! How long anybody waits: for clients that stop sending, for roles that hang, and for answers that would be too long.
+
+use std::time::{Duration, Instant};
+
+use awc::http::Method;
+use serde_json::json;
+
+use crate::both_shapes;
+use crate::support::Cluster;
+
+#[actix_web::test]
+async fn a_body_that_stops_arriving_is_cut_off_and_said_to_be_late() {
+    let cluster = Cluster::all_with(&[("W2MEET_LIMITS__BODY_SECONDS", "1")]).await;
+    let json = "Content-Type: application/json\r\n";
+    for (target, length) in [("/api/users", 100), ("/users/users", 100)] {
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{json}Content-Length: {length}\r\n\r\n{{"
+        );
+        let begin = Instant::now();
+        let reply = cluster.bytes(head.as_bytes()).await;
+        assert_eq!(reply.status, 408, "{target}: {}", reply.text);
+        assert!(reply.text.contains("did not arrive in time"), "{target}: {}", reply.text);
+        assert!(begin.elapsed() < Duration::from_secs(5), "{target}: {:?}", begin.elapsed());
+    }
+}
+
+#[actix_web::test]
+async fn a_role_that_hangs_is_the_one_that_is_named_however_far_behind() {
+    let cluster = Cluster::split_with(&[("W2MEET_LIMITS__CALL_SECONDS", "1")]).await;
+    for who in ["ana@example.com", "ben@example.com"] {
+        cluster.register(who, json!({ "monday": [9] })).await;
+    }
+    let user = cluster.nodes_of("user")[0];
+    user.signal("STOP");
+    for path in ["suggestions", "availability"] {
+        let path = format!("/api/{path}?attendee=ana@example.com&attendee=ben@example.com");
+        let reply = cluster.get(&path).await.expect(504);
+        assert_eq!(reply.json["upstream"], "user", "{}", reply.text);
+        assert!(reply.header("retry-after").is_some());
+    }
+    user.signal("CONT");
+}
+
+both_shapes! {
+    async fn an_answer_that_would_be_too_long_and_an_address_that_is_are_refused(cluster) {
+        let many: Vec<String> = (0..2000).map(|at| format!("p{at}@example.com")).collect();
+        let asked = cluster.post("/api/suggestions", json!({ "attendees": many, "limit": 51 })).await.expect(422);
+        assert_eq!(asked.json["errors"][0]["pointer"], "#/limit", "{}", asked.text);
+        cluster.post("/api/suggestions", json!({ "attendees": many, "limit": 50 })).await.expect(404);
+        let long = format!("/api/users?x={}", "a".repeat(9000));
+        assert_eq!(cluster.get(&long).await.expect(414).json["type"], "/problems/uri-too-long");
+    }
+
+    async fn whatever_answers_to_get_answers_to_head_without_a_body(cluster) {
+        cluster.register("ana@example.com", json!({ "monday": [9] })).await;
+        for path in ["/", "/livez", "/readyz", "/api/health", "/api/users/ana@example.com"] {
+            let (get, head) = (cluster.get(path).await, cluster.send(Method::HEAD, path, &[], None).await);
+            assert_eq!((head.status, head.text.as_str()), (get.status, ""), "{path}");
+            assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+            assert_eq!(head.header("etag"), get.header("etag"), "{path}");
+        }
+    }
+}

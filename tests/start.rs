@@ -1,0 +1,194 @@
+//! Starting it: how fast, how small, and what is refused with which remedy.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::cluster::{Env, Space};
+use crate::support::replicas::user_env;
+use crate::support::servers::say;
+use crate::support::shell::{TextFile, run, text};
+use crate::support::{Client, Node, eventually};
+
+const REDIS: &str = "redis://127.0.0.1:6379";
+
+/// These settings over those of a test's own.
+fn with(space: &Space, more: &[(&str, &str)]) -> Env {
+    let mut env = space.env();
+    env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    env
+}
+
+/// Starts it, expects it to end at once with a failure, and gives what it said.
+async fn refusal(roles: &str, env: &Env) -> String {
+    let node = Node::spawn(roles, env);
+    let what = format!("it refuses to start with {:?}", env.last());
+    let ended = eventually(&what, async || node.ended()).await;
+    assert_eq!(ended.code(), Some(1), "{}", node.said());
+    eventually("a reason", async || node.said().contains("w2meet:").then(|| node.said())).await
+}
+
+/// Refused, and the reason holds each of these.
+async fn expect_refusal(roles: &str, more: &[(&str, &str)], reasons: &[&str]) {
+    let said = refusal(roles, &with(&Space::new(), more)).await;
+    for reason in reasons {
+        assert!(said.contains(reason), "{reason:?} is not in: {said}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[actix_web::test]
+async fn it_is_ready_at_once_in_an_empty_folder_and_stays_small() {
+    let space = Space::new();
+    let env = with(&space, &[("W2MEET_SERVER__WORKERS", "0")]);
+    let begin = Instant::now();
+    let node = Node::start("all", &env);
+    let ready = begin.elapsed();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).expect("a process");
+    let resident =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let resident: u64 = resident.expect("a number of kB");
+    say(&format!("all roles: ready in {ready:.0?} in an empty folder, {} MiB resident", resident / 1024));
+    assert!(ready < Duration::from_secs(3), "{ready:?}");
+    assert!(resident < 64 << 10, "{resident} kB");
+}
+
+#[actix_web::test]
+async fn a_second_process_on_the_same_data_is_refused() {
+    let space = Space::new();
+    let _first = Node::start("all", &space.env());
+    let said = refusal("all", &space.env()).await;
+    assert!(said.contains("another w2meet uses the data directory") && said.contains("W2MEET_DATA_DIR"), "{said}");
+}
+
+#[actix_web::test]
+async fn the_lock_of_a_killed_process_is_free() {
+    let space = Space::new();
+    let first = Node::start("all", &space.env());
+    first.signal("KILL");
+    first.wait();
+    Node::start("all", &space.env());
+}
+
+#[actix_web::test]
+async fn a_taken_address_is_named_with_its_role() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let reasons = ["suggestion cannot listen on", &address, "W2MEET_SUGGESTION__LISTEN"];
+    expect_refusal("all", &[("W2MEET_SUGGESTION__LISTEN", &address)], &reasons).await;
+    let reasons = ["gateway cannot listen on", "nowhere", "W2MEET_GATEWAY__LISTEN"];
+    expect_refusal("all", &[("W2MEET_GATEWAY__LISTEN", "nowhere")], &reasons).await;
+}
+
+#[actix_web::test]
+async fn what_is_half_configured_is_refused_with_its_remedy() {
+    expect_refusal("gateway", &[], &["gateway calls user", "--role", "W2MEET_UPSTREAMS__USER="]).await;
+    let half = [("W2MEET_UPSTREAMS__USER", "http://127.0.0.1:9")];
+    expect_refusal("gateway", &half, &["gateway calls availability", "W2MEET_UPSTREAMS__AVAILABILITY="]).await;
+    expect_refusal("suggestion", &[], &["suggestion calls availability"]).await;
+    let remedies = ["W2MEET_CACHE__URL=redis://", "--role all"];
+    expect_refusal("user", &[], &remedies).await;
+    expect_refusal("user,availability", &[("W2MEET_CACHE__URL", "memory:")], &remedies).await;
+    expect_refusal("all", &[("W2MEET_AUTH__MODE", "required")], &["auth.mode", "open"]).await;
+}
+
+#[actix_web::test]
+async fn everybody_is_let_in_from_elsewhere_only_if_that_is_meant() {
+    let everywhere = [("W2MEET_GATEWAY__LISTEN", "0.0.0.0:0")];
+    let reasons = ["gateway", "0.0.0.0:", "127.0.0.1", "W2MEET_AUTH__ALLOW_OPEN_BEYOND_LOOPBACK=true"];
+    expect_refusal("all", &everywhere, &reasons).await;
+    let open = [everywhere[0], ("W2MEET_AUTH__MODE", "open")];
+    expect_refusal("all", &open, &reasons).await;
+    expect_refusal("all", &[("W2MEET_USER__LISTEN", "0.0.0.0:0")], &["user", "0.0.0.0:"]).await;
+    let meant = [everywhere[0], ("W2MEET_AUTH__ALLOW_OPEN_BEYOND_LOOPBACK", "true")];
+    let space = Space::new();
+    let node = Node::start("all", &with(&space, &meant));
+    let base = node.url("gateway").replace("0.0.0.0", "127.0.0.1");
+    Client::new(&base).get("/readyz").await.expect(200);
+}
+
+#[actix_web::test]
+async fn values_that_cannot_work_are_refused_by_name() {
+    let cases = [
+        ("W2MEET_DATABASE__URL", "mysql://root:hidden@db/w2meet", "database.url"),
+        ("W2MEET_DATABASE__URL", "w2meet.db", "database.url"),
+        ("W2MEET_CACHE__URL", "memcached://:hidden@cache", "cache.url"),
+        ("W2MEET_CACHE__URL", "", "cache.url"),
+        ("W2MEET_QUEUE__URL", "kafka://user:hidden@queue", "queue.url"),
+        ("W2MEET_UPSTREAMS__USER", "https://user:8081", "upstreams.user"),
+        ("W2MEET_UPSTREAMS__USER", "localhost", "upstreams.user"),
+        ("W2MEET_DATABASE__POOL_SIZE", "0", "database.pool_size"),
+        ("W2MEET_DATABASE__POOL_SIZE", "many", "database.pool_size"),
+        ("W2MEET_LIMITS__CALL_SECONDS", "-1", "limits.call_seconds"),
+        ("W2MEET_LIMITS__CALL_SECONDS", "1e300", "limits.call_seconds"),
+        ("W2MEET_AUTH__MODE", "sometimes", "auth.mode"),
+        ("W2MEET_LOG__LEVEL", "=,=", "log.level"),
+    ];
+    for (name, value, key) in cases {
+        let said = refusal("all", &with(&Space::new(), &[(name, value)])).await;
+        assert!(said.contains(key), "{name}={value}: {said}");
+        assert!(!said.contains("hidden"), "{name}={value} shows its password: {said}");
+    }
+}
+
+#[actix_web::test]
+async fn an_unknown_key_in_a_file_is_refused_and_named() {
+    let file = TextFile::new("w2meet.toml", "[cache]\nttl_secondz = 5\n");
+    let said = refusal("all", &with(&Space::new(), &[("W2MEET_CONFIG", file.path())])).await;
+    assert!(said.contains("ttl_secondz") && said.contains(file.path()), "{said}");
+    let missing = run(&["config", "--config", "/nowhere/w2meet.toml"], &[]);
+    assert!(!missing.status.success());
+    assert!(text(&missing.stderr).contains("/nowhere/w2meet.toml"), "{}", text(&missing.stderr));
+}
+
+#[actix_web::test]
+async fn an_unknown_variable_is_warned_of_and_lived_with() {
+    let space = Space::new();
+    let node = Node::start("all", &with(&space, &[("W2MEET_CASHE__URL", "redis://h")]));
+    node.wait_for("a warning", |line| {
+        line["level"] == "WARN" && line["message"].as_str().is_some_and(|it| it.contains("W2MEET_CASHE__URL"))
+    });
+    let output = run(&["config"], &[("W2MEET_CASHE__URL", "redis://h")]);
+    assert!(output.status.success());
+    assert!(text(&output.stderr).contains("W2MEET_CASHE__URL"));
+}
+
+#[actix_web::test]
+async fn a_database_url_from_a_file_is_the_one_in_use() {
+    let mut space = Space::new();
+    let secret = TextFile::new("url", &format!("{}\n", space.schema().await));
+    let more = [("W2MEET_DATABASE__URL_FILE", secret.path()), ("W2MEET_CACHE__URL", REDIS)];
+    let node = Node::start("user", &with(&space, &more));
+    let report = node.client("user").get("/health").await.expect(200).json;
+    assert_eq!(report["dependencies"]["postgresql"]["status"], "healthy");
+}
+
+#[actix_web::test]
+async fn the_short_name_of_the_embedded_database_is_the_file_in_the_data_directory() {
+    let space = Space::new();
+    for _ in 0..2 {
+        let node = Node::start("all", &with(&space, &[("W2MEET_DATABASE__URL", "sqlite:")]));
+        let client = node.client("gateway");
+        let made = client.post("/api/users", json!({ "email": "ana@example.com", "name": "Ana" })).await;
+        assert!([201, 409].contains(&made.status), "{}", made.text);
+        client.get("/api/users/ana@example.com").await.expect(200);
+    }
+    let folder = space.env().into_iter().find(|(name, _)| name == "W2MEET_DATA_DIR").map(|(_, folder)| folder);
+    assert!(PathBuf::from(folder.unwrap_or_default()).join("w2meet.db").exists(), "there is no w2meet.db");
+}
+
+#[actix_web::test]
+async fn replicas_that_start_at_once_on_an_empty_database_all_come_up() {
+    let mut space = Space::new();
+    let schema = space.schema().await;
+    let env = user_env(&space, &schema, REDIS);
+    let nodes: Vec<Node> = (0..4).map(|_| Node::spawn("user", &env)).collect();
+    for node in &nodes {
+        node.wait_for("ready", |line| line["message"] == "ready");
+        assert!(!node.said().contains("waiting for the database"), "{}", node.said());
+    }
+    let path = "/users/ana@example.com";
+    nodes[0].client("user").post("/users", json!({ "email": "ana@example.com", "name": "Ana" })).await.expect(201);
+    nodes[3].client("user").get(path).await.expect(200);
+}

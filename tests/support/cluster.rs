@@ -1,0 +1,347 @@
+//! A running W2Meet: the real executable, on free ports, with a database and a cache of its own, cleaned up at the end.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Client, Reply};
+
+/// How the roles are spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// All in one process, with nothing else.
+    Embedded,
+    /// Each in its own process, two each of availability and suggestion, over PostgreSQL and Redis.
+    Services,
+}
+
+/// A cluster that answers. It is also a client of its own gateway: `cluster.get("/api/…")`.
+pub struct Cluster {
+    pub shape: Shape,
+    pub nodes: Vec<Node>,
+    client: Client,
+    _space: Space,
+}
+
+/// A folder, a schema and a prefix of its own; taken away after the last node.
+pub struct Space {
+    folder: PathBuf,
+    schema: Option<String>,
+    prefix: OnceCell<String>,
+}
+
+/// One process.
+pub struct Node {
+    pub roles: String,
+    child: Mutex<Child>,
+    lines: Arc<(Mutex<Vec<String>>, Condvar)>,
+}
+
+/// Settings of a process, as environment variables.
+pub type Env = Vec<(String, String)>;
+
+impl Deref for Cluster {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Cluster {
+    /// All roles in one process, on the embedded default.
+    pub async fn all() -> Cluster {
+        Cluster::all_with(&[]).await
+    }
+
+    /// [`Cluster::all`] with more settings.
+    pub async fn all_with(more: &[(&str, &str)]) -> Cluster {
+        let space = Space::new();
+        let mut env = space.env();
+        env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let node = Node::start("all", &env);
+        let client = Client::new(&node.url("gateway"));
+        Cluster { shape: Shape::Embedded, nodes: vec![node], client, _space: space }
+    }
+
+    /// Each role in its own process.
+    pub async fn split() -> Cluster {
+        Cluster::split_with(&[]).await
+    }
+
+    /// [`Cluster::split`] with more settings; a `W2MEET_DATABASE__URL` or `W2MEET_CACHE__URL` among them replaces the shared
+    /// servers.
+    pub async fn split_with(more: &[(&str, &str)]) -> Cluster {
+        let mut space = Space::new();
+        let mut env = space.env();
+        if !more.iter().any(|(name, _)| *name == "W2MEET_DATABASE__URL") {
+            env.push(("W2MEET_DATABASE__URL".into(), space.schema().await));
+        }
+        if !more.iter().any(|(name, _)| *name == "W2MEET_CACHE__URL") {
+            env.push(("W2MEET_CACHE__URL".into(), test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379")));
+            env.push(("W2MEET_CACHE__PREFIX".into(), space.prefix()));
+        }
+        env.push(("W2MEET_DATABASE__POOL_SIZE".into(), "4".into()));
+        env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut nodes = vec![Node::start("user", &env)];
+        for (role, replicas) in [("availability", 2), ("suggestion", 2), ("worker", 1), ("gateway", 1)] {
+            let addresses = Node::upstreams(&nodes);
+            let with: Env = env.iter().cloned().chain(addresses).collect();
+            let mut started: Vec<Node> = (0..replicas).map(|_| Node::start(role, &with)).collect();
+            nodes.append(&mut started);
+        }
+        let gateway = nodes.last().map(|node| node.url("gateway")).unwrap_or_default();
+        Cluster { shape: Shape::Services, nodes, client: Client::new(&gateway), _space: space }
+    }
+
+    /// The processes that run this role.
+    pub fn nodes_of(&self, role: &str) -> Vec<&Node> {
+        self.nodes.iter().filter(|node| node.roles == "all" || node.roles == role).collect()
+    }
+
+    /// Every log line so far, of every process, as JSON.
+    pub fn log(&self) -> Vec<Value> {
+        self.nodes.iter().flat_map(Node::log).collect()
+    }
+
+    /// Registers somebody who can meet in `week`, in UTC.
+    pub async fn register(&self, email: &str, week: Value) -> Reply {
+        self.register_in(email, "UTC", week).await
+    }
+
+    /// Registers somebody who can meet in `week`, on the clock of `zone`.
+    pub async fn register_in(&self, email: &str, zone: &str, week: Value) -> Reply {
+        let body = json!({ "email": email, "name": "Somebody", "time_zone": zone, "availability": week });
+        self.post("/api/users", body).await.expect(201)
+    }
+}
+
+impl Node {
+    /// Starts the executable and waits until it says that it is ready.
+    pub fn start(roles: &str, env: &[(String, String)]) -> Node {
+        let node = Node::spawn(roles, env);
+        node.wait_for("ready", |line| line["message"] == "ready");
+        node
+    }
+
+    /// Starts the executable, ready or not.
+    pub fn spawn(roles: &str, env: &[(String, String)]) -> Node {
+        let mut child = command()
+            .args(["--role", roles])
+            .envs(env.iter().cloned())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the executable starts");
+        let lines = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+        let streams: [Box<dyn std::io::Read + Send>; 2] =
+            [Box::new(child.stdout.take().expect("piped")), Box::new(child.stderr.take().expect("piped"))];
+        for stream in streams {
+            let lines = Arc::clone(&lines);
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    lines.0.lock().expect("no reader panics").push(line);
+                    lines.1.notify_all();
+                }
+                lines.1.notify_all();
+            });
+        }
+        Node { roles: roles.to_owned(), child: Mutex::new(child), lines }
+    }
+
+    /// Waits for a log line; fails with everything said so far when it does not come, or the process ends.
+    #[track_caller]
+    pub fn wait_for(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        let (lines, news) = &*self.lines;
+        let mut said = lines.lock().expect("no reader panics");
+        let mut seen = 0;
+        for _ in 0..200 {
+            while seen < said.len() {
+                if let Ok(line) = serde_json::from_str::<Value>(&said[seen])
+                    && is_it(&line)
+                {
+                    return line;
+                }
+                seen += 1;
+            }
+            said = news.wait_timeout(said, Duration::from_millis(50)).expect("no reader panics").0;
+            if seen == said.len() && self.child.lock().expect("one holder").try_wait().expect("a child").is_some() {
+                break;
+            }
+        }
+        panic!("{} never said {what}; it said:\n{}", self.roles, said.join("\n"));
+    }
+
+    /// The address that a role of this process is bound to, as a base URL.
+    #[track_caller]
+    pub fn url(&self, role: &str) -> String {
+        let line = self.wait_for("where it listens", |line| line["message"] == "listening" && line["role"] == role);
+        format!("http://{}", line["address"].as_str().unwrap_or_default())
+    }
+
+    /// A client of one role of this process, past the gateway.
+    pub fn client(&self, role: &str) -> Client {
+        Client::new(&self.url(role))
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> Vec<Value> {
+        let lines = self.lines.0.lock().expect("no reader panics");
+        lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// All it has said, as text.
+    pub fn said(&self) -> String {
+        self.lines.0.lock().expect("no reader panics").join("\n")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.lock().expect("one holder").id()
+    }
+
+    /// Sends a signal such as `KILL`, `STOP`, `CONT`, `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&self) -> Option<std::process::ExitStatus> {
+        self.child.lock().expect("one holder").try_wait().expect("a child")
+    }
+
+    /// Waits for its end, and says how it ended.
+    pub fn wait(&self) -> std::process::ExitStatus {
+        self.child.lock().expect("one holder").wait().expect("a child")
+    }
+
+    /// `W2MEET_UPSTREAMS__…` for everything that these nodes run.
+    pub fn upstreams(nodes: &[Node]) -> Env {
+        let mut bases: HashMap<&str, Vec<String>> = HashMap::new();
+        for node in nodes {
+            bases.entry(&node.roles).or_default().push(node.url(&node.roles));
+        }
+        bases
+            .into_iter()
+            .map(|(role, urls)| (format!("W2MEET_UPSTREAMS__{}", role.to_uppercase()), urls.join(",")))
+            .collect()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut lines = self.log();
+            lines.retain(|line| line["level"] == "WARN" || line["level"] == "ERROR");
+            println!("{} warned {} times; the last:", self.roles, lines.len());
+            lines.iter().rev().take(5).for_each(|line| println!("  {line}"));
+        }
+        if let Ok(mut child) = self.child.lock() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// The executable, with none of this process's own settings.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_w2meet"));
+    #[expect(clippy::disallowed_methods, reason = "what the test machine sets must not reach the executable")]
+    let own = std::env::vars_os();
+    for (name, _) in own {
+        if name.to_string_lossy().starts_with("W2MEET_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Where a server of the test machine is.
+#[expect(clippy::disallowed_methods, reason = "the suite has no settings file")]
+pub fn test_url(variable: &str, default: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| default.to_owned())
+}
+
+/// A folder of its own, under the system's temporary one.
+pub fn fresh_folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("w2meet-test-{:016x}", rand::random::<u64>()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    folder
+}
+
+impl Space {
+    pub fn new() -> Space {
+        Space { folder: fresh_folder(), schema: None, prefix: OnceCell::new() }
+    }
+
+    /// Free ports, a folder of its own, log lines as JSON.
+    pub fn env(&self) -> Env {
+        let mut env: Env = ["GATEWAY", "USER", "AVAILABILITY", "SUGGESTION", "WORKER"]
+            .map(|role| (format!("W2MEET_{role}__LISTEN"), "127.0.0.1:0".to_owned()))
+            .into();
+        env.push(("W2MEET_DATA_DIR".into(), self.folder.join("data").display().to_string()));
+        env.push(("W2MEET_LOG__FORMAT".into(), "json".into()));
+        env.push(("W2MEET_SERVER__WORKERS".into(), "1".into()));
+        env
+    }
+
+    /// Makes a schema, and gives the URL that leads into it.
+    pub async fn schema(&mut self) -> String {
+        let url = postgres_url();
+        let schema = format!("w2meet_test_{:016x}", rand::random::<u64>());
+        execute(&url, &format!("CREATE SCHEMA {schema}")).await;
+        self.schema = Some(schema.clone());
+        let mark = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{mark}options=-csearch_path%3D{schema}")
+    }
+
+    /// What the keys of this test's own in a shared Redis begin with.
+    pub fn prefix(&self) -> String {
+        self.prefix.get_or_init(|| format!("w2meet-test-{:016x}", rand::random::<u64>())).clone()
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+        if let Some(schema) = self.schema.take() {
+            let dropped = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                runtime.block_on(execute(&postgres_url(), &format!("DROP SCHEMA {schema} CASCADE")));
+            });
+            drop(dropped.join());
+        }
+        if let Some(prefix) = self.prefix.take() {
+            drop(forget(&prefix));
+        }
+    }
+}
+
+fn postgres_url() -> String {
+    test_url("W2MEET_TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
+}
+
+/// Runs SQL on a server of the test machine.
+pub async fn execute(url: &str, sql: &str) {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("PostgreSQL answers");
+    let driver = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap_or_else(|why| panic!("{sql}: {why}"));
+    drop(client);
+    drop(driver.await);
+}
+
+/// Takes every key of a prefix out of Redis.
+fn forget(prefix: &str) -> deadpool_redis::redis::RedisResult<()> {
+    use deadpool_redis::redis::{Client, Commands};
+    let client = Client::open(test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379"))?;
+    let mut conn = client.get_connection()?;
+    let keys: Vec<String> = conn.scan_match(format!("{prefix}*"))?.collect::<Result<_, _>>()?;
+    if keys.is_empty() { Ok(()) } else { conn.del(keys) }
+}

@@ -1,0 +1,83 @@
+//! A line between a process and a server, which a test may cut.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Passes bytes on to a local port, until it is cut.
+pub struct Line {
+    address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    cut: AtomicBool,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+impl Line {
+    pub fn to(port: u16) -> Line {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                if Arc::strong_count(&shared) == 1 {
+                    return;
+                }
+                if !shared.cut.load(Ordering::SeqCst)
+                    && let Ok(far) = TcpStream::connect(("127.0.0.1", port))
+                {
+                    shared.carry(&near, &far);
+                    shared.carry(&far, &near);
+                }
+            }
+        });
+        Line { address, state }
+    }
+
+    pub fn redis_url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// Ends every connection; new ones end at once.
+    pub fn cut(&self) {
+        self.state.cut.store(true, Ordering::SeqCst);
+        let open = self.state.open.lock().expect("no carrier panics");
+        open.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
+    }
+
+    pub fn mend(&self) {
+        self.state.cut.store(false, Ordering::SeqCst);
+    }
+}
+
+impl State {
+    fn carry(&self, from: &TcpStream, to: &TcpStream) {
+        let (Ok(mut from), Ok(mut to), Ok(kept)) = (from.try_clone(), to.try_clone(), from.try_clone()) else {
+            return;
+        };
+        self.open.lock().expect("no carrier panics").push(kept);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 16 << 10];
+            while let Ok(count @ 1..) = from.read(&mut bytes) {
+                if to.write_all(&bytes[..count]).is_err() {
+                    break;
+                }
+            }
+            drop(to.shutdown(Shutdown::Both));
+        });
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.cut();
+        let address = self.address;
+        self.state = Arc::default();
+        drop(TcpStream::connect(address)); // the listening thread looks up, and ends
+    }
+}

@@ -1,0 +1,62 @@
+//! What tests stand on: a running W2Meet in either shape, requests, and waiting for conditions.
+
+pub mod checks;
+pub mod client;
+pub mod cluster;
+pub mod history;
+pub mod line;
+pub mod raw;
+pub mod refusal;
+pub mod replicas;
+pub mod samples;
+pub mod servers;
+pub mod shell;
+pub mod source;
+pub mod twin;
+pub mod upstream;
+
+pub use client::{Client, Reply};
+pub use cluster::{Cluster, Node, Shape};
+pub use line::Line;
+pub use replicas::Replicas;
+pub use servers::{PrivatePostgres, PrivateRedis};
+
+use std::time::{Duration, Instant};
+
+/// One test body, run as `embedded` (all roles in one process) and as `services` (each role in its own process, over
+/// PostgreSQL and Redis).
+#[macro_export]
+macro_rules! both_shapes {
+    ($($(#[$about:meta])* async fn $name:ident($cluster:ident) $body:block)+) => {$(
+        $(#[$about])*
+        mod $name {
+            #[allow(unused_imports, clippy::allow_attributes, reason = "not every body needs all of its file's names")]
+            use super::*;
+
+            async fn body($cluster: &$crate::support::Cluster) $body
+
+            #[actix_web::test]
+            async fn embedded() {
+                body(&$crate::support::Cluster::all().await).await;
+            }
+
+            #[actix_web::test]
+            async fn services() {
+                body(&$crate::support::Cluster::split().await).await;
+            }
+        }
+    )+};
+}
+
+/// Waits until `check` gives a value; fails with `what` after ten seconds.
+pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        tick.tick().await;
+        if let Some(value) = check().await {
+            return value;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(10), "it did not happen within ten seconds: {what}");
+    }
+}

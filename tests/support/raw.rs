@@ -1,0 +1,67 @@
+//! Requests as bytes on a socket, for what no HTTP client would send.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{Client, Reply};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Client {
+    /// Sends a head without a body: `line` is all between method and version, as it is.
+    pub async fn raw(&self, method: &str, target: &str, headers: &str) -> Reply {
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: w2meet.test\r\nConnection: close\r\n{headers}\r\n");
+        self.bytes(head.as_bytes()).await
+    }
+
+    /// Sends these bytes on a connection of their own, and reads until the other side closes it.
+    pub async fn bytes(&self, request: &[u8]) -> Reply {
+        let address = self.base().trim_start_matches("http://");
+        let talk = async {
+            let mut stream = TcpStream::connect(address).await?;
+            // a server that has heard enough may close before it has read all
+            drop(stream.write_all(request).await);
+            let mut answer = Vec::new();
+            drop(stream.read_to_end(&mut answer).await);
+            Ok::<_, std::io::Error>(answer)
+        };
+        let answer = timeout(PATIENCE, talk).await.expect("an answer in time");
+        parse(&answer.expect("the gateway listens"))
+    }
+}
+
+/// The first answer on a connection; status 0 for none.
+fn parse(answer: &[u8]) -> Reply {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let (head, body) = end.map_or((answer, &[][..]), |end| (&answer[..end], &answer[end + 4..]));
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    let body = if chunked { unchunked(body) } else { body.to_vec() };
+    let text = String::from_utf8_lossy(&body).into_owned();
+    Reply { status: status.unwrap_or(0), headers, json: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+}
+
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size = String::from_utf8_lossy(&rest[..line]);
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        let start = line + 2;
+        if size == 0 || rest.len() < start + size {
+            break;
+        }
+        body.extend_from_slice(&rest[start..start + size]);
+        rest = rest.get(start + size + 2..).unwrap_or_default();
+    }
+    body
+}

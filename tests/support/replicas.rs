@@ -1,0 +1,67 @@
+//! Replicas of the user role alone, asked directly: what cache and database do to each other needs no more.
+
+use super::cluster::{Env, Space};
+use super::{Client, Node};
+
+/// Processes of the user role over one database.
+pub struct Replicas {
+    pub nodes: Vec<Node>,
+    pub clients: Vec<Client>,
+    env: Vec<Env>,
+    /// The URL of the database they share.
+    pub database: String,
+    _space: Space,
+}
+
+impl Replicas {
+    /// As many as there are cache URLs, in a schema of its own on the test machine's PostgreSQL.
+    pub async fn start(caches: &[&str]) -> Replicas {
+        let mut space = Space::new();
+        let database = space.schema().await;
+        Replicas::start_in(space, database, caches)
+    }
+
+    /// [`Replicas::start`] over a PostgreSQL of the test's own.
+    pub fn start_over(database: &str, caches: &[&str]) -> Replicas {
+        Replicas::start_in(Space::new(), database.to_owned(), caches)
+    }
+
+    fn start_in(space: Space, database: String, caches: &[&str]) -> Replicas {
+        let env: Vec<Env> = caches.iter().map(|cache| user_env(&space, &database, cache)).collect();
+        let nodes: Vec<Node> = env.iter().map(|env| Node::start("user", env)).collect();
+        // requests go round the cache until it is connected: that would be no test of the cache
+        for node in &nodes {
+            node.wait_for("the cache is connected", |line| line["message"] == "the cache is connected");
+        }
+        Replicas {
+            clients: nodes.iter().map(|node| node.client("user")).collect(),
+            nodes,
+            env,
+            database,
+            _space: space,
+        }
+    }
+
+    /// Starts a replica anew after its end.
+    pub fn restart(&mut self, at: usize) {
+        self.nodes[at] = Node::start("user", &self.env[at]);
+        self.clients[at] = self.nodes[at].client("user");
+    }
+
+    /// How many log lines with this message name `key`, over all replicas.
+    pub fn count(&self, message: &str, key: &str) -> usize {
+        let lines = self.nodes.iter().flat_map(Node::log);
+        let keys = |line: &serde_json::Value| line["key"].as_str().is_some_and(|keys| keys.contains(key));
+        lines.filter(|line| line["message"] == message && keys(line)).count()
+    }
+}
+
+/// The settings of a user role over these two.
+pub fn user_env(space: &Space, database: &str, cache: &str) -> Env {
+    let mut env = space.env();
+    env.push(("W2MEET_DATABASE__URL".into(), database.into()));
+    env.push(("W2MEET_DATABASE__POOL_SIZE".into(), "4".into()));
+    env.push(("W2MEET_CACHE__URL".into(), cache.into()));
+    env.push(("W2MEET_CACHE__PREFIX".into(), space.prefix()));
+    env
+}

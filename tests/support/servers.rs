@@ -1,0 +1,280 @@
+//! A PostgreSQL and a Redis of the test's own, which it may kill, and a line to one of them which it may cut.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+use deadpool_redis::redis;
+
+use super::cluster::fresh_folder;
+
+/// A PostgreSQL in a folder of its own. It lets everybody in, and logs every statement.
+pub struct PrivatePostgres {
+    programs: PathBuf,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl PrivatePostgres {
+    /// One that runs. `None`, said loudly, where its programs are missing.
+    pub fn start() -> Option<PrivatePostgres> {
+        let server = PrivatePostgres::prepare()?;
+        server.boot();
+        Some(server)
+    }
+
+    /// One that does not run yet.
+    pub fn prepare() -> Option<PrivatePostgres> {
+        let Some(programs) = postgres_programs() else {
+            return cannot_run("initdb, postgres and pg_ctl (W2MEET_TEST_PG_BIN names their directory)");
+        };
+        let server = PrivatePostgres { programs, folder: fresh_folder(), port: free_port() };
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(&server.folder));
+        }
+        let mut initdb = server.program("initdb");
+        run(initdb.args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]));
+        Some(server)
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Starts it, on the same port as ever; returns when it answers.
+    pub fn boot(&self) {
+        let options = format!(
+            "-p {} -k {} -F -c listen_addresses=127.0.0.1 -c log_statement=all",
+            self.port,
+            self.folder.display()
+        );
+        let mut start = self.program("pg_ctl");
+        start.arg("--log").arg(self.folder.join("log")).args(["--wait", "--options", &options, "start"]);
+        run(&mut start);
+    }
+
+    /// Ends all its processes at once, as a power cut would.
+    pub fn kill(&self) {
+        run(self.program("pg_ctl").args(["--mode=immediate", "--wait", "stop"]));
+    }
+
+    /// Stops all its processes where they are: connections stay open, and nobody answers.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// What it has logged, statements with their parameters among it.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// The postmaster first: it starts no others then.
+    fn signal(&self, name: &str) {
+        let pid_file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+        let Some(postmaster) = pid_file.lines().next().and_then(|pid| pid.trim().parse().ok()) else {
+            return;
+        };
+        signal(postmaster, name);
+        children_of(postmaster).into_iter().for_each(|pid| signal(pid, name));
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// PostgreSQL refuses to run as root.
+    fn program(&self, name: &str) -> Command {
+        let path = self.programs.join(name);
+        let mut command = if is_root() {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(path);
+            command
+        } else {
+            Command::new(path)
+        };
+        command.arg("--pgdata").arg(self.data()).current_dir(&self.folder);
+        command
+    }
+}
+
+impl Drop for PrivatePostgres {
+    fn drop(&mut self) {
+        self.resume();
+        let mut stop = self.program("pg_ctl");
+        drop(stop.args(["--mode=immediate", "--wait", "stop"]).output());
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// A Redis of its own.
+pub struct PrivateRedis {
+    folder: PathBuf,
+    port: u16,
+    keeps: bool,
+    child: Mutex<Option<Child>>,
+}
+
+impl PrivateRedis {
+    /// One that runs, and forgets everything when it ends. `None`, said loudly, where its program is missing.
+    pub fn start() -> Option<PrivateRedis> {
+        PrivateRedis::make(false)
+    }
+
+    /// One that runs, and remembers everything when it starts again.
+    pub fn start_keeping() -> Option<PrivateRedis> {
+        PrivateRedis::make(true)
+    }
+
+    fn make(keeps: bool) -> Option<PrivateRedis> {
+        if Command::new("redis-server").arg("--version").output().is_err() {
+            return cannot_run("redis-server");
+        }
+        let server = PrivateRedis { folder: fresh_folder(), port: free_port(), keeps, child: Mutex::new(None) };
+        server.boot();
+        Some(server)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it, on the same port as ever; returns when it answers.
+    pub fn boot(&self) {
+        let mut child = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
+            .args(["--appendonly", if self.keeps { "yes" } else { "no" }, "--appendfsync", "always"])
+            .arg("--dir")
+            .arg(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("redis-server starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let ready = lines.by_ref().map_while(Result::ok).any(|line| line.contains("Ready to accept connections"));
+        std::thread::spawn(move || lines.for_each(drop));
+        self.child.lock().expect("one holder").replace(child);
+        assert!(ready, "redis-server ended at its start");
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self) {
+        if let Some(mut child) = self.child.lock().expect("one holder").take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+
+    /// Stops it where it is: connections stay open, and nobody answers.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Keeps what it remembers now, for [`PrivateRedis::restore`].
+    pub fn back_up(&self) {
+        drop(std::fs::remove_dir_all(self.folder.join("kept")));
+        run(Command::new("cp").arg("-r").arg(self.folder.join("appendonlydir")).arg(self.folder.join("kept")));
+    }
+
+    /// Puts back what was kept; while it does not run.
+    pub fn restore(&self) {
+        drop(std::fs::remove_dir_all(self.folder.join("appendonlydir")));
+        run(Command::new("cp").arg("-r").arg(self.folder.join("kept")).arg(self.folder.join("appendonlydir")));
+    }
+
+    /// A connection of the test's own.
+    pub fn connect(&self) -> redis::Connection {
+        let client = redis::Client::open(self.url()).expect("a URL");
+        client.get_connection().expect("it answers")
+    }
+
+    fn signal(&self, name: &str) {
+        if let Some(child) = self.child.lock().expect("one holder").as_ref() {
+            signal(child.id(), name);
+        }
+    }
+}
+
+impl Drop for PrivateRedis {
+    fn drop(&mut self) {
+        self.kill();
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// What the suite itself is told.
+#[expect(clippy::disallowed_methods, reason = "the suite has no settings file")]
+pub fn told(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}
+
+/// Past the harness, which keeps what passing tests print.
+pub fn say(what: &str) {
+    drop(writeln!(std::io::stderr(), "{what}"));
+}
+
+fn cannot_run<T>(missing: &str) -> Option<T> {
+    assert!(told("CI").is_none(), "this test needs {missing}");
+    say(&format!("SKIPPED, a test that needs {missing}"));
+    None
+}
+
+/// Outside of the range from which the system gives ports away, so that it is still free for the second start.
+fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| rand::random_range(12_000..32_000));
+    let free = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.expect("some port is free")
+}
+
+/// Where initdb is: as told, or the newest of Debian's.
+fn postgres_programs() -> Option<PathBuf> {
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
+    found.sort_by_key(|path| path.parent().and_then(Path::file_name).and_then(|it| it.to_str()?.parse::<u32>().ok()));
+    found.extend(told("W2MEET_TEST_PG_BIN").map(PathBuf::from));
+    found.into_iter().rfind(|path| path.join("initdb").exists())
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0)
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let parent_of = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    pids.filter(|pid| parent_of(pid) == Some(parent)).collect()
+}
+
+fn signal(pid: u32, name: &str) {
+    drop(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status());
+}
+
+#[track_caller]
+fn run(command: &mut Command) {
+    // into files, not pipes: a server started by it would keep them open
+    let folder = std::env::temp_dir().join(format!("w2meet-test-run-{:016x}", rand::random::<u64>()));
+    let output = std::fs::File::create(&folder).expect("a temporary file");
+    let errors = output.try_clone().expect("a second handle");
+    let status = command.stdin(Stdio::null()).stdout(output).stderr(errors).status();
+    let said = std::fs::read_to_string(&folder).unwrap_or_default();
+    drop(std::fs::remove_file(&folder));
+    assert!(status.is_ok_and(|status| status.success()), "{command:?} failed: {said}");
+}

@@ -1,0 +1,36 @@
+//! The command line, as somebody at a terminal uses it.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use super::cluster::{command, fresh_folder};
+
+/// Runs a command to its end.
+pub fn run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
+    let output = command().args(arguments).envs(env.iter().copied()).current_dir(std::env::temp_dir()).output();
+    output.expect("the executable starts")
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A file with this text; it goes with its folder at the end.
+pub struct TextFile(PathBuf);
+
+impl TextFile {
+    pub fn new(name: &str, text: &str) -> TextFile {
+        let path = fresh_folder().join(name);
+        std::fs::write(&path, text).expect("a file");
+        TextFile(path)
+    }
+    pub fn path(&self) -> &str {
+        self.0.to_str().expect("UTF-8")
+    }
+}
+
+impl Drop for TextFile {
+    fn drop(&mut self) {
+        drop(self.0.parent().map(std::fs::remove_dir_all));
+    }
+}
