@@ -1,0 +1,100 @@
+//! The calendar engine beside the naive way: `cargo bench --bench calendar`.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use jiff::civil::date;
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng};
+use std::hint::black_box;
+use std::time::Duration;
+use w2meet::calendar::heat::{free_count, heat_map, intersect};
+use w2meet::calendar::rank::suggest;
+use w2meet::calendar::{Ask, Attendee, Frame, Grid, Preference, Week, Zone};
+
+const ZONES: [&str; 5] = ["Europe/Paris", "America/New_York", "Asia/Kolkata", "UTC", "Asia/Tokyo"];
+
+/// Weeks that all share Wednesday noon (UTC), and are otherwise their own.
+fn weeks(count: usize) -> Vec<Week> {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut week = || {
+        let mut week = Week::EMPTY;
+        week.insert(2 * 96 + 20..2 * 96 + 92);
+        for day in 0..7 {
+            let start = 96 * day + (rng.next_u32() % 48) as usize;
+            week.insert(start..start + (rng.next_u32() % 40) as usize);
+        }
+        week
+    };
+    (0..count).map(|_| week()).collect()
+}
+
+/// What one would write first: every person looked at for every slot.
+fn naive(weeks: &[Week]) -> [u32; 168] {
+    let free = |week: &&Week, hour: usize| (4 * hour..4 * hour + 4).all(|q| week.contains(q));
+    std::array::from_fn(|hour| weeks.iter().filter(|week| free(week, hour)).count() as u32)
+}
+
+fn kernels(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("weeks");
+    let all = weeks(1_000_000);
+    for count in [2, 100, 10_000, 1_000_000] {
+        let weeks = &all[..count];
+        group.throughput(Throughput::Elements(count as u64));
+        let id = |name| BenchmarkId::new(name, count);
+        group.bench_function(id("intersect"), |b| b.iter(|| intersect(black_box(weeks))));
+        group.bench_function(id("heat_map"), |b| b.iter(|| heat_map(black_box(weeks))));
+        // At a million the naive count is run over a hundredth; the time for each element compares.
+        let sample = &weeks[..count.min(10_000)];
+        group.throughput(Throughput::Elements(sample.len() as u64));
+        assert_eq!(heat_map(sample), naive(sample));
+        group.bench_function(id("naive"), |b| b.iter(|| naive(black_box(sample))));
+    }
+}
+
+/// A question over one frame, from packed weeks to slots and heat map.
+fn questions(criterion: &mut Criterion) {
+    let paris = Zone::parse(ZONES[0]).unwrap_or_else(|_| Zone::utc());
+    let window = Frame::window(paris.clone(), date(2026, 3, 23), date(2026, 4, 5));
+    let typical = Frame::typical_week(Some(paris), date(2026, 3, 1));
+    let all = weeks(10_000);
+    for (name, frame) in [("typical", Some(typical)), ("fortnight", window.ok())] {
+        let Some(frame) = frame else { continue };
+        let mut group = criterion.benchmark_group(name);
+        for count in [2, 100, 1_000, 10_000] {
+            let weeks = &all[..count];
+            group.throughput(Throughput::Elements(count as u64));
+            let id = |name| BenchmarkId::new(name, count);
+            let ask = Ask { pick: Some(Preference::Best), duration: 4, step: 1, ..Ask::default() };
+            group.bench_function(id("project+suggest"), |b| {
+                b.iter(|| suggest(&frame, &attendees(&frame, black_box(weeks)), &ask));
+            });
+            let (hours, grids) = (frame.hours(), grids(&frame, weeks));
+            group.bench_function(id("free_count"), |b| {
+                b.iter(|| free_count(&hours, black_box(&grids)));
+            });
+        }
+    }
+}
+
+/// Everybody's week on the frame; zones are parsed for each person, as a request does.
+fn grids(frame: &Frame, weeks: &[Week]) -> Vec<Grid> {
+    let mut projector = frame.projector();
+    let zones = ZONES.iter().cycle();
+    let zone = |name: &str| Zone::parse(name).unwrap_or_else(|_| Zone::utc());
+    let people = weeks.iter().zip(zones);
+    people.map(|(week, name)| projector.project(week, &zone(name))).collect()
+}
+
+fn attendees(frame: &Frame, weeks: &[Week]) -> Vec<Attendee> {
+    let attendee = |free| Attendee { free, ..Attendee::default() };
+    grids(frame, weeks).into_iter().map(attendee).collect()
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    targets = kernels, questions
+}
+criterion_main!(benches);
