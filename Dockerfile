@@ -1,0 +1,45 @@
+# One image for every role: W2MEET_ROLE (or --role) says which one a container plays.
+
+ARG RUST_VERSION=1.95
+
+FROM rust:${RUST_VERSION}-slim-bookworm AS build
+WORKDIR /src
+
+# The dependencies, in a layer of their own: it is built again only when one of these files changes.
+# Cargo wants every target that the manifest names to exist, hence benches/ and scripts/bare.rs.
+COPY Cargo.toml Cargo.lock ./
+COPY benches benches
+COPY scripts/bare.rs scripts/bare.rs
+RUN mkdir src \
+    && echo 'fn main() {}' > src/main.rs \
+    && touch src/lib.rs \
+    && cargo build --release --locked --bin w2meet \
+    && cargo clean --release --locked --package w2meet
+
+# Our own code. config/ and migrations/ are compiled in.
+COPY config config
+COPY migrations migrations
+COPY src src
+RUN cargo build --release --locked --bin w2meet
+
+FROM debian:bookworm-slim
+
+LABEL org.opencontainers.image.title="w2meet" \
+      org.opencontainers.image.description="A self-hosted meeting backend: who can meet when, which slot is best, and why" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+
+COPY --from=build /src/target/release/w2meet /usr/local/bin/w2meet
+
+# A number, not a name: orchestrators can then verify that it is not root.
+RUN install --directory --owner=10001 --group=10001 --mode=0750 /data
+USER 10001:10001
+VOLUME /data
+
+# Inside a container, loopback reaches nobody. Who may come in is W2MEET_AUTH__MODE's affair.
+ENV W2MEET_DATA_DIR=/data \
+    W2MEET_GATEWAY__LISTEN=0.0.0.0:8080
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["w2meet", "health"]
+ENTRYPOINT ["w2meet"]
