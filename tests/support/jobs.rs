@@ -1,0 +1,158 @@
+//! A queue of the test's own in a broker, taken away at its end, and messages for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amqprs::channel::{
+    BasicGetArguments, Channel, ExchangeDeleteArguments, QueueDeclareArguments, QueueDeleteArguments,
+};
+use amqprs::connection::{Connection, OpenConnectionArguments};
+use w2meet::config::{Settings, load_from};
+use w2meet::platform::queue::{Delivery, Message, Queue, To, Unsent};
+
+use super::eventually;
+use super::servers::{cannot_run, told};
+
+/// Names of its own in a broker. In a shared one, what they name goes with them.
+pub struct Names {
+    pub url: String,
+    pub queue: String,
+    pub exchange: String,
+    /// Whether the broker outlives the test.
+    shared: bool,
+}
+
+impl Names {
+    /// In the broker that all tests share. `None`, said loudly, where there is none.
+    pub fn shared() -> Option<Names> {
+        let url = told("W2MEET_TEST_AMQP_URL").unwrap_or_else(|| "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned());
+        let parsed = url::Url::parse(&url).expect("a URL");
+        let address = (parsed.host_str().unwrap_or("127.0.0.1"), parsed.port().unwrap_or(5672));
+        if std::net::TcpStream::connect(address).is_err() {
+            return cannot_run("RabbitMQ (W2MEET_TEST_AMQP_URL says where it is)");
+        }
+        let mut names = Names::at(&url);
+        names.shared = true;
+        Some(names)
+    }
+
+    pub fn at(url: &str) -> Names {
+        let name = format!("w2meet-test-{:016x}", rand::random::<u64>());
+        Names { url: url.to_owned(), queue: format!("{name}.jobs"), exchange: format!("{name}.events"), shared: false }
+    }
+
+    /// The same names, reached another way; they are taken away by whoever made them.
+    pub fn through(&self, url: &str) -> Names {
+        Names { url: url.to_owned(), queue: self.queue.clone(), exchange: self.exchange.clone(), shared: false }
+    }
+
+    /// As environment variables.
+    pub fn env(&self) -> Vec<(String, String)> {
+        let set = [("URL", &self.url), ("NAME", &self.queue), ("EXCHANGE", &self.exchange)];
+        set.map(|(name, value)| (format!("W2MEET_QUEUE__{name}"), value.clone())).into()
+    }
+
+    pub fn settings(&self) -> Settings {
+        load_from(None, self.env().into_iter()).expect("settings").settings
+    }
+
+    /// The queue, not running yet.
+    pub fn open(&self) -> Arc<Queue> {
+        Queue::open(&self.settings()).expect("a queue")
+    }
+
+    /// The queue, running until the test ends; returns when it takes messages.
+    pub async fn start(&self) -> Arc<Queue> {
+        let queue = self.open();
+        tokio::spawn(Arc::clone(&queue).run());
+        let nobody = event("test.ready", "nobody listens");
+        eventually("it publishes", async || publish(&queue, nobody.clone()).await.ok()).await;
+        queue
+    }
+
+    /// A channel past all of our own code.
+    pub async fn channel(&self) -> (Connection, Channel) {
+        let url = url::Url::parse(&self.url).expect("a URL");
+        let (host, port) = (url.host_str().expect("a host"), url.port().unwrap_or(5672));
+        let arguments = OpenConnectionArguments::new(host, port, url.username(), url.password().unwrap_or_default());
+        let connection = Connection::open(&arguments).await.expect("it answers");
+        let channel = connection.open_channel(None).await.expect("a channel");
+        (connection, channel)
+    }
+
+    /// Deletes the queue of jobs, whoever uses it.
+    pub async fn delete_queue(&self) {
+        let (connection, channel) = self.channel().await;
+        channel.queue_delete(QueueDeleteArguments::new(&self.queue)).await.expect("deleted");
+        connection.close().await.expect("closed");
+    }
+
+    async fn clean(&self) {
+        let (connection, channel) = self.channel().await;
+        for queue in [&self.queue, &format!("{}.dead", self.queue)] {
+            drop(channel.queue_delete(QueueDeleteArguments::new(queue)).await);
+        }
+        drop(channel.exchange_delete(ExchangeDeleteArguments::new(&self.exchange)).await);
+        drop(connection.close().await);
+    }
+
+    /// How many jobs wait in the broker, for no consumer yet.
+    pub async fn waiting(&self) -> u32 {
+        let (connection, channel) = self.channel().await;
+        let passive = QueueDeclareArguments::new(&self.queue).passive(true).finish();
+        let (_, waiting, _) = channel.queue_declare(passive).await.expect("it is there").expect("an answer");
+        connection.close().await.expect("closed");
+        waiting
+    }
+
+    /// The oldest of the dead jobs.
+    pub async fn dead(&self) -> Option<String> {
+        let (connection, channel) = self.channel().await;
+        let mut get = BasicGetArguments::new(&format!("{}.dead", self.queue));
+        let got = channel.basic_get(get.no_ack(true).finish()).await.expect("it is there");
+        connection.close().await.expect("closed");
+        got.map(|(_, _, body)| String::from_utf8(body).expect("text"))
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        if !self.shared {
+            return;
+        }
+        std::thread::scope(|scope| {
+            let cleaning = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                runtime.block_on(self.clean());
+            });
+            drop(cleaning.join());
+        });
+    }
+}
+
+pub fn job(body: &str) -> Message {
+    message(body, To::Jobs)
+}
+
+pub fn event(routing_key: &str, body: &str) -> Message {
+    message(body, To::Event(routing_key.to_owned()))
+}
+
+fn message(body: &str, to: To) -> Message {
+    let id = format!("{:016x}", rand::random::<u64>());
+    Message { id, to, case_id: format!("case-{body}"), body: body.to_owned().into() }
+}
+
+/// Publishes one message.
+pub async fn publish(queue: &Queue, message: Message) -> Result<(), Unsent> {
+    queue.publish(&[message]).await.pop().expect("one verdict")
+}
+
+/// The next job; fails after ten seconds.
+pub async fn next(consumer: &mut w2meet::platform::queue::Consumer) -> Delivery {
+    tokio::time::timeout(Duration::from_secs(10), consumer.next()).await.expect("a job within ten seconds")
+}
+
+pub fn text(delivery: &Delivery) -> &str {
+    std::str::from_utf8(&delivery.body).expect("text")
+}

@@ -1,0 +1,124 @@
+//! A RabbitMQ of the test's own, which it may kill.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+use super::cluster::fresh_folder;
+use super::servers::{cannot_run, free_port, signal};
+
+/// Debian's own, which runs as whoever starts it; the one in its search path insists on a user of its own.
+const DEBIAN: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+
+/// A broker in a folder of its own, for guest:guest.
+pub struct PrivateRabbit {
+    folder: PathBuf,
+    name: String,
+    port: u16,
+    child: Mutex<Option<Child>>,
+}
+
+impl PrivateRabbit {
+    /// One that runs. `None`, said loudly, where its programs are missing.
+    pub fn start() -> Option<PrivateRabbit> {
+        let server = PrivateRabbit::prepare()?;
+        server.boot();
+        Some(server)
+    }
+
+    /// One that does not run yet.
+    pub fn prepare() -> Option<PrivateRabbit> {
+        if program().is_none() {
+            return cannot_run("rabbitmq-server");
+        }
+        let name = format!("w2meet-test-{:016x}@localhost", rand::random::<u64>());
+        Some(PrivateRabbit { folder: fresh_folder(), name, port: free_port(), child: Mutex::new(None) })
+    }
+
+    pub fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+    }
+
+    /// Starts it, on the same port as ever; returns when it answers.
+    pub fn boot(&self) {
+        let folder = &self.folder;
+        let plugins = folder.join("enabled_plugins");
+        std::fs::write(&plugins, "[].\n").expect("a file");
+        let mut command = Command::new(program().expect("it was there"));
+        command
+            .env("HOME", folder)
+            .env("RABBITMQ_NODENAME", &self.name)
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", self.port.to_string())
+            .env("RABBITMQ_DIST_PORT", free_port().to_string())
+            .env("RABBITMQ_MNESIA_BASE", folder.join("mnesia"))
+            .env("RABBITMQ_LOG_BASE", folder.join("log"))
+            .env("RABBITMQ_LOGS", "-")
+            .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"))
+            .env("RABBITMQ_CONF_ENV_FILE", folder.join("rabbitmq-env.conf"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", &plugins)
+            .env("RABBITMQ_PID_FILE", folder.join("pid"))
+            // the script becomes the server then, and the child is what is to be killed
+            .env("RUNNING_UNDER_SYSTEMD", "true");
+        let child =
+            command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut child = child.expect("rabbitmq-server starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut said = Vec::new();
+        let ready = lines.by_ref().map_while(Result::ok).any(|line| {
+            let ready = line.contains("Server startup complete");
+            said.push(line);
+            ready
+        });
+        // what it says must go somewhere, or it stops
+        std::thread::spawn(move || lines.for_each(drop));
+        self.child.lock().expect("one holder").replace(child);
+        assert!(ready, "rabbitmq-server ended at its start: {}", said.join("\n"));
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self) {
+        self.end("KILL");
+    }
+
+    /// As its operator would: it writes down what it has.
+    pub fn stop(&self) {
+        self.end("TERM");
+    }
+
+    /// Stops it where it is: connections stay open, and nobody answers.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn end(&self, name: &str) {
+        self.signal(name);
+        if let Some(mut child) = self.child.lock().expect("one holder").take() {
+            drop(child.wait());
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        if let Some(child) = self.child.lock().expect("one holder").as_ref() {
+            signal(child.id(), name);
+        }
+    }
+}
+
+impl Drop for PrivateRabbit {
+    fn drop(&mut self) {
+        self.kill();
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+fn program() -> Option<PathBuf> {
+    let found = Command::new("sh").args(["-c", "command -v rabbitmq-server"]).output().ok()?;
+    let in_path = PathBuf::from(String::from_utf8(found.stdout).ok()?.trim());
+    [PathBuf::from(DEBIAN), in_path].into_iter().find(|path| path.is_file())
+}
