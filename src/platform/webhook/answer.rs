@@ -1,0 +1,97 @@
+//! What came of a delivery, and what that means for the next attempt.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, RETRY_AFTER};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+
+/// What came of one attempt to deliver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The receiver has it.
+    Delivered {
+        /// 2xx.
+        status: u16,
+    },
+    /// Not this time.
+    Failed {
+        /// What the receiver answered, if it did.
+        status: Option<u16>,
+        /// The reason, for the owner of the URL.
+        why: String,
+        /// How long the receiver asks to be left alone.
+        retry_after: Option<Duration>,
+        /// Whether its time ran out.
+        timed_out: bool,
+    },
+    /// 410: the receiver wants nothing more, ever.
+    Gone,
+    /// Nothing was sent, because the URL or what its host means is not allowed.
+    Blocked {
+        /// The reason, for the owner of the URL.
+        why: String,
+    },
+}
+
+impl Answer {
+    /// What a receiver means by its status and headers.
+    pub(super) fn read(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Answer {
+        let code = status.as_u16();
+        match code {
+            200..=299 => Answer::Delivered { status: code },
+            410 => Answer::Gone,
+            _ => {
+                let more = if status.is_redirection() { "; redirects are not followed" } else { "" };
+                let why = format!("it answered {code}{more}");
+                Answer::Failed { status: Some(code), why, retry_after: retry_after(headers, now), timed_out: false }
+            }
+        }
+    }
+
+    /// Failed before there was an answer.
+    pub(super) fn failed(why: String) -> Answer {
+        Answer::Failed { status: None, why, retry_after: None, timed_out: false }
+    }
+
+    /// The time for the attempt was over.
+    pub(super) fn timed_out(seconds: f64) -> Answer {
+        let why = format!("it did not answer within {seconds} s");
+        Answer::Failed { status: None, why, retry_after: None, timed_out: true }
+    }
+}
+
+/// `Retry-After`, as seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let then = DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(Duration::try_from(then.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::*;
+
+    fn asked(text: &str) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, text.parse().expect("a header"));
+        let now: Timestamp = "1994-11-06T08:49:37Z".parse().expect("a time");
+        retry_after(&headers, now).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(asked("120"), Some(120));
+        assert_eq!(asked(" 0 "), Some(0));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:51:37 GMT"), Some(120));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0), "a date that has passed");
+        for nonsense in ["", "soon", "-1", "1.5", "99999999999999999999999", "06 Nov"] {
+            assert_eq!(asked(nonsense), None, "{nonsense}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Signatures of Standard Webhooks 1.0: secrets, and what they sign.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+const PREFIX: &str = "whsec_";
+/// Bytes of a secret. No longer than one block of SHA-256, so that a key is its own HMAC key, filled up with zeros.
+const SHORTEST: usize = 24;
+const LONGEST: usize = 64;
+const FRESH: usize = 32;
+
+/// What a receiver knows our messages by. It prints as stars; [`Secret::expose`] is for the owner, and for keeping it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    key: [u8; LONGEST],
+    length: usize,
+}
+
+/// Why a text is no secret. It does not repeat the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotASecret {
+    /// It begins otherwise.
+    #[error("a webhook secret begins with whsec_")]
+    Prefix,
+    /// What follows cannot be read.
+    #[error("after whsec_ a webhook secret is standard base64, padded")]
+    Base64,
+    /// Too few bytes, or too many.
+    #[error("a webhook secret has 24 to 64 bytes, not {0}")]
+    Length(usize),
+}
+
+impl Secret {
+    /// Reads `whsec_` and base64.
+    ///
+    /// # Errors
+    /// [`NotASecret`], which says what is wrong.
+    pub fn parse(text: &str) -> Result<Secret, NotASecret> {
+        let coded = text.strip_prefix(PREFIX).ok_or(NotASecret::Prefix)?;
+        let bytes = STANDARD.decode(coded).map_err(|_| NotASecret::Base64)?;
+        if !(SHORTEST..=LONGEST).contains(&bytes.len()) {
+            return Err(NotASecret::Length(bytes.len()));
+        }
+        Ok(Secret::of(&bytes))
+    }
+
+    /// A fresh one: 256 random bits.
+    pub fn generate() -> Secret {
+        Secret::of(&rand::random::<[u8; FRESH]>())
+    }
+
+    fn of(bytes: &[u8]) -> Secret {
+        let mut key = [0; LONGEST];
+        key[..bytes.len()].copy_from_slice(bytes);
+        Secret { key, length: bytes.len() }
+    }
+
+    /// The secret as its owner writes it.
+    pub fn expose(&self) -> String {
+        format!("{PREFIX}{}", STANDARD.encode(&self.key[..self.length]))
+    }
+
+    fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new(&self.key.into());
+        mac.update(format!("{id}.{timestamp}.").as_bytes());
+        mac.update(body);
+        format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("whsec_***")
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The `webhook-signature` of a message: one signature for each secret, so that a receiver may change from one to the next.
+pub fn sign(secrets: &[Secret], id: &str, timestamp_seconds: i64, body: &[u8]) -> String {
+    let signatures: Vec<String> = secrets.iter().map(|secret| secret.sign(id, timestamp_seconds, body)).collect();
+    signatures.join(" ")
+}
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::*;
+
+    const OFFICIAL: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+    const BODY: &[u8] = br#"{"test": 2432232314}"#;
+    const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+
+    #[test]
+    fn the_official_example_comes_out() {
+        let secret = Secret::parse(OFFICIAL).expect("a secret");
+        assert_eq!(sign(&[secret], ID, 1_614_265_330, BODY), SIGNATURE);
+    }
+
+    #[test]
+    fn two_secrets_sign_side_by_side() {
+        let [old, new] = [Secret::parse(OFFICIAL).expect("a secret"), Secret::generate()];
+        let both = sign(&[old, new.clone()], ID, 1_614_265_330, BODY);
+        assert_eq!(both, format!("{SIGNATURE} {}", sign(&[new], ID, 1_614_265_330, BODY)));
+    }
+
+    #[test]
+    fn a_secret_is_read_as_it_was_written() {
+        for bytes in [24, 25, 32, 63, 64] {
+            let text = format!("whsec_{}", STANDARD.encode(vec![7; bytes]));
+            assert_eq!(Secret::parse(&text).map(|secret| secret.expose()), Ok(text));
+        }
+        let fresh = Secret::generate();
+        assert_eq!(Secret::parse(&fresh.expose()), Ok(fresh.clone()));
+        assert_ne!(Secret::generate(), fresh);
+    }
+
+    #[test]
+    fn what_is_no_secret_is_told_why() {
+        let of = |bytes| format!("whsec_{}", STANDARD.encode(vec![7; bytes]));
+        for (text, why) in [
+            ("", NotASecret::Prefix),
+            ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", NotASecret::Prefix),
+            ("WHSEC_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", NotASecret::Prefix),
+            ("whsec_", NotASecret::Length(0)),
+            ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS", NotASecret::Base64),
+            ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS-", NotASecret::Base64),
+            (&of(23), NotASecret::Length(23)),
+            (&of(65), NotASecret::Length(65)),
+        ] {
+            assert_eq!(Secret::parse(text), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_prints_as_stars() {
+        let secret = Secret::parse(OFFICIAL).expect("a secret");
+        assert_eq!(format!("{secret} {secret:?}"), "whsec_*** whsec_***");
+    }
+}
