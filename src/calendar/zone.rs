@@ -3,7 +3,7 @@
 use super::fault::shortened;
 use jiff::civil::Date;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
-use jiff::{Timestamp, civil::DateTime, tz::Offset};
+use jiff::{Timestamp, Zoned, civil::DateTime, tz::Offset};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
@@ -58,9 +58,24 @@ impl Zone {
         !self.0.is_unknown() && self.0.iana_name().is_some_and(|name| name != "Factory")
     }
 
+    /// The wall clock at an instant.
+    pub fn at(&self, instant: Timestamp) -> Zoned {
+        instant.to_zoned(self.0.clone())
+    }
+
     /// The date on the wall clock at an instant.
     pub fn date_at(&self, instant: Timestamp) -> Date {
         self.0.to_datetime(instant).date()
+    }
+
+    /// The instant as RFC 3339 text on the wall clock, with its offset.
+    pub fn text_at(&self, instant: Timestamp) -> String {
+        instant.display_with_offset(self.0.to_offset(instant)).to_string()
+    }
+
+    /// The instant as people read it on the wall clock: `Monday, 23 March 2026, 09:00`.
+    pub fn words_at(&self, instant: Timestamp) -> String {
+        self.0.to_datetime(instant).strftime("%A, %-d %B %Y, %H:%M").to_string()
     }
 
     /// Wall clock minus UTC at an instant, in seconds.
