@@ -1,16 +1,17 @@
 //! Settings: one documented file of defaults, one struct, read once and passed on.
 
-use std::borrow::Cow;
+mod values;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use config::{Config, File, FileFormat};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+pub use values::{Addresses, AuthMode, LogFormat, Networks, SecretUrl};
 
 /// The documented defaults, compiled in.
-pub const DEFAULTS: &str = include_str!("../config/default.toml");
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 const PREFIX: &str = "W2MEET_";
 /// Variables that are no settings: the flags' own, and those that only the test suite reads.
@@ -28,12 +29,15 @@ pub struct Settings {
     pub database: Database,
     pub cache: Cache,
     pub queue: Queue,
+    pub jobs: Jobs,
+    pub mail: Mail,
     pub auth: Auth,
     pub gateway: Listener,
     pub user: Listener,
     pub availability: Listener,
     pub suggestion: Listener,
     pub worker: Listener,
+    pub webhooks: Webhooks,
     pub upstreams: BTreeMap<String, Addresses>,
 }
 
@@ -49,119 +53,19 @@ macro_rules! section {
 
 section! {
     Log { format: LogFormat, level: String }
-    Server { workers: usize, drain_seconds: u64 }
-    Limits { body: usize, list_body: usize, internal_body: usize, call_seconds: f64, body_seconds: u64 }
+    Server { workers: usize, drain_seconds: u64, public_url: String }
+    Limits { body: usize, list_body: usize, internal_body: usize, call_seconds: f64, body_seconds: u64, streams: usize }
     Database { url: SecretUrl, pool_size: usize, statement_ms: u64, answer_ms: u64 }
     Cache { url: SecretUrl, ttl_seconds: u64, negative_ttl_seconds: u64, capacity: u64, timeout_ms: u64, prefix: String }
-    Queue { url: SecretUrl, name: String }
+    Queue { url: SecretUrl, name: String, exchange: String }
+    Jobs {
+        concurrency: u16, max_attempts: i32, retry_seconds: f64, sweep_seconds: f64, attempt_seconds: u64, drain_seconds: u64,
+        keep_days: i32,
+    }
+    Mail { smtp_url: SecretUrl, from: String, outbox_dir: PathBuf, timeout_seconds: u64 }
     Auth { mode: AuthMode, allow_open_beyond_loopback: bool }
     Listener { listen: String }
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    Auto,
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// Who may call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AuthMode {
-    /// Open on loopback, required beyond.
-    Auto,
-    /// Everybody.
-    Open,
-    /// Those who signed in.
-    Required,
-}
-
-/// A URL that may hold a password; it prints without it.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct SecretUrl(String);
-
-impl SecretUrl {
-    /// The URL with its password, for whoever connects.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-    /// What stands before the first `:`, or all of it when there is none.
-    pub fn scheme(&self) -> &str {
-        self.0.split_once(':').map_or(&self.0, |(scheme, _)| scheme)
-    }
-}
-
-impl fmt::Display for SecretUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match url::Url::parse(&self.0) {
-            Ok(url) => f.write_str(masked(url).as_deref().unwrap_or(&self.0)),
-            Err(_) if self.0.is_empty() => Ok(()),
-            Err(_) => f.write_str("***"),
-        }
-    }
-}
-
-/// The URL with stars for its password, wherever it stands; `None` if it has none.
-fn masked(mut url: url::Url) -> Option<String> {
-    const STARS: &str = "***";
-    let is_secret = |name: &str| name.eq_ignore_ascii_case("password");
-    let in_query = url.query_pairs().any(|(name, _)| is_secret(&name));
-    if url.password().is_none() && !in_query {
-        return None;
-    }
-    if url.password().is_some() && url.set_password(Some(STARS)).is_err() {
-        return Some(STARS.to_owned());
-    }
-    if in_query {
-        let star = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
-            let value = if is_secret(&name) { STARS.to_owned() } else { value.into_owned() };
-            (name.into_owned(), value)
-        };
-        let pairs: Vec<(String, String)> = url.query_pairs().map(star).collect();
-        url.query_pairs_mut().clear().extend_pairs(pairs);
-    }
-    Some(url.to_string())
-}
-
-impl fmt::Debug for SecretUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for SecretUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// Base URLs: a list in a file, a comma list in the environment.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(transparent)]
-pub struct Addresses(pub Vec<String>);
-
-impl<'de> Deserialize<'de> for Addresses {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Given {
-            List(Vec<String>),
-            Commas(String),
-        }
-        let given = match Given::deserialize(deserializer)? {
-            Given::List(list) => list,
-            Given::Commas(text) => text.split(',').map(str::to_owned).collect(),
-        };
-        let tidy = |base: String| base.trim().trim_end_matches('/').to_owned();
-        Ok(Addresses(given.into_iter().map(tidy).filter(|base| !base.is_empty()).collect()))
-    }
+    Webhooks { allow_http: bool, allow_networks: Networks, timeout_seconds: f64, per_host: usize }
 }
 
 /// The settings, and what was odd about their sources but could be lived with.
@@ -240,6 +144,7 @@ impl Settings {
         one_of("database.url", &self.database.url, &["", "sqlite", "postgres", "postgresql"])?;
         one_of("cache.url", &self.cache.url, &["memory", "redis"])?;
         one_of("queue.url", &self.queue.url, &["embedded", "amqp"])?;
+        one_of("mail.smtp_url", &self.mail.smtp_url, &["", "smtp", "smtps"])?;
         for (role, Addresses(bases)) in &self.upstreams {
             for base in bases {
                 let url = url::Url::parse(base)
@@ -252,8 +157,35 @@ impl Settings {
         if !(0.001..=3600.0).contains(&self.limits.call_seconds) {
             bail!("limits.call_seconds is {}: it must lie between 0.001 and 3600", self.limits.call_seconds);
         }
+        if !(0.001..=60.0).contains(&self.webhooks.timeout_seconds) {
+            bail!("webhooks.timeout_seconds is {}: it must lie between 0.001 and 60", self.webhooks.timeout_seconds);
+        }
+        if self.webhooks.per_host == 0 {
+            bail!("webhooks.per_host must be above zero");
+        }
+        let public = &self.server.public_url;
+        let is_web = |url: url::Url| ["http", "https"].contains(&url.scheme());
+        if !public.is_empty() && !url::Url::parse(public).is_ok_and(is_web) {
+            bail!(
+                "server.public_url is {public:?}: give where people reach the gateway, such as https://meet.example.com"
+            );
+        }
         if self.server.workers > 512 {
             bail!("server.workers is {}: 512 is the most", self.server.workers);
+        }
+        if self.jobs.concurrency == 0 || self.jobs.max_attempts < 1 {
+            bail!("jobs.concurrency and jobs.max_attempts must be above zero");
+        }
+        if !(1..=36_500).contains(&self.jobs.keep_days) {
+            bail!("jobs.keep_days is {}: it must lie between 1 and 36500", self.jobs.keep_days);
+        }
+        for (key, seconds) in [("retry_seconds", self.jobs.retry_seconds), ("sweep_seconds", self.jobs.sweep_seconds)] {
+            if !(0.001..=86_400.0).contains(&seconds) {
+                bail!("jobs.{key} is {seconds}: it must lie between 0.001 and 86400");
+            }
+        }
+        if !(1..=600).contains(&self.mail.timeout_seconds) {
+            bail!("mail.timeout_seconds is {}: it must lie between 1 and 600", self.mail.timeout_seconds);
         }
         if self.database.pool_size == 0 {
             bail!("database.pool_size must be above zero");
