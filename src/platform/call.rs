@@ -1,7 +1,7 @@
 //! One request to another role, before it is sent.
 
 use actix_web::http::Method;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -43,6 +43,18 @@ impl Call {
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.body = Some(text.into());
         Ok(self)
+    }
+
+    /// With this header.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Call {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// A call that may be tried again when nobody knows whether it arrived.
+    pub fn repeatable(mut self) -> Call {
+        self.repeatable = true;
+        self
     }
 
     /// With these headers and this body, as they are.

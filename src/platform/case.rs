@@ -46,6 +46,12 @@ impl Case {
         Case { id: fresh_id(), role, outer: false, started: Instant::now(), patience: None }
     }
 
+    /// Work that goes back to an earlier request; as fresh work if its id is not tidy.
+    pub fn resumed(id: &str, role: &'static str) -> Case {
+        let id = HeaderValue::from_str(id).ok().filter(|id| is_tidy(id.as_bytes()));
+        Case { id: id.unwrap_or_else(fresh_id), ..Case::fresh(role) }
+    }
+
     /// Looks at the case that this code works for; at a fresh one outside of any.
     pub fn with<T>(look: impl Fn(&Case) -> T) -> T {
         CURRENT.try_with(&look).unwrap_or_else(|_| look(&Case::fresh("w2meet")))

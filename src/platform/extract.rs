@@ -12,6 +12,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Bytes, Data};
 use actix_web::{FromRequest, HttpRequest};
 use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -94,6 +95,12 @@ impl Fields {
             }
             _ => Err(Problem::validation(vec![Fault::new("#", "not_an_object", "must be a JSON object")])),
         }
+    }
+
+    /// The fields of an HTML form.
+    pub fn of_form(body: &[u8]) -> Fields {
+        let pairs = form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), value.into_owned().into()));
+        Fields { values: pairs.collect(), faults: Vec::new(), from_query: true }
     }
 
     /// The parameters of a query string, each once; but the first name of `list` any number of times, read as a list under
@@ -216,6 +223,14 @@ pub fn parsed<T, E: std::fmt::Display>(
         Some(Err(why)) => Err(vec![Fault::new("", code, why.to_string())]),
         None => Err(vec![Fault::new("", code, "must be a text")]),
     }
+}
+
+/// A value in the shape that our own roles send each other.
+///
+/// # Errors
+/// What does not fit.
+pub fn read_as<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<Fault>> {
+    T::deserialize(value).map_err(|why| vec![Fault::new("", "not_readable", why.to_string())])
 }
 
 /// The format of a week in an answer.

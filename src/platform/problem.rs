@@ -34,21 +34,27 @@ macro_rules! kinds {
 
 kinds! {
     BAD_REQUEST          "bad-request"          400 "The request cannot be read"
+    UNAUTHORIZED         "unauthorized"         401 "This needs a key that was not given"
     NOT_FOUND            "not-found"            404 "There is nothing here"
     UNKNOWN_USER         "unknown-user"         404 "There is no such user"
+    UNKNOWN_MEETING      "unknown-meeting"      404 "There is no such meeting"
+    UNKNOWN_JOB          "unknown-job"          404 "There is no such job"
     METHOD_NOT_ALLOWED   "method-not-allowed"   405 "This method is not allowed here"
     TIMEOUT              "request-timeout"      408 "The request took too long to arrive"
     USER_EXISTS          "user-exists"          409 "There is already a user with this e-mail address"
+    SLOT_TAKEN           "slot-taken"           409 "Another meeting has taken this time"
+    MEETING_OVER         "meeting-over"         409 "This meeting is called off"
+    JOB_NOT_YOURS        "job-not-yours"        409 "This job is not to be done, or by another attempt"
     PRECONDITION_FAILED  "precondition-failed"  412 "It has changed since you read it"
     TOO_LARGE            "too-large"            413 "The request body is too large"
     URI_TOO_LONG         "uri-too-long"         414 "The address is too long"
     UNSUPPORTED_MEDIA    "unsupported-media"    415 "This content type is not understood here"
     VALIDATION           "validation"           422 "The request is not valid"
+    KEY_REUSED           "idempotency-key-reused" 422 "This key stands for another request"
     HEADERS_TOO_LARGE    "headers-too-large"    431 "The request headers are too large"
     INTERNAL             "internal"             500 "Something went wrong here"
     BAD_GATEWAY          "bad-gateway"          502 "A role gave an answer that makes no sense"
     UNAVAILABLE          "unavailable"          503 "This cannot be answered just now"
-    NOT_YET              "not-yet"              503 "This is not offered yet"
     GATEWAY_TIMEOUT      "gateway-timeout"      504 "A role did not answer in time"
 }
 

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::web::ServiceConfig;
+use anyhow::Context as _;
+use tokio::sync::watch;
 
 use crate::config::Settings;
+use crate::platform::queue::Queue;
 use crate::platform::replicas::Replicas;
 
 /// One row of the table of roles (`roles::ALL`).
@@ -25,6 +27,8 @@ pub struct Role {
     pub observes: &'static [&'static str],
     /// Whether it keeps a cache that all its replicas must share.
     pub keeps_cache: bool,
+    /// Whether it publishes or listens; an in-process queue must have all who do in one process.
+    pub uses_queue: bool,
     /// Whether its paths are the public ones; an inner role's are, without their `/api`.
     pub faces_clients: bool,
     /// Builds what it needs and says what to serve; connects to nothing yet.
@@ -37,13 +41,18 @@ pub struct Service {
     pub routes: Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>,
     /// Completes when the role is ready to work; retries by itself whatever may heal.
     pub prepare: Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>,
+    /// What it does without being asked, once the process is ready; in a thread of its own, until it is told to stop.
+    pub work: Option<Work>,
 }
+
+/// Work in the background. It ends soon after the process begins to drain, with what it had in hand finished or given back.
+pub type Work = Box<dyn FnOnce(Arc<Lifecycle>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 impl Service {
     /// A role that is ready as soon as it listens.
     pub fn stateless(context: &Context, routes: fn(&mut ServiceConfig, &Context)) -> Service {
         let context = context.clone();
-        Service { routes: Arc::new(move |cfg| routes(cfg, &context)), prepare: Box::pin(async { Ok(()) }) }
+        Service { routes: Arc::new(move |cfg| routes(cfg, &context)), prepare: Box::pin(async { Ok(()) }), work: None }
     }
 }
 
@@ -58,6 +67,18 @@ pub struct Context {
     pub book: Arc<AddressBook>,
     /// How far the process is.
     pub lifecycle: Arc<Lifecycle>,
+    /// Where jobs and events go; there for roles that use it.
+    pub queue: Option<Arc<Queue>>,
+}
+
+impl Context {
+    /// The queue, for a role whose row says that it uses it.
+    ///
+    /// # Errors
+    /// A row that does not say so.
+    pub fn queue(&self) -> anyhow::Result<Arc<Queue>> {
+        self.queue.clone().with_context(|| format!("the row of {} says that it uses no queue", self.role.name))
+    }
 }
 
 /// The replicas of each role, as configured or as really bound in this process.
@@ -72,11 +93,10 @@ impl AddressBook {
 }
 
 /// How far the process is: starting until all its roles are prepared, then ready, then draining.
-#[derive(Default)]
-pub struct Lifecycle(AtomicUsize);
+pub struct Lifecycle(watch::Sender<Stage>);
 
 /// A stage of [`Lifecycle`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Listening; connecting and migrating.
     Starting,
@@ -86,17 +106,30 @@ pub enum Stage {
     Draining,
 }
 
+impl Default for Lifecycle {
+    fn default() -> Lifecycle {
+        Lifecycle(watch::Sender::new(Stage::Starting))
+    }
+}
+
 impl Lifecycle {
     /// Where the process is.
     pub fn stage(&self) -> Stage {
-        match self.0.load(Ordering::Relaxed) {
-            0 => Stage::Starting,
-            1 => Stage::Ready,
-            _ => Stage::Draining,
-        }
+        *self.0.borrow()
     }
+
     /// Moves on; never back.
     pub fn reach(&self, stage: Stage) {
-        self.0.fetch_max(stage as usize, Ordering::Relaxed);
+        self.0.send_if_modified(|now| {
+            let later = stage > *now;
+            *now = stage.max(*now);
+            later
+        });
+    }
+
+    /// Waits until the process is there, or further.
+    pub async fn reached(&self, stage: Stage) {
+        // the sender is in here: it cannot be gone
+        drop(self.0.subscribe().wait_for(|now| *now >= stage).await);
     }
 }

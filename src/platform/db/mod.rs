@@ -3,6 +3,7 @@
 //! Write a query once, in a role's `store.rs`, inside [`read!`] or [`transact!`]; it is compiled for both.
 
 mod connect;
+pub mod instant;
 
 use std::time::Duration;
 
@@ -191,6 +192,27 @@ impl Db {
             Engine::Postgres(_) => format!("{query} FOR SHARE"),
             Engine::Sqlite { .. } => query.to_owned(),
         }
+    }
+
+    /// A reading query whose rows nobody else may hold or change until this transaction ends.
+    pub fn exclusive(&self, query: &str) -> String {
+        match self.engine {
+            Engine::Postgres(_) => format!("{query} FOR UPDATE"),
+            Engine::Sqlite { .. } => query.to_owned(),
+        }
+    }
+
+    /// The end of a subquery that picks rows to work on and leaves alone those that another replica holds.
+    pub fn skipping_held(&self) -> &'static str {
+        match self.engine {
+            Engine::Postgres(_) => "FOR UPDATE SKIP LOCKED",
+            Engine::Sqlite { .. } => "",
+        }
+    }
+
+    /// Whether this process is the only one that uses it.
+    pub fn is_ours_alone(&self) -> bool {
+        matches!(self.engine, Engine::Sqlite { .. })
     }
 
     /// Whether it answers.

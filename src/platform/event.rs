@@ -1,0 +1,51 @@
+//! What is published: facts and orders, as CloudEvents 1.0 in the structured JSON form.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+const SPEC: &str = "1.0";
+const TYPES: &str = "dev.w2meet.";
+
+/// One event (CloudEvents 1.0, section 3.1).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Event {
+    specversion: String,
+    /// Unique; whoever listens counts what comes twice once.
+    pub id: String,
+    source: String,
+    r#type: String,
+    /// What it is about, such as `meeting/0198…`.
+    pub subject: String,
+    /// When it happened.
+    pub time: Timestamp,
+    datacontenttype: String,
+    /// What there is to know.
+    pub data: Value,
+}
+
+impl Event {
+    /// An event of `role`; `name` is the routing key, such as `meeting.suggested`.
+    pub fn new(role: &str, id: String, name: &str, subject: String, time: Timestamp, data: Value) -> Event {
+        Event {
+            specversion: SPEC.to_owned(),
+            id,
+            source: format!("/w2meet/{role}"),
+            r#type: format!("{TYPES}{name}"),
+            subject,
+            time,
+            datacontenttype: "application/json".to_owned(),
+            data,
+        }
+    }
+
+    /// Its name without the prefix that all of ours share.
+    pub fn name(&self) -> &str {
+        self.r#type.strip_prefix(TYPES).unwrap_or(&self.r#type)
+    }
+
+    /// As it is published.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,52 @@
+//! Background work: each role's in a thread of its own, for what it calls with can live on one thread only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{pending, select_all};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+
+use crate::platform::role::{Lifecycle, Stage, Work};
+
+/// The threads of a process.
+pub struct Threads {
+    running: Vec<(&'static str, JoinHandle<()>)>,
+    patience: Duration,
+}
+
+impl Threads {
+    /// Starts them; they begin to work when the process is ready. At its end they get `patience`.
+    pub fn start(works: Vec<(&'static str, Work)>, lifecycle: &Arc<Lifecycle>, patience: Duration) -> Threads {
+        let start = |(role, work): (&'static str, Work)| {
+            let lifecycle = Arc::clone(lifecycle);
+            let thread = spawn_blocking(move || {
+                actix_rt::System::new().block_on(async move {
+                    lifecycle.reached(Stage::Ready).await;
+                    work(lifecycle).await;
+                });
+            });
+            (role, thread)
+        };
+        Threads { running: works.into_iter().map(start).collect(), patience }
+    }
+
+    /// Which of them ends by itself; while all is well, never.
+    pub async fn first_to_end(&mut self) -> &'static str {
+        if self.running.is_empty() {
+            return pending().await;
+        }
+        let roles: Vec<&'static str> = self.running.iter().map(|(role, _)| *role).collect();
+        let (_, first, _) = select_all(self.running.iter_mut().map(|(_, thread)| thread)).await;
+        roles[first]
+    }
+
+    /// Waits for those that finish what they have in hand.
+    pub async fn end(self) {
+        for (role, thread) in self.running {
+            if timeout(self.patience, thread).await.is_err() {
+                tracing::warn!(role, "the background work did not end in time: what it had in hand will be done again");
+            }
+        }
+    }
+}
