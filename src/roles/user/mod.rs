@@ -1,12 +1,17 @@
-//! The user role: who there is and when they can meet. The only role with a database and a cache.
+//! The user role: who there is, when they can meet, their meetings and the jobs for them. The only role with a database and a
+//! cache.
 
+mod accounts;
 pub mod api;
-mod handlers;
-mod model;
+mod jobs;
+mod keys;
+mod meetings;
+mod outbox;
+mod relay;
 mod schema;
 mod store;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::web::{Data, PayloadConfig, ServiceConfig, resource};
@@ -16,6 +21,9 @@ use crate::config::Settings;
 use crate::platform::cache::aside::Aside;
 use crate::platform::db::{self, Db};
 use crate::platform::role::{Context, Role, Service};
+use accounts::store::Users;
+use meetings::request::Rules;
+use store::Store;
 
 /// The tables that this role owns.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/user");
@@ -25,27 +33,53 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: api::ROLE,
-    about: "accounts and when they can meet; the only one with a database and a cache",
+    about: "accounts, when they can meet, and their meetings; the only one with a database and a cache",
     port: 8081,
     calls: &[],
     observes: &[],
     keeps_cache: true,
+    uses_queue: true,
     faces_clients: false,
     open,
 };
 
+/// What the routes of this role stand on.
+#[derive(Clone)]
+struct Desk {
+    users: Data<Aside<Users>>,
+    store: Data<Store>,
+    rules: Data<Rules>,
+    internal: PayloadConfig,
+}
+
 fn open(context: &Context) -> anyhow::Result<Service> {
     let settings = Arc::clone(&context.settings);
-    let users = Aside::open(&settings, "user", store::Users::new(Db::open(&settings)?))?;
-    let internal = PayloadConfig::new(settings.limits.internal_body);
-    let served = Data::from(Arc::clone(&users));
+    let store = Store {
+        db: Db::open(&settings)?,
+        limits: settings.jobs.clone(),
+        bell: Arc::default(),
+        secret: Arc::new(OnceLock::new()),
+    };
+    let users = Aside::open(&settings, "user", Users::new(store.clone()))?;
+    let desk = Desk {
+        users: Data::from(Arc::clone(&users)),
+        store: Data::new(store.clone()),
+        rules: Data::new(Rules::of(&settings)),
+        internal: PayloadConfig::new(settings.limits.internal_body),
+    };
+    let queue = context.queue()?;
     Ok(Service {
-        routes: Arc::new(move |cfg| routes(cfg, served.clone(), internal.clone())),
+        routes: Arc::new(move |cfg| routes(cfg, desk.clone())),
         prepare: Box::pin(async move {
             migrate(&settings).await;
+            store.learn_secret().await;
             tokio::spawn(users.keep());
+            tokio::spawn(relay::publish(store.clone(), queue));
+            tokio::spawn(relay::wake(store.clone()));
+            tokio::spawn(relay::forget(store));
             Ok(())
         }),
+        work: None,
     })
 }
 
@@ -62,12 +96,30 @@ async fn migrate(settings: &Settings) {
     }
 }
 
-fn routes(cfg: &mut ServiceConfig, users: Data<Aside<store::Users>>, internal: PayloadConfig) {
-    use handlers::*;
-    cfg.app_data(users)
+fn routes(cfg: &mut ServiceConfig, desk: Desk) {
+    use accounts::handlers::*;
+    use jobs::handlers::*;
+    use meetings::handlers::*;
+    use meetings::participation;
+    cfg.app_data(desk.users)
+        .app_data(desk.store)
+        .app_data(desk.rules)
         .service(resource("/health").get(health))
-        .service(resource("/internal/users/lookup").app_data(internal).post(lookup_users))
+        .service(resource("/internal/users/lookup").app_data(desk.internal.clone()).post(lookup_users))
         .service(resource("/users").get(list_users).post(create_user))
         .service(resource("/users/{email}").get(find_user).patch(update_user).delete(delete_user))
-        .service(resource("/users/{email}/availability").get(find_availability).put(replace_availability));
+        .service(resource("/users/{email}/availability").get(find_availability).put(replace_availability))
+        .service(resource("/internal/meetings").app_data(desk.internal.clone()).post(record_meeting))
+        .service(resource("/internal/answers").post(find_answer))
+        .service(resource("/internal/jobs/{id}/start").post(start_job))
+        .service(resource("/internal/jobs/{id}/retry").app_data(desk.internal).post(fail_job))
+        .service(resource("/callbacks/jobs/{id}").post(finish_job))
+        .service(resource("/meetings").get(list_meetings).post(create_meeting))
+        .service(resource("/meetings/{id}").get(find_meeting).patch(change_meeting).delete(cancel_meeting))
+        .service(resource("/meetings/{id}/invite.ics").get(download_invitation))
+        .service(resource("/meetings/{id}/deliveries").get(list_deliveries))
+        .service(resource("/meetings/{id}/participation").get(participation::ask).post(participation::answer))
+        .service(resource("/jobs").get(list_jobs))
+        .service(resource("/jobs/{id}").get(find_job))
+        .service(resource("/jobs/{id}/retry").post(retry_job));
 }

@@ -24,4 +24,96 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(users, cache_epoch);
+diesel::table! {
+    meetings (id) {
+        id -> Text,
+        organizer -> Text,
+        status -> Text,
+        version -> BigInt,
+        document -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    attendees (email, meeting_id) {
+        email -> Text,
+        meeting_id -> Text,
+    }
+}
+
+diesel::table! {
+    busy (email, starts_at, meeting_id) {
+        email -> Text,
+        starts_at -> Timestamp,
+        ends_at -> Timestamp,
+        meeting_id -> Text,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> Text,
+        kind -> Text,
+        meeting_id -> Text,
+        payload -> Text,
+        state -> Text,
+        attempt -> Integer,
+        max_attempts -> Integer,
+        sent -> Integer,
+        due_at -> Nullable<Timestamp>,
+        token -> Text,
+        errors -> Text,
+        case_id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    deliveries (id) {
+        id -> Text,
+        job_id -> Text,
+        meeting_id -> Text,
+        kind -> Text,
+        target -> Text,
+        attempt -> Integer,
+        outcome -> Text,
+        detail -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    outbox (id) {
+        id -> Text,
+        aggregate -> Text,
+        position -> BigInt,
+        routing_key -> Text,
+        job_id -> Nullable<Text>,
+        case_id -> Text,
+        body -> Text,
+        claimed_until -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    idempotency (key) {
+        key -> Text,
+        fingerprint -> Text,
+        status -> Integer,
+        headers -> Text,
+        body -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    secrets (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(users, cache_epoch, meetings, attendees, busy, jobs, deliveries, outbox);

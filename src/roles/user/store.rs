@@ -1,59 +1,33 @@
-//! The queries of the user role, each named for the question it answers.
+//! What the stores of this role share: the database, the ways out of a transaction, and the bell that wakes the relay.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use jiff_diesel::ToDiesel as _;
-use uuid::Uuid;
+use tokio::sync::Notify;
 
-use super::model::{NewUser, Profile, User};
-use super::schema::{cache_epoch, users};
-use crate::calendar::{Preference, Week, Zone};
-use crate::platform::cache::loader::{Loaded, Source};
+use crate::config::Jobs as Limits;
 use crate::platform::db::{Db, Error};
-use crate::platform::email::Email;
-use crate::platform::problem::{Problem, USER_EXISTS};
-use crate::{read, transact};
+use crate::platform::problem::Problem;
+use crate::roles::user::schema::secrets;
+use crate::transact;
 
-/// Addresses in one query: SQLite takes 32,766 parameters, and a shorter list is planned faster.
-const CHUNK: usize = 1000;
-
-/// The users in the database.
-pub struct Users {
+/// The tables of meetings and jobs.
+#[derive(Clone)]
+pub struct Store {
     pub db: Db,
-}
-
-/// One row, as it lies there.
-#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = users)]
-struct Row {
-    id: String,
-    email: String,
-    typed_email: String,
-    name: String,
-    time_zone: String,
-    preference: String,
-    availability: Vec<u8>,
-    if_needed: Vec<u8>,
-    version: i64,
-    created_at: jiff_diesel::DateTime,
-    updated_at: jiff_diesel::DateTime,
-}
-
-#[derive(QueryableByName)]
-struct Epoch {
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    epoch: i64,
+    pub limits: Limits,
+    /// Rung after every commit that put something into the outbox.
+    pub bell: Arc<Notify>,
+    /// What links in letters are signed with; known once the database is.
+    pub secret: Arc<OnceLock<String>>,
 }
 
 /// Why a transaction was rolled back.
 pub enum Stop {
     /// The database says so.
     Database(Error),
-    /// There is no such user, or it may not be changed like this.
+    /// There is nothing to change, or it may not be changed like this.
     Refused(Problem),
     /// The cache's epoch is this one now.
     OtherEpoch(i64),
@@ -65,179 +39,51 @@ impl<E: Into<Error>> From<E> for Stop {
     }
 }
 
-/// Holds the cache's epoch for this transaction. A writer that could not bar the cache raises it instead.
-macro_rules! hold_epoch {
-    ($db:expr, $conn:ident, $barred:expr) => {
-        match $barred {
-            Some(barred) => {
-                let held = diesel::sql_query($db.shared("SELECT epoch FROM cache_epoch"));
-                match held.get_result::<Epoch>($conn).await?.epoch {
-                    epoch if epoch == barred => epoch,
-                    other => return Err(Stop::OtherEpoch(other)),
+impl Store {
+    /// What a caller is told.
+    pub fn problem(&self, stop: Stop) -> Problem {
+        match stop {
+            Stop::Refused(problem) => problem,
+            Stop::Database(error) => error.problem(self.db.name()),
+            Stop::OtherEpoch(epoch) => Problem::internal(format!("epoch {epoch} outside of the cache's protocol")),
+        }
+    }
+
+    /// What a caller of a reading query is told.
+    pub fn unread(&self, error: &Error) -> Problem {
+        error.problem(self.db.name())
+    }
+}
+
+/// How long to wait before the database is asked for the secret again.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl Store {
+    /// Makes the secret of this installation, or reads it if there is one, as soon as the database lets us.
+    pub async fn learn_secret(&self) {
+        let fresh = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
+        loop {
+            match self.secret_of("links", &fresh).await {
+                Ok(secret) => {
+                    // a second start in the same process would find the same
+                    let _: Result<(), String> = self.secret.set(secret);
+                    return;
+                }
+                Err(why) => {
+                    tracing::warn!(%why, "waiting for the database");
+                    tokio::time::sleep(AGAIN).await;
                 }
             }
-            None => {
-                let raised = diesel::update(cache_epoch::table).set(cache_epoch::epoch.eq(cache_epoch::epoch + 1));
-                raised.returning(cache_epoch::epoch).get_result($conn).await?
-            }
         }
-    };
-}
-
-impl Users {
-    /// The users in this database.
-    pub fn new(db: Db) -> Users {
-        Users { db }
     }
 
-    /// Makes a user. Refused when there is one with this address.
-    pub async fn create(&self, new: &NewUser, barred: Option<i64>) -> Result<(User, i64), Stop> {
-        let now = now();
-        let row = Row {
-            id: Uuid::now_v7().to_string(),
-            email: new.email.to_string(),
-            typed_email: new.typed_email.clone(),
-            name: new.profile.name.clone(),
-            time_zone: new.profile.time_zone.name().to_owned(),
-            preference: new.profile.preference.name().to_owned(),
-            availability: new.profile.availability.to_bytes().to_vec(),
-            if_needed: new.profile.if_needed.to_bytes().to_vec(),
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
+    async fn secret_of(&self, name: &str, fresh: &str) -> Result<String, Error> {
         transact!(self.db, |conn| {
-            let epoch = hold_epoch!(self.db, conn, barred);
-            let making = diesel::insert_into(users::table).values(&row).on_conflict(users::email).do_nothing();
-            let made: Option<Row> = making.returning(Row::as_returning()).get_result(conn).await.optional()?;
-            let taken = || Problem::new(USER_EXISTS, format!("{} is taken; change that user by PATCH", new.email));
-            Ok((User::try_from(made.ok_or_else(|| Stop::Refused(taken()))?)?, epoch))
+            let row = (secrets::name.eq(name), secrets::value.eq(fresh));
+            let making = diesel::insert_into(secrets::table).values(row).on_conflict(secrets::name).do_nothing();
+            making.execute(conn).await?;
+            let kept = secrets::table.filter(secrets::name.eq(name)).select(secrets::value);
+            Ok::<String, Error>(kept.first(conn).await?)
         })
     }
-
-    /// Changes a user's profile by `change`, which sees the user as it is, and may refuse.
-    pub async fn change(
-        &self,
-        email: &Email,
-        barred: Option<i64>,
-        change: impl Fn(&User) -> Result<Profile, Problem> + Send + Sync,
-    ) -> Result<(User, i64), Stop> {
-        transact!(self.db, |conn| {
-            let epoch = hold_epoch!(self.db, conn, barred);
-            // the first update holds the row, so that what `change` sees is what it changes
-            let mine = users::table.filter(users::email.eq(email.as_str()));
-            let raised = diesel::update(mine).set((users::version.eq(users::version + 1), users::updated_at.eq(now())));
-            let held: Option<Row> = raised.returning(Row::as_returning()).get_result(conn).await.optional()?;
-            let mut user = User::try_from(held.ok_or_else(|| Stop::Refused(Problem::unknown_user(email.as_str())))?)?;
-            user.version -= 1;
-            let profile = change(&user).map_err(Stop::Refused)?;
-            let changed: Row = diesel::update(users::table.filter(users::email.eq(email.as_str())))
-                .set((
-                    users::name.eq(&profile.name),
-                    users::time_zone.eq(profile.time_zone.name()),
-                    users::preference.eq(profile.preference.name()),
-                    users::availability.eq(profile.availability.to_bytes().to_vec()),
-                    users::if_needed.eq(profile.if_needed.to_bytes().to_vec()),
-                ))
-                .returning(Row::as_returning())
-                .get_result(conn)
-                .await?;
-            Ok((User::try_from(changed)?, epoch))
-        })
-    }
-
-    /// Deletes a user whose version `guard` lets go.
-    pub async fn delete(
-        &self,
-        email: &Email,
-        barred: Option<i64>,
-        guard: impl Fn(i64) -> Result<(), Problem> + Send + Sync,
-    ) -> Result<((), i64), Stop> {
-        transact!(self.db, |conn| {
-            let epoch = hold_epoch!(self.db, conn, barred);
-            let going = diesel::delete(users::table.filter(users::email.eq(email.as_str())));
-            let gone: Option<i64> = going.returning(users::version).get_result(conn).await.optional()?;
-            guard(gone.ok_or_else(|| Stop::Refused(Problem::unknown_user(email.as_str())))?).map_err(Stop::Refused)?;
-            Ok(((), epoch))
-        })
-    }
-
-    /// A page of users in the order of their making, after the one with id `after`.
-    pub async fn page(&self, after: &str, limit: i64) -> Result<Vec<User>, Error> {
-        let rows: Vec<Row> = read!(self.db, |conn| users::table
-            .filter(users::id.gt(after))
-            .order(users::id.asc())
-            .limit(limit)
-            .select(Row::as_select())
-            .load(conn))?;
-        rows.into_iter().map(User::try_from).collect()
-    }
-}
-
-impl Source for Users {
-    type Error = Arc<Error>;
-
-    async fn load(&self, emails: &[String]) -> Result<Loaded, Arc<Error>> {
-        let mut loaded = Loaded::default();
-        // at least one query, for the epoch
-        let chunks = emails.chunks(CHUNK).chain(emails.is_empty().then_some(emails));
-        for (at, chunk) in chunks.enumerate() {
-            // a left join: the epoch of the same moment comes along, even where nobody is found
-            let rows: Vec<(i64, Option<Row>)> = read!(self.db, |conn| cache_epoch::table
-                .left_join(users::table.on(users::email.eq_any(chunk)))
-                .select((cache_epoch::epoch, Option::<Row>::as_select()))
-                .load(conn))?;
-            let epoch = rows.iter().map(|(epoch, _)| *epoch).next().unwrap_or_default();
-            loaded.epoch = if at == 0 { epoch } else { loaded.epoch.min(epoch) };
-            for row in rows.into_iter().filter_map(|(_, row)| row) {
-                let user = User::try_from(row)?;
-                let text = serde_json::to_vec(&user).map_err(|why| Error::Corrupt(why.to_string()))?;
-                loaded.values.insert(user.email.to_string(), text.into());
-            }
-        }
-        Ok(loaded)
-    }
-
-    async fn epoch(&self, server: &str) -> Result<i64, Arc<Error>> {
-        let epoch = transact!(self.db, |conn| {
-            let other = cache_epoch::table.filter(cache_epoch::server.ne(server));
-            diesel::update(other)
-                .set((cache_epoch::server.eq(server), cache_epoch::epoch.eq(cache_epoch::epoch + 1)))
-                .execute(conn)
-                .await?;
-            Ok::<i64, Error>(cache_epoch::table.select(cache_epoch::epoch).first(conn).await?)
-        })?;
-        Ok(epoch)
-    }
-}
-
-impl TryFrom<Row> for User {
-    type Error = Error;
-
-    fn try_from(row: Row) -> Result<User, Error> {
-        let wrong = |what: &str| Error::Corrupt(format!("the {what} of user {}", row.id));
-        Ok(User {
-            id: row.id.parse().map_err(|_| wrong("id"))?,
-            email: Email::parse(&row.email).map_err(|_| wrong("email"))?,
-            time_zone: Zone::parse(&row.time_zone).map_err(|_| wrong("time_zone"))?,
-            preference: Preference::parse(&row.preference).ok_or_else(|| wrong("preference"))?,
-            availability: Week::from_bytes(&row.availability).ok_or_else(|| wrong("availability"))?,
-            if_needed: Week::from_bytes(&row.if_needed).ok_or_else(|| wrong("if_needed"))?,
-            name: row.name,
-            version: row.version,
-            created_at: instant(row.created_at).ok_or_else(|| Error::Corrupt("created_at".to_owned()))?,
-            updated_at: instant(row.updated_at).ok_or_else(|| Error::Corrupt("updated_at".to_owned()))?,
-        })
-    }
-}
-
-/// Now in UTC, to the microsecond: PostgreSQL keeps no more.
-fn now() -> jiff_diesel::DateTime {
-    let now = Timestamp::now();
-    let whole = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
-    TimeZone::UTC.to_datetime(whole).to_diesel()
-}
-
-fn instant(at: jiff_diesel::DateTime) -> Option<Timestamp> {
-    TimeZone::UTC.to_timestamp(at.to_jiff()).ok()
 }

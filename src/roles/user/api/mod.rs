@@ -1,10 +1,16 @@
 //! What other roles see of the user role: its name, its wire types, and a client that speaks them.
 
+pub mod jobs;
+pub mod meetings;
+
+use actix_web::http::Method;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::{Preference, Week, Zone, packed};
 use crate::platform::call::Call;
 use crate::platform::email::Email;
+use crate::platform::idempotency::{Kept, Key};
 use crate::platform::peer::Peer;
 use crate::platform::problem::Problem;
 use crate::platform::role::Context;
@@ -17,6 +23,9 @@ pub const ROLE: &str = "user";
 pub struct LookupRequest {
     /// Whom; canonical addresses, each once.
     pub emails: Vec<Email>,
+    /// The time for which it is asked when they are busy; not asked if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_in: Option<meetings::Period>,
 }
 
 /// The answer to [`LookupRequest`], both lists in its order.
@@ -26,6 +35,20 @@ pub struct Lookup {
     pub users: Vec<Card>,
     /// Those who do not.
     pub unknown: Vec<Email>,
+    /// When they cannot meet, whatever their week says; in no order.
+    #[serde(default)]
+    pub busy: Vec<Busy>,
+}
+
+/// A time at which somebody cannot meet. Why is nobody's business.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Busy {
+    /// Who.
+    pub email: Email,
+    /// From when.
+    pub start: Timestamp,
+    /// Until when.
+    pub end: Timestamp,
 }
 
 /// What finding a time needs to know of a user: this much is read of the account as user keeps it.
@@ -66,7 +89,23 @@ impl Users {
     ///
     /// # Errors
     /// What [`Peer::call`] says.
-    pub async fn lookup(&self, emails: Vec<Email>) -> Result<Lookup, Problem> {
-        self.0.call(Call::ask("/internal/users/lookup", &LookupRequest { emails })?).await
+    pub async fn lookup(&self, request: &LookupRequest) -> Result<Lookup, Problem> {
+        self.0.call(Call::ask("/internal/users/lookup", request)?).await
+    }
+
+    /// What was answered under a key before, if anything was.
+    ///
+    /// # Errors
+    /// 422 when the key came with another body; what [`Peer::call`] says.
+    pub async fn answered(&self, key: &Key) -> Result<Option<Kept>, Problem> {
+        self.0.call(Call::ask("/internal/answers", key)?).await
+    }
+
+    /// Records a meeting whose time is found; gives what the caller is to be answered.
+    ///
+    /// # Errors
+    /// 409 when another meeting has taken the time; what [`Peer::call`] says.
+    pub async fn record(&self, found: &meetings::Found) -> Result<Kept, Problem> {
+        self.0.call(Call::new(Method::POST, "/internal/meetings").json(found)?).await
     }
 }

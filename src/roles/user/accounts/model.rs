@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::calendar::{Day, Days, Fault, Format, Preference, Week, Zone, days, packed, parse_week};
 use crate::platform::email::Email;
 use crate::platform::extract::{Fields, email, parsed, text};
+use crate::platform::merge_patch::merge;
 use crate::platform::problem::Problem;
 
 const LONGEST_NAME: usize = 200;
@@ -124,25 +125,6 @@ fn fold_days(days: &mut Map<String, Value>) {
     }
 }
 
-/// RFC 7396, section 2.
-fn merge(target: &mut Value, patch: Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch;
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    if let Value::Object(members) = target {
-        for (name, value) in patch {
-            match value {
-                Value::Null => drop(members.shift_remove(&name)),
-                value => merge(members.entry(name).or_insert(Value::Null), value),
-            }
-        }
-    }
-}
-
 fn preference(value: &Value) -> Result<Preference, Vec<Fault>> {
     let read = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
     parsed("not_a_preference", read)(value)
@@ -181,27 +163,7 @@ impl User {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{NewUser, merge};
-
-    /// The examples of RFC 7396, appendix A.
-    #[test]
-    fn a_merge_patch_does_what_its_rfc_shows() {
-        let cases = [
-            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
-            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
-            (json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"})),
-            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
-            (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
-            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
-            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
-            (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
-            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
-        ];
-        for (mut target, patch, expected) in cases {
-            merge(&mut target, patch);
-            assert_eq!(target, expected);
-        }
-    }
+    use super::NewUser;
 
     #[test]
     fn every_fault_of_a_new_user_is_named_with_its_place() {

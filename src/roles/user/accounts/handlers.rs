@@ -7,17 +7,19 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde_json::json;
 
-use super::api::{LookupRequest, ROLE};
 use super::model::{NewUser, Profile, User};
-use super::store::{Stop, Users};
+use super::store::Users;
 use crate::calendar::{Days, Format, parse_week};
 use crate::platform::cache::aside::{Aside, Missing, Written};
 use crate::platform::db::Error;
 use crate::platform::email::Email;
 use crate::platform::extract::{Fields, JsonBody, email_in_path, format, parsed};
 use crate::platform::health::Report;
+use crate::platform::idempotency::{Kept, Key};
 use crate::platform::preconditions::{IfMatch, Tags};
 use crate::platform::problem::{BAD_REQUEST, Problem};
+use crate::roles::user::api::{LookupRequest, ROLE};
+use crate::roles::user::store::Stop;
 
 type Cached = Data<Aside<Users>>;
 type Answer = Result<HttpResponse, Problem>;
@@ -27,11 +29,15 @@ const PAGE: u64 = 50;
 /// `POST /users`
 pub async fn create_user(req: HttpRequest, users: Cached, JsonBody(body): JsonBody) -> Answer {
     let format = asked_format(&req)?;
+    let key = Key::read(&req, &body)?;
     let new = NewUser::read(body)?;
-    let user = write(&users, &new.email, async |barred| users.source().create(&new, barred).await).await?;
-    let mut answer = HttpResponse::Created();
-    answer.insert_header((LOCATION, format!("/api/users/{}", user.email.path_segment())));
-    Ok(show(answer, &user, format))
+    let answer = |user: &User| {
+        let location = format!("/api/users/{}", user.email.path_segment());
+        let headers = [(LOCATION.as_str(), location), (ETAG.as_str(), format!("\"{}\"", user.version))];
+        Kept::new(201, &headers, &json!(user.public(format)))
+    };
+    let made = async |barred| users.source().create(&new, barred, key.as_ref(), &answer).await;
+    Ok(write(&users, &new.email, made).await?.respond())
 }
 
 /// `GET /users/{email}`
@@ -87,7 +93,8 @@ pub async fn list_users(req: HttpRequest, users: Cached) -> Answer {
             .to_string(),
         None => String::new(),
     };
-    let page = users.source().page(&after, limit as i64).await.map_err(|why| why.problem(users.source().db.name()))?;
+    let page =
+        users.source().page(&after, limit as i64).await.map_err(|why| why.problem(users.source().store.db.name()))?;
     let mut answer = HttpResponse::Ok();
     if let Some(last) = page.last().filter(|_| page.len() as u64 == limit) {
         answer.insert_header((
@@ -101,7 +108,7 @@ pub async fn list_users(req: HttpRequest, users: Cached) -> Answer {
 
 /// `POST /internal/users/lookup`
 pub async fn lookup_users(users: Cached, body: Bytes) -> Answer {
-    let LookupRequest { emails } = serde_json::from_slice(&body)
+    let LookupRequest { emails, busy_in } = serde_json::from_slice(&body)
         .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no lookup: {why}")))?;
     let keys: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let found = users.get(&keys).await.map_err(|why| unavailable(&users, why))?;
@@ -112,13 +119,19 @@ pub async fn lookup_users(users: Cached, body: Bytes) -> Answer {
     answer.extend(known.join(&b","[..]));
     answer.extend_from_slice(b"],\"unknown\":");
     serde_json::to_writer(&mut answer, &unknown).map_err(Problem::internal)?;
+    if let Some(period) = busy_in {
+        let store = &users.source().store;
+        let busy = store.busy(&keys, period).await.map_err(|why| store.unread(&why))?;
+        answer.extend_from_slice(b",\"busy\":");
+        serde_json::to_writer(&mut answer, &busy).map_err(Problem::internal)?;
+    }
     answer.push(b'}');
     Ok(HttpResponse::Ok().content_type("application/json").body(answer))
 }
 
 /// `GET /health`
 pub async fn health(users: Cached) -> HttpResponse {
-    let (db, cache) = (&users.source().db, users.cache());
+    let (db, cache) = (&users.source().store.db, users.cache());
     let (db_health, cache_health) = futures_util::future::join(db.health(), cache.health()).await;
     let report =
         Report::new(ROLE, vec![(db.name().to_owned(), db_health)], vec![(cache.name().to_owned(), cache_health)]);
@@ -169,7 +182,8 @@ async fn write<T>(
         Err(Stop::OtherEpoch(epoch)) => Ok(Written::OtherEpoch(epoch)),
         Err(Stop::Database(why)) => Err(why),
     });
-    let value = written.await.map_err(|why: Error| why.problem(users.source().db.name()))??;
+    let value = written.await.map_err(|why: Error| why.problem(users.source().store.db.name()))??;
+    users.source().store.bell.notify_one();
     if let Err(why) = users.get(&[email.as_str()]).await {
         tracing::debug!(?why, "the cache stays cold");
     }
@@ -177,7 +191,7 @@ async fn write<T>(
 }
 
 fn unavailable(users: &Aside<Users>, why: Missing<Arc<Error>>) -> Problem {
-    let database = users.source().db.name();
+    let database = users.source().store.db.name();
     match why {
         Missing::Source(why) => why.problem(database),
         Missing::Late => Problem::unavailable(database, "the database does not answer in time; try again in a moment"),

@@ -1,0 +1,5 @@
+//! Accounts: who there is and when they can meet.
+
+pub mod handlers;
+mod model;
+pub mod store;

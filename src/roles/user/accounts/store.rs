@@ -1,0 +1,267 @@
+//! The queries of the user role, each named for the question it answers.
+
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::model::{NewUser, Profile, User};
+use crate::calendar::{Preference, Week, Zone};
+use crate::platform::cache::loader::{Loaded, Source};
+use crate::platform::case::Case;
+use crate::platform::db::Error;
+use crate::platform::db::instant::{self, now, stored};
+use crate::platform::email::Email;
+use crate::platform::idempotency::{Kept, Key};
+use crate::platform::problem::{Problem, USER_EXISTS};
+use crate::roles::user::keys::{keep_answer, kept_answer};
+use crate::roles::user::meetings::rows::{hold_meeting, put_meeting};
+use crate::roles::user::outbox::{self, post};
+use crate::roles::user::schema::{attendees, cache_epoch, users};
+use crate::roles::user::store::{Stop, Store};
+use crate::{read, transact};
+
+/// Addresses in one query: SQLite takes 32,766 parameters, and a shorter list is planned faster.
+const CHUNK: usize = 1000;
+
+/// The users in the database.
+pub struct Users {
+    pub store: Store,
+}
+
+/// One row, as it lies there.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = users)]
+struct Row {
+    id: String,
+    email: String,
+    typed_email: String,
+    name: String,
+    time_zone: String,
+    preference: String,
+    availability: Vec<u8>,
+    if_needed: Vec<u8>,
+    version: i64,
+    created_at: jiff_diesel::DateTime,
+    updated_at: jiff_diesel::DateTime,
+}
+
+#[derive(QueryableByName)]
+struct Epoch {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    epoch: i64,
+}
+
+/// Holds the cache's epoch for this transaction. A writer that could not bar the cache raises it instead.
+macro_rules! hold_epoch {
+    ($db:expr, $conn:ident, $barred:expr) => {
+        match $barred {
+            Some(barred) => {
+                let held = diesel::sql_query($db.shared("SELECT epoch FROM cache_epoch"));
+                match held.get_result::<Epoch>($conn).await?.epoch {
+                    epoch if epoch == barred => epoch,
+                    other => return Err(Stop::OtherEpoch(other)),
+                }
+            }
+            None => {
+                let raised = diesel::update(cache_epoch::table).set(cache_epoch::epoch.eq(cache_epoch::epoch + 1));
+                raised.returning(cache_epoch::epoch).get_result($conn).await?
+            }
+        }
+    };
+}
+
+impl Users {
+    /// The users in this database.
+    pub fn new(store: Store) -> Users {
+        Users { store }
+    }
+
+    /// Makes a user, and keeps the answer under the caller's key. Refused when there is one with this address.
+    pub async fn create(
+        &self,
+        new: &NewUser,
+        barred: Option<i64>,
+        key: Option<&Key>,
+        answer: impl Fn(&User) -> Kept + Send + Sync,
+    ) -> Result<(Kept, i64), Stop> {
+        let now = stored(now());
+        let row = Row {
+            id: Uuid::now_v7().to_string(),
+            email: new.email.to_string(),
+            typed_email: new.typed_email.clone(),
+            name: new.profile.name.clone(),
+            time_zone: new.profile.time_zone.name().to_owned(),
+            preference: new.profile.preference.name().to_owned(),
+            availability: new.profile.availability.to_bytes().to_vec(),
+            if_needed: new.profile.if_needed.to_bytes().to_vec(),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        transact!(self.store.db, |conn| {
+            let epoch = hold_epoch!(self.store.db, conn, barred);
+            if let Some(kept) = kept_answer!(conn, key) {
+                return Ok((kept, epoch));
+            }
+            let making = diesel::insert_into(users::table).values(&row).on_conflict(users::email).do_nothing();
+            let made: Option<Row> = making.returning(Row::as_returning()).get_result(conn).await.optional()?;
+            let Some(made) = made else {
+                // by whom else than the same request, a moment before?
+                if let Some(kept) = kept_answer!(conn, key) {
+                    return Ok((kept, epoch));
+                }
+                let detail = format!("{} is taken; change that user by PATCH", new.email);
+                return Err(Stop::Refused(Problem::new(USER_EXISTS, detail)));
+            };
+            let user = User::try_from(made)?;
+            let answer = answer(&user);
+            if let Some(kept) = keep_answer!(conn, key, &answer) {
+                return Ok((kept, epoch));
+            }
+            post!(conn, &[fact(&user, "created")]);
+            Ok((answer, epoch))
+        })
+    }
+
+    /// Changes a user's profile by `change`, which sees the user as it is, and may refuse.
+    pub async fn change(
+        &self,
+        email: &Email,
+        barred: Option<i64>,
+        change: impl Fn(&User) -> Result<Profile, Problem> + Send + Sync,
+    ) -> Result<(User, i64), Stop> {
+        transact!(self.store.db, |conn| {
+            let epoch = hold_epoch!(self.store.db, conn, barred);
+            // the first update holds the row, so that what `change` sees is what it changes
+            let mine = users::table.filter(users::email.eq(email.as_str()));
+            let raised =
+                diesel::update(mine).set((users::version.eq(users::version + 1), users::updated_at.eq(stored(now()))));
+            let held: Option<Row> = raised.returning(Row::as_returning()).get_result(conn).await.optional()?;
+            let mut user = User::try_from(held.ok_or_else(|| Stop::Refused(Problem::unknown_user(email.as_str())))?)?;
+            user.version -= 1;
+            let profile = change(&user).map_err(Stop::Refused)?;
+            let changed: Row = diesel::update(users::table.filter(users::email.eq(email.as_str())))
+                .set((
+                    users::name.eq(&profile.name),
+                    users::time_zone.eq(profile.time_zone.name()),
+                    users::preference.eq(profile.preference.name()),
+                    users::availability.eq(profile.availability.to_bytes().to_vec()),
+                    users::if_needed.eq(profile.if_needed.to_bytes().to_vec()),
+                ))
+                .returning(Row::as_returning())
+                .get_result(conn)
+                .await?;
+            let user = User::try_from(changed)?;
+            post!(conn, &[fact(&user, "updated")]);
+            Ok((user, epoch))
+        })
+    }
+
+    /// Deletes a user whose version `guard` lets go. Meetings that cannot be without them are called off, others go on.
+    pub async fn delete(
+        &self,
+        email: &Email,
+        barred: Option<i64>,
+        guard: impl Fn(i64) -> Result<(), Problem> + Send + Sync,
+    ) -> Result<((), i64), Stop> {
+        transact!(self.store.db, |conn| {
+            let epoch = hold_epoch!(self.store.db, conn, barred);
+            let theirs = attendees::table.filter(attendees::email.eq(email.as_str())).select(attendees::meeting_id);
+            let theirs: Vec<String> = theirs.order(attendees::meeting_id.asc()).load(conn).await?;
+            // all of them before any is changed: whoever changes a meeting holds it before the people's time
+            let mut held = Vec::new();
+            for id in theirs {
+                held.extend(hold_meeting!(self.store.db, conn, id));
+            }
+            for before in held {
+                if let Some(change) = before.clone().left_by(email, now()) {
+                    put_meeting!(self.store, conn, Some(&before), &change);
+                }
+            }
+            let mine = users::table.filter(users::email.eq(email.as_str()));
+            let gone: Option<Row> =
+                diesel::delete(mine).returning(Row::as_returning()).get_result(conn).await.optional()?;
+            let user = User::try_from(gone.ok_or_else(|| Stop::Refused(Problem::unknown_user(email.as_str())))?)?;
+            guard(user.version).map_err(Stop::Refused)?;
+            post!(conn, &[fact(&User { version: user.version + 1, ..user }, "deleted")]);
+            Ok(((), epoch))
+        })
+    }
+
+    /// A page of users in the order of their making, after the one with id `after`.
+    pub async fn page(&self, after: &str, limit: i64) -> Result<Vec<User>, Error> {
+        let rows: Vec<Row> = read!(self.store.db, |conn| users::table
+            .filter(users::id.gt(after))
+            .order(users::id.asc())
+            .limit(limit)
+            .select(Row::as_select())
+            .load(conn))?;
+        rows.into_iter().map(User::try_from).collect()
+    }
+}
+
+impl Source for Users {
+    type Error = Arc<Error>;
+
+    async fn load(&self, emails: &[String]) -> Result<Loaded, Arc<Error>> {
+        let mut loaded = Loaded::default();
+        // at least one query, for the epoch
+        let chunks = emails.chunks(CHUNK).chain(emails.is_empty().then_some(emails));
+        for (at, chunk) in chunks.enumerate() {
+            // a left join: the epoch of the same moment comes along, even where nobody is found
+            let rows: Vec<(i64, Option<Row>)> = read!(self.store.db, |conn| cache_epoch::table
+                .left_join(users::table.on(users::email.eq_any(chunk)))
+                .select((cache_epoch::epoch, Option::<Row>::as_select()))
+                .load(conn))?;
+            let epoch = rows.iter().map(|(epoch, _)| *epoch).next().unwrap_or_default();
+            loaded.epoch = if at == 0 { epoch } else { loaded.epoch.min(epoch) };
+            for row in rows.into_iter().filter_map(|(_, row)| row) {
+                let user = User::try_from(row)?;
+                let text = serde_json::to_vec(&user).map_err(|why| Error::Corrupt(why.to_string()))?;
+                loaded.values.insert(user.email.to_string(), text.into());
+            }
+        }
+        Ok(loaded)
+    }
+
+    async fn epoch(&self, server: &str) -> Result<i64, Arc<Error>> {
+        let epoch = transact!(self.store.db, |conn| {
+            let other = cache_epoch::table.filter(cache_epoch::server.ne(server));
+            diesel::update(other)
+                .set((cache_epoch::server.eq(server), cache_epoch::epoch.eq(cache_epoch::epoch + 1)))
+                .execute(conn)
+                .await?;
+            Ok::<i64, Error>(cache_epoch::table.select(cache_epoch::epoch).first(conn).await?)
+        })?;
+        Ok(epoch)
+    }
+}
+
+/// What is published of a user: that something happened to whom, not what.
+fn fact(user: &User, what: &str) -> outbox::Row {
+    let data = json!({ "id": user.id, "email": user.email, "version": user.version });
+    outbox::Row::fact("user", what, user.id, user.version, &Case::current_id(), now(), data)
+}
+
+impl TryFrom<Row> for User {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<User, Error> {
+        let wrong = |what: &str| Error::Corrupt(format!("the {what} of user {}", row.id));
+        Ok(User {
+            id: row.id.parse().map_err(|_| wrong("id"))?,
+            email: Email::parse(&row.email).map_err(|_| wrong("email"))?,
+            time_zone: Zone::parse(&row.time_zone).map_err(|_| wrong("time_zone"))?,
+            preference: Preference::parse(&row.preference).ok_or_else(|| wrong("preference"))?,
+            availability: Week::from_bytes(&row.availability).ok_or_else(|| wrong("availability"))?,
+            if_needed: Week::from_bytes(&row.if_needed).ok_or_else(|| wrong("if_needed"))?,
+            name: row.name,
+            version: row.version,
+            created_at: instant::read(row.created_at).ok_or_else(|| Error::Corrupt("created_at".to_owned()))?,
+            updated_at: instant::read(row.updated_at).ok_or_else(|| Error::Corrupt("updated_at".to_owned()))?,
+        })
+    }
+}

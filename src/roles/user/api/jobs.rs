@@ -1,0 +1,275 @@
+//! What user and the worker tell each other about a job, and the worker's client for it.
+
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::meetings::Period;
+use crate::calendar::{Guest, Person, Preference, Zone};
+use crate::platform::call::Call;
+use crate::platform::email::Email;
+use crate::platform::peer::Peer;
+use crate::platform::problem::Problem;
+use crate::platform::window::Window;
+
+/// What a message in the queue says: which job is to be done. What it consists of is asked for at its start.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Notice {
+    /// The job.
+    pub job_id: Uuid,
+}
+
+/// A job that was started: what is to be done, and as what.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// The job.
+    pub job_id: Uuid,
+    /// What it is for.
+    pub meeting_id: Uuid,
+    /// From 1. Whoever reports for an earlier one is not heard any more.
+    pub attempt: i32,
+    /// Opens the callback.
+    pub token: String,
+    /// The request that it goes back to.
+    pub case_id: String,
+    /// What is to be done.
+    pub work: Work,
+}
+
+/// The kinds of work.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Work {
+    /// Find a time.
+    ScheduleMeeting(Search),
+    /// Tell the attendees.
+    SendInvitations(Mailing),
+    /// Tell whoever asked.
+    DeliverWebhook(Webhook),
+    /// What only a later release knows.
+    #[serde(other)]
+    Other,
+}
+
+impl Work {
+    /// The name, as JSON has it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Work::ScheduleMeeting(_) => "schedule_meeting",
+            Work::SendInvitations(_) => "send_invitations",
+            Work::DeliverWebhook(_) => "deliver_webhook",
+            Work::Other => "other",
+        }
+    }
+}
+
+/// When a meeting could be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Search {
+    /// Those without whom it cannot be.
+    pub required: Vec<Email>,
+    /// Those who come if it suits them.
+    pub optional: Vec<Email>,
+    /// The zone whose dates are meant.
+    pub time_zone: Zone,
+    /// The dates.
+    pub window: Window,
+    /// Not before this instant.
+    pub not_before: Timestamp,
+    /// How long.
+    pub duration_minutes: u32,
+    /// Which slot; by the attendees' own preferences if left out.
+    pub pick: Option<Preference>,
+    /// What random draws come from.
+    pub seed: Option<u64>,
+    /// The time that was asked for; nothing is searched then.
+    pub fixed: Option<Period>,
+}
+
+/// An invitation and whom it goes to.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Mailing {
+    /// Whether the meeting is called off.
+    pub cancel: bool,
+    /// Grows with every change that the attendees are told of (RFC 5545, SEQUENCE).
+    pub sequence: i64,
+    /// When this revision was made.
+    pub stamp: Timestamp,
+    /// What it is called.
+    pub title: String,
+    /// When it is.
+    pub period: Period,
+    /// Who calls it.
+    pub organizer: Person,
+    /// All who are asked to come.
+    pub attendees: Vec<Guest>,
+    /// Those whom this job tells, and has not told yet.
+    pub recipients: Vec<Recipient>,
+}
+
+/// One whom a letter goes to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Recipient {
+    /// Which user.
+    pub email: Email,
+    /// Who that is.
+    pub person: Person,
+    /// Where their clock hangs.
+    pub time_zone: Zone,
+    /// The public path, with query, under which they say whether they come.
+    pub answer_path: String,
+}
+
+/// A request to a client's own address.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Webhook {
+    /// Where.
+    pub url: String,
+    /// The same for every attempt.
+    pub id: String,
+    /// The bytes to sign and to send.
+    pub body: String,
+    /// What to sign with.
+    pub secret: String,
+}
+
+/// How an attempt to reach somebody outside ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Note {
+    /// A mailbox or a URL.
+    pub target: String,
+    /// How.
+    pub outcome: Outcome,
+    /// What was answered.
+    pub detail: String,
+}
+
+/// See [`Note`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It arrived.
+    Delivered,
+    /// It never will.
+    Refused,
+    /// It may, later.
+    Failed,
+}
+
+impl Outcome {
+    /// The name, as JSON has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Delivered => "delivered",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "failed",
+        }
+    }
+}
+
+/// The end of an attempt that did its work.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Done {
+    /// Which attempt.
+    pub attempt: i32,
+    /// What came of it.
+    pub result: Finding,
+    /// Whom it reached.
+    #[serde(default)]
+    pub notes: Vec<Note>,
+}
+
+/// What came of a job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Finding {
+    /// A time was found.
+    Suggested {
+        /// When.
+        period: Period,
+        /// Why then.
+        reason: String,
+    },
+    /// There is none.
+    NoCommonTime {
+        /// Why.
+        reason: String,
+    },
+    /// The letter, or the webhook, is out.
+    Sent,
+}
+
+/// The end of an attempt that did not.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which attempt.
+    pub attempt: i32,
+    /// What to do about it.
+    pub verdict: Verdict,
+    /// What went wrong; a sentence.
+    pub error: String,
+    /// Whom it reached all the same.
+    #[serde(default)]
+    pub notes: Vec<Note>,
+}
+
+/// See [`Failure`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "then")]
+pub enum Verdict {
+    /// Try again, after the schedule of its kind.
+    Again {
+        /// Seconds that the other side asked for.
+        retry_after: Option<u64>,
+        /// Whether the other side was slow, or asked for mercy.
+        slow: bool,
+    },
+    /// Try again soon; this attempt was none.
+    Later,
+    /// It will never work.
+    Never,
+    /// Nobody wants it any more.
+    Gone,
+}
+
+/// The worker's client of the user role, and of the callback at the gateway.
+pub struct Jobs {
+    user: Peer,
+    gateway: Peer,
+}
+
+impl Jobs {
+    /// For the worker's thread.
+    pub fn new(user: Peer, gateway: Peer) -> Jobs {
+        Jobs { user, gateway }
+    }
+
+    /// Starts a job, as its next attempt.
+    ///
+    /// # Errors
+    /// 404 for a job that never was, 409 for one that is over or whose time has not come; what [`Peer::call`] says.
+    pub async fn start(&self, job: Uuid) -> Result<Order, Problem> {
+        self.user.call(Call::new(Method::POST, format!("/internal/jobs/{job}/start"))).await
+    }
+
+    /// Reports what came of it, at the gateway's callback.
+    ///
+    /// # Errors
+    /// 409 when the slot is taken meanwhile, or the job is another attempt's by now; what [`Peer::call`] says.
+    pub async fn finish(&self, order: &Order, done: &Done) -> Result<(), Problem> {
+        let call = Call::new(Method::POST, format!("/api/callbacks/jobs/{}", order.job_id)).json(done)?;
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", order.token)).map_err(Problem::internal)?;
+        // to say it twice does no harm: an attempt ends once
+        self.gateway.order(call.header(AUTHORIZATION, bearer).repeatable()).await
+    }
+
+    /// Reports that it failed.
+    ///
+    /// # Errors
+    /// 409 when the job is another attempt's by now; what [`Peer::call`] says.
+    pub async fn fail(&self, job: Uuid, failure: &Failure) -> Result<(), Problem> {
+        self.user.order(Call::ask(format!("/internal/jobs/{job}/retry"), failure)?).await
+    }
+}

@@ -1,0 +1,131 @@
+//! Meetings as other roles see them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use crate::calendar::Participation;
+use crate::calendar::Preference;
+use crate::platform::email::Email;
+use crate::platform::idempotency::Key;
+
+/// Where a meeting stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Accepted; nobody has begun to look for a time.
+    Queued,
+    /// A time is being looked for.
+    Running,
+    /// A time was found, and the attendees are held for it.
+    Suggested,
+    /// The invitations are out.
+    Invited,
+    /// There is none.
+    NoCommonTime,
+    /// It could not be arranged.
+    Failed,
+    /// Called off.
+    Cancelled,
+}
+
+impl Status {
+    /// The name, as JSON and routing keys have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Status::Queued => "queued",
+            Status::Running => "running",
+            Status::Suggested => "suggested",
+            Status::Invited => "invited",
+            Status::NoCommonTime => "no_common_time",
+            Status::Failed => "failed",
+            Status::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether its attendees are held for its time.
+    pub const fn holds(self) -> bool {
+        matches!(self, Status::Suggested | Status::Invited)
+    }
+
+    /// Whether nothing more happens to it by itself.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Status::Invited | Status::NoCommonTime | Status::Failed | Status::Cancelled)
+    }
+}
+
+/// Whether somebody must be there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attendance {
+    /// No meeting without them.
+    #[default]
+    Required,
+    /// If it suits them.
+    Optional,
+}
+
+/// One who is asked to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attendee {
+    /// Who.
+    pub email: Email,
+    /// Whether it must be.
+    pub attendance: Attendance,
+    /// What they say.
+    pub participation: Participation,
+}
+
+/// Half-open, as instants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Period {
+    /// When it begins.
+    pub start: Timestamp,
+    /// When it is over.
+    pub end: Timestamp,
+}
+
+/// A state that a meeting was in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passed {
+    /// The state.
+    pub status: Status,
+    /// Since when.
+    pub at: Timestamp,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A meeting that suggestion has found the time for already.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Found {
+    /// Who calls it; the first attendee when nobody is named.
+    pub organizer: Option<Email>,
+    /// Who comes, each once; all must.
+    pub attendees: Vec<Email>,
+    /// What it is called.
+    pub title: Option<String>,
+    /// How the slot was picked.
+    pub pick: Option<Preference>,
+    /// The zone in which people read the time.
+    pub time_zone: String,
+    /// When it is.
+    pub period: Period,
+    /// Why then.
+    pub reason: String,
+    /// What the caller is answered; the meeting comes in as `meeting`.
+    pub answer: Value,
+    /// The caller's Idempotency-Key, if there is one.
+    pub key: Option<Key>,
+}
+
+/// What is left of a meeting's wire form for whoever only follows it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Marked {
+    /// Which.
+    pub id: Uuid,
+    /// Grows with every change.
+    pub version: i64,
+}

@@ -1,0 +1,312 @@
+//! What a job is, and the rules by which it goes on. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::config::Jobs as Limits;
+use crate::platform::email::Email;
+use crate::roles::user::api::jobs::Verdict;
+use crate::roles::user::meetings::model::Meeting;
+
+pub const SCHEDULE: &str = "schedule_meeting";
+pub const INVITE: &str = "send_invitations";
+pub const WEBHOOK: &str = "deliver_webhook";
+
+/// Errors that a job remembers.
+const LONGEST_MEMORY: usize = 10;
+/// No attempt waits longer for the next one.
+const LONGEST_DELAY: f64 = 6.0 * 3600.0;
+/// Attempts at a webhook: the published schedule has nine waits.
+const WEBHOOK_ATTEMPTS: i32 = 10;
+/// An attempt that was none is made good soon.
+const SOON: SignedDuration = SignedDuration::from_secs(2);
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// In the outbox or in the queue.
+    Queued,
+    /// At a worker.
+    Running,
+    /// Waiting for its next attempt.
+    Retryable,
+    /// Done.
+    Succeeded,
+    /// Given up; kept for whoever looks after this installation.
+    Dead,
+    /// Not wanted any more.
+    Cancelled,
+}
+
+impl State {
+    pub const ALL: [State; 6] =
+        [State::Queued, State::Running, State::Retryable, State::Succeeded, State::Dead, State::Cancelled];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Queued => "queued",
+            State::Running => "running",
+            State::Retryable => "retryable",
+            State::Succeeded => "succeeded",
+            State::Dead => "dead",
+            State::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.name() == text)
+    }
+
+    /// Whether something is still to come of it.
+    pub const fn is_open(self) -> bool {
+        matches!(self, State::Queued | State::Running | State::Retryable)
+    }
+}
+
+/// The names of the open states.
+pub const OPEN: [&str; 3] = [State::Queued.name(), State::Running.name(), State::Retryable.name()];
+
+/// Work to be done for a meeting.
+pub struct NewJob {
+    pub id: Uuid,
+    pub kind: &'static str,
+    pub payload: Value,
+}
+
+/// The payloads of letters that take an invitation back, as a pattern of SQL: see the first member of [`Letter`].
+pub const FAREWELLS: &str = "{\"cancel\":true,%";
+
+/// The payload of [`INVITE`]: the revision to tell, and whom. A later change does not reach into it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Letter {
+    pub cancel: bool,
+    pub sequence: i64,
+    pub meeting: Meeting,
+    /// Those who have not been told yet.
+    pub recipients: Vec<Email>,
+}
+
+/// The payload of [`WEBHOOK`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Call {
+    pub url: String,
+    pub secret: String,
+    pub body: String,
+}
+
+impl NewJob {
+    fn new(kind: &'static str, payload: Value) -> NewJob {
+        NewJob { id: Uuid::now_v7(), kind, payload }
+    }
+
+    pub fn schedule() -> NewJob {
+        NewJob::new(SCHEDULE, json!({}))
+    }
+
+    pub fn invite(letter: &Letter) -> NewJob {
+        NewJob::new(INVITE, json!(letter))
+    }
+
+    /// Tells the client what became of the meeting, if it wants to know.
+    pub fn webhook(meeting: &Meeting) -> Option<NewJob> {
+        let callback = meeting.callback.as_ref()?;
+        let r#type = format!("meeting.{}", meeting.status.name());
+        let body = json!({ "type": r#type, "timestamp": meeting.updated_at, "data": meeting.public() }).to_string();
+        Some(NewJob::new(WEBHOOK, json!(Call { url: callback.url.clone(), secret: callback.secret.clone(), body })))
+    }
+
+    pub fn max_attempts(&self, limits: &Limits) -> i32 {
+        max_attempts(self.kind, limits)
+    }
+}
+
+fn max_attempts(kind: &str, limits: &Limits) -> i32 {
+    if kind == WEBHOOK { WEBHOOK_ATTEMPTS } else { limits.max_attempts }
+}
+
+/// A job as it is stored, without its payload.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: Uuid,
+    pub kind: String,
+    pub meeting_id: Uuid,
+    pub state: State,
+    pub attempt: i32,
+    pub max_attempts: i32,
+    /// How often it was published since its last attempt ended.
+    pub sent: i32,
+    pub due_at: Option<Timestamp>,
+    pub token: String,
+    pub errors: Vec<Mishap>,
+    pub case_id: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// An attempt that failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Mishap {
+    pub attempt: i32,
+    pub at: Timestamp,
+    pub error: String,
+}
+
+impl Job {
+    /// How it stands after an attempt that failed.
+    pub fn after(&self, verdict: Verdict, error: &str, limits: &Limits, chance: f64, now: Timestamp) -> Job {
+        let mut job = self.clone();
+        job.errors.push(Mishap { attempt: self.attempt, at: now, error: error.to_owned() });
+        let surplus = job.errors.len().saturating_sub(LONGEST_MEMORY);
+        job.errors.drain(..surplus);
+        (job.due_at, job.sent, job.updated_at) = (None, 0, now);
+        let later = |delay: SignedDuration| now.saturating_add(delay).ok();
+        match verdict {
+            Verdict::Gone => job.state = State::Cancelled,
+            Verdict::Never => job.state = State::Dead,
+            Verdict::Later => {
+                job.max_attempts = job.max_attempts.saturating_add(1);
+                (job.state, job.due_at) = (State::Retryable, later(SOON));
+            }
+            Verdict::Again { .. } if self.attempt >= self.max_attempts => job.state = State::Dead,
+            Verdict::Again { retry_after, slow } => {
+                let delay = self.delay(retry_after, slow, limits, chance);
+                (job.state, job.due_at) = (State::Retryable, later(delay));
+            }
+        }
+        job
+    }
+
+    /// How long to wait after this attempt: 15 s and the fourth power of the attempt in seconds (as Sidekiq and Oban do),
+    /// 6 h at most, give or take a fifth; webhooks by their published schedule.
+    ///
+    /// A job that was taken up again counts its attempts anew.
+    fn delay(&self, retry_after: Option<u64>, slow: bool, limits: &Limits, chance: f64) -> SignedDuration {
+        let scale = limits.retry_seconds / 15.0;
+        let attempt = self.attempt - (self.max_attempts - max_attempts(&self.kind, limits));
+        let seconds = match self.kind.as_str() {
+            WEBHOOK => webhook_delay(attempt, retry_after, slow),
+            _ => (15.0 + f64::from(attempt.max(1)).powi(4)).min(LONGEST_DELAY),
+        };
+        SignedDuration::try_from_secs_f64(seconds * scale * (0.8 + 0.4 * chance)).unwrap_or(SOON)
+    }
+
+    /// Whether it is taken up again when somebody asks. A webhook that was delivered is delivered once more, under its id.
+    pub fn can_be_retried(&self) -> bool {
+        let replayed = self.kind == WEBHOOK && self.state == State::Succeeded;
+        replayed || matches!(self.state, State::Dead | State::Retryable)
+    }
+
+    /// When to publish it again if nothing comes of it: the sweeper's time, doubling.
+    pub fn sweep_at(sent: i32, limits: &Limits, now: Timestamp) -> Option<Timestamp> {
+        let seconds = limits.sweep_seconds * f64::from(sent.clamp(0, 10)).exp2();
+        SignedDuration::try_from_secs_f64(seconds).ok().and_then(|wait| now.saturating_add(wait).ok())
+    }
+
+    /// What callers read.
+    pub fn public(&self) -> Value {
+        json!({
+            "id": self.id, "kind": self.kind, "meeting_id": self.meeting_id, "state": self.state, "attempt": self.attempt,
+            "max_attempts": self.max_attempts, "next_attempt_at": self.due_at.filter(|_| self.state == State::Retryable),
+            "errors": self.errors, "case_id": self.case_id, "created_at": self.created_at, "updated_at": self.updated_at,
+        })
+    }
+}
+
+/// The schedule of Standard Webhooks: seconds after this failed attempt.
+fn webhook_delay(attempt: i32, retry_after: Option<u64>, slow: bool) -> f64 {
+    const WAITS: [f64; 9] = [5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0];
+    let at = usize::try_from(attempt - 1).unwrap_or(0).min(WAITS.len() - 1);
+    let base = if slow { WAITS[at].max(60.0) } else { WAITS[at] };
+    retry_after.map_or(base, |asked| (asked as f64).clamp(base, 2.0 * base))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(kind: &str, attempt: i32) -> Job {
+        let now = Timestamp::UNIX_EPOCH;
+        Job {
+            id: Uuid::nil(),
+            kind: kind.to_owned(),
+            meeting_id: Uuid::nil(),
+            state: State::Running,
+            attempt,
+            max_attempts: 10,
+            sent: 1,
+            due_at: None,
+            token: String::new(),
+            errors: Vec::new(),
+            case_id: String::new(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    fn limits() -> Limits {
+        Limits {
+            concurrency: 8,
+            max_attempts: 10,
+            retry_seconds: 15.0,
+            sweep_seconds: 60.0,
+            attempt_seconds: 60,
+            drain_seconds: 25,
+            keep_days: 180,
+        }
+    }
+
+    const AGAIN: Verdict = Verdict::Again { retry_after: None, slow: false };
+
+    #[test]
+    fn ten_attempts_wait_longer_and_longer_and_the_tenth_is_the_last() {
+        let mut waits = Vec::new();
+        for attempt in 1..=10 {
+            for chance in [0.0, 1.0] {
+                let after = job(SCHEDULE, attempt).after(AGAIN, "no", &limits(), chance, Timestamp::UNIX_EPOCH);
+                if attempt == 10 {
+                    assert_eq!((after.state, after.due_at), (State::Dead, None));
+                    continue;
+                }
+                assert_eq!(after.state, State::Retryable);
+                waits.push(after.due_at.map_or(0.0, |at| at.as_millisecond() as f64 / 1000.0));
+            }
+        }
+        let middle: Vec<f64> = waits.chunks(2).map(|pair| f64::midpoint(pair[0], pair[1]).round()).collect();
+        assert_eq!(middle, [16.0, 31.0, 96.0, 271.0, 640.0, 1311.0, 2416.0, 4111.0, 6576.0]);
+        assert!(waits.chunks(2).all(|pair| (pair[1] / pair[0] - 1.5).abs() < 0.01), "{waits:?}");
+    }
+
+    #[test]
+    fn a_job_that_was_taken_up_again_waits_as_at_first() {
+        let again = Job { max_attempts: 20, ..job(WEBHOOK, 11) };
+        let after = again.after(AGAIN, "no", &limits(), 0.5, Timestamp::UNIX_EPOCH);
+        assert_eq!(after.due_at.map_or(0, Timestamp::as_second), 5);
+    }
+
+    #[test]
+    fn an_attempt_that_was_none_costs_none() {
+        let after = job(SCHEDULE, 10).after(Verdict::Later, "stopping", &limits(), 0.5, Timestamp::UNIX_EPOCH);
+        assert_eq!((after.state, after.max_attempts), (State::Retryable, 11));
+    }
+
+    #[test]
+    fn webhooks_follow_their_schedule_and_mind_what_the_other_side_asks() {
+        let wait = |attempt, verdict| {
+            let after = job(WEBHOOK, attempt).after(verdict, "no", &limits(), 0.5, Timestamp::UNIX_EPOCH);
+            after.due_at.map_or(0, Timestamp::as_second)
+        };
+        let asked = |seconds, slow| Verdict::Again { retry_after: Some(seconds), slow };
+        assert_eq!((1..=4).map(|attempt| wait(attempt, AGAIN)).collect::<Vec<_>>(), [5, 300, 1800, 7200]);
+        assert_eq!((wait(1, asked(7, false)), wait(1, asked(1, false)), wait(1, asked(99, false))), (7, 5, 10));
+        assert_eq!(wait(1, Verdict::Again { retry_after: None, slow: true }), 60);
+    }
+
+    #[test]
+    fn the_sweep_doubles() {
+        let at = |sent| Job::sweep_at(sent, &limits(), Timestamp::UNIX_EPOCH).map_or(0, Timestamp::as_second);
+        assert_eq!([at(0), at(1), at(2)], [60, 120, 240]);
+    }
+}

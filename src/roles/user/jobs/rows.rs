@@ -1,0 +1,114 @@
+//! Jobs as they lie in the database.
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+use jiff_diesel::DateTime;
+
+use super::model::{Job, NewJob, State};
+use crate::config::Jobs as Limits;
+use crate::platform::db::Error;
+use crate::platform::db::instant::{read, stored};
+use crate::roles::user::meetings::model::Meeting;
+use crate::roles::user::schema::{deliveries, jobs};
+
+#[derive(Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = jobs)]
+pub struct JobRow {
+    pub id: String,
+    pub kind: String,
+    pub meeting_id: String,
+    pub payload: String,
+    pub state: String,
+    pub attempt: i32,
+    pub max_attempts: i32,
+    pub sent: i32,
+    pub due_at: Option<DateTime>,
+    pub token: String,
+    pub errors: String,
+    pub case_id: String,
+    pub created_at: DateTime,
+    pub updated_at: DateTime,
+}
+
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = deliveries)]
+pub struct DeliveryRow {
+    pub id: String,
+    pub job_id: String,
+    pub meeting_id: String,
+    pub kind: String,
+    pub target: String,
+    pub attempt: i32,
+    pub outcome: String,
+    pub detail: String,
+    pub created_at: DateTime,
+}
+
+impl JobRow {
+    /// A job that is on its way to the queue.
+    pub fn new(job: &NewJob, meeting: &Meeting, limits: &Limits) -> JobRow {
+        let now = stored(meeting.updated_at);
+        JobRow {
+            id: job.id.to_string(),
+            kind: job.kind.to_owned(),
+            meeting_id: meeting.id.to_string(),
+            payload: job.payload.to_string(),
+            state: State::Queued.name().to_owned(),
+            attempt: 0,
+            max_attempts: job.max_attempts(limits),
+            sent: 0,
+            due_at: None,
+            token: token(),
+            errors: "[]".to_owned(),
+            case_id: meeting.case_id.clone(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    pub fn read(&self) -> Result<Job, Error> {
+        let wrong = |what: &str| Error::Corrupt(format!("the {what} of job {}", self.id));
+        let at = |at: DateTime| -> Result<Timestamp, Error> { read(at).ok_or_else(|| wrong("time")) };
+        Ok(Job {
+            id: self.id.parse().map_err(|_| wrong("id"))?,
+            kind: self.kind.clone(),
+            meeting_id: self.meeting_id.parse().map_err(|_| wrong("meeting"))?,
+            state: State::parse(&self.state).ok_or_else(|| wrong("state"))?,
+            attempt: self.attempt,
+            max_attempts: self.max_attempts,
+            sent: self.sent,
+            due_at: self.due_at.map(at).transpose()?,
+            token: self.token.clone(),
+            errors: serde_json::from_str(&self.errors).map_err(|_| wrong("errors"))?,
+            case_id: self.case_id.clone(),
+            created_at: at(self.created_at)?,
+            updated_at: at(self.updated_at)?,
+        })
+    }
+}
+
+/// 128 bits that nobody guesses.
+fn token() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+/// Writes down how a job stands, within a transaction.
+macro_rules! put_job {
+    ($conn:ident, $job:expr) => {{
+        use $crate::roles::user::schema::jobs;
+        let job: &$crate::roles::user::jobs::model::Job = $job;
+        diesel::update(jobs::table.filter(jobs::id.eq(job.id.to_string())))
+            .set((
+                jobs::state.eq(job.state.name()),
+                jobs::attempt.eq(job.attempt),
+                jobs::max_attempts.eq(job.max_attempts),
+                jobs::sent.eq(job.sent),
+                jobs::due_at.eq(job.due_at.map($crate::platform::db::instant::stored)),
+                jobs::errors.eq(serde_json::to_string(&job.errors).unwrap_or_default()),
+                jobs::updated_at.eq($crate::platform::db::instant::stored(job.updated_at)),
+            ))
+            .execute($conn)
+            .await?
+    }};
+}
+pub(in crate::roles::user) use put_job;

@@ -1,0 +1,289 @@
+//! The queries about jobs, each named for the question it answers.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::model::{INVITE, Job, Letter, OPEN, SCHEDULE, State};
+use super::rows::{DeliveryRow, JobRow, put_job};
+use crate::platform::db::Error;
+use crate::platform::db::instant::{now, stored};
+use crate::platform::problem::{JOB_NOT_YOURS, Problem, UNAUTHORIZED, UNKNOWN_JOB};
+use crate::roles::user::api::jobs::{Done, Failure, Finding, Note, Order, Outcome, Verdict};
+use crate::roles::user::api::meetings::Status;
+use crate::roles::user::jobs::order::{self, Person};
+use crate::roles::user::meetings::rows::{hold_meeting, put_meeting};
+use crate::roles::user::meetings::{changes::Change, model::Meeting};
+use crate::roles::user::outbox::{self, post};
+use crate::roles::user::schema::{deliveries, jobs, users};
+use crate::roles::user::store::{Stop, Store};
+use crate::{read, transact};
+
+/// The meeting that a job is for, without holding anything.
+macro_rules! find_job {
+    ($conn:ident, $id:expr) => {{
+        let mine = jobs::table.filter(jobs::id.eq($id.to_string())).select(JobRow::as_select());
+        let row: Option<JobRow> = mine.first($conn).await.optional()?;
+        row.ok_or_else(|| Stop::Refused(unknown($id)))?
+    }};
+}
+
+/// Holds a job and its meeting, the meeting first: whoever changes a meeting does it in this order too.
+macro_rules! hold_job {
+    ($store:expr, $conn:ident, $id:expr) => {{
+        let row = find_job!($conn, $id);
+        let meeting = hold_meeting!($store.db, $conn, row.meeting_id);
+        let meeting =
+            meeting.ok_or_else(|| Stop::Database(Error::Corrupt(format!("job {} has no meeting", row.id))))?;
+        // nothing is changed yet: the update holds the row, and shows it as it is now
+        let mine = diesel::update(jobs::table.filter(jobs::id.eq(&row.id))).set(jobs::sent.eq(jobs::sent));
+        let row: JobRow = mine.returning(JobRow::as_returning()).get_result($conn).await?;
+        (row.read()?, row.payload, meeting)
+    }};
+}
+
+impl Store {
+    /// Starts a job as its next attempt.
+    pub async fn start_job(&self, id: Uuid) -> Result<Order, Stop> {
+        let started = transact!(self.db, |conn| {
+            let (mut job, payload, meeting) = hold_job!(self, conn, id);
+            if !matches!(job.state, State::Queued | State::Running) {
+                return Err(Stop::Refused(not_to_be_done(&job)));
+            }
+            let now = now();
+            if job.attempt >= job.max_attempts {
+                // every attempt vanished without a word
+                let after = job.after(Verdict::Never, "no attempt came to an end", &self.limits, 0.5, now);
+                put_job!(conn, &after);
+                if let Some(change) = given_up(&after, &meeting, "no attempt came to an end", now) {
+                    put_meeting!(self, conn, Some(&meeting), &change);
+                }
+                return Ok(Err(not_to_be_done(&after)));
+            }
+            job.attempt += 1;
+            (job.state, job.updated_at) = (State::Running, now);
+            job.due_at = self.overdue(now);
+            put_job!(conn, &job);
+            let change =
+                (job.kind == SCHEDULE && meeting.status == Status::Queued).then(|| meeting.clone().started(now));
+            if let Some(change) = &change {
+                put_meeting!(self, conn, Some(&meeting), change);
+            }
+            let mut people: HashMap<String, Person> = HashMap::new();
+            for email in order::people(&job, &payload)? {
+                let row = users::table.filter(users::email.eq(email.as_str()));
+                let row = row.select((users::name, users::typed_email, users::time_zone));
+                let row: Option<Person> = row.first(conn).await.optional()?;
+                people.extend(row.map(|person| (email.to_string(), person)));
+            }
+            Ok::<_, Stop>(Ok((job, payload, meeting, people, now)))
+        })?;
+        self.bell.notify_one();
+        let (job, payload, meeting, people, now) = started.map_err(Stop::Refused)?;
+        let secret = self.secret.get().map(String::as_str).unwrap_or_default();
+        Ok(order::of(&job, &payload, &meeting, &people, secret, now)?)
+    }
+
+    /// Writes down what came of an attempt.
+    pub async fn finish_job(&self, id: Uuid, token: &str, done: &Done) -> Result<(), Stop> {
+        transact!(self.db, |conn| {
+            let (mut job, _, meeting) = hold_job!(self, conn, id);
+            if !same(job.token.as_bytes(), token.as_bytes()) {
+                return Err(Stop::Refused(Problem::new(UNAUTHORIZED, "this is not the token of this job")));
+            }
+            if job.state == State::Succeeded && job.attempt == done.attempt {
+                return Ok(()); // said twice
+            }
+            check_attempt(&job, done.attempt)?;
+            let now = now();
+            for row in notes(&job, &done.notes, now) {
+                diesel::insert_into(deliveries::table).values(&row).execute(conn).await?;
+            }
+            let mut unreached = 0;
+            let mut others = 0;
+            if job.kind == INVITE {
+                let letters =
+                    jobs::table.filter(jobs::meeting_id.eq(meeting.id.to_string())).filter(jobs::kind.eq(INVITE));
+                let open = letters.filter(jobs::id.ne(id.to_string())).filter(jobs::state.eq_any(OPEN));
+                others = open.count().get_result::<i64>(conn).await?;
+                let refused = deliveries::table.filter(deliveries::meeting_id.eq(meeting.id.to_string()));
+                let refused = refused.filter(deliveries::outcome.eq(Outcome::Refused.name()));
+                unreached = refused.filter(deliveries::kind.eq(INVITE)).count().get_result::<i64>(conn).await?;
+            }
+            if let Some(change) = outcome(&job, &meeting, &done.result, others, unreached, now) {
+                put_meeting!(self, conn, Some(&meeting), &change);
+            }
+            (job.state, job.due_at, job.updated_at) = (State::Succeeded, None, now);
+            put_job!(conn, &job);
+            Ok::<(), Stop>(())
+        })?;
+        self.bell.notify_one();
+        Ok(())
+    }
+
+    /// Writes down that an attempt failed, and when the next one is.
+    pub async fn fail_job(&self, id: Uuid, failure: &Failure) -> Result<Job, Stop> {
+        let job = transact!(self.db, |conn| {
+            let (job, payload, meeting) = hold_job!(self, conn, id);
+            check_attempt(&job, failure.attempt)?;
+            let now = now();
+            for row in notes(&job, &failure.notes, now) {
+                diesel::insert_into(deliveries::table).values(&row).execute(conn).await?;
+            }
+            let chance = rand::random_range(0.0..=1.0);
+            let after = job.after(failure.verdict, &failure.error, &self.limits, chance, now);
+            put_job!(conn, &after);
+            if let Some(rest) = still_to_tell(&job, &payload, &failure.notes) {
+                let mine = jobs::table.filter(jobs::id.eq(id.to_string()));
+                diesel::update(mine).set(jobs::payload.eq(rest)).execute(conn).await?;
+            }
+            if let Some(change) = given_up(&after, &meeting, &failure.error, now) {
+                put_meeting!(self, conn, Some(&meeting), &change);
+            }
+            Ok::<Job, Stop>(after)
+        })?;
+        self.bell.notify_one();
+        Ok(job)
+    }
+
+    /// Takes a job that was given up, or waits, up again at once, or replays a webhook that was delivered; attempts count
+    /// from the beginning.
+    pub async fn retry_job(&self, id: Uuid) -> Result<Job, Stop> {
+        let job = transact!(self.db, |conn| {
+            let (mut job, _, meeting) = hold_job!(self, conn, id);
+            if !job.can_be_retried() {
+                let detail = format!("the job is {}: only what is dead or retryable can be retried", job.state.name());
+                return Err(Stop::Refused(Problem::new(JOB_NOT_YOURS, detail)));
+            }
+            let now = now();
+            job.max_attempts += job.attempt.max(1);
+            (job.state, job.due_at, job.sent, job.updated_at) = (State::Queued, None, 0, now);
+            put_job!(conn, &job);
+            post!(conn, &[outbox::Row::job(job.id, &job.kind, &job.case_id, 0, now)]);
+            if let Some(change) = meeting.clone().resumed(&job.kind, now) {
+                put_meeting!(self, conn, Some(&meeting), &change);
+            }
+            Ok::<Job, Stop>(job)
+        })?;
+        self.bell.notify_one();
+        Ok(job)
+    }
+
+    /// One job.
+    pub async fn job(&self, id: Uuid) -> Result<Option<Job>, Error> {
+        let id = id.to_string();
+        let row: Option<JobRow> = read!(self.db, |conn| async {
+            jobs::table.filter(jobs::id.eq(&id)).select(JobRow::as_select()).first(conn).await.optional()
+        })?;
+        row.map(|row| row.read()).transpose()
+    }
+
+    /// A page of jobs in the order of their making; of one state, or of one meeting, if that is asked.
+    pub async fn jobs(
+        &self,
+        state: Option<State>,
+        meeting: Option<Uuid>,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Job>, Error> {
+        let states: Vec<&str> = state.map_or_else(|| State::ALL.map(State::name).to_vec(), |state| vec![state.name()]);
+        let any = meeting.is_none();
+        let id = meeting.unwrap_or_default().to_string();
+        let rows: Vec<JobRow> = read!(self.db, |conn| jobs::table
+            .filter(jobs::id.gt(after))
+            .filter(jobs::state.eq_any(&states))
+            .filter(jobs::meeting_id.eq(&id).or(any.into_sql::<diesel::sql_types::Bool>()))
+            .order(jobs::id.asc())
+            .limit(limit)
+            .select(JobRow::as_select())
+            .load(conn))?;
+        rows.iter().map(JobRow::read).collect()
+    }
+
+    /// When an attempt that begins now has surely ended, one way or another.
+    fn overdue(&self, now: Timestamp) -> Option<Timestamp> {
+        let patience = self.limits.sweep_seconds + self.limits.attempt_seconds as f64;
+        SignedDuration::try_from_secs_f64(patience).ok().and_then(|wait| now.saturating_add(wait).ok())
+    }
+}
+
+/// What a result means for the meeting.
+fn outcome(
+    job: &Job,
+    meeting: &Meeting,
+    result: &Finding,
+    others: i64,
+    unreached: i64,
+    now: Timestamp,
+) -> Option<Change> {
+    let looks = job.kind == SCHEDULE && matches!(meeting.status, Status::Queued | Status::Running);
+    match result {
+        Finding::Suggested { period, reason } if looks => Some(meeting.clone().suggested(*period, reason.clone(), now)),
+        Finding::NoCommonTime { reason } if looks => {
+            Some(meeting.clone().given_up(Status::NoCommonTime, reason.clone(), now))
+        }
+        Finding::Sent if job.kind == INVITE && meeting.status == Status::Suggested && others == 0 => {
+            Some(meeting.clone().invited(usize::try_from(unreached).unwrap_or(0), now))
+        }
+        _ => None,
+    }
+}
+
+/// What it means for a meeting that a job of it is dead.
+fn given_up(job: &Job, meeting: &Meeting, error: &str, now: Timestamp) -> Option<Change> {
+    let looks = job.kind == SCHEDULE && !meeting.status.is_over() && !meeting.status.holds();
+    (job.state == State::Dead && looks).then(|| meeting.clone().given_up(Status::Failed, error.to_owned(), now))
+}
+
+/// The payload without those who were reached, or never will be.
+fn still_to_tell(job: &Job, payload: &str, notes: &[Note]) -> Option<String> {
+    if job.kind != INVITE || notes.is_empty() {
+        return None;
+    }
+    let mut letter: Letter = serde_json::from_str(payload).ok()?;
+    let settled = |email: &str| notes.iter().any(|note| note.outcome != Outcome::Failed && note.target == email);
+    letter.recipients.retain(|email| !settled(email.as_str()));
+    serde_json::to_string(&letter).ok()
+}
+
+fn notes(job: &Job, notes: &[Note], now: Timestamp) -> Vec<DeliveryRow> {
+    let row = |note: &Note| DeliveryRow {
+        id: Uuid::now_v7().to_string(),
+        job_id: job.id.to_string(),
+        meeting_id: job.meeting_id.to_string(),
+        kind: job.kind.clone(),
+        target: note.target.clone(),
+        attempt: job.attempt,
+        outcome: note.outcome.name().to_owned(),
+        detail: note.detail.clone(),
+        created_at: stored(now),
+    };
+    notes.iter().map(row).collect()
+}
+
+fn check_attempt(job: &Job, attempt: i32) -> Result<(), Stop> {
+    match (job.state, job.attempt) {
+        (State::Running, current) if current == attempt => Ok(()),
+        (state, current) => {
+            let detail = format!("the job is {} at attempt {current}: attempt {attempt} comes too late", state.name());
+            Err(Stop::Refused(Problem::new(JOB_NOT_YOURS, detail)))
+        }
+    }
+}
+
+fn not_to_be_done(job: &Job) -> Problem {
+    Problem::new(JOB_NOT_YOURS, format!("the job is {}: there is nothing to do", job.state.name()))
+}
+
+/// No job has this id.
+pub fn unknown(id: Uuid) -> Problem {
+    Problem::new(UNKNOWN_JOB, format!("no job has the id {id}"))
+}
+
+/// Compares without telling by its time how far two secrets agree.
+pub fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+}

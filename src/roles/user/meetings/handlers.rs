@@ -1,0 +1,204 @@
+//! The endpoints of meetings: extract, call, answer.
+
+use actix_web::http::header::{CONTENT_DISPOSITION, ETAG, LINK, LOCATION, RETRY_AFTER};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::changes::Change;
+use super::model::Meeting;
+use super::request::{Rules, Wish};
+use super::store::{Page, unknown};
+use crate::platform::case::Case;
+use crate::platform::db::instant::now;
+use crate::platform::extract::{Fields, JsonBody, email, parsed};
+use crate::platform::idempotency::{Kept, Key};
+use crate::platform::preconditions::IfMatch;
+use crate::platform::problem::{BAD_REQUEST, NOT_FOUND, Problem};
+use crate::roles::user::api::meetings::{Found, Status};
+use crate::roles::user::jobs::order::invitation;
+use crate::roles::user::store::Store;
+
+type Answer = Result<HttpResponse, Problem>;
+
+const PAGE: u64 = 50;
+
+/// `POST /meetings`
+pub async fn create_meeting(
+    req: HttpRequest,
+    store: Data<Store>,
+    rules: Data<Rules>,
+    JsonBody(body): JsonBody,
+) -> Answer {
+    let key = Key::read(&req, &body)?;
+    let now = now();
+    let wish = match Wish::read(body, &rules, now) {
+        Ok(wish) => wish,
+        // it may have been right when it was asked first: a start has passed since
+        Err(problem) => {
+            let kept = store.kept(key.as_ref()).await.map_err(|stop| store.problem(stop))?;
+            return kept.map(Kept::respond).ok_or(problem);
+        }
+    };
+    let case_id = Case::current_id();
+    let open = |home: &_| Meeting::open(wish.clone(), home, &case_id, now);
+    let made = store.create_meeting(&wish, key.as_ref(), open, accepted).await;
+    Ok(made.map_err(|stop| store.problem(stop))?.respond())
+}
+
+/// `POST /internal/meetings`: one whose time suggestion has found already; gives the whole answer for the caller
+pub async fn record_meeting(store: Data<Store>, rules: Data<Rules>, JsonBody(body): JsonBody) -> Answer {
+    let found: Found = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
+    let now = now();
+    let (period, reason, key, told) = (found.period, found.reason.clone(), found.key.clone(), found.answer.clone());
+    let wish = Wish::found(found, &rules, now)?;
+    let case_id = Case::current_id();
+    let open = |home: &_| Meeting::open(wish.clone(), home, &case_id, now).meeting.found(period, reason.clone(), now);
+    let answer = |change: &Change| {
+        let mut body = told.clone();
+        body["meeting"] = change.meeting.public();
+        Kept::new(200, &[(LOCATION.as_str(), format!("/api/meetings/{}", change.meeting.id))], &body)
+    };
+    let made = store.create_meeting(&wish, key.as_ref(), open, answer).await;
+    Ok(HttpResponse::Ok().json(made.map_err(|stop| store.problem(stop))?))
+}
+
+/// `POST /internal/answers`: what was answered under a key before, if anything was
+pub async fn find_answer(store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+    let key: Key = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
+    let kept = store.kept(Some(&key)).await.map_err(|stop| store.problem(stop))?;
+    Ok(HttpResponse::Ok().json(kept))
+}
+
+/// `GET /meetings`, a page in the order of creation; of one attendee if that is asked
+pub async fn list_meetings(req: HttpRequest, store: Data<Store>) -> Answer {
+    let mut fields = Fields::of_query(&req, None);
+    let attendee = fields.optional("attendee", email);
+    let limit = fields.number("limit", 1..=200).unwrap_or(PAGE);
+    let cursor = fields.optional("cursor", parsed("not_a_cursor", |text| Uuid::parse_str(text).map_err(|_| CURSOR)));
+    fields.finish(Some(()))?;
+    let after = cursor.map(|id| id.to_string()).unwrap_or_default();
+    let page = Page { attendee: attendee.clone(), after, limit: limit.cast_signed() };
+    let found = store.meetings(&page).await.map_err(|why| store.unread(&why))?;
+    let mut answer = HttpResponse::Ok();
+    if let Some(last) = found.last().filter(|_| found.len() as u64 == limit) {
+        let whose = attendee.map_or_else(String::new, |email| format!("&attendee={}", email.path_segment()));
+        answer.insert_header((LINK, format!("</api/meetings?limit={limit}{whose}&cursor={}>; rel=\"next\"", last.id)));
+    }
+    Ok(answer.json(json!({ "meetings": found.iter().map(Meeting::public).collect::<Vec<_>>() })))
+}
+
+const CURSOR: &str = "is none of ours; take it from the Link header";
+
+/// `GET /meetings/{id}`
+pub async fn find_meeting(req: HttpRequest, store: Data<Store>) -> Answer {
+    let meeting = find(&req, &store).await?;
+    Ok(show(&meeting))
+}
+
+/// `PATCH /meetings/{id}`, an RFC 7396 merge patch: changes what it is called, or looks for another time
+pub async fn change_meeting(
+    req: HttpRequest,
+    store: Data<Store>,
+    rules: Data<Rules>,
+    JsonBody(patch): JsonBody,
+) -> Answer {
+    let guard = IfMatch::read(&req)?;
+    let changed = |meeting: Meeting| {
+        guard.check(meeting.version)?;
+        let now = now();
+        let wish = Wish::patch(&meeting, patch.clone(), &rules, now)?;
+        meeting.changed(wish, now)
+    };
+    change(&req, &store, changed).await
+}
+
+/// `DELETE /meetings/{id}`: calls it off; it stays to be read
+pub async fn cancel_meeting(req: HttpRequest, store: Data<Store>) -> Answer {
+    let guard = IfMatch::read(&req)?;
+    let cancelled = |meeting: Meeting| {
+        guard.check(meeting.version)?;
+        Ok(match meeting.status {
+            Status::Cancelled => meeting.unchanged(),
+            _ => meeting.given_up(Status::Cancelled, "called off by the organizer".to_owned(), now()),
+        })
+    };
+    change(&req, &store, cancelled).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET /meetings/{id}/deliveries`: every attempt to reach somebody outside
+pub async fn list_deliveries(req: HttpRequest, store: Data<Store>) -> Answer {
+    let meeting = find(&req, &store).await?;
+    let rows = store.deliveries(meeting.id).await.map_err(|why| store.unread(&why))?;
+    let jobs = store.jobs(None, Some(meeting.id), "", 200).await.map_err(|why| store.unread(&why))?;
+    let line = |row: &crate::roles::user::jobs::rows::DeliveryRow| {
+        let at = crate::platform::db::instant::read(row.created_at);
+        json!({
+            "id": row.id, "job_id": row.job_id, "kind": row.kind, "target": row.target, "attempt": row.attempt,
+            "outcome": row.outcome, "detail": row.detail, "at": at,
+        })
+    };
+    let deliveries: Vec<Value> = rows.iter().map(line).collect();
+    Ok(HttpResponse::Ok()
+        .json(json!({ "deliveries": deliveries, "jobs": jobs.iter().map(|job| job.public()).collect::<Vec<_>>() })))
+}
+
+/// `GET /meetings/{id}/invite.ics`: the meeting for a calendar
+pub async fn download_invitation(req: HttpRequest, store: Data<Store>) -> Answer {
+    let meeting = find(&req, &store).await?;
+    let people = store.people(&meeting.emails()).await.map_err(|why| store.unread(&why))?;
+    let Some(invitation) = invitation(&meeting, &people) else {
+        let detail = format!("the meeting is {} and has no time", meeting.status.name());
+        return Err(Problem::new(NOT_FOUND, detail));
+    };
+    let name = format!("attachment; filename=\"{}.ics\"", meeting.id);
+    Ok(HttpResponse::Ok()
+        .content_type("text/calendar; charset=utf-8; method=PUBLISH; component=VEVENT")
+        .insert_header((CONTENT_DISPOSITION, name))
+        .body(invitation.to_ics()))
+}
+
+pub(super) async fn find(req: &HttpRequest, store: &Store) -> Result<Meeting, Problem> {
+    let id = id_in_path(req)?;
+    let found = store.meeting(id).await.map_err(|why| store.unread(&why))?;
+    found.ok_or_else(|| unknown(id))
+}
+
+async fn change(
+    req: &HttpRequest,
+    store: &Store,
+    decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
+) -> Answer {
+    let changed = store.change_meeting(id_in_path(req)?, decide).await;
+    Ok(show(&changed.map_err(|stop| store.problem(stop))?))
+}
+
+/// The id that is the second segment of the path.
+pub fn id_in_path(req: &HttpRequest) -> Result<Uuid, Problem> {
+    let text = req.match_info().get("id").unwrap_or_default();
+    Uuid::parse_str(text).map_err(|_| Problem::new(NOT_FOUND, "ids are UUIDs; this is none of ours"))
+}
+
+fn show(meeting: &Meeting) -> HttpResponse {
+    HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", meeting.version))).json(meeting.public())
+}
+
+/// The answer to whoever asked for a meeting. Only here is a secret told that was made for them.
+fn accepted(change: &Change) -> Kept {
+    let meeting = &change.meeting;
+    let mut body = meeting.public();
+    if let (Value::Object(body), Some(callback)) = (&mut body, &meeting.callback) {
+        body.insert("callback_secret".to_owned(), callback.secret.as_str().into());
+    }
+    if let (Value::Object(body), Some(job)) = (&mut body, change.jobs.first()) {
+        body.insert("job_id".to_owned(), json!(job.id));
+    }
+    let headers = [
+        (LOCATION.as_str(), format!("/api/meetings/{}", meeting.id)),
+        (ETAG.as_str(), format!("\"{}\"", meeting.version)),
+        (RETRY_AFTER.as_str(), "1".to_owned()),
+    ];
+    Kept::new(202, &headers, &body)
+}

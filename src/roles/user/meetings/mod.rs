@@ -1,0 +1,9 @@
+//! Meetings: what people want to have arranged.
+
+pub mod changes;
+pub mod handlers;
+pub mod model;
+pub mod participation;
+pub mod request;
+pub mod rows;
+pub mod store;

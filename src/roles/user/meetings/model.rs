@@ -1,0 +1,103 @@
+//! What a meeting is, and what can be read off it. Pure.
+
+use jiff::{Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::calendar::{Preference, Zone};
+use crate::platform::email::Email;
+use crate::platform::window::Window;
+use crate::roles::user::api::jobs::Search;
+use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Passed, Period, Status};
+
+/// Days that are searched when nobody names dates, today included.
+const DAYS: i64 = 14;
+
+/// A meeting, as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Meeting {
+    pub id: Uuid,
+    pub status: Status,
+    pub title: String,
+    pub organizer: Email,
+    pub attendees: Vec<Attendee>,
+    pub duration_minutes: u32,
+    pub pick: Option<Preference>,
+    pub seed: Option<u64>,
+    pub time_zone: Zone,
+    /// The dates searched; none when nobody named any, or the time was given.
+    pub window: Option<Window>,
+    /// Whether the time was given instead of searched.
+    pub fixed: bool,
+    pub period: Option<Period>,
+    pub reason: Option<String>,
+    pub callback: Option<Callback>,
+    /// RFC 5545: which revision the attendees are told.
+    pub sequence: i64,
+    /// The time that they were told last; none if they know of none, or that it is off.
+    pub announced: Option<Period>,
+    pub history: Vec<Passed>,
+    pub case_id: String,
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// Where a client wants to be told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Callback {
+    pub url: String,
+    pub secret: String,
+}
+
+impl Meeting {
+    /// What a worker is to look for.
+    pub fn search(&self, now: Timestamp) -> Search {
+        let today = self.time_zone.date_at(now);
+        let next = Window { from: today, to: today.saturating_add((DAYS - 1).days()) };
+        let of = |kind| {
+            self.attendees.iter().filter(move |one| one.attendance == kind).map(|one| one.email.clone()).collect()
+        };
+        Search {
+            required: of(Attendance::Required),
+            optional: of(Attendance::Optional),
+            time_zone: self.time_zone.clone(),
+            window: self.window.unwrap_or(next),
+            not_before: now,
+            duration_minutes: self.duration_minutes,
+            pick: self.pick,
+            seed: self.seed,
+            fixed: self.period.filter(|_| self.fixed),
+        }
+    }
+
+    /// Whose time it holds: those who must come and have not said that they will not.
+    pub fn held(&self) -> Vec<&Email> {
+        let comes =
+            |one: &&Attendee| one.attendance == Attendance::Required && one.participation != Participation::Declined;
+        let holds = self.status.holds();
+        let mut held: Vec<&Email> =
+            self.attendees.iter().filter(|_| holds).filter(comes).map(|one| &one.email).collect();
+        held.sort();
+        held
+    }
+
+    pub fn emails(&self) -> Vec<Email> {
+        self.attendees.iter().map(|one| one.email.clone()).collect()
+    }
+
+    /// What callers read.
+    pub fn public(&self) -> Value {
+        let clock = |at: Option<Timestamp>| at.map(|at| self.time_zone.text_at(at));
+        json!({
+            "id": self.id, "status": self.status, "title": self.title, "organizer": self.organizer,
+            "attendees": self.attendees, "duration_minutes": self.duration_minutes, "pick": self.pick, "seed": self.seed,
+            "time_zone": self.time_zone, "window": self.window,
+            "start": clock(self.period.map(|it| it.start)), "end": clock(self.period.map(|it| it.end)),
+            "reason": self.reason, "callback_url": self.callback.as_ref().map(|it| &it.url),
+            "sequence": self.sequence, "history": self.history, "version": self.version,
+            "created_at": self.created_at, "updated_at": self.updated_at,
+        })
+    }
+}

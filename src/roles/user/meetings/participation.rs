@@ -1,0 +1,164 @@
+//! Saying whether one comes: by the API, or by the link in an invitation, which opens a small page.
+
+use actix_web::web::{Bytes, Data, Payload};
+use actix_web::{FromRequest as _, HttpMessage as _, HttpRequest, HttpResponse};
+use serde_json::Value;
+
+use super::handlers::{find, id_in_path};
+use super::model::Meeting;
+use crate::calendar::Fault;
+use crate::platform::db::instant::now;
+use crate::platform::email::Email;
+use crate::platform::extract::{Fields, JsonBody, email, parsed, unread};
+use crate::platform::problem::{Problem, UNAUTHORIZED};
+use crate::roles::user::api::meetings::Participation;
+use crate::roles::user::jobs::order::answer_key;
+use crate::roles::user::jobs::store::same;
+use crate::roles::user::store::Store;
+
+type Answer = Result<HttpResponse, Problem>;
+
+const ANSWERS: [(&str, Participation); 3] = [
+    ("accepted", Participation::Accepted),
+    ("tentative", Participation::Tentative),
+    ("declined", Participation::Declined),
+];
+
+/// `POST /meetings/{id}/participation`: JSON from a program, a form from the page
+pub async fn answer(req: HttpRequest, store: Data<Store>, body: Payload) -> Answer {
+    let by_form = req.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    let mut body = body.into_inner();
+    let mut fields = match by_form {
+        true => Fields::of_form(&Bytes::from_request(&req, &mut body).await.map_err(|why| unread(&why))?),
+        false => Fields::of_body(JsonBody::from_request(&req, &mut body).await?.0)?,
+    };
+    let who = fields.required("email", email);
+    let says = fields.required("participation", participation);
+    let key = fields.optional("key", parsed("not_a_key", |text| Ok::<_, String>(text.to_owned())));
+    let (who, says) = fields.finish(who.zip(says))?;
+    let secret = store.secret.get().cloned().unwrap_or_default();
+    let answered = |meeting: Meeting| {
+        // a link is proof; without one it is for the API to know who calls
+        if by_form || key.is_some() {
+            check_key(&secret, &meeting, &who, key.as_deref())?;
+        }
+        meeting.answered(&who, says, now())
+    };
+    let meeting = store.change_meeting(id_in_path(&req)?, answered).await.map_err(|stop| store.problem(stop))?;
+    Ok(match by_form {
+        true => page(&meeting, &who, key.as_deref().unwrap_or_default(), &Said::Now),
+        false => HttpResponse::Ok().json(meeting.public()),
+    })
+}
+
+/// `GET /meetings/{id}/participation?email=&key=&answer=`: the page behind the link, with one answer made ready. It changes
+/// nothing: mail scanners open links.
+pub async fn ask(req: HttpRequest, store: Data<Store>) -> Answer {
+    let mut fields = Fields::of_query(&req, None);
+    let who = fields.required("email", email);
+    let key = fields.optional("key", parsed("not_a_key", |text| Ok::<_, String>(text.to_owned())));
+    let ready = fields.optional("answer", participation);
+    let who = fields.finish(who)?;
+    let meeting = find(&req, &store).await?;
+    check_key(store.secret.get().map(String::as_str).unwrap_or_default(), &meeting, &who, key.as_deref())?;
+    let said = ready.map_or(Said::Nothing, Said::Almost);
+    Ok(page(&meeting, &who, key.as_deref().unwrap_or_default(), &said))
+}
+
+fn participation(value: &Value) -> Result<Participation, Vec<Fault>> {
+    let read = |text: &str| {
+        let known = ANSWERS.iter().find(|(name, _)| *name == text);
+        known.map(|(_, says)| *says).ok_or("must be accepted, tentative or declined")
+    };
+    parsed("not_a_participation", read)(value)
+}
+
+/// What the reader of the page has done about it so far.
+enum Said {
+    Nothing,
+    /// Opened the link of this answer.
+    Almost(Participation),
+    Now,
+}
+
+fn check_key(secret: &str, meeting: &Meeting, who: &Email, key: Option<&str>) -> Result<(), Problem> {
+    let right = answer_key(secret, meeting, who);
+    match key.is_some_and(|key| !right.is_empty() && same(key.as_bytes(), right.as_bytes())) {
+        true => Ok(()),
+        false => Err(Problem::new(UNAUTHORIZED, "this link is not complete; open the one in your invitation again")),
+    }
+}
+
+fn page(meeting: &Meeting, who: &Email, key: &str, said: &Said) -> HttpResponse {
+    let mine = meeting.attendees.iter().find(|one| one.email == *who).map(|one| one.participation);
+    let button = |(name, says): &(&str, Participation)| {
+        let (label, current) = (
+            match says {
+                Participation::Accepted => "I come",
+                Participation::Tentative => "Maybe",
+                _ => "I do not come",
+            },
+            match said {
+                // the first thing that the keyboard meets
+                Said::Almost(ready) if ready == says => " class=\"ready\" autofocus",
+                _ if mine == Some(*says) => " aria-pressed=\"true\"",
+                _ => "",
+            },
+        );
+        format!("<button name=\"participation\" value=\"{name}\"{current}>{label}</button>")
+    };
+    let clock = |at| meeting.time_zone.words_at(at);
+    let when = meeting.period.map_or_else(
+        || "A time is still being looked for.".to_owned(),
+        |period| format!("{} ({})", clock(period.start), meeting.time_zone.name()),
+    );
+    let note = match (said, mine) {
+        (Said::Now, _) => "<p role=\"status\">Thank you, your answer is noted. You can change it here.</p>",
+        (Said::Almost(_), _) => "<p>Press the marked button to send this answer.</p>",
+        (Said::Nothing, Some(Participation::NeedsAction) | None) => "<p>Can you come?</p>",
+        (Said::Nothing, Some(_)) => "<p>Your answer is noted. You can change it here.</p>",
+    };
+    let body = format!(
+        include_str!("participation.html"),
+        title = escaped(&meeting.title),
+        when = escaped(&when),
+        organizer = escaped(meeting.organizer.as_str()),
+        note = note,
+        email = escaped(who.as_str()),
+        key = escaped(key),
+        buttons = ANSWERS.iter().map(button).collect::<String>(),
+    );
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ))
+        .insert_header(("Referrer-Policy", "no-referrer"))
+        .insert_header(("Cache-Control", "no-store"))
+        .body(body)
+}
+
+/// As HTML text, inside an attribute or out.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_people_write_stays_text() {
+        assert_eq!(super::escaped("<b a='\"&'>"), "&lt;b a=&#39;&quot;&amp;&#39;&gt;");
+    }
+}

@@ -1,0 +1,212 @@
+//! Reading what somebody wants of a meeting: a new one, or a merge patch (RFC 7396) of one that is there. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::model::{Callback, Meeting};
+use crate::calendar::{Fault, Preference, Zone};
+use crate::config::Settings;
+use crate::platform::email::Email;
+use crate::platform::extract::{Fields, email, parsed, text};
+use crate::platform::merge_patch::merge;
+use crate::platform::problem::Problem;
+use crate::platform::webhook::{Guard, Secret};
+use crate::platform::window::{self, Window};
+use crate::roles::user::api::meetings::{Attendance, Attendee, Found, Participation, Period};
+
+const LONGEST_TITLE: usize = 200;
+const MOST_ATTENDEES: usize = 500;
+
+/// What somebody wants of a meeting.
+#[derive(Clone)]
+pub struct Wish {
+    pub organizer: Email,
+    /// The organizer among them.
+    pub attendees: Vec<Attendee>,
+    pub title: String,
+    pub duration_minutes: u32,
+    pub pick: Option<Preference>,
+    pub seed: Option<u64>,
+    pub time_zone: Option<Zone>,
+    pub window: Option<Window>,
+    pub fixed: Option<Period>,
+    pub callback: Option<Callback>,
+    /// Whether the secret was given, or must be made.
+    pub new_secret: bool,
+}
+
+impl Wish {
+    /// Reads the body of a `POST /meetings`.
+    pub fn read(body: Value, rules: &Rules, now: Timestamp) -> Result<Wish, Problem> {
+        let mut fields = Fields::of_body(body)?;
+        let organizer = fields.required("organizer", email);
+        let attendees = fields.required("attendees", attendees);
+        let title = fields.optional("title", text(LONGEST_TITLE)).unwrap_or_else(|| "Meeting".to_owned());
+        let duration = window::duration(&mut fields).unwrap_or(60);
+        let (pick, seed) = (window::pick(&mut fields), window::seed(&mut fields));
+        let time_zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse));
+        let window = Window::read(&mut fields);
+        let start =
+            fields.optional("start", parsed("not_an_instant", |text| text.parse::<Timestamp>().map_err(|_| INSTANT)));
+        let callback = fields.optional("callback_url", |value| rules.url(value));
+        let given = fields.optional("callback_secret", secret);
+        if start.is_some() && window.is_some() {
+            fields.fault(Fault::new("#/start", "start_and_window", "settles the time: leave out the dates"));
+        }
+        if start.is_some_and(|start| start < now) {
+            fields.fault(Fault::new("#/start", "in_the_past", "lies in the past"));
+        }
+        if given.is_some() && callback.is_none() {
+            fields.fault(Fault::new("#/callback_secret", "no_callback", "signs a callback: give callback_url too"));
+        }
+        let duration_minutes = u32::try_from(duration).unwrap_or(60);
+        let length = SignedDuration::from_mins(i64::from(duration_minutes));
+        let fixed = start.map(|start| Period { start, end: start.saturating_add(length).unwrap_or(start) });
+        let new_secret = given.is_some();
+        let callback =
+            callback.map(|url| Callback { url, secret: given.unwrap_or_else(|| Secret::generate().expose()) });
+        let wish = organizer.zip(attendees).map(|(organizer, attendees)| {
+            let attendees = with_organizer(attendees, &organizer);
+            Wish {
+                organizer,
+                attendees,
+                title,
+                duration_minutes,
+                pick,
+                seed,
+                time_zone,
+                window,
+                fixed,
+                callback,
+                new_secret,
+            }
+        });
+        if wish.as_ref().is_some_and(|wish| wish.attendees.len() < 2) {
+            fields.fault(Fault::new("#/attendees", "number_of_attendees", "must name somebody besides the organizer"));
+        }
+        fields.finish(wish)
+    }
+
+    /// What suggestion has found a time for, whoever calls it being asked to come as well.
+    pub fn found(found: Found, rules: &Rules, now: Timestamp) -> Result<Wish, Problem> {
+        let first = found.attendees.first().cloned();
+        let minutes = found.period.end.duration_since(found.period.start).as_mins();
+        let body = json!({
+            "organizer": found.organizer.or(first), "attendees": found.attendees, "title": found.title,
+            "duration_minutes": minutes, "pick": found.pick, "time_zone": found.time_zone,
+        });
+        Wish::read(body, rules, now)
+    }
+
+    /// Reads the body of a `PATCH /meetings/{id}` as the meeting that would come of it.
+    pub fn patch(meeting: &Meeting, patch: Value, rules: &Rules, now: Timestamp) -> Result<Wish, Problem> {
+        if !patch.is_object() {
+            return Err(Problem::validation(vec![Fault::new("#", "not_an_object", "must be a JSON object")]));
+        }
+        let gives = |name: &str| patch.get(name).is_some_and(|value| !value.is_null());
+        let mut document = json!({
+            "organizer": meeting.organizer, "title": meeting.title, "duration_minutes": meeting.duration_minutes,
+            "attendees": meeting.attendees.iter().map(|one| json!({ "email": one.email, "attendance": one.attendance })).collect::<Vec<_>>(),
+            "pick": meeting.pick, "seed": meeting.seed, "time_zone": meeting.time_zone,
+            "callback_url": meeting.callback.as_ref().map(|it| &it.url),
+        });
+        let (gives_callback, gives_secret) = (gives("callback_url"), gives("callback_secret"));
+        let dates = gives("week") || gives("from") || gives("to");
+        match (meeting.fixed, meeting.window) {
+            (true, _) if !dates => document["start"] = json!(meeting.period.map(|it| it.start)),
+            (false, Some(window)) if !gives("start") && !gives("week") => {
+                (document["from"], document["to"]) = (json!(window.from), json!(window.to));
+            }
+            _ => {}
+        }
+        // a time that stands already may have begun
+        let keeps_time = meeting.fixed && !dates && patch.get("start").is_none();
+        merge(&mut document, patch);
+        if meeting.callback.is_none() && gives_callback && !gives_secret {
+            let detail = "is required with a first callback_url: a secret is told only when a meeting is made";
+            return Err(Problem::validation(vec![Fault::new("#/callback_secret", "missing", detail)]));
+        }
+        let wish = Wish::read(document, rules, if keeps_time { Timestamp::MIN } else { now })?;
+        if wish.organizer != meeting.organizer {
+            let fault = Fault::new("#/organizer", "not_changeable", "cannot change; make a new meeting");
+            return Err(Problem::validation(vec![fault]));
+        }
+        Ok(wish)
+    }
+
+    /// Whether somebody is asked to come.
+    pub fn comes(&self, email: &Email) -> bool {
+        self.attendees.iter().any(|one| one.email == *email)
+    }
+}
+
+const INSTANT: &str = "must be an instant such as 2026-03-23T09:00:00+01:00";
+
+/// What this installation lets callbacks be.
+pub struct Rules(Guard);
+
+impl Rules {
+    /// As the settings say.
+    pub fn of(settings: &Settings) -> Rules {
+        Rules(Guard::new(&settings.webhooks))
+    }
+
+    fn url(&self, value: &Value) -> Result<String, Vec<Fault>> {
+        parsed("not_a_callback", |text| self.0.parse(text).map(|url| url.as_str().to_owned()))(value)
+    }
+}
+
+fn secret(value: &Value) -> Result<String, Vec<Fault>> {
+    parsed("not_a_secret", |text| Secret::parse(text).map(|secret| secret.expose()))(value)
+}
+
+/// The organizer comes too; first, unless the list says otherwise.
+fn with_organizer(mut attendees: Vec<Attendee>, organizer: &Email) -> Vec<Attendee> {
+    if attendees.iter().all(|one| one.email != *organizer) {
+        attendees.insert(0, asked(organizer.clone(), Attendance::Required));
+    }
+    attendees
+}
+
+fn asked(email: Email, attendance: Attendance) -> Attendee {
+    Attendee { email, attendance, participation: Participation::NeedsAction }
+}
+
+/// Addresses, as texts or as objects with `email` and `attendance`; who stands there twice counts once.
+fn attendees(value: &Value) -> Result<Vec<Attendee>, Vec<Fault>> {
+    let wrong = |detail: String| vec![Fault::new("", "number_of_attendees", detail)];
+    let list =
+        value.as_array().ok_or_else(|| vec![Fault::new("", "not_a_list", "must be a list of e-mail addresses")])?;
+    if list.is_empty() || list.len() > MOST_ATTENDEES {
+        return Err(wrong(format!("must name 1 to {MOST_ATTENDEES} attendees, not {}", list.len())));
+    }
+    let mut attendees: Vec<Attendee> = Vec::with_capacity(list.len());
+    let mut faults = Vec::new();
+    for (at, item) in list.iter().enumerate() {
+        match attendee(item) {
+            Ok(one) if attendees.iter().all(|known| known.email != one.email) => attendees.push(one),
+            Ok(_) => {}
+            Err(wrong) => faults.extend(wrong.into_iter().map(|fault| fault.under(&format!("/{at}")))),
+        }
+    }
+    if faults.is_empty() { Ok(attendees) } else { Err(faults) }
+}
+
+fn attendee(item: &Value) -> Result<Attendee, Vec<Fault>> {
+    let Some(object) = item.as_object() else {
+        return Ok(asked(email(item)?, Attendance::Required));
+    };
+    if let Some(name) = object.keys().find(|name| !["email", "attendance"].contains(&name.as_str())) {
+        return Err(vec![Fault::new(format!("/{name}"), "unknown_field", "is not known here")]);
+    }
+    let attendance = match object.get("attendance") {
+        None | Some(Value::Null) => Attendance::Required,
+        Some(Value::String(text)) if text == "required" => Attendance::Required,
+        Some(Value::String(text)) if text == "optional" => Attendance::Optional,
+        Some(_) => return Err(vec![Fault::new("/attendance", "not_an_attendance", "must be required or optional")]),
+    };
+    let email = email(object.get("email").unwrap_or(&Value::Null));
+    email
+        .map(|email| asked(email, attendance))
+        .map_err(|faults| faults.into_iter().map(|it| it.under("/email")).collect())
+}

@@ -1,0 +1,194 @@
+//! The queries about meetings, each named for the question it answers.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::changes::Change;
+use super::model::Meeting;
+use super::request::Wish;
+use super::rows::{Document, hold_meeting, put_meeting};
+use crate::calendar::Zone;
+use crate::platform::db::Error;
+use crate::platform::db::instant::{self, stored};
+use crate::platform::email::Email;
+use crate::platform::idempotency::{Kept, Key};
+use crate::platform::problem::{Problem, UNKNOWN_MEETING, UNKNOWN_USER};
+use crate::roles::user::api::Busy;
+use crate::roles::user::api::meetings::Period;
+use crate::roles::user::jobs::order::Person;
+use crate::roles::user::jobs::rows::DeliveryRow;
+use crate::roles::user::keys::{keep_answer, kept_answer};
+use crate::roles::user::schema::{attendees, busy, deliveries, meetings, users};
+use crate::roles::user::store::{Stop, Store};
+use crate::{read, transact};
+
+/// Addresses in one query.
+const CHUNK: usize = 1000;
+
+/// Which meetings are listed.
+pub struct Page {
+    /// Those that this user is asked to come to; all if left out.
+    pub attendee: Option<Email>,
+    /// After the one with this id; from the first if empty.
+    pub after: String,
+    pub limit: i64,
+}
+
+impl Store {
+    /// Makes a meeting as `open` says, and keeps the answer under the caller's key.
+    pub async fn create_meeting(
+        &self,
+        wish: &Wish,
+        key: Option<&Key>,
+        open: impl Fn(&Zone) -> Change + Send + Sync,
+        answer: impl Fn(&Change) -> Kept + Send + Sync,
+    ) -> Result<Kept, Stop> {
+        let emails: Vec<&str> = wish.attendees.iter().map(|one| one.email.as_str()).collect();
+        let kept = transact!(self.db, |conn| {
+            if let Some(kept) = kept_answer!(conn, key) {
+                return Ok(kept);
+            }
+            let known = users::table.filter(users::email.eq_any(&emails)).select((users::email, users::time_zone));
+            let known: Vec<(String, String)> = known.load(conn).await?;
+            let home = home_of(wish, &known)?;
+            let change = open(&home);
+            let answer = answer(&change);
+            if let Some(kept) = keep_answer!(conn, key, &answer) {
+                return Ok(kept);
+            }
+            put_meeting!(self, conn, None, &change);
+            Ok::<Kept, Stop>(answer)
+        })?;
+        self.bell.notify_one();
+        Ok(kept)
+    }
+
+    /// Changes a meeting by `decide`, which sees it as it is, and may refuse.
+    pub async fn change_meeting(
+        &self,
+        id: Uuid,
+        decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
+    ) -> Result<Meeting, Stop> {
+        let meeting = transact!(self.db, |conn| {
+            let before = hold_meeting!(self.db, conn, id).ok_or_else(|| Stop::Refused(unknown(id)))?;
+            let change = decide(before.clone()).map_err(Stop::Refused)?;
+            let strangers: Vec<&str> = newcomers(&before, &change.meeting);
+            if !strangers.is_empty() {
+                let known = users::table.filter(users::email.eq_any(&strangers)).select(users::email);
+                let known: Vec<String> = known.load(conn).await?;
+                all_known(strangers.into_iter(), &known)?;
+            }
+            put_meeting!(self, conn, Some(&before), &change);
+            Ok::<Meeting, Stop>(change.meeting)
+        })?;
+        self.bell.notify_one();
+        Ok(meeting)
+    }
+
+    /// One meeting.
+    pub async fn meeting(&self, id: Uuid) -> Result<Option<Meeting>, Error> {
+        let id = id.to_string();
+        let found: Option<String> = read!(self.db, |conn| async {
+            meetings::table.filter(meetings::id.eq(&id)).select(meetings::document).first(conn).await.optional()
+        })?;
+        found.map(|document| Document { document }.read()).transpose()
+    }
+
+    /// A page of meetings in the order of their making.
+    pub async fn meetings(&self, page: &Page) -> Result<Vec<Meeting>, Error> {
+        let found: Vec<String> = match &page.attendee {
+            Some(email) => read!(self.db, |conn| meetings::table
+                .inner_join(attendees::table.on(attendees::meeting_id.eq(meetings::id)))
+                .filter(attendees::email.eq(email.as_str()))
+                .filter(meetings::id.gt(&page.after))
+                .order(meetings::id.asc())
+                .limit(page.limit)
+                .select(meetings::document)
+                .load(conn))?,
+            None => read!(self.db, |conn| meetings::table
+                .filter(meetings::id.gt(&page.after))
+                .order(meetings::id.asc())
+                .limit(page.limit)
+                .select(meetings::document)
+                .load(conn))?,
+        };
+        found.into_iter().map(|document| Document { document }.read()).collect()
+    }
+
+    /// The names, addresses and zones of these users.
+    pub async fn people(&self, emails: &[Email]) -> Result<HashMap<String, Person>, Error> {
+        let emails: Vec<&str> = emails.iter().map(Email::as_str).collect();
+        let rows: Vec<(String, Person)> = read!(self.db, |conn| users::table
+            .filter(users::email.eq_any(&emails))
+            .select((users::email, (users::name, users::typed_email, users::time_zone)))
+            .load(conn))?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// When these users cannot meet, within a period.
+    pub async fn busy(&self, emails: &[&str], period: Period) -> Result<Vec<Busy>, Error> {
+        let (from, to) = (stored(period.start), stored(period.end));
+        let mut found = Vec::new();
+        for chunk in emails.chunks(CHUNK) {
+            let rows: Vec<(String, jiff_diesel::DateTime, jiff_diesel::DateTime)> = read!(self.db, |conn| busy::table
+                .filter(busy::email.eq_any(chunk))
+                .filter(busy::starts_at.lt(to))
+                .filter(busy::ends_at.gt(from))
+                .select((busy::email, busy::starts_at, busy::ends_at))
+                .load(conn))?;
+            for (email, start, end) in rows {
+                let wrong = || Error::Corrupt(format!("a busy period of {email}"));
+                let at = |at| instant::read(at).ok_or_else(wrong);
+                found.push(Busy {
+                    email: Email::parse(&email).map_err(|_| wrong())?,
+                    start: at(start)?,
+                    end: at(end)?,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every attempt to reach somebody outside for a meeting, the first one first.
+    pub async fn deliveries(&self, meeting: Uuid) -> Result<Vec<DeliveryRow>, Error> {
+        let id = meeting.to_string();
+        read!(self.db, |conn| deliveries::table
+            .filter(deliveries::meeting_id.eq(&id))
+            .order(deliveries::id.asc())
+            .select(DeliveryRow::as_select())
+            .load(conn))
+    }
+}
+
+/// No meeting has this id.
+pub fn unknown(id: Uuid) -> Problem {
+    Problem::new(UNKNOWN_MEETING, format!("no meeting has the id {id}"))
+}
+
+/// The organizer's zone, if everybody who is asked to come is a user.
+fn home_of(wish: &Wish, known: &[(String, String)]) -> Result<Zone, Stop> {
+    let emails: Vec<String> = known.iter().map(|(email, _)| email.clone()).collect();
+    all_known(wish.attendees.iter().map(|one| one.email.as_str()), &emails)?;
+    let home = known.iter().find(|(email, _)| email == wish.organizer.as_str());
+    Ok(home.and_then(|(_, zone)| Zone::parse(zone).ok()).unwrap_or_else(Zone::utc))
+}
+
+fn newcomers<'a>(before: &Meeting, after: &'a Meeting) -> Vec<&'a str> {
+    let known = before.emails();
+    after.attendees.iter().filter(|one| !known.contains(&one.email)).map(|one| one.email.as_str()).collect()
+}
+
+fn all_known<'a>(asked: impl Iterator<Item = &'a str>, known: &[String]) -> Result<(), Stop> {
+    let unknown: Vec<String> = asked.filter(|email| !known.iter().any(|one| one == email)).map(str::to_owned).collect();
+    match unknown.as_slice() {
+        [] => Ok(()),
+        [first, ..] => {
+            let detail =
+                format!("nobody is registered as {first}{}", if unknown.len() > 1 { ", and more" } else { "" });
+            Err(Stop::Refused(Problem { unknown, ..Problem::new(UNKNOWN_USER, detail) }))
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What is to be published: written in the transaction of the fact itself, so that neither is there without the other.
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::api;
+use super::api::jobs::Notice;
+use super::schema::outbox;
+use crate::platform::event::Event;
+
+/// One message to be.
+#[derive(Clone, Debug, Queryable, QueryableByName, Selectable, Insertable)]
+#[diesel(table_name = outbox)]
+pub struct Row {
+    pub id: String,
+    /// Messages of one aggregate are published in the order of their positions.
+    pub aggregate: String,
+    pub position: i64,
+    pub routing_key: String,
+    /// Set for a job, which goes to one worker; an event goes to all who listen.
+    pub job_id: Option<String>,
+    pub case_id: String,
+    pub body: String,
+}
+
+impl Row {
+    /// A fact about something at this version.
+    pub fn fact(kind: &str, what: &str, id: Uuid, version: i64, case_id: &str, now: Timestamp, data: Value) -> Row {
+        let event_id = Uuid::now_v7().to_string();
+        let (name, subject) = (format!("{kind}.{what}"), format!("{kind}/{id}"));
+        let event = Event::new(api::ROLE, event_id.clone(), &name, subject.clone(), now, data);
+        Row {
+            id: event_id,
+            aggregate: subject,
+            position: version,
+            routing_key: name,
+            job_id: None,
+            case_id: case_id.to_owned(),
+            body: event.text(),
+        }
+    }
+
+    /// A job to be done, which was published so often before.
+    pub fn job(id: Uuid, kind: &str, case_id: &str, sent: i32, now: Timestamp) -> Row {
+        let message_id = Uuid::now_v7().to_string();
+        let (name, subject) = (format!("job.{kind}"), format!("job/{id}"));
+        let data = json!(Notice { job_id: id });
+        let event = Event::new(api::ROLE, message_id.clone(), &name, subject.clone(), now, data);
+        Row {
+            id: message_id,
+            aggregate: subject,
+            position: i64::from(sent),
+            routing_key: name,
+            job_id: Some(id.to_string()),
+            case_id: case_id.to_owned(),
+            body: event.text(),
+        }
+    }
+}
+
+/// Puts messages into the outbox, within a transaction.
+macro_rules! post {
+    ($conn:ident, $rows:expr) => {
+        for row in $rows {
+            diesel::insert_into($crate::roles::user::schema::outbox::table).values(row).execute($conn).await?;
+        }
+    };
+}
+pub(super) use post;

@@ -1,0 +1,213 @@
+//! From the outbox to the queue: publishes what was committed, at least once, each aggregate's messages in their order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::{SignedDuration, Timestamp};
+use jiff_diesel::DateTime;
+use tokio::time::{sleep, timeout};
+
+use super::jobs::model::{Job, OPEN};
+use super::keys::DAY;
+use super::outbox::Row;
+use super::schema::{deliveries, idempotency, jobs, outbox};
+use super::store::Store;
+use crate::platform::db::Error;
+use crate::platform::db::instant::{now, stored};
+use crate::platform::queue::{Message, Queue, To};
+use crate::{read, transact};
+
+/// Messages in one go.
+const BATCH: i64 = 256;
+/// A replica that took messages and died keeps them from the others no longer than this; publishing takes two seconds at most.
+const CLAIM: SignedDuration = SignedDuration::from_secs(5);
+/// How often the outbox is looked at when nobody rings: for what other replicas have left behind.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the clock of retries is looked at.
+const CLOCK: Duration = Duration::from_millis(250);
+const HOUR: Duration = Duration::from_secs(3600);
+/// How long to leave the queue alone after it refused.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Publishes for as long as the process lives.
+pub async fn publish(store: Store, queue: Arc<Queue>) {
+    if store.db.is_ours_alone()
+        && let Err(why) = store.unclaim_all().await
+    {
+        tracing::warn!(%why, "what the last process had in hand waits some seconds");
+    }
+    let mut away = false;
+    loop {
+        drop(timeout(TICK, store.bell.notified()).await);
+        loop {
+            match turn(&store, &queue).await {
+                Ok(Turn::Idle) => break,
+                Ok(Turn::Sent) => away = false,
+                Ok(Turn::Stuck(why)) => {
+                    if !away {
+                        tracing::warn!(why, "the queue takes nothing: what is to be published waits in the outbox");
+                    }
+                    away = true;
+                    sleep(PAUSE).await;
+                    break;
+                }
+                Err(why) => {
+                    tracing::debug!(%why, "the outbox cannot be read");
+                    sleep(PAUSE).await;
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Wakes jobs whose time has come, for as long as the process lives.
+pub async fn wake(store: Store) {
+    loop {
+        match store.wake_jobs().await {
+            Ok(0) => sleep(CLOCK).await,
+            Ok(woken) => tracing::debug!(woken, "jobs are due"),
+            Err(why) => {
+                tracing::debug!(%why, "the jobs cannot be read");
+                sleep(CLOCK).await;
+            }
+        }
+    }
+}
+
+/// Forgets what nobody asks for any more, for as long as the process lives: answers whose keys have run out, old jobs.
+pub async fn forget(store: Store) {
+    loop {
+        if let Err(why) = store.forget_old().await {
+            tracing::debug!(%why, "what is old is still there");
+        }
+        sleep(HOUR).await;
+    }
+}
+
+enum Turn {
+    Idle,
+    Sent,
+    Stuck(String),
+}
+
+async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
+    let rows = store.claim().await?;
+    if rows.is_empty() {
+        return Ok(Turn::Idle);
+    }
+    let messages: Vec<Message> = rows.iter().map(message).collect();
+    let verdicts = queue.publish(&messages).await;
+    let mut stuck = None;
+    let (mut sent, mut kept) = (Vec::new(), Vec::new());
+    for (row, verdict) in rows.into_iter().zip(verdicts) {
+        match verdict {
+            Ok(()) => sent.push(row),
+            Err(why) => {
+                stuck = Some(why.to_string());
+                kept.push(row.id);
+            }
+        }
+    }
+    store.sent(&sent).await?;
+    for row in sent.iter().filter(|row| row.job_id.is_some()) {
+        let (kind, role) = (row.routing_key.trim_start_matches("job."), super::api::ROLE);
+        tracing::info!(role, case_id = row.case_id, job_id = row.job_id, kind, queue = queue.name(), "ENQUEUE");
+    }
+    store.unclaim(&kept).await?;
+    Ok(stuck.map_or(Turn::Sent, Turn::Stuck))
+}
+
+fn message(row: &Row) -> Message {
+    Message {
+        id: row.id.clone(),
+        to: if row.job_id.is_some() { To::Jobs } else { To::Event(row.routing_key.clone()) },
+        case_id: row.case_id.clone(),
+        body: row.body.clone().into(),
+    }
+}
+
+impl Store {
+    /// Takes the oldest message of each aggregate in hand, so that no other replica publishes it too.
+    async fn claim(&self) -> Result<Vec<Row>, Error> {
+        let waiting: i64 = read!(self.db, |conn| outbox::table.count().get_result(conn))?;
+        if waiting == 0 {
+            return Ok(Vec::new());
+        }
+        let suffix = if self.db.is_ours_alone() { "" } else { "FOR UPDATE OF o SKIP LOCKED" };
+        let query = format!(
+            "UPDATE outbox SET claimed_until = $1 WHERE id IN (SELECT o.id FROM outbox o \
+             WHERE (o.claimed_until IS NULL OR o.claimed_until < $2) AND NOT EXISTS (SELECT 1 FROM outbox p \
+             WHERE p.aggregate = o.aggregate AND (p.position < o.position OR (p.position = o.position AND p.id < o.id))) \
+             ORDER BY o.id LIMIT {BATCH} {suffix}) \
+             RETURNING id, aggregate, position, routing_key, job_id, case_id, body"
+        );
+        let begin = now();
+        let until = begin.saturating_add(CLAIM).unwrap_or(begin);
+        transact!(self.db, |conn| {
+            let query = diesel::sql_query(&query);
+            let query = query.bind::<diesel::sql_types::Timestamp, _>(stored(until));
+            let mut rows: Vec<Row> = query.bind::<diesel::sql_types::Timestamp, _>(stored(begin)).load(conn).await?;
+            rows.sort_by(|a, b| a.id.cmp(&b.id));
+            Ok::<_, Error>(rows)
+        })
+    }
+
+    /// Forgets what the queue has confirmed. Its jobs are looked after from now on, in case nobody ever does them.
+    async fn sent(&self, rows: &[Row]) -> Result<(), Error> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        let mut times: Vec<i64> = rows.iter().filter(|row| row.job_id.is_some()).map(|row| row.position).collect();
+        times.sort_unstable();
+        times.dedup();
+        transact!(self.db, |conn| {
+            diesel::delete(outbox::table.filter(outbox::id.eq_any(&ids))).execute(conn).await?;
+            for sent in &times {
+                let these = rows.iter().filter(|row| row.position == *sent).filter_map(|row| row.job_id.as_deref());
+                let these: Vec<&str> = these.collect();
+                let again: Option<DateTime> =
+                    Job::sweep_at(i32::try_from(*sent).unwrap_or(0), &self.limits, now()).map(stored);
+                // one that runs already knows better when it is overdue
+                let open = jobs::table.filter(jobs::id.eq_any(these)).filter(jobs::state.eq(OPEN[0]));
+                diesel::update(open).set((jobs::sent.eq(jobs::sent + 1), jobs::due_at.eq(again))).execute(conn).await?;
+            }
+            Ok::<(), Error>(())
+        })
+    }
+
+    /// Lets go of what could not be published.
+    async fn unclaim(&self, ids: &[String]) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        transact!(self.db, |conn| {
+            let mine = outbox::table.filter(outbox::id.eq_any(ids));
+            diesel::update(mine).set(outbox::claimed_until.eq(None::<DateTime>)).execute(conn).await?;
+            Ok::<(), Error>(())
+        })
+    }
+
+    /// Lets go of what an earlier process had in hand.
+    async fn unclaim_all(&self) -> Result<(), Error> {
+        transact!(self.db, |conn| {
+            diesel::update(outbox::table).set(outbox::claimed_until.eq(None::<DateTime>)).execute(conn).await?;
+            Ok::<(), Error>(())
+        })
+    }
+
+    async fn forget_old(&self) -> Result<(), Error> {
+        let before = |age: SignedDuration| stored(now().saturating_sub(age).unwrap_or(Timestamp::UNIX_EPOCH));
+        let (answers, ended) = (before(DAY), before(DAY * self.limits.keep_days));
+        transact!(self.db, |conn| {
+            diesel::delete(idempotency::table.filter(idempotency::created_at.lt(answers))).execute(conn).await?;
+            let over = jobs::table.filter(jobs::updated_at.lt(ended)).filter(jobs::state.ne_all(OPEN));
+            diesel::delete(over).execute(conn).await?;
+            diesel::delete(deliveries::table.filter(deliveries::created_at.lt(ended))).execute(conn).await?;
+            Ok::<(), Error>(())
+        })
+    }
+}
