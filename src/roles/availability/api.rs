@@ -2,17 +2,20 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::calendar::{Fault, Frame, Preference, WindowError, YEARS, Zone, iso_week};
+use crate::calendar::{Fault, Frame, Preference, WindowError, YEARS, Zone};
 use crate::platform::call::Call;
 use crate::platform::email::Email;
 use crate::platform::extract::{Fields, email, parsed};
 use crate::platform::peer::Peer;
 use crate::platform::problem::Problem;
 use crate::platform::role::Context;
+pub use crate::platform::window::Window;
+use crate::platform::window::date;
 
 /// Its name in the table of roles.
 pub const ROLE: &str = "availability";
@@ -33,6 +36,9 @@ pub struct Question {
     pub as_of: Option<Date>,
     /// The dates searched; the typical week if they are left out.
     pub window: Option<Window>,
+    /// In dates: nothing before this instant. Nobody outside asks so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
 }
 
 /// Where an answer's clock hangs.
@@ -43,15 +49,6 @@ pub enum Place {
     Zone(Zone),
     /// Nowhere: zones are ignored.
     Floating,
-}
-
-/// Dates, both inclusive.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Window {
-    /// The first.
-    pub from: Date,
-    /// The last.
-    pub to: Date,
 }
 
 /// What is known of every attendee, over one frame.
@@ -103,36 +100,8 @@ impl Question {
             let detail = "as_of and floating belong to the typical week: leave them out, or leave out the dates";
             fields.fault(Fault::new("#/time_zone", "window_and_week", detail));
         }
-        Some(Question { attendees: attendees?, time_zone, as_of, window })
+        Some(Question { attendees: attendees?, time_zone, as_of, window, not_before: None })
     }
-}
-
-impl Window {
-    fn read(fields: &mut Fields) -> Option<Window> {
-        let given = (fields.has("week"), fields.has("from"), fields.has("to"));
-        let week = fields.optional("week", parsed("not_a_week", iso_week));
-        let ends = (fields.optional("from", date), fields.optional("to", date));
-        let (from, to) = match given {
-            (false, false, false) => return None,
-            (true, false, false) => week?,
-            (false, true, true) => ends.0.zip(ends.1)?,
-            _ => {
-                if given == (week.is_some(), ends.0.is_some(), ends.1.is_some()) {
-                    fields.fault(Fault::new("#/from", "half_a_window", "give week alone, or from and to together"));
-                }
-                return None;
-            }
-        };
-        if let Err(why) = Frame::window(Zone::utc(), from, to) {
-            fields.fault(Fault::new("#/from", "not_a_window", why.to_string()));
-        }
-        Some(Window { from, to })
-    }
-}
-
-fn date(value: &Value) -> Result<Date, Vec<Fault>> {
-    let exact = |text: &str| text.parse::<Date>().ok().filter(|_| text.len() == "2026-03-23".len());
-    parsed("not_a_date", |text| exact(text).ok_or("must be a date such as 2026-03-23"))(value)
 }
 
 /// A list of addresses, as texts or as objects with an `email`; who stands there twice counts once.

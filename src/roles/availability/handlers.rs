@@ -2,16 +2,18 @@
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
-use super::api::{Question, ROLE};
+use super::api::{Question, ROLE, Window};
 use super::model::{Gathered, gather};
 use crate::calendar::{Fault, Format, Zone};
 use crate::platform::extract::{Fields, JsonBody, format};
 use crate::platform::health::Report;
 use crate::platform::problem::{BAD_REQUEST, Problem};
-use crate::roles::user::api::Users;
+use crate::roles::user::api::meetings::Period;
+use crate::roles::user::api::{LookupRequest, Users};
 
 type Answer = Result<HttpResponse, Problem>;
 
@@ -53,8 +55,15 @@ async fn find_common(mut fields: Fields, users: &Users) -> Answer {
 
 /// One call to user, whatever the number of attendees.
 async fn ask(question: &Question, users: &Users) -> Result<Gathered, Problem> {
-    let found = users.lookup(question.attendees.clone()).await?;
+    let request = LookupRequest { emails: question.attendees.clone(), busy_in: question.window.map(around) };
+    let found = users.lookup(&request).await?;
     gather(question, found, today)
+}
+
+/// Dates as instants, whatever the zone: a day more on both sides.
+fn around(window: Window) -> Period {
+    let instant = |date: Date| date.to_zoned(TimeZone::UTC).map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp());
+    Period { start: instant(window.from.saturating_sub(1.day())), end: instant(window.to.saturating_add(2.days())) }
 }
 
 fn today(zone: &Zone) -> Date {

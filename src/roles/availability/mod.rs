@@ -17,6 +17,7 @@ pub const ROLE: Role = Role {
     calls: &[user::api::ROLE],
     observes: &[],
     keeps_cache: false,
+    uses_queue: false,
     faces_clients: false,
     open: |context| Ok(Service::stateless(context, routes)),
 };

@@ -1,5 +1,8 @@
 //! From what user knows to when a group can meet. Pure.
 
+use std::collections::HashMap;
+
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -17,6 +20,10 @@ pub struct Gathered {
     pub as_of: Date,
     pub window: Option<Window>,
     pub free: Vec<Grid>,
+    /// What is taken away from whom, whatever their week says: their busy periods.
+    taken: HashMap<Email, Grid>,
+    /// The quarters that are too early for anybody.
+    early: Option<Grid>,
 }
 
 /// What a caller reads.
@@ -107,27 +114,44 @@ pub fn gather(question: &Question, found: Lookup, today: impl FnOnce(&Zone) -> D
     let frame = api::frame(zone.clone(), as_of, question.window)
         .map_err(|why| Problem::validation(vec![Fault::new("#/from", "not_a_window", why.to_string())]))?;
     let mut projector = frame.projector();
-    let free = cards.iter().map(|card| projector.project(&card.availability, &card.time_zone)).collect();
-    Ok(Gathered { free, zone, as_of, window: question.window, cards, frame })
+    let mut free: Vec<Grid> = cards.iter().map(|card| projector.project(&card.availability, &card.time_zone)).collect();
+    let mut taken: HashMap<Email, Grid> = HashMap::new();
+    for busy in found.busy.iter().filter(|_| question.window.is_some()) {
+        let theirs = taken.entry(busy.email.clone()).or_insert_with(|| Grid::empty(frame.len()));
+        theirs.insert(frame.touched(busy.start, busy.end));
+    }
+    let early = question.not_before.map(|instant| {
+        let mut early = Grid::empty(frame.len());
+        early.insert(frame.touched(Timestamp::MIN, instant));
+        early
+    });
+    for (card, free) in cards.iter().zip(&mut free) {
+        taken.get(&card.email).into_iter().chain(&early).for_each(|gone| free.subtract(gone));
+    }
+    Ok(Gathered { free, zone, as_of, window: question.window, cards, frame, taken, early })
 }
 
 impl Gathered {
     /// What suggestion needs of it.
     pub fn detail(self) -> Detail {
         let mut projector = self.frame.projector();
+        let mut if_needed = |card: &Card| {
+            let mut grid = projector.project(&card.if_needed, &card.time_zone);
+            self.taken.get(&card.email).into_iter().chain(&self.early).for_each(|gone| grid.subtract(gone));
+            grid.to_text()
+        };
         let presence = |(card, free): (&Card, &Grid)| Presence {
             email: card.email.clone(),
             preference: card.preference,
             free: free.to_text(),
-            if_needed: (!card.if_needed.is_empty())
-                .then(|| projector.project(&card.if_needed, &card.time_zone).to_text()),
+            if_needed: (!card.if_needed.is_empty()).then(|| if_needed(card)),
         };
         Detail {
             attendees: self.cards.iter().zip(&self.free).map(presence).collect(),
             time_zone: self.zone.clone(),
             as_of: self.as_of,
             window: self.window,
-            data_version: data_version(&self.cards),
+            data_version: data_version(&self.cards, &self.taken),
         }
     }
 
@@ -164,8 +188,8 @@ impl Gathered {
     }
 }
 
-/// FNV-1a (64 bit) over addresses and versions: the same for the same data, whoever computes it.
-fn data_version(cards: &[Card]) -> String {
+/// FNV-1a (64 bit) over addresses, versions and busy periods: the same for the same data, whoever computes it.
+fn data_version(cards: &[Card], taken: &HashMap<Email, Grid>) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut feed = |bytes: &[u8]| {
         for byte in bytes {
@@ -175,6 +199,7 @@ fn data_version(cards: &[Card]) -> String {
     for card in cards {
         feed(card.email.as_str().as_bytes());
         feed(&card.version.to_le_bytes());
+        taken.get(&card.email).into_iter().for_each(|busy| feed(&busy.to_bytes()));
     }
     format!("{hash:016x}")
 }
