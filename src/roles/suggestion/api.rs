@@ -4,10 +4,50 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Preference;
+use crate::platform::call::Call;
 use crate::platform::email::Email;
+use crate::platform::peer::Peer;
+use crate::platform::problem::Problem;
+use crate::platform::role::Context;
+use crate::roles::availability::api::Detail;
 
 /// Its name in the table of roles.
 pub const ROLE: &str = "suggestion";
+
+/// Asks to rank what availability has found already.
+#[derive(Debug, Serialize)]
+pub struct Ranking<'a> {
+    /// Everybody's time.
+    pub detail: &'a Detail,
+    /// How long.
+    pub duration_minutes: u32,
+    /// How to pick.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pick: Option<Preference>,
+    /// What random draws come from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+/// A client of the suggestion role.
+#[derive(Clone)]
+pub struct Suggester(Peer);
+
+impl Suggester {
+    /// For one worker thread.
+    pub fn new(context: &Context) -> Suggester {
+        Suggester(Peer::new(context, ROLE))
+    }
+
+    /// Ranks what availability has found.
+    ///
+    /// # Errors
+    /// What [`Peer::call`] says.
+    pub async fn rank(&self, ranking: &Ranking<'_>) -> Result<Suggestions, Problem> {
+        self.0.call(Call::ask("/suggestions", ranking)?).await
+    }
+}
 
 /// The answer to a request for suggestions.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,22 +1,24 @@
 //! The suggestion role: which slot is best, and why. Stateless: it asks availability once, and ranks what it is told.
 
 pub mod api;
+mod arrange;
 mod handlers;
 mod model;
 
 use actix_web::web::{Data, PayloadConfig, ServiceConfig, resource};
 
 use crate::platform::role::{Context, Role, Service};
-use crate::roles::availability;
+use crate::roles::{availability, user};
 
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: api::ROLE,
     about: "which slot is best, and why",
     port: 8083,
-    calls: &[availability::api::ROLE],
+    calls: &[availability::api::ROLE, user::api::ROLE],
     observes: &[],
     keeps_cache: false,
+    uses_queue: false,
     faces_clients: false,
     open: |context| Ok(Service::stateless(context, routes)),
 };
@@ -25,6 +27,7 @@ fn routes(cfg: &mut ServiceConfig, context: &Context) {
     use handlers::*;
     let limits = &context.settings.limits;
     cfg.app_data(Data::new(availability::api::Availabilities::new(context)))
+        .app_data(Data::new(user::api::Users::new(context)))
         .service(resource("/health").get(health))
         .service(
             resource("/suggestions")

@@ -4,47 +4,41 @@ use std::ops::Range;
 
 use crate::calendar::{Ask, Attendee, Choice, Fault, Frame, Grid, Preference, Slot, suggest};
 use crate::platform::email::Email;
-use crate::platform::extract::{Fields, parsed};
+use crate::platform::extract::Fields;
 use crate::platform::problem::Problem;
-use crate::roles::availability::api::{Detail, Question};
+use crate::platform::window::{self, LARGEST_SEED};
+use crate::roles::availability::api::Detail;
 
 use super::api::{EmptyReason, Factor, Suggestion, Suggestions};
 
 /// Raised whenever the same data may give another answer.
 const ALGORITHM_VERSION: u32 = 1;
-/// JSON numbers are exact up to here everywhere (RFC 8259, 6).
-const LARGEST_SEED: u64 = (1 << 53) - 1;
-const LONGEST_MEETING: u64 = 24 * 60;
 const MOST_SUGGESTIONS: u64 = 100;
 /// Names in one answer: a few megabytes.
 const MOST_NAMES: u64 = 100_000;
 
-/// A request for suggestions.
+/// A request for suggestions: how to rank, and the answer's size.
 pub struct Request {
-    pub question: Question,
     ask: Ask,
     seed: Option<u64>,
 }
 
 impl Request {
-    /// Reads it, refusing everything that is not known.
-    pub fn read(mut fields: Fields) -> Result<Request, Problem> {
-        let question = Question::read(&mut fields);
-        let duration = fields.number("duration_minutes", 15..=LONGEST_MEETING).unwrap_or(60);
+    /// Reads it, refusing everything that is not known. `whom` reads who is to come, and counts them.
+    pub fn read<T>(
+        mut fields: Fields,
+        whom: impl FnOnce(&mut Fields) -> Option<(T, usize)>,
+    ) -> Result<(Request, T), Problem> {
+        let whom = whom(&mut fields);
+        let duration = window::duration(&mut fields).unwrap_or(60);
         let step = fields.number("step_minutes", 15..=60).unwrap_or(15);
-        let pick = fields.optional("pick", |value| {
-            let read = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
-            parsed("not_a_pick", read)(value)
-        });
-        let seed = fields.number("seed", 0..=LARGEST_SEED);
+        let pick = window::pick(&mut fields);
+        let seed = window::seed(&mut fields);
         let limit = fields.number("limit", 1..=MOST_SUGGESTIONS);
-        if !duration.is_multiple_of(15) {
-            fields.fault(Fault::new("#/duration_minutes", "not_a_quarter", "must be a multiple of 15"));
-        }
         if ![15, 30, 60].contains(&step) {
             fields.fault(Fault::new("#/step_minutes", "not_a_step", "must be 15, 30 or 60"));
         }
-        let names = question.as_ref().map_or(0, |question| question.attendees.len() as u64) * limit.unwrap_or(1);
+        let names = whom.as_ref().map_or(0, |(_, count)| *count as u64) * limit.unwrap_or(1);
         if names > MOST_NAMES {
             let detail =
                 format!("times the number of attendees must be at most {MOST_NAMES}: each suggestion names them all");
@@ -53,14 +47,14 @@ impl Request {
         let quarters = |minutes: u64| usize::try_from(minutes / 15).unwrap_or(1);
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         let ask = Ask { pick, seed: 0, duration: quarters(duration), step: quarters(step), limit };
-        fields.finish(question.map(|question| Request { question, ask, seed }))
+        fields.finish(whom.map(|(whom, _)| (Request { ask, seed }, whom)))
     }
 
     /// Ranks what availability found. `draw` gives a seed where one is needed and none was given.
-    pub fn answer(self, detail: Detail, draw: impl FnOnce() -> u64) -> Result<Suggestions, Problem> {
+    pub fn answer(&self, detail: Detail, draw: impl FnOnce() -> u64) -> Result<Suggestions, Problem> {
         let frame = detail.frame().map_err(Problem::internal)?;
         let seed = self.seed.unwrap_or_else(|| draw() & LARGEST_SEED);
-        let ask = Ask { seed, ..self.ask };
+        let ask = Ask { seed, ..self.ask.clone() };
         let mut emails = Vec::with_capacity(detail.attendees.len());
         let mut attendees = Vec::with_capacity(detail.attendees.len());
         for presence in detail.attendees {
