@@ -1,35 +1,54 @@
-//! The worker role: it will take meetings from the queue and arrange them. In this release it only tells how what it stands
-//! on does; jobs come with the next one.
+//! The worker role: takes jobs from the queue, finds times, sends invitations, and tells whoever asked.
 
 pub mod api;
 mod handlers;
+mod invite;
+mod line;
+mod mail;
+mod schedule;
+mod tools;
+mod webhook;
 
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig, resource};
 
-use crate::platform::role::{Context, Role, Service};
-use crate::roles::{availability, suggestion};
+use crate::platform::role::{Context, Role, Service, Work};
+use crate::roles::{availability, suggestion, user};
+
+/// The gateway's name: the result of every job goes to its callback, as a client's would.
+const GATEWAY: &str = "gateway";
 
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: api::ROLE,
-    about: "arranges meetings in the background (from the next release on)",
+    about: "arranges meetings in the background: finds the time, invites, tells whoever asked",
     port: 8084,
-    calls: &[availability::api::ROLE, suggestion::api::ROLE],
+    calls: &[user::api::ROLE, availability::api::ROLE, suggestion::api::ROLE, GATEWAY],
     observes: &[],
     keeps_cache: false,
+    uses_queue: true,
     faces_clients: false,
     open,
 };
 
 fn open(context: &Context) -> anyhow::Result<Service> {
-    let broker = Arc::new(handlers::Broker::open(&context.settings)?);
-    let (context, ready) = (context.clone(), Box::pin(async { Ok(()) }));
+    let queue = context.queue()?;
+    // what is wrong with the settings is to be seen at the start
+    let kit = tools::Kit::open(&context.settings)?;
+    let (routes_of, work_of, queue_of) = (context.clone(), context.clone(), Arc::clone(&queue));
     let routes = move |cfg: &mut ServiceConfig| {
-        cfg.app_data(Data::new(handlers::Peers::new(&context)))
-            .app_data(Data::from(Arc::clone(&broker)))
+        cfg.app_data(Data::new(handlers::Peers::new(&routes_of)))
+            .app_data(Data::from(Arc::clone(&queue_of)))
             .service(resource("/health").get(handlers::health));
     };
-    Ok(Service { routes: Arc::new(routes), prepare: ready })
+    let work: Work = Box::new(move |lifecycle| {
+        Box::pin(async move {
+            match tools::Tools::new(&work_of, kit) {
+                Ok(tools) => line::work(tools, queue, lifecycle).await,
+                Err(why) => tracing::error!(why = format!("{why:#}"), "the worker cannot work"),
+            }
+        })
+    });
+    Ok(Service { routes: Arc::new(routes), prepare: Box::pin(async { Ok(()) }), work: Some(work) })
 }

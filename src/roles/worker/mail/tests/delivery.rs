@@ -1,0 +1,182 @@
+//! What becomes of a letter: taken, refused, or worth another try; and settings that could not work.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tokio::net::TcpListener;
+
+use super::smtp::Smtp;
+use super::{carrier, invitation, letter, recipient};
+use crate::calendar::Method;
+use crate::roles::worker::mail::{Letter, Outcome};
+
+/// The files stay, for `scripts/check-invitations` to read.
+fn outbox() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tmp/invitations")
+}
+
+#[tokio::test]
+async fn what_the_server_takes_is_sent() -> anyhow::Result<()> {
+    let server = Smtp::start().await?;
+    let carrier = carrier(&[("SMTP_URL", &server.url()), ("FROM", "W2Meet <meet@example.com>")])?;
+    let letter = letter(&carrier, "Bob@example.com")?;
+    assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
+    assert_eq!(carrier.clone().carry(&letter).await, Outcome::Sent);
+    let mails = server.mails();
+    assert_eq!((mails.len(), &mails[0]), (2, &mails[1]), "the same mail again");
+    assert_eq!(
+        (mails[0].from.as_str(), mails[0].to.as_slice()),
+        ("meet@example.com", &["Bob@example.com".to_owned()][..])
+    );
+    assert_eq!(mails[0].data.trim_end().as_bytes(), letter.mail.trim_ascii_end());
+    assert_eq!(server.connections(), 1, "the connection is kept for the next letter");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_recipient_that_the_server_does_not_know_is_refused_and_the_next_one_is_not() -> anyhow::Result<()> {
+    let server = Smtp::start().await?;
+    server.answer("gone@example.com", "550 5.1.1 no such user");
+    server.answer("data:full@example.com", "552 the mailbox is full");
+    let carrier = carrier(&[("SMTP_URL", &server.url())])?;
+    let why = "permanent error (550): 5.1.1 no such user".to_owned();
+    assert_eq!(carrier.carry(&letter(&carrier, "gone@example.com")?).await, Outcome::Refused { why });
+    let full = carrier.carry(&letter(&carrier, "full@example.com")?).await;
+    assert!(matches!(full, Outcome::Refused { .. }), "{full:?}");
+    assert_eq!(carrier.carry(&letter(&carrier, "bob@example.com")?).await, Outcome::Sent);
+    assert_eq!(server.mails().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_may_go_better_another_time_waits() -> anyhow::Result<()> {
+    let server = Smtp::start().await?;
+    server.answer("grey@example.com", "451 4.7.1 try again in five minutes");
+    server.answer("locked@example.com", "530 who are you?");
+    let carrier = carrier(&[("SMTP_URL", &server.url()), ("FROM", "meet@example.com")])?;
+    for to in ["grey@example.com", "locked@example.com"] {
+        let outcome = carrier.carry(&letter(&carrier, to)?).await;
+        assert!(matches!(outcome, Outcome::Later { .. }), "{to}: {outcome:?}");
+    }
+    server.answer("meet@example.com", "550 not from you");
+    let outcome = carrier.carry(&letter(&carrier, "bob@example.com")?).await;
+    let why = "permanent error (550): not from you".to_owned();
+    assert_eq!(outcome, Outcome::Later { why }, "what is wrong with the sender is not the recipient's fault");
+    assert!(server.mails().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_tried_again_later() -> anyhow::Result<()> {
+    let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let carrier = carrier(&[("SMTP_URL", &format!("smtp://{closed}"))])?;
+    let outcome = carrier.carry(&letter(&carrier, "bob@example.com")?).await;
+    assert!(matches!(&outcome, Outcome::Later { why } if why.contains("refused")), "{outcome:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_late_answer_is_not_taken_for_the_answer_to_the_next_letter() -> anyhow::Result<()> {
+    let server = Smtp::start().await?;
+    server.answer("data:slow@example.com", "");
+    let carrier = carrier(&[("SMTP_URL", &server.url()), ("TIMEOUT_SECONDS", "1")])?;
+    let slow = carrier.carry(&letter(&carrier, "slow@example.com")?).await;
+    let why = "the mail server did not answer within 1s".to_owned();
+    assert_eq!(slow, Outcome::Later { why });
+    server.answer("gone@example.com", "550 no such user");
+    let gone = carrier.carry(&letter(&carrier, "gone@example.com")?).await;
+    assert!(matches!(gone, Outcome::Refused { .. }), "{gone:?}");
+    assert_eq!(server.connections(), 2, "what ran out of time is not used again");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_without_the_tls_that_was_asked_for_gets_nothing() -> anyhow::Result<()> {
+    let server = Smtp::start().await?;
+    let url = server.url().replace("smtp://", "smtp://bob:secret@") + "?tls=required";
+    let carrier = carrier(&[("SMTP_URL", &url)])?;
+    let outcome = carrier.carry(&letter(&carrier, "bob@example.com")?).await;
+    assert!(matches!(&outcome, Outcome::Later { why } if why.contains("STARTTLS")), "{outcome:?}");
+    assert!(server.mails().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_beyond_ascii_needs_a_server_that_takes_it() -> anyhow::Result<()> {
+    let server = Smtp::start().await?;
+    let carrier = carrier(&[("SMTP_URL", &server.url())])?;
+    let outcome = carrier.carry(&letter(&carrier, "josé@example.com")?).await;
+    assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+    let domain = carrier.carry(&letter(&carrier, "bob@exämple.de")?).await;
+    assert_eq!(domain, Outcome::Sent);
+    assert_eq!(server.mails()[0].to, ["bob@xn--exmple-cua.de"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_server_every_revision_is_kept_in_files_of_its_own() -> anyhow::Result<()> {
+    let folder = outbox();
+    drop(std::fs::remove_dir_all(&folder));
+    let carrier = carrier(&[("OUTBOX_DIR", &folder.display().to_string())])?;
+    let revisions = [(Method::Request, 0), (Method::Request, 1), (Method::Cancel, 2)];
+    for (method, sequence) in revisions {
+        for to in ["Bob@example.com", "cy@example.com"] {
+            let invitation = invitation(method, sequence)?;
+            let letter = Letter::write(carrier.from(), &invitation, &recipient(to, "Europe/Berlin")?, "case-1")?;
+            let (mail, ics) =
+                (folder.join(format!("{}.eml", letter.name)), folder.join(format!("{}.ics", letter.name)));
+            for _ in 0..2 {
+                assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
+                assert_eq!(std::fs::read(&mail)?, letter.mail);
+                assert_eq!(std::fs::read(&ics)?, letter.ics.as_bytes());
+                assert_eq!(std::fs::metadata(&mail)?.permissions().mode() & 0o777, 0o600);
+            }
+        }
+    }
+    // one that tries to be more than it is
+    let mut hostile = invitation(Method::Request, 0)?;
+    hostile.meeting_id = uuid::Uuid::from_u128(2);
+    hostile.title = "x\r\nATTENDEE:mailto:eve@example.com\nEND:VEVENT;,\\ ^n 👩‍👩‍👧".repeat(9);
+    for name in [&mut hostile.organizer.name, &mut hostile.attendees[1].person.name] {
+        *name = "\";ROLE=CHAIR:mailto:eve@example.com\r\nEND:VEVENT ^n 日本, \\".repeat(9);
+    }
+    let letter = Letter::write(carrier.from(), &hostile, &recipient("bob@example.com", "UTC")?, "case-1")?;
+    assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
+    assert_eq!(std::fs::metadata(&folder)?.permissions().mode() & 0o777, 0o700);
+    assert_eq!(std::fs::read_dir(&folder)?.count(), 14, "nothing else is left in {}", folder.display());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_outbox_that_cannot_be_written_is_tried_again_later() -> anyhow::Result<()> {
+    let carrier = carrier(&[("OUTBOX_DIR", "/dev/null/outbox")])?;
+    let outcome = carrier.carry(&letter(&carrier, "bob@example.com")?).await;
+    assert!(matches!(&outcome, Outcome::Later { why } if why.contains("/dev/null/outbox")), "{outcome:?}");
+    Ok(())
+}
+
+#[test]
+fn settings_that_could_not_work_are_refused_with_a_remedy_and_without_the_password() {
+    const FROM: (&str, &str) = ("FROM", "meet@example.com");
+    let cases: [(&[(&str, &str)], &str); 12] = [
+        (&[("SMTP_URL", "http://mail.example.com"), FROM], "must begin with smtp: or smtps:"),
+        (&[("SMTP_URL", "mail.example.com:587"), FROM], "must begin with smtp: or smtps:"),
+        (&[("SMTP_URL", "smtp:"), FROM], "names no host"),
+        (&[("SMTP_URL", "smtp://mail.example.com:port"), FROM], "invalid port"),
+        (&[("SMTP_URL", "smtp://mail.example.com?tls=yes"), FROM], "?tls=required"),
+        (&[("SMTP_URL", "smtp://mail.example.com?tls=required&x=y"), FROM], "after the question mark"),
+        (&[("SMTP_URL", "smtp://bob@mail.example.com?tls=required"), FROM], "only one of user and password"),
+        (&[("SMTP_URL", "smtp://bob:secret@mail.example.com"), FROM], "add ?tls=required"),
+        (&[("SMTP_URL", "smtp://bob:secret@mail.example.com?tls=opportunistic"), FROM], "add ?tls=required"),
+        (&[("SMTP_URL", "smtps://bob:secret@mail.example.com")], "set mail.from"),
+        (&[("FROM", "nobody")], "W2Meet <meetings@example.com>"),
+        (&[("TIMEOUT_SECONDS", "0")], "between 1 and 600"),
+    ];
+    for (settings, remedy) in cases {
+        let refused = carrier(settings).err().map(|why| format!("{why:#}")).unwrap_or_default();
+        assert!(refused.contains(remedy) && !refused.contains("secret"), "{settings:?}: {refused}");
+    }
+    for url in ["smtps://bob:s%40cret@mail.example.com", "smtp://mail.example.com", "smtp://bob:x@[::1]:25", ""] {
+        assert!(carrier(&[("SMTP_URL", url), FROM]).is_ok(), "{url}");
+    }
+}

@@ -1,0 +1,60 @@
+//! Letters and their delivery, and what these tests share.
+
+mod delivery;
+mod letters;
+#[path = "../../../../../tests/support/smtp.rs"]
+mod smtp;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Carrier, Letter, Links, Recipient};
+use crate::calendar::{Guest, Invitation, Method, Participation, Person, Zone};
+use crate::config::load_from;
+
+fn person(name: &str, email: &str) -> Person {
+    Person { name: name.to_owned(), email: email.to_owned() }
+}
+
+/// Ana's meeting with Bob, and Cy if he likes.
+fn invitation(method: Method, sequence: i64) -> anyhow::Result<Invitation> {
+    let stamp: Timestamp = "2026-03-01T09:00:00Z".parse()?;
+    let start: Timestamp = "2026-03-30T13:00:00Z".parse()?;
+    let guest = |name, email, required| Guest {
+        person: person(name, email),
+        required,
+        participation: if required { Participation::Accepted } else { Participation::NeedsAction },
+    };
+    Ok(Invitation {
+        method,
+        meeting_id: Uuid::from_u128(0x0198_c0de_0000_7000_8000_0000_0000_0001),
+        sequence,
+        stamp: stamp + jiff::SignedDuration::from_hours(sequence),
+        title: "Planning, spring".to_owned(),
+        start,
+        end: start + jiff::SignedDuration::from_hours(1),
+        organizer: person("Ana Lima", "ana@example.com"),
+        attendees: vec![guest("Bob", "Bob@example.com", true), guest("", "cy@example.com", false)],
+    })
+}
+
+fn recipient(email: &str, zone: &str) -> anyhow::Result<Recipient> {
+    let link = |answer: &str| format!("https://meet.example.com/a/{answer}?token=t");
+    let links = Links { accept: link("yes"), tentative: link("maybe"), decline: link("no") };
+    Ok(Recipient {
+        person: person("Bob", email),
+        zone: Zone::parse(zone)?,
+        links: Some(links),
+        page: Some("https://meet.example.com/m/1".to_owned()),
+    })
+}
+
+/// A carrier with these settings, such as `("SMTP_URL", "smtp://localhost")`.
+fn carrier(settings: &[(&str, &str)]) -> anyhow::Result<Carrier> {
+    let variables = settings.iter().map(|(name, value)| (format!("W2MEET_MAIL__{name}"), (*value).to_owned()));
+    Carrier::open(&load_from(None, variables)?.settings)
+}
+
+fn letter(carrier: &Carrier, to: &str) -> anyhow::Result<Letter> {
+    Letter::write(carrier.from(), &invitation(Method::Request, 0)?, &recipient(to, "UTC")?, "case-1")
+}

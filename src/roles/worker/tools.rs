@@ -1,0 +1,62 @@
+//! What jobs are done with, on the worker's one thread.
+
+use super::{GATEWAY, mail};
+use crate::config::{Jobs as Limits, Settings};
+use crate::platform::peer::Peer;
+use crate::platform::role::Context;
+use crate::platform::webhook::{Guard, Hosts, Sender};
+use crate::roles::availability::api::Availabilities;
+use crate::roles::suggestion::api::Suggester;
+use crate::roles::user;
+use crate::roles::user::api::jobs::{Failure, Jobs};
+
+/// How an attempt ended.
+pub type End = Result<(), Failure>;
+
+/// What can be opened on any thread.
+pub struct Kit {
+    carrier: mail::Carrier,
+}
+
+impl Kit {
+    /// As the settings say.
+    pub fn open(settings: &Settings) -> anyhow::Result<Kit> {
+        Ok(Kit { carrier: mail::Carrier::open(settings)? })
+    }
+}
+
+/// Everything.
+pub struct Tools {
+    pub limits: Limits,
+    pub jobs: Jobs,
+    pub times: Availabilities,
+    pub suggester: Suggester,
+    pub carrier: mail::Carrier,
+    pub sender: Sender,
+    pub guard: Guard,
+    pub hosts: Hosts,
+    /// What links in letters begin with.
+    pub public_url: String,
+}
+
+impl Tools {
+    /// For the thread that it is made on.
+    pub fn new(context: &Context, kit: Kit) -> anyhow::Result<Tools> {
+        let settings = &context.settings;
+        let gateway = Peer::new(context, GATEWAY);
+        // without a public address, the one where this worker finds the gateway
+        let found = || context.book.find(GATEWAY).and_then(|replicas| replicas.bases().first().cloned());
+        let given = Some(settings.server.public_url.trim_end_matches('/').to_owned()).filter(|url| !url.is_empty());
+        Ok(Tools {
+            limits: settings.jobs.clone(),
+            jobs: Jobs::new(Peer::new(context, user::api::ROLE), gateway),
+            times: Availabilities::new(context),
+            suggester: Suggester::new(context),
+            carrier: kit.carrier,
+            sender: Sender::new(&settings.webhooks)?,
+            guard: Guard::new(&settings.webhooks),
+            hosts: Hosts::new(settings.webhooks.per_host),
+            public_url: given.or_else(found).unwrap_or_default(),
+        })
+    }
+}
