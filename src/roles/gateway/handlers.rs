@@ -64,6 +64,8 @@ pub async fn welcome() -> HttpResponse {
         "  PUT  /api/users/{email}/availability            a week: hours and HH:MM-HH:MM ranges, by day\n",
         "  GET  /api/availability?attendee=a&attendee=b    when all of them are free, and how many are in each hour\n",
         "  GET  /api/suggestions?attendee=a&attendee=b     the best slot, and why\n",
+        "  POST /api/meetings                              {\"organizer\", \"attendees\"}: finds the time, and invites\n",
+        "  GET  /api/meetings/{id}/events                  what becomes of it, live\n",
         "  GET  /api/health                                how every part does\n",
         "\n",
         "Dates: add week=2026-W48, or from= and to=. Sample people: run `w2meet demo`. Errors say what to do.\n",

@@ -16,7 +16,8 @@ use crate::platform::case::Case;
 use crate::platform::email::Email;
 use crate::platform::extract::{Fields, JsonBody, email, email_in_path, parsed};
 use crate::platform::health::{Report, Status};
-use crate::platform::problem::{BAD_GATEWAY, BAD_REQUEST, NOT_YET, Problem, UNKNOWN_USER, USER_EXISTS};
+use crate::platform::problem::{BAD_GATEWAY, BAD_REQUEST, Problem, UNKNOWN_USER, USER_EXISTS};
+use crate::platform::role::Context;
 use crate::roles::suggestion::api::Suggestions;
 
 /// The reference has no zones, and no quarters.
@@ -169,16 +170,27 @@ async fn find_suggestions(req: HttpRequest, peers: Data<Peers>) -> HttpResponse 
     .await
 }
 
-async fn create_task() -> HttpResponse {
-    told("body", async {
-        let detail = "meetings are not arranged in the background yet; ask for suggestions, they are answered at once";
-        Err(Problem::new(NOT_YET, detail))
+async fn create_task(context: Data<Context>, peers: Data<Peers>, body: Body) -> HttpResponse {
+    told("task", async {
+        let (one, two, pick) = pair(Fields::of_body(body?.0)?)?;
+        let meeting = json!({ "organizer": one, "attendees": [one, two], "pick": pick });
+        let accepted: Value = peers.call("user", Call::new(Method::POST, "/meetings").json(&meeting)?).await?;
+        Ok(HttpResponse::Accepted().json(json!({
+            "case_id": Case::current_id(), "status": "enqueued", "job_id": accepted["job_id"],
+            "queue": context.settings.queue.name, "meeting_id": accepted["id"],
+        })))
     })
     .await
 }
 
 /// The two attendees of a query as ours, and the pick.
-fn both(mut fields: Fields) -> Result<(String, Option<String>), Problem> {
+fn both(fields: Fields) -> Result<(String, Option<String>), Problem> {
+    let (one, two, pick) = pair(fields)?;
+    Ok((format!("attendee={}&attendee={}&{PLAIN}", one.path_segment(), two.path_segment()), pick))
+}
+
+/// Two users, and the pick.
+fn pair(mut fields: Fields) -> Result<(Email, Email, Option<String>), Problem> {
     let users = (fields.required("userId1", email), fields.required("userId2", email));
     let pick = fields.optional(
         "preference",
@@ -187,8 +199,7 @@ fn both(mut fields: Fields) -> Result<(String, Option<String>), Problem> {
             known.then(|| text.to_owned()).ok_or("must be first, last, random or best")
         }),
     );
-    let (one, two) = fields.finish(users.0.zip(users.1))?;
-    Ok((format!("attendee={}&attendee={}&{PLAIN}", one.path_segment(), two.path_segment()), pick))
+    fields.finish(users.0.zip(users.1)).map(|(one, two)| (one, two, pick))
 }
 
 impl Peers {
@@ -263,8 +274,11 @@ async fn told(place: &str, work: impl Future<Output = Answer>) -> HttpResponse {
     tracing::info!(%problem, "refused");
     let upstream = problem.upstream.as_deref().unwrap_or_default();
     let (status, message) = match problem.kind.status {
-        404 if problem.kind == UNKNOWN_USER && place == "query" => (404, "One or both users not found".to_owned()),
+        404 if problem.kind == UNKNOWN_USER && place != "path" && place != "body" => {
+            (404, "One or both users not found".to_owned())
+        }
         404 if problem.kind == UNKNOWN_USER => (404, "User not found".to_owned()),
+        422 if place == "task" => (422, problem.detail.to_string()),
         400 | 422 => (BAD_REQUEST.status, problem.detail.to_string()),
         503 | 504 => (503, problem.detail.to_string()),
         500.. => (BAD_GATEWAY.status, failed(upstream)),
@@ -274,7 +288,7 @@ async fn told(place: &str, work: impl Future<Output = Answer>) -> HttpResponse {
     let mut detail: Vec<Value> =
         problem.errors.iter().map(|fault| one(loc(place, &fault.pointer), &fault.detail, &fault.code)).collect();
     if detail.is_empty() {
-        detail.push(one(vec![place.into()], &message, problem.kind.slug));
+        detail.push(one(loc(place, ""), &message, problem.kind.slug));
     }
     let mut answer = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY));
     if let Some(seconds) = problem.retry_after {
@@ -293,6 +307,7 @@ fn failed(role: &str) -> String {
 
 /// A JSON pointer as the list of steps that FastAPI shows.
 fn loc(place: &str, pointer: &str) -> Vec<Value> {
+    let place = if place == "task" { "body" } else { place };
     let theirs = |text: &str| NAMES.iter().find(|(ours, _)| place == "body" && *ours == text);
     let step = |text: &str| match (text.parse::<u64>(), theirs(text)) {
         (Ok(index), _) => index.into(),
