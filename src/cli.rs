@@ -32,6 +32,7 @@ const EXAMPLES: &str = "\
 Try it:
   w2meet                      everything in one process, on http://127.0.0.1:8080; data in ./w2meet-data
   w2meet demo                 in a second terminal: some people to play with, and what to ask
+  w2meet jobs dead            what could not be done in the background, and why
   curl 'http://127.0.0.1:8080/api/suggestions?attendee=ana@example.com&attendee=kenji@example.com'
 
 In production, one process for each role (see compose.yaml):
@@ -55,6 +56,14 @@ enum Command {
         /// Where it runs; by default where this configuration's gateway listens.
         #[arg(long)]
         url: Option<String>,
+    },
+    /// See what waits or failed in the background, and try it again.
+    Jobs {
+        /// Where it runs; by default where this configuration's gateway listens.
+        #[arg(long)]
+        url: Option<String>,
+        #[command(subcommand)]
+        command: client::jobs::Command,
     },
 }
 
@@ -88,6 +97,10 @@ pub fn run() -> anyhow::Result<()> {
         Command::Demo { url } => {
             let url = url.unwrap_or_else(|| launch::public_url(&settings));
             on_actix(client::demo(url.trim_end_matches('/')))
+        }
+        Command::Jobs { url, command } => {
+            let url = url.unwrap_or_else(|| launch::public_url(&settings));
+            on_actix(client::jobs::run(url.trim_end_matches('/'), command))
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::{Context as _, bail};
@@ -12,8 +13,10 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use crate::config::{AuthMode, Settings};
+use crate::platform::queue::Queue;
 use crate::platform::replicas::Replicas;
 use crate::platform::role::{AddressBook, Context, Lifecycle, Role, Stage};
+use crate::platform::work::Threads;
 use crate::platform::{db, server};
 use crate::roles;
 
@@ -34,19 +37,26 @@ pub async fn serve(settings: Settings, roles: &[&'static Role]) -> anyhow::Resul
         tokio::spawn(Arc::clone(replicas).follow());
     }
     let lifecycle = Arc::new(Lifecycle::default());
+    let queue = roles.iter().any(|role| role.uses_queue).then(|| Queue::open(&settings)).transpose()?;
+    if let Some(queue) = &queue {
+        tokio::spawn(Arc::clone(queue).run());
+    }
     let workers = workers(&settings, roles.len());
     let mut servers = Vec::new();
-    let mut preparing = Vec::new();
+    let (mut preparing, mut works) = (Vec::new(), Vec::new());
     for Bound { role, listener, address } in bound {
         let (settings, book, lifecycle) = (Arc::clone(&settings), Arc::clone(&book), Arc::clone(&lifecycle));
-        let context = Context { role, settings, book, lifecycle };
+        let context = Context { role, settings, book, lifecycle, queue: queue.clone() };
         let service = (role.open)(&context).with_context(|| format!("{} cannot start", role.name))?;
         let server = server::serve(&context, &service, listener, workers)
             .with_context(|| format!("{} cannot listen on {address}", role.name))?;
         tracing::info!(role = role.name, %address, "listening");
         servers.push((role.name, server.handle(), tokio::spawn(server)));
+        works.extend(service.work.map(|work| (role.name, work)));
         preparing.push(service.prepare.instrument(tracing::info_span!("prepare", role = role.name)));
     }
+    let patience = Duration::from_secs(settings.jobs.drain_seconds);
+    let mut working = Threads::start(works, &lifecycle, patience);
     let mut stop = Stop::new()?;
     let prepare = async {
         try_join_all(preparing).await?;
@@ -58,10 +68,12 @@ pub async fn serve(settings: Settings, roles: &[&'static Role]) -> anyhow::Resul
     tokio::select! {
         failed = prepare => failed?,
         role = first_to_end(&mut servers) => bail!("{role} ended by itself; the log says why"),
+        role = working.first_to_end() => bail!("the background work of {role} ended by itself; the log says why"),
         () = stop.asked() => {}
     }
     lifecycle.reach(Stage::Draining);
     tracing::info!("stopping: finishing what is in flight");
+    working.end().await;
     drain(servers).await
 }
 
@@ -117,6 +129,16 @@ fn check(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<()> {
                 role.name
             );
         }
+    }
+    let user_of_queue = roles.iter().find(|role| role.uses_queue);
+    let elsewhere = roles::ALL.iter().find(|role| role.uses_queue && !runs(roles, role.name));
+    if let (Some(role), Some(elsewhere), "embedded") = (user_of_queue, elsewhere, settings.queue.url.scheme()) {
+        bail!(
+            "{} would use the queue inside this process, but {} runs elsewhere and would never hear of it: set \
+             W2MEET_QUEUE__URL=amqp://user:password@host:5672 for all of them, or run every role in one process (--role all)",
+            role.name,
+            elsewhere.name
+        );
     }
     if settings.auth.mode == AuthMode::Required {
         bail!(

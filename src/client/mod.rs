@@ -1,5 +1,7 @@
 //! The commands that talk to a running W2Meet: its health, and sample people.
 
+pub mod jobs;
+
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -109,7 +111,13 @@ fn things_to_try(url: &str) -> String {
         ),
     ];
     let lines = asks.map(|(what, path)| format!("# {what}\ncurl '{url}/api/{path}'"));
-    format!("Try:\n{}\n", lines.join("\n"))
+    let meeting =
+        r#"{"organizer":"ana@example.com","attendees":["emre@example.com","priya@example.com"],"title":"Plan"}"#;
+    let arrange = format!(
+        "# Have a meeting arranged; the invitations lie in the outbox folder of the data directory\n\
+         curl '{url}/api/meetings' -H 'Content-Type: application/json' -d '{meeting}'"
+    );
+    format!("Try:\n{}\n{arrange}\n", lines.join("\n"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a command is no role, and calls from outside")]

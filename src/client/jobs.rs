@@ -1,0 +1,118 @@
+//! `w2meet jobs`: what waits, what failed, and trying it again.
+
+use anyhow::{bail, ensure};
+use awc::http::{Method, StatusCode};
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::ask;
+
+/// Jobs in one answer.
+const PAGE: u64 = 200;
+
+/// What to do with jobs.
+#[derive(Subcommand)]
+pub enum Command {
+    /// List jobs, the oldest first.
+    List {
+        /// Only those that are queued, running, retryable, succeeded, dead or cancelled.
+        #[arg(long)]
+        state: Option<String>,
+        /// How many at most.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// List jobs that were given up; `retry` takes them up again.
+    Dead {
+        /// How many at most.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Show one job, with what went wrong.
+    Show {
+        /// Its id.
+        id: uuid::Uuid,
+    },
+    /// Try a job again that is dead, or that waits for its next attempt.
+    Retry {
+        /// Its id.
+        #[arg(required_unless_present = "all_dead")]
+        id: Option<uuid::Uuid>,
+        /// Every job of the dead set instead.
+        #[arg(long, conflicts_with = "id")]
+        all_dead: bool,
+    },
+}
+
+/// Does it, at the gateway `url`.
+///
+/// # Errors
+/// Nobody answering there, or what the answer says.
+pub async fn run(url: &str, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::List { state, limit } => print(&list(url, state.as_deref(), limit).await?),
+        Command::Dead { limit } => print(&list(url, Some("dead"), limit).await?),
+        Command::Show { id } => {
+            let job = call(Method::GET, &format!("{url}/api/jobs/{id}")).await?;
+            println!("{}", serde_json::to_string_pretty(&job)?);
+        }
+        Command::Retry { id: Some(id), .. } => retry(url, &id.to_string()).await?,
+        Command::Retry { id: None, .. } => {
+            for job in list(url, Some("dead"), usize::MAX).await? {
+                retry(url, text(&job, "id")).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn retry(url: &str, id: &str) -> anyhow::Result<()> {
+    let job = call(Method::POST, &format!("{url}/api/jobs/{id}/retry")).await?;
+    println!("{id} {} is {} again", text(&job, "kind"), text(&job, "state"));
+    Ok(())
+}
+
+async fn list(url: &str, state: Option<&str>, limit: usize) -> anyhow::Result<Vec<Value>> {
+    let mut jobs: Vec<Value> = Vec::new();
+    let state = state.map_or_else(String::new, |state| format!("&state={state}"));
+    loop {
+        let cursor = jobs.last().map_or_else(String::new, |last| format!("&cursor={}", text(last, "id")));
+        let page = call(Method::GET, &format!("{url}/api/jobs?limit={PAGE}{state}{cursor}")).await?;
+        let Some(page) = page["jobs"].as_array() else { bail!("{url} answers something else than jobs") };
+        let full = page.len() as u64 == PAGE;
+        jobs.extend(page.iter().take(limit - jobs.len()).cloned());
+        if !full || jobs.len() == limit {
+            return Ok(jobs);
+        }
+    }
+}
+
+async fn call(method: Method, url: &str) -> anyhow::Result<Value> {
+    let (status, body) = ask(method, url, None).await?;
+    let said = || body["detail"].as_str().unwrap_or("no reason given").to_owned();
+    ensure!(status.is_success() || status == StatusCode::ACCEPTED, "{status}: {}", said());
+    Ok(body)
+}
+
+fn print(jobs: &[Value]) {
+    if jobs.is_empty() {
+        println!("there are none");
+        return;
+    }
+    println!("{:<36}  {:<17} {:<9} {:>8}  {:<20}  last error", "id", "kind", "state", "attempts", "since");
+    for job in jobs {
+        let error = job["errors"].as_array().and_then(|all| all.last()).map_or("", |last| text(last, "error"));
+        let since = text(job, "updated_at").get(..19).unwrap_or_default();
+        let attempts = format!("{}/{}", job["attempt"], job["max_attempts"]);
+        println!(
+            "{:<36}  {:<17} {:<9} {attempts:>8}  {since:<20}  {error}",
+            text(job, "id"),
+            text(job, "kind"),
+            text(job, "state")
+        );
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
