@@ -84,10 +84,10 @@ fn objection(file: &File, path: &[String], roles: &[&str]) -> Option<String> {
             match names.get(1).copied() {
                 Some(other) if other == *role => {
                     // what others may see must not hang on what they may not
-                    let outer = inside == ["api"] && names.get(2).is_some_and(|name| *name != "api");
+                    let outer = inside.first() == Some(&"api") && names.get(2).is_some_and(|name| *name != "api");
                     outer.then(|| format!("{role}::api may not depend on the rest of its role"))
                 }
-                Some(other) if inside != ["api"] && !roles.contains(&other) => {
+                Some(other) if inside.first() != Some(&"api") && !roles.contains(&other) => {
                     Some(format!("{role} neither calls nor observes {other}"))
                 }
                 Some(_) if names.get(2).is_none_or(|name| *name == "api") => None,
@@ -202,14 +202,14 @@ fn every_file_says_what_it_is_for_and_is_short() {
 }
 
 #[test]
-fn http_clients_are_made_in_two_places() {
+fn http_clients_are_made_in_three_places() {
     for file in all_files() {
         let makes = |path: &&Vec<String>| {
             let names: Vec<&str> = path.iter().map(String::as_str).collect();
             matches!(names.as_slice(), ["awc", "Client" | "ClientBuilder", "default" | "new" | "builder"])
         };
         let made = file.source.paths.iter().find(makes);
-        let may = ["platform/peer.rs", "client.rs"].contains(&file.path.as_str());
+        let may = ["platform/peer.rs", "platform/webhook/send.rs", "client/mod.rs"].contains(&file.path.as_str());
         assert!(may || made.is_none(), "{} makes a client of its own: {made:?}", file.path);
     }
     let hidden = File::new("roles/x/y.rs", "use awc::Client as C; fn f() { C::default(); }");

@@ -1,9 +1,11 @@
 //! The commands beside the service itself: config, migrate, health, demo, help.
 
+use serde_json::{Value, json};
+
 use crate::support::cluster::{Space, fresh_folder};
 use crate::support::replicas::user_env;
 use crate::support::shell::{TextFile, run, text};
-use crate::support::{Cluster, Node};
+use crate::support::{Cluster, Node, eventually};
 
 const REDIS: &str = "redis://127.0.0.1:6379";
 
@@ -15,6 +17,7 @@ fn the_effective_settings_are_shown_without_their_passwords() {
         ("W2MEET_CACHE__PREFIX", "variable"),
         ("W2MEET_CACHE__URL", "redis://:hidden1@cache.example/3"),
         ("W2MEET_QUEUE__URL", "amqp://bunny:hidden2@queue.example:5672/%2f"),
+        ("W2MEET_MAIL__SMTP_URL", "smtp://bob:hidden6@mail.example:587?tls=required"),
         ("W2MEET_UPSTREAMS__USER", "http://a:1, http://b:2/"),
         ("W2MEET_DATABASE__URL_FILE", secret.path()),
     ];
@@ -28,6 +31,8 @@ fn the_effective_settings_are_shown_without_their_passwords() {
     assert_eq!(settings["cache"]["prefix"].as_str(), Some("variable"), "the environment wins over the file");
     assert_eq!(settings["cache"]["url"].as_str(), Some("redis://:***@cache.example/3"));
     assert_eq!(settings["queue"]["url"].as_str(), Some("amqp://bunny:***@queue.example:5672/%2f"));
+    let server = settings["mail"]["smtp_url"].as_str();
+    assert_eq!(server, Some("smtp://bob:***@mail.example:587?tls=required"));
     assert_eq!(settings["database"]["url"].as_str(), Some("postgres://w2meet:***@db.example/w2meet"));
     let upstreams = settings["upstreams"]["user"].as_array().expect("a list");
     assert_eq!(upstreams.iter().filter_map(|it| it.as_str()).collect::<Vec<_>>(), ["http://a:1", "http://b:2"]);
@@ -98,6 +103,11 @@ async fn everything_that_the_demo_proposes_works() {
         let urls: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("curl '")?.strip_suffix('\'')).collect();
         assert!(urls.len() >= 3, "{said}");
         for url in urls {
+            if let Some((url, body)) = url.split_once("' -H 'Content-Type: application/json' -d '") {
+                let path = url.strip_prefix(cluster.base()).unwrap_or_else(|| panic!("{url} leads elsewhere"));
+                cluster.post(path, serde_json::from_str(body).expect("JSON")).await.expect(202);
+                continue;
+            }
             let path = url.strip_prefix(cluster.base()).unwrap_or_else(|| panic!("{url} leads elsewhere"));
             let answer = cluster.get(path).await.expect(200).json;
             let found = answer["suggestions"].as_array().is_some_and(|it| !it.is_empty());
@@ -110,6 +120,34 @@ async fn everything_that_the_demo_proposes_works() {
     let nobody = run(&["demo", "--url", "http://127.0.0.1:9"], &[]);
     assert_eq!(nobody.status.code(), Some(1));
     assert!(text(&nobody.stderr).contains("nobody answers at http://127.0.0.1:9"), "{}", text(&nobody.stderr));
+}
+
+#[actix_web::test]
+async fn jobs_that_were_given_up_are_listed_shown_and_tried_again() {
+    // a mail server that nobody runs, and one attempt to reach it
+    let more = [("W2MEET_MAIL__SMTP_URL", "smtp://127.0.0.1:9"), ("W2MEET_JOBS__MAX_ATTEMPTS", "1")];
+    let cluster = Cluster::all_with(&more).await;
+    let always: Value = json!(vec![vec![1; 24]; 7]);
+    for email in ["ana@example.com", "ben@example.com"] {
+        cluster.register(email, always.clone()).await;
+    }
+    let jobs = |arguments: &[&str]| run(&[&["jobs", "--url", cluster.base()], arguments].concat(), &[]);
+    assert_eq!(text(&jobs(&["dead"]).stdout), "there are none\n");
+    let meeting = json!({ "organizer": "ana@example.com", "attendees": ["ben@example.com"] });
+    cluster.post("/api/meetings", meeting).await.expect(202);
+    let id = eventually("a job is dead", async || {
+        let dead = cluster.get("/api/jobs?state=dead").await.expect(200).json;
+        dead["jobs"][0]["id"].as_str().map(str::to_owned)
+    })
+    .await;
+    let listed = text(&jobs(&["dead"]).stdout);
+    assert!(listed.contains(&id) && listed.contains("send_invitations") && listed.contains("1/1"), "{listed}");
+    let shown: Value = serde_json::from_str(&text(&jobs(&["show", &id]).stdout)).expect("JSON");
+    assert_eq!((&shown["state"], &shown["errors"][0]["attempt"]), (&json!("dead"), &json!(1)));
+    let again = jobs(&["retry", &id]);
+    assert!(text(&again.stdout).contains("is queued again"), "{}", text(&again.stderr));
+    let unknown = jobs(&["show", "01a1f949-5084-77ab-81a8-0d54f21df260"]);
+    assert!(!unknown.status.success() && text(&unknown.stderr).contains("no job has the id"));
 }
 
 #[test]

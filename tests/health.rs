@@ -35,9 +35,9 @@ fn dependencies(report: &Value) -> Vec<(&str, &str)> {
 
 both_shapes! {
     async fn every_role_reports_what_it_stands_on(cluster) {
-        let (database, cache) = match cluster.shape {
-            Shape::Embedded => ("sqlite", "memory"),
-            Shape::Services => ("postgresql", "redis"),
+        let (database, cache, queue) = match cluster.shape {
+            Shape::Embedded => ("sqlite", "memory", "embedded"),
+            Shape::Services => ("postgresql", "redis", "rabbitmq"),
         };
         let mut on_user = vec![(cache, "healthy"), (database, "healthy")];
         on_user.sort();
@@ -45,7 +45,7 @@ both_shapes! {
             ("user", on_user),
             ("availability", vec![("user-service", "healthy")]),
             ("suggestion", vec![("availability-service", "healthy")]),
-            ("worker", vec![("availability-service", "healthy"), ("suggestion-service", "healthy")]),
+            ("worker", vec![("availability-service", "healthy"), (queue, "healthy"), ("suggestion-service", "healthy")]),
         ];
         for (role, stands_on) in expected {
             for node in cluster.nodes_of(role) {

@@ -148,6 +148,7 @@ both_shapes! {
 async fn a_call_that_fails_is_told_with_its_callee_and_time() {
     let space = Space::new();
     let mut env = space.env();
+    env.push(("W2MEET_QUEUE__URL".into(), "amqp://127.0.0.1:9".into()));
     for role in ["USER", "AVAILABILITY", "SUGGESTION"] {
         env.push((format!("W2MEET_UPSTREAMS__{role}"), "http://127.0.0.1:9".into()));
     }

@@ -91,6 +91,9 @@ async fn what_is_half_configured_is_refused_with_its_remedy() {
     expect_refusal("user", &[], &remedies).await;
     expect_refusal("user,availability", &[("W2MEET_CACHE__URL", "memory:")], &remedies).await;
     expect_refusal("all", &[("W2MEET_AUTH__MODE", "required")], &["auth.mode", "open"]).await;
+    let url = ("W2MEET_MAIL__SMTP_URL", "smtp://bob:hidden@mail.example");
+    expect_refusal("all", &[url, ("W2MEET_MAIL__FROM", "meet@mail.example")], &["bob:***@", "?tls=required"]).await;
+    expect_refusal("all", &[("W2MEET_MAIL__FROM", "nobody")], &["worker cannot start", "mail.from"]).await;
 }
 
 #[actix_web::test]

@@ -204,10 +204,25 @@ both_shapes! {
                 assert!(one["status"] == "healthy" && one["response_time_ms"].is_number(), "{path}: {}", reply.text);
             }
         }
-        // jobs come later: until then a task is refused, clearly, and nothing is promised
-        for body in [json!({ "userId1": "alice@example.com", "userId2": "bob@example.com", "preference": "first" }), json!({})] {
-            let reply = cluster.post("/worker/tasks", body).await;
-            expect_error(&reply, 503, &[(json!(["body"]), "not arranged in the background yet")], "a task");
-        }
+    }
+
+    async fn a_task_is_enqueued_and_becomes_a_meeting(cluster) {
+        alice_and_bob(cluster).await;
+        let task = json!({ "userId1": "alice@example.com", "userId2": "bob@example.com", "preference": "last" });
+        let accepted = cluster.post("/worker/tasks", task).await.expect(202);
+        let case = accepted.header("case-id").expect("a case").to_owned();
+        let accepted = accepted.json;
+        assert_eq!((&accepted["case_id"], &accepted["status"]), (&json!(case), &json!("enqueued")));
+        let job = accepted["job_id"].as_str().expect("a job").to_owned();
+        eventually("the job is done", async || {
+            let job = cluster.get(&format!("/api/jobs/{job}")).await.expect(200).json;
+            (job["state"] == "succeeded").then_some(())
+        })
+        .await;
+        let unknown = json!({ "userId1": "alice@example.com", "userId2": "nobody@example.com" });
+        let reply = cluster.post("/worker/tasks", unknown).await;
+        expect_error(&reply, 404, &[(json!(["body"]), "One or both users not found")], "a stranger");
+        let reply = cluster.post("/worker/tasks", json!({ "userId1": "alice@example.com" })).await;
+        expect_error(&reply, 422, &[(json!(["body", "userId2"]), "is required")], "half a task");
     }
 }

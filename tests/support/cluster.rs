@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::jobs::Names;
+use super::servers::free_port;
 use super::{Client, Reply};
 
 /// How the roles are spread.
@@ -35,6 +37,7 @@ pub struct Space {
     folder: PathBuf,
     schema: Option<String>,
     prefix: OnceCell<String>,
+    names: Option<Names>,
 }
 
 /// One process.
@@ -88,6 +91,13 @@ impl Cluster {
             env.push(("W2MEET_CACHE__PREFIX".into(), space.prefix()));
         }
         env.push(("W2MEET_DATABASE__POOL_SIZE".into(), "4".into()));
+        if !more.iter().any(|(name, _)| *name == "W2MEET_QUEUE__URL") {
+            env.extend(space.queue());
+        }
+        // the worker reports to the gateway, and the gateway asks how the worker does: one must be known beforehand
+        let gateway = format!("127.0.0.1:{}", free_port());
+        env.push(("W2MEET_GATEWAY__LISTEN".into(), gateway.clone()));
+        env.push(("W2MEET_UPSTREAMS__GATEWAY".into(), format!("http://{gateway}")));
         env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut nodes = vec![Node::start("user", &env)];
         for (role, replicas) in [("availability", 2), ("suggestion", 2), ("worker", 1), ("gateway", 1)] {
@@ -96,8 +106,21 @@ impl Cluster {
             let mut started: Vec<Node> = (0..replicas).map(|_| Node::start(role, &with)).collect();
             nodes.append(&mut started);
         }
-        let gateway = nodes.last().map(|node| node.url("gateway")).unwrap_or_default();
-        Cluster { shape: Shape::Services, nodes, client: Client::new(&gateway), _space: space }
+        let client = Client::new(&nodes.last().expect("the gateway").url("gateway"));
+        Cluster { shape: Shape::Services, nodes, client, _space: space }
+    }
+
+    /// All roles in one process, or each in its own, with more settings.
+    pub async fn of(shape: Shape, more: &[(&str, &str)]) -> Cluster {
+        match shape {
+            Shape::Embedded => Cluster::all_with(more).await,
+            Shape::Services => Cluster::split_with(more).await,
+        }
+    }
+
+    /// Where letters lie that no mail server takes.
+    pub fn outbox(&self) -> PathBuf {
+        self._space.folder.join("data/outbox")
     }
 
     /// The processes that run this role.
@@ -132,7 +155,12 @@ impl Node {
 
     /// Starts the executable, ready or not.
     pub fn spawn(roles: &str, env: &[(String, String)]) -> Node {
-        let mut child = command()
+        let mut command = command();
+        if roles != "all" {
+            // roles apart need a broker, but one that is away keeps nobody from working
+            command.env("W2MEET_QUEUE__URL", "amqp://127.0.0.1:9");
+        }
+        let mut child = command
             .args(["--role", roles])
             .envs(env.iter().cloned())
             .stdout(Stdio::piped())
@@ -278,7 +306,7 @@ pub fn fresh_folder() -> PathBuf {
 
 impl Space {
     pub fn new() -> Space {
-        Space { folder: fresh_folder(), schema: None, prefix: OnceCell::new() }
+        Space { folder: fresh_folder(), schema: None, prefix: OnceCell::new(), names: None }
     }
 
     /// Free ports, a folder of its own, log lines as JSON.
@@ -302,6 +330,14 @@ impl Space {
         format!("{url}{mark}options=-csearch_path%3D{schema}")
     }
 
+    /// Names of this test's own in a shared RabbitMQ.
+    pub fn queue(&mut self) -> Env {
+        let names = Names::shared().expect("RabbitMQ answers");
+        let env = names.env();
+        self.names = Some(names);
+        env
+    }
+
     /// What the keys of this test's own in a shared Redis begin with.
     pub fn prefix(&self) -> String {
         self.prefix.get_or_init(|| format!("w2meet-test-{:016x}", rand::random::<u64>())).clone()
@@ -318,6 +354,7 @@ impl Drop for Space {
             });
             drop(dropped.join());
         }
+        drop(self.names.take());
         if let Some(prefix) = self.prefix.take() {
             drop(forget(&prefix));
         }

@@ -43,6 +43,10 @@ impl Line {
         format!("redis://{}", self.address)
     }
 
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Ends every connection; new ones end at once.
     pub fn cut(&self) {
         self.state.cut.store(true, Ordering::SeqCst);

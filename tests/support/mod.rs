@@ -3,8 +3,12 @@
 pub mod checks;
 pub mod client;
 pub mod cluster;
+pub mod events;
 pub mod history;
+pub mod jobs;
 pub mod line;
+pub mod meeting;
+pub mod rabbit;
 pub mod raw;
 pub mod refusal;
 pub mod replicas;
@@ -18,15 +22,36 @@ pub mod upstream;
 pub use client::{Client, Reply};
 pub use cluster::{Cluster, Node, Shape};
 pub use line::Line;
+pub use rabbit::PrivateRabbit;
 pub use replicas::Replicas;
 pub use servers::{PrivatePostgres, PrivateRedis};
 
 use std::time::{Duration, Instant};
 
 /// One test body, run as `embedded` (all roles in one process) and as `services` (each role in its own process, over
-/// PostgreSQL and Redis).
+/// PostgreSQL and Redis); `with &[("W2MEET_…", "…")];` before the first adds settings.
 #[macro_export]
 macro_rules! both_shapes {
+    (with $more:expr; $($(#[$about:meta])* async fn $name:ident($cluster:ident) $body:block)+) => {$(
+        $(#[$about])*
+        mod $name {
+            #[allow(unused_imports, clippy::allow_attributes, reason = "not every body needs all of its file's names")]
+            use super::*;
+            use $crate::support::{Cluster, Shape};
+
+            async fn body($cluster: &Cluster) $body
+
+            #[actix_web::test]
+            async fn embedded() {
+                body(&Cluster::of(Shape::Embedded, $more).await).await;
+            }
+
+            #[actix_web::test]
+            async fn services() {
+                body(&Cluster::of(Shape::Services, $more).await).await;
+            }
+        }
+    )+};
     ($($(#[$about:meta])* async fn $name:ident($cluster:ident) $body:block)+) => {$(
         $(#[$about])*
         mod $name {

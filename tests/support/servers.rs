@@ -227,14 +227,14 @@ pub fn say(what: &str) {
     drop(writeln!(std::io::stderr(), "{what}"));
 }
 
-fn cannot_run<T>(missing: &str) -> Option<T> {
+pub fn cannot_run<T>(missing: &str) -> Option<T> {
     assert!(told("CI").is_none(), "this test needs {missing}");
     say(&format!("SKIPPED, a test that needs {missing}"));
     None
 }
 
 /// Outside of the range from which the system gives ports away, so that it is still free for the second start.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| rand::random_range(12_000..32_000));
     let free = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     free.expect("some port is free")
@@ -263,7 +263,7 @@ fn children_of(parent: u32) -> Vec<u32> {
     pids.filter(|pid| parent_of(pid) == Some(parent)).collect()
 }
 
-fn signal(pid: u32, name: &str) {
+pub fn signal(pid: u32, name: &str) {
     drop(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status());
 }
 

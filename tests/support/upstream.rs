@@ -47,6 +47,8 @@ pub fn gateway(base: &str, more: &[(&str, &str)]) -> Node {
         ("W2MEET_GATEWAY__LISTEN", "127.0.0.1:0"),
         ("W2MEET_LOG__FORMAT", "json"),
         ("W2MEET_SERVER__WORKERS", "1"),
+        // a broker that is away keeps nobody from working
+        ("W2MEET_QUEUE__URL", "amqp://127.0.0.1:9"),
         ("W2MEET_UPSTREAMS__USER", base),
         ("W2MEET_UPSTREAMS__AVAILABILITY", base),
         ("W2MEET_UPSTREAMS__SUGGESTION", base),

@@ -1,0 +1,339 @@
+//! Meetings: asked for, refused, arranged in the background at the right time, and listed.
+
+use awc::http::Method;
+use jiff::ToSpan;
+use jiff::civil::{Date, Weekday};
+use serde_json::{Value, json};
+
+use crate::both_shapes;
+use crate::support::Cluster;
+use crate::support::meeting::{
+    ANA, BEN, CAT, begins, early_birds, invited, meet, monday, next_page, path, settled, text, wish,
+};
+
+const MEETINGS: &str = "/api/meetings";
+
+fn states(meeting: &Value) -> Vec<&str> {
+    meeting["history"].as_array().into_iter().flatten().map(|it| text(it, "status")).collect()
+}
+
+/// Texts that are no callback that this installation may call.
+const NO_CALLBACKS: [&str; 16] = [
+    "hook",
+    "http://example.com/",
+    "ftp://example.com/",
+    "https://127.0.0.1/",
+    "https://10.1.2.3/",
+    "https://192.168.0.1/",
+    "https://169.254.169.254/latest",
+    "https://[::1]/",
+    "https://[::ffff:7f00:1]/",
+    "https://0x7f.1/",
+    "https://2130706433/",
+    "https://localhost/",
+    "https://localhost./",
+    "https://ana:secret@example.com/",
+    "https://example.com:22/",
+    "https://example.com/\\x",
+];
+
+/// What is put over a good request, and the places of the faults that come of it.
+fn refused() -> Vec<(Value, Vec<&'static str>)> {
+    let url = "https://example.com/hook";
+    let secret = format!("whsec_{}", "A".repeat(32));
+    let many: Vec<String> = (0..501).map(|number| format!("u{number}@example.com")).collect();
+    let days = json!({ "from": null, "to": null });
+    let mut rows = vec![
+        (json!({ "organizer": null }), vec!["#/organizer"]),
+        (json!({ "organizer": 7 }), vec!["#/organizer"]),
+        (json!({ "organizer": "ana" }), vec!["#/organizer"]),
+        (json!({ "attendees": null }), vec!["#/attendees"]),
+        (json!({ "attendees": BEN }), vec!["#/attendees"]),
+        (json!({ "attendees": [] }), vec!["#/attendees"]),
+        (json!({ "attendees": [ANA] }), vec!["#/attendees"]),
+        (json!({ "attendees": [ANA, "ANA@example.com"] }), vec!["#/attendees"]),
+        (json!({ "attendees": many }), vec!["#/attendees"]),
+        (json!({ "attendees": [BEN, 7, "x"] }), vec!["#/attendees/1", "#/attendees/2"]),
+        (json!({ "attendees": [{ "email": "x" }] }), vec!["#/attendees/0/email"]),
+        (json!({ "attendees": [{ "attendance": "optional" }] }), vec!["#/attendees/0/email"]),
+        (json!({ "attendees": [{ "email": BEN, "attendance": "maybe" }] }), vec!["#/attendees/0/attendance"]),
+        (json!({ "attendees": [{ "email": BEN, "participation": "accepted" }] }), vec!["#/attendees/0/participation"]),
+        (json!({ "title": "x".repeat(201) }), vec!["#/title"]),
+        (json!({ "callback_url": url, "callback_secret": "secret" }), vec!["#/callback_secret"]),
+        (json!({ "callback_url": url, "callback_secret": "whsec_AAAA" }), vec!["#/callback_secret"]),
+        (json!({ "callback_secret": secret }), vec!["#/callback_secret"]),
+        (json!({ "to": null }), vec!["#/from"]),
+        (json!({ "to": monday().saturating_sub(1.day()) }), vec!["#/from"]),
+        (json!({ "to": monday().saturating_add(62.days()) }), vec!["#/from"]),
+        (json!({ "week": "2027-W01" }), vec!["#/from"]),
+        (json!({ "start": "2199-01-01T09:00:00Z" }), vec!["#/start"]),
+        (
+            json!({ "title": 7, "duration_minutes": 7, "isAdmin": true }),
+            vec!["#/duration_minutes", "#/isAdmin", "#/title"],
+        ),
+    ];
+    for (member, values) in [
+        ("title", vec![json!(7), json!(""), json!(" "), json!("a\nb"), json!("a\u{0}b"), json!(["x"])]),
+        ("duration_minutes", vec![json!(7), json!(0), json!(20), json!(1455), json!("60"), json!(60.5), json!(-60)]),
+        ("pick", vec![json!("some"), json!(1)]),
+        ("seed", vec![json!(-1), json!(1.5), json!(1_u64 << 53), json!("1")]),
+        ("time_zone", vec![json!("Mars/Olympus"), json!("+05:30"), json!(1), json!("floating")]),
+    ] {
+        let place = ["#/title", "#/duration_minutes", "#/pick", "#/seed", "#/time_zone"];
+        let place = place.into_iter().find(|place| place.ends_with(member)).expect("a place");
+        rows.extend(values.into_iter().map(|value| (json!({ member: value }), vec![place])));
+    }
+    for start in ["tomorrow", "2020-01-01T09:00:00Z", "2099-01-01T09:00:00", "2099-01-01"] {
+        let mut row = days.clone();
+        row["start"] = start.into();
+        rows.push((row, vec!["#/start"]));
+    }
+    rows.extend(["id", "status", "version", "end", "reason", "notify", "limit"].map(|member| {
+        let place: &str = member.to_owned().leak();
+        (json!({ member: "x" }), vec![&*format!("#/{place}").leak()])
+    }));
+    rows.extend(NO_CALLBACKS.map(|url| (json!({ "callback_url": url }), vec!["#/callback_url"])));
+    rows
+}
+
+/// The period at which a slot begins that is offered to Ana and Ben.
+async fn offered(cluster: &Cluster, first: Date, last: Date) -> String {
+    let query = format!("attendee={ANA}&attendee={BEN}&from={first}&to={last}");
+    let found = cluster.get(&format!("/api/suggestions?{query}")).await.expect(200).json;
+    let slot = begins(&found["suggestions"][0]);
+    let common = cluster.get(&format!("/api/availability?{query}")).await.expect(200).json;
+    assert_eq!(begins(&common["periods"][0]), slot, "{common}");
+    slot
+}
+
+both_shapes! {
+    /// The third walk: from the request to the invitations.
+    async fn a_meeting_is_accepted_at_once_and_arranged_in_the_background(cluster) {
+        cluster.register_in(ANA, "Europe/Paris", json!({ "monday": [10, 11] })).await;
+        cluster.register(BEN, json!({ "monday": [9, 10] })).await;
+        let body = json!({ "organizer": "Ana@Example.com", "attendees": [BEN, ANA, BEN] });
+        let accepted = cluster.post(MEETINGS, body).await.expect(202);
+        let meeting = &accepted.json;
+        assert_eq!(accepted.header("location"), Some(path(meeting).as_str()));
+        assert_eq!((accepted.header("retry-after"), accepted.header("etag")), (Some("1"), Some("\"1\"")));
+        let asked = |email: &str| json!({ "email": email, "attendance": "required", "participation": "needs_action" });
+        assert_eq!(*meeting, json!({
+            "id": meeting["id"], "status": "queued", "title": "Meeting", "organizer": ANA,
+            "attendees": [asked(BEN), asked(ANA)], "duration_minutes": 60, "pick": null, "seed": null,
+            "time_zone": "Europe/Paris", "window": null, "start": null, "end": null, "reason": null, "callback_url": null,
+            "sequence": 0, "history": [{ "status": "queued", "at": meeting["created_at"] }], "version": 1,
+            "created_at": meeting["created_at"], "updated_at": meeting["created_at"], "job_id": meeting["job_id"],
+        }));
+        let done = settled(cluster, meeting, &["invited"]).await;
+        assert_eq!(states(&done), ["queued", "running", "suggested", "invited"]);
+        let history = done["history"].as_array().expect("a list");
+        let times: Vec<&str> = history.iter().map(|it| text(it, "at")).collect();
+        assert!(times.is_sorted() && text(&history[2], "reason").contains("free"), "{done}");
+        assert!(begins(&done).starts_with("Mon 1"), "Monday, on the organizer's clock: {done}");
+        let [start, end] = ["start", "end"].map(|it| text(&done, it).parse::<jiff::Timestamp>().expect("an instant"));
+        assert_eq!(end.duration_since(start).as_mins(), 60);
+        let now = jiff::Timestamp::now();
+        assert!(start > now && start < now + 15 * 24.hours(), "within the next two weeks: {done}");
+        let read = cluster.get(&path(meeting)).await.expect(200);
+        assert_eq!(read.header("etag"), Some(format!("\"{}\"", read.json["version"]).as_str()));
+    }
+
+    async fn everything_that_is_asked_for_counts(cluster) {
+        early_birds(cluster, &[ANA, BEN, CAT]).await;
+        let day = monday();
+        let next = day.saturating_add(1.day());
+        let meeting = meet(cluster, json!({
+            "title": " Plan & <b>budget</b> ", "duration_minutes": 90, "pick": "last", "seed": 7, "time_zone": "asia/tokyo",
+            "attendees": [{ "email": BEN }, { "email": CAT, "attendance": "optional" }], "to": next,
+            "callback_url": "https://example.com/hook",
+        })).await;
+        assert_eq!((text(&meeting, "title"), text(&meeting, "time_zone")), ("Plan & <b>budget</b>", "Asia/Tokyo"));
+        assert_eq!(meeting["window"], json!({ "from": day, "to": next }));
+        assert_eq!((&meeting["attendees"][2]["attendance"], &meeting["seed"]), (&json!("optional"), &json!(7)));
+        assert!(text(&meeting, "callback_secret").starts_with("whsec_"));
+        let done = settled(cluster, &meeting, &["invited"]).await;
+        assert_eq!((text(&done, "start"), text(&done, "end")),
+            (&*format!("{next}T19:30:00+09:00"), &*format!("{next}T21:00:00+09:00")));
+        assert_eq!(done.get("callback_secret"), None);
+        let given = format!("whsec_{}", "B".repeat(32));
+        let own = json!({ "callback_url": "https://example.com/", "callback_secret": given, "week": "2098-W10", "from": null, "to": null });
+        let meeting = meet(cluster, own).await;
+        assert_eq!((text(&meeting, "callback_secret"), text(&meeting["window"], "from")), (&*given, "2098-03-03"));
+    }
+
+    async fn what_is_not_valid_is_refused_with_its_place_and_nothing_is_stored(cluster) {
+        early_birds(cluster, &[ANA, BEN]).await;
+        let mut wrong = Vec::new();
+        for (over, places) in refused() {
+            let reply = cluster.post(MEETINGS, wish(over.clone())).await;
+            let found = reply.pointers();
+            let mut sorted = found.clone();
+            sorted.sort_unstable();
+            let why = reply.check_problem("422 validation", MEETINGS).err();
+            if why.is_some() || sorted != places {
+                wrong.push(format!("{over:.200}: {places:?}, not {found:?}; {why:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        for (kind, body) in [("422 validation", "[]"), ("400 bad-request", "{"), ("400 bad-request", r#"{"title":"a","title":"b"}"#)] {
+            let headers = [("content-type", "application/json")];
+            cluster.send(Method::POST, MEETINGS, &headers, Some(body.into())).await.expect_problem(kind, MEETINGS, body);
+        }
+        let plain = cluster.send(Method::POST, MEETINGS, &[("content-type", "text/plain")], Some(b"{}".to_vec())).await;
+        plain.expect_problem("415 unsupported-media", MEETINGS, "text/plain");
+        let strangers = wish(json!({ "attendees": ["x@example.com", BEN, "y@example.com"], "organizer": "z@example.com" }));
+        let reply = cluster.post(MEETINGS, strangers).await;
+        reply.expect_problem("404 unknown-user", MEETINGS, "strangers");
+        assert_eq!(reply.json["unknown"], json!(["z@example.com", "x@example.com", "y@example.com"]));
+        assert_eq!(cluster.get(MEETINGS).await.expect(200).json, json!({ "meetings": [] }));
+        assert_eq!(cluster.get("/api/jobs").await.expect(200).json, json!({ "jobs": [] }));
+        cluster.expect_calm().await;
+    }
+
+    async fn a_fixed_time_is_taken_as_it_is_unless_another_meeting_has_it(cluster) {
+        early_birds(cluster, &[ANA, BEN, CAT]).await;
+        let start = format!("{}T20:10:00+00:00", monday());
+        let fixed = json!({ "start": start, "from": null, "to": null, "duration_minutes": 30 });
+        let first = invited(cluster, fixed.clone()).await;
+        assert_eq!((text(&first, "start"), text(&first, "end")), (&*start, &*format!("{}T20:40:00+00:00", monday())));
+        let mut other = fixed.clone();
+        other["attendees"] = json!([CAT]);
+        let second = meet(cluster, other).await;
+        let second = settled(cluster, &second, &["no_common_time", "invited"]).await;
+        assert_eq!(text(&second, "status"), "no_common_time");
+        assert!(text(&second, "reason").contains("another meeting has taken this time"), "{second}");
+        assert_eq!(text(&second, "start"), start, "what was asked for can still be read");
+        // right before and right after is free
+        for (hour, status) in [("19:40", "invited"), ("20:40", "invited"), ("20:39", "no_common_time")] {
+            let next = json!({ "start": format!("{}T{hour}:00Z", monday()), "from": null, "to": null, "duration_minutes": 30 });
+            let meeting = meet(cluster, next).await;
+            let meeting = settled(cluster, &meeting, &["no_common_time", "invited"]).await;
+            assert_eq!(text(&meeting, "status"), status, "{hour}");
+        }
+    }
+
+    async fn without_a_common_time_the_reason_is_told(cluster) {
+        early_birds(cluster, &[ANA]).await;
+        cluster.register(BEN, json!({ "monday": ["11:30-13:00"] })).await;
+        cluster.register(CAT, json!({})).await;
+        let past = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_sub(9.days());
+        for (more, reason) in [
+            (json!({}), "the longest time that all share is 30 minutes, and 60 were asked for"),
+            (json!({ "attendees": [CAT] }), "somebody is never free"),
+            (json!({ "from": past, "to": past.saturating_add(6.days()) }), "somebody is never free"),
+        ] {
+            let meeting = meet(cluster, more.clone()).await;
+            let done = settled(cluster, &meeting, &["no_common_time", "invited", "failed"]).await;
+            assert_eq!(states(&done), ["queued", "running", "no_common_time"], "{more}");
+            assert!(text(&done, "reason").contains(reason), "{more}: {done}");
+            assert_eq!((&done["start"], &done["history"][2]["reason"]), (&Value::Null, &done["reason"]));
+        }
+    }
+
+    async fn optional_attendees_are_minded_when_it_suits(cluster) {
+        early_birds(cluster, &[ANA, BEN]).await;
+        cluster.register(CAT, json!({ "monday": [11] })).await;
+        cluster.register("dan@example.com", json!({})).await;
+        let optional = |email: &str| json!({ "email": email, "attendance": "optional" });
+        for (others, begin) in [
+            (json!([BEN]), "Mon 09:00"),
+            (json!([BEN, optional(CAT)]), "Mon 11:00"),
+            (json!([BEN, optional("dan@example.com")]), "Mon 10:00"),
+        ] {
+            let meeting = invited(cluster, json!({ "attendees": others })).await;
+            assert_eq!(begins(&meeting), begin, "{others}");
+        }
+        // nobody must be there: then nobody's time counts, and still no time is made up
+        let nobody = meet(cluster, json!({ "attendees": [optional(ANA), optional("dan@example.com")] })).await;
+        settled(cluster, &nobody, &["no_common_time"]).await;
+    }
+
+    async fn what_a_meeting_holds_is_offered_to_nobody_until_it_is_called_off(cluster) {
+        early_birds(cluster, &[ANA, BEN]).await;
+        let (day, typical) = (monday(), format!("/api/availability?attendee={ANA}&attendee={BEN}"));
+        let before = cluster.get(&typical).await.expect(200).json;
+        assert_eq!(offered(cluster, day, day).await, "Mon 09:00");
+        let first = invited(cluster, json!({})).await;
+        assert_eq!((begins(&first), offered(cluster, day, day).await), ("Mon 09:00".to_owned(), "Mon 10:00".to_owned()));
+        let second = invited(cluster, json!({ "duration_minutes": 120 })).await;
+        assert_eq!(begins(&second), "Mon 10:00");
+        let full = meet(cluster, json!({ "duration_minutes": 15 })).await;
+        settled(cluster, &full, &["no_common_time"]).await;
+        assert_eq!(offered(cluster, day, day.saturating_add(1.day())).await, "Tue 09:00");
+        assert_eq!(cluster.get(&typical).await.expect(200).json["common"], before["common"], "a typical week knows no dates");
+        cluster.delete(&path(&first)).await.expect(204);
+        assert_eq!(offered(cluster, day, day).await, "Mon 09:00");
+        let again = cluster.patch(&path(&full), json!({})).await.expect(200).json;
+        assert_eq!(begins(&settled(cluster, &again, &["invited"]).await), "Mon 09:00");
+    }
+
+    async fn meetings_that_race_for_one_hour_never_both_get_it(cluster) {
+        cluster.register(ANA, json!({ "monday": [9, 10] })).await;
+        for number in 0..4 {
+            cluster.register(&format!("u{number}@example.com"), json!({ "monday": [9, 10] })).await;
+        }
+        let bodies: Vec<Value> = (0..4).map(|number| wish(json!({ "attendees": [format!("u{number}@example.com")] }))).collect();
+        let asked = futures_util::future::join_all(bodies.into_iter().map(|body| cluster.post(MEETINGS, body))).await;
+        let mut ends = Vec::new();
+        for meeting in asked {
+            let done = settled(cluster, &meeting.expect(202).json, &["invited", "no_common_time", "failed"]).await;
+            ends.push(format!("{} {}", text(&done, "status"), begins(&done)));
+        }
+        ends.sort();
+        assert_eq!(ends, ["invited Mon 09:00", "invited Mon 10:00", "no_common_time never", "no_common_time never"]);
+    }
+
+    async fn times_are_right_on_both_sides_of_a_change_of_clocks(cluster) {
+        let year = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year() + 1;
+        let sunday = Date::new(year, 3, 1).and_then(|march| march.nth_weekday_of_month(-1, Weekday::Sunday)).expect("a day");
+        cluster.register_in(ANA, "Europe/Paris", json!({ "saturday": [9], "sunday": ["01:30-03:30"], "monday": [9] })).await;
+        cluster.register_in(BEN, "Asia/Tokyo", json!({ "saturday": ["00:00-24:00"], "sunday": ["00:00-24:00"], "monday": ["00:00-24:00"] })).await;
+        let window = |days: i64| {
+            let day = sunday.saturating_add(days.days());
+            json!({ "from": day, "to": day })
+        };
+        for (days, begin) in [(-1, "09:00:00+01:00"), (0, "01:30:00+01:00"), (1, "09:00:00+02:00")] {
+            let meeting = invited(cluster, window(days)).await;
+            assert_eq!(text(&meeting, "start"), format!("{}T{begin}", sunday.saturating_add(days.days())));
+        }
+    }
+
+    async fn meetings_are_listed_by_attendee_page_by_page(cluster) {
+        early_birds(cluster, &[ANA, BEN, "c+t@example.com"]).await;
+        let mut made = Vec::new();
+        for number in 0..5 {
+            let with = if number % 2 == 0 { BEN } else { "c+t@example.com" };
+            made.push(meet(cluster, json!({ "attendees": [with], "title": format!("No {number}") })).await);
+        }
+        let titles = |meetings: &Value| -> Vec<String> {
+            meetings["meetings"].as_array().expect("a list").iter().map(|one| text(one, "title").to_owned()).collect()
+        };
+        for (query, expected) in [
+            ("limit=2", &["No 0", "No 1", "No 2", "No 3", "No 4"][..]),
+            ("limit=2&attendee=ANA@example.com", &["No 0", "No 1", "No 2", "No 3", "No 4"]),
+            ("limit=1&attendee=ben%40example.com", &["No 0", "No 2", "No 4"]),
+            ("limit=1&attendee=c%2Bt@example.com", &["No 1", "No 3"]),
+            ("attendee=nobody@example.com", &[]),
+        ] {
+            let (mut next, mut seen) = (Some(format!("{MEETINGS}?{query}")), Vec::new());
+            while let Some(page) = next {
+                let reply = cluster.get(&page).await.expect(200);
+                assert!(seen.len() < 6, "the pages come to an end");
+                seen.extend(titles(&reply.json));
+                next = next_page(&reply);
+            }
+            assert_eq!(seen, expected, "{query}");
+        }
+        for (query, place) in [("limit=0", "#/limit"), ("limit=x", "#/limit"), ("cursor=x", "#/cursor"), ("attendee=x", "#/attendee"), ("who=x", "#/who")] {
+            let reply = cluster.get(&format!("{MEETINGS}?{query}")).await;
+            reply.expect_problem("422 validation", MEETINGS, query);
+            assert_eq!(reply.pointers(), [place]);
+        }
+        for (id, kind) in [("01980000-0000-7000-8000-000000000000", "404 unknown-meeting"), ("x", "404 not-found"), ("%00", "404 not-found")] {
+            let path = format!("{MEETINGS}/{id}");
+            for reply in [cluster.get(&path).await, cluster.patch(&path, json!({})).await, cluster.delete(&path).await] {
+                reply.expect_problem(kind, &path, id);
+            }
+        }
+    }
+}

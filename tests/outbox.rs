@@ -1,0 +1,86 @@
+//! The outbox over two replicas of user: every fact is published, in the order of its versions, whoever dies.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
+use w2meet::platform::event::Event;
+use w2meet::platform::queue::Heard;
+
+use crate::support::cluster::Space;
+use crate::support::jobs::Names;
+use crate::support::replicas::user_env;
+use crate::support::{Node, eventually};
+
+const REDIS: &str = "redis://127.0.0.1:9";
+const USERS: usize = 20;
+const CHANGES: i64 = 3;
+
+/// What was heard: for each user the versions in the order in which they came first, and every event's id.
+#[derive(Default)]
+struct Ears {
+    ids: HashSet<String>,
+    versions: BTreeMap<String, Vec<i64>>,
+}
+
+impl Ears {
+    fn listen(&mut self, events: &mut Receiver<Heard>) {
+        while let Ok(heard) = events.try_recv() {
+            let Heard::Event { body, .. } = heard else { continue };
+            let event: Event = serde_json::from_slice(&body).expect("a CloudEvent");
+            if event.name().starts_with("user.") && self.ids.insert(event.id) {
+                let email = event.data["email"].as_str().expect("an address").to_owned();
+                self.versions.entry(email).or_default().push(event.data["version"].as_i64().expect("a version"));
+            }
+        }
+    }
+}
+
+fn env(space: &Space, database: &str, names: &Names) -> Vec<(String, String)> {
+    let mut env = user_env(space, database, REDIS);
+    env.extend(names.env());
+    env
+}
+
+/// Makes users and changes them, half of them at each replica; returns how far each one came, as acknowledged.
+async fn write(nodes: &[Node], changes: i64) -> HashMap<String, i64> {
+    let mut acknowledged = HashMap::new();
+    for n in 0..USERS {
+        let email = format!("u{n}@example.com");
+        let client = nodes[n % nodes.len()].client("user");
+        let body = json!({ "email": email, "name": "Somebody" });
+        client.post("/users", body).await.expect(201);
+        for change in 0..changes {
+            client.patch(&format!("/users/{email}"), json!({ "name": format!("Name {change}") })).await.expect(200);
+        }
+        acknowledged.insert(email, 1 + changes);
+    }
+    acknowledged
+}
+
+#[actix_web::test]
+async fn every_fact_is_published_in_order_though_a_replica_is_killed() {
+    let Some(names) = Names::shared() else { return };
+    let mut space = Space::new();
+    let database = space.schema().await;
+    let env = env(&space, &database, &names);
+    let nodes = [Node::start("user", &env), Node::start("user", &env)];
+    let ears = names.start().await;
+    let mut events = ears.subscribe();
+    eventually("we listen", async || matches!(events.try_recv(), Ok(Heard::Gap)).then_some(())).await;
+    let expected = write(&nodes, CHANGES).await;
+    // with what it had in hand
+    nodes[0].signal("KILL");
+    let mut heard = Ears::default();
+    let all: Value = json!(
+        expected
+            .iter()
+            .map(|(email, last)| (email.clone(), (1..=*last).collect::<Vec<_>>()))
+            .collect::<BTreeMap<_, _>>()
+    );
+    eventually("every version of every user was published, in order", async || {
+        heard.listen(&mut events);
+        (json!(heard.versions) == all).then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,144 @@
+//! Saying whether one comes: by the API, and by the link in the letter, which opens a page.
+
+use awc::http::Method;
+use serde_json::{Value, json};
+
+use crate::both_shapes;
+use crate::support::meeting::{ANA, BEN, CAT, early_birds, invited, meet, monday, path, settled, text, told};
+use crate::support::{Cluster, Reply};
+
+const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
+
+async fn say(cluster: &Cluster, meeting: &Value, email: &str, participation: &str) -> Reply {
+    cluster
+        .post(&format!("{}/participation", path(meeting)), json!({ "email": email, "participation": participation }))
+        .await
+}
+
+async fn said(cluster: &Cluster, meeting: &Value, email: &str) -> String {
+    let meeting = cluster.get(&path(meeting)).await.expect(200).json;
+    let mut all = meeting["attendees"].as_array().into_iter().flatten();
+    all.find(|one| one["email"] == email).map(|one| text(one, "participation").to_owned()).expect("an attendee")
+}
+
+/// The value of a parameter of a link, as it stands there.
+fn parameter<'a>(link: &'a str, name: &str) -> &'a str {
+    let query = link.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).expect("a parameter")
+}
+
+both_shapes! {
+    async fn an_answer_is_noted_and_no_frees_the_time(cluster) {
+        early_birds(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = invited(cluster, json!({})).await;
+        for answer in ["tentative", "accepted", "declined", "declined"] {
+            let noted = say(cluster, &meeting, "Ben@Example.com", answer).await.expect(200);
+            assert_eq!(noted.json["attendees"][1]["participation"], answer);
+            assert_eq!((text(&noted.json, "status"), &noted.json["start"]), ("invited", &meeting["start"]));
+        }
+        // Ben's time is free again; Ana's is not
+        let other = invited(cluster, json!({ "organizer": CAT, "attendees": [BEN] })).await;
+        assert_eq!(other["start"], meeting["start"]);
+        let back = say(cluster, &meeting, BEN, "accepted").await;
+        back.expect_problem("409 slot-taken", &format!("{}/participation", path(&meeting)), "Ben is elsewhere");
+        assert_eq!(said(cluster, &meeting, BEN).await, "declined");
+        cluster.delete(&path(&other)).await.expect(204);
+        say(cluster, &meeting, BEN, "accepted").await.expect(200);
+        assert_eq!(said(cluster, &meeting, BEN).await, "accepted");
+    }
+
+    async fn answers_that_are_none_are_refused(cluster) {
+        early_birds(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = meet(cluster, json!({})).await;
+        let path = format!("{}/participation", path(&meeting));
+        for (body, place) in [
+            (json!({ "email": BEN }), "#/participation"),
+            (json!({ "email": BEN, "participation": "needs_action" }), "#/participation"),
+            (json!({ "email": BEN, "participation": true }), "#/participation"),
+            (json!({ "participation": "accepted" }), "#/email"),
+            (json!({ "email": "x", "participation": "accepted" }), "#/email"),
+            (json!({ "email": BEN, "participation": "accepted", "x": 1 }), "#/x"),
+        ] {
+            let reply = cluster.post(&path, body.clone()).await;
+            reply.expect_problem("422 validation", &path, &body.to_string());
+            assert_eq!(reply.pointers(), [place], "{body}");
+        }
+        let stranger = cluster.post(&path, json!({ "email": CAT, "participation": "accepted" })).await;
+        stranger.expect_problem("404 not-found", &path, "who was not asked");
+        let plain = cluster.send(Method::POST, &path, &[("content-type", "text/plain")], Some(b"{}".to_vec())).await;
+        plain.expect_problem("415 unsupported-media", &path, "text/plain");
+        let nowhere = "/api/meetings/01980000-0000-7000-8000-000000000000/participation";
+        let reply = cluster.post(nowhere, json!({ "email": BEN, "participation": "accepted" })).await;
+        reply.expect_problem("404 unknown-meeting", nowhere, "no such meeting");
+    }
+
+    async fn the_link_in_a_letter_opens_a_page_and_the_page_answers(cluster) {
+        let odd = "o'ben+x@example.com";
+        early_birds(cluster, &[ANA, odd]).await;
+        let title = r#"<script>alert("1")</script> & 'more'"#;
+        let meeting = invited(cluster, json!({ "attendees": [odd], "title": title })).await;
+        let letters = told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 o'ben+x"]).await;
+        for (line, answer, label) in [("Yes", "accepted", "I come"), ("Maybe", "tentative", "Maybe"), ("No", "declined", "I do not come")] {
+            let link = letters[1].link(line);
+            assert_eq!(parameter(&link, "answer"), answer);
+            let before = cluster.get(&path(&meeting)).await.expect(200).json;
+            let page = cluster.get(&link).await.expect(200);
+            assert_eq!(cluster.get(&path(&meeting)).await.expect(200).json, before, "mail scanners open links");
+            assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+            let policy = page.header("content-security-policy").unwrap_or_default();
+            assert!(policy.contains("default-src 'none'") && !policy.contains("script-src"), "{policy}");
+            assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+            assert_eq!((page.header("referrer-policy"), page.header("cache-control")), (Some("no-referrer"), Some("no-store")));
+            assert!(!page.text.contains("<script") && page.text.contains("&lt;script&gt;alert(&quot;1&quot;)"), "{}", page.text);
+            assert_eq!(page.text.matches("<button name=\"participation\"").count(), 3, "{}", page.text);
+            let ready = format!("<button name=\"participation\" value=\"{answer}\" class=\"ready\" autofocus>{label}</button>");
+            assert!(page.text.contains(&ready), "{ready}: {}", page.text);
+            for usable in ["<html lang=\"en\">", "width=device-width", "<h1>", "<form method=\"post\">", ":focus-visible"] {
+                assert!(page.text.contains(usable), "{usable}");
+            }
+            let form = format!("email={}&key={}&participation={answer}", parameter(&link, "email"), parameter(&link, "key"));
+            let noted = cluster.send(Method::POST, &link, &FORM, Some(form.into_bytes())).await.expect(200);
+            assert!(noted.text.contains("role=\"status\"") && noted.text.contains("noted"), "{}", noted.text);
+            assert!(noted.text.contains(&format!("value=\"{answer}\" aria-pressed=\"true\"")), "{}", noted.text);
+            assert_eq!(said(cluster, &meeting, odd).await, answer);
+        }
+        let plain = letters[1].link("Yes").replace("&answer=accepted", "");
+        let page = cluster.get(&plain).await.expect(200).text;
+        assert!(page.contains("value=\"declined\" aria-pressed=\"true\"") && !page.contains("class=\"ready\""), "{page}");
+        let wrong = cluster.get(&format!("{plain}&answer=perhaps")).await.expect(422);
+        assert_eq!(wrong.pointers(), ["#/answer"]);
+    }
+
+    async fn only_ones_own_link_answers(cluster) {
+        early_birds(cluster, &[ANA, BEN]).await;
+        let meeting = invited(cluster, json!({})).await;
+        let other = invited(cluster, json!({})).await;
+        let letters = told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let elsewhere = told(cluster, &other, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let key = |link: String| parameter(&link, "key").to_owned();
+        let (anas, right, others) = (key(letters[0].link("Yes")), key(letters[1].link("Yes")), key(elsewhere[1].link("Yes")));
+        let path = format!("{}/participation", path(&meeting));
+        for key in [Some(anas), Some(others), Some(right[1..].to_owned()), Some(format!("{right}A")), Some("%C3%A9".to_owned()), Some(String::new()), None] {
+            let key = key.map_or_else(String::new, |key| format!("&key={key}"));
+            let page = cluster.get(&format!("{path}?email={BEN}{key}")).await;
+            page.expect_problem("401 unauthorized", &path, &key);
+            let form = format!("email={BEN}&participation=declined{key}");
+            let sent = cluster.send(Method::POST, &path, &FORM, Some(form.into_bytes())).await;
+            sent.expect_problem("401 unauthorized", &path, &key);
+        }
+        assert_eq!(said(cluster, &meeting, BEN).await, "needs_action");
+        let by_program = json!({ "email": BEN, "participation": "declined", "key": "wrong" });
+        cluster.post(&path, by_program).await.expect(401);
+        cluster.get(&format!("{path}?email={BEN}&key={right}")).await.expect(200);
+    }
+
+    async fn the_page_says_when_it_is_on_the_meetings_clock(cluster) {
+        early_birds(cluster, &[ANA, BEN]).await;
+        let meeting = meet(cluster, json!({ "time_zone": "Asia/Tokyo" })).await;
+        let meeting = settled(cluster, &meeting, &["invited"]).await;
+        let letters = told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let page = cluster.get(&letters[1].link("Yes")).await.expect(200).text;
+        let when = format!("{}, 18:00 (Asia/Tokyo)", monday().strftime("%A, %-d %B %Y"));
+        assert!(page.contains(&when) && page.contains(BEN), "{when}: {page}");
+    }
+}

@@ -1,0 +1,154 @@
+//! Meetings for tests: who meets, waiting for states, and the letters that nobody sends.
+
+use jiff::ToSpan;
+use jiff::civil::{Date, Weekday};
+use serde_json::{Value, json};
+
+use super::{Cluster, Reply, eventually};
+
+pub const ANA: &str = "ana@example.com";
+pub const BEN: &str = "ben@example.com";
+pub const CAT: &str = "cat@example.com";
+
+/// A Monday that is one to two weeks ahead.
+pub fn monday() -> Date {
+    let later = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(7.days());
+    later.nth_weekday(1, Weekday::Monday).expect("a Monday")
+}
+
+/// Every day from nine to twelve.
+pub fn mornings() -> Value {
+    let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    days.iter().map(|day| ((*day).to_owned(), json!(["09:00-12:00"]))).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// Registers people who can meet every morning, in UTC.
+pub async fn early_birds(cluster: &Cluster, emails: &[&str]) {
+    for email in emails {
+        cluster.register(email, mornings()).await;
+    }
+}
+
+/// What Ana asks for: to meet Ben on that Monday, and what is put over it.
+pub fn wish(more: Value) -> Value {
+    let mut body = json!({ "organizer": ANA, "attendees": [BEN], "from": monday(), "to": monday() });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        match value.is_null() {
+            true => drop(body.as_object_mut().and_then(|body| body.remove(name))),
+            false => body[name] = value.clone(),
+        }
+    }
+    body
+}
+
+/// The text of a member, for paths and comparisons.
+pub fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value[member].as_str().unwrap_or_default()
+}
+
+pub fn path(meeting: &Value) -> String {
+    format!("/api/meetings/{}", text(meeting, "id"))
+}
+
+/// Asks for a meeting, which is accepted.
+pub async fn meet(cluster: &Cluster, more: Value) -> Value {
+    cluster.post("/api/meetings", wish(more)).await.expect(202).json
+}
+
+/// Waits until a meeting is in one of these states, at this version or a later one.
+pub async fn settled(cluster: &Cluster, meeting: &Value, states: &[&str]) -> Value {
+    eventually(&format!("meeting {} is {states:?}", text(meeting, "id")), async || {
+        let now = cluster.get(&path(meeting)).await.expect(200).json;
+        let later = now["version"].as_i64() >= meeting["version"].as_i64();
+        (later && states.contains(&text(&now, "status"))).then_some(now)
+    })
+    .await
+}
+
+/// Asks for a meeting, and waits until its invitations are out.
+pub async fn invited(cluster: &Cluster, more: Value) -> Value {
+    let meeting = meet(cluster, more).await;
+    settled(cluster, &meeting, &["invited"]).await
+}
+
+/// `Mon 09:00` of the hour at which a meeting begins, on its own clock.
+pub fn begins(meeting: &Value) -> String {
+    let start = text(meeting, "start");
+    let civil: Option<jiff::civil::DateTime> = start.get(..19).and_then(|start| start.parse().ok());
+    civil.map_or_else(|| "never".to_owned(), |at| at.strftime("%a %H:%M").to_string())
+}
+
+/// One letter out of the outbox folder.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    pub to: String,
+    pub cancel: bool,
+    pub sequence: i64,
+    /// With soft line breaks undone.
+    pub mail: String,
+    /// Without folds.
+    pub ics: String,
+}
+
+impl Letter {
+    pub fn header(&self, name: &str) -> &str {
+        let head = self.mail.split("\r\n\r\n").next().unwrap_or_default();
+        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).unwrap_or_default()
+    }
+
+    /// The path behind `Yes:`, `Maybe:` or `No:`.
+    pub fn link(&self, answer: &str) -> String {
+        let line = self.mail.lines().find_map(|line| line.strip_prefix(&format!("{answer}:")));
+        let url = line.unwrap_or_else(|| panic!("no {answer} in {}", self.mail)).trim();
+        url[url.find("/api/").expect("a path of the API")..].to_owned()
+    }
+}
+
+/// All letters about a meeting so far.
+pub fn letters(cluster: &Cluster, meeting: &Value) -> Vec<Letter> {
+    let files = std::fs::read_dir(cluster.outbox()).into_iter().flatten().flatten();
+    let paths = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "eml"));
+    let mine = paths.filter(|path| path.to_string_lossy().contains(text(meeting, "id")));
+    let mut letters: Vec<Letter> = mine.map(|path| read(&path)).collect();
+    letters.sort_by(|a, b| (a.sequence, a.cancel, &a.to).cmp(&(b.sequence, b.cancel, &b.to)));
+    letters
+}
+
+fn read(path: &std::path::Path) -> Letter {
+    let mail = std::fs::read_to_string(path).expect("a letter").replace("=\r\n", "").replace("=3D", "=");
+    let ics = std::fs::read_to_string(path.with_extension("ics")).expect("its calendar object").replace("\r\n ", "");
+    let sequence = ics.lines().find_map(|line| line.strip_prefix("SEQUENCE:")?.parse().ok());
+    let mut letter = Letter {
+        to: String::new(),
+        cancel: ics.contains("METHOD:CANCEL"),
+        sequence: sequence.expect("a sequence"),
+        mail,
+        ics,
+    };
+    letter.to =
+        letter.header("to").rsplit_once('<').map_or(letter.header("to"), |(_, it)| it).trim_end_matches('>').to_owned();
+    letter
+}
+
+/// Waits until these letters and no others are there: `REQUEST 0 ana`, in the order of revisions.
+pub async fn told(cluster: &Cluster, meeting: &Value, expected: &[&str]) -> Vec<Letter> {
+    let shown = |letter: &Letter| {
+        let name = letter.to.split('@').next().unwrap_or_default();
+        format!("{} {} {name}", if letter.cancel { "CANCEL" } else { "REQUEST" }, letter.sequence)
+    };
+    eventually(&format!("the letters are {expected:?}"), async || {
+        let letters = letters(cluster, meeting);
+        let all: Vec<String> = letters.iter().map(shown).collect();
+        assert!(all.len() <= expected.len(), "{all:?} are more than {expected:?}");
+        (all == expected).then_some(letters)
+    })
+    .await
+}
+
+/// The next page, as the `Link` header has it.
+pub fn next_page(reply: &Reply) -> Option<String> {
+    let (path, rel) = reply.header("link")?.split_once(">; ")?;
+    assert_eq!(rel, "rel=\"next\"");
+    Some(path.trim_start_matches('<').to_owned())
+}
