@@ -31,7 +31,8 @@ LABEL org.opencontainers.image.title="w2meet" \
 COPY --from=build /src/target/release/w2meet /usr/local/bin/w2meet
 
 # A number, not a name: orchestrators can then verify that it is not root.
-RUN install --directory --owner=10001 --group=10001 --mode=0750 /data
+# /outbox: invitations, while no mail server is configured.
+RUN install --directory --owner=10001 --group=10001 --mode=0750 /data /outbox
 USER 10001:10001
 VOLUME /data
 
