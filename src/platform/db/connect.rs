@@ -19,9 +19,10 @@ use tokio::runtime::Handle;
 use super::{CHECKOUT, Engine, Lite};
 use crate::config::Settings;
 
-/// `busy_timeout` first: setting WAL may itself find the file locked. FULL: an answered write outlives a power cut.
+/// `busy_timeout` first: setting WAL may itself find the file locked; below a second, so that whoever waits for somebody else's
+/// lock still gets an answer. FULL: an answered write outlives a power cut.
 const PRAGMAS: &str =
-    "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;";
+    "PRAGMA busy_timeout=800; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;";
 /// Readers beside the one writer, so that a slow read holds up no other.
 const SQLITE_READERS: usize = 8;
 /// The lock that lets one replica migrate while the others wait; any number that nothing else in the database uses.

@@ -2,12 +2,14 @@
 //!
 //! Write a query once, in a role's `store.rs`, inside [`read!`] or [`transact!`]; it is compiled for both.
 
+mod blocking;
 mod connect;
 pub mod instant;
 
 use std::time::Duration;
 
 use diesel::SqliteConnection;
+use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use diesel::result::DatabaseErrorKind;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
@@ -20,7 +22,7 @@ use crate::platform::problem::Problem;
 pub use connect::{make_folder, migrate};
 
 /// SQLite, whose calls block, on tokio's blocking threads.
-pub type Lite = SyncConnectionWrapper<SqliteConnection>;
+pub type Lite = SyncConnectionWrapper<SqliteConnection, blocking::Blocking>;
 
 /// How long a request waits for a connection, a new one included.
 const CHECKOUT: Duration = Duration::from_millis(400);
@@ -129,14 +131,41 @@ macro_rules! transact {
                     diesel_async::AsyncConnection::transaction(&mut *held, async |$conn| $body).await
                 }
                 $crate::platform::db::Engine::Sqlite { writer, .. } => {
-                    // the one writer is waited for as long as an answer may take: it is busy, not gone
-                    let mut held = writer.get().await.map_err($crate::platform::db::unavailable)?;
-                    held.immediate_transaction(async |$conn| $body).await
+                    let mut held = $db.turn(writer.get()).await?;
+                    $crate::platform::db::begin(&mut held).await?;
+                    let outcome = (async |$conn: &mut $crate::platform::db::Lite| $body)(&mut held).await;
+                    $crate::platform::db::end(&mut held, outcome).await
                 }
             }
         })
         .await
     };
+}
+
+/// Begins a transaction that writes.
+///
+/// # Errors
+/// A file that somebody else keeps locked.
+pub async fn begin(conn: &mut Lite) -> Result<(), Error> {
+    Ok(conn.spawn_blocking(|conn| AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")).await?)
+}
+
+/// Ends it: what succeeded stays, everything else was never there.
+///
+/// # Errors
+/// The outcome's own, and a commit that fails.
+pub async fn end<T, E: From<Error>>(conn: &mut Lite, outcome: Result<T, E>) -> Result<T, E> {
+    match outcome {
+        Ok(value) => {
+            let committed = conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await;
+            committed.map(|()| value).map_err(|why| Error::from(why).into())
+        }
+        Err(why) => {
+            // a connection that cannot even roll back is not used again: the pool sees its open transaction
+            drop(conn.spawn_blocking(AnsiTransactionManager::rollback_transaction).await);
+            Err(why)
+        }
+    }
 }
 
 /// What a pool gives, soon or not at all.
@@ -178,12 +207,29 @@ impl Db {
         }
     }
 
-    /// Gives up when the answer takes too long.
+    /// Gives up when the answer takes too long. SQLite's statements end by themselves, and one that is given up holds its
+    /// thread until it does: there only the wait for a connection has an end.
     ///
     /// # Errors
     /// [`Error::Unavailable`] then, else what `work` says.
     pub async fn within<T, E: From<Error>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        timeout(self.answer, work).await.unwrap_or_else(|_| Err(unavailable("no answer in time").into()))
+        match self.engine {
+            Engine::Postgres(_) => {
+                timeout(self.answer, work).await.unwrap_or_else(|_| Err(unavailable("no answer in time").into()))
+            }
+            Engine::Sqlite { .. } => work.await,
+        }
+    }
+
+    /// The one writer, waited for as long as an answer may take: it is busy, not gone.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it is not free in time.
+    pub async fn turn<T, E: std::fmt::Display>(&self, held: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
+        match timeout(self.answer, held).await {
+            Ok(held) => held.map_err(unavailable),
+            Err(_) => Err(unavailable("others are writing")),
+        }
     }
 
     /// A reading query whose rows nobody may change until this transaction ends. SQLite's one writer holds everything anyway.
