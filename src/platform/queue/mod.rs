@@ -121,6 +121,14 @@ impl Queue {
         }
     }
 
+    /// Why nothing can be published now, where that is known without trying.
+    pub fn away(&self) -> Option<Unsent> {
+        match self {
+            Queue::Embedded(_) => None,
+            Queue::Rabbit(rabbit) => rabbit.away(),
+        }
+    }
+
     /// A consumer of jobs that holds at most `concurrency` unanswered ones. Its connection lives on the runtime on which
     /// [`Consumer::next`] is called.
     pub fn consume(self: &Arc<Self>, concurrency: u16) -> Consumer {

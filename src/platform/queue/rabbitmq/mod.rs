@@ -55,6 +55,10 @@ impl Rabbit {
         self.publisher.publish(messages).await
     }
 
+    pub(super) fn away(&self) -> Option<Unsent> {
+        self.publisher.away()
+    }
+
     pub(super) async fn run(&self) {
         self.publisher.run(&self.topology).await;
     }

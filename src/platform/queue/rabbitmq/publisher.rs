@@ -82,6 +82,14 @@ impl Publisher {
         }
     }
 
+    /// Why there is no connection, if there is none.
+    pub fn away(&self) -> Option<Unsent> {
+        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Away(why) => Some(Unsent::Away(why.clone())),
+            State::Live(_) => None,
+        }
+    }
+
     /// Keeps the connection; never ends.
     pub async fn run(&self, topology: &Topology) {
         let mut outage = Outage::of("publisher");
