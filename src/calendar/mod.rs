@@ -32,7 +32,7 @@ pub use frame::{Frame, Projector, WindowError, iso_week};
 pub use grid::Grid;
 pub use heat::{common, free_count};
 pub use invitation::{Guest, Invitation, Method, Participation, Person};
-pub use rank::{Ask, Attendee, Choice, Factor, Preference, Slot, suggest};
+pub use rank::{Ask, Attendee, Choice, Factor, Preference, Slot, suggest, who_else_can_come};
 pub use week::{Week, packed};
 pub use week_format::{Days, Format, days, parse as parse_week};
 pub use window::YEARS;

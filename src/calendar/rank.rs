@@ -104,6 +104,24 @@ pub fn suggest(frame: &Frame, attendees: &[Attendee], ask: &Ask) -> Choice {
     }
 }
 
+/// Which of those who come if it suits them can come to a slot that suits all before them: by their places in `optional`, who
+/// stands first is asked first. `required` are the free quarters of those who must come.
+pub fn who_else_can_come(required: &[Grid], optional: &[Grid], duration: usize) -> Vec<usize> {
+    let Some((first, rest)) = required.split_first() else { return (0..optional.len()).collect() };
+    let mut common = first.clone();
+    rest.iter().for_each(|free| common.and(free));
+    let mut come = Vec::new();
+    for (at, free) in optional.iter().enumerate() {
+        let mut with = common.clone();
+        with.and(free);
+        if !with.starts(duration).is_empty() {
+            common = with;
+            come.push(at);
+        }
+    }
+    come
+}
+
 /// The quarters in which every attendee is free.
 fn common(attendees: &[Attendee]) -> Grid {
     let Some((first, rest)) = attendees.split_first() else {
@@ -116,7 +134,7 @@ fn common(attendees: &[Attendee]) -> Grid {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ask, Attendee, Choice, Frame, Grid, Preference, suggest};
+    use super::{Ask, Attendee, Choice, Frame, Grid, Preference, suggest, who_else_can_come};
     use jiff::civil::date;
 
     fn attendee(preference: Preference, free: &[(usize, usize)]) -> Attendee {
@@ -203,5 +221,19 @@ mod tests {
         assert!(chosen(&never, hour(None, None)).slots.is_empty());
         let too_long = Ask { duration: usize::MAX, ..hour(None, None) };
         assert!(chosen(&never[..1], too_long).slots.is_empty());
+    }
+
+    #[test]
+    fn who_comes_if_it_suits_comes_if_it_suits_those_before_them() {
+        let grid = |range: std::ops::Range<usize>| {
+            let mut grid = Grid::empty(96);
+            grid.insert(range);
+            grid
+        };
+        let required = [grid(0..40), grid(20..60)];
+        let optional = [grid(50..96), grid(30..96), grid(0..31), grid(34..38)];
+        assert_eq!(who_else_can_come(&required, &optional, 4), [1, 3]);
+        assert_eq!(who_else_can_come(&required, &optional, 5), [1]);
+        assert_eq!(who_else_can_come(&[], &optional, 4), [0, 1, 2, 3]);
     }
 }
