@@ -1,5 +1,6 @@
 //! From the outbox to the queue: publishes what was committed, at least once, each aggregate's messages in their order.
 
+use std::mem::discriminant;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::schema::{deliveries, idempotency, jobs, outbox};
 use super::store::Store;
 use crate::platform::db::Error;
 use crate::platform::db::instant::{now, stored};
-use crate::platform::queue::{Message, Queue, To};
+use crate::platform::queue::{Message, Queue, To, Unsent};
 use crate::{read, transact};
 
 /// Messages in one go.
@@ -38,18 +39,18 @@ pub async fn publish(store: Store, queue: Arc<Queue>) {
     {
         tracing::warn!(%why, "what the last process had in hand waits some seconds");
     }
-    let mut away = false;
+    let mut said = None;
     loop {
         drop(timeout(TICK, store.bell.notified()).await);
         loop {
             match turn(&store, &queue).await {
                 Ok(Turn::Idle) => break,
-                Ok(Turn::Sent) => away = false,
+                Ok(Turn::Sent) => said = None,
                 Ok(Turn::Stuck(why)) => {
-                    if !away {
-                        tracing::warn!(why, "the queue takes nothing: what is to be published waits in the outbox");
+                    // a broker that is there again, and confirms nothing, is another thing than one that is away
+                    if said.replace(discriminant(&why)) != Some(discriminant(&why)) {
+                        tracing::warn!(%why, "the queue takes nothing: what is to be published waits in the outbox");
                     }
-                    away = true;
                     sleep(PAUSE).await;
                     break;
                 }
@@ -90,10 +91,17 @@ pub async fn forget(store: Store) {
 enum Turn {
     Idle,
     Sent,
-    Stuck(String),
+    Stuck(Unsent),
 }
 
 async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
+    if !store.has_something_to_say().await? {
+        return Ok(Turn::Idle);
+    }
+    // without a connection nothing is taken in hand only to be let go again
+    if let Some(why) = queue.away() {
+        return Ok(Turn::Stuck(why));
+    }
     let rows = store.claim().await?;
     if rows.is_empty() {
         return Ok(Turn::Idle);
@@ -106,7 +114,7 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
         match verdict {
             Ok(()) => sent.push(row),
             Err(why) => {
-                stuck = Some(why.to_string());
+                stuck = Some(why);
                 kept.push(row.id);
             }
         }
@@ -130,12 +138,14 @@ fn message(row: &Row) -> Message {
 }
 
 impl Store {
+    async fn has_something_to_say(&self) -> Result<bool, Error> {
+        let any: Option<String> =
+            read!(self.db, |conn| async { outbox::table.select(outbox::id).first(conn).await.optional() })?;
+        Ok(any.is_some())
+    }
+
     /// Takes the oldest message of each aggregate in hand, so that no other replica publishes it too.
     async fn claim(&self) -> Result<Vec<Row>, Error> {
-        let waiting: i64 = read!(self.db, |conn| outbox::table.count().get_result(conn))?;
-        if waiting == 0 {
-            return Ok(Vec::new());
-        }
         let suffix = if self.db.is_ours_alone() { "" } else { "FOR UPDATE OF o SKIP LOCKED" };
         let query = format!(
             "UPDATE outbox SET claimed_until = $1 WHERE id IN (SELECT o.id FROM outbox o \
@@ -171,8 +181,9 @@ impl Store {
                 let these: Vec<&str> = these.collect();
                 let again: Option<DateTime> =
                     Job::sweep_at(i32::try_from(*sent).unwrap_or(0), &self.limits, now()).map(stored);
-                // one that runs already knows better when it is overdue
-                let open = jobs::table.filter(jobs::id.eq_any(these)).filter(jobs::state.eq(OPEN[0]));
+                // one that was started meanwhile knows better when it is overdue
+                let open = jobs::table.filter(jobs::id.eq_any(these)).filter(jobs::state.eq_any(OPEN));
+                let open = open.filter(jobs::due_at.is_null());
                 diesel::update(open).set((jobs::sent.eq(jobs::sent + 1), jobs::due_at.eq(again))).execute(conn).await?;
             }
             Ok::<(), Error>(())

@@ -1,9 +1,12 @@
 //! What user and the worker tell each other about a job, and the worker's client for it.
 
+use std::time::{Duration, Instant};
+
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::meetings::Period;
@@ -262,7 +265,8 @@ impl Jobs {
         let call = Call::new(Method::POST, format!("/api/callbacks/jobs/{}", order.job_id)).json(done)?;
         let bearer = HeaderValue::from_str(&format!("Bearer {}", order.token)).map_err(Problem::internal)?;
         // to say it twice does no harm: an attempt ends once
-        self.gateway.order(call.header(AUTHORIZATION, bearer).repeatable()).await
+        let call = call.header(AUTHORIZATION, bearer).repeatable();
+        heard(async || self.gateway.order(&call).await).await
     }
 
     /// Reports that it failed.
@@ -270,6 +274,26 @@ impl Jobs {
     /// # Errors
     /// 409 when the job is another attempt's by now; what [`Peer::call`] says.
     pub async fn fail(&self, job: Uuid, failure: &Failure) -> Result<(), Problem> {
-        self.user.order(Call::ask(format!("/internal/jobs/{job}/retry"), failure)?).await
+        let call = Call::ask(format!("/internal/jobs/{job}/retry"), failure)?;
+        heard(async || self.user.order(&call).await).await
+    }
+}
+
+/// How long a report is repeated to somebody who is away: longer than a role takes to be started again.
+const PATIENCE: Duration = Duration::from_secs(20);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Says something until it is heard. What was done is done: without its report it would be done again.
+async fn heard(say: impl AsyncFn() -> Result<(), Problem>) -> Result<(), Problem> {
+    let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        match say().await {
+            Err(problem) if problem.kind.status >= 502 && begin.elapsed() < PATIENCE => {
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            other => return other,
+        }
     }
 }

@@ -111,6 +111,9 @@ impl Store {
                 others = open.count().get_result::<i64>(conn).await?;
                 let refused = deliveries::table.filter(deliveries::meeting_id.eq(meeting.id.to_string()));
                 let refused = refused.filter(deliveries::outcome.eq(Outcome::Refused.name()));
+                // those of earlier revisions are past
+                let since = meeting.history.last().map_or(meeting.created_at, |passed| passed.at);
+                let refused = refused.filter(deliveries::created_at.ge(stored(since)));
                 unreached = refused.filter(deliveries::kind.eq(INVITE)).count().get_result::<i64>(conn).await?;
             }
             if let Some(change) = outcome(&job, &meeting, &done.result, others, unreached, now) {

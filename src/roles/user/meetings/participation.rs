@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::handlers::{find, id_in_path};
 use super::model::Meeting;
-use crate::calendar::Fault;
+use crate::calendar::{Fault, Zone};
 use crate::platform::db::instant::now;
 use crate::platform::email::Email;
 use crate::platform::extract::{Fields, JsonBody, email, parsed, unread};
 use crate::platform::problem::{Problem, UNAUTHORIZED};
-use crate::roles::user::api::meetings::Participation;
+use crate::roles::user::api::meetings::{Participation, Status};
 use crate::roles::user::jobs::order::answer_key;
 use crate::roles::user::jobs::store::same;
 use crate::roles::user::store::Store;
@@ -44,11 +44,19 @@ pub async fn answer(req: HttpRequest, store: Data<Store>, body: Payload) -> Answ
         }
         meeting.answered(&who, says, now())
     };
-    let meeting = store.change_meeting(id_in_path(&req)?, answered).await.map_err(|stop| store.problem(stop))?;
-    Ok(match by_form {
-        true => page(&meeting, &who, key.as_deref().unwrap_or_default(), &Said::Now),
-        false => HttpResponse::Ok().json(meeting.public()),
-    })
+    let id = id_in_path(&req)?;
+    let changed = store.change_meeting(id, answered).await.map_err(|stop| store.problem(stop));
+    if !by_form {
+        return changed.map(|meeting| HttpResponse::Ok().json(meeting.public()));
+    }
+    let key = key.as_deref().unwrap_or_default();
+    match changed {
+        Ok(meeting) => page(&store, &meeting, &who, key, &Said::Now).await,
+        Err(problem) if problem.status().is_client_error() && problem.kind != UNAUTHORIZED => {
+            page(&store, &find(&req, &store).await?, &who, key, &Said::Refused(problem)).await
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 /// `GET /meetings/{id}/participation?email=&key=&answer=`: the page behind the link, with one answer made ready. It changes
@@ -62,7 +70,7 @@ pub async fn ask(req: HttpRequest, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
     check_key(store.secret.get().map(String::as_str).unwrap_or_default(), &meeting, &who, key.as_deref())?;
     let said = ready.map_or(Said::Nothing, Said::Almost);
-    Ok(page(&meeting, &who, key.as_deref().unwrap_or_default(), &said))
+    page(&store, &meeting, &who, key.as_deref().unwrap_or_default(), &said).await
 }
 
 fn participation(value: &Value) -> Result<Participation, Vec<Fault>> {
@@ -79,6 +87,8 @@ enum Said {
     /// Opened the link of this answer.
     Almost(Participation),
     Now,
+    /// Answered what cannot be.
+    Refused(Problem),
 }
 
 fn check_key(secret: &str, meeting: &Meeting, who: &Email, key: Option<&str>) -> Result<(), Problem> {
@@ -89,7 +99,12 @@ fn check_key(secret: &str, meeting: &Meeting, who: &Email, key: Option<&str>) ->
     }
 }
 
-fn page(meeting: &Meeting, who: &Email, key: &str, said: &Said) -> HttpResponse {
+async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, said: &Said) -> Answer {
+    let people = store.people(std::slice::from_ref(who)).await.map_err(|why| store.unread(&why))?;
+    // on the clock of whoever reads it, as their letter said
+    let theirs = people.get(who.as_str()).and_then(|(_, _, zone)| Zone::parse(zone).ok());
+    let zone = theirs.unwrap_or_else(|| meeting.time_zone.clone());
+    let is_off = meeting.status == Status::Cancelled;
     let mine = meeting.attendees.iter().find(|one| one.email == *who).map(|one| one.participation);
     let button = |(name, says): &(&str, Participation)| {
         let (label, current) = (
@@ -107,12 +122,18 @@ fn page(meeting: &Meeting, who: &Email, key: &str, said: &Said) -> HttpResponse 
         );
         format!("<button name=\"participation\" value=\"{name}\"{current}>{label}</button>")
     };
-    let clock = |at| meeting.time_zone.words_at(at);
-    let when = meeting.period.map_or_else(
-        || "A time is still being looked for.".to_owned(),
-        |period| format!("{} ({})", clock(period.start), meeting.time_zone.name()),
-    );
+    let when = match (is_off, meeting.period.filter(|_| meeting.status.holds())) {
+        (true, _) => "This meeting is called off.".to_owned(),
+        (false, Some(period)) => format!("{} ({})", zone.words_at(period.start), zone.name()),
+        (false, None) => "There is no time for it yet.".to_owned(),
+    };
+    let refused = match said {
+        Said::Refused(problem) => format!("<p role=\"alert\">That was not possible: {}.</p>", escaped(&problem.detail)),
+        _ => String::new(),
+    };
     let note = match (said, mine) {
+        _ if is_off => "<p>There is nothing to answer any more.</p>",
+        (Said::Refused(_), _) => refused.as_str(),
         (Said::Now, _) => "<p role=\"status\">Thank you, your answer is noted. You can change it here.</p>",
         (Said::Almost(_), _) => "<p>Press the marked button to send this answer.</p>",
         (Said::Nothing, Some(Participation::NeedsAction) | None) => "<p>Can you come?</p>",
@@ -126,9 +147,9 @@ fn page(meeting: &Meeting, who: &Email, key: &str, said: &Said) -> HttpResponse 
         note = note,
         email = escaped(who.as_str()),
         key = escaped(key),
-        buttons = ANSWERS.iter().map(button).collect::<String>(),
+        buttons = ANSWERS.iter().filter(|_| !is_off).map(button).collect::<String>(),
     );
-    HttpResponse::Ok()
+    Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((
             "Content-Security-Policy",
@@ -136,7 +157,7 @@ fn page(meeting: &Meeting, who: &Email, key: &str, said: &Said) -> HttpResponse 
         ))
         .insert_header(("Referrer-Policy", "no-referrer"))
         .insert_header(("Cache-Control", "no-store"))
-        .body(body)
+        .body(body))
 }
 
 /// As HTML text, inside an attribute or out.

@@ -165,14 +165,18 @@ macro_rules! put_meeting {
                 }
             };
             if let Some(others) = &rows.attendees {
-                diesel::delete(attendees::table.filter(attendees::meeting_id.eq(&id))).execute($conn).await?;
+                if before.is_some() {
+                    diesel::delete(attendees::table.filter(attendees::meeting_id.eq(&id))).execute($conn).await?;
+                }
                 for row in others {
                     diesel::insert_into(attendees::table).values(row).execute($conn).await?;
                 }
             }
             if let Some(held) = &rows.busy {
                 let mine = busy::table.filter(busy::meeting_id.eq(&id));
-                diesel::delete(mine.filter(busy::email.ne_all(&held.stays))).execute($conn).await?;
+                if before.is_some() {
+                    diesel::delete(mine.filter(busy::email.ne_all(&held.stays))).execute($conn).await?;
+                }
                 $crate::roles::user::meetings::rows::hold_time!($store.db, $conn, &held.new);
             }
             if change.overtakes {
