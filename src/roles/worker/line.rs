@@ -113,8 +113,12 @@ async fn attempt(tools: &Tools, order: &Order) -> Result<(), ()> {
     let ms = milliseconds(begin);
     match end {
         Ok(()) => {
-            tracing::info!(%job_id, attempt, ms, "JOB_DONE");
+            tracing::info!(%job_id, attempt, kind = order.work.name(), ms, "JOB_DONE");
             Ok(())
+        }
+        Err(failure) if matches!(failure.verdict, Verdict::Later) => {
+            tracing::debug!(%job_id, attempt, ms, why = failure.error, "put back for a moment");
+            report(tools, job_id, &failure).await
         }
         Err(failure) => {
             tracing::warn!(%job_id, attempt, ms, error = failure.error, "JOB_ERROR");

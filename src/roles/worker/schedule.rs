@@ -2,8 +2,10 @@
 
 use super::line::is_over;
 use super::tools::{End, Tools};
+use crate::calendar::{Grid, who_else_can_come};
+use crate::platform::email::Email;
 use crate::platform::problem::{Problem, SLOT_TAKEN, UNKNOWN_USER, VALIDATION};
-use crate::roles::availability::api::{Detail, Place, Question};
+use crate::roles::availability::api::{Detail, Place, Presence, Question};
 use crate::roles::suggestion::api::Ranking;
 use crate::roles::user::api::jobs::{Done, Failure, Finding, Order, Search, Verdict};
 use crate::roles::user::api::meetings::Period;
@@ -49,6 +51,9 @@ async fn look(tools: &Tools, search: &Search) -> Result<Finding, Problem> {
     if let Some(period) = search.fixed {
         return Ok(Finding::Suggested { period, reason: "the time was given".to_owned() });
     }
+    if search.window.to < search.time_zone.date_at(search.not_before) {
+        return Ok(Finding::NoCommonTime { reason: "the dates lie in the past".to_owned() });
+    }
     let question = Question {
         attendees: [search.required.clone(), search.optional.clone()].concat(),
         time_zone: Some(Place::Zone(search.time_zone.clone())),
@@ -57,20 +62,39 @@ async fn look(tools: &Tools, search: &Search) -> Result<Finding, Problem> {
         not_before: Some(search.not_before),
     };
     let mut detail = tools.times.detail(&question).await?;
-    let mut found = rank(tools, search, &detail).await?;
-    if matches!(found, Finding::NoCommonTime { .. }) && !search.optional.is_empty() && !search.required.is_empty() {
-        // not with everybody: then with those who must be there
-        detail.attendees.retain(|presence| search.required.contains(&presence.email));
-        found = rank(tools, search, &detail).await?;
-    }
-    Ok(found)
+    keep_those_who_can_come(search, &mut detail)?;
+    rank(tools, search, &detail).await
+}
+
+/// Leaves out whom it does not suit, of those who need not be there.
+fn keep_those_who_can_come(search: &Search, detail: &mut Detail) -> Result<(), Problem> {
+    let quarters = detail.frame().map_err(Problem::internal)?.len();
+    let free = |presence: &Presence| {
+        let grid = Grid::from_text(quarters, &presence.free);
+        grid.ok_or_else(|| Problem::internal("a grid that does not fit its frame"))
+    };
+    let is_required = |presence: &&Presence| search.required.contains(&presence.email);
+    let required: Vec<Grid> = detail.attendees.iter().filter(is_required).map(free).collect::<Result<_, _>>()?;
+    let others: Vec<&Presence> = detail.attendees.iter().filter(|one| !is_required(one)).collect();
+    let optional: Vec<Grid> = others.iter().map(|one| free(one)).collect::<Result<_, _>>()?;
+    let duration = usize::try_from(search.duration_minutes / 15).unwrap_or(1);
+    let come = who_else_can_come(&required, &optional, duration);
+    let come: Vec<Email> = come.into_iter().map(|at| others[at].email.clone()).collect();
+    detail.attendees.retain(|one| search.required.contains(&one.email) || come.contains(&one.email));
+    Ok(())
 }
 
 async fn rank(tools: &Tools, search: &Search, detail: &Detail) -> Result<Finding, Problem> {
     let Search { duration_minutes, pick, seed, .. } = *search;
     let answer = tools.suggester.rank(&Ranking { detail, duration_minutes, pick, seed }).await?;
     let Some(best) = answer.suggestions.into_iter().next() else {
-        let reason = answer.empty_reason.map_or_else(|| "no time suits everybody".to_owned(), |why| why.detail);
+        let reason = answer.empty_reason.map_or_else(
+            || "no time suits everybody".to_owned(),
+            |why| {
+                let names: Vec<&str> = why.blocking.iter().take(5).map(Email::as_str).collect();
+                if names.is_empty() { why.detail } else { format!("{}: {}", why.detail, names.join(", ")) }
+            },
+        );
         return Ok(Finding::NoCommonTime { reason });
     };
     let instant = |text: &str| text.parse().map_err(|_| Problem::internal(format!("{text} is no instant")));
