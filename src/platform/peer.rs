@@ -65,7 +65,7 @@ impl Peer {
     /// # Errors
     /// The other role's own problem, unchanged; or 502, 503, 504 naming the role.
     pub async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, Problem> {
-        let (status, body) = self.exchange(call).await?;
+        let (status, body) = self.exchange(&call).await?;
         if !status.is_success() {
             return Err(self.problem(status, &body));
         }
@@ -76,7 +76,7 @@ impl Peer {
     ///
     /// # Errors
     /// As [`Peer::call`].
-    pub async fn order(&self, call: Call) -> Result<(), Problem> {
+    pub async fn order(&self, call: &Call) -> Result<(), Problem> {
         let (status, body) = self.exchange(call).await?;
         if status.is_success() { Ok(()) } else { Err(self.problem(status, &body)) }
     }
@@ -85,8 +85,8 @@ impl Peer {
     ///
     /// # Errors
     /// 502, 503, 504 naming the role.
-    pub async fn exchange(&self, call: Call) -> Result<(StatusCode, Bytes), Problem> {
-        let mut answer = self.send(&call).await?;
+    pub async fn exchange(&self, call: &Call) -> Result<(StatusCode, Bytes), Problem> {
+        let mut answer = self.send(call).await?;
         let said = content_length(answer.headers());
         match answer.body().limit(ANSWER).await {
             Ok(body) if said.is_none_or(|length| length == body.len() as u64) => Ok((answer.status(), body)),
@@ -235,6 +235,8 @@ impl Peer {
         begin: Instant,
     ) -> Result<Answer, (Fate, Problem)> {
         let (callee, ms, method) = (self.0.role, milliseconds(begin), method.as_str());
+        // a query may hold what only its sender may know
+        let path = path.split('?').next().unwrap_or_default();
         let error = match outcome {
             Ok(answer) => {
                 tracing::info!(callee, method, path, status = answer.status().as_u16(), ms, "call answered");

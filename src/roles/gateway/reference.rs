@@ -67,7 +67,7 @@ async fn role_health(role: Data<&'static str>, peers: Data<Peers>) -> HttpRespon
     let Some(peer) = peers.find(role.get_ref()) else {
         return dead();
     };
-    match peer.exchange(Call::get("/health")).await {
+    match peer.exchange(&Call::get("/health")).await {
         Ok((status, body)) => HttpResponse::build(status).content_type("application/json").body(body),
         Err(_) => dead(),
     }
@@ -135,7 +135,7 @@ async fn delete_user(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
     told("path", async {
         let path = format!("/users/{}", email_in_path(&req, 2)?.path_segment());
         let peer = peers.find("user").ok_or_else(|| Problem::internal("no peer"))?;
-        peer.order(Call::new(Method::DELETE, path)).await?;
+        peer.order(&Call::new(Method::DELETE, path)).await?;
         Ok(HttpResponse::NoContent().finish())
     })
     .await
