@@ -60,7 +60,7 @@ enum Command {
     /// See what waits or failed in the background, and try it again.
     Jobs {
         /// Where it runs; by default where this configuration's gateway listens.
-        #[arg(long)]
+        #[arg(long, global = true)]
         url: Option<String>,
         #[command(subcommand)]
         command: client::jobs::Command,

@@ -50,18 +50,30 @@ pub enum Command {
 /// Nobody answering there, or what the answer says.
 pub async fn run(url: &str, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::List { state, limit } => print(&list(url, state.as_deref(), limit).await?),
-        Command::Dead { limit } => print(&list(url, Some("dead"), limit).await?),
+        Command::List { state, limit } => show(url, state.as_deref(), limit).await?,
+        Command::Dead { limit } => show(url, Some("dead"), limit).await?,
         Command::Show { id } => {
             let job = call(Method::GET, &format!("{url}/api/jobs/{id}")).await?;
             println!("{}", serde_json::to_string_pretty(&job)?);
         }
         Command::Retry { id: Some(id), .. } => retry(url, &id.to_string()).await?,
         Command::Retry { id: None, .. } => {
-            for job in list(url, Some("dead"), usize::MAX).await? {
-                retry(url, text(&job, "id")).await?;
+            let dead = list(url, Some("dead"), usize::MAX).await?;
+            for job in &dead {
+                retry(url, text(job, "id")).await?;
             }
+            println!("{} jobs are tried again", dead.len());
         }
+    }
+    Ok(())
+}
+
+/// One more than asked for, to see whether there are more.
+async fn show(url: &str, state: Option<&str>, limit: usize) -> anyhow::Result<()> {
+    let jobs = list(url, state, limit.saturating_add(1)).await?;
+    print(&jobs[..jobs.len().min(limit)]);
+    if jobs.len() > limit {
+        eprintln!("these are the {limit} oldest; there are more: --limit 1000, or --state");
     }
     Ok(())
 }
