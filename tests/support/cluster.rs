@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::jobs::Names;
-use super::servers::free_port;
+use super::servers::{free_port, told};
 use super::{Client, Reply};
 
 /// How the roles are spread.
@@ -43,6 +43,7 @@ pub struct Space {
 /// One process.
 pub struct Node {
     pub roles: String,
+    env: Env,
     child: Mutex<Child>,
     lines: Arc<(Mutex<Vec<String>>, Condvar)>,
 }
@@ -181,7 +182,24 @@ impl Node {
                 lines.1.notify_all();
             });
         }
-        Node { roles: roles.to_owned(), child: Mutex::new(child), lines }
+        Node { roles: roles.to_owned(), env: env.to_vec(), child: Mutex::new(child), lines }
+    }
+
+    /// Starts another with the same settings, ready or not.
+    pub fn again(&self) -> Node {
+        Node::spawn(&self.roles, &self.env)
+    }
+
+    /// [`Node::again`] with other settings.
+    pub fn again_with(&self, more: &[(&str, &str)]) -> Node {
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Node::spawn(&self.roles, &self.env.iter().cloned().chain(more).collect::<Env>())
+    }
+
+    /// A setting that it was started with.
+    pub fn setting(&self, name: &str) -> &str {
+        let mut set = self.env.iter().rev();
+        set.find(|(one, _)| one == name).map(|(_, value)| value.as_str()).expect("it was set")
     }
 
     /// Waits for a log line; fails with everything said so far when it does not come, or the process ends.
@@ -228,6 +246,11 @@ impl Node {
     /// All it has said, as text.
     pub fn said(&self) -> String {
         self.lines.0.lock().expect("no reader panics").join("\n")
+    }
+
+    /// How many of its lines hold this text.
+    pub fn count(&self, text: &str) -> usize {
+        self.lines.0.lock().expect("no reader panics").iter().filter(|line| line.contains(text)).count()
     }
 
     pub fn pid(&self) -> u32 {
@@ -278,9 +301,9 @@ impl Drop for Node {
     }
 }
 
-/// The executable, with none of this process's own settings.
+/// The executable, with none of this process's own settings; `W2MEET_TEST_EXECUTABLE` names another one, such as the shipped.
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_w2meet"));
+    let mut command = Command::new(told("W2MEET_TEST_EXECUTABLE").unwrap_or(env!("CARGO_BIN_EXE_w2meet").to_owned()));
     #[expect(clippy::disallowed_methods, reason = "what the test machine sets must not reach the executable")]
     let own = std::env::vars_os();
     for (name, _) in own {

@@ -105,6 +105,15 @@ impl Names {
         waiting
     }
 
+    /// How many consumers take jobs.
+    pub async fn consumers(&self) -> u32 {
+        let (connection, channel) = self.channel().await;
+        let passive = QueueDeclareArguments::new(&self.queue).passive(true).finish();
+        let (_, _, consumers) = channel.queue_declare(passive).await.expect("it is there").expect("an answer");
+        connection.close().await.expect("closed");
+        consumers
+    }
+
     /// The oldest of the dead jobs.
     pub async fn dead(&self) -> Option<String> {
         let (connection, channel) = self.channel().await;

@@ -4,12 +4,17 @@ pub mod checks;
 pub mod client;
 pub mod cluster;
 pub mod events;
+pub mod evidence;
+pub mod figures;
 pub mod history;
 pub mod jobs;
 pub mod line;
+pub mod load;
 pub mod meeting;
+pub mod plant;
 pub mod rabbit;
 pub mod raw;
+pub mod receiver;
 pub mod refusal;
 pub mod replicas;
 pub mod samples;
@@ -74,14 +79,20 @@ macro_rules! both_shapes {
 }
 
 /// Waits until `check` gives a value; fails with `what` after ten seconds.
-pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, check: impl AsyncFnMut() -> Option<T>) -> T {
+    within(Duration::from_secs(10), what, check).await
+}
+
+/// [`eventually`] with another limit.
+pub async fn within<T>(limit: Duration, what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     let mut tick = tokio::time::interval(Duration::from_millis(20));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         if let Some(value) = check().await {
             return value;
         }
-        assert!(begin.elapsed() < Duration::from_secs(10), "it did not happen within ten seconds: {what}");
+        assert!(begin.elapsed() < limit, "it did not happen within {limit:?}: {what}");
     }
 }

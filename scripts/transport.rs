@@ -1,0 +1,57 @@
+//! The ceiling that jobs are held against: publishes so many messages to the queue and consumes them, and does nothing else.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use w2meet::config::load_from;
+use w2meet::platform::queue::{Message, Queue, To};
+
+/// As many in one go as the relay publishes, and as many in hand as a worker has.
+const BATCH: usize = 256;
+const HANDS: u16 = 8;
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    let count = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10_000);
+    match run(count).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("transport: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "it reads the settings of the queue alone")]
+async fn run(count: usize) -> anyhow::Result<()> {
+    let own = std::env::vars().filter(|(name, _)| name.starts_with("W2MEET_QUEUE__") || name == "W2MEET_DATA_DIR");
+    let queue = Queue::open(&load_from(None, own)?.settings)?;
+    tokio::spawn(Arc::clone(&queue).run());
+    let mut ready = tokio::time::interval(Duration::from_millis(50));
+    while queue.publish(&[message(To::Event("transport.ready".to_owned()))]).await.iter().any(Result::is_err) {
+        ready.tick().await;
+    }
+    let begin = Instant::now();
+    let mut left = count;
+    while left > 0 {
+        let batch: Vec<Message> = (0..left.min(BATCH)).map(|_| message(To::Jobs)).collect();
+        left -= queue.publish(&batch).await.iter().filter(|verdict| verdict.is_ok()).count();
+    }
+    let published = begin.elapsed();
+    let begin = Instant::now();
+    let mut consumer = queue.consume(HANDS);
+    for _ in 0..count {
+        consumer.next().await.done().await;
+    }
+    let rate = |took: Duration| count as f64 / took.as_secs_f64();
+    println!("{:.0} {:.0}", rate(published), rate(begin.elapsed()));
+    consumer.close().await;
+    Ok(())
+}
+
+/// About as large as what says that there is a job.
+fn message(to: To) -> Message {
+    let id = format!("{:016x}", rand::random::<u64>());
+    Message { id, to, case_id: "transport".to_owned(), body: vec![b'x'; 330].into() }
+}

@@ -1,0 +1,68 @@
+//! Workers that stop: in the middle of their jobs, for too long, or because they are told to.
+
+use std::time::{Duration, Instant};
+
+use crate::support::figures::figure;
+use crate::support::load::Load;
+use crate::support::plant::Plant;
+use crate::support::{eventually, within};
+
+const LIMIT: Duration = Duration::from_secs(120);
+/// As many as a worker has hands.
+const HANDS: usize = 8;
+
+/// Meetings whose webhooks hang at the receiver, in the worker's hands.
+async fn with_full_hands(plant: &Plant) -> Load {
+    let load = Load::prepare(&plant.cluster, HANDS, &plant.receiver.url).await;
+    plant.receiver.shut();
+    load.post(&plant.cluster, HANDS).await;
+    eventually("its hands are full", async || (plant.receiver.came() >= HANDS).then_some(())).await;
+    load
+}
+
+#[actix_web::test]
+async fn the_late_report_of_a_worker_that_hung_is_refused() {
+    let settings = [("W2MEET_JOBS__SWEEP_SECONDS", "1"), ("W2MEET_JOBS__ATTEMPT_SECONDS", "2")];
+    let Some(plant) = Plant::open(&settings).await else { return };
+    let load = with_full_hands(&plant).await;
+    plant.signal_workers("STOP");
+    plant.receiver.reopen();
+    plant.hire();
+    let evidence = plant.settle(LIMIT).await;
+    evidence.expect_all(&load.ids());
+    let user = plant.cluster.nodes_of("user")[0];
+    let refused =
+        || user.log().iter().filter(|line| line["status"] == 409 && line["message"] == "request completed").count();
+    let before = refused();
+    plant.workers.borrow()[0].signal("CONT");
+    let late =
+        eventually("its reports come late", async || (refused() >= before + HANDS).then(|| refused() - before)).await;
+    let again = plant.settle(LIMIT).await;
+    again.expect_all(&load.ids());
+    assert_eq!(again.meetings, evidence.meetings, "they changed nothing");
+    let repeated = plant.receiver.came() - again.hooks.len();
+    figure(
+        "a worker hangs with jobs in hand, and goes on after another did them",
+        &format!("{late} late reports refused, one effect each; {repeated} webhooks sent twice under the same id"),
+    );
+}
+
+#[actix_web::test]
+async fn a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand() {
+    let Some(plant) = Plant::open(&[]).await else { return };
+    let load = with_full_hands(&plant).await;
+    plant.signal_workers("TERM");
+    let begin = Instant::now();
+    eventually("it is stopping", async || (plant.said("\"stopping") > 0).then_some(())).await;
+    assert!(plant.workers.borrow()[0].ended().is_none(), "it waits for its jobs");
+    plant.receiver.reopen();
+    let ended = within(Duration::from_secs(26), "it ends", async || plant.workers.borrow()[0].ended()).await;
+    let took = begin.elapsed();
+    assert_eq!(ended.code(), Some(0));
+    plant.hire();
+    let evidence = plant.settle(LIMIT).await;
+    evidence.expect_all(&load.ids());
+    assert_eq!(plant.receiver.came(), evidence.hooks.len(), "nothing was told twice");
+    assert_eq!(plant.number("SELECT max(attempt)::text FROM jobs").await, 1.0, "no attempt was lost");
+    figure("SIGTERM with 8 jobs in hand", &format!("finished them, ended after {took:.1?}, no attempt lost"));
+}

@@ -1,0 +1,13 @@
+//! Nothing that was accepted is lost, whatever is killed: the short version of what `scripts/soak` runs at full size.
+
+mod calm;
+mod checker;
+mod fair;
+mod fencing;
+mod keys;
+mod killed;
+mod lost;
+mod outage;
+mod poison;
+mod race;
+mod rate;

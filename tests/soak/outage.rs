@@ -1,0 +1,41 @@
+//! The broker is away for a while: nobody who asks for a meeting notices, and what has piled up is published when it is back.
+
+use std::time::{Duration, Instant};
+
+use crate::support::figures::{figure, long, size, strict};
+use crate::support::load::Load;
+use crate::support::plant::Plant;
+use crate::support::within;
+
+#[actix_web::test]
+async fn meetings_are_accepted_at_once_while_the_broker_is_away_and_published_when_it_is_back() {
+    let count = size("MEETINGS", 60);
+    let Some(plant) = Plant::open(&[]).await else { return };
+    let load = Load::prepare(&plant.cluster, count, &plant.receiver.url).await;
+    plant.broker.stop();
+    load.post(&plant.cluster, count).await;
+    let (accepted, times) = (load.ids(), load.times());
+    assert_eq!(accepted.len(), count, "all are accepted");
+    let last = plant.select("SELECT max(id) FROM outbox").await.remove(0);
+    let backlog = plant.number("SELECT count(*)::text FROM outbox").await;
+    let broker = std::sync::Arc::clone(&plant.broker);
+    tokio::task::spawn_blocking(move || broker.boot()).await.expect("it runs again");
+    let back = Instant::now();
+    let left = format!("SELECT count(*)::text FROM outbox WHERE id <= '{last}'");
+    within(long(), "the backlog is published", async || (plant.number(&left).await == 0.0).then_some(())).await;
+    let published = back.elapsed();
+    let evidence = plant.settle(long()).await;
+    evidence.expect_all(&accepted);
+    figure("RabbitMQ down: POST /api/meetings", &format!("{count} times 202: {}", times.tell()));
+    figure(
+        "RabbitMQ back",
+        &format!(
+            "{backlog} messages published after {published:.1?}, {count} meetings arranged after {:.1?}",
+            back.elapsed()
+        ),
+    );
+    if strict() {
+        assert!(times.percentile(99.0) <= Duration::from_millis(100), "{}", times.tell());
+        assert!(published <= Duration::from_secs(30), "{published:?}");
+    }
+}
