@@ -212,7 +212,7 @@ both_shapes! {
             let body = json!({ "email": format!("u{number}@example.com"), "name": "U", "availability": week(number) });
             async move { cluster.post("/api/users", body).await.expect(201) }
         });
-        let made: Vec<Reply> = stream::iter(registering).buffer_unordered(50).collect().await;
+        let made: Vec<Reply> = stream::iter(registering).buffer_unordered(8).collect().await;
         assert_eq!(made.len(), 300);
         let emails: Vec<String> = (0..10_000).map(|number| format!("u{}@example.com", number % 300)).collect();
         let ask = async |attendees: &[String], case: &str| {

@@ -219,8 +219,8 @@ both_shapes! {
         let past = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_sub(9.days());
         for (more, reason) in [
             (json!({}), "the longest time that all share is 30 minutes, and 60 were asked for"),
-            (json!({ "attendees": [CAT] }), "somebody is never free"),
-            (json!({ "from": past, "to": past.saturating_add(6.days()) }), "somebody is never free"),
+            (json!({ "attendees": [CAT] }), "somebody is never free in what was searched: cat@example.com"),
+            (json!({ "from": past, "to": past.saturating_add(6.days()) }), "the dates lie in the past"),
         ] {
             let meeting = meet(cluster, more.clone()).await;
             let done = settled(cluster, &meeting, &["no_common_time", "invited", "failed"]).await;
