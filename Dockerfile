@@ -6,10 +6,10 @@ FROM rust:${RUST_VERSION}-slim-bookworm AS build
 WORKDIR /src
 
 # The dependencies, in a layer of their own: it is built again only when one of these files changes.
-# Cargo wants every target that the manifest names to exist, hence benches/ and scripts/bare.rs.
+# Cargo wants every target that the manifest names to exist, hence benches/ and the examples in scripts/.
 COPY Cargo.toml Cargo.lock ./
 COPY benches benches
-COPY scripts/bare.rs scripts/bare.rs
+COPY scripts/bare.rs scripts/transport.rs scripts/
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs \
