@@ -8,6 +8,7 @@ use futures_util::future::join;
 use crate::support::figures::{figure, long, size, strict};
 use crate::support::load::Load;
 use crate::support::plant::Plant;
+use crate::support::servers::say;
 use crate::support::{PrivateRabbit, within};
 
 /// A quorum queue that is younger than this may lose even what it confirmed when its broker is killed.
@@ -35,10 +36,10 @@ async fn well_under_way(plant: &Plant, hooks: usize) {
     within(long(), "the work goes on", async || (plant.receiver.came() >= hooks).then_some(())).await;
 }
 
-/// Waits until no job is open. A quorum queue of RabbitMQ 3.10 that was killed young is sometimes there afterwards and confirms
-/// nothing, to nobody: then it is started once more, as its operator would. Says how often.
+/// Waits until no job is open. A quorum queue of RabbitMQ 3.10 that was killed young sometimes has no leader afterwards, for
+/// good, and confirms nothing to anybody: then it is deleted, as its operator would; w2meet declares it again. Says how often.
 async fn settle_with_help(plant: &Plant) -> usize {
-    let mut restarts = 0;
+    let mut deletions = 0;
     let (open, done) = ("'queued', 'running', 'retryable'", "'succeeded'");
     let count =
         async |states: &str| plant.number(&format!("SELECT count(*)::text FROM jobs WHERE state IN ({states})")).await;
@@ -56,17 +57,17 @@ async fn settle_with_help(plant: &Plant) -> usize {
         })
         .await;
         if settled {
-            return restarts;
+            return deletions;
         }
-        plant.restart_broker(PrivateRabbit::kill).await;
-        restarts += 1;
+        plant.names.delete_queue().await;
+        deletions += 1;
     }
 }
 
 #[actix_web::test]
 async fn no_meeting_is_lost_while_workers_and_the_broker_are_killed() {
     let count = size("MEETINGS", 60);
-    let Some(plant) = Plant::open(&[("W2MEET_JOBS__SWEEP_SECONDS", "3"), ("W2MEET_JOBS__ATTEMPT_SECONDS", "10")]).await
+    let Some(plant) = Plant::open(&[("W2MEET_JOBS__SWEEP_SECONDS", "5"), ("W2MEET_JOBS__ATTEMPT_SECONDS", "10")]).await
     else {
         return;
     };
@@ -84,16 +85,16 @@ async fn no_meeting_is_lost_while_workers_and_the_broker_are_killed() {
         load.post(&plant.cluster, count - count / 2).await;
         well_under_way(&plant, count / 2).await;
         plant.restart_broker(PrivateRabbit::stop).await;
-        let restarts = settle_with_help(&plant).await;
+        let deletions = settle_with_help(&plant).await;
         let evidence = plant.settle(long()).await;
         done.set(true);
-        (evidence, restarts)
+        (evidence, deletions)
     };
-    let ((evidence, restarts), kills) = join(work, kill_workers(&plant, &done)).await;
+    let ((evidence, deletions), kills) = join(work, kill_workers(&plant, &done)).await;
     let accepted = load.ids();
     assert_eq!(accepted.len(), count, "{count} were asked for");
     evidence.expect_all(&accepted);
-    assert!(restarts == 0 || !strict(), "the broker needed help");
+    assert!(deletions == 0 || !strict(), "the broker needed help");
     let (took, hooks) = (begin.elapsed(), evidence.hooks.len());
     let again = plant.receiver.came() - hooks;
     figure(
@@ -106,6 +107,10 @@ async fn no_meeting_is_lost_while_workers_and_the_broker_are_killed() {
 
 #[actix_web::test]
 async fn the_sweeper_saves_what_a_fresh_queue_forgets() {
+    if !strict() {
+        // RabbitMQ 3.10 may lose such a queue for good, which takes minutes to be sure of
+        return say("SKIPPED, a test that scripts/soak runs: a queue just declared, and its broker killed");
+    }
     let count = size("MEETINGS", 40);
     let Some(plant) = Plant::open(&[("W2MEET_JOBS__SWEEP_SECONDS", "2")]).await else { return };
     let load = Load::prepare(&plant.cluster, count, &plant.receiver.url).await;
@@ -120,7 +125,7 @@ async fn the_sweeper_saves_what_a_fresh_queue_forgets() {
     let left = plant.names.waiting().await;
     plant.signal_workers("CONT");
     let begin = Instant::now();
-    let restarts = settle_with_help(&plant).await;
+    let deletions = settle_with_help(&plant).await;
     let evidence = plant.settle(long()).await;
     let accepted = load.ids();
     assert_eq!(accepted.len(), count);
@@ -129,8 +134,8 @@ async fn the_sweeper_saves_what_a_fresh_queue_forgets() {
     figure(
         "a queue just declared, RabbitMQ killed -9 after the 202s",
         &format!(
-            "{count} accepted, 0 lost; of {published} confirmed messages {vanished} vanished; RabbitMQ had to be started again \
-             {restarts} times; all arranged after {:.0?}",
+            "{count} accepted, 0 lost; of {published} confirmed messages {vanished} vanished; its leaderless queue had to be \
+             deleted {deletions} times; all arranged after {:.0?}",
             begin.elapsed()
         ),
     );

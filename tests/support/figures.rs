@@ -16,7 +16,7 @@ pub fn strict() -> bool {
 
 /// How long the whole of a scenario may take.
 pub fn long() -> Duration {
-    Duration::from_secs(if strict() { 1800 } else { 60 })
+    Duration::from_secs(if strict() { 1800 } else { 180 })
 }
 
 /// One line of the table that `scripts/soak` prints.
