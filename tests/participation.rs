@@ -132,6 +132,19 @@ both_shapes! {
         cluster.get(&format!("{path}?email={BEN}&key={right}")).await.expect(200);
     }
 
+    async fn the_key_of_a_link_stands_in_no_log_line(cluster) {
+        early_birds(cluster, &[ANA, BEN]).await;
+        let meeting = invited(cluster, json!({})).await;
+        let letters = told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let link = letters[1].link("Yes");
+        let key = link.split("key=").nth(1).and_then(|rest| rest.split('&').next()).expect("a key").to_owned();
+        cluster.get(&link).await.expect(200);
+        let gateway = cluster.nodes_of("gateway")[0];
+        let of_the_page = |line: &Value| line["path"].as_str().is_some_and(|path| path.ends_with("/participation"));
+        gateway.wait_for("that user has answered", |line| line["message"] == "call answered" && of_the_page(line));
+        assert!(key.len() > 20 && cluster.nodes.iter().all(|node| !node.said().contains(&key)), "{key}");
+    }
+
     async fn the_page_says_when_it_is_on_the_readers_clock(cluster) {
         early_birds(cluster, &[ANA, BEN]).await;
         let meeting = meet(cluster, json!({ "time_zone": "Asia/Tokyo" })).await;
