@@ -7,15 +7,22 @@ use crate::support::load::Load;
 use crate::support::plant::Plant;
 use crate::support::within;
 
+/// Meetings asked for in a second.
+const RATE: usize = 400;
+
 #[actix_web::test]
 async fn meetings_are_accepted_at_once_while_the_broker_is_away_and_published_when_it_is_back() {
     let count = size("MEETINGS", 60);
     let Some(plant) = Plant::open(&[]).await else { return };
     let load = Load::prepare(&plant.cluster, count, &plant.receiver.url).await;
+    // the broker goes away in the middle of work, not before the first of it
+    let before = count / 20;
+    load.post(&plant.cluster, before).await;
     plant.broker.stop();
-    load.post(&plant.cluster, count).await;
-    let (accepted, times) = (load.ids(), load.times());
-    assert_eq!(accepted.len(), count, "all are accepted");
+    // at a rate that this machine can serve: as fast as it can is another question, which `rate` asks
+    load.post_at_rate(&plant.cluster, count, RATE).await;
+    let (accepted, times) = (load.ids(), load.times_after(before));
+    assert_eq!(accepted.len(), before + count, "all are accepted");
     let last = plant.select("SELECT max(id) FROM outbox").await.remove(0);
     let backlog = plant.number("SELECT count(*)::text FROM outbox").await;
     let broker = std::sync::Arc::clone(&plant.broker);
@@ -26,7 +33,7 @@ async fn meetings_are_accepted_at_once_while_the_broker_is_away_and_published_wh
     let published = back.elapsed();
     let evidence = plant.settle(long()).await;
     evidence.expect_all(&accepted);
-    figure("RabbitMQ down: POST /api/meetings", &format!("{count} times 202: {}", times.tell()));
+    figure("RabbitMQ down: POST /api/meetings", &format!("{count} times 202 at {RATE}/s: {}", times.tell()));
     figure(
         "RabbitMQ back",
         &format!(
@@ -35,7 +42,7 @@ async fn meetings_are_accepted_at_once_while_the_broker_is_away_and_published_wh
         ),
     );
     if strict() {
-        assert!(times.percentile(99.0) <= Duration::from_millis(100), "{}", times.tell());
+        assert!(times.percentile(100.0) <= Duration::from_millis(100), "{}", times.tell());
         assert!(published <= Duration::from_secs(30), "{published:?}");
     }
 }

@@ -89,9 +89,9 @@ impl Load {
         self.accepted.borrow().len()
     }
 
-    /// How long the answers took.
-    pub fn times(&self) -> Times {
-        Times::of(self.times.borrow().iter().copied())
+    /// How long the answers took, but for the first so many.
+    pub fn times_after(&self, first: usize) -> Times {
+        Times::of(self.times.borrow().iter().skip(first).copied())
     }
 }
 
