@@ -48,6 +48,21 @@ async fn the_late_report_of_a_worker_that_hung_is_refused() {
 }
 
 #[actix_web::test]
+async fn what_was_done_is_not_done_again_because_its_report_was_not_heard_at_first() {
+    let Some(plant) = Plant::open(&[("W2MEET_LIMITS__CALL_SECONDS", "1")]).await else { return };
+    let load = with_full_hands(&plant).await;
+    let user = plant.cluster.nodes_of("user")[0];
+    user.signal("STOP");
+    plant.receiver.reopen();
+    eventually("a report is not heard", async || (plant.said("call failed") > 0).then_some(())).await;
+    user.signal("CONT");
+    let evidence = plant.settle(LIMIT).await;
+    evidence.expect_all(&load.ids());
+    assert_eq!(plant.receiver.came(), evidence.hooks.len(), "nothing was told twice");
+    assert_eq!(plant.number("SELECT max(attempt)::text FROM jobs").await, 1.0, "nothing was begun again");
+}
+
+#[actix_web::test]
 async fn a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand() {
     let Some(plant) = Plant::open(&[]).await else { return };
     let load = with_full_hands(&plant).await;

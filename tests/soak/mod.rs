@@ -6,6 +6,7 @@ mod fair;
 mod fencing;
 mod keys;
 mod killed;
+mod live;
 mod lost;
 mod outage;
 mod poison;
