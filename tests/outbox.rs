@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use awc::http::Method;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use w2meet::platform::event::Event;
@@ -10,7 +11,7 @@ use w2meet::platform::queue::Heard;
 use crate::support::cluster::Space;
 use crate::support::jobs::Names;
 use crate::support::replicas::user_env;
-use crate::support::{Node, eventually};
+use crate::support::{Cluster, Node, eventually};
 
 const REDIS: &str = "redis://127.0.0.1:9";
 const USERS: usize = 20;
@@ -83,4 +84,28 @@ async fn every_fact_is_published_in_order_though_a_replica_is_killed() {
         (json!(heard.versions) == all).then_some(())
     })
     .await;
+}
+
+#[actix_web::test]
+async fn what_waits_for_a_broker_that_is_away_is_kept_but_not_without_end() {
+    let settings = [("W2MEET_QUEUE__URL", "amqp://127.0.0.1:9"), ("W2MEET_JOBS__BACKLOG", "20")];
+    let cluster = Cluster::split_with(&settings).await;
+    for email in ["ana@example.com", "ben@example.com"] {
+        cluster.register(email, json!({ "monday": [9] })).await;
+    }
+    let ask = async |key: &str| {
+        let body = json!({ "organizer": "ana@example.com", "attendees": ["ben@example.com"] }).to_string();
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        cluster.send(Method::POST, "/api/meetings", &headers, Some(body.into_bytes())).await
+    };
+    let first = ask("first").await.expect(202);
+    let refused = eventually("the outbox is full", async || {
+        let answer = ask(&rand::random::<u64>().to_string()).await;
+        (answer.status != 202).then_some(answer)
+    })
+    .await;
+    refused.expect_problem("503 unavailable", "/api/meetings", "broker");
+    assert_eq!(refused.header("retry-after"), Some("30"));
+    assert_eq!(ask("first").await.expect(202).json, first.json, "what was accepted stays so");
+    cluster.get("/api/users/ana@example.com").await.expect(200);
 }

@@ -60,7 +60,7 @@ section! {
     Queue { url: SecretUrl, name: String, exchange: String }
     Jobs {
         concurrency: u16, max_attempts: i32, retry_seconds: f64, sweep_seconds: f64, attempt_seconds: u64, drain_seconds: u64,
-        keep_days: i32,
+        keep_days: i32, backlog: i64,
     }
     Mail { smtp_url: SecretUrl, from: String, outbox_dir: PathBuf, timeout_seconds: u64 }
     Auth { mode: AuthMode, allow_open_beyond_loopback: bool }
@@ -178,6 +178,9 @@ impl Settings {
         }
         if !(1..=36_500).contains(&self.jobs.keep_days) {
             bail!("jobs.keep_days is {}: it must lie between 1 and 36500", self.jobs.keep_days);
+        }
+        if self.jobs.backlog < 1 {
+            bail!("jobs.backlog is {}: it must be above zero", self.jobs.backlog);
         }
         for (key, seconds) in [("retry_seconds", self.jobs.retry_seconds), ("sweep_seconds", self.jobs.sweep_seconds)] {
             if !(0.001..=86_400.0).contains(&seconds) {

@@ -59,6 +59,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
         limits: settings.jobs.clone(),
         bell: Arc::default(),
         secret: Arc::new(OnceLock::new()),
+        full: Arc::default(),
     };
     let users = Aside::open(&settings, "user", Users::new(store.clone()))?;
     let desk = Desk {
@@ -76,6 +77,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
             tokio::spawn(users.keep());
             tokio::spawn(relay::publish(store.clone(), queue));
             tokio::spawn(relay::wake(store.clone()));
+            tokio::spawn(relay::measure(store.clone()));
             tokio::spawn(relay::forget(store));
             Ok(())
         }),

@@ -2,6 +2,7 @@
 
 use std::mem::discriminant;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -78,6 +79,21 @@ pub async fn wake(store: Store) {
     }
 }
 
+/// Looks how much waits to be published, for as long as the process lives.
+pub async fn measure(store: Store) {
+    loop {
+        if let Ok(full) = store.outbox_is_full().await
+            && store.full.swap(full, Ordering::Relaxed) != full
+        {
+            match full {
+                true => tracing::warn!(backlog = store.limits.backlog, "the outbox is full: meetings are refused"),
+                false => tracing::info!("the outbox has room again"),
+            }
+        }
+        sleep(TICK).await;
+    }
+}
+
 /// Forgets what nobody asks for any more, for as long as the process lives: answers whose keys have run out, old jobs.
 pub async fn forget(store: Store) {
     loop {
@@ -141,6 +157,12 @@ impl Store {
     async fn has_something_to_say(&self) -> Result<bool, Error> {
         let any: Option<String> =
             read!(self.db, |conn| async { outbox::table.select(outbox::id).first(conn).await.optional() })?;
+        Ok(any.is_some())
+    }
+
+    async fn outbox_is_full(&self) -> Result<bool, Error> {
+        let beyond = outbox::table.order(outbox::id.asc()).offset(self.limits.backlog - 1).limit(1).select(outbox::id);
+        let any: Option<String> = read!(self.db, |conn| async { beyond.first(conn).await.optional() })?;
         Ok(any.is_some())
     }
 

@@ -1,5 +1,6 @@
 //! What the stores of this role share: the database, the ways out of a transaction, and the bell that wakes the relay.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use diesel::prelude::*;
@@ -21,6 +22,8 @@ pub struct Store {
     pub bell: Arc<Notify>,
     /// What links in letters are signed with; known once the database is.
     pub secret: Arc<OnceLock<String>>,
+    /// Whether as much waits for the broker as may; see [`Store::has_room`].
+    pub full: Arc<AtomicBool>,
 }
 
 /// Why a transaction was rolled back.
@@ -49,12 +52,23 @@ impl Store {
         }
     }
 
+    /// Refuses what would make work for a broker that has been away for too long already.
+    pub fn has_room(&self) -> Result<(), Stop> {
+        if !AtomicBool::load(&self.full, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let detail = "too much waits for the message broker, which is away; nothing more is accepted until it is back";
+        Err(Stop::Refused(Problem { retry_after: Some(FULL_FOR), ..Problem::unavailable("queue", detail) }))
+    }
+
     /// What a caller of a reading query is told.
     pub fn unread(&self, error: &Error) -> Problem {
         error.problem(self.db.name())
     }
 }
 
+/// Seconds after which it is worth asking again.
+const FULL_FOR: u32 = 30;
 /// How long to wait before the database is asked for the secret again.
 const AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 

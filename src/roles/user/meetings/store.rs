@@ -51,6 +51,7 @@ impl Store {
             if let Some(kept) = kept_answer!(conn, key) {
                 return Ok(kept);
             }
+            self.has_room()?;
             let known = users::table.filter(users::email.eq_any(&emails)).select((users::email, users::time_zone));
             let known: Vec<(String, String)> = known.load(conn).await?;
             let home = home_of(wish, &known)?;
