@@ -1,14 +1,14 @@
 //! The calendar engine beside the naive way: `cargo bench --bench calendar`.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use jiff::ToSpan;
 use jiff::civil::date;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 use std::hint::black_box;
 use std::time::Duration;
 use w2meet::calendar::heat::{free_count, heat_map, intersect};
-use w2meet::calendar::rank::suggest;
-use w2meet::calendar::{Ask, Attendee, Frame, Grid, Preference, Week, Zone};
+use w2meet::calendar::{Ask, Attendance, Attendee, Distinct, Frame, Grid, Preference, Week, Zone, explain, suggest};
 
 const ZONES: [&str; 5] = ["Europe/Paris", "America/New_York", "Asia/Kolkata", "UTC", "Asia/Tokyo"];
 
@@ -75,6 +75,54 @@ fn questions(criterion: &mut Criterion) {
     }
 }
 
+/// The engine alone, from grids to slots or to the reasons why there are none: growth in attendees, and in days.
+fn ranking(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("rank");
+    let sizes = [2, 100, 1_000, 10_000].into_iter().flat_map(|count| [7, 62].map(|days| (count, days)));
+    let days = [1, 14, 31].map(|days| (1_000, days));
+    let all = weeks(10_000);
+    for (count, days) in sizes.chain(days) {
+        let from = date(2026, 3, 25);
+        let paris = Zone::parse(ZONES[0]).unwrap_or_else(|_| Zone::utc());
+        let Ok(frame) = Frame::window(paris, from, from.saturating_add((days - 1).days())) else { continue };
+        group.throughput(Throughput::Elements(count as u64));
+        let id = |name: &str| BenchmarkId::new(format!("{name}/{days} days"), count);
+        let ask = Ask { pick: Some(Preference::Best), duration: 4, step: 1, ..Ask::default() };
+        let plain = attendees(&frame, &all[..count]);
+        group.bench_function(id("all required"), |b| b.iter(|| suggest(&frame, black_box(&plain), &ask)));
+        let opinions = opinions(&frame, &all[..count]);
+        let quorum = Some(count / 2);
+        let asked = Ask { quorum, distinct: Distinct::Day, ..ask.clone() };
+        assert!(!suggest(&frame, &opinions, &asked).slots.is_empty());
+        group.bench_function(id("opinions"), |b| b.iter(|| suggest(&frame, black_box(&opinions), &asked)));
+        // One can never come, and all must: nothing is found, and everything is tried.
+        for (name, mut people, quorum) in [("explained", plain, None), ("opinions explained", opinions, Some(count))] {
+            people[1].free = Grid::empty(frame.len());
+            people[1].if_needed = Grid::default();
+            let all = Ask { quorum, step: 4, ..ask.clone() };
+            let answer = |people: &[Attendee]| (suggest(&frame, people, &all), explain(&frame, people, &all));
+            let (choice, reasons) = answer(&people);
+            assert!(choice.slots.is_empty() && !reasons.relaxations.is_empty());
+            group.bench_function(id(name), |b| b.iter(|| answer(black_box(&people))));
+        }
+    }
+}
+
+/// People with zones, of whom some are optional, some weigh more, and half have an `if_needed`.
+fn opinions(frame: &Frame, weeks: &[Week]) -> Vec<Attendee> {
+    let mut people = attendees(frame, weeks);
+    let hesitant = grids(frame, &weeks.iter().rev().copied().collect::<Vec<_>>());
+    for (index, (one, if_needed)) in people.iter_mut().zip(hesitant).enumerate() {
+        one.zone = Zone::parse(ZONES[index % ZONES.len()]).ok();
+        one.attendance = if index % 3 == 0 { Attendance::Required } else { Attendance::Optional };
+        one.weight = 1 + index as u32 % 9;
+        if index % 2 == 0 {
+            one.if_needed = if_needed;
+        }
+    }
+    people
+}
+
 /// Everybody's week on the frame; zones are parsed for each person, as a request does.
 fn grids(frame: &Frame, weeks: &[Week]) -> Vec<Grid> {
     let mut projector = frame.projector();
@@ -95,6 +143,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = kernels, questions
+    targets = kernels, questions, ranking
 }
 criterion_main!(benches);

@@ -47,6 +47,36 @@ pub fn read(words: &[u64], at: usize) -> u64 {
     }
 }
 
+/// Keeps the bits from which on `duration` bits (0 counts as 1) are all set.
+pub fn shrink(words: &mut [u64], duration: usize) {
+    // After each step a bit says that `done` bits from it on were set; shifting by at most `done` doubles what is known.
+    let mut done = 1;
+    while done < duration {
+        let shift = done.min(duration - done);
+        shrink_by(words, shift);
+        done += shift;
+    }
+}
+
+/// Keeps the bits for which the one `shift` (at least 1) later is set, too.
+fn shrink_by(words: &mut [u64], shift: usize) {
+    let (skip, shift) = (shift / 64, shift % 64);
+    // Each word is read before it is written: what is read lies at it or after it.
+    match (skip, shift) {
+        (0, _) => {
+            for at in 1..words.len() {
+                words[at - 1] &= words[at - 1] >> shift | words[at] << (64 - shift);
+            }
+            words.last_mut().into_iter().for_each(|last| *last &= *last >> shift);
+        }
+        _ => {
+            for at in 0..words.len() {
+                words[at] &= read(words, (at + skip) * 64 + shift);
+            }
+        }
+    }
+}
+
 /// The runs of set bits inside a range, in order, each as long as it can be; found word by word.
 #[derive(Clone, Debug)]
 pub struct Runs<'a> {

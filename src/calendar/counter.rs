@@ -9,7 +9,7 @@ use std::array::from_fn;
 pub type Lane<const W: usize> = [u64; W];
 
 /// Sets added between two flushes: a multiple of 8 that eight planes can hold.
-const BLOCK: usize = 248;
+pub const BLOCK: usize = 248;
 
 /// Adds to `totals` (64 for each word) how many of `lane(0)..lane(sets)` have each bit set.
 #[inline]
@@ -39,8 +39,9 @@ fn add<const W: usize>(a: Lane<W>, b: Lane<W>, c: Lane<W>) -> (Lane<W>, Lane<W>)
     (sum, carry)
 }
 
+/// Adds eight sets to what the planes hold.
 #[inline(always)]
-fn add_eight<const W: usize>(planes: &mut [Lane<W>; 8], lanes: [Lane<W>; 8]) {
+pub fn add_eight<const W: usize>(planes: &mut [Lane<W>; 8], lanes: [Lane<W>; 8]) {
     let [a, b, c, d, e, f, g, h] = lanes;
     let (ones, two_a) = add(planes[0], a, b);
     let (ones, two_b) = add(ones, c, d);
@@ -64,7 +65,7 @@ fn ripple<const W: usize>(planes: &mut [Lane<W>], mut carry: Lane<W>) {
 }
 
 /// Adds what the planes hold to the totals, eight counts at a time: one in each byte of a word.
-fn flush<const W: usize>(planes: &[Lane<W>; 8], totals: &mut [[u32; 64]; W]) {
+pub fn flush<const W: usize>(planes: &[Lane<W>; 8], totals: &mut [[u32; 64]; W]) {
     for (word, totals) in totals.iter_mut().enumerate() {
         for (byte, eight) in totals.as_chunks_mut::<8>().0.iter_mut().enumerate() {
             let bits = |plane: &Lane<W>| spread((plane[word] >> (8 * byte)) as u8);

@@ -1,8 +1,10 @@
 //! What the clock on the wall shows in a frame: texts, hours, steps.
 
+use super::bits;
 use super::day::Day;
 use super::frame::{DAY, Frame, Kind, MONDAY, QUARTER};
 use super::grid::Grid;
+use super::zone::Segment;
 use jiff::tz::Offset;
 use std::ops::Range;
 
@@ -72,18 +74,53 @@ impl Frame {
     /// The quarters at which a slot may start: those where the frame's wall clock shows a multiple of
     /// `step_quarters` (1, 2 or 4) quarters past the hour.
     pub fn steps(&self, step_quarters: usize) -> Grid {
+        let step = match step_quarters {
+            0 | 1 => 1,
+            2 | 3 => 2,
+            _ => 4,
+        };
         let mut steps = Grid::empty(self.len());
-        if !self.is_window() {
-            (0..self.len()).step_by(step_quarters.clamp(1, 4)).for_each(|q| steps.insert(q..q + 1));
-            return steps;
-        }
-        let step = QUARTER * i64::try_from(step_quarters.clamp(1, 4)).unwrap_or(1);
-        for (q, (wall, _)) in self.walls().enumerate() {
-            if wall.rem_euclid(4 * QUARTER) % step == 0 {
-                steps.insert(q..q + 1);
+        for (quarters, wall) in self.stretches() {
+            if wall % QUARTER != 0 {
+                continue;
             }
+            let into = usize::try_from((wall / QUARTER).rem_euclid(4)).unwrap_or(0) % step;
+            // A word has a whole number of steps, so all words have the same pattern.
+            let every: u64 = !0 / ((1 << step) - 1);
+            let first = (quarters.start + step - into) % step;
+            let words = steps.bits_mut();
+            bits::each_mask(words.len(), quarters, |word, mask| words[word] |= mask & every << first);
         }
         steps
+    }
+
+    /// The quarters that start on the same date of the frame's wall clock, or day of a typical week, as quarter `q`. Where a
+    /// clock is put back over midnight they are more than one run.
+    pub(super) fn same_date(&self, q: usize) -> impl Iterator<Item = Range<usize>> {
+        let date = (self.second(q) + self.offset(q)).div_euclid(DAY);
+        self.stretches().filter_map(move |(quarters, wall)| {
+            let at = |second: i64| usize::try_from((second - wall + QUARTER - 1).div_euclid(QUARTER)).unwrap_or(0);
+            let start = quarters.start + at(date * DAY);
+            let end = quarters.end.min(quarters.start + at((date + 1) * DAY));
+            (start < end).then_some(start..end)
+        })
+    }
+
+    /// The stretches of quarters at whose starts the wall clock is equally far ahead of UTC, with what it shows (in seconds since
+    /// 1970-01-01 00:00) when the first one starts.
+    fn stretches(&self) -> impl Iterator<Item = (Range<usize>, i64)> {
+        let (start, end) = (self.second(0), self.second(self.len()));
+        let typical = Segment { start, end, offset: 0 };
+        let (typical, segments) = match &self.kind {
+            Kind::TypicalWeek { .. } => (Some(typical), [].as_slice()),
+            Kind::Window { segments, .. } => (None, segments.as_slice()),
+        };
+        typical.into_iter().chain(segments.iter().copied()).map(move |segment| {
+            let at = |second: i64| usize::try_from((second - start + QUARTER - 1).div_euclid(QUARTER)).unwrap_or(0);
+            let quarters = at(segment.start)..at(segment.end).min(self.len());
+            let wall = self.second(quarters.start) + segment.offset;
+            (quarters, wall)
+        })
     }
 
     /// For every quarter the wall-clock second at which it starts, and the offset there.

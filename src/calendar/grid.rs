@@ -54,6 +54,15 @@ impl Grid {
         self.words.iter_mut().zip(theirs).for_each(|(a, b)| *a &= b);
     }
 
+    /// Keeps only what `one` or `other` has too.
+    pub fn and_either(&mut self, one: &Grid, other: &Grid) {
+        if other.words.is_empty() {
+            return self.and(one);
+        }
+        let word = |grid: &Grid, at: usize| grid.words.get(at).copied().unwrap_or(0);
+        self.words.iter_mut().enumerate().for_each(|(at, a)| *a &= word(one, at) | word(other, at));
+    }
+
     /// Takes away what `other` has.
     pub fn subtract(&mut self, other: &Grid) {
         let pairs = self.words.iter_mut().zip(&other.words);
@@ -93,17 +102,7 @@ impl Grid {
             return Grid::empty(self.len);
         }
         let mut starts = self.clone();
-        // After each step a bit says that `done` quarters from it on are set; shifting by at most
-        // `done` doubles what is known.
-        let mut done = 1;
-        while done < duration {
-            let shift = done.min(duration - done);
-            for word in 0..starts.words.len() {
-                // Reads only words that this pass has not written yet: `shift` is never 0.
-                starts.words[word] &= bits::read(&starts.words, word * 64 + shift);
-            }
-            done += shift;
-        }
+        bits::shrink(&mut starts.words, duration);
         starts
     }
 

@@ -1,50 +1,28 @@
 //! From an attendee's wall-clock week to the quarters of a frame.
 
-use super::bits;
-use super::frame::{Frame, Kind, MONDAY, QUARTER};
+use super::clockwork::{Clockwork, Wall};
+use super::day::Day;
+use super::frame::{Frame, MONDAY};
 use super::grid::Grid;
-use super::week::{QUARTERS_PER_WEEK, Week};
+use super::overrides::Overrides;
+use super::week::{QUARTERS_PER_DAY, QUARTERS_PER_WEEK, Week};
 use super::zone::Zone;
+use super::{bits, frame};
+use jiff::ToSpan;
+use jiff::civil::{Date, date};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Projects weeks onto one frame; what a zone does there is worked out once and kept.
 #[derive(Debug)]
 pub struct Projector<'a> {
     frame: &'a Frame,
-    pieces: HashMap<Zone, Vec<Piece>>,
-}
-
-/// Consecutive frame quarters that lie on consecutive wall-clock quarters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Piece {
-    /// The first frame quarter.
-    at: usize,
-    /// How many frame quarters.
-    len: usize,
-    /// The quarter of the week on which the first one begins.
-    from: usize,
-    /// Whether each one reaches into the wall quarter after the one on which it begins.
-    ragged: bool,
-}
-
-impl Piece {
-    /// `len` frame quarters from `at` on, of which `seconds` each (a quarter, or part of one) are
-    /// spent from the wall-clock second `wall` after some Monday 00:00 on.
-    fn new(at: usize, len: usize, wall: i64, seconds: i64) -> Piece {
-        let from = wall.div_euclid(QUARTER).rem_euclid(QUARTERS_PER_WEEK as i64);
-        Piece {
-            at,
-            len,
-            from: usize::try_from(from).unwrap_or(0),
-            ragged: wall.rem_euclid(QUARTER) + seconds > QUARTER,
-        }
-    }
+    clocks: HashMap<Zone, Clockwork>,
 }
 
 impl<'a> Projector<'a> {
     pub(super) fn new(frame: &'a Frame) -> Projector<'a> {
-        let pieces = HashMap::new();
-        Projector { frame, pieces }
+        Projector { frame, clocks: HashMap::new() }
     }
 
     /// The quarters of the frame of which every second lies inside `week` on the wall clock of `zone`.
@@ -52,81 +30,80 @@ impl<'a> Projector<'a> {
     /// In a window that clock follows the zone's rules: what a gap skips does not exist, what a fold
     /// repeats exists twice.
     pub fn project(&mut self, week: &Week, zone: &Zone) -> Grid {
-        let pieces = self.pieces.entry(zone.clone()).or_insert_with(|| pieces(self.frame, zone));
         let mut grid = Grid::full(self.frame.len());
-        let smooth = ring(week.bits());
-        let mut ragged = None;
-        for piece in pieces {
-            let ring = match piece.ragged {
-                false => &smooth,
-                true => ragged.get_or_insert_with(|| both(&smooth)),
-            };
-            keep(grid.bits_mut(), piece, ring);
-        }
+        self.clock(zone).keep(grid.bits_mut(), &ring(week));
         grid
+    }
+
+    /// The same, but on an overridden date (of the zone's own calendar) the override counts in the place of the week's day. A
+    /// typical week has no dates, and so no overrides.
+    pub fn project_with(&mut self, week: &Week, overrides: &Overrides, zone: &Zone) -> Grid {
+        if overrides.is_empty() || !self.frame.is_window() {
+            return self.project(week, zone);
+        }
+        let clock = self.clock(zone);
+        let shown = clock.shown();
+        let per_day = QUARTERS_PER_DAY as i64;
+        let days = shown.start.div_euclid(per_day)..shown.end.div_euclid(per_day) + 1;
+        if !overrides.touch(date_of(days.start)..=date_of(days.end)) {
+            return self.project(week, zone);
+        }
+        let wall = stretch(week, overrides, days);
+        let mut grid = Grid::full(self.frame.len());
+        self.clock(zone).keep(grid.bits_mut(), &wall);
+        grid
+    }
+
+    /// The quarters of the frame that lie wholly between `earliest` and `latest`, minutes of the zone's own day (0..=1440); left
+    /// out, they are its ends. `earliest` is rounded up and `latest` down to quarters; nothing lies between them if they are not
+    /// in order.
+    pub fn within_hours(&mut self, zone: &Zone, earliest: Option<u16>, latest: Option<u16>) -> Grid {
+        let from = usize::from(earliest.unwrap_or(0).div_ceil(15));
+        let to = usize::from(latest.unwrap_or(1440) / 15).min(QUARTERS_PER_DAY);
+        let mut week = Week::EMPTY;
+        for midnight in (0..QUARTERS_PER_WEEK).step_by(QUARTERS_PER_DAY) {
+            week.insert(midnight + from..midnight + to);
+        }
+        self.project(&week, zone)
+    }
+
+    fn clock(&mut self, zone: &Zone) -> &Clockwork {
+        self.clocks.entry(zone.clone()).or_insert_with(|| Clockwork::new(self.frame, zone))
     }
 }
 
 /// A week and its beginning again, so that 64 quarters can be read from any quarter of it on.
-type Ring = [u64; 12];
-
-fn ring(week: &[u64; 11]) -> Ring {
+pub(super) fn ring(week: &Week) -> Wall<[u64; 12]> {
     // The week ends in the middle of its last word. From its last quarter on, 64 quarters reach into
     // the twelfth by less than half.
-    let mut ring = [0; 12];
-    ring[..11].copy_from_slice(week);
-    ring[10] |= week[0] << 32;
-    ring[11] = week[0] >> 32;
-    ring
+    let (week, mut words) = (week.bits(), [0; 12]);
+    words[..11].copy_from_slice(week);
+    words[10] |= week[0] << 32;
+    words[11] = week[0] >> 32;
+    Wall { from: 0, round: QUARTERS_PER_WEEK as i64, words }
 }
 
-/// The quarters whose next quarter is set too.
-fn both(smooth: &Ring) -> Ring {
-    let mut both: [u64; 11] = std::array::from_fn(|word| smooth[word] & bits::read(smooth, word * 64 + 1));
-    both[10] &= u64::MAX >> 32;
-    ring(&both)
-}
-
-/// Unsets the quarters of the piece that the ring has not.
-fn keep(words: &mut [u64], piece: &Piece, ring: &Ring) {
-    let mut from = piece.from;
-    bits::each_mask(words.len(), piece.at..piece.at + piece.len, |word, mask| {
-        let shift = mask.trailing_zeros();
-        words[word] &= bits::read(ring, from) << shift | !mask;
-        from = (from + mask.count_ones() as usize) % QUARTERS_PER_WEEK;
-    });
-}
-
-/// What the wall clock of `zone` shows over the frame. Together the pieces touch every quarter of it,
-/// and a quarter that a change of offset cuts in two, twice.
-fn pieces(frame: &Frame, zone: &Zone) -> Vec<Piece> {
-    let start = match frame.kind {
-        Kind::TypicalWeek { noon } => {
-            let ahead = |own: &Zone| zone.offset_at(noon) - own.offset_at(noon);
-            let wall = frame.zone().map_or(0, ahead);
-            return vec![Piece::new(0, frame.len(), wall, QUARTER)];
-        }
-        Kind::Window { start, .. } => start,
-    };
-    let mut pieces = Vec::new();
-    let end = start + QUARTER * i64::try_from(frame.len()).unwrap_or(0);
-    for segment in zone.segments(start, end) {
-        let mut at = segment.start;
-        while at < segment.end {
-            // Whole quarters together, what a change of offset cuts off at either side alone.
-            let into = (at - start) % QUARTER;
-            let left = segment.end - at;
-            let until = match into {
-                0 if left >= QUARTER => segment.end - left % QUARTER,
-                _ => segment.end.min(at - into + QUARTER),
-            };
-            // Neither number is negative: a segment lies inside the frame.
-            let quarter = usize::try_from((at - start) / QUARTER).unwrap_or(0);
-            let len = usize::try_from((until - at) / QUARTER).unwrap_or(0).max(1);
-            let wall = at + segment.offset + MONDAY;
-            pieces.push(Piece::new(quarter, len, wall, (until - at).min(QUARTER)));
-            at = until;
+/// The wall clock of these days (numbered from Monday 1969-12-29), each with its override, else the week's day.
+fn stretch(week: &Week, overrides: &Overrides, days: Range<i64>) -> Wall<Vec<u64>> {
+    let per_day = QUARTERS_PER_DAY as i64;
+    let (from, round) = (days.start * per_day, (days.end - days.start) * per_day);
+    let mut words = vec![0; usize::try_from(round).unwrap_or(0).div_ceil(64) + 1];
+    for (day, midnight) in days.zip((0..).step_by(QUARTERS_PER_DAY)) {
+        let mut fill = |run: Range<usize>| bits::fill(&mut words, midnight + run.start..midnight + run.end);
+        match overrides.runs_of(date_of(day)) {
+            Some(runs) => runs.for_each(&mut fill),
+            None => week.runs_of(day_of(day)).for_each(&mut fill),
         }
     }
-    pieces
+    Wall { from, round, words }
+}
+
+/// The date of a day numbered from Monday 1969-12-29.
+fn date_of(day: i64) -> Date {
+    date(1970, 1, 1).saturating_add((day - MONDAY / frame::DAY).days())
+}
+
+/// Its day of the week.
+fn day_of(day: i64) -> Day {
+    Day::ALL[usize::try_from(day.rem_euclid(7)).unwrap_or(0)]
 }

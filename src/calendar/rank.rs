@@ -3,21 +3,66 @@
 use super::chooser::Chooser;
 use super::frame::Frame;
 use super::grid::Grid;
-use serde::Serialize;
+use super::group::Group;
+use super::zone::Zone;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 pub use super::preference::Preference;
 
 /// One who is to come.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Attendee {
     /// Which slot they like.
     pub preference: Preference,
+    /// Whether the meeting needs them.
+    pub attendance: Attendance,
+    /// How much it counts that they can come, 1..=9; what lies outside counts as the nearest.
+    pub weight: u32,
+    /// Where their clock hangs; without it, no hour is too early or too late for them.
+    pub zone: Option<Zone>,
     /// The quarters of the frame in which they can meet.
     pub free: Grid,
-    /// Those in which they can but would rather not. Not looked at yet: a candidate needs everybody
-    /// `free`.
+    /// Those in which they can but would rather not; may be left at its default.
     pub if_needed: Grid,
+}
+
+impl Default for Attendee {
+    /// One who is required, of weight 1, who can never come.
+    fn default() -> Attendee {
+        Attendee {
+            preference: Preference::default(),
+            attendance: Attendance::default(),
+            weight: 1,
+            zone: None,
+            free: Grid::default(),
+            if_needed: Grid::default(),
+        }
+    }
+}
+
+/// Whether a meeting needs somebody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Attendance {
+    /// It cannot be without them.
+    #[default]
+    Required,
+    /// It is better with them.
+    Optional,
+}
+
+/// What the slots of one answer must not share, besides time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Distinct {
+    /// Nothing else.
+    #[default]
+    Slot,
+    /// The run of starting times they are taken from: two slots of one free morning are one suggestion.
+    Block,
+    /// The date, or the day of the typical week, on which they start on the frame's wall clock.
+    Day,
 }
 
 /// What is asked.
@@ -33,6 +78,10 @@ pub struct Ask {
     pub step: usize,
     /// How many slots at most; `None` for the pick's own default.
     pub limit: Option<usize>,
+    /// So many of all attendees must be able to come; `None` leaves it at those who are required.
+    pub quorum: Option<usize>,
+    /// What the slots must not share.
+    pub distinct: Distinct,
 }
 
 /// The answer.
@@ -44,7 +93,7 @@ pub struct Choice {
     pub pick: Option<Preference>,
     /// Whether a slot was drawn at random, so that the seed matters.
     pub random_used: bool,
-    /// The longest run of quarters common to all.
+    /// The longest run of quarters in which all who are required can come; 0 if nobody is.
     pub longest_common: usize,
 }
 
@@ -64,16 +113,21 @@ pub struct Slot {
 /// One part of a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Factor {
-    /// `free`, `if_needed`, `preference` or `time`.
+    /// `free`, `if_needed`, `fairness` (left out where no clocks differ), `preference` or `time`.
     pub name: &'static str,
     /// What it adds to the score.
     pub value: u64,
 }
 
-/// Chooses slots in which every attendee is free throughout.
+/// Chooses slots to which all who are required can come, and with a quorum at least so many; at least one in any case.
+///
+/// Who has an `if_needed` is asked to come by it only if it must be: `first`, `last` and `random` choose among the candidates
+/// with the fewest who would have to, and `best` puts it right after how many can come.
 pub fn suggest(frame: &Frame, attendees: &[Attendee], ask: &Ask) -> Choice {
-    let common = common(attendees);
-    let mut chooser = Chooser::new(frame, attendees, &common, ask);
+    let group = Group::new(frame, attendees, ask, None);
+    let common = group.common();
+    let longest = common.runs().map(|run| run.len()).max().unwrap_or(0);
+    let mut chooser = Chooser::new(frame, &group, &common, ask);
     let mut preferences: Vec<Preference> = Vec::new();
     for attendee in attendees {
         if !preferences.contains(&attendee.preference) {
@@ -100,7 +154,7 @@ pub fn suggest(frame: &Frame, attendees: &[Attendee], ask: &Ask) -> Choice {
         random_used: slots.iter().any(|slot| slot.pick == Preference::Random),
         slots,
         pick,
-        longest_common: common.runs().map(|run| run.len()).max().unwrap_or(0),
+        longest_common: if group.required == 0 { 0 } else { longest },
     }
 }
 
@@ -120,16 +174,6 @@ pub fn who_else_can_come(required: &[Grid], optional: &[Grid], duration: usize) 
         }
     }
     come
-}
-
-/// The quarters in which every attendee is free.
-fn common(attendees: &[Attendee]) -> Grid {
-    let Some((first, rest)) = attendees.split_first() else {
-        return Grid::default();
-    };
-    let mut common = first.free.clone();
-    rest.iter().for_each(|one| common.and(&one.free));
-    common
 }
 
 #[cfg(test)]
@@ -205,12 +249,12 @@ mod tests {
         let three = [Preference::Last, Preference::Last, Preference::First];
         let people = three.map(|wish| attendee(wish, &[(0, 100)]));
         let choice = chosen(&people, hour(Some(Preference::Best), Some(1)));
-        assert_eq!(starts(&choice), [95]);
+        assert_eq!(starts(&choice), [96]);
         let slot = &choice.slots[0];
         let factors = slot.factors.iter().map(|factor| (factor.name, factor.value));
-        let expected = [("free", 300_000_000_000), ("if_needed", 0), ("preference", 660_000), ("time", 576)];
+        let expected = [("free", 300_000_000_000), ("if_needed", 0), ("preference", 660_000), ("time", 575)];
         assert_eq!(factors.collect::<Vec<_>>(), expected);
-        assert_eq!(slot.score, 300_000_660_576);
+        assert_eq!(slot.score, 300_000_660_575);
     }
 
     #[test]

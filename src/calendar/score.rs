@@ -1,6 +1,10 @@
 //! The score of a slot: strict tiers, added up so that no lower tier outweighs a higher one.
 
-use super::rank::{Attendee, Factor, Preference};
+use super::fairness::Fairness;
+use super::frame::Frame;
+use super::group::Group;
+use super::rank::{Factor, Preference};
+use super::turnout::Turnout;
 
 /// One tier: what it is called, what one point of it adds to the score, and the most points it has.
 struct Tier {
@@ -11,15 +15,21 @@ struct Tier {
 
 /// Highest first. The weights are decimal places, so a score can be read: a tier at its most, with all
 /// tiers below it at theirs, is less than one point of the tier above. All of it stays below 2^53.
-const TIERS: [Tier; 4] = [
+const TIERS: [Tier; 5] = [
     Tier { name: "free", weight: 100_000_000_000, most: 90_000 },
     Tier { name: "if_needed", weight: 10_000_000, most: 9_999 },
-    Tier { name: "preference", weight: 10_000, most: 100 },
+    Tier { name: FAIRNESS, weight: 1_000_000, most: 9 },
+    Tier { name: "preference", weight: 10_000, most: 99 },
     Tier { name: "time", weight: 1, most: 9_999 },
 ];
+/// Left out of the factors where no clocks differ.
+const FAIRNESS: &str = "fairness";
 
 /// What the candidates of one question are measured against.
+#[derive(Debug)]
 pub struct Scale {
+    turnout: Turnout,
+    fairness: Option<Fairness>,
     attendees: u64,
     /// How many attendees prefer the first candidate, and how many the last.
     like_first: u64,
@@ -32,19 +42,18 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// For candidates that start from `first` to `last` in a frame of `len` quarters.
-    pub fn new(attendees: &[Attendee], first: usize, last: usize, len: usize) -> Scale {
-        let like = |preference| {
-            let fans = attendees.iter().filter(|one| one.preference == preference);
-            fans.count() as u64
-        };
+    /// For candidates that start from `first` to `last`.
+    pub fn new(frame: &Frame, group: &Group, turnout: Turnout, first: usize, last: usize) -> Scale {
+        let like = |preference| group.attendees.iter().filter(|one| one.preference == preference).count() as u64;
         Scale {
-            attendees: attendees.len() as u64,
+            turnout,
+            fairness: Fairness::new(frame, group),
+            attendees: group.attendees.len() as u64,
             like_first: like(Preference::First),
             like_last: like(Preference::Last),
             first: first as u64,
             last: last as u64,
-            len: len as u64,
+            len: frame.len() as u64,
         }
     }
 
@@ -56,36 +65,48 @@ impl Scale {
     /// What that score is the sum of, highest tier first.
     pub fn factors(&self, start: usize) -> Vec<Factor> {
         let named = TIERS.iter().zip(self.values(start));
-        let factors = named.map(|(Tier { name, .. }, value)| Factor { name, value });
-        factors.collect()
+        let told = named.filter(|(tier, _)| tier.name != FAIRNESS || self.fairness.is_some());
+        told.map(|(Tier { name, .. }, value)| Factor { name, value }).collect()
     }
 
-    fn values(&self, start: usize) -> [u64; 4] {
-        let points = self.points(start as u64);
+    /// How many must come who would rather not.
+    pub fn pressed(&self, start: usize) -> usize {
+        self.turnout.pressed(start)
+    }
+
+    /// Whether anybody could be.
+    pub fn can_press(&self) -> bool {
+        self.turnout.is_hesitant()
+    }
+
+    fn values(&self, start: usize) -> [u64; 5] {
+        let points = self.points(start);
         std::array::from_fn(|tier| TIERS[tier].weight * points[tier].min(TIERS[tier].most))
     }
 
-    /// The points of each tier. Candidates are filtered to those where everybody is free, so nobody
-    /// comes only if needed; when attendees may be optional, their counts belong here.
-    fn points(&self, start: u64) -> [u64; 4] {
-        let more_than_needed = 0;
-        let time = self.len.saturating_sub(start + 1);
-        [self.attendees, more_than_needed, self.preference(start), time]
+    /// The points of each tier.
+    fn points(&self, start: usize) -> [u64; 5] {
+        [
+            self.turnout.weight(start),
+            self.turnout.at_ease(start),
+            self.fairness.as_ref().map_or(0, |fairness| fairness.points(start)),
+            self.preference(start as u64),
+            self.len.saturating_sub(start as u64 + 1),
+        ]
     }
 
-    /// 0..=100: how well a place in time suits the attendees, on average. Who prefers `first` gives
-    /// 100 to the first candidate, 0 to the last, and in proportion between; `last` the other way
-    /// round; everybody else 50.
+    /// 0..=99: how well a place in time suits the attendees, on average. Who prefers `first` gives
+    /// 99 to the first candidate, 0 to the last, and in proportion between; `last` the other way
+    /// round; everybody else half.
     fn preference(&self, start: u64) -> u64 {
         let span = self.last - self.first;
         if self.attendees == 0 || span == 0 {
-            return 100;
+            return 99;
         }
         let neutral = self.attendees - self.like_first - self.like_last;
-        let sum = 100 * self.like_first * (self.last - start)
-            + 100 * self.like_last * (start - self.first)
-            + 50 * neutral * span;
-        sum / (self.attendees * span)
+        let halves =
+            2 * self.like_first * (self.last - start) + 2 * self.like_last * (start - self.first) + neutral * span;
+        99 * halves / (2 * self.attendees * span)
     }
 }
 

@@ -1,7 +1,8 @@
-//! How a week is written as JSON: day by day, as ranges, hours or a grid.
+//! How a week is written as JSON: day by day, as ranges, hours or a grid, or as a string of digits.
 
 use super::clock;
 use super::day::Day;
+use super::standards::view;
 use super::week::{QUARTERS_PER_DAY, Week};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::ops::Range;
@@ -10,7 +11,7 @@ pub use super::week_reading::parse;
 
 /// How a week is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// All seven days, each with its merged `"HH:MM-HH:MM"` ranges.
     #[default]
@@ -19,6 +20,10 @@ pub enum Format {
     Hours,
     /// Seven arrays of 24: 1 for an hour whose four quarters are all set, else 0.
     Grid,
+    /// 168 digits, one for each hour: 0 for one whose four quarters are all set, else 2.
+    View,
+    /// 672 digits, one for each quarter.
+    ViewQuarters,
 }
 
 impl Format {
@@ -28,15 +33,28 @@ impl Format {
             Format::Ranges => "ranges",
             Format::Hours => "hours",
             Format::Grid => "grid",
+            Format::View => "view",
+            Format::ViewQuarters => "view-quarters",
         }
     }
 
-    /// Reads `ranges`, `hours` or `grid`.
+    /// How many quarters a digit stands for, if the format is one of digits.
+    pub const fn digit_quarters(self) -> Option<usize> {
+        match self {
+            Format::View => Some(4),
+            Format::ViewQuarters => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Reads a name.
     pub fn parse(text: &str) -> Option<Format> {
         match text {
             "ranges" => Some(Format::Ranges),
             "hours" => Some(Format::Hours),
             "grid" => Some(Format::Grid),
+            "view" => Some(Format::View),
+            "view-quarters" => Some(Format::ViewQuarters),
             _ => None,
         }
     }
@@ -55,6 +73,9 @@ pub struct Days<'a>(pub &'a Week, pub Format);
 impl Serialize for Days<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Days(week, format) = *self;
+        if let Some(quarters) = format.digit_quarters() {
+            return serializer.serialize_str(&view::digits(week, &Week::EMPTY, quarters));
+        }
         if format == Format::Grid {
             return serializer.collect_seq(Day::ALL.map(|day| grid_row(week, day)));
         }
@@ -92,7 +113,7 @@ impl Serialize for Hours<'_> {
 }
 
 /// `HH:MM-HH:MM` of quarters within a day.
-fn range_text(run: &Range<usize>) -> [u8; 11] {
+pub(super) fn range_text(run: &Range<usize>) -> [u8; 11] {
     let mut text = [b'-'; 11];
     text[..5].copy_from_slice(&clock::bytes(run.start));
     text[6..].copy_from_slice(&clock::bytes(run.end));

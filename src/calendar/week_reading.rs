@@ -1,18 +1,20 @@
-//! How a week is read from JSON: days with hours and ranges, or a 7x24 grid; every fault is found.
+//! How a week is read from JSON: days with hours and ranges, a 7x24 grid, or a string of digits; every fault is found.
 
 use super::clock::{self, Minutes};
 use super::day::Day;
 use super::fault::{Fault, shortened, step};
+use super::standards::view;
 use super::week::{QUARTERS_PER_DAY, Week};
 use serde_json::{Map, Value};
 use std::ops::Range;
 
-/// Reads a week from one of its two input forms.
+/// Reads a week from one of its three input forms.
 ///
 /// - An object of days (any case; a missing day is empty), each an array of at most 96 entries: hours
 ///   0..=23 and `"HH:MM-HH:MM"` ranges on quarters, start before end, `24:00` only as an end.
 ///   Entries may overlap, repeat and come in any order.
 /// - An array of seven arrays, Monday first, of 24 numbers 0 or 1, one for each hour.
+/// - A text of 168 or 672 digits, as [`view::parse`] reads it.
 ///
 /// # Errors
 /// Every [`Fault`] found, in the order of the input.
@@ -21,10 +23,14 @@ pub fn parse(value: &Value) -> Result<Week, Vec<Fault>> {
     match value {
         Value::Object(days) => reader.days(days),
         Value::Array(rows) => reader.grid(rows),
+        Value::String(digits) => match view::parse(digits) {
+            Ok(week) => reader.week = week,
+            Err(fault) => reader.faults.push(fault),
+        },
         other => reader.fault(
             "",
             "not_a_week",
-            format!("{} is not a week: use an object of days or a 7x24 array", found(other)),
+            format!("{} is not a week: use an object of days, a 7x24 array or 168 digits", found(other)),
         ),
     }
     match reader.faults.is_empty() {
@@ -67,20 +73,9 @@ impl Reader {
     }
 
     fn day(&mut self, day: Day, pointer: &str, entries: &Value) {
-        let Value::Array(entries) = entries else {
-            let detail = format!("{} is not an array: list hours and ranges", found(entries));
-            return self.fault(pointer, "not_an_array", detail);
-        };
-        if entries.len() > QUARTERS_PER_DAY {
-            let detail = format!("{} entries: a day has at most 96", entries.len());
-            return self.fault(pointer, "too_many_entries", detail);
-        }
-        for (index, value) in entries.iter().enumerate() {
-            match entry(value) {
-                Ok(quarters) => self.insert(day.index(), quarters),
-                Err((code, detail)) => self.fault(&format!("{pointer}/{index}"), code, detail),
-            }
-        }
+        let (week, midnight) = (&mut self.week, day.index() * QUARTERS_PER_DAY);
+        let keep = |quarters: Range<usize>| week.insert(midnight + quarters.start..midnight + quarters.end);
+        self::day(day.name(), pointer, entries, &mut self.faults, keep);
     }
 
     fn grid(&mut self, rows: &[Value]) {
@@ -110,6 +105,31 @@ impl Reader {
                     self.fault(&format!("{pointer}/{hour}"), "not_0_or_1", detail);
                 }
             }
+        }
+    }
+}
+
+/// Reads what a day holds, an array of at most 96 entries: `keep` gets the quarters 0..96 of each that can be read, `faults` all
+/// others. `name` is what messages call the day, `pointer` where it stands.
+pub(super) fn day(
+    name: &str,
+    pointer: &str,
+    entries: &Value,
+    faults: &mut Vec<Fault>,
+    mut keep: impl FnMut(Range<usize>),
+) {
+    let Value::Array(entries) = entries else {
+        let detail = format!("{} is not an array: list hours and ranges for {name}", found(entries));
+        return faults.push(Fault::new(pointer, "not_an_array", detail));
+    };
+    if entries.len() > QUARTERS_PER_DAY {
+        let detail = format!("{} entries: a day has at most 96", entries.len());
+        return faults.push(Fault::new(pointer, "too_many_entries", detail));
+    }
+    for (index, value) in entries.iter().enumerate() {
+        match entry(value) {
+            Ok(quarters) => keep(quarters),
+            Err((code, detail)) => faults.push(Fault::new(format!("{pointer}/{index}"), code, detail)),
         }
     }
 }
@@ -155,7 +175,7 @@ fn not_an_entry(value: &Value) -> (&'static str, String) {
 }
 
 /// What was found, short enough for a message.
-fn found(value: &Value) -> String {
+pub(super) fn found(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{:?}", shortened(text)),
         Value::Array(entries) => format!("an array of {}", entries.len()),
@@ -237,6 +257,7 @@ mod tests {
         let expected = [("/0/3", "not_0_or_1"), ("/2", "not_24_hours"), ("/6/0", "not_0_or_1")];
         assert_eq!(faults(json!(rows)), expected.map(|(at, code)| (at.to_owned(), code.into())));
         assert_eq!(faults(json!([])), [(String::new(), "not_seven_days".to_owned())]);
-        assert_eq!(faults(json!("mon")), [(String::new(), "not_a_week".to_owned())]);
+        assert_eq!(faults(json!("mon")), [(String::new(), "not_a_view".to_owned())]);
+        assert_eq!(faults(json!(7)), [(String::new(), "not_a_week".to_owned())]);
     }
 }

@@ -78,6 +78,11 @@ impl Zone {
         self.0.to_datetime(instant).strftime("%A, %-d %B %Y, %H:%M").to_string()
     }
 
+    /// The rules behind the name.
+    pub(super) fn rules(&self) -> &TimeZone {
+        &self.0
+    }
+
     /// Wall clock minus UTC at an instant, in seconds.
     pub(super) fn offset_at(&self, second: i64) -> i64 {
         i64::from(self.0.to_offset(timestamp(second)).seconds())
