@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use config::{Config, File, FileFormat};
 use serde::{Deserialize, Serialize};
-pub use values::{Addresses, AuthMode, LogFormat, Networks, SecretUrl};
+pub use values::{Addresses, AuthMode, LogFormat, Networks, Policy, SecretUrl};
 
 /// The documented defaults, compiled in.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -26,10 +26,12 @@ pub struct Settings {
     pub log: Log,
     pub server: Server,
     pub limits: Limits,
+    pub balance: Balance,
     pub database: Database,
     pub cache: Cache,
     pub queue: Queue,
     pub jobs: Jobs,
+    pub calendars: Calendars,
     pub mail: Mail,
     pub auth: Auth,
     pub gateway: Listener,
@@ -53,8 +55,12 @@ macro_rules! section {
 
 section! {
     Log { format: LogFormat, level: String }
-    Server { workers: usize, drain_seconds: u64, public_url: String }
-    Limits { body: usize, list_body: usize, internal_body: usize, call_seconds: f64, body_seconds: u64, streams: usize }
+    Server { workers: usize, linger_ms: u64, share_port: bool, drain_seconds: u64, public_url: String }
+    Limits {
+        body: usize, list_body: usize, calendar_body: usize, internal_body: usize, call_seconds: f64, body_seconds: u64,
+        streams: usize,
+    }
+    Balance { policy: Policy, in_flight: usize, hedge_ms: u64, probe_ms: u64 }
     Database { url: SecretUrl, pool_size: usize, statement_ms: u64, answer_ms: u64 }
     Cache { url: SecretUrl, ttl_seconds: u64, negative_ttl_seconds: u64, capacity: u64, timeout_ms: u64, prefix: String }
     Queue { url: SecretUrl, name: String, exchange: String }
@@ -62,6 +68,7 @@ section! {
         concurrency: u16, max_attempts: i32, retry_seconds: f64, sweep_seconds: f64, attempt_seconds: u64, drain_seconds: u64,
         keep_days: i32, backlog: i64,
     }
+    Calendars { refresh_minutes: f64, horizon_days: i32, per_user: i64 }
     Mail { smtp_url: SecretUrl, from: String, outbox_dir: PathBuf, timeout_seconds: u64 }
     Auth { mode: AuthMode, allow_open_beyond_loopback: bool }
     Listener { listen: String }
@@ -154,15 +161,6 @@ impl Settings {
                 }
             }
         }
-        if !(0.001..=3600.0).contains(&self.limits.call_seconds) {
-            bail!("limits.call_seconds is {}: it must lie between 0.001 and 3600", self.limits.call_seconds);
-        }
-        if !(0.001..=60.0).contains(&self.webhooks.timeout_seconds) {
-            bail!("webhooks.timeout_seconds is {}: it must lie between 0.001 and 60", self.webhooks.timeout_seconds);
-        }
-        if self.webhooks.per_host == 0 {
-            bail!("webhooks.per_host must be above zero");
-        }
         let public = &self.server.public_url;
         let is_web = |url: url::Url| ["http", "https"].contains(&url.scheme());
         if !public.is_empty() && !url::Url::parse(public).is_ok_and(is_web) {
@@ -170,28 +168,38 @@ impl Settings {
                 "server.public_url is {public:?}: give where people reach the gateway, such as https://meet.example.com"
             );
         }
-        if self.server.workers > 512 {
-            bail!("server.workers is {}: 512 is the most", self.server.workers);
+        if self.limits.calendar_body.saturating_mul(6) > self.limits.internal_body {
+            bail!(
+                "limits.calendar_body may be a sixth of limits.internal_body at most: as JSON a calendar may grow that much"
+            );
         }
-        if self.jobs.concurrency == 0 || self.jobs.max_attempts < 1 {
-            bail!("jobs.concurrency and jobs.max_attempts must be above zero");
-        }
-        if !(1..=36_500).contains(&self.jobs.keep_days) {
-            bail!("jobs.keep_days is {}: it must lie between 1 and 36500", self.jobs.keep_days);
-        }
-        if self.jobs.backlog < 1 {
-            bail!("jobs.backlog is {}: it must be above zero", self.jobs.backlog);
-        }
-        for (key, seconds) in [("retry_seconds", self.jobs.retry_seconds), ("sweep_seconds", self.jobs.sweep_seconds)] {
-            if !(0.001..=86_400.0).contains(&seconds) {
-                bail!("jobs.{key} is {seconds}: it must lie between 0.001 and 86400");
+        self.check_numbers()
+    }
+
+    fn check_numbers(&self) -> anyhow::Result<()> {
+        let (jobs, calendars) = (&self.jobs, &self.calendars);
+        let many = 1e9;
+        for (key, value, least, most) in [
+            ("balance.in_flight", self.balance.in_flight as f64, 1.0, many),
+            ("calendars.horizon_days", calendars.horizon_days.into(), 62.0, 3650.0),
+            ("calendars.refresh_minutes", calendars.refresh_minutes, 0.001, 10_080.0),
+            ("database.pool_size", self.database.pool_size as f64, 1.0, 10_000.0),
+            ("jobs.backlog", jobs.backlog as f64, 1.0, many),
+            ("jobs.concurrency", jobs.concurrency.into(), 1.0, 65_535.0),
+            ("jobs.keep_days", jobs.keep_days.into(), 1.0, 36_500.0),
+            ("jobs.max_attempts", jobs.max_attempts.into(), 1.0, many),
+            ("jobs.retry_seconds", jobs.retry_seconds, 0.001, 86_400.0),
+            ("jobs.sweep_seconds", jobs.sweep_seconds, 0.001, 86_400.0),
+            ("limits.call_seconds", self.limits.call_seconds, 0.001, 3600.0),
+            ("mail.timeout_seconds", self.mail.timeout_seconds as f64, 1.0, 600.0),
+            ("server.linger_ms", self.server.linger_ms as f64, 0.0, 600_000.0),
+            ("server.workers", self.server.workers as f64, 0.0, 512.0),
+            ("webhooks.per_host", self.webhooks.per_host as f64, 1.0, many),
+            ("webhooks.timeout_seconds", self.webhooks.timeout_seconds, 0.001, 60.0),
+        ] {
+            if !(least..=most).contains(&value) {
+                bail!("{key} is {value}: it must lie between {least} and {most}");
             }
-        }
-        if !(1..=600).contains(&self.mail.timeout_seconds) {
-            bail!("mail.timeout_seconds is {}: it must lie between 1 and 600", self.mail.timeout_seconds);
-        }
-        if self.database.pool_size == 0 {
-            bail!("database.pool_size must be above zero");
         }
         Ok(())
     }

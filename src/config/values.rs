@@ -31,6 +31,17 @@ pub enum AuthMode {
     Required,
 }
 
+/// Which replica of a role is asked next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// Each in its turn.
+    #[default]
+    RoundRobin,
+    /// Of two drawn at random, the one with less in hand.
+    LeastLoaded,
+}
+
 /// A URL that may hold a password; it prints without it.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
