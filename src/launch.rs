@@ -8,17 +8,21 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use anyhow::{Context as _, bail};
 use futures_util::future::{select_all, try_join_all};
+use socket2::{Domain, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use crate::config::{AuthMode, Settings};
 use crate::platform::queue::Queue;
-use crate::platform::replicas::Replicas;
+use crate::platform::replicas::{Replicas, probe};
 use crate::platform::role::{AddressBook, Context, Lifecycle, Role, Stage};
 use crate::platform::work::Threads;
 use crate::platform::{db, server};
 use crate::roles;
+
+/// Connections that may wait to be accepted on a shared port.
+const BACKLOG: i32 = 1024;
 
 /// Runs these roles until the process is told to stop.
 ///
@@ -35,6 +39,7 @@ pub async fn serve(settings: Settings, roles: &[&'static Role]) -> anyhow::Resul
     let book = Arc::new(address_book(&settings, &bound));
     for replicas in book.0.values() {
         tokio::spawn(Arc::clone(replicas).follow());
+        tokio::spawn(probe::watch(Arc::clone(replicas), Duration::from_millis(settings.balance.probe_ms)));
     }
     let lifecycle = Arc::new(Lifecycle::default());
     let queue = roles.iter().any(|role| role.uses_queue).then(|| Queue::open(&settings)).transpose()?;
@@ -73,7 +78,13 @@ pub async fn serve(settings: Settings, roles: &[&'static Role]) -> anyhow::Resul
     }
     lifecycle.reach(Stage::Draining);
     tracing::info!("stopping: finishing what is in flight");
-    working.end().await;
+    let apart = roles.len() < roles::ALL.len();
+    let linger = Duration::from_millis(if apart { settings.server.linger_ms } else { 0 });
+    let quietly = futures_util::future::join(working.end(), tokio::time::sleep(linger));
+    tokio::select! {
+        _ = quietly => {}
+        () = stop.asked() => tracing::info!("told again: stopping at once"),
+    }
     drain(servers).await
 }
 
@@ -197,11 +208,35 @@ fn bind(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<Vec<Boun
             )
         };
         let resolved: Vec<SocketAddr> = address.to_socket_addrs().with_context(failed)?.collect();
-        let listener = TcpListener::bind(resolved.as_slice()).with_context(failed)?;
+        let listener = match settings.server.share_port && role.faces_clients {
+            true => bind_shared(&resolved),
+            false => TcpListener::bind(resolved.as_slice()),
+        };
+        let listener = listener.with_context(failed)?;
         let address = listener.local_addr().with_context(failed)?;
         Ok(Bound { role, listener, address })
     };
     roles.iter().map(bind).collect()
+}
+
+/// A listener beside which another process may open one on the same port.
+fn bind_shared(addresses: &[SocketAddr]) -> std::io::Result<TcpListener> {
+    let open = |address: &SocketAddr| {
+        let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&(*address).into())?;
+        socket.listen(BACKLOG)?;
+        Ok(TcpListener::from(socket))
+    };
+    let mut outcome = Err(std::io::Error::from(std::io::ErrorKind::AddrNotAvailable));
+    for address in addresses {
+        outcome = open(address);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
 }
 
 /// Configured addresses first; a role of this process is where it was bound.
@@ -219,7 +254,8 @@ fn address_book(settings: &Settings, bound: &[Bound]) -> AddressBook {
             configured => configured.to_vec(),
         };
         if !bases.is_empty() {
-            book.0.insert(role.name, Arc::new(Replicas::new(bases)));
+            book.0
+                .insert(role.name, Arc::new(Replicas::new(bases, settings.balance.policy, settings.balance.in_flight)));
         }
     }
     book

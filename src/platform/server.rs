@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpServer, web};
 use tracing::Span;
@@ -16,7 +16,7 @@ use tracing_actix_web::{RootSpanBuilder, TracingLogger};
 use crate::platform::case::{CASE_ID, Case};
 use crate::platform::health;
 use crate::platform::problem::{Problem, UNSUPPORTED_MEDIA};
-use crate::platform::role::{Context, Role, Service};
+use crate::platform::role::{Context, Lifecycle, Role, Service, Stage};
 
 /// Longer than our own clients keep an idle connection, so that none is closed under a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -30,13 +30,14 @@ pub fn serve(context: &Context, service: &Service, listener: TcpListener, worker
     let (context, routes) = (context.clone(), Arc::clone(&service.routes));
     let (settings, role) = (Arc::clone(&context.settings), context.role);
     let app = move || {
+        let lifecycle = Arc::clone(&context.lifecycle);
         App::new()
             .app_data(web::Data::new(context.clone()))
             .app_data(web::PayloadConfig::new(context.settings.limits.body))
             .configure(health::probes)
             .configure(|cfg| routes(cfg))
             .wrap(TracingLogger::<CaseSpan>::new())
-            .wrap(from_fn(move |req, next| stamp(role, req, next)))
+            .wrap(from_fn(move |req, next| stamp(role, Arc::clone(&lifecycle), req, next)))
     };
     let server = HttpServer::new(app)
         .workers(workers)
@@ -52,6 +53,7 @@ pub fn serve(context: &Context, service: &Service, listener: TcpListener, worker
 /// Gives every request its case, every answer its Case-ID, and every error its document.
 async fn stamp<B: MessageBody + 'static>(
     role: &Role,
+    lifecycle: Arc<Lifecycle>,
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
@@ -85,6 +87,10 @@ async fn stamp<B: MessageBody + 'static>(
         res = res.map_body(|_, _| EitherBody::right(BoxBody::new(())));
     }
     res.headers_mut().insert(CASE_ID.clone(), case.header());
+    if lifecycle.stage() == Stage::Draining {
+        // its next request is for somebody else
+        res.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     Ok(res)
 }
 
