@@ -28,21 +28,36 @@ const MOST_FAULTS: usize = 100;
 /// A JSON body, sent as `application/json`, or for PATCH as `application/merge-patch+json`.
 pub struct JsonBody(pub Value);
 
+/// A body of any kind, as its bytes; its handler minds the `Content-Type`.
+pub struct RawBody(pub Bytes);
+
 impl FromRequest for JsonBody {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let typed = check_content_type(req);
+        let arriving = RawBody::from_request(req, payload);
+        Box::pin(async move {
+            typed?;
+            let RawBody(bytes) = arriving.await?;
+            let value = json::parse(&bytes);
+            value.map(JsonBody).map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no JSON: {why}")))
+        })
+    }
+}
+
+impl FromRequest for RawBody {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let bytes = Bytes::from_request(req, payload);
         let seconds = req.app_data::<Data<Context>>().map_or(10, |context| context.settings.limits.body_seconds);
         Box::pin(async move {
-            typed?;
             let arrived = timeout(Duration::from_secs(seconds), bytes).await;
             let late = |_| Problem::new(TIMEOUT, "the body did not arrive in time");
-            let bytes = arrived.map_err(late)?.map_err(|error| unread(&error))?;
-            let value = json::parse(&bytes);
-            value.map(JsonBody).map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no JSON: {why}")))
+            Ok(RawBody(arrived.map_err(late)?.map_err(|error| unread(&error))?))
         })
     }
 }
@@ -103,15 +118,16 @@ impl Fields {
         Fields { values: pairs.collect(), faults: Vec::new(), from_query: true }
     }
 
-    /// The parameters of a query string, each once; but the first name of `list` any number of times, read as a list under
-    /// its second name.
-    pub fn of_query(req: &HttpRequest, list: Option<(&str, &str)>) -> Fields {
+    /// The parameters of a query string, each once; but the first name of each of `lists` any number of times, read as a list
+    /// under its second name.
+    pub fn of_query<'a>(req: &HttpRequest, lists: impl IntoIterator<Item = (&'a str, &'a str)>) -> Fields {
         let mut fields = Fields { values: Vec::new(), faults: Vec::new(), from_query: true };
-        let mut items = Vec::new();
+        let mut lists: Vec<(&str, &str, Vec<Value>)> =
+            lists.into_iter().map(|(one, many)| (one, many, Vec::new())).collect();
         for (name, value) in form_urlencoded::parse(req.query_string().as_bytes()) {
-            if list.is_some_and(|(one, _)| one == name) {
-                items.push(Value::from(value.into_owned()));
-            } else if list.is_some_and(|(_, many)| many == name) {
+            if let Some((.., items)) = lists.iter_mut().find(|(one, ..)| *one == name) {
+                items.push(value.into_owned().into());
+            } else if lists.iter().any(|(_, many, _)| *many == name) {
                 fields.fault(Fault::new(format!("#/{name}"), "unknown_field", "is not known in a query"));
             } else if fields.values.iter().all(|(known, _)| *known != name) {
                 fields.values.push((name.into_owned(), value.into_owned().into()));
@@ -119,15 +135,24 @@ impl Fields {
                 fields.fault(Fault::new(format!("#/{name}"), "repeated", "stands in the query more than once"));
             }
         }
-        if let Some((_, many)) = list.filter(|_| !items.is_empty()) {
-            fields.values.push((many.to_owned(), items.into()));
-        }
+        let filled = lists.into_iter().filter(|(.., items)| !items.is_empty());
+        fields.values.extend(filled.map(|(_, many, items)| (many.to_owned(), items.into())));
         fields
+    }
+
+    /// A value that is there and not null, before it is read.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.iter().find(|(known, value)| known == name && !value.is_null()).map(|(_, value)| value)
+    }
+
+    /// Whether every value came as text, in a query string or a form.
+    pub fn is_query(&self) -> bool {
+        self.from_query
     }
 
     /// Whether a value is there and not null.
     pub fn has(&self, name: &str) -> bool {
-        self.values.iter().any(|(known, value)| known == name && !value.is_null())
+        self.get(name).is_some()
     }
 
     /// Reads a value that must be there.
@@ -236,9 +261,11 @@ pub fn read_as<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<Fault>> {
 /// The format of a week in an answer.
 ///
 /// # Errors
-/// Anything but its three names.
+/// Anything but its five names.
 pub fn format(value: &Value) -> Result<Format, Vec<Fault>> {
-    parsed("not_a_format", |text| Format::parse(text).ok_or("must be ranges, hours or grid"))(value)
+    parsed("not_a_format", |text| Format::parse(text).ok_or("must be ranges, hours, grid, view or view-quarters"))(
+        value,
+    )
 }
 
 /// An e-mail address.

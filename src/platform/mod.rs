@@ -7,6 +7,7 @@ pub mod db;
 pub mod email;
 pub mod event;
 pub mod extract;
+pub mod feed;
 pub mod health;
 pub mod idempotency;
 pub mod json;

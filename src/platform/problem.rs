@@ -37,6 +37,7 @@ kinds! {
     UNAUTHORIZED         "unauthorized"         401 "This needs a key that was not given"
     NOT_FOUND            "not-found"            404 "There is nothing here"
     UNKNOWN_USER         "unknown-user"         404 "There is no such user"
+    UNKNOWN_CALENDAR     "unknown-calendar"     404 "There is no such calendar"
     UNKNOWN_MEETING      "unknown-meeting"      404 "There is no such meeting"
     UNKNOWN_JOB          "unknown-job"          404 "There is no such job"
     METHOD_NOT_ALLOWED   "method-not-allowed"   405 "This method is not allowed here"

@@ -4,6 +4,7 @@
 //! a name may mean another address by then.
 
 pub mod answer;
+pub mod fetch;
 pub mod guard;
 pub mod hosts;
 pub mod internet;
@@ -12,6 +13,7 @@ pub mod send;
 pub mod sign;
 
 pub use answer::Answer;
+pub use fetch::Subscription;
 pub use guard::{CallbackUrl, Guard, Refused};
 pub use hosts::{Hosts, Seat};
 pub use names::Names;

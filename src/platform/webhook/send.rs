@@ -33,7 +33,7 @@ use crate::platform::peer::Answer as Incoming;
 const READ: usize = 64 << 10;
 /// Bytes of an answer that the log keeps.
 const KEPT: usize = 1 << 10;
-const AGENT: &str = concat!("W2Meet/", env!("CARGO_PKG_VERSION"));
+pub(super) const AGENT: &str = concat!("W2Meet/", env!("CARGO_PKG_VERSION"));
 
 /// One attempt to deliver a message.
 #[derive(Clone, Debug)]
@@ -136,7 +136,23 @@ impl Sender {
         }
     }
 
-    fn judge(&self, error: &SendRequestError) -> Answer {
+    /// What every connection is judged by.
+    pub(super) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// The client behind it: it opens no connection that the guard has not let pass.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Seconds that one attempt may take.
+    pub(super) fn patience(&self) -> f64 {
+        self.patience
+    }
+
+    /// What it means that there is no answer.
+    pub(super) fn judge(&self, error: &SendRequestError) -> Answer {
         match error {
             SendRequestError::Connect(ConnectError::Resolver(why)) => match why.downcast_ref::<Unreachable>() {
                 Some(Unreachable::Blocked(why)) => Answer::Blocked { why: why.to_string() },
