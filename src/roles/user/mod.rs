@@ -3,6 +3,7 @@
 
 mod accounts;
 pub mod api;
+mod calendars;
 mod jobs;
 mod keys;
 mod meetings;
@@ -14,7 +15,8 @@ mod store;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use actix_web::web::{Data, PayloadConfig, ServiceConfig, resource};
+use actix_web::guard::fn_guard;
+use actix_web::web::{Data, PayloadConfig, ServiceConfig, put, resource};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use crate::config::Settings;
@@ -50,6 +52,7 @@ struct Desk {
     store: Data<Store>,
     rules: Data<Rules>,
     internal: PayloadConfig,
+    calendar: PayloadConfig,
 }
 
 fn open(context: &Context) -> anyhow::Result<Service> {
@@ -57,6 +60,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let store = Store {
         db: Db::open(&settings)?,
         limits: settings.jobs.clone(),
+        calendars: settings.calendars.clone(),
         bell: Arc::default(),
         secret: Arc::new(OnceLock::new()),
         full: Arc::default(),
@@ -67,6 +71,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
         store: Data::new(store.clone()),
         rules: Data::new(Rules::of(&settings)),
         internal: PayloadConfig::new(settings.limits.internal_body),
+        calendar: PayloadConfig::new(settings.limits.calendar_body),
     };
     let queue = context.queue()?;
     Ok(Service {
@@ -78,6 +83,8 @@ fn open(context: &Context) -> anyhow::Result<Service> {
             tokio::spawn(relay::publish(store.clone(), queue));
             tokio::spawn(relay::wake(store.clone()));
             tokio::spawn(relay::measure(store.clone()));
+            tokio::spawn(calendars::refresh::wake(store.clone()));
+            tokio::spawn(calendars::refresh::go_on(store.clone()));
             tokio::spawn(relay::forget(store));
             Ok(())
         }),
@@ -100,6 +107,8 @@ async fn migrate(settings: &Settings) {
 
 fn routes(cfg: &mut ServiceConfig, desk: Desk) {
     use accounts::handlers::*;
+    use accounts::standards::*;
+    use calendars::handlers::*;
     use jobs::handlers::*;
     use meetings::handlers::*;
     use meetings::participation;
@@ -110,11 +119,27 @@ fn routes(cfg: &mut ServiceConfig, desk: Desk) {
         .service(resource("/internal/users/lookup").app_data(desk.internal.clone()).post(lookup_users))
         .service(resource("/users").get(list_users).post(create_user))
         .service(resource("/users/{email}").get(find_user).patch(update_user).delete(delete_user))
-        .service(resource("/users/{email}/availability").get(find_availability).put(replace_availability))
+        .service(
+            resource("/users/{email}/availability")
+                .get(find_availability)
+                .route(put().guard(fn_guard(is_calendar)).to(replace_availability_by_calendar))
+                .put(replace_availability),
+        )
+        .service(resource("/users/{email}/availability.ics").get(find_availability_for_calendars))
+        .service(resource("/users/{email}/freebusy.ics").get(find_free_busy))
+        .service(resource("/users/{email}/calendars").get(list_calendars))
+        .service(
+            resource("/users/{email}/calendars/{name}")
+                .app_data(desk.calendar)
+                .get(find_calendar)
+                .put(put_calendar)
+                .delete(delete_calendar),
+        )
         .service(resource("/internal/meetings").app_data(desk.internal.clone()).post(record_meeting))
         .service(resource("/internal/answers").post(find_answer))
         .service(resource("/internal/jobs/{id}/start").post(start_job))
-        .service(resource("/internal/jobs/{id}/retry").app_data(desk.internal).post(fail_job))
+        .service(resource("/internal/jobs/{id}/retry").app_data(desk.internal.clone()).post(fail_job))
+        .service(resource("/internal/jobs/{id}/calendar").app_data(desk.internal).post(refresh_calendar))
         .service(resource("/callbacks/jobs/{id}").post(finish_job))
         .service(resource("/meetings").get(list_meetings).post(create_meeting))
         .service(resource("/meetings/{id}").get(find_meeting).patch(change_meeting).delete(cancel_meeting))

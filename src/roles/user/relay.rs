@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 use tokio::time::{sleep, timeout};
 
-use super::jobs::model::{Job, OPEN};
+use super::jobs::model::{Job, OPEN, REFRESH, State};
 use super::keys::DAY;
 use super::outbox::Row;
 use super::schema::{deliveries, idempotency, jobs, outbox};
@@ -239,6 +239,9 @@ impl Store {
             diesel::delete(idempotency::table.filter(idempotency::created_at.lt(answers))).execute(conn).await?;
             let over = jobs::table.filter(jobs::updated_at.lt(ended)).filter(jobs::state.ne_all(OPEN));
             diesel::delete(over).execute(conn).await?;
+            // there are many of these, and nothing to learn from those that went well
+            let looks = jobs::table.filter(jobs::updated_at.lt(answers)).filter(jobs::kind.eq(REFRESH));
+            diesel::delete(looks.filter(jobs::state.eq(State::Succeeded.name()))).execute(conn).await?;
             diesel::delete(deliveries::table.filter(deliveries::created_at.lt(ended))).execute(conn).await?;
             Ok::<(), Error>(())
         })

@@ -10,6 +10,7 @@ diesel::table! {
         preference -> Text,
         availability -> Binary,
         if_needed -> Binary,
+        overrides -> Text,
         version -> BigInt,
         created_at -> Timestamp,
         updated_at -> Timestamp,
@@ -86,6 +87,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    calendars (id) {
+        id -> Text,
+        email -> Text,
+        name -> Text,
+        kind -> Text,
+        url -> Text,
+        content -> Text,
+        etag -> Nullable<Text>,
+        last_modified -> Nullable<Text>,
+        refreshed_at -> Nullable<Timestamp>,
+        error -> Nullable<Text>,
+        failures -> Integer,
+        periods -> Integer,
+        known_until -> Timestamp,
+        due_at -> Nullable<Timestamp>,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    calendar_months (email, month, calendar_id) {
+        email -> Text,
+        month -> Integer,
+        calendar_id -> Text,
+        fixed -> Binary,
+        floating -> Binary,
+    }
+}
+
+diesel::table! {
     outbox (id) {
         id -> Text,
         aggregate -> Text,
@@ -116,4 +147,15 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(users, cache_epoch, meetings, attendees, busy, jobs, deliveries, outbox);
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    cache_epoch,
+    meetings,
+    attendees,
+    busy,
+    calendars,
+    calendar_months,
+    jobs,
+    deliveries,
+    outbox
+);

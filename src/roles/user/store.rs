@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use tokio::sync::Notify;
 
-use crate::config::Jobs as Limits;
+use crate::config::{Calendars, Jobs as Limits};
 use crate::platform::db::{Db, Error};
 use crate::platform::problem::Problem;
 use crate::roles::user::schema::secrets;
@@ -18,6 +18,7 @@ use crate::transact;
 pub struct Store {
     pub db: Db,
     pub limits: Limits,
+    pub calendars: Calendars,
     /// Rung after every commit that put something into the outbox.
     pub bell: Arc<Notify>,
     /// What links in letters are signed with; known once the database is.

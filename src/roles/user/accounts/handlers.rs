@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::model::{NewUser, Profile, User};
 use super::store::Users;
-use crate::calendar::{Days, Format, parse_week};
+use crate::calendar::{Format, parse_week};
 use crate::platform::cache::aside::{Aside, Missing, Written};
 use crate::platform::db::Error;
 use crate::platform::email::Email;
@@ -18,11 +18,11 @@ use crate::platform::health::Report;
 use crate::platform::idempotency::{Kept, Key};
 use crate::platform::preconditions::{IfMatch, Tags};
 use crate::platform::problem::{BAD_REQUEST, Problem};
-use crate::roles::user::api::{LookupRequest, ROLE};
+use crate::roles::user::api::{ByPerson, LookupRequest, ROLE};
 use crate::roles::user::store::Stop;
 
-type Cached = Data<Aside<Users>>;
-type Answer = Result<HttpResponse, Problem>;
+pub(super) type Cached = Data<Aside<Users>>;
+pub(super) type Answer = Result<HttpResponse, Problem>;
 
 const PAGE: u64 = 50;
 
@@ -121,9 +121,10 @@ pub async fn lookup_users(users: Cached, body: Bytes) -> Answer {
     serde_json::to_writer(&mut answer, &unknown).map_err(Problem::internal)?;
     if let Some(period) = busy_in {
         let store = &users.source().store;
-        let busy = store.busy(&keys, period).await.map_err(|why| store.unread(&why))?;
+        let mut busy = store.busy(&keys, period).await.map_err(|why| store.unread(&why))?;
+        busy.extend(store.imported(&keys, period).await.map_err(|why| store.unread(&why))?);
         answer.extend_from_slice(b",\"busy\":");
-        serde_json::to_writer(&mut answer, &busy).map_err(Problem::internal)?;
+        serde_json::to_writer(&mut answer, &ByPerson(&busy)).map_err(Problem::internal)?;
     }
     answer.push(b'}');
     Ok(HttpResponse::Ok().content_type("application/json").body(answer))
@@ -139,7 +140,7 @@ pub async fn health(users: Cached) -> HttpResponse {
 }
 
 /// Whom a path names, and the format that the query asks for.
-fn asked(req: &HttpRequest) -> Result<(Email, Format), Problem> {
+pub(super) fn asked(req: &HttpRequest) -> Result<(Email, Format), Problem> {
     Ok((email_in_path(req, 1)?, asked_format(req)?))
 }
 
@@ -150,7 +151,7 @@ fn asked_format(req: &HttpRequest) -> Result<Format, Problem> {
 }
 
 /// Finds one user, in the cache first.
-async fn find(users: &Aside<Users>, email: &Email) -> Result<User, Problem> {
+pub(super) async fn find(users: &Aside<Users>, email: &Email) -> Result<User, Problem> {
     let found = users.get(&[email.as_str()]).await.map_err(|why| unavailable(users, why))?;
     match found.into_iter().next().flatten() {
         Some(text) => decode(&text),
@@ -159,7 +160,7 @@ async fn find(users: &Aside<Users>, email: &Email) -> Result<User, Problem> {
 }
 
 /// Changes a profile, if the caller's precondition holds.
-async fn change(
+pub(super) async fn change(
     req: &HttpRequest,
     users: &Aside<Users>,
     email: &Email,
@@ -206,13 +207,13 @@ fn show(mut answer: HttpResponseBuilder, user: &User, format: Format) -> HttpRes
     answer.insert_header((ETAG, format!("\"{}\"", user.version))).json(user.public(format))
 }
 
-fn show_week(user: &User, format: Format) -> HttpResponse {
+pub(super) fn show_week(user: &User, format: Format) -> HttpResponse {
     let etag = (ETAG, format!("\"{}\"", user.version));
-    HttpResponse::Ok().insert_header(etag).json(Days(&user.availability, format))
+    HttpResponse::Ok().insert_header(etag).json(user.graded(format))
 }
 
 /// 304 for a caller who says by `If-None-Match` that it has this version already.
-fn unless_known(req: &HttpRequest, user: &User) -> Result<Option<HttpResponse>, Problem> {
+pub(super) fn unless_known(req: &HttpRequest, user: &User) -> Result<Option<HttpResponse>, Problem> {
     let known = match Tags::read(req, &IF_NONE_MATCH)? {
         Some(tags) => tags.match_weakly(user.version),
         None => false,

@@ -2,4 +2,5 @@
 
 pub mod handlers;
 mod model;
+pub mod standards;
 pub mod store;

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::calendar::{Day, Days, Fault, Format, Preference, Week, Zone, days, packed, parse_week};
+use crate::calendar::standards::Graded;
+use crate::calendar::{Day, Days, Fault, Format, Overrides, Preference, Week, Zone, days, packed, parse_week};
 use crate::platform::email::Email;
 use crate::platform::extract::{Fields, email, parsed, text};
 use crate::platform::merge_patch::merge;
@@ -26,6 +27,8 @@ pub struct User {
     pub availability: Week,
     #[serde(with = "packed", default, skip_serializing_if = "Week::is_empty")]
     pub if_needed: Week,
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
     pub version: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -39,6 +42,8 @@ pub struct Profile {
     pub preference: Preference,
     pub availability: Week,
     pub if_needed: Week,
+    /// Dates on which another day replaces the one of the week.
+    pub overrides: Overrides,
 }
 
 /// What a caller reads.
@@ -49,8 +54,9 @@ pub struct PublicUser<'a> {
     name: &'a str,
     time_zone: &'a Zone,
     preference: Preference,
-    availability: Days<'a>,
+    availability: Graded<'a>,
     if_needed: Days<'a>,
+    overrides: &'a Overrides,
     version: i64,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -84,12 +90,14 @@ impl Profile {
         let preference = fields.optional("preference", preference);
         let availability = fields.optional("availability", parse_week);
         let if_needed = fields.optional("if_needed", parse_week);
+        let overrides = fields.optional("overrides", Overrides::parse);
         Some(Profile {
             name: name?,
             time_zone: time_zone.unwrap_or_else(Zone::utc),
             preference: preference.unwrap_or_default(),
             availability: availability.unwrap_or_default(),
             if_needed: if_needed.unwrap_or_default(),
+            overrides: overrides.unwrap_or_default(),
         })
     }
 
@@ -109,6 +117,7 @@ impl Profile {
             "preference": self.preference.name(),
             "availability": days(&self.availability, Format::Ranges),
             "if_needed": days(&self.if_needed, Format::Ranges),
+            "overrides": self.overrides,
         });
         merge(&mut document, patch);
         let mut fields = Fields::of_body(document)?;
@@ -139,7 +148,13 @@ impl User {
             preference: self.preference,
             availability: self.availability,
             if_needed: self.if_needed,
+            overrides: self.overrides.clone(),
         }
+    }
+
+    /// When the user can meet, in this format.
+    pub fn graded(&self, format: Format) -> Graded<'_> {
+        Graded { free: &self.availability, if_needed: &self.if_needed, format }
     }
 
     /// How callers see it, its weeks in this format.
@@ -150,8 +165,9 @@ impl User {
             name: &self.name,
             time_zone: &self.time_zone,
             preference: self.preference,
-            availability: Days(&self.availability, format),
+            availability: self.graded(format),
             if_needed: Days(&self.if_needed, format),
+            overrides: &self.overrides,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

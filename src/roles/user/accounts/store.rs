@@ -16,6 +16,7 @@ use crate::platform::db::instant::{self, now, stored};
 use crate::platform::email::Email;
 use crate::platform::idempotency::{Kept, Key};
 use crate::platform::problem::{Problem, USER_EXISTS};
+use crate::roles::user::calendars::store::forget_calendars;
 use crate::roles::user::keys::{keep_answer, kept_answer};
 use crate::roles::user::meetings::rows::{hold_meeting, put_meeting};
 use crate::roles::user::outbox::{self, post};
@@ -43,6 +44,7 @@ struct Row {
     preference: String,
     availability: Vec<u8>,
     if_needed: Vec<u8>,
+    overrides: String,
     version: i64,
     created_at: jiff_diesel::DateTime,
     updated_at: jiff_diesel::DateTime,
@@ -97,6 +99,7 @@ impl Users {
             preference: new.profile.preference.name().to_owned(),
             availability: new.profile.availability.to_bytes().to_vec(),
             if_needed: new.profile.if_needed.to_bytes().to_vec(),
+            overrides: json!(new.profile.overrides).to_string(),
             version: 1,
             created_at: now,
             updated_at: now,
@@ -150,6 +153,7 @@ impl Users {
                     users::preference.eq(profile.preference.name()),
                     users::availability.eq(profile.availability.to_bytes().to_vec()),
                     users::if_needed.eq(profile.if_needed.to_bytes().to_vec()),
+                    users::overrides.eq(json!(profile.overrides).to_string()),
                 ))
                 .returning(Row::as_returning())
                 .get_result(conn)
@@ -186,6 +190,8 @@ impl Users {
                 diesel::delete(mine).returning(Row::as_returning()).get_result(conn).await.optional()?;
             let user = User::try_from(gone.ok_or_else(|| Stop::Refused(Problem::unknown_user(email.as_str())))?)?;
             guard(user.version).map_err(Stop::Refused)?;
+            // after their user, whom everybody holds who brings a calendar
+            forget_calendars!(conn, email);
             post!(conn, &[fact(&User { version: user.version + 1, ..user }, "deleted")]);
             Ok(((), epoch))
         })
@@ -258,6 +264,7 @@ impl TryFrom<Row> for User {
             preference: Preference::parse(&row.preference).ok_or_else(|| wrong("preference"))?,
             availability: Week::from_bytes(&row.availability).ok_or_else(|| wrong("availability"))?,
             if_needed: Week::from_bytes(&row.if_needed).ok_or_else(|| wrong("if_needed"))?,
+            overrides: serde_json::from_str(&row.overrides).map_err(|_| wrong("overrides"))?,
             name: row.name,
             version: row.version,
             created_at: instant::read(row.created_at).ok_or_else(|| Error::Corrupt("created_at".to_owned()))?,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use super::calendars::{Feed, Refreshed};
 use super::meetings::Period;
 use crate::calendar::{Guest, Person, Preference, Zone};
 use crate::platform::call::Call;
@@ -51,6 +52,8 @@ pub enum Work {
     SendInvitations(Mailing),
     /// Tell whoever asked.
     DeliverWebhook(Webhook),
+    /// Look whether a subscribed calendar has changed.
+    RefreshCalendar(Feed),
     /// What only a later release knows.
     #[serde(other)]
     Other,
@@ -63,6 +66,7 @@ impl Work {
             Work::ScheduleMeeting(_) => "schedule_meeting",
             Work::SendInvitations(_) => "send_invitations",
             Work::DeliverWebhook(_) => "deliver_webhook",
+            Work::RefreshCalendar(_) => "refresh_calendar",
             Work::Other => "other",
         }
     }
@@ -267,6 +271,15 @@ impl Jobs {
         // to say it twice does no harm: an attempt ends once
         let call = call.header(AUTHORIZATION, bearer).repeatable();
         heard(async || self.gateway.order(&call).await).await
+    }
+
+    /// Reports what a subscribed calendar holds; to user itself, for it may be larger than the gateway takes.
+    ///
+    /// # Errors
+    /// 409 when the job is another attempt's by now; what [`Peer::call`] says.
+    pub async fn refreshed(&self, order: &Order, refreshed: &Refreshed) -> Result<(), Problem> {
+        let call = Call::ask(format!("/internal/jobs/{}/calendar", order.job_id), refreshed)?;
+        heard(async || self.user.order(&call).await).await
     }
 
     /// Reports that it failed.

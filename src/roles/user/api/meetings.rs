@@ -103,8 +103,11 @@ pub struct Passed {
 pub struct Found {
     /// Who calls it; the first attendee when nobody is named.
     pub organizer: Option<Email>,
-    /// Who comes, each once; all must.
+    /// Who comes, each once.
     pub attendees: Vec<Email>,
+    /// Who of them need not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional: Vec<Email>,
     /// What it is called.
     pub title: Option<String>,
     /// How the slot was picked.

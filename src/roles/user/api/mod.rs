@@ -1,13 +1,16 @@
 //! What other roles see of the user role: its name, its wire types, and a client that speaks them.
 
+mod busy;
+pub mod calendars;
 pub mod jobs;
 pub mod meetings;
 
 use actix_web::http::Method;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::{Preference, Week, Zone, packed};
+pub use busy::{Busy, ByPerson};
+
+use crate::calendar::{Overrides, Preference, Week, Zone, packed};
 use crate::platform::call::Call;
 use crate::platform::email::Email;
 use crate::platform::idempotency::{Kept, Key};
@@ -36,19 +39,8 @@ pub struct Lookup {
     /// Those who do not.
     pub unknown: Vec<Email>,
     /// When they cannot meet, whatever their week says; in no order.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "busy::by_person")]
     pub busy: Vec<Busy>,
-}
-
-/// A time at which somebody cannot meet. Why is nobody's business.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Busy {
-    /// Who.
-    pub email: Email,
-    /// From when.
-    pub start: Timestamp,
-    /// Until when.
-    pub end: Timestamp,
 }
 
 /// What finding a time needs to know of a user: this much is read of the account as user keeps it.
@@ -68,6 +60,9 @@ pub struct Card {
     /// When the user could, if it must be.
     #[serde(with = "packed", default)]
     pub if_needed: Week,
+    /// Dates on which another day replaces the one of the week.
+    #[serde(default)]
+    pub overrides: Overrides,
 }
 
 /// A client of the user role.

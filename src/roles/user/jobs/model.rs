@@ -13,6 +13,8 @@ use crate::roles::user::meetings::model::Meeting;
 pub const SCHEDULE: &str = "schedule_meeting";
 pub const INVITE: &str = "send_invitations";
 pub const WEBHOOK: &str = "deliver_webhook";
+/// Its `meeting_id` is the id of a calendar.
+pub const REFRESH: &str = "refresh_calendar";
 
 /// Errors that a job remembers.
 const LONGEST_MEMORY: usize = 10;
@@ -69,7 +71,7 @@ impl State {
 /// The names of the open states.
 pub const OPEN: [&str; 3] = [State::Queued.name(), State::Running.name(), State::Retryable.name()];
 
-/// Work to be done for a meeting.
+/// Work to be done for a meeting, or a calendar.
 pub struct NewJob {
     pub id: Uuid,
     pub kind: &'static str,
@@ -116,6 +118,10 @@ impl NewJob {
         let r#type = format!("meeting.{}", meeting.status.name());
         let body = json!({ "type": r#type, "timestamp": meeting.updated_at, "data": meeting.public() }).to_string();
         Some(NewJob::new(WEBHOOK, json!(Call { url: callback.url.clone(), secret: callback.secret.clone(), body })))
+    }
+
+    pub fn refresh() -> NewJob {
+        NewJob::new(REFRESH, json!({}))
     }
 
     pub fn max_attempts(&self, limits: &Limits) -> i32 {
@@ -208,7 +214,7 @@ impl Job {
     /// What callers read.
     pub fn public(&self) -> Value {
         json!({
-            "id": self.id, "kind": self.kind, "meeting_id": self.meeting_id, "state": self.state, "attempt": self.attempt,
+            "id": self.id, "kind": self.kind, "meeting_id": (self.kind != REFRESH).then_some(self.meeting_id), "state": self.state, "attempt": self.attempt,
             "max_attempts": self.max_attempts, "next_attempt_at": self.due_at.filter(|_| self.state == State::Retryable),
             "errors": self.errors, "case_id": self.case_id, "created_at": self.created_at, "updated_at": self.updated_at,
         })
@@ -254,6 +260,7 @@ mod tests {
             sweep_seconds: 60.0,
             attempt_seconds: 60,
             drain_seconds: 25,
+            backlog: 100_000,
             keep_days: 180,
         }
     }

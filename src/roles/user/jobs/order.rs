@@ -38,15 +38,15 @@ pub fn people(job: &Job, payload: &str) -> Result<Vec<Email>, Error> {
 pub fn of(
     job: &Job,
     payload: &str,
-    meeting: &Meeting,
+    meeting: Option<&Meeting>,
     people: &HashMap<String, Person>,
     secret: &str,
     now: Timestamp,
 ) -> Result<Order, Error> {
-    let work = match job.kind.as_str() {
-        SCHEDULE => Work::ScheduleMeeting(meeting.search(now)),
-        INVITE => Work::SendInvitations(mailing(read(job, payload)?, people, secret)),
-        WEBHOOK => {
+    let work = match (job.kind.as_str(), meeting) {
+        (SCHEDULE, Some(meeting)) => Work::ScheduleMeeting(meeting.search(now)),
+        (INVITE, _) => Work::SendInvitations(mailing(read(job, payload)?, people, secret)),
+        (WEBHOOK, _) => {
             let Call { url, secret, body } = read(job, payload)?;
             Work::DeliverWebhook(Webhook { url, id: format!("msg_{}", job.id.simple()), body, secret })
         }

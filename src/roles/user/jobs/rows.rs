@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use jiff::Timestamp;
 use jiff_diesel::DateTime;
+use uuid::Uuid;
 
 use super::model::{Job, NewJob, State};
 use crate::config::Jobs as Limits;
@@ -47,11 +48,16 @@ pub struct DeliveryRow {
 impl JobRow {
     /// A job that is on its way to the queue.
     pub fn new(job: &NewJob, meeting: &Meeting, limits: &Limits) -> JobRow {
-        let now = stored(meeting.updated_at);
+        JobRow::of(job, meeting.id, &meeting.case_id, limits, meeting.updated_at)
+    }
+
+    /// A job for whatever has this id.
+    pub fn of(job: &NewJob, subject: Uuid, case_id: &str, limits: &Limits, now: Timestamp) -> JobRow {
+        let now = stored(now);
         JobRow {
             id: job.id.to_string(),
             kind: job.kind.to_owned(),
-            meeting_id: meeting.id.to_string(),
+            meeting_id: subject.to_string(),
             payload: job.payload.to_string(),
             state: State::Queued.name().to_owned(),
             attempt: 0,
@@ -60,7 +66,7 @@ impl JobRow {
             due_at: None,
             token: token(),
             errors: "[]".to_owned(),
-            case_id: meeting.case_id.clone(),
+            case_id: case_id.to_owned(),
             created_at: now,
             updated_at: now,
         }

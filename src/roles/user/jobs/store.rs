@@ -7,13 +7,14 @@ use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::model::{INVITE, Job, Letter, OPEN, SCHEDULE, State};
+use super::model::{INVITE, Job, Letter, OPEN, REFRESH, SCHEDULE, State};
 use super::rows::{DeliveryRow, JobRow, put_job};
 use crate::platform::db::Error;
 use crate::platform::db::instant::{now, stored};
 use crate::platform::problem::{JOB_NOT_YOURS, Problem, UNAUTHORIZED, UNKNOWN_JOB};
-use crate::roles::user::api::jobs::{Done, Failure, Finding, Note, Order, Outcome, Verdict};
+use crate::roles::user::api::jobs::{Done, Failure, Finding, Note, Order, Outcome, Verdict, Work};
 use crate::roles::user::api::meetings::Status;
+use crate::roles::user::calendars::store::find_feed;
 use crate::roles::user::jobs::order::{self, Person};
 use crate::roles::user::meetings::rows::{hold_meeting, put_meeting};
 use crate::roles::user::meetings::{changes::Change, model::Meeting};
@@ -31,13 +32,14 @@ macro_rules! find_job {
     }};
 }
 
-/// Holds a job and its meeting, the meeting first: whoever changes a meeting does it in this order too.
+/// Holds a job and its meeting, if it is for one, the meeting first: whoever changes a meeting does it in this order too.
 macro_rules! hold_job {
     ($store:expr, $conn:ident, $id:expr) => {{
         let row = find_job!($conn, $id);
         let meeting = hold_meeting!($store.db, $conn, row.meeting_id);
-        let meeting =
-            meeting.ok_or_else(|| Stop::Database(Error::Corrupt(format!("job {} has no meeting", row.id))))?;
+        if meeting.is_none() && row.kind != REFRESH {
+            return Err(Stop::Database(Error::Corrupt(format!("job {} has no meeting", row.id))));
+        }
         // nothing is changed yet: the update holds the row, and shows it as it is now
         let mine = diesel::update(jobs::table.filter(jobs::id.eq(&row.id))).set(jobs::sent.eq(jobs::sent));
         let row: JobRow = mine.returning(JobRow::as_returning()).get_result($conn).await?;
@@ -58,8 +60,8 @@ impl Store {
                 // every attempt vanished without a word
                 let after = job.after(Verdict::Never, "no attempt came to an end", &self.limits, 0.5, now);
                 put_job!(conn, &after);
-                if let Some(change) = given_up(&after, &meeting, "no attempt came to an end", now) {
-                    put_meeting!(self, conn, Some(&meeting), &change);
+                if let Some(change) = given_up(&after, meeting.as_ref(), "no attempt came to an end", now) {
+                    put_meeting!(self, conn, meeting.as_ref(), &change);
                 }
                 return Ok(Err(not_to_be_done(&after)));
             }
@@ -67,10 +69,16 @@ impl Store {
             (job.state, job.updated_at) = (State::Running, now);
             job.due_at = self.overdue(now);
             put_job!(conn, &job);
-            let change =
-                (job.kind == SCHEDULE && meeting.status == Status::Queued).then(|| meeting.clone().started(now));
-            if let Some(change) = &change {
-                put_meeting!(self, conn, Some(&meeting), change);
+            let begun = meeting.as_ref().filter(|it| job.kind == SCHEDULE && it.status == Status::Queued);
+            if let Some(change) = begun.map(|it| it.clone().started(now)) {
+                put_meeting!(self, conn, meeting.as_ref(), &change);
+            }
+            let feed = if job.kind == REFRESH { find_feed!(conn, job.meeting_id) } else { None };
+            if job.kind == REFRESH && feed.is_none() {
+                job.state = State::Cancelled;
+                job.due_at = None;
+                put_job!(conn, &job);
+                return Ok(Err(not_to_be_done(&job)));
             }
             let mut people: HashMap<String, Person> = HashMap::new();
             for email in order::people(&job, &payload)? {
@@ -79,12 +87,14 @@ impl Store {
                 let row: Option<Person> = row.first(conn).await.optional()?;
                 people.extend(row.map(|person| (email.to_string(), person)));
             }
-            Ok::<_, Stop>(Ok((job, payload, meeting, people, now)))
+            Ok::<_, Stop>(Ok((job, payload, meeting, feed, people, now)))
         })?;
         self.bell.notify_one();
-        let (job, payload, meeting, people, now) = started.map_err(Stop::Refused)?;
+        let (job, payload, meeting, feed, people, now) = started.map_err(Stop::Refused)?;
         let secret = self.secret.get().map(String::as_str).unwrap_or_default();
-        Ok(order::of(&job, &payload, &meeting, &people, secret, now)?)
+        let order = order::of(&job, &payload, meeting.as_ref(), &people, secret, now)?;
+        let work = feed.map_or(order.work, Work::RefreshCalendar);
+        Ok(Order { work, ..order })
     }
 
     /// Writes down what came of an attempt.
@@ -98,6 +108,7 @@ impl Store {
                 return Ok(()); // said twice
             }
             check_attempt(&job, done.attempt)?;
+            let meeting = meeting.ok_or_else(|| Stop::Refused(not_to_be_done(&job)))?;
             let now = now();
             for row in notes(&job, &done.notes, now) {
                 diesel::insert_into(deliveries::table).values(&row).execute(conn).await?;
@@ -143,8 +154,8 @@ impl Store {
                 let mine = jobs::table.filter(jobs::id.eq(id.to_string()));
                 diesel::update(mine).set(jobs::payload.eq(rest)).execute(conn).await?;
             }
-            if let Some(change) = given_up(&after, &meeting, &failure.error, now) {
-                put_meeting!(self, conn, Some(&meeting), &change);
+            if let Some(change) = given_up(&after, meeting.as_ref(), &failure.error, now) {
+                put_meeting!(self, conn, meeting.as_ref(), &change);
             }
             Ok::<Job, Stop>(after)
         })?;
@@ -166,8 +177,8 @@ impl Store {
             (job.state, job.due_at, job.sent, job.updated_at) = (State::Queued, None, 0, now);
             put_job!(conn, &job);
             post!(conn, &[outbox::Row::job(job.id, &job.kind, &job.case_id, 0, now)]);
-            if let Some(change) = meeting.clone().resumed(&job.kind, now) {
-                put_meeting!(self, conn, Some(&meeting), &change);
+            if let Some(change) = meeting.clone().and_then(|it| it.resumed(&job.kind, now)) {
+                put_meeting!(self, conn, meeting.as_ref(), &change);
             }
             Ok::<Job, Stop>(job)
         })?;
@@ -236,7 +247,8 @@ fn outcome(
 }
 
 /// What it means for a meeting that a job of it is dead.
-fn given_up(job: &Job, meeting: &Meeting, error: &str, now: Timestamp) -> Option<Change> {
+fn given_up(job: &Job, meeting: Option<&Meeting>, error: &str, now: Timestamp) -> Option<Change> {
+    let meeting = meeting?;
     let looks = job.kind == SCHEDULE && !meeting.status.is_over() && !meeting.status.holds();
     (job.state == State::Dead && looks).then(|| meeting.clone().given_up(Status::Failed, error.to_owned(), now))
 }
@@ -267,7 +279,7 @@ fn notes(job: &Job, notes: &[Note], now: Timestamp) -> Vec<DeliveryRow> {
     notes.iter().map(row).collect()
 }
 
-fn check_attempt(job: &Job, attempt: i32) -> Result<(), Stop> {
+pub fn check_attempt(job: &Job, attempt: i32) -> Result<(), Stop> {
     match (job.state, job.attempt) {
         (State::Running, current) if current == attempt => Ok(()),
         (state, current) => {

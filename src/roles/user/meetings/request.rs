@@ -91,8 +91,12 @@ impl Wish {
     pub fn found(found: Found, rules: &Rules, now: Timestamp) -> Result<Wish, Problem> {
         let first = found.attendees.first().cloned();
         let minutes = found.period.end.duration_since(found.period.start).as_mins();
+        let attendance =
+            |email| if found.optional.contains(email) { Attendance::Optional } else { Attendance::Required };
+        let attendee = |email| json!({ "email": email, "attendance": attendance(email) });
+        let attendees: Vec<Value> = found.attendees.iter().map(attendee).collect();
         let body = json!({
-            "organizer": found.organizer.or(first), "attendees": found.attendees, "title": found.title,
+            "organizer": found.organizer.or(first), "attendees": attendees, "title": found.title,
             "duration_minutes": minutes, "pick": found.pick, "time_zone": found.time_zone,
         });
         Wish::read(body, rules, now)
@@ -149,6 +153,11 @@ impl Rules {
     /// As the settings say.
     pub fn of(settings: &Settings) -> Rules {
         Rules(Guard::new(&settings.webhooks))
+    }
+
+    /// What judges every URL that a client names.
+    pub fn guard(&self) -> &Guard {
+        &self.0
     }
 
     fn url(&self, value: &Value) -> Result<String, Vec<Fault>> {

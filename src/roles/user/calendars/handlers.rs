@@ -1,0 +1,152 @@
+//! The endpoints of calendars: nothing of what they hold ever leaves, but how much of it is busy.
+
+use actix_web::http::header::{CONTENT_TYPE, LOCATION};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use jiff_diesel::DateTime;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::import::turn_soon;
+use super::store::{Brought, Entry, unknown};
+use crate::calendar::Fault;
+use crate::platform::db::instant::{now, read};
+use crate::platform::email::Email;
+use crate::platform::extract::{Fields, JsonBody, RawBody, email_in_path, parsed};
+use crate::platform::feed::{Fetched, File, Seen, Source as _, text_of};
+use crate::platform::json;
+use crate::platform::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
+use crate::roles::user::meetings::handlers::id_in_path;
+use crate::roles::user::meetings::request::Rules;
+use crate::roles::user::store::Store;
+
+type Answer = Result<HttpResponse, Problem>;
+
+/// Characters that a calendar's name may have.
+const LONGEST_NAME: usize = 64;
+
+/// `PUT /users/{email}/calendars/{name}`: iCalendar text, or where it is published
+pub async fn put_calendar(req: HttpRequest, store: Data<Store>, rules: Data<Rules>, RawBody(body): RawBody) -> Answer {
+    let (email, name) = asked(&req)?;
+    Fields::of_query(&req, None).finish(Some(()))?;
+    let brought = match kind(&req)? {
+        Kind::Text => file(&store, &email, text_of(&body)).await?,
+        Kind::Json => {
+            let body = json::parse(&body);
+            let body = body.map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no JSON: {why}")))?;
+            let mut fields = Fields::of_body(body)?;
+            let url = fields.required("url", |value| rules.calendar_url(value));
+            Brought::Url(fields.finish(url)?)
+        }
+    };
+    let (entry, first) = store.put_calendar(&email, &name, &brought).await.map_err(|stop| store.problem(stop))?;
+    let location = format!("/api/users/{}/calendars/{name}", email.path_segment());
+    Ok(match first {
+        true => HttpResponse::Created().insert_header((LOCATION, location)).json(shown(&entry)),
+        false => HttpResponse::Ok().json(shown(&entry)),
+    })
+}
+
+/// `GET /users/{email}/calendars`
+pub async fn list_calendars(req: HttpRequest, store: Data<Store>) -> Answer {
+    let email = email_in_path(&req, 1)?;
+    Fields::of_query(&req, None).finish(Some(()))?;
+    let found: Vec<Value> = all(&store, &email).await?.iter().map(shown).collect();
+    Ok(HttpResponse::Ok().json(json!({ "calendars": found })))
+}
+
+/// `GET /users/{email}/calendars/{name}`
+pub async fn find_calendar(req: HttpRequest, store: Data<Store>) -> Answer {
+    let (email, name) = asked(&req)?;
+    Fields::of_query(&req, None).finish(Some(()))?;
+    let all = all(&store, &email).await?;
+    let found = all.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(&email, &name))?;
+    Ok(HttpResponse::Ok().json(shown(found)))
+}
+
+/// `DELETE /users/{email}/calendars/{name}`
+pub async fn delete_calendar(req: HttpRequest, store: Data<Store>) -> Answer {
+    let (email, name) = asked(&req)?;
+    store.delete_calendar(&email, &name).await.map_err(|stop| store.problem(stop))?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /internal/jobs/{id}/calendar`: a worker has looked at a subscription
+pub async fn refresh_calendar(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+    let refreshed = serde_json::from_value(body);
+    // what is wrong may repeat what stands in the calendar, so it is not told
+    let refreshed = refreshed.map_err(|_| Problem::new(BAD_REQUEST, "the body is no report of a calendar"))?;
+    store.take_refreshed(id_in_path(&req)?, refreshed).await.map_err(|stop| store.problem(stop))?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn file(store: &Store, email: &Email, text: String) -> Result<Brought, Problem> {
+    let Fetched::Text { text, .. } = File(text).fetch(&Seen::default()).await else {
+        return Err(Problem::internal("a file that is not there"));
+    };
+    let worked = store.work_out(email, &text, now(), turn_soon().await?).await.map_err(|why| store.unread(&why))?;
+    let import = worked.map_err(|why| Problem::validation(vec![Fault::new("#", "not_a_calendar", why)]))?;
+    Ok(Brought::File { text, import })
+}
+
+async fn all(store: &Store, email: &Email) -> Result<Vec<Entry>, Problem> {
+    let found = store.calendars_of(email).await.map_err(|why| store.unread(&why))?;
+    found.ok_or_else(|| Problem::unknown_user(email.as_str()))
+}
+
+/// What its owner reads of a calendar. The path of a URL is often all that keeps it secret, so only its beginning is shown.
+fn shown(entry: &Entry) -> Value {
+    let origin = Url::parse(&entry.url).ok().map(|url| url.origin().ascii_serialization());
+    let at = |at: Option<DateTime>| at.and_then(read);
+    json!({
+        "name": entry.name, "kind": entry.kind, "origin": origin, "refreshed_at": at(entry.refreshed_at),
+        "known_until": at(entry.refreshed_at.and(Some(entry.known_until))), "busy_periods": entry.periods,
+        "error": entry.error,
+    })
+}
+
+enum Kind {
+    Text,
+    Json,
+}
+
+/// What the body is said to be.
+fn kind(req: &HttpRequest) -> Result<Kind, Problem> {
+    let given = req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let encoded = req.headers().contains_key("content-encoding");
+    match essence.as_str() {
+        "text/calendar" if !encoded => Ok(Kind::Text),
+        "application/json" if !encoded => Ok(Kind::Json),
+        _ => {
+            let detail =
+                "send iCalendar as Content-Type: text/calendar, or {\"url\": …} as application/json; neither encoded";
+            Err(Problem::new(UNSUPPORTED_MEDIA, detail))
+        }
+    }
+}
+
+/// Whose calendar a path means, and its name.
+fn asked(req: &HttpRequest) -> Result<(Email, String), Problem> {
+    let email = email_in_path(req, 1)?;
+    let name = req.uri().path().split('/').nth(4).unwrap_or_default();
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if begins && name.len() <= LONGEST_NAME && name.bytes().all(fine) {
+        return Ok((email, name.to_owned()));
+    }
+    let detail = "must be 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit";
+    Err(Problem::validation(vec![Fault::new("#/name", "not_a_name", detail)]))
+}
+
+impl Rules {
+    /// Where a calendar may be fetched from; `webcal:` is how some publishers write `https:`.
+    fn calendar_url(&self, value: &Value) -> Result<String, Vec<Fault>> {
+        let secure = value.as_str().map(str::trim).map(|text| match text.get(..7) {
+            Some(scheme) if scheme.eq_ignore_ascii_case("webcal:") => Value::from(format!("https:{}", &text[7..])),
+            _ => Value::from(text),
+        });
+        let read = |text: &str| self.guard().parse(text).map(|url| url.as_str().to_owned());
+        parsed("not_a_calendar_url", read)(secure.as_ref().unwrap_or(value))
+    }
+}

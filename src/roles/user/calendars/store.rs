@@ -1,0 +1,285 @@
+//! The queries about calendars from elsewhere, each named for the question it answers.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::Timestamp;
+use jiff_diesel::DateTime;
+use uuid::Uuid;
+
+use super::ical::{Clock, DAY, Span, clock_of, merged};
+use super::import::Import;
+use super::months::{Month, number, unpacked};
+use crate::calendar::{Fault, Zone};
+use crate::platform::db::Error;
+use crate::platform::db::instant::{now, stored};
+use crate::platform::email::Email;
+use crate::platform::problem::{Problem, UNKNOWN_CALENDAR};
+use crate::roles::user::api::Busy;
+use crate::roles::user::api::meetings::Period;
+use crate::roles::user::schema::{calendar_months, calendars, meetings, users};
+use crate::roles::user::store::{Stop, Store};
+use crate::{read, transact};
+
+/// Addresses in one query.
+const CHUNK: usize = 1000;
+
+/// A calendar as it lies in the database.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = calendars)]
+pub struct Row {
+    pub id: String,
+    pub email: String,
+    pub name: String,
+    pub kind: String,
+    pub url: String,
+    pub content: String,
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+    pub refreshed_at: Option<DateTime>,
+    pub error: Option<String>,
+    pub failures: i32,
+    pub periods: i32,
+    pub known_until: DateTime,
+    pub due_at: Option<DateTime>,
+    pub updated_at: DateTime,
+}
+
+/// All of a calendar but its text.
+#[derive(Clone, Queryable, Selectable)]
+#[diesel(table_name = calendars)]
+pub struct Entry {
+    pub name: String,
+    pub kind: String,
+    pub url: String,
+    pub refreshed_at: Option<DateTime>,
+    pub error: Option<String>,
+    pub periods: i32,
+    pub known_until: DateTime,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = calendar_months)]
+pub struct MonthRow<'a> {
+    email: &'a str,
+    month: i32,
+    calendar_id: &'a str,
+    fixed: &'a [u8],
+    floating: &'a [u8],
+}
+
+/// The rows of a calendar's months.
+pub fn month_rows<'a>(email: &'a str, id: &'a str, months: &'a BTreeMap<i32, Month>) -> Vec<MonthRow<'a>> {
+    let row = |(month, kept): (&i32, &'a Month)| MonthRow {
+        email,
+        month: *month,
+        calendar_id: id,
+        fixed: &kept.fixed,
+        floating: &kept.floating,
+    };
+    months.iter().map(row).collect()
+}
+
+/// Puts the months of a calendar in place of those that it had, within a transaction that holds the calendar.
+macro_rules! put_months {
+    ($conn:ident, $email:expr, $id:expr, $months:expr) => {{
+        use $crate::roles::user::schema::calendar_months;
+        diesel::delete(calendar_months::table.filter(calendar_months::calendar_id.eq($id))).execute($conn).await?;
+        for row in $crate::roles::user::calendars::store::month_rows($email, $id, $months) {
+            diesel::insert_into(calendar_months::table).values(&row).execute($conn).await?;
+        }
+    }};
+}
+
+/// Deletes all calendars of a user who is no more, within a transaction.
+macro_rules! forget_calendars {
+    ($conn:ident, $email:expr) => {{
+        use $crate::roles::user::schema::{calendar_months, calendars};
+        diesel::delete(calendars::table.filter(calendars::email.eq($email.as_str()))).execute($conn).await?;
+        diesel::delete(calendar_months::table.filter(calendar_months::email.eq($email.as_str())))
+            .execute($conn)
+            .await?;
+    }};
+}
+
+/// The subscription that a job is to look after, if it is still there.
+macro_rules! find_feed {
+    ($conn:ident, $id:expr) => {{
+        use $crate::roles::user::schema::calendars;
+        let mine = calendars::table.filter(calendars::id.eq($id.to_string())).filter(calendars::url.ne(""));
+        let mine = mine.select((calendars::url, calendars::etag, calendars::last_modified));
+        let found: Option<(String, Option<String>, Option<String>)> = mine.first($conn).await.optional()?;
+        found.map(|(url, etag, last_modified)| $crate::roles::user::api::calendars::Feed {
+            url,
+            seen: $crate::platform::feed::Seen { etag, last_modified },
+        })
+    }};
+}
+pub(in crate::roles::user) use {find_feed, forget_calendars, put_months};
+
+/// A calendar that was handed in.
+pub enum Brought {
+    File { text: String, import: Import },
+    Url(String),
+}
+
+impl Row {
+    /// A calendar nobody has seen before.
+    fn new(email: &Email, name: &str, brought: &Brought, now: Timestamp) -> Row {
+        let (kind, url, content, import) = match brought {
+            Brought::File { text, import } => ("file", "", text.as_str(), Some(import)),
+            Brought::Url(url) => ("url", url.as_str(), "", None),
+        };
+        Row {
+            id: Uuid::now_v7().to_string(),
+            email: email.to_string(),
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            url: url.to_owned(),
+            content: content.to_owned(),
+            etag: None,
+            last_modified: None,
+            refreshed_at: import.map(|_| stored(now)),
+            error: None,
+            failures: 0,
+            periods: import.map_or(0, |import| import.periods),
+            known_until: stored(import.map_or(now, |import| import.known_until)),
+            due_at: (kind == "url").then(|| stored(now)),
+            updated_at: stored(now),
+        }
+    }
+}
+
+impl Store {
+    /// Puts a calendar in place of the one of this name, if there is one; says whether it is the first.
+    pub async fn put_calendar(&self, email: &Email, name: &str, brought: &Brought) -> Result<(Entry, bool), Stop> {
+        let row = Row::new(email, name, brought, now());
+        let none = BTreeMap::new();
+        let months = if let Brought::File { import, .. } = brought { &import.months } else { &none };
+        transact!(self.db, |conn| {
+            // whoever deletes this user waits, and deletes the calendar too
+            let lock = diesel::sql_query(self.db.exclusive("SELECT email FROM users WHERE email = $1"));
+            let held: Vec<Held> = lock.bind::<diesel::sql_types::Text, _>(email.as_str()).load(conn).await?;
+            if held.iter().all(|held| held.email != email.as_str()) {
+                return Err(Stop::Refused(Problem::unknown_user(email.as_str())));
+            }
+            let mine = calendars::table.filter(calendars::email.eq(email.as_str()));
+            let same = mine.filter(calendars::name.eq(name));
+            let old: Option<String> = same.select(calendars::id).first(conn).await.optional()?;
+            if let Some(old) = &old {
+                diesel::delete(calendars::table.filter(calendars::id.eq(old))).execute(conn).await?;
+                let months = calendar_months::table.filter(calendar_months::calendar_id.eq(old));
+                diesel::delete(months).execute(conn).await?;
+            }
+            let others: i64 = mine.count().get_result(conn).await?;
+            if others >= self.calendars.per_user {
+                let detail = format!("the user has {others} calendars already: delete one first");
+                return Err(Stop::Refused(Problem::validation(vec![Fault::new("#", "too_many_calendars", detail)])));
+            }
+            diesel::insert_into(calendars::table).values(&row).execute(conn).await?;
+            put_months!(conn, &row.email, &row.id, months);
+            let mine = calendars::table.filter(calendars::id.eq(&row.id)).select(Entry::as_select());
+            Ok::<_, Stop>((mine.first(conn).await?, old.is_none()))
+        })
+    }
+
+    /// All calendars of a user, by name; `None` if there is no such user.
+    pub async fn calendars_of(&self, email: &Email) -> Result<Option<Vec<Entry>>, Error> {
+        let rows: Vec<(String, Option<Entry>)> = read!(self.db, |conn| users::table
+            .left_join(calendars::table.on(calendars::email.eq(users::email)))
+            .filter(users::email.eq(email.as_str()))
+            .order(calendars::name.asc())
+            .select((users::email, Option::<Entry>::as_select()))
+            .load(conn))?;
+        Ok((!rows.is_empty()).then(|| rows.into_iter().filter_map(|(_, entry)| entry).collect()))
+    }
+
+    /// Deletes a calendar, and what was worked out of it.
+    pub async fn delete_calendar(&self, email: &Email, name: &str) -> Result<(), Stop> {
+        transact!(self.db, |conn| {
+            let mine = calendars::table.filter(calendars::email.eq(email.as_str())).filter(calendars::name.eq(name));
+            let gone: Option<String> =
+                diesel::delete(mine).returning(calendars::id).get_result(conn).await.optional()?;
+            let gone = gone.ok_or_else(|| Stop::Refused(unknown(email, name)))?;
+            let months = calendar_months::table.filter(calendar_months::calendar_id.eq(gone));
+            diesel::delete(months).execute(conn).await?;
+            Ok::<(), Stop>(())
+        })
+    }
+
+    /// Which of these are meetings of ours.
+    pub async fn known_meetings(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
+        let mut known = HashSet::new();
+        for chunk in ids.chunks(CHUNK) {
+            let chunk: Vec<String> = chunk.iter().map(Uuid::to_string).collect();
+            let found: Vec<String> = read!(self.db, |conn| meetings::table
+                .filter(meetings::id.eq_any(&chunk))
+                .select(meetings::id)
+                .load(conn))?;
+            known.extend(found.iter().filter_map(|id| id.parse::<Uuid>().ok()));
+        }
+        Ok(known)
+    }
+
+    /// When these users are busy by their calendars from elsewhere, within a period: one query for up to a thousand of them.
+    pub async fn imported(&self, emails: &[&str], period: Period) -> Result<Vec<Busy>, Error> {
+        let (from, to) = (period.start.as_second(), period.end.as_second());
+        // a wall clock is a day from UTC at most
+        let months = (number(from - DAY), number(to + DAY));
+        let mut found: HashMap<String, Vec<Span>> = HashMap::new();
+        let mut clocks: HashMap<String, Clock> = HashMap::new();
+        for chunk in emails.chunks(CHUNK) {
+            let rows: Vec<Stretch> = read!(self.db, |conn| calendar_months::table
+                .inner_join(users::table.on(users::email.eq(calendar_months::email)))
+                .filter(calendar_months::email.eq_any(chunk))
+                .filter(calendar_months::month.between(months.0, months.1))
+                .select((
+                    users::email,
+                    users::time_zone,
+                    calendar_months::month,
+                    calendar_months::fixed,
+                    calendar_months::floating,
+                ))
+                .load(conn))?;
+            for (email, zone, month, fixed, floating) in rows {
+                let clock = match clocks.get(&zone) {
+                    Some(clock) => clock,
+                    None => {
+                        let parsed =
+                            Zone::parse(&zone).map_err(|_| Error::Corrupt(format!("the time_zone of {email}")))?;
+                        clocks.entry(zone).or_insert_with(|| clock_of(&parsed))
+                    }
+                };
+                let placed = |span: Span| Span { start: clock.instant(span.start), end: clock.instant(span.end) };
+                let spans = unpacked(month, &fixed).chain(unpacked(month, &floating).map(placed));
+                let within = spans.filter(|span| span.start < to && span.end > from);
+                found.entry(email).or_default().extend(within);
+            }
+        }
+        let mut busy = Vec::new();
+        for (email, spans) in found {
+            let wrong = || Error::Corrupt(format!("a busy period of {email}"));
+            let who = Email::parse(&email).map_err(|_| wrong())?;
+            for span in merged(spans) {
+                let at = |second: i64| Timestamp::from_second(second).map_err(|_| wrong());
+                busy.push(Busy { email: who.clone(), start: at(span.start)?, end: at(span.end)? });
+            }
+        }
+        Ok(busy)
+    }
+}
+
+/// Whose, in which zone, in which month: fixed and floating.
+type Stretch = (String, String, i32, Vec<u8>, Vec<u8>);
+
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    email: String,
+}
+
+/// This user has no calendar of this name.
+pub fn unknown(email: &Email, name: &str) -> Problem {
+    Problem::new(UNKNOWN_CALENDAR, format!("{email} has no calendar named {name}"))
+}
