@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::tools::{End, Tools};
-use super::{invite, schedule, webhook};
+use super::{invite, refresh, schedule, webhook};
 use crate::platform::case::{Case, milliseconds};
 use crate::platform::event::Event;
 use crate::platform::problem::{JOB_NOT_YOURS, Problem, UNKNOWN_JOB};
@@ -148,6 +148,7 @@ async fn perform(tools: &Tools, order: &Order) -> End {
         Work::ScheduleMeeting(search) => schedule::perform(tools, order, search).await,
         Work::SendInvitations(mailing) => invite::perform(tools, order, mailing).await,
         Work::DeliverWebhook(webhook) => webhook::perform(tools, order, webhook).await,
+        Work::RefreshCalendar(feed) => refresh::perform(tools, order, feed).await,
         Work::Other => Err(Failure::again(order, "this worker does not know this kind of job".to_owned())),
     }
 }

@@ -5,6 +5,7 @@ mod handlers;
 mod invite;
 mod line;
 mod mail;
+mod refresh;
 mod schedule;
 mod tools;
 mod webhook;

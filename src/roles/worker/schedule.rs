@@ -5,7 +5,7 @@ use super::tools::{End, Tools};
 use crate::calendar::{Grid, who_else_can_come};
 use crate::platform::email::Email;
 use crate::platform::problem::{Problem, SLOT_TAKEN, UNKNOWN_USER, VALIDATION};
-use crate::roles::availability::api::{Detail, Place, Presence, Question};
+use crate::roles::availability::api::{Detail, Place, Presence, Question, Wanted};
 use crate::roles::suggestion::api::Ranking;
 use crate::roles::user::api::jobs::{Done, Failure, Finding, Order, Search, Verdict};
 use crate::roles::user::api::meetings::Period;
@@ -55,11 +55,11 @@ async fn look(tools: &Tools, search: &Search) -> Result<Finding, Problem> {
         return Ok(Finding::NoCommonTime { reason: "the dates lie in the past".to_owned() });
     }
     let question = Question {
-        attendees: [search.required.clone(), search.optional.clone()].concat(),
+        attendees: search.required.iter().chain(&search.optional).cloned().map(Wanted::from).collect(),
         time_zone: Some(Place::Zone(search.time_zone.clone())),
-        as_of: None,
         window: Some(search.window),
         not_before: Some(search.not_before),
+        ..Question::default()
     };
     let mut detail = tools.times.detail(&question).await?;
     keep_those_who_can_come(search, &mut detail)?;
@@ -88,13 +88,7 @@ async fn rank(tools: &Tools, search: &Search, detail: &Detail) -> Result<Finding
     let Search { duration_minutes, pick, seed, .. } = *search;
     let answer = tools.suggester.rank(&Ranking { detail, duration_minutes, pick, seed }).await?;
     let Some(best) = answer.suggestions.into_iter().next() else {
-        let reason = answer.empty_reason.map_or_else(
-            || "no time suits everybody".to_owned(),
-            |why| {
-                let names: Vec<&str> = why.blocking.iter().take(5).map(Email::as_str).collect();
-                if names.is_empty() { why.detail } else { format!("{}: {}", why.detail, names.join(", ")) }
-            },
-        );
+        let reason = answer.empty_reason.map_or_else(|| "no time suits everybody".to_owned(), |why| why.detail);
         return Ok(Finding::NoCommonTime { reason });
     };
     let instant = |text: &str| text.parse().map_err(|_| Problem::internal(format!("{text} is no instant")));

@@ -35,6 +35,8 @@ pub struct Tools {
     pub sender: Sender,
     pub guard: Guard,
     pub hosts: Hosts,
+    /// Bytes that a subscribed calendar may have.
+    pub calendar_body: usize,
     /// What links in letters begin with.
     pub public_url: String,
 }
@@ -45,7 +47,9 @@ impl Tools {
         let settings = &context.settings;
         let gateway = Peer::new(context, GATEWAY);
         // without a public address, the one where this worker finds the gateway
-        let found = || context.book.find(GATEWAY).and_then(|replicas| replicas.bases().first().cloned());
+        let found = || {
+            context.book.find(GATEWAY).and_then(|replicas| replicas.known().first().map(|replica| replica.base.clone()))
+        };
         let given = Some(settings.server.public_url.trim_end_matches('/').to_owned()).filter(|url| !url.is_empty());
         Ok(Tools {
             limits: settings.jobs.clone(),
@@ -56,6 +60,7 @@ impl Tools {
             sender: Sender::new(&settings.webhooks)?,
             guard: Guard::new(&settings.webhooks),
             hosts: Hosts::new(settings.webhooks.per_host),
+            calendar_body: settings.limits.calendar_body,
             public_url: given.or_else(found).unwrap_or_default(),
         })
     }
