@@ -6,7 +6,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use super::api::{Question, ROLE, Window};
+use super::answer::Shape;
+use super::api::{IN_A_QUERY, Question, ROLE, Window};
 use super::model::{Gathered, gather};
 use crate::calendar::{Fault, Format, Zone};
 use crate::platform::extract::{Fields, JsonBody, format};
@@ -15,11 +16,14 @@ use crate::platform::problem::{BAD_REQUEST, Problem};
 use crate::roles::user::api::meetings::Period;
 use crate::roles::user::api::{LookupRequest, Users};
 
+/// Digits in one answer: a few megabytes.
+const MOST_DIGITS: u64 = 10_000_000;
+
 type Answer = Result<HttpResponse, Problem>;
 
 /// `GET /availability`
 pub async fn find_common_by_query(req: HttpRequest, users: Data<Users>) -> Answer {
-    find_common(Fields::of_query(&req, Some(("attendee", "attendees"))), &users).await
+    find_common(Fields::of_query(&req, IN_A_QUERY), &users).await
 }
 
 /// `POST /availability`, for lists that no query string holds
@@ -41,7 +45,8 @@ pub async fn health(users: Data<Users>) -> HttpResponse {
 
 async fn find_common(mut fields: Fields, users: &Users) -> Answer {
     let format: Option<Format> = fields.optional("format", format);
-    let question = Question::read(&mut fields);
+    let view = fields.number("view_minutes", 15..=60);
+    let question = Question::read(&mut fields, None);
     if format.is_some() && question.as_ref().is_some_and(|question| question.window.is_some()) {
         fields.fault(Fault::new(
             "#/format",
@@ -49,13 +54,30 @@ async fn find_common(mut fields: Fields, users: &Users) -> Answer {
             "belongs to the typical week: leave it out, or the dates",
         ));
     }
+    if view.is_some_and(|minutes| ![15, 30, 60].contains(&minutes)) {
+        fields.fault(Fault::new("#/view_minutes", "not_a_step", "must be 15, 30 or 60"));
+    } else if let (Some(minutes), Some(question)) = (view, &question)
+        && digits(question, minutes) > MOST_DIGITS
+    {
+        let detail = format!("gives an answer of more than {MOST_DIGITS} digits: ask for fewer attendees or dates");
+        fields.fault(Fault::new("#/view_minutes", "answer_too_long", detail));
+    }
     let question = fields.finish(question)?;
-    Ok(HttpResponse::Ok().json(ask(&question, users).await?.answer(format.unwrap_or_default())))
+    let view = view.and_then(|minutes| usize::try_from(minutes / 15).ok());
+    let shape = Shape { format: format.unwrap_or_default(), view };
+    Ok(HttpResponse::Ok().json(ask(&question, users).await?.answer(shape)))
+}
+
+/// About how many digits everybody's view has.
+fn digits(question: &Question, minutes: u64) -> u64 {
+    let days =
+        question.window.map_or(7, |Window { from, to }| to.duration_since(from).as_hours().unsigned_abs() / 24 + 1);
+    question.attendees.len() as u64 * days * 1440 / minutes
 }
 
 /// One call to user, whatever the number of attendees.
 async fn ask(question: &Question, users: &Users) -> Result<Gathered, Problem> {
-    let request = LookupRequest { emails: question.attendees.clone(), busy_in: question.window.map(around) };
+    let request = LookupRequest { emails: question.emails(), busy_in: question.window.map(around) };
     let found = users.lookup(&request).await?;
     gather(question, found, today)
 }

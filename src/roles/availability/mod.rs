@@ -1,8 +1,10 @@
 //! The availability role: when a group can meet. Stateless: it asks user once, and combines what it is told.
 
+mod answer;
 pub mod api;
 mod handlers;
 mod model;
+mod version;
 
 use actix_web::web::{Data, PayloadConfig, ServiceConfig, resource};
 
