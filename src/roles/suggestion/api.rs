@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::calendar::Preference;
 use crate::platform::call::Call;
@@ -49,11 +50,11 @@ impl Suggester {
     }
 }
 
-/// The answer to a request for suggestions.
+/// The answer to a request for suggestions. Who writes it lends the addresses (`E` is a reference); who reads it owns them.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Suggestions {
+pub struct Suggestions<E = Email> {
     /// The best first.
-    pub suggestions: Vec<Suggestion>,
+    pub suggestions: Vec<Suggestion<E>>,
     /// Why there are none.
     pub empty_reason: Option<EmptyReason>,
     /// How slots were picked; none when the attendees' preferences differ and each picked one.
@@ -62,13 +63,13 @@ pub struct Suggestions {
     pub seed: Option<u64>,
     /// Changes when the same data may give another answer.
     pub algorithm_version: u32,
-    /// The same for the same users at the same versions.
+    /// The same for the same users with the same weeks and busy times.
     pub data_version: String,
 }
 
 /// A proposed slot.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Suggestion {
+pub struct Suggestion<E = Email> {
     /// From 1.
     pub rank: usize,
     /// The day of the typical week; left out in a window.
@@ -78,20 +79,39 @@ pub struct Suggestion {
     pub start: String,
     /// As `start`; `24:00` at the end of a day.
     pub end: String,
+    /// What everybody's own clock shows, one row for each zone, in the order of the attendees.
+    #[serde(default = "Vec::new")]
+    pub local: Vec<Local<E>>,
     /// Who is free throughout.
-    pub free: Vec<Email>,
+    pub free: Vec<E>,
     /// Who could, if it must be.
-    pub if_needed: Vec<Email>,
+    pub if_needed: Vec<E>,
     /// Who cannot.
-    pub busy: Vec<Email>,
+    pub busy: Vec<E>,
     /// Who is not known.
-    pub unknown: Vec<Email>,
+    pub unknown: Vec<E>,
     /// The sum of the factors; comparable within one answer.
     pub score: u64,
     /// What the score is made of, the weightiest first.
     pub factors: Vec<Factor>,
     /// A sentence for people.
     pub reason: String,
+}
+
+/// A slot on the clock of one zone.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Local<E = Email> {
+    /// The zone.
+    pub time_zone: Cow<'static, str>,
+    /// The day on which it starts there, in the typical week.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<Cow<'static, str>>,
+    /// As the slot's.
+    pub start: String,
+    /// As the slot's.
+    pub end: String,
+    /// Whose clock it is.
+    pub attendees: Vec<E>,
 }
 
 /// A part of a score.
@@ -110,6 +130,48 @@ pub struct EmptyReason {
     pub code: Cow<'static, str>,
     /// A sentence for people.
     pub detail: String,
-    /// Those who are never free in what was searched.
-    pub blocking: Vec<Email>,
+    /// Who stands in the way of how much, the worst first.
+    pub blocking: Vec<Blocker>,
+    /// The slots that fail by the fewest.
+    pub nearest: Vec<Miss>,
+    /// What to ask for instead, each with what it yields.
+    pub relaxations: Vec<Relaxation>,
+}
+
+/// One who stands in the way.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Blocker {
+    /// Who.
+    pub email: Email,
+    /// To how many of the starting times they cannot come.
+    pub slots: usize,
+    /// To how many of them everybody else can.
+    pub alone: usize,
+}
+
+/// A slot to which not enough can come.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Miss {
+    /// As a suggestion's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<Cow<'static, str>>,
+    /// As a suggestion's.
+    pub start: String,
+    /// As a suggestion's.
+    pub end: String,
+    /// Who cannot come.
+    pub missing: Vec<Email>,
+}
+
+/// A change of the request that gives suggestions.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Relaxation {
+    /// What is given up.
+    pub kind: Cow<'static, str>,
+    /// A sentence for people.
+    pub detail: String,
+    /// The fields of the request to change; null leaves one out.
+    pub change: Value,
+    /// How many starting times there are then.
+    pub slots: usize,
 }

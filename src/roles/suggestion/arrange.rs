@@ -5,10 +5,12 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 
 use super::api::{Suggestion, Suggestions};
-use super::model::Request;
+use super::beyond;
+use super::model::Room;
+use super::request::Request;
 use crate::calendar::{Fault, Preference, Zone};
 use crate::platform::email::Email;
-use crate::platform::extract::{Fields, email, text};
+use crate::platform::extract::{Fields, text};
 use crate::platform::idempotency::{Kept, Key};
 use crate::platform::problem::{Problem, SLOT_TAKEN};
 use crate::platform::window::Window;
@@ -24,7 +26,6 @@ const LONGEST_TITLE: usize = 200;
 
 /// What a request with `notify` says of the meeting.
 pub struct Notify {
-    organizer: Option<Email>,
     title: Option<String>,
     key: Option<Key>,
 }
@@ -39,9 +40,8 @@ impl Notify {
         if !notify {
             return None;
         }
-        let organizer = fields.optional("organizer", email);
         let title = fields.optional("title", text(LONGEST_TITLE));
-        Some(Notify { organizer, title, key })
+        Some(Notify { title, key })
     }
 
     /// Finds the slot and has it recorded; gives the answer.
@@ -52,9 +52,6 @@ impl Notify {
         request: &Request,
         mut question: Question,
     ) -> Result<Kept, Problem> {
-        if let Some(organizer) = self.organizer.as_ref().filter(|one| !question.attendees.contains(one)) {
-            question.attendees.insert(0, organizer.clone());
-        }
         let now = Timestamp::now();
         let today = match &question.time_zone {
             Some(Place::Zone(zone)) => zone.date_at(now),
@@ -82,10 +79,15 @@ impl Notify {
                 question.window = Some(days);
                 continue;
             }
-            let answer = request.answer(detail, rand::random)?;
+            let strangers = detail.unknown.clone();
+            let mut room =
+                Room::enter(request, detail, rand::random).map_err(|fault| Problem::internal(fault.detail))?;
+            let mut answer = room.answer();
+            beyond::look(times, request, &question, &mut answer).await?;
             let told = serde_json::to_value(&answer).map_err(Problem::internal)?;
             let Some(best) = answer.suggestions.first() else { return Ok(Kept::new(200, &[], &told)) };
-            let found = self.found(&question, &zone, best, &answer, told)?;
+            question.attendees.retain(|one| !strangers.contains(&one.email));
+            let found = self.found(request, &question, &zone, best, &answer, told)?;
             rounds += 1;
             match users.record(&found).await {
                 Ok(kept) => return Ok(kept),
@@ -99,16 +101,20 @@ impl Notify {
 
     fn found(
         &self,
+        request: &Request,
         question: &Question,
         zone: &Zone,
-        best: &Suggestion,
-        answer: &Suggestions,
+        best: &Suggestion<&Email>,
+        answer: &Suggestions<&Email>,
         told: Value,
     ) -> Result<Found, Problem> {
         let instant = |text: &str| text.parse().map_err(|_| Problem::internal(format!("{text} is no instant")));
+        // of a quorum those who can come are held, and the others need not
+        let stays_away = |email: &Email| request.ask.quorum.is_none() || best.busy.contains(&email);
         Ok(Found {
-            organizer: self.organizer.clone(),
-            attendees: question.attendees.clone(),
+            organizer: request.organizer.clone(),
+            attendees: question.emails(),
+            optional: question.optional().into_iter().filter(stays_away).collect(),
             title: self.title.clone(),
             pick: answer.pick.as_deref().and_then(Preference::parse),
             time_zone: zone.name().to_owned(),

@@ -5,22 +5,22 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::api::ROLE;
 use super::arrange::Notify;
-use super::model::Request;
+use super::beyond;
+use super::model::Room;
+use super::request::{Request, Whom};
+use crate::platform::email::Email;
 use crate::platform::extract::{Fields, JsonBody, read_as};
 use crate::platform::health::Report;
 use crate::platform::idempotency::Key;
 use crate::platform::problem::Problem;
-use crate::roles::availability::api::{Availabilities, Detail, Question};
+use crate::roles::availability::api::{Availabilities, Detail, IN_A_QUERY, Question, quorum};
 use crate::roles::user::api::Users;
 
 type Answer = Result<HttpResponse, Problem>;
 
 /// `GET /suggestions`
 pub async fn find_suggestions_by_query(req: HttpRequest, times: Data<Availabilities>) -> Answer {
-    let fields = Fields::of_query(&req, Some(("attendee", "attendees")));
-    let (request, question) = Request::read(fields, asked)?;
-    let detail = times.detail(&question).await?;
-    Ok(HttpResponse::Ok().json(request.answer(detail, rand::random)?))
+    find(Fields::of_query(&req, IN_A_QUERY), &times).await
 }
 
 /// `POST /suggestions`, for lists that no query string holds; with `notify` the meeting is arranged, too
@@ -33,28 +33,43 @@ pub async fn find_suggestions_by_body(
     let key = Key::read(&req, &body)?;
     let mut fields = Fields::of_body(body)?.without_query(&req);
     if fields.has("detail") {
-        // the worker has asked availability itself
-        let whom = |fields: &mut Fields| {
-            fields.required("detail", read_as::<Detail>).map(|detail| (detail.attendees.len(), detail)).map(swap)
-        };
-        let (request, detail) = Request::read(fields, whom)?;
-        return Ok(HttpResponse::Ok().json(request.answer(detail, rand::random)?));
+        return rank(fields);
     }
-    let notify = Notify::read(&mut fields, key);
+    match Notify::read(&mut fields, key) {
+        None => find(fields, &times).await,
+        Some(notify) => {
+            let (request, question) = Request::read(fields, asked)?;
+            Ok(notify.arrange(&times, &users, &request, question).await?.respond())
+        }
+    }
+}
+
+async fn find(fields: Fields, times: &Availabilities) -> Answer {
     let (request, question) = Request::read(fields, asked)?;
-    let Some(notify) = notify else {
-        let detail = times.detail(&question).await?;
-        return Ok(HttpResponse::Ok().json(request.answer(detail, rand::random)?));
+    let detail = times.detail(&question).await?;
+    let mut room = Room::enter(&request, detail, rand::random).map_err(|fault| Problem::internal(fault.detail))?;
+    let mut answer = room.answer();
+    beyond::look(times, &request, &question, &mut answer).await?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// Whoever hands in the detail has asked availability already: nobody is asked again.
+fn rank(fields: Fields) -> Answer {
+    let whom = |fields: &mut Fields, _: Option<&Email>| {
+        let detail = fields.required("detail", read_as::<Detail>);
+        let names = detail.as_ref().map(|detail| detail.attendees.len() + detail.unknown.len());
+        let quorum = quorum(fields, names);
+        Some(Whom { what: detail?, names: names?, quorum })
     };
-    Ok(notify.arrange(&times, &users, &request, question).await?.respond())
+    let (request, detail) = Request::read(fields, whom)?;
+    let wrong = |fault: crate::calendar::Fault| Problem::validation(vec![fault.under("#/detail")]);
+    let mut room = Room::enter(&request, detail, rand::random).map_err(wrong)?;
+    Ok(HttpResponse::Ok().json(room.answer()))
 }
 
-fn asked(fields: &mut Fields) -> Option<(Question, usize)> {
-    Question::read(fields).map(|question| (question.attendees.len(), question)).map(swap)
-}
-
-fn swap<A, B>((a, b): (A, B)) -> (B, A) {
-    (b, a)
+fn asked(fields: &mut Fields, organizer: Option<&Email>) -> Option<Whom<Question>> {
+    let question = Question::read(fields, organizer)?;
+    Some(Whom { names: question.attendees.len(), quorum: question.quorum, what: question })
 }
 
 /// `GET /health`

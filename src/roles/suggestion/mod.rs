@@ -2,8 +2,12 @@
 
 pub mod api;
 mod arrange;
+mod beyond;
 mod handlers;
-mod model;
+pub mod model;
+mod none;
+pub mod request;
+mod words;
 
 use actix_web::web::{Data, PayloadConfig, ServiceConfig, resource};
 

@@ -1,168 +1,191 @@
-//! From everybody's time to ranked slots and the reasons for them. Pure.
+//! From everybody's time to ranked slots, with everybody's place and clock in each. Pure.
 
 use std::ops::Range;
 
-use crate::calendar::{Ask, Attendee, Choice, Fault, Frame, Grid, Preference, Slot, suggest};
+use crate::calendar::{Ask, Attendance, Attendee, Choice, Fault, Frame, Grid, Slot, Zone, count, suggest};
 use crate::platform::email::Email;
-use crate::platform::extract::Fields;
-use crate::platform::problem::Problem;
-use crate::platform::window::{self, LARGEST_SEED};
-use crate::roles::availability::api::Detail;
+use crate::platform::window::LARGEST_SEED;
+use crate::roles::availability::api::{self, Detail, Window};
 
-use super::api::{EmptyReason, Factor, Suggestion, Suggestions};
+use super::api::{Factor, Local, Suggestion, Suggestions};
+use super::request::Request;
 
 /// Raised whenever the same data may give another answer.
-const ALGORITHM_VERSION: u32 = 1;
-const MOST_SUGGESTIONS: u64 = 100;
-/// Names in one answer: a few megabytes.
-const MOST_NAMES: u64 = 100_000;
+const ALGORITHM_VERSION: u32 = 2;
 
-/// A request for suggestions: how to rank, and the answer's size.
-pub struct Request {
-    ask: Ask,
-    seed: Option<u64>,
+/// Everybody's time in one frame, and what is asked of it.
+pub struct Room<'a> {
+    pub(super) request: &'a Request,
+    pub(super) ask: Ask,
+    pub(super) frame: Frame,
+    pub(super) emails: Vec<Email>,
+    pub(super) attendees: Vec<Attendee>,
+    pub(super) unknown: Vec<Email>,
+    /// The zones of the attendees, each with the places of those who live there.
+    zones: Vec<(Zone, Vec<usize>)>,
+    data_version: String,
 }
 
-impl Request {
-    /// Reads it, refusing everything that is not known. `whom` reads who is to come, and counts them.
-    pub fn read<T>(
-        mut fields: Fields,
-        whom: impl FnOnce(&mut Fields) -> Option<(T, usize)>,
-    ) -> Result<(Request, T), Problem> {
-        let whom = whom(&mut fields);
-        let duration = window::duration(&mut fields).unwrap_or(60);
-        let step = fields.number("step_minutes", 15..=60).unwrap_or(15);
-        let pick = window::pick(&mut fields);
-        let seed = window::seed(&mut fields);
-        let limit = fields.number("limit", 1..=MOST_SUGGESTIONS);
-        if ![15, 30, 60].contains(&step) {
-            fields.fault(Fault::new("#/step_minutes", "not_a_step", "must be 15, 30 or 60"));
-        }
-        let names = whom.as_ref().map_or(0, |(_, count)| *count as u64) * limit.unwrap_or(1);
-        if names > MOST_NAMES {
-            let detail =
-                format!("times the number of attendees must be at most {MOST_NAMES}: each suggestion names them all");
-            fields.fault(Fault::new("#/limit", "answer_too_long", detail));
-        }
-        let quarters = |minutes: u64| usize::try_from(minutes / 15).unwrap_or(1);
-        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        let ask = Ask { pick, seed: 0, duration: quarters(duration), step: quarters(step), limit };
-        fields.finish(whom.map(|(whom, _)| (Request { ask, seed }, whom)))
-    }
+/// Where everybody stands in one slot.
+#[derive(Default)]
+pub(super) struct Places<'a> {
+    pub free: Vec<&'a Email>,
+    pub if_needed: Vec<&'a Email>,
+    pub busy: Vec<&'a Email>,
+    /// How many of those who must come would rather not.
+    pub reluctant: usize,
+}
 
-    /// Ranks what availability found. `draw` gives a seed where one is needed and none was given.
-    pub fn answer(&self, detail: Detail, draw: impl FnOnce() -> u64) -> Result<Suggestions, Problem> {
-        let frame = detail.frame().map_err(Problem::internal)?;
-        let seed = self.seed.unwrap_or_else(|| draw() & LARGEST_SEED);
-        let ask = Ask { seed, ..self.ask.clone() };
+impl<'a> Room<'a> {
+    /// Takes in what availability found. `draw` gives a seed where none was given.
+    ///
+    /// # Errors
+    /// A detail that makes no sense, and where.
+    pub fn enter(request: &'a Request, detail: Detail, draw: impl FnOnce() -> u64) -> Result<Room<'a>, Fault> {
+        let frame = detail.frame().map_err(|why| Fault::new("/window", "not_a_window", why.to_string()))?;
+        let ask = Ask { seed: request.seed.unwrap_or_else(|| draw() & LARGEST_SEED), ..request.ask.clone() };
+        let mut zones: Vec<(Zone, Vec<usize>)> = detail.zones.into_iter().map(|zone| (zone, Vec::new())).collect();
         let mut emails = Vec::with_capacity(detail.attendees.len());
         let mut attendees = Vec::with_capacity(detail.attendees.len());
-        for presence in detail.attendees {
-            let grid = |text: &str| {
-                Grid::from_text(frame.len(), text)
-                    .ok_or_else(|| Problem::internal("a grid that does not fit its frame"))
+        for (at, presence) in detail.attendees.into_iter().enumerate() {
+            let grid = |name: &str, text: &str| {
+                let wrong = || Fault::new(format!("/attendees/{at}/{name}"), "not_a_grid", "does not fit the frame");
+                Grid::from_text(frame.len(), text).ok_or_else(wrong)
             };
-            let free = grid(&presence.free)?;
-            let if_needed = presence.if_needed.as_deref().map_or_else(|| Ok(Grid::empty(frame.len())), grid)?;
-            attendees.push(Attendee { preference: presence.preference, free, if_needed });
+            let free = grid("free", &presence.free)?;
+            let opinion = presence.if_needed.as_deref().map(|text| grid("if_needed", text)).transpose()?;
+            // where availability says nothing of zones, there is no clock to speak of
+            let zone = zones.get_mut(presence.zone).map(|(zone, places)| {
+                places.push(at);
+                zone.clone()
+            });
+            attendees.push(Attendee {
+                preference: presence.preference,
+                attendance: presence.attendance,
+                weight: presence.weight,
+                zone,
+                free,
+                if_needed: opinion.unwrap_or_default(),
+            });
             emails.push(presence.email);
         }
-        let choice = suggest(&frame, &attendees, &ask);
-        let room = Room { frame: &frame, emails: &emails, attendees: &attendees, ask: &ask, choice: &choice };
-        Ok(Suggestions {
-            suggestions: choice.slots.iter().zip(1..).map(|(slot, rank)| room.suggestion(slot, rank)).collect(),
-            empty_reason: choice.slots.is_empty().then(|| room.empty_reason()),
-            pick: choice.pick.map(|pick| pick.name().into()),
-            seed: if choice.random_used { Some(seed) } else { self.seed },
-            algorithm_version: ALGORITHM_VERSION,
-            data_version: detail.data_version,
-        })
+        let (unknown, data_version) = (detail.unknown, detail.data_version);
+        Ok(Room { request, ask, frame, emails, attendees, unknown, zones, data_version })
     }
-}
 
-/// Everything that a suggestion is told from.
-struct Room<'a> {
-    frame: &'a Frame,
-    emails: &'a [Email],
-    attendees: &'a [Attendee],
-    ask: &'a Ask,
-    choice: &'a Choice,
-}
-
-impl Room<'_> {
-    fn suggestion(&self, slot: &Slot, rank: usize) -> Suggestion {
-        let Range { start, end } = slot.quarters;
-        let [mut free, mut if_needed, mut busy] = [const { Vec::new() }; 3];
-        for (email, attendee) in self.emails.iter().zip(self.attendees) {
-            let mut can = (start..end).map(|quarter| match quarter {
-                quarter if attendee.free.contains(quarter) => 0,
-                quarter if attendee.if_needed.contains(quarter) => 1,
-                _ => 2,
-            });
-            let list = match can.by_ref().max() {
-                Some(0) => &mut free,
-                Some(1) => &mut if_needed,
-                _ => &mut busy,
-            };
-            list.push(email.clone());
+    /// Ranks, and says why.
+    pub fn answer(&mut self) -> Suggestions<&Email> {
+        let choice = suggest(&self.frame, &self.attendees, &self.ask);
+        let fairness = self.fairness(&choice);
+        let ranked = choice.slots.iter().zip(1..);
+        let mut suggestions: Vec<_> = ranked.map(|(slot, rank)| self.suggestion(&choice, slot, rank)).collect();
+        suggestions.iter_mut().take(1).for_each(|first| first.reason += &fairness);
+        Suggestions {
+            suggestions,
+            empty_reason: choice.slots.is_empty().then(|| self.empty_reason()),
+            pick: choice.pick.map(|pick| pick.name().into()),
+            seed: if choice.random_used { Some(self.ask.seed) } else { self.request.seed },
+            algorithm_version: ALGORITHM_VERSION,
+            data_version: self.data_version.clone(),
         }
-        let window = self.frame.is_window();
-        let clock = |quarter, as_end| match window {
-            true => self.frame.local_text(quarter),
-            false => self.frame.clock(quarter, as_end),
+    }
+
+    /// At how many starting times the meeting could be.
+    pub fn count(&self) -> usize {
+        count(&self.frame, &self.attendees, &self.ask)
+    }
+
+    /// The same, if the dates ended on an earlier day: this room's frame begins with the frame of fewer days.
+    ///
+    /// # Errors
+    /// Dates that are none.
+    pub fn count_until(&self, window: Window) -> Result<usize, Fault> {
+        let frame = api::frame(self.frame.zone().cloned(), window.from, Some(window))
+            .map_err(|why| Fault::new("", "not_a_window", why.to_string()))?;
+        let cut = |grid: &Grid| {
+            let mut short = Grid::empty(frame.len());
+            short.union(grid);
+            short
         };
+        let attendee =
+            |one: &Attendee| Attendee { free: cut(&one.free), if_needed: cut(&one.if_needed), ..one.clone() };
+        let attendees: Vec<Attendee> = self.attendees.iter().map(attendee).collect();
+        Ok(count(&frame, &attendees, &self.ask))
+    }
+
+    /// How many must come.
+    pub(super) fn required(&self) -> usize {
+        self.attendees.iter().filter(|one| one.attendance == Attendance::Required).count()
+    }
+
+    /// How many must be able to come, if that is more than those who must.
+    pub(super) fn quorum(&self) -> Option<usize> {
+        self.ask.quorum.filter(|quorum| *quorum > self.required())
+    }
+
+    fn suggestion(&self, choice: &Choice, slot: &Slot, rank: usize) -> Suggestion<&Email> {
+        let places = self.places(&slot.quarters);
+        let reason = self.reason(choice, slot, rank, &places);
+        let (day, start, end) = self.clock(&slot.quarters);
         Suggestion {
             rank,
-            day: (!window).then(|| self.frame.day_of(start).name().into()),
-            start: clock(start, false),
-            end: clock(end, true),
-            free,
-            if_needed,
-            busy,
-            unknown: Vec::new(),
+            day,
+            start,
+            end,
+            local: self.locals(&slot.quarters),
+            free: places.free,
+            if_needed: places.if_needed,
+            busy: places.busy,
+            unknown: self.unknown.iter().collect(),
             score: slot.score,
             factors: slot.factors.iter().map(|it| Factor { name: it.name.into(), value: it.value }).collect(),
-            reason: self.reason(slot.pick, rank),
+            reason,
         }
     }
 
-    fn reason(&self, pick: Preference, rank: usize) -> String {
-        let all = match self.attendees.len() {
-            1 => "the one attendee is".to_owned(),
-            2 => "both attendees are".to_owned(),
-            many => format!("all {many} attendees are"),
-        };
-        let what = match (pick, rank, self.choice.pick.is_some()) {
-            (Preference::First, 1, _) | (Preference::First, _, false) => {
-                format!("the earliest time at which {all} free")
+    fn places(&self, slot: &Range<usize>) -> Places<'_> {
+        let mut places = Places { free: Vec::with_capacity(self.emails.len()), ..Places::default() };
+        for (email, one) in self.emails.iter().zip(&self.attendees) {
+            let can = |quarter| one.free.contains(quarter) || one.if_needed.contains(quarter);
+            let list = match slot.clone().find(|quarter| !one.free.contains(*quarter)) {
+                None => &mut places.free,
+                Some(first) if (first..slot.end).all(can) => {
+                    places.reluctant += usize::from(one.attendance == Attendance::Required);
+                    &mut places.if_needed
+                }
+                Some(_) => &mut places.busy,
+            };
+            list.push(email);
+        }
+        places
+    }
+
+    /// Day, start and end on the clock of the answer; in a window there is no day.
+    pub(super) fn clock(&self, slot: &Range<usize>) -> (Option<std::borrow::Cow<'static, str>>, String, String) {
+        let frame = &self.frame;
+        match frame.is_window() {
+            true => (None, frame.local_text(slot.start), frame.local_text(slot.end)),
+            false => {
+                let day = frame.day_of(slot.start).name().into();
+                (Some(day), frame.clock(slot.start, false), frame.clock(slot.end, true))
             }
-            (Preference::Last, 1, _) | (Preference::Last, _, false) => format!("the latest time at which {all} free"),
-            (Preference::Best, 1, _) | (Preference::Best, _, false) => {
-                format!("the highest score of all times at which {all} free")
-            }
-            (Preference::First, ..) => format!("the next time at which {all} free"),
-            (Preference::Last, ..) => format!("the latest time before that at which {all} free"),
-            (Preference::Best, ..) => format!("the next highest score of all times at which {all} free"),
-            (Preference::Random, ..) => format!("drawn by seed {} from the times at which {all} free", self.ask.seed),
-        };
-        match self.choice.pick {
-            Some(_) => what,
-            None => format!("{what}, for those who prefer {}", pick.name()),
         }
     }
 
-    fn empty_reason(&self) -> EmptyReason {
-        let never = self.emails.iter().zip(self.attendees).filter(|(_, attendee)| attendee.free.is_empty());
-        let blocking: Vec<Email> = never.map(|(email, _)| email.clone()).collect();
-        let (longest, asked) = (self.choice.longest_common * 15, self.ask.duration * 15);
-        let detail = match (blocking.is_empty(), longest) {
-            (false, _) => "somebody is never free in what was searched".to_owned(),
-            (true, 0) => "everybody is free at some time, but there is none at which all are".to_owned(),
-            (true, longest) if longest < asked => {
-                format!("the longest time that all share is {longest} minutes, and {asked} were asked for")
-            }
-            (true, _) => "what all share begins at no multiple of step_minutes".to_owned(),
+    /// The same on everybody's own clock.
+    fn locals(&self, slot: &Range<usize>) -> Vec<Local<&Email>> {
+        let frame = &self.frame;
+        let local = |(zone, places): &(Zone, Vec<usize>)| {
+            let (day, start, end) = match frame.is_window() {
+                true => (None, frame.text_in(zone, slot.start), frame.text_in(zone, slot.end)),
+                false => {
+                    let (day, start) = frame.shown_in(zone, slot.start, false);
+                    (Some(day.name().into()), start, frame.shown_in(zone, slot.end, true).1)
+                }
+            };
+            let attendees = places.iter().map(|at| &self.emails[*at]).collect();
+            Local { time_zone: zone.name().to_owned().into(), day, start, end, attendees }
         };
-        EmptyReason { code: "attendees_unavailable".into(), detail, blocking }
+        self.zones.iter().filter(|(_, places)| !places.is_empty()).map(local).collect()
     }
 }
