@@ -51,6 +51,10 @@ const ROUTES: &[Route] = &[
     Route { path: "/api/users", role: user::api::ROLE, limit: |limits| limits.body },
     Route { path: "/api/users/{email}", role: user::api::ROLE, limit: |limits| limits.body },
     Route { path: "/api/users/{email}/availability", role: user::api::ROLE, limit: |limits| limits.body },
+    Route { path: "/api/users/{email}/availability.ics", role: user::api::ROLE, limit: |limits| limits.body },
+    Route { path: "/api/users/{email}/freebusy.ics", role: user::api::ROLE, limit: |limits| limits.body },
+    Route { path: "/api/users/{email}/calendars", role: user::api::ROLE, limit: |limits| limits.body },
+    Route { path: "/api/users/{email}/calendars/{name}", role: user::api::ROLE, limit: |limits| limits.calendar_body },
 ];
 
 fn open(context: &Context) -> anyhow::Result<Service> {
