@@ -1,14 +1,16 @@
 //! The calendar engine against its brute-force twin: property tests, and the days on which clocks jump.
 
-use crate::support::samples::{any_zone, packed, windows};
-use crate::support::twin::{self, Question};
+use crate::support::judge::{Asked, Person};
+use crate::support::samples::{Sample, any_zone, packed, somebody, windows};
+use crate::support::twin::{self, Shown};
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use w2meet::calendar::rank::suggest;
-use w2meet::calendar::{Ask, Attendee, Format, Frame, Grid, Preference, Week, Zone};
+use w2meet::calendar::{Ask, Attendance, Attendee, Distinct, Format, Frame, Grid, Overrides, Preference, Relaxation};
+use w2meet::calendar::{Week, Zone, count, explain, suggest};
 use w2meet::calendar::{heat, week_format};
 
 /// The same 10,000 draws every time, or a green main could turn red by chance.
@@ -155,38 +157,185 @@ proptest! {
     }
 
     #[test]
-    fn suggestions_are_those_of_an_exhaustive_chooser(
-        people in prop::collection::vec((0..4usize, any::<u64>()), 1..5),
-        window in prop_oneof![Just(None), windows().prop_map(Some)],
-        duration in 1..14usize,
+    fn slots_and_explanations_are_those_of_an_exhaustive_judge(
+        place in places(),
+        seeds in prop::collection::vec(any::<u64>(), 1..6),
+        duration in prop_oneof![12 => 1..10usize, 3 => 10..50usize, 1 => 50..420usize],
         step in prop::sample::select(vec![1usize, 2, 4]),
-        pick in prop_oneof![Just(None), (0..4usize).prop_map(|pick| Some(Preference::ALL[pick]))],
+        pick in prop_oneof![1 => Just(None), 3 => prop::sample::select(Preference::ALL.to_vec()).prop_map(Some)],
         limit in prop::option::of(0..8usize),
+        quorum in prop_oneof![2 => Just(None), 1 => (0..8usize).prop_map(Some)],
+        distinct in prop::sample::select(vec![Distinct::Slot, Distinct::Block, Distinct::Day]),
         seed: u64,
     ) {
-        let frame = match window {
-            // Long windows are for projections; here every slot is tried.
-            Some((own, _, from, _)) => Frame::window(zone(own), from, from.saturating_add(1.day())),
-            None => Ok(Frame::typical_week(None, date(2026, 1, 1))),
-        }.expect("a frame");
-        let mut projector = frame.projector();
-        let mut attendee = |(preference, seed): (usize, u64)| {
-            // A generous week, or several people would never meet.
-            let mut week = week(&packed(seed));
-            (0..7).for_each(|day| week.insert(96 * day + 30..96 * day + 50 + (seed % 20) as usize));
+        let scene = Scene::new(place);
+        let ask = Ask { pick, seed, duration, step, limit, quorum, distinct };
+        let people: Vec<_> = seeds.into_iter().map(|seed| somebody(seed, &scene.zones, scene.from)).collect();
+        let attendees = scene.attendees(&people);
+        let asked = scene.asked(&people, &ask);
+        for (attendee, person) in attendees.iter().zip(&asked.people) {
+            let all = |grid: &Grid| (0..scene.frame.len()).map(|q| grid.contains(q)).collect::<Vec<_>>();
+            prop_assert_eq!(all(&attendee.free), person.free.clone());
+            prop_assert_eq!(all(&attendee.if_needed), person.if_needed.clone());
+        }
+        let question = asked.clone().judge();
+        let choice = suggest(&scene.frame, &attendees, &ask);
+        question.check(&choice)?;
+        prop_assert_eq!(&choice, &suggest(&scene.frame, &attendees, &ask));
+        prop_assert_eq!(count(&scene.frame, &attendees, &ask), question.candidates().len());
+        let explanation = explain(&scene.frame, &attendees, &ask);
+        prop_assert_eq!(&explanation, &question.explanation());
+        for (relaxation, slots) in explanation.relaxations {
+            let (attendees, ask) = relaxed(&attendees, &ask, relaxation);
+            prop_assert_eq!(count(&scene.frame, &attendees, &ask), slots);
+            let limit = Some(1);
+            prop_assert_eq!(suggest(&scene.frame, &attendees, &Ask { limit, ..ask }).slots.len(), 1);
+        }
+    }
+}
+
+/// What is asked less of, done by hand.
+fn relaxed(attendees: &[Attendee], ask: &Ask, relaxation: Relaxation) -> (Vec<Attendee>, Ask) {
+    let (mut attendees, mut ask) = (attendees.to_vec(), ask.clone());
+    match relaxation {
+        Relaxation::MakeOptional(index) => attendees[index].attendance = Attendance::Optional,
+        Relaxation::Shorten(quarters) => ask.duration = quarters,
+        Relaxation::LowerQuorum(quorum) => ask.quorum = Some(quorum),
+        Relaxation::UseQuarters => ask.step = 1,
+    }
+    (attendees, ask)
+}
+
+/// Where and when a group meets.
+#[derive(Clone, Debug)]
+enum Place {
+    Window { own: &'static str, other: &'static str, from: Date, days: i64 },
+    Typical { own: &'static str, other: &'static str, as_of: Date },
+    Floating { other: &'static str },
+}
+
+fn places() -> impl Strategy<Value = Place> {
+    let days = prop_oneof![6 => 1..3i64, 1 => 3..5i64];
+    let window = (windows(), days).prop_map(|((own, other, from, _), days)| Place::Window { own, other, from, days });
+    let typical = windows().prop_map(|(own, other, as_of, _)| Place::Typical { own, other, as_of });
+    let floating = any_zone().prop_map(|other| Place::Floating { other });
+    prop_oneof![20 => window, 2 => typical, 1 => floating]
+}
+
+/// What a clock shows in each quarter, minute by minute.
+type Wall = Vec<Vec<Shown>>;
+
+/// A frame, by the engine and by the twin.
+struct Scene {
+    frame: Frame,
+    place: Place,
+    from: Date,
+    /// Where attendees may live.
+    zones: Vec<&'static str>,
+    /// The Unix seconds of a window's quarters.
+    seconds: Vec<i64>,
+}
+
+impl Scene {
+    fn new(place: Place) -> Scene {
+        let typical = |own: Option<&str>, as_of| Frame::typical_week(own.map(zone), as_of);
+        let epoch = date(1970, 1, 1);
+        let (frame, from, zones, seconds) = match place {
+            Place::Window { own, other, from, days } => {
+                let to = from.saturating_add((days - 1).days());
+                let frame = Frame::window(zone(own), from, to).expect("a window");
+                (frame, from, vec![own, other, other], twin::window(own, from, to))
+            }
+            Place::Typical { own, other, as_of } => (typical(Some(own), as_of), as_of, vec![own, other], Vec::new()),
+            Place::Floating { other } => (typical(None, epoch), epoch, vec!["UTC", other], Vec::new()),
+        };
+        Scene { frame, place, from, zones, seconds }
+    }
+
+    /// The people as the engine sees them.
+    fn attendees(&self, people: &[Sample]) -> Vec<Attendee> {
+        let mut projector = self.frame.projector();
+        let mut attendee = |one: &Sample| {
+            let home = zone(one.zone);
+            let mut overrides = Overrides::default();
+            for (date, runs) in &one.overrides {
+                overrides.insert(*date, 0..0);
+                runs.iter().for_each(|run| overrides.insert(*date, run.clone()));
+            }
+            let mut free = projector.project_with(&week(&one.week), &overrides, &home);
+            let mut if_needed = projector.project_with(&week(&one.if_needed), &overrides.cleared(), &home);
+            let within = projector.within_hours(&home, one.earliest, one.latest);
+            for grid in [&mut free, &mut if_needed] {
+                grid.and(&within);
+                for busy in one.busy.iter().filter(|_| self.frame.is_window()) {
+                    let instant = |second: i64| self.frame.instant(0) + second.seconds();
+                    grid.remove(self.frame.touched(instant(busy.start), instant(busy.end)));
+                }
+            }
             Attendee {
-                preference: Preference::ALL[preference],
-                free: projector.project(&week, &Zone::utc()),
-                if_needed: Grid::default(),
+                preference: one.preference,
+                attendance: one.attendance,
+                weight: one.weight,
+                zone: one.has_clock.then_some(home),
+                free,
+                // Nobody is told to bring an empty one.
+                if_needed: if if_needed.is_empty() { Grid::default() } else { if_needed },
             }
         };
-        let attendees: Vec<_> = people.into_iter().map(&mut attendee).collect();
-        let people = attendees.iter().map(|one| (one.preference, bools(&one.free))).collect();
-        let question = Question::new(people, &bools(&frame.steps(step)), duration);
-        let ask = Ask { pick, seed, duration, step, limit };
-        let choice = suggest(&frame, &attendees, &ask);
-        question.check(&ask, &choice)?;
-        prop_assert_eq!(choice, suggest(&frame, &attendees, &ask));
+        people.iter().map(&mut attendee).collect()
+    }
+
+    /// The same people, and the question put to them, as the twin sees them.
+    fn asked(&self, people: &[Sample], ask: &Ask) -> Asked {
+        let mut walls: BTreeMap<&str, Wall> = BTreeMap::new();
+        for one in people {
+            walls.entry(one.zone).or_insert_with(|| self.wall(one.zone));
+        }
+        let clocks: Vec<&Wall> = people.iter().filter(|one| one.has_clock).map(|one| &walls[one.zone]).collect();
+        let times = |wall: &&Wall| -> Vec<usize> { wall.iter().flatten().map(|now| now.minute).collect() };
+        let zones: BTreeSet<&str> = people.iter().filter(|one| one.has_clock).map(|one| one.zone).collect();
+        let differ = zones.len() > 1 && clocks.iter().any(|clock| times(clock) != times(&clocks[0]));
+        let steps = |step: usize| match self.place {
+            Place::Window { own, .. } => twin::steps(&self.seconds, own, step),
+            _ => (0..672).map(|q| q % step == 0).collect(),
+        };
+        Asked {
+            is_fairness_told: differ,
+            steps: steps(ask.step),
+            quarters: steps(1),
+            dates: match self.place {
+                Place::Window { own, .. } => twin::dates(&self.seconds, own),
+                _ => (0..672).map(|q| q / 96).collect(),
+            },
+            people: people.iter().map(|one| self.person(one, &walls[one.zone])).collect(),
+            ask: ask.clone(),
+        }
+    }
+
+    fn wall(&self, zone: &str) -> Wall {
+        match self.place {
+            Place::Window { .. } => twin::shown_in_window(&self.seconds, zone),
+            Place::Typical { own, as_of, .. } => twin::shown_in_typical_week(Some(own), as_of, zone),
+            Place::Floating { .. } => twin::shown_in_typical_week(None, self.from, zone),
+        }
+    }
+
+    fn person(&self, one: &Sample, wall: &Wall) -> Person {
+        let hours = one.earliest.unwrap_or(0).into()..one.latest.unwrap_or(1440).into();
+        let nothing = one.overrides.keys().map(|date| (*date, Vec::new())).collect();
+        let mut free = twin::said(wall, &twin::table(&one.week), &one.overrides, hours.clone());
+        let mut if_needed = twin::said(wall, &twin::table(&one.if_needed), &nothing, hours);
+        for (q, second) in self.seconds.iter().enumerate() {
+            let after = second - self.seconds[0];
+            let is_busy = |busy: &Range<i64>| !busy.is_empty() && busy.start < after + 900 && after < busy.end;
+            if one.busy.iter().any(is_busy) {
+                (free[q], if_needed[q]) = (false, false);
+            }
+        }
+        let points = one.has_clock.then(|| twin::points(wall));
+        let required = one.attendance == Attendance::Required;
+        let weight = one.weight.into();
+        Person { preference: one.preference, required, weight, free, if_needed, points }
     }
 }
 

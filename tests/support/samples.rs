@@ -5,7 +5,9 @@ use jiff::civil::{Date, date};
 use proptest::prelude::*;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
-use w2meet::calendar::Week;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use w2meet::calendar::{Attendance, Preference, Week};
 
 /// Days on which, or around which, a zone's clocks do something.
 const DAYS: [(&str, i16, i8, i8); 37] = [
@@ -64,6 +66,72 @@ pub fn packed(seed: u64) -> [u8; 84] {
     let (mut packed, holes) = (week.to_bytes(), hole.to_bytes());
     packed.iter_mut().zip(holes).for_each(|(a, b)| *a &= !b);
     packed
+}
+
+/// One who is to come, before anything is projected.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub zone: &'static str,
+    /// Whether it is known where they live.
+    pub has_clock: bool,
+    pub preference: Preference,
+    pub attendance: Attendance,
+    pub weight: u32,
+    pub week: [u8; 84],
+    pub if_needed: [u8; 84],
+    /// Quarters of dates.
+    pub overrides: BTreeMap<Date, Vec<Range<usize>>>,
+    /// Seconds after the first instant of the frame.
+    pub busy: Vec<Range<i64>>,
+    pub earliest: Option<u16>,
+    pub latest: Option<u16>,
+}
+
+/// Somebody in one of these zones, with plans for the days around `from`.
+pub fn somebody(seed: u64, zones: &[&'static str], from: Date) -> Sample {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut below = |bound: u32| rng.next_u32() % bound;
+    let mut week = packed(u64::from(below(u32::MAX)));
+    // Most have a day's work, or several people would never meet.
+    if below(5) > 0 {
+        let mut work = Week::from_bytes(&week).unwrap_or_default();
+        let (start, hours) = (28 + below(16) as usize, 2 + below(9) as usize);
+        (0..7).for_each(|day| work.insert(96 * day + start..96 * day + start + 4 * hours));
+        week = work.to_bytes();
+    }
+    let if_needed = match below(2) {
+        0 => [0; 84],
+        _ => packed(u64::from(below(u32::MAX))),
+    };
+    let overrides = (0..below(6).saturating_sub(3)).map(|_| {
+        let date = from.saturating_add((i64::from(below(7)) - 2).days());
+        let runs = (0..below(3)).map(|_| {
+            let start = below(96) as usize;
+            start..(start + 1 + below(40) as usize).min(96)
+        });
+        (date, runs.collect())
+    });
+    let overrides = overrides.collect();
+    let busy = (0..below(6).saturating_sub(2)).map(|_| {
+        let start = i64::from(below(3 * 86_400)) - 3600;
+        start..start + i64::from(below(4 * 3600))
+    });
+    let busy = busy.collect();
+    let mut minute = |from: u32| (below(3) == 0).then(|| (from + below(600)) as u16);
+    let (earliest, latest) = (minute(60), minute(800));
+    Sample {
+        zone: zones[below(zones.len() as u32) as usize],
+        has_clock: below(6) > 0,
+        preference: Preference::ALL[below(4) as usize],
+        attendance: if below(3) > 0 { Attendance::Required } else { Attendance::Optional },
+        weight: if below(2) > 0 { 1 } else { 1 + below(9) },
+        week,
+        if_needed,
+        overrides,
+        busy,
+        earliest,
+        latest,
+    }
 }
 
 /// Any of their zones.

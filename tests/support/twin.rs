@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use w2meet::calendar::{Ask, Choice, Preference, Slot};
 
 /// A week as a table: whether each minute of each day is free.
 pub type Table = [[bool; 1440]; 7];
@@ -118,6 +117,14 @@ pub fn hours(quarters: &[i64], zone: &str) -> Vec<Range<usize>> {
     hours
 }
 
+/// For each quarter the date on which it starts, as a number of its own.
+pub fn dates(quarters: &[i64], zone: &str) -> Vec<i64> {
+    let rules = rules(zone);
+    let date = |second: &i64| civil(*second, &rules).date();
+    let number = |date: Date| i64::from(date.year()) * 10_000 + i64::from(date.month()) * 100 + i64::from(date.day());
+    quarters.iter().map(date).map(number).collect()
+}
+
 /// The quarters at which the clock shows a multiple of `15 * step` minutes.
 pub fn steps(quarters: &[i64], zone: &str, step: usize) -> Vec<bool> {
     let rules = rules(zone);
@@ -150,109 +157,73 @@ pub fn starts(free: &[bool], duration: usize) -> Vec<usize> {
     (0..free.len()).filter(fits).collect()
 }
 
-/// The question put to the exhaustive chooser, and every start of a slot that suits everybody.
-#[derive(Clone, Debug)]
-pub struct Question {
-    pub people: Vec<(Preference, Vec<bool>)>,
-    pub duration: usize,
-    pub common: Vec<bool>,
-    candidates: Vec<usize>,
+/// What a clock on the wall shows at some minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The date; a typical week has none.
+    pub date: Option<Date>,
+    /// The day of the week, Monday being 0.
+    pub day: usize,
+    /// The minute of the day.
+    pub minute: usize,
 }
 
-impl Question {
-    pub fn new(people: Vec<(Preference, Vec<bool>)>, steps: &[bool], duration: usize) -> Question {
-        let all_free = |q: usize| people.iter().all(|(_, free)| free[q]);
-        let common: Vec<bool> = (0..steps.len()).map(all_free).collect();
-        let mut candidates = starts(&common, duration);
-        candidates.retain(|start| steps[*start]);
-        Question { people, duration, common, candidates }
-    }
+/// What a clock shows in each quarter of a window, minute by minute.
+pub fn shown_in_window(quarters: &[i64], zone: &str) -> Vec<Vec<Shown>> {
+    let rules = rules(zone);
+    let start = quarters.first().copied().unwrap_or(0);
+    let grain = grain(&[start, offset(start, &rules)]);
+    let shown = |second: i64| {
+        let shown = civil(second, &rules);
+        let day = shown.weekday().to_monday_zero_offset() as usize;
+        Shown { date: Some(shown.date()), day, minute: shown.hour() as usize * 60 + shown.minute() as usize }
+    };
+    quarters.iter().map(|quarter| (*quarter..quarter + 900).step_by(grain).map(shown).collect()).collect()
+}
 
-    /// What is left of the candidates when these slots are taken.
-    pub fn open(&self, taken: &[usize]) -> Vec<usize> {
-        let apart = |a: usize, b: usize| a + self.duration <= b || b + self.duration <= a;
-        let mut open = self.candidates.clone();
-        open.retain(|start| taken.iter().all(|other| apart(*start, *other)));
-        open
-    }
+/// What a clock shows in each quarter of a typical week of another zone, or of one that floats.
+pub fn shown_in_typical_week(frame_zone: Option<&str>, as_of: Date, zone: &str) -> Vec<Vec<Shown>> {
+    let ahead = frame_zone.map_or(0, |frame_zone| {
+        let noon = as_of.at(12, 0, 0, 0).to_zoned(rules(frame_zone)).expect("in range");
+        let noon = noon.timestamp().as_second();
+        offset(noon, &rules(zone)) - offset(noon, &rules(frame_zone))
+    });
+    let shown = |second: i64| {
+        let minute = (second + ahead).rem_euclid(7 * 86_400) as usize / 60;
+        Shown { date: None, day: minute / 1440, minute: minute % 1440 }
+    };
+    let grain = grain(&[ahead]);
+    (0..672).map(|q| (q * 900..q * 900 + 900).step_by(grain).map(shown).collect()).collect()
+}
 
-    /// How much better than others a candidate is: its tiers, compared from the first on. Whoever is
-    /// a candidate has everybody free and needs nobody's `if_needed`.
-    pub fn tiers(&self, start: usize) -> (i64, i64) {
-        let (Some(first), Some(last)) = (self.candidates.first(), self.candidates.last()) else {
-            return (0, 0);
-        };
-        let (first, last, start) = (*first as i64, *last as i64, start as i64);
-        if first == last {
-            return (100, -start);
-        }
-        let suits = |(preference, _): &(Preference, Vec<bool>)| match preference {
-            Preference::First => 2 * (last - start),
-            Preference::Last => 2 * (start - first),
-            Preference::Random | Preference::Best => last - first,
-        };
-        let sum: i64 = self.people.iter().map(suits).sum();
-        (50 * sum / ((last - first) * self.people.len() as i64), -start)
-    }
-
-    /// The slot that follows those taken; `None` where only chance knows, or none is left.
-    pub fn next(&self, pick: Preference, taken: &[usize]) -> Option<usize> {
-        let open = self.open(taken);
-        match pick {
-            Preference::First => open.first().copied(),
-            Preference::Last => open.last().copied(),
-            Preference::Best => open.into_iter().max_by_key(|start| self.tiers(*start)),
-            Preference::Random => None,
-        }
-    }
-
-    /// Every slot is the one the exhaustive chooser takes, or one that chance may take.
-    pub fn check(&self, ask: &Ask, choice: &Choice) -> Result<(), TestCaseError> {
-        let mut wishes: Vec<Preference> = Vec::new();
-        for (preference, _) in &self.people {
-            if !wishes.contains(preference) {
-                wishes.push(*preference);
+/// Which quarters lie throughout in what somebody has said: of their week, or on some dates of something else; between two minutes
+/// of the day, by whole quarters of the hour.
+pub fn said(
+    shown: &[Vec<Shown>],
+    table: &Table,
+    overrides: &BTreeMap<Date, Vec<Range<usize>>>,
+    hours: Range<usize>,
+) -> Vec<bool> {
+    let is_said = |now: &Shown| {
+        let quarter = now.minute / 15;
+        let inside = hours.start <= quarter * 15 && quarter * 15 + 15 <= hours.end;
+        inside
+            && match now.date.and_then(|date| overrides.get(&date)) {
+                Some(runs) => runs.iter().any(|run| run.contains(&quarter)),
+                None => table[now.day][now.minute],
             }
-        }
-        let shared = ask.pick.or((wishes.len() == 1).then(|| wishes[0]));
-        prop_assert_eq!(choice.pick, shared);
-        let limit = ask.limit.unwrap_or(match shared {
-            Some(Preference::Best) => 5,
-            Some(_) => 1,
-            None => 4,
-        });
-        let picks = match shared {
-            Some(pick) => vec![pick; limit],
-            None => wishes.into_iter().take(limit).collect(),
-        };
-        let mut taken = Vec::new();
-        for (place, pick) in picks.into_iter().enumerate() {
-            let open = self.open(&taken);
-            let Some(slot) = choice.slots.get(place) else {
-                prop_assert!(open.is_empty(), "a slot is missing at {place}");
-                break;
-            };
-            let start = slot.quarters.start;
-            prop_assert_eq!(slot.quarters.len(), self.duration);
-            prop_assert_eq!(slot.pick, pick);
-            prop_assert!(open.contains(&start), "{start} is taken or no candidate");
-            if pick != Preference::Random {
-                prop_assert_eq!(Some(start), self.next(pick, &taken));
-            }
-            prop_assert_eq!(slot.score, slot.factors.iter().map(|factor| factor.value).sum::<u64>());
-            prop_assert!(slot.score < 1 << 53);
-            taken.push(start);
-        }
-        prop_assert_eq!(choice.slots.len(), taken.len());
-        let random = |slot: &Slot| slot.pick == Preference::Random;
-        prop_assert_eq!(choice.random_used, choice.slots.iter().any(random));
-        let longest = runs(&self.common).iter().map(Range::len).max();
-        prop_assert_eq!(choice.longest_common, longest.unwrap_or(0));
-        let by_score = |pair: &[Slot]| {
-            let tiers = |at: usize| self.tiers(pair[at].quarters.start);
-            pair[0].score.cmp(&pair[1].score) == tiers(0).cmp(&tiers(1))
-        };
-        prop_assert!(choice.slots.windows(2).all(by_score));
-        Ok(())
-    }
+    };
+    shown.iter().map(|quarter| quarter.iter().all(is_said)).collect()
+}
+
+/// The fairness points of each quarter: those of its worst minute.
+pub fn points(shown: &[Vec<Shown>]) -> Vec<u64> {
+    let points = |shown: &Shown| match shown.minute / 60 {
+        9..17 => 9,
+        hour @ 17..24 => 8 - (hour as u64 - 17),
+        0 => 1,
+        hour @ 5..9 => 9 - 2 * (9 - hour as u64),
+        _ => 0,
+    };
+    shown.iter().map(|quarter| quarter.iter().map(points).min().expect("a minute")).collect()
 }
