@@ -1,0 +1,305 @@
+//! Calendars from elsewhere: what they hold makes their owner busy, and nothing more of it is ever told.
+
+use std::time::{Duration, Instant};
+
+use awc::http::Method;
+use jiff::ToSpan;
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use crate::both_shapes;
+use crate::support::cluster::Space;
+use crate::support::meeting::{ANA, BEN, meet, monday, path, settled};
+use crate::support::{Cluster, Node, Reply, eventually};
+
+const ALL: &str = "/api/users/ana@example.com/calendars";
+const WORK: &str = "/api/users/ana@example.com/calendars/work";
+
+/// A calendar of these events, each of them lines.
+pub fn calendar(events: &[&str]) -> String {
+    let events: String = events.iter().map(|lines| format!("BEGIN:VEVENT\n{lines}\nEND:VEVENT\n")).collect();
+    format!("BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//Test//EN\n{events}END:VCALENDAR\n")
+}
+
+/// `20261123` of a date.
+pub fn compact(date: Date) -> String {
+    date.strftime("%Y%m%d").to_string()
+}
+
+pub async fn put_text(cluster: &Cluster, path: &str, text: &str) -> Reply {
+    cluster.send(Method::PUT, path, &[("content-type", "text/calendar; charset=utf-8")], Some(text.into())).await
+}
+
+/// Ana and Ben, who can always meet; Ana's clock hangs in this zone.
+pub async fn two_people(cluster: &Cluster, zone: &str) {
+    let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let always = Value::Object(days.map(|day| (day.to_owned(), json!(["00:00-24:00"]))).into_iter().collect());
+    cluster.register_in(ANA, zone, always.clone()).await;
+    cluster.register_in(BEN, zone, always).await;
+}
+
+/// When both are free on that Monday and the day after, as `00:00-09:00` of days 0 and 1, on Ana's clock.
+pub async fn free(cluster: &Cluster) -> Vec<String> {
+    let (from, to) = (monday(), monday().saturating_add(1.day()));
+    let asked = format!("/api/availability?attendee={ANA}&attendee={BEN}&from={from}&to={to}");
+    let answer = cluster.get(&asked).await.expect(200).json;
+    let periods = answer["periods"].as_array().expect("periods").clone();
+    let shown = |value: &Value| {
+        let (date, time) = value.as_str().expect("an instant").split_once('T').expect("a time");
+        let day = date.parse::<Date>().expect("a date").since(from).expect("days").get_days();
+        format!("{day} {}", &time[..5])
+    };
+    periods.iter().map(|it| format!("{}-{}", shown(&it["start"]), shown(&it["end"]))).collect()
+}
+
+both_shapes! {
+    async fn what_a_calendar_holds_is_taken_away_from_its_owners_time(cluster) {
+        two_people(cluster, "Europe/Paris").await;
+        assert_eq!(free(cluster).await, ["0 00:00-2 00:00"]);
+        let (day, next) = (compact(monday()), compact(monday().saturating_add(1.day())));
+        let text = calendar(&[
+            &format!("UID:1\nDTSTART;TZID=W. Europe Standard Time:{day}T090000\nDTEND;TZID=Europe/Paris:{day}T103000"),
+            &format!("UID:2\nDTSTART:{day}T120000\nDURATION:PT1H"),
+            &format!("UID:3\nDTSTART;VALUE=DATE:{next}"),
+            &format!("UID:4\nDTSTART:{day}T150000\nDURATION:PT1H\nTRANSP:TRANSPARENT"),
+            &format!("UID:5\nDTSTART:{day}T160000\nDURATION:PT1H\nSTATUS:CANCELLED"),
+            &format!("UID:6\nDTSTART:{day}T170000\nDURATION:PT1H\nX-MICROSOFT-CDO-BUSYSTATUS:FREE"),
+        ]);
+        let made = put_text(cluster, WORK, &text).await.expect(201);
+        assert_eq!(made.header("location"), Some("/api/users/ana%40example.com/calendars/work"));
+        assert_eq!(free(cluster).await, ["0 00:00-0 09:00", "0 10:30-0 12:00", "0 13:00-1 00:00"]);
+        let shown = cluster.get(WORK).await.expect(200).json;
+        assert_eq!((&shown, &made.json), (&made.json, &cluster.get(ALL).await.expect(200).json["calendars"][0]));
+        assert_eq!((&shown["name"], &shown["kind"], &shown["busy_periods"]), (&json!("work"), &json!("file"), &json!(3)));
+        assert_eq!((&shown["error"], &shown["origin"]), (&Value::Null, &Value::Null));
+        let until: jiff::Timestamp = shown["known_until"].as_str().and_then(|at| at.parse().ok()).expect("an instant");
+        assert!(until > jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 700), "{shown}");
+
+        // times without a zone go with their owner; those with one stay where they are
+        cluster.patch("/api/users/ana@example.com", json!({ "time_zone": "Europe/Helsinki" })).await.expect(200);
+        assert_eq!(free(cluster).await, ["0 00:00-0 10:00", "0 11:30-0 12:00", "0 13:00-1 00:00"]);
+
+        // other calendars add to it, and it may be put anew
+        let more = calendar(&[&format!("UID:1\nDTSTART:{day}T000000\nDURATION:PT10H")]);
+        put_text(cluster, &format!("{ALL}/home"), &more).await.expect(201);
+        assert_eq!(free(cluster).await, ["0 11:30-0 12:00", "0 13:00-1 00:00"]);
+        let again = put_text(cluster, WORK, &calendar(&[])).await.expect(200).json;
+        assert_eq!(again["busy_periods"], 0);
+        assert_eq!(free(cluster).await, ["0 10:00-2 00:00"]);
+        cluster.delete(&format!("{ALL}/home")).await.expect(204);
+        assert_eq!(free(cluster).await, ["0 00:00-2 00:00"]);
+        cluster.delete(&format!("{ALL}/home")).await.expect_problem("404 unknown-calendar", &format!("{ALL}/home"), "again");
+    }
+
+    async fn no_answer_is_older_than_a_calendar_that_was_acknowledged(cluster) {
+        two_people(cluster, "UTC").await;
+        let day = compact(monday());
+        for round in 0..10 {
+            let text = calendar(&[&format!("UID:1\nDTSTART:{day}T{round:02}0000Z\nDURATION:PT48H")]);
+            let status = if round == 0 { 201 } else { 200 };
+            put_text(cluster, WORK, &text).await.expect(status);
+            let expected = if round == 0 { Vec::new() } else { vec![format!("0 00:00-0 {round:02}:00")] };
+            assert_eq!(free(cluster).await, expected, "round {round}");
+        }
+    }
+
+    async fn titles_stay_with_their_owner(cluster) {
+        two_people(cluster, "UTC").await;
+        let day = compact(monday());
+        let text = calendar(&[&format!(
+            "UID:SECRET-1\nSUMMARY:SECRET-2\nDESCRIPTION:SECRET-3\nLOCATION:SECRET-4\nX-SECRET-5:SECRET-6\nATTENDEE;CN=SECRET-7:mailto:secret-8@example.com\n\
+             DTSTART:{day}T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY"
+        )]);
+        let mut told = vec![put_text(cluster, WORK, &text).await.expect(201)];
+        let body = json!({ "url": "https://calendar.example.com/SECRET-9/basic.ics?key=SECRET-10" });
+        told.push(cluster.put(&format!("{ALL}/feed"), body).await.expect(201));
+        let asked = format!("attendee={ANA}&attendee={BEN}&from={0}&to={0}", monday());
+        for path in [ALL, WORK, "/api/users/ana@example.com", "/api/users"] {
+            told.push(cluster.get(path).await.expect(200));
+        }
+        told.push(cluster.get(&format!("/api/availability?{asked}")).await.expect(200));
+        told.push(cluster.get(&format!("/api/suggestions?{asked}")).await.expect(200));
+        told.push(cluster.get("/api/jobs").await.expect(200));
+        let midnight = monday().to_zoned(jiff::tz::TimeZone::UTC).expect("a date").timestamp();
+        let at = |hour: i64| midnight + jiff::SignedDuration::from_hours(hour);
+        let lookup = json!({ "emails": [ANA], "busy_in": { "start": at(0), "end": at(23) } });
+        let user = cluster.nodes_of("user")[0].client("user");
+        let found = user.post("/internal/users/lookup", lookup).await.expect(200);
+        assert_eq!(found.json["busy"], json!({ ANA: [[at(9).as_second(), at(10).as_second()]] }));
+        told.push(found);
+        // not even in what is wrong with it
+        for bad in ["DTSTART:SECRET", "DTSTART;TZID=SECRET:20261123T090000", "DTSTART:20261123\nRRULE:SECRET=1", "SECRET"] {
+            let refused = put_text(cluster, WORK, &calendar(&[bad])).await;
+            assert_eq!(refused.status, 422, "{bad}");
+            told.push(refused);
+        }
+        cluster.expect_calm().await;
+        for reply in told {
+            assert!(!reply.text.to_uppercase().contains("SECRET"), "{}", reply.text);
+        }
+        for node in &cluster.nodes {
+            let said = node.said();
+            let line = said.lines().find(|line| line.to_uppercase().contains("SECRET-"));
+            assert_eq!(line, None);
+        }
+    }
+
+    async fn what_cannot_be_read_is_refused_with_its_line_and_leaves_what_was_there(cluster) {
+        two_people(cluster, "UTC").await;
+        let day = compact(monday());
+        put_text(cluster, WORK, &calendar(&[&format!("UID:1\nDTSTART:{day}T000000Z\nDURATION:PT47H")])).await.expect(201);
+        let event = |lines: &str| calendar(&[lines]);
+        let nested = format!("BEGIN:VCALENDAR\n{}", "BEGIN:VEVENT\n".repeat(5000));
+        for (text, line, why) in [
+            (String::new(), 1, "begins with BEGIN:VCALENDAR"),
+            ("<html>\n".to_owned(), 1, "no content line"),
+            ("{\"a\": 1}".to_owned(), 1, "begins with BEGIN:VCALENDAR"),
+            (event("DTSTART:20261123\nsomething"), 6, "no content line"),
+            (event("SUMMARY:no start"), 4, "no DTSTART"),
+            (event("DTSTART:23.11.2026"), 5, "neither a date nor a date-time"),
+            (event("DTSTART;TZID=Mars/Olympus:20261123T090000"), 5, "no IANA name"),
+            (event("DTSTART:20261123T090000Z\nDTEND:20261123T100000"), 6, "must have a time zone"),
+            (event("DTSTART:20261123T090000Z\nDURATION:1h"), 6, "no duration"),
+            (event("DTSTART:20261123T090000Z\nRRULE:FREQ=SOMETIMES"), 6, "no recurrence rule"),
+            (event("DTSTART:20261123T090000Z\nRRULE:FREQ=DAILY;INTERVAL=0"), 6, "INTERVAL"),
+            (event("DTSTART:20261123T090000Z\nRRULE:FREQ=DAILY;UNTIL=soon"), 6, "UNTIL"),
+            (event("DTSTART:20261123T090000Z\nEXDATE:never"), 6, "neither a date nor a date-time"),
+            ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261123\n".to_owned(), 2, "ends before the END:VEVENT"),
+            ("BEGIN:VCALENDAR\nEND:VEVENT\n".to_owned(), 2, "no BEGIN"),
+            (nested, 9, "more than 8 deep"),
+        ] {
+            let refused = put_text(cluster, WORK, &text).await;
+            refused.expect_problem("422 validation", WORK, why);
+            let detail = refused.json["errors"][0]["detail"].as_str().unwrap_or_default();
+            assert!(detail.starts_with(&format!("line {line}: ")) && detail.contains(why), "{why}: {detail}");
+            assert_eq!(refused.json["errors"][0]["code"], "not_a_calendar");
+        }
+        assert_eq!(free(cluster).await, ["1 23:00-2 00:00"]);
+    }
+
+    async fn calendars_made_to_harm_are_refused_soon(cluster) {
+        two_people(cluster, "UTC").await;
+        let start = "UID:1\nDTSTART:20200101T000000Z\nDURATION:PT1S";
+        let all: Vec<String> = (0..60).map(|number| number.to_string()).collect();
+        let (all, hours) = (all.join(","), all[..24].join(","));
+        let far = "UID:1\nDTSTART:19700101T000000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30";
+        let dates = vec!["20261123T090000Z"; 3000].join(",");
+        for (name, lines, copies) in [
+            ("every second", format!("{start}\nRRULE:FREQ=SECONDLY"), 1),
+            ("every minute", format!("{start}\nRRULE:FREQ=MINUTELY"), 1),
+            ("a huge count", format!("{start}\nRRULE:FREQ=SECONDLY;COUNT=4000000000"), 1),
+            ("all at once", format!("{start}\nRRULE:FREQ=YEARLY;BYHOUR={hours};BYMINUTE={all};BYSECOND={all}"), 1),
+            ("never, thousands of times", far.to_owned(), 5000),
+            ("every day, thousands of times", format!("{start}\nRRULE:FREQ=DAILY"), 5000),
+            ("dates without end", format!("{start}\nRDATE:{dates}"), 40),
+            ("a long line of dates", format!("{start}\nEXDATE:{}", vec!["20261123"; 10_000].join(",")), 1),
+        ] {
+            let begin = Instant::now();
+            let refused = put_text(cluster, WORK, &calendar(&vec![lines.as_str(); copies])).await;
+            refused.expect_problem("422 validation", WORK, name);
+            assert!(begin.elapsed() < Duration::from_secs(8), "{name}: {:?}", begin.elapsed());
+        }
+        // what never is, is soon told; and a title of a megabyte is no harm: nobody keeps it but its owner
+        let begin = Instant::now();
+        let never = calendar(&[&format!("{start}\nRRULE:FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30")]);
+        assert_eq!(put_text(cluster, WORK, &never).await.expect(201).json["busy_periods"], 0);
+        assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+        let long = calendar(&[&format!("UID:1\nSUMMARY:{}\nDTSTART:20200101T000000Z", "x".repeat(1 << 20))]);
+        put_text(cluster, WORK, &long).await.expect(200);
+        let large = format!("{}{}", calendar(&[]), "X-A:b\n".repeat(400_000));
+        put_text(cluster, WORK, &large).await.expect_problem("413 too-large", WORK, "large");
+        assert_eq!(free(cluster).await, ["0 00:00-2 00:00"]);
+    }
+
+    async fn a_calendar_has_a_user_a_name_and_a_kind(cluster) {
+        let nobody = "/api/users/nobody@example.com/calendars";
+        put_text(cluster, &format!("{nobody}/work"), &calendar(&[])).await.expect_problem("404 unknown-user", &format!("{nobody}/work"), "put");
+        cluster.get(nobody).await.expect_problem("404 unknown-user", nobody, "list");
+        two_people(cluster, "UTC").await;
+        assert_eq!(cluster.get(ALL).await.expect(200).json, json!({ "calendars": [] }));
+        cluster.get(WORK).await.expect_problem("404 unknown-calendar", WORK, "get");
+        for name in ["-a", "a%20b", "a~b", &"a".repeat(65)] {
+            let path = format!("{ALL}/{name}");
+            assert_eq!(put_text(cluster, &path, &calendar(&[])).await.pointers(), ["#/name"], "{name}");
+        }
+        for kind in ["text/plain", "application/xml", ""] {
+            let reply = cluster.send(Method::PUT, WORK, &[("content-type", kind)], Some(calendar(&[]).into())).await;
+            reply.expect_problem("415 unsupported-media", WORK, kind);
+        }
+        for body in [json!({}), json!({ "url": 1 }), json!({ "url": "https://a.example/x", "name": "b" })] {
+            cluster.put(WORK, body.clone()).await.expect_problem("422 validation", WORK, &body.to_string());
+        }
+        for number in 0..20 {
+            put_text(cluster, &format!("{ALL}/c{number}"), &calendar(&[])).await.expect(201);
+        }
+        let refused = put_text(cluster, WORK, &calendar(&[])).await;
+        assert_eq!(refused.json["errors"][0]["code"], "too_many_calendars");
+        put_text(cluster, &format!("{ALL}/c7"), &calendar(&[])).await.expect(200);
+        assert_eq!(cluster.get(ALL).await.expect(200).json["calendars"].as_array().map(Vec::len), Some(20));
+    }
+
+    async fn with_their_user_calendars_are_gone(cluster) {
+        two_people(cluster, "UTC").await;
+        let day = compact(monday());
+        put_text(cluster, WORK, &calendar(&[&format!("UID:1\nDTSTART:{day}T000000Z\nDURATION:PT47H")])).await.expect(201);
+        assert_eq!(free(cluster).await, ["1 23:00-2 00:00"]);
+        for email in [ANA, BEN] {
+            cluster.delete(&format!("/api/users/{email}")).await.expect(204);
+        }
+        two_people(cluster, "UTC").await;
+        assert_eq!(cluster.get(ALL).await.expect(200).json, json!({ "calendars": [] }));
+        assert_eq!(free(cluster).await, ["0 00:00-2 00:00"]);
+    }
+
+    async fn a_meeting_of_ours_in_an_imported_calendar_is_not_in_its_own_way(cluster) {
+        two_people(cluster, "UTC").await;
+        let meeting = meet(cluster, json!({})).await;
+        settled(cluster, &meeting, &["invited"]).await;
+        let invitation = cluster.get(&format!("{}/invite.ics", path(&meeting))).await.expect(200).text;
+        let busy = free(cluster).await;
+        let imported = put_text(cluster, WORK, &invitation).await.expect(201).json;
+        assert_eq!(imported["busy_periods"], 0);
+        assert_eq!(free(cluster).await, busy, "it is counted once");
+        // somebody else's meeting of the same program is like any other event
+        let id = meeting["id"].as_str().unwrap_or_default();
+        let other = invitation.replace(id, "01a1b2c3-0000-7000-8000-000000000000");
+        assert_eq!(put_text(cluster, WORK, &other).await.expect(200).json["busy_periods"], 1);
+        put_text(cluster, WORK, &invitation).await.expect(200);
+        // cancelled, it holds nothing, whatever the calendar still says
+        cluster.delete(&path(&meeting)).await.expect(204);
+        assert_eq!(free(cluster).await, ["0 00:00-2 00:00"]);
+    }
+}
+
+#[actix_web::test]
+async fn what_is_known_of_a_calendar_goes_on_as_time_does() {
+    let space = Space::new();
+    let with = |days: &str| {
+        let mut env = space.env();
+        env.push(("W2MEET_CALENDARS__HORIZON_DAYS".to_owned(), days.to_owned()));
+        Node::start("all", &env)
+    };
+    let months = |entry: &Value| -> i64 {
+        let until: jiff::Timestamp = entry["known_until"].as_str().and_then(|at| at.parse().ok()).expect("an instant");
+        until.duration_since(jiff::Timestamp::now()).as_hours() / 24 / 30
+    };
+    let node = with("62");
+    let client = node.client("gateway");
+    client.post("/api/users", json!({ "email": ANA, "name": "Ana" })).await.expect(201);
+    let daily = calendar(&["UID:1\nDTSTART:20200101T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY"]);
+    let headers = [("content-type", "text/calendar")];
+    let first = client.send(Method::PUT, WORK, &headers, Some(daily.into())).await.expect(201).json;
+    assert!((2..=3).contains(&months(&first)), "{first}");
+    node.signal("TERM");
+    node.wait();
+    // as if a year and a half had passed
+    let node = with("700");
+    let client = node.client("gateway");
+    let later = eventually("later months are worked out", async || {
+        let entry = client.get(WORK).await.expect(200).json;
+        (months(&entry) >= 22).then_some(entry)
+    })
+    .await;
+    assert!(later["busy_periods"].as_i64() > Some(700) && later["error"].is_null(), "{later}");
+    assert_eq!(later["refreshed_at"], first["refreshed_at"]);
+}
