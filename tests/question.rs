@@ -29,12 +29,22 @@ both_shapes! {
                 ("&from=1969-12-31&to=1970-01-01", "#/from"), ("&from=2199-12-31&to=2200-01-01", "#/from"),
                 ("&from=9999-12-31&to=9999-12-31", "#/from"), ("&from=0000-01-01&to=0000-01-01", "#/from"),
                 ("&week=2026-W48&as_of=2026-03-01", "#/time_zone"), ("&week=2026-W48&time_zone=floating", "#/time_zone"),
+                ("&optional=x", "#/optional/0"), ("&required=", "#/required/0"), ("&attendance=optional", "#/attendance"),
+                ("&unknown=", "#/unknown"), ("&unknown=SKIP", "#/unknown"), ("&unknown=true", "#/unknown"),
+                ("&quorum=0", "#/quorum"), ("&quorum=3", "#/quorum"), ("&quorum=-1", "#/quorum"), ("&quorum=", "#/quorum"),
+                ("&quorum=1.5", "#/quorum"), ("&quorum=0%25", "#/quorum"), ("&quorum=101%25", "#/quorum"), ("&quorum=half", "#/quorum"),
+                ("&quorum=%25", "#/quorum"), ("&quorum=5%20%25", "#/quorum"), ("&quorum=99999999999999999999%25", "#/quorum"),
+                ("&earliest=9", "#/earliest"), ("&earliest=9:00", "#/earliest"), ("&earliest=09:10", "#/earliest"),
+                ("&earliest=24:00", "#/earliest"), ("&earliest=%2B9:00", "#/earliest"), ("&earliest=", "#/earliest"),
+                ("&latest=00:00", "#/latest"), ("&latest=24:15", "#/latest"), ("&latest=17:60", "#/latest"), ("&latest=17:00:00", "#/latest"),
+                ("&earliest=09:00&latest=09:00", "#/latest"), ("&earliest=22:00&latest=06:00", "#/latest"),
             ] {
                 let two = if query.starts_with('&') { "attendee=ana@example.com&attendee=ben@example.com" } else { "" };
                 ana.finds(Method::GET, &format!("{path}?{two}{query}"), Value::Null, &[place]).await;
             }
             let no_attendees = json!([1, null, "x", {}, { "email": "x" }, { "email": "a@b.co", "role": 1 }, ["a@b.co"], ""]);
-            let places: Vec<String> = (0..8).map(|at| format!("#/attendees/{at}")).collect();
+            let inside = ["", "", "", "/email", "/email", "/role", "", ""];
+            let places: Vec<String> = inside.iter().enumerate().map(|(at, inside)| format!("#/attendees/{at}{inside}")).collect();
             ana.finds(Method::POST, path, json!({ "attendees": no_attendees }), &places).await;
             let many: Vec<String> = (0..=10_000).map(|at| format!("u{at}@example.com")).collect();
             for attendees in [json!(null), json!("a@b.co"), json!({}), json!([]), json!(["a@b.co"]), json!(many)] {
@@ -48,6 +58,61 @@ both_shapes! {
         ana.expect_none().await;
     }
 
+    async fn what_is_wrong_with_one_attendee_is_said_of_that_one(cluster) {
+        let ana = Ana::new(cluster).await;
+        for path in ["/api/availability", "/api/suggestions"] {
+            for (one, place) in [
+                (json!({ "email": "a@b.co", "attendance": "maybe" }), "attendance"), (json!({ "email": "a@b.co", "attendance": null }), "attendance"),
+                (json!({ "email": "a@b.co", "attendance": "Optional" }), "attendance"), (json!({ "email": "a@b.co", "attendance": 1 }), "attendance"),
+                (json!({ "email": "a@b.co", "weight": 0 }), "weight"), (json!({ "email": "a@b.co", "weight": 10 }), "weight"),
+                (json!({ "email": "a@b.co", "weight": "2" }), "weight"), (json!({ "email": "a@b.co", "weight": 1.5 }), "weight"),
+                (json!({ "email": "a@b.co", "weight": -1 }), "weight"), (json!({ "email": "a@b.co", "a/b": 1 }), "a~1b"),
+                (json!({ "weight": 2 }), "email"), (json!({ "email": null }), "email"),
+            ] {
+                let body = json!({ "attendees": ["ana@example.com", one] });
+                ana.finds(Method::POST, path, body, &[format!("#/attendees/1/{place}")]).await;
+            }
+            for (name, value, place) in [
+                ("optional", json!("a@b.co"), "#/optional"), ("required", json!({}), "#/required"), ("optional", json!([{}]), "#/optional/0/email"),
+                ("quorum", json!("2"), "#/quorum"), ("quorum", json!(true), "#/quorum"), ("quorum", json!([1]), "#/quorum"),
+                ("quorum", json!(0.6), "#/quorum"), ("unknown", json!(true), "#/unknown"), ("earliest", json!(9), "#/earliest"),
+                ("latest", json!(["17:00"]), "#/latest"),
+            ] {
+                let body = json!({ "attendees": ["ana@example.com", "ben@example.com"], name: value });
+                ana.finds(Method::POST, path, body, &[place]).await;
+            }
+        }
+        ana.expect_none().await;
+    }
+
+    async fn views_and_details_that_are_not_valid_are_refused_with_their_place(cluster) {
+        let ana = Ana::new(cluster).await;
+        for value in ["0", "10", "45", "120", "-15", "x", "", "15.0"] {
+            let query = format!("/api/availability?attendee=ana@example.com&attendee=ben@example.com&view_minutes={value}");
+            ana.finds(Method::GET, &query, Value::Null, &["#/view_minutes"]).await;
+        }
+        let many: Vec<String> = (0..2000).map(|at| format!("u{at}@example.com")).collect();
+        let long = json!({ "attendees": many, "from": "2026-01-01", "to": "2026-03-03", "view_minutes": 15 });
+        ana.finds(Method::POST, "/api/availability", long, &["#/view_minutes"]).await;
+        for name in ["distinct", "organizer", "limit", "duration_minutes"] {
+            let query = format!("/api/availability?attendee=ana@example.com&attendee=ben@example.com&{name}=1");
+            ana.finds(Method::GET, &query, Value::Null, &[format!("#/{name}")]).await;
+        }
+        for detail in [json!({}), json!(null), json!([]), json!({ "attendees": [] })] {
+            let places: &[&str] = if detail.is_null() { &["#/attendees", "#/detail"] } else { &["#/detail"] };
+            ana.finds(Method::POST, "/api/suggestions", json!({ "detail": detail }), places).await;
+        }
+        let detail = |free: &str| json!({
+            "attendees": [{ "email": "ana@example.com", "preference": "first", "free": free }],
+            "time_zone": "UTC", "as_of": "2026-01-01", "window": null, "data_version": "",
+        });
+        for free in ["", "!", "AAAA"] {
+            let body = json!({ "detail": detail(free) });
+            ana.finds(Method::POST, "/api/suggestions", body, &["#/detail/attendees/0/free"]).await;
+        }
+        ana.expect_none().await;
+    }
+
     async fn a_wish_that_is_not_valid_is_refused_with_its_place(cluster) {
         let ana = Ana::new(cluster).await;
         for (name, values) in [
@@ -56,6 +121,9 @@ both_shapes! {
             ("limit", &["0", "-1", "101", "1000000000", "18446744073709551616", "1.5", "\"\""]),
             ("seed", &["-1", "9007199254740992", "1.5", "\"x\""]),
             ("pick", &["\"middle\"", "\"FIRST\"", "\"\"", "1", "[]"]),
+            ("distinct", &["\"hour\"", "\"Slot\"", "\"\"", "1", "[]"]),
+            ("organizer", &["\"x\"", "\"\"", "1", "[]"]),
+            ("view_minutes", &["15"]),
             ("format", &["\"hours\""]),
         ] {
             for value in values {
