@@ -12,3 +12,4 @@ mod outage;
 mod poison;
 mod race;
 mod rate;
+mod replicas;

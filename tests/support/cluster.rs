@@ -92,6 +92,9 @@ impl Cluster {
             env.push(("W2MEET_CACHE__PREFIX".into(), space.prefix()));
         }
         env.push(("W2MEET_DATABASE__POOL_SIZE".into(), "4".into()));
+        // nobody waits for somebody who stops; a busy machine is slow, too, and a test that counts requests must not find one asked twice
+        env.push(("W2MEET_SERVER__LINGER_MS".into(), "0".into()));
+        env.push(("W2MEET_BALANCE__HEDGE_MS".into(), "0".into()));
         if !more.iter().any(|(name, _)| *name == "W2MEET_QUEUE__URL") {
             env.extend(space.queue());
         }

@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod figures;
 pub mod history;
 pub mod jobs;
+pub mod judge;
 pub mod line;
 pub mod load;
 pub mod meeting;

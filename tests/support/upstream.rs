@@ -49,6 +49,9 @@ pub fn gateway(base: &str, more: &[(&str, &str)]) -> Node {
         ("W2MEET_SERVER__WORKERS", "1"),
         // a broker that is away keeps nobody from working
         ("W2MEET_QUEUE__URL", "amqp://127.0.0.1:9"),
+        // nothing is asked that a test did not ask for
+        ("W2MEET_BALANCE__PROBE_MS", "0"),
+        ("W2MEET_BALANCE__HEDGE_MS", "0"),
         ("W2MEET_UPSTREAMS__USER", base),
         ("W2MEET_UPSTREAMS__AVAILABILITY", base),
         ("W2MEET_UPSTREAMS__SUGGESTION", base),

@@ -1,0 +1,169 @@
+//! One role, several replicas: who is asked, who is left alone, and what trouble behind the gateway costs in front of it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use awc::http::Method;
+use futures_util::future::join_all;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::support::upstream::{gateway, nobody, read_head, upstream};
+use crate::support::{Client, Node, eventually};
+
+const USER: &str = "/api/users/ana@example.com";
+
+/// A replica that is only a socket and what it is told to do.
+#[derive(Default)]
+struct Fake {
+    ready: Cell<bool>,
+    hangs: Cell<bool>,
+    /// The requests that came, but for those that ask whether it is ready.
+    seen: RefCell<Vec<String>>,
+    asked: Cell<usize>,
+}
+
+impl Fake {
+    /// One that is ready, and its base URL.
+    fn start() -> (Rc<Fake>, String) {
+        let fake = Rc::new(Fake { ready: Cell::new(true), ..Fake::default() });
+        let own = Rc::clone(&fake);
+        let base = upstream(move |stream| Rc::clone(&own).serve(stream));
+        (fake, base)
+    }
+
+    async fn serve(self: Rc<Fake>, mut stream: TcpStream) {
+        while let Some((head, _)) = read_head(&mut stream).await {
+            let probe = head.starts_with("GET /readyz ");
+            match probe {
+                true => self.asked.set(self.asked.get() + 1),
+                false => self.seen.borrow_mut().push(head),
+            }
+            if self.hangs.get() {
+                return std::future::pending().await;
+            }
+            let status = if probe && !self.ready.get() { "503 No" } else { "200 OK" };
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}");
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.seen.borrow().len()
+    }
+}
+
+fn start(bases: &[&str], more: &[(&str, &str)]) -> (Node, Client) {
+    let node = gateway(&bases.join(","), more);
+    let client = node.client("gateway");
+    (node, client)
+}
+
+#[actix_web::test]
+async fn a_replica_that_says_it_is_not_ready_is_asked_nothing_until_it_is() {
+    let ((one, first), (two, second)) = (Fake::start(), Fake::start());
+    let (_node, client) = start(&[&first, &second], &[("W2MEET_BALANCE__PROBE_MS", "20")]);
+    two.ready.set(false);
+    let asked = two.asked.get();
+    eventually("it was asked how it does", async || (two.asked.get() > asked + 2).then_some(())).await;
+    let before = (one.count(), two.count());
+    for _ in 0..20 {
+        client.get(USER).await.expect(200);
+    }
+    assert_eq!((one.count(), two.count()), (before.0 + 20, before.1));
+    two.ready.set(true);
+    eventually("it gets its share again", async || {
+        client.get(USER).await.expect(200);
+        (two.count() > before.1).then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn replicas_that_are_gone_are_named_at_once_and_found_again() {
+    let (gone, other) = (nobody(), nobody());
+    let (_node, client) = start(&[&gone, &other], &[("W2MEET_BALANCE__PROBE_MS", "20")]);
+    let refused = client.get(USER).await;
+    refused.expect_problem("503 unavailable", USER, "user is not there just now");
+    assert!(refused.header("retry-after").is_some());
+    let begin = Instant::now();
+    for _ in 0..10 {
+        client.get(USER).await.expect(503);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+}
+
+#[actix_web::test]
+async fn a_read_that_takes_long_is_asked_of_another_replica_too_and_the_slow_one_is_left_alone() {
+    let ((slow, first), (quick, second)) = (Fake::start(), Fake::start());
+    let settings = [("W2MEET_BALANCE__HEDGE_MS", "30"), ("W2MEET_BALANCE__PROBE_MS", "0")];
+    let (node, client) = start(&[&first, &second], &settings);
+    slow.hangs.set(true);
+    for _ in 0..12 {
+        client.get(USER).await.expect(200);
+    }
+    assert_eq!((slow.count(), quick.count()), (3, 12), "three failures in a row are enough");
+    node.wait_for("it is left alone", |line| line["message"] == "a replica fails and is left alone for a while");
+    // what cannot be asked twice is not: it goes to the one that works
+    let made =
+        client.send(Method::POST, "/api/users", &[("content-type", "application/json")], Some(b"{}".to_vec())).await;
+    assert_eq!((made.status, slow.count(), quick.count()), (200, 3, 13));
+    slow.hangs.set(false);
+    eventually("it has rested, and is tried again", async || {
+        client.get(USER).await.expect(200);
+        (slow.count() > 3).then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_write_that_hangs_is_never_sent_twice() {
+    let ((one, first), (two, second)) = (Fake::start(), Fake::start());
+    let settings =
+        [("W2MEET_BALANCE__HEDGE_MS", "20"), ("W2MEET_BALANCE__PROBE_MS", "0"), ("W2MEET_LIMITS__CALL_SECONDS", "0.3")];
+    let (_node, client) = start(&[&first, &second], &settings);
+    one.hangs.set(true);
+    two.hangs.set(true);
+    let made =
+        client.send(Method::POST, "/api/users", &[("content-type", "application/json")], Some(b"{}".to_vec())).await;
+    made.expect_problem("504 gateway-timeout", "/api/users", "did not answer in time");
+    assert_eq!(one.count() + two.count(), 1);
+}
+
+#[actix_web::test]
+async fn when_all_hang_everybody_is_told_in_time_and_the_trouble_is_not_made_worse() {
+    const REQUESTS: usize = 200;
+    let (fakes, bases): (Vec<_>, Vec<_>) = (0..3).map(|_| Fake::start()).unzip();
+    let bases: Vec<&str> = bases.iter().map(String::as_str).collect();
+    let settings =
+        [("W2MEET_BALANCE__HEDGE_MS", "30"), ("W2MEET_BALANCE__PROBE_MS", "0"), ("W2MEET_LIMITS__CALL_SECONDS", "1")];
+    let (_node, client) = start(&bases, &settings);
+    fakes.iter().for_each(|fake| fake.hangs.set(true));
+    let begin = Instant::now();
+    let answers = join_all((0..REQUESTS).map(|_| client.get(USER))).await;
+    assert!(answers.iter().all(|answer| [503, 504].contains(&answer.status)));
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let sent: usize = fakes.iter().map(|fake| fake.count()).sum();
+    // a fifth more, ten a second, and what was saved up before
+    let most = REQUESTS + REQUESTS / 5 + 10 * (took.as_secs() as usize + 1) + 20;
+    assert!((REQUESTS..=most).contains(&sent), "{sent} requests for {REQUESTS}, in {took:?}");
+}
+
+#[actix_web::test]
+async fn what_a_replica_cannot_take_is_refused_at_once_and_does_not_wait() {
+    let (fake, base) = Fake::start();
+    let settings = [("W2MEET_BALANCE__IN_FLIGHT", "5"), ("W2MEET_LIMITS__CALL_SECONDS", "1")];
+    let (_node, client) = start(&[&base], &settings);
+    fake.hangs.set(true);
+    let all = join_all((0..20).map(|_| client.get(USER))).await;
+    let count = |status: u16| all.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((count(504), count(503)), (5, 15));
+    let shed = all.iter().find(|answer| answer.status == 503).expect("one");
+    shed.expect_problem("503 unavailable", USER, "as much to do as it may");
+    assert_eq!(fake.count(), 5);
+}
