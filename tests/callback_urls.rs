@@ -239,7 +239,7 @@ fn settings_that_cannot_work_are_refused_at_start() {
         ("ALLOW_NETWORKS", "localhost", "is no network"),
         ("TIMEOUT_SECONDS", "0", "between 0.001 and 60"),
         ("TIMEOUT_SECONDS", "NaN", "between 0.001 and 60"),
-        ("PER_HOST", "0", "above zero"),
+        ("PER_HOST", "0", "between 1 and"),
     ] {
         let why = format!("{:#}", load(name, value).expect_err(value));
         assert!(why.contains(reason), "{name}={value}: {why}");

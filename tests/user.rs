@@ -37,7 +37,7 @@ both_shapes! {
         let user = &made.json;
         let expected = json!({
             "id": user["id"], "email": "ana@example.com", "name": "Ana", "time_zone": "UTC", "preference": "first",
-            "availability": week(json!({})), "if_needed": week(json!({})), "version": 1,
+            "availability": week(json!({})), "if_needed": week(json!({})), "overrides": {}, "version": 1,
             "created_at": user["created_at"], "updated_at": user["created_at"],
         });
         assert_eq!(*user, expected);
