@@ -31,37 +31,43 @@ async fn kill_workers(plant: &Plant, done: &Cell<bool>) -> usize {
     kills
 }
 
-/// Waits for so many webhooks: the work is well under way.
-async fn well_under_way(plant: &Plant, hooks: usize) {
-    within(long(), "the work goes on", async || (plant.receiver.came() >= hooks).then_some(())).await;
-}
-
-/// Waits until no job is open. A quorum queue of RabbitMQ 3.10 that was killed young sometimes has no leader afterwards, for
-/// good, and confirms nothing to anybody: then it is deleted, as its operator would; w2meet declares it again. Says how often.
-async fn settle_with_help(plant: &Plant) -> usize {
+/// Waits until there is enough. A quorum queue of RabbitMQ 3.10 that was killed young sometimes has no leader afterwards, for good,
+/// and confirms nothing to anybody: then it is deleted, as its operator would; w2meet declares it again. Says how often.
+async fn wait_with_help(plant: &Plant, enough: impl AsyncFn() -> bool) -> usize {
     let mut deletions = 0;
-    let (open, done) = ("'queued', 'running', 'retryable'", "'succeeded'");
-    let count =
-        async |states: &str| plant.number(&format!("SELECT count(*)::text FROM jobs WHERE state IN ({states})")).await;
     loop {
         let (mut last, mut since) = (0.0, Instant::now());
-        let settled = within(long(), "the work is done, or comes to a halt", async || {
-            if count(open).await == 0.0 {
+        let reached = within(long(), "the work goes on, or comes to a halt", async || {
+            if enough().await {
                 return Some(true);
             }
-            let now = count(done).await;
+            let now = jobs_in(plant, "'succeeded'").await;
             if now > last {
                 (last, since) = (now, Instant::now());
             }
             (since.elapsed() > STUCK).then_some(false)
         })
         .await;
-        if settled {
+        if reached {
             return deletions;
         }
         plant.names.delete_queue().await;
         deletions += 1;
     }
+}
+
+async fn jobs_in(plant: &Plant, states: &str) -> f64 {
+    plant.number(&format!("SELECT count(*)::text FROM jobs WHERE state IN ({states})")).await
+}
+
+/// Waits for so many webhooks: the work is well under way.
+async fn well_under_way(plant: &Plant, hooks: usize) -> usize {
+    wait_with_help(plant, async || plant.receiver.came() >= hooks).await
+}
+
+/// Waits until no job is open.
+async fn settle_with_help(plant: &Plant) -> usize {
+    wait_with_help(plant, async || jobs_in(plant, "'queued', 'running', 'retryable'").await == 0.0).await
 }
 
 #[actix_web::test]
@@ -80,12 +86,12 @@ async fn no_meeting_is_lost_while_workers_and_the_broker_are_killed() {
     let done = Cell::new(false);
     let work = async {
         load.post(&plant.cluster, count / 2).await;
-        well_under_way(&plant, count / 4).await;
+        let mut deletions = well_under_way(&plant, count / 4).await;
         plant.restart_broker(PrivateRabbit::kill).await;
         load.post(&plant.cluster, count - count / 2).await;
-        well_under_way(&plant, count / 2).await;
+        deletions += well_under_way(&plant, count / 2).await;
         plant.restart_broker(PrivateRabbit::stop).await;
-        let deletions = settle_with_help(&plant).await;
+        deletions += settle_with_help(&plant).await;
         let evidence = plant.settle(long()).await;
         done.set(true);
         (evidence, deletions)
