@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::api::{self, Detail, Place, Presence, Question, Wanted, Window};
 use super::version::Version;
-use crate::calendar::{Attendance, Fault, Frame, Grid, Overrides, Projector, Zone, free_count};
+use crate::calendar::{Attendance, Fault, Frame, Grid, Projector, Zone, free_count};
 use crate::platform::email::Email;
 use crate::platform::problem::{Problem, UNKNOWN_USER};
 use crate::roles::user::api::{Busy, Card, Lookup};
@@ -116,7 +116,7 @@ impl<'a> Stage<'a> {
         };
         let free = cut(self.projector.project_with(&card.availability, &card.overrides, &card.time_zone));
         let mut opinion =
-            || cut(self.projector.project_with(&card.if_needed, &closed(&card.overrides), &card.time_zone));
+            || cut(self.projector.project_with(&card.if_needed, &card.overrides.cleared(), &card.time_zone));
         let if_needed = (!card.if_needed.is_empty()).then(&mut opinion);
         (Person { card, wanted: wanted.clone(), zone, if_needed }, free)
     }
@@ -133,13 +133,6 @@ impl<'a> Stage<'a> {
         self.places.insert(zone.clone(), self.zones.len() - 1);
         self.zones.len() - 1
     }
-}
-
-/// The same dates, with nothing on them: "rather not" is a word about typical days.
-fn closed(overrides: &Overrides) -> Overrides {
-    let mut closed = Overrides::default();
-    overrides.iter().for_each(|(date, _)| closed.insert(date, 0..0));
-    closed
 }
 
 impl Gathered {
