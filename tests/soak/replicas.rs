@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use serde_json::json;
-use tokio::time::{interval, sleep};
+use tokio::time::interval;
 
 use crate::support::figures::{Times, figure, size, strict};
 use crate::support::servers::free_port;
@@ -80,8 +80,10 @@ impl Fleet {
 
     /// Ends one after the other by this signal; each is started again where it was.
     async fn end(&self, signal: &str, every: Duration) {
+        let mut pace = interval(every);
+        pace.tick().await;
         for at in (0..3).cycle() {
-            sleep(every).await;
+            pace.tick().await;
             let dead = self.replicas.borrow_mut().remove(at);
             dead.signal(signal);
             eventually("it ends", async || dead.ended()).await;
@@ -93,7 +95,6 @@ impl Fleet {
     }
 
     async fn stop_one(&self) {
-        sleep(Duration::from_millis(500)).await;
         self.replicas.borrow()[1].signal("STOP");
         std::future::pending().await
     }
