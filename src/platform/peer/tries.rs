@@ -44,14 +44,17 @@ impl Peer {
                 Fate::MaybeProcessed => call.repeatable && tried.len() <= REPEATS && self.may_repeat(&tried),
                 Fate::Unknown | Fate::Ours => false,
             };
+            if !again {
+                return Err(problem);
+            }
             let next = match fate {
                 // alone, it has closed an idle connection at the wrong moment: the next one is fresh
                 Fate::MaybeProcessed if tried.len() == 1 && replicas.known().len() == 1 => replicas.choose(&[], true),
-                _ => replicas.choose(&tried, true),
+                _ => replicas.choose(&tried, call.repeatable),
             };
             match next {
-                Ok(next) if again => seat = next,
-                _ => return Err(problem),
+                Ok(next) => seat = next,
+                Err(_) => return Err(problem),
             }
         }
     }
@@ -119,8 +122,8 @@ impl Peer {
 
     fn another(&self, tried: &[Arc<Replica>]) -> Option<Seat> {
         let replicas = &self.0.line.replicas;
-        let seat = replicas.choose(tried, true).ok()?;
-        replicas.budget().spend().then_some(seat)
+        // in this order: who is chosen may be on trial, and must be asked then
+        if replicas.budget().spend() { replicas.choose(tried, true).ok() } else { None }
     }
 
     fn may_repeat(&self, tried: &[Arc<Replica>]) -> bool {
