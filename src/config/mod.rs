@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use config::{Config, File, FileFormat};
 use serde::{Deserialize, Serialize};
-pub use values::{Addresses, AuthMode, LogFormat, Networks, Policy, SecretUrl};
+pub use values::{Addresses, AuthMode, LogFormat, Networks, Policy, Secret, SecretUrl};
 
 /// The documented defaults, compiled in.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 const PREFIX: &str = "W2MEET_";
+/// Characters that a service secret has at least.
+const SECRET: usize = 32;
 /// Variables that are no settings: the flags' own, and those that only the test suite reads.
-const NOT_SETTINGS: [&str; 2] = ["W2MEET_ROLE", "W2MEET_CONFIG"];
+const NOT_SETTINGS: [&str; 3] = ["W2MEET_ROLE", "W2MEET_CONFIG", "W2MEET_TOKEN"];
 
 /// Everything that can be set; `config/default.toml` says what each means.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -40,6 +42,7 @@ pub struct Settings {
     pub suggestion: Listener,
     pub worker: Listener,
     pub webhooks: Webhooks,
+    pub telemetry: Telemetry,
     pub upstreams: BTreeMap<String, Addresses>,
 }
 
@@ -55,10 +58,14 @@ macro_rules! section {
 
 section! {
     Log { format: LogFormat, level: String }
-    Server { workers: usize, linger_ms: u64, share_port: bool, drain_seconds: u64, public_url: String }
+    Server {
+        workers: usize, linger_ms: u64, share_port: bool, drain_seconds: u64, public_url: String, hosts: Addresses,
+        trusted_proxies: Networks, cors_origins: Addresses, connections: usize, connections_per_address: usize,
+        security_contact: String,
+    }
     Limits {
         body: usize, list_body: usize, calendar_body: usize, internal_body: usize, call_seconds: f64, body_seconds: u64,
-        streams: usize,
+        streams: usize, per_address: u32, per_account: u32, sign_in: u32,
     }
     Balance { policy: Policy, in_flight: usize, hedge_ms: u64, probe_ms: u64 }
     Database { url: SecretUrl, pool_size: usize, statement_ms: u64, answer_ms: u64 }
@@ -70,8 +77,14 @@ section! {
     }
     Calendars { refresh_minutes: f64, horizon_days: i32, per_user: i64 }
     Mail { smtp_url: SecretUrl, from: String, outbox_dir: PathBuf, timeout_seconds: u64 }
-    Auth { mode: AuthMode, allow_open_beyond_loopback: bool }
-    Listener { listen: String }
+    Auth {
+        mode: AuthMode, allow_open_beyond_loopback: bool, service_secret: Secret, issuer: String, token_seconds: u32,
+        session_days: u32, hashing_threads: usize, hashing_queue: usize, password_memory_kib: u32, password_passes: u32,
+        verify_email: bool, verification_minutes: f64, reset_minutes: f64, letters_per_hour: i64,
+        invitations_per_day: i64,
+    }
+    Telemetry { otlp_endpoint: String, otlp_headers: Secret, sample_ratio: f64 }
+    Listener { listen: String, admin_listen: String }
     Webhooks { allow_http: bool, allow_networks: Networks, timeout_seconds: f64, per_host: usize }
 }
 
@@ -168,10 +181,33 @@ impl Settings {
                 "server.public_url is {public:?}: give where people reach the gateway, such as https://meet.example.com"
             );
         }
+        let endpoint = &self.telemetry.otlp_endpoint;
+        if !endpoint.is_empty() && !url::Url::parse(endpoint).is_ok_and(is_web) {
+            bail!("telemetry.otlp_endpoint is {endpoint:?}: give a collector's address, such as http://127.0.0.1:4318");
+        }
+        for origin in &self.server.cors_origins.0 {
+            let is_origin = |url: url::Url| is_web(url.clone()) && url.origin().ascii_serialization() == *origin;
+            if origin != "*" && !url::Url::parse(origin).is_ok_and(is_origin) {
+                bail!("server.cors_origins holds {origin:?}: give origins such as https://app.example.com, or *");
+            }
+        }
+        let contact = &self.server.security_contact;
+        if !contact.is_empty() && !["mailto:", "https://"].iter().any(|scheme| contact.starts_with(scheme)) {
+            bail!("server.security_contact is {contact:?}: it must begin with mailto: or https://");
+        }
         if self.limits.calendar_body.saturating_mul(6) > self.limits.internal_body {
             bail!(
                 "limits.calendar_body may be a sixth of limits.internal_body at most: as JSON a calendar may grow that much"
             );
+        }
+        let secret = self.auth.service_secret.expose();
+        if !secret.is_empty() && (secret.len() < SECRET || !secret.bytes().all(|b| b.is_ascii_graphic())) {
+            bail!(
+                "auth.service_secret must be at least {SECRET} letters, digits and signs: openssl rand -hex 32 makes one"
+            );
+        }
+        if self.auth.issuer.is_empty() {
+            bail!("auth.issuer must not be empty: it says in every token whose it is");
         }
         self.check_numbers()
     }
@@ -180,6 +216,12 @@ impl Settings {
         let (jobs, calendars) = (&self.jobs, &self.calendars);
         let many = 1e9;
         for (key, value, least, most) in [
+            ("auth.hashing_queue", self.auth.hashing_queue as f64, 0.0, 10_000.0),
+            ("auth.hashing_threads", self.auth.hashing_threads as f64, 0.0, 512.0),
+            ("auth.password_memory_kib", self.auth.password_memory_kib.into(), 8.0, 4_194_304.0),
+            ("auth.password_passes", self.auth.password_passes.into(), 1.0, 1000.0),
+            ("auth.session_days", self.auth.session_days.into(), 1.0, 3650.0),
+            ("auth.token_seconds", self.auth.token_seconds.into(), 1.0, 86_400.0),
             ("balance.in_flight", self.balance.in_flight as f64, 1.0, many),
             ("calendars.horizon_days", calendars.horizon_days.into(), 62.0, 3650.0),
             ("calendars.refresh_minutes", calendars.refresh_minutes, 0.001, 10_080.0),
@@ -187,13 +229,20 @@ impl Settings {
             ("jobs.backlog", jobs.backlog as f64, 1.0, many),
             ("jobs.concurrency", jobs.concurrency.into(), 1.0, 65_535.0),
             ("jobs.keep_days", jobs.keep_days.into(), 1.0, 36_500.0),
+            ("auth.letters_per_hour", self.auth.letters_per_hour as f64, 1.0, many),
+            ("auth.invitations_per_day", self.auth.invitations_per_day as f64, 0.0, many),
+            ("auth.reset_minutes", self.auth.reset_minutes, 0.000_001, 1440.0),
+            ("auth.verification_minutes", self.auth.verification_minutes, 0.000_001, 1440.0),
             ("jobs.max_attempts", jobs.max_attempts.into(), 1.0, many),
             ("jobs.retry_seconds", jobs.retry_seconds, 0.001, 86_400.0),
             ("jobs.sweep_seconds", jobs.sweep_seconds, 0.001, 86_400.0),
             ("limits.call_seconds", self.limits.call_seconds, 0.001, 3600.0),
             ("mail.timeout_seconds", self.mail.timeout_seconds as f64, 1.0, 600.0),
+            ("server.connections", self.server.connections as f64, 1.0, many),
+            ("server.connections_per_address", self.server.connections_per_address as f64, 1.0, many),
             ("server.linger_ms", self.server.linger_ms as f64, 0.0, 600_000.0),
             ("server.workers", self.server.workers as f64, 0.0, 512.0),
+            ("telemetry.sample_ratio", self.telemetry.sample_ratio, 0.0, 1.0),
             ("webhooks.per_host", self.webhooks.per_host as f64, 1.0, many),
             ("webhooks.timeout_seconds", self.webhooks.timeout_seconds, 0.001, 60.0),
         ] {
@@ -206,13 +255,28 @@ impl Settings {
 
     /// The `listen` of a role by its name; empty where it was left to the default.
     pub fn listen(&self, role: &str) -> &str {
+        self.listener(role).map_or("", |section| &section.listen)
+    }
+
+    /// Where a role's metrics and probes are served apart; empty where they are not.
+    pub fn admin_listen(&self, role: &str) -> &str {
+        self.listener(role).map_or("", |section| &section.admin_listen)
+    }
+
+    /// Whether somebody can read metrics of this process.
+    pub fn is_watched(&self) -> bool {
+        let sections = [&self.gateway, &self.user, &self.availability, &self.suggestion, &self.worker];
+        sections.iter().any(|section| !section.admin_listen.is_empty())
+    }
+
+    fn listener(&self, role: &str) -> Option<&Listener> {
         match role {
-            "gateway" => &self.gateway.listen,
-            "user" => &self.user.listen,
-            "availability" => &self.availability.listen,
-            "suggestion" => &self.suggestion.listen,
-            "worker" => &self.worker.listen,
-            _ => "",
+            "gateway" => Some(&self.gateway),
+            "user" => Some(&self.user),
+            "availability" => Some(&self.availability),
+            "suggestion" => Some(&self.suggestion),
+            "worker" => Some(&self.worker),
+            _ => None,
         }
     }
 

@@ -5,11 +5,12 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
     Auto,
@@ -21,7 +22,7 @@ pub enum LogFormat {
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 pub enum AuthMode {
     /// Open on loopback, required beyond.
     Auto,
@@ -33,7 +34,7 @@ pub enum AuthMode {
 
 /// Which replica of a role is asked next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", remote = "Self")]
 pub enum Policy {
     /// Each in its turn.
     #[default]
@@ -41,6 +42,24 @@ pub enum Policy {
     /// Of two drawn at random, the one with less in hand.
     LeastLoaded,
 }
+
+/// Reads one of several names as text, for then the error says which there are; the crate that reads settings would not.
+macro_rules! by_name {
+    ($($kind:ident)+) => {$(
+        impl<'de> Deserialize<'de> for $kind {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                $kind::deserialize(String::deserialize(from)?.into_deserializer())
+            }
+        }
+
+        impl Serialize for $kind {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                $kind::serialize(self, to)
+            }
+        }
+    )+};
+}
+by_name!(LogFormat AuthMode Policy);
 
 /// A URL that may hold a password; it prints without it.
 #[derive(Clone, Deserialize)]
@@ -99,6 +118,38 @@ impl fmt::Debug for SecretUrl {
 impl Serialize for SecretUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// A text that nobody may read who is not meant to; it prints as stars.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A secret of 256 random bits.
+    pub fn random() -> Secret {
+        Secret(format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()))
+    }
+    /// The text itself, for whoever sends or compares it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "" } else { "***" })
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
     }
 }
 
