@@ -67,6 +67,7 @@ diesel::table! {
         token -> Text,
         errors -> Text,
         case_id -> Text,
+        traceparent -> Text,
         created_at -> Timestamp,
         updated_at -> Timestamp,
     }
@@ -124,6 +125,7 @@ diesel::table! {
         routing_key -> Text,
         job_id -> Nullable<Text>,
         case_id -> Text,
+        traceparent -> Text,
         body -> Text,
         claimed_until -> Nullable<Timestamp>,
     }
@@ -147,6 +149,80 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    codes (id) {
+        id -> Text,
+        purpose -> Text,
+        email -> Text,
+        number -> BigInt,
+        hash -> Text,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+        used_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    credentials (user_id) {
+        user_id -> Text,
+        password_hash -> Text,
+        scope -> Text,
+        email_verified_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> Text,
+        user_id -> Text,
+        name -> Text,
+        scope -> Text,
+        hash -> Text,
+        created_at -> Timestamp,
+        expires_at -> Nullable<Timestamp>,
+        last_used_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    sign_in_failures (email) {
+        email -> Text,
+        failures -> Integer,
+        blocked_until -> Nullable<Timestamp>,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        user_id -> Text,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    refresh_tokens (hash) {
+        hash -> Text,
+        session_id -> Text,
+        used_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    signing_keys (id) {
+        id -> Text,
+        seed -> Text,
+        signs_from -> Timestamp,
+        retires_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     cache_epoch,
@@ -157,5 +233,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     calendar_months,
     jobs,
     deliveries,
-    outbox
+    outbox,
+    credentials,
+    sessions,
+    codes,
+    api_keys
 );

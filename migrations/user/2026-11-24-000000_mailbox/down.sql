@@ -1,0 +1,3 @@
+DROP INDEX deliveries_by_target;
+DROP TABLE api_keys;
+DROP TABLE codes;
