@@ -1,0 +1,101 @@
+//! Where a request really comes from, when proxies stand before the gateway.
+
+use std::net::IpAddr;
+
+use actix_web::dev::RequestHead;
+use actix_web::http::header::{HeaderMap, HeaderValue};
+use ipnet::IpNet;
+
+/// The field in which proxies say whom they speak for.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+/// What else they say of the client.
+const MORE: [&str; 4] = ["forwarded", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port"];
+
+/// Whether this address is a proxy of ours.
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    trusted.iter().any(|network| network.contains(&address))
+}
+
+/// The client's address: whoever is connected, or, if that is a proxy of ours, the nearest in its list that is none.
+/// What stands further left in the list was written by strangers.
+pub fn client_address(head: &RequestHead, trusted: &[IpNet]) -> Option<IpAddr> {
+    let peer = head.peer_addr?.ip().to_canonical();
+    Some(match is_trusted(peer, trusted) {
+        true => speaks_for(&head.headers, trusted).unwrap_or(peer),
+        false => peer,
+    })
+}
+
+fn speaks_for(headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+    let lists: Vec<&str> = headers.get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok()).collect();
+    let mut nearest = None;
+    for text in lists.iter().flat_map(|list| list.split(',')).rev() {
+        let Some(address) = read(text) else { break };
+        nearest = Some(address);
+        if !is_trusted(address, trusted) {
+            break;
+        }
+    }
+    nearest
+}
+
+/// What a proxy of ours has said of its client goes on, with the proxy's own `address` behind it.
+pub fn pass_on(
+    head: &RequestHead,
+    trusted: &[IpNet],
+    address: &HeaderValue,
+    mut insert: impl FnMut(&'static str, HeaderValue),
+) {
+    let lists = head.headers.get_all(FORWARDED_FOR).chain([address]);
+    let chain: Vec<&str> = lists.filter_map(|list| list.to_str().ok()).collect();
+    let client = client_address(head, trusted).map(|client| client.to_string());
+    for (name, text) in [(FORWARDED_FOR, Some(chain.join(", "))), ("x-real-ip", client)] {
+        if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            insert(name, value);
+        }
+    }
+    for name in MORE {
+        if let Some(value) = head.headers.get(name) {
+            insert(name, value.clone());
+        }
+    }
+}
+
+/// An address, with or without brackets and port.
+fn read(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use ipnet::IpNet;
+
+    use super::client_address;
+
+    #[test]
+    fn strangers_cannot_say_who_they_are_and_proxies_of_ours_can() {
+        let ours: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"].iter().filter_map(|text| text.parse().ok()).collect();
+        for (peer, list, expected) in [
+            ("203.0.113.9:1", "198.51.100.7", "203.0.113.9"),
+            ("10.0.0.1:1", "198.51.100.7", "198.51.100.7"),
+            ("10.0.0.1:1", "1.1.1.1, 198.51.100.7, 10.0.0.2", "198.51.100.7"),
+            ("10.0.0.1:1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
+            ("10.0.0.1:1", "", "10.0.0.1"),
+            ("10.0.0.1:1", "unknown", "10.0.0.1"),
+            ("10.0.0.1:1", "198.51.100.7, unknown, 10.0.0.2", "10.0.0.2"),
+            ("10.0.0.1:1", "198.51.100.7:4711", "198.51.100.7"),
+            ("[fd00::1]:1", "[2001:db8::5]:80", "2001:db8::5"),
+            ("[::ffff:10.0.0.1]:1", "::ffff:198.51.100.7", "198.51.100.7"),
+        ] {
+            let request = TestRequest::default().peer_addr(peer.parse().unwrap_or(([0, 0, 0, 0], 0).into()));
+            let request = request.insert_header(("x-forwarded-for", list)).to_http_request();
+            let found = client_address(request.head(), &ours).map(|address| address.to_string());
+            assert_eq!(found.as_deref(), Some(expected), "{peer} speaks for {list}");
+        }
+    }
+}
