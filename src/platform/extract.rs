@@ -4,10 +4,12 @@
 //! that nobody asked for.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Bytes, Data};
 use actix_web::{FromRequest, HttpRequest};
@@ -64,6 +66,11 @@ impl FromRequest for RawBody {
 
 /// Why a body could not be read, as a problem.
 pub fn unread(error: &actix_web::Error) -> Problem {
+    if let Some(PayloadError::Io(io)) = error.as_error::<PayloadError>()
+        && io.kind() == ErrorKind::TimedOut
+    {
+        return Problem::new(TIMEOUT, "the body did not arrive in time");
+    }
     match error.as_response_error().status_code().as_u16() {
         413 => Problem::new(TOO_LARGE, "the body is larger than this path takes"),
         408 => Problem::new(TIMEOUT, "the body did not arrive in time"),

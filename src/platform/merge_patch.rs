@@ -21,6 +21,16 @@ pub fn merge(target: &mut Value, patch: Value) {
     }
 }
 
+/// [`merge`] for a document whose reader takes null for nothing: null stays, so that a name that nobody knows is found out
+/// whatever it is set to.
+pub fn merge_members(target: &mut Value, patch: Value) {
+    if let (Value::Object(members), Value::Object(patch)) = (target, patch) {
+        for (name, value) in patch {
+            merge(members.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

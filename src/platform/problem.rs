@@ -57,6 +57,39 @@ kinds! {
     BAD_GATEWAY          "bad-gateway"          502 "A role gave an answer that makes no sense"
     UNAVAILABLE          "unavailable"          503 "This cannot be answered just now"
     GATEWAY_TIMEOUT      "gateway-timeout"      504 "A role did not answer in time"
+    INVALID_TOKEN        "invalid-token"        401 "This token is not valid, or not any more"
+    WRONG_PASSWORD       "wrong-password"       401 "E-mail address and password do not belong together"
+    FORBIDDEN            "forbidden"            403 "This account may not do this"
+    TOO_MANY_ATTEMPTS    "too-many-attempts"    429 "There were too many failed attempts to sign in"
+    LINK_VOID            "link-void"            410 "This link does not work any more"
+    UNVERIFIED           "mailbox-unverified"   403 "This mailbox is not verified yet"
+    TOO_MANY_LETTERS     "too-many-letters"     429 "This address gets enough letters for now"
+    EXPECTATION_FAILED   "expectation-failed"   417 "What is expected cannot be met"
+    MISDIRECTED          "misdirected"          421 "This is not the place for that name"
+    RATE_LIMITED         "rate-limited"         429 "Too many requests"
+    NOT_IMPLEMENTED      "not-implemented"      501 "There is no such method"
+}
+
+/// How often callers may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Anybody, from one address.
+    Address,
+    /// Whoever signs in, from one address.
+    SignIn,
+    /// An account, from anywhere.
+    Account,
+}
+
+impl Limit {
+    /// What it is called in headers and problems.
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::Address => "default",
+            Limit::SignIn => "sign-in",
+            Limit::Account => "account",
+        }
+    }
 }
 
 /// One occurrence of a problem.
@@ -74,6 +107,8 @@ pub struct Problem {
     pub upstream: Option<String>,
     /// E-mail addresses that no user has.
     pub unknown: Vec<String>,
+    /// The limit that the caller has used up.
+    pub violated: Option<Limit>,
 }
 
 impl Problem {
@@ -86,6 +121,7 @@ impl Problem {
             retry_after: None,
             upstream: None,
             unknown: Vec::new(),
+            violated: None,
         }
     }
 
@@ -140,6 +176,7 @@ impl Problem {
             retry_after: document.retry_after,
             upstream: document.upstream,
             unknown: document.unknown,
+            violated: None,
         })
     }
 
@@ -164,6 +201,9 @@ impl Problem {
         }
         if let Some(seconds) = self.retry_after {
             put("retry_after", seconds.into());
+        }
+        if let Some(policy) = self.violated {
+            put("violated-policies", json!([policy.name()]));
         }
         document.into()
     }

@@ -1,62 +1,91 @@
 //! One HTTP server for one role: what surrounds every handler, whichever role it belongs to.
 
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_server::Server;
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use actix_web::http::{ConnectionType, Method};
+use actix_web::dev::{ResponseHead, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, Error, HttpServer, web};
+use actix_web::{App, Error, web};
+use futures_util::future::OptionFuture;
 use tracing::Span;
 use tracing_actix_web::{RootSpanBuilder, TracingLogger};
 
+use crate::config::{AuthMode, Settings};
+use crate::platform::access::challenge;
 use crate::platform::case::{CASE_ID, Case};
+use crate::platform::connection::{self, Body, Crowd, LastWord, Line, Terms, UnderWay};
+use crate::platform::gate::{self, Entrance, Gate};
 use crate::platform::health;
+use crate::platform::metrics::{Meter, Template, method_label};
 use crate::platform::problem::{Problem, UNSUPPORTED_MEDIA};
-use crate::platform::role::{Context, Lifecycle, Role, Service, Stage};
+use crate::platform::role::{Context, Service, Stage};
+use crate::platform::telemetry::steps::{Step, is_recorded, record};
+use crate::platform::woken::Woken;
 
 /// Longer than our own clients keep an idle connection, so that none is closed under a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What surrounds the handlers of one thread.
+struct Around {
+    context: Context,
+    meter: Rc<Meter>,
+}
 
 /// Serves a role on a listener that is bound already.
 ///
 /// # Errors
 /// What the operating system says when the listener cannot be used.
 pub fn serve(context: &Context, service: &Service, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
-    let (context, routes) = (context.clone(), Arc::clone(&service.routes));
-    let (settings, role) = (Arc::clone(&context.settings), context.role);
+    let (context, routes, door) = (context.clone(), Arc::clone(&service.routes), Arc::clone(&service.door));
+    let limited = context.role.faces_clients && context.settings.auth.mode == AuthMode::Required;
+    let terms = terms(&context.settings, workers, limited);
+    let gate = context.role.faces_clients.then(|| Gate::new(&context.settings, limited));
     let app = move || {
-        let lifecycle = Arc::clone(&context.lifecycle);
+        // counted by this thread alone: what all threads count is slow
+        let around = Rc::new(Around { context: context.clone(), meter: Meter::new(context.role.name) });
+        let entrance = Rc::new(Entrance { gate: gate.clone(), door: door(&context) });
         App::new()
             .app_data(web::Data::new(context.clone()))
             .app_data(web::PayloadConfig::new(context.settings.limits.body))
-            .configure(health::probes)
             .configure(|cfg| routes(cfg))
+            .configure(health::probes)
+            .wrap(from_fn(move |req, next| gate::pass(Rc::clone(&entrance), req, next)))
             .wrap(TracingLogger::<CaseSpan>::new())
-            .wrap(from_fn(move |req, next| stamp(role, Arc::clone(&lifecycle), req, next)))
+            .wrap(from_fn(move |req, next| stamp(Rc::clone(&around), req, next)))
     };
-    let server = HttpServer::new(app)
-        .workers(workers)
-        .keep_alive(KEEP_ALIVE)
-        .tcp_nodelay(true)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .shutdown_timeout(settings.server.drain_seconds)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+    connection::serve(listener, terms, app)
 }
 
-/// Gives every request its case, every answer its Case-ID, and every error its document.
+fn terms(settings: &Settings, workers: usize, limited: bool) -> Terms {
+    let server = &settings.server;
+    Terms {
+        workers,
+        keep_alive: KEEP_ALIVE,
+        connections: server.connections,
+        crowd: limited.then(|| Arc::new(Crowd::new(server.connections_per_address))),
+        trusted: server.trusted_proxies.0.clone(),
+        drain_seconds: server.drain_seconds,
+    }
+}
+
+/// Gives every request its case, every answer its Case-ID, and every error its document; minds the body and the connection.
 async fn stamp<B: MessageBody + 'static>(
-    role: &Role,
-    lifecycle: Arc<Lifecycle>,
+    around: Rc<Around>,
     mut req: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+) -> Result<ServiceResponse<LastWord<EitherBody<B>>>, Error> {
+    let Context { role, lifecycle, settings, .. } = &around.context;
+    let line = req.request().conn_data::<Rc<Line>>().cloned();
+    let under_way = OptionFuture::from(line.map(UnderWay::begin)).await;
+    let body = Body::watch(&mut req, Duration::from_secs(settings.limits.body_seconds));
+    let _running = around.meter.begin();
+    let method = method_label(req.method());
     let head = req.method() == Method::HEAD;
     if head {
         // whoever answers to GET answers to HEAD (RFC 9110, 9.3.2); the server leaves the body out
@@ -64,34 +93,69 @@ async fn stamp<B: MessageBody + 'static>(
     }
     let case = Case::read(req.headers(), role.name, role.faces_clients);
     // inside an async block: `call` itself begins the work, and must find the case
-    let mut res = case.clone().scope(async move { next.call(req).await }).await?.map_into_left_body();
-    if let Some(problem) = problem_in(&res) {
-        let path = res.request().uri().path();
-        let instance = if role.faces_clients { path.to_owned() } else { format!("/api{path}") };
-        let patch = res.request().method() == Method::PATCH;
-        let accepts = HeaderName::from_static(if patch { "accept-patch" } else { "accept-post" });
-        let document = problem.document(&instance, case.id()).to_string();
-        res = res.map_body(|head, _| {
-            head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-            if problem.kind == UNSUPPORTED_MEDIA {
-                head.headers_mut().insert(accepts, HeaderValue::from_static("application/json"));
-            }
-            if let Some(seconds) = problem.retry_after {
-                head.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            EitherBody::right(BoxBody::new(document))
-        });
+    let work = Woken::new(Arc::clone(&case).scope(async move { next.call(req).await }));
+    let mut res = work.await?;
+    let mut late = None;
+    if let Some(body) = body {
+        if !body.settle().await {
+            res.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        }
+        late = body.problem();
     }
-    if head && res.response().body().size() == BodySize::Stream {
+    // what is sent instead of the answer's own body
+    let mut instead = None;
+    if let Some(problem) = late.or_else(|| problem_in(&res)) {
+        instead = Some(BoxBody::new(document(&mut res, &problem, role.faces_clients, &case)));
+    }
+    let streams = instead.is_none() && res.response().body().size() == BodySize::Stream;
+    if head && streams {
         // nobody reads it, so it must not be read to its end: it may have none
-        res = res.map_body(|_, _| EitherBody::right(BoxBody::new(())));
+        instead = Some(BoxBody::new(()));
+    } else if streams && res.request().version() < Version::HTTP_11 {
+        // such a client knows no chunks: the end of the connection is the end of the body
+        let head = res.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
     }
     res.headers_mut().insert(CASE_ID.clone(), case.header());
+    let (route, status) = (Template::of(res.request()), res.status().as_u16());
+    around.meter.end(method, route, status, case.started.elapsed());
+    if is_recorded(&case.trace) {
+        let step = Step::server(method, route, res.request().uri().path(), status);
+        record(role.name, case.id(), &case.trace, case.started, step);
+    }
     if lifecycle.stage() == Stage::Draining {
         // its next request is for somebody else
         res.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    Ok(res)
+    let last = |head: &ResponseHead| head.connection_type() == ConnectionType::Close;
+    let asked = res.request().head().connection_type() == ConnectionType::Close;
+    Ok(res.map_body(|head, body| {
+        let body = instead.map_or_else(|| EitherBody::left(body), EitherBody::right);
+        LastWord::new(body, under_way, asked || last(head))
+    }))
+}
+
+/// Makes an answer's head that of the problem which it stands for; gives the document.
+fn document<B>(res: &mut ServiceResponse<B>, problem: &Problem, outer: bool, case: &Case) -> String {
+    let path = res.request().uri().path();
+    let instance = if outer { path.to_owned() } else { format!("/api{path}") };
+    let patch = res.request().method() == Method::PATCH;
+    let accepts = HeaderName::from_static(if patch { "accept-patch" } else { "accept-post" });
+    let document = problem.document(&instance, case.id()).to_string();
+    let head = res.response_mut().head_mut();
+    head.status = problem.status();
+    head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if problem.kind == UNSUPPORTED_MEDIA {
+        head.headers_mut().insert(accepts, HeaderValue::from_static("application/json"));
+    }
+    if let Some(challenge) = challenge(problem) {
+        head.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = problem.retry_after {
+        head.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    document
 }
 
 /// The problem that an answer stands for: our own, or an error that a library answered without a document.
@@ -117,7 +181,8 @@ impl RootSpanBuilder for CaseSpan {
     fn on_request_start(req: &ServiceRequest) -> Span {
         let (method, path) = (req.method().as_str(), req.uri().path());
         Case::with(|case| {
-            let span = tracing::info_span!("request", role = case.role, case_id = case.id());
+            let span =
+                tracing::info_span!("request", role = case.role, case_id = case.id(), trace_id = case.trace.id());
             // an inner role's beginning repeats what its caller's lines say already
             span.in_scope(|| match case.outer {
                 true => tracing::info!(method, path, "request started"),
@@ -128,16 +193,16 @@ impl RootSpanBuilder for CaseSpan {
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
-        let ms = Case::with(Case::elapsed_ms);
+        let ms = || Case::with(Case::elapsed_ms);
         span.in_scope(|| match outcome {
             Ok(res) => {
                 let (method, path) = (res.request().method().as_str(), res.request().uri().path());
                 let problem = res.response().error().map(ToString::to_string);
-                tracing::info!(method, path, status = res.status().as_u16(), ms, problem, "request completed");
+                tracing::info!(method, path, status = res.status().as_u16(), ms = ms(), problem, "request completed");
             }
             Err(error) => {
                 let status = error.as_response_error().status_code().as_u16();
-                tracing::info!(status, ms, problem = %error, "request completed");
+                tracing::info!(status, ms = ms(), problem = %error, "request completed");
             }
         });
     }

@@ -1,0 +1,87 @@
+//! How many connections each client has open.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Connections by address; looked at when one opens or closes, never per request.
+pub struct Crowd {
+    most: usize,
+    open: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// An open connection's place; free again when dropped.
+pub struct Place {
+    crowd: Arc<Crowd>,
+    of: IpAddr,
+}
+
+/// Whom an address stands for: whoever has one of IPv6 has a whole /64 of them.
+pub fn kin(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() >> 64 << 64)),
+        four => four,
+    }
+}
+
+impl Crowd {
+    /// At most so many for each address.
+    pub fn new(most: usize) -> Crowd {
+        Crowd { most, open: Mutex::default() }
+    }
+
+    /// One more connection from there, unless it has enough.
+    pub fn enter(self: &Arc<Crowd>, address: IpAddr) -> Option<Place> {
+        let of = kin(address);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(of).or_default();
+        (*count < self.most).then(|| {
+            *count += 1;
+            Place { crowd: Arc::clone(self), of }
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.crowd.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.of) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.of);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Crowd, kin};
+
+    #[test]
+    fn each_address_has_so_many_and_gets_them_back() {
+        let crowd = Arc::new(Crowd::new(2));
+        let enter = |address: &str| address.parse().ok().and_then(|address| crowd.enter(address));
+        let first = enter("10.0.0.1");
+        let _second = enter("::ffff:10.0.0.1");
+        assert!(enter("10.0.0.1").is_none(), "a mapped address is the same one");
+        assert!(enter("10.0.0.2").is_some());
+        drop(first);
+        assert!(enter("10.0.0.1").is_some());
+        let _six = [enter("2001:db8:0:1::1"), enter("2001:db8:0:1:ffff::2")];
+        assert!(enter("2001:db8:0:1::3").is_none(), "a /64 is one client");
+        assert!(enter("2001:db8:0:2::1").is_some());
+    }
+
+    #[test]
+    fn nobody_is_remembered_who_is_gone() {
+        let crowd = Arc::new(Crowd::new(1));
+        for last in 0..200_u8 {
+            drop(crowd.enter([10, 0, 0, last].into()));
+        }
+        assert!(crowd.open.lock().is_ok_and(|open| open.is_empty()));
+        assert_eq!(kin([127, 0, 0, 1].into()).to_string(), "127.0.0.1");
+    }
+}
