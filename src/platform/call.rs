@@ -1,17 +1,46 @@
 //! One request to another role, before it is sent.
 
 use actix_web::http::Method;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use bytes::Bytes;
 use serde::Serialize;
 
 use crate::platform::problem::Problem;
 
+/// Header fields as they go over the wire, each with the end of its line.
+#[derive(Clone, Debug, Default)]
+pub struct Fields(Vec<u8>);
+
+impl Fields {
+    /// None yet, and room for those of most requests.
+    pub fn roomy() -> Fields {
+        Fields(Vec::with_capacity(1 << 10))
+    }
+
+    /// One more; the name in lower case.
+    pub fn put(&mut self, name: &str, value: &HeaderValue) {
+        put(&mut self.0, name, value.as_bytes());
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Writes a field, whose value is one that a header may have.
+pub(super) fn put(fields: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        fields.extend_from_slice(part);
+    }
+}
+
 /// One request to another role.
 pub struct Call {
     pub(super) method: Method,
     pub(super) path: String,
-    pub(super) headers: HeaderMap,
+    pub(super) fields: Fields,
+    /// What it is asked with, if that is not what the case was asked with.
+    pub(super) bearer: Option<HeaderValue>,
     pub(super) body: Option<Bytes>,
     /// Whether doing it twice is doing it once.
     pub(super) repeatable: bool,
@@ -21,7 +50,7 @@ impl Call {
     /// A request without a body.
     pub fn new(method: Method, path: impl Into<String>) -> Call {
         let repeatable = method.is_safe();
-        Call { method, path: path.into(), headers: HeaderMap::new(), body: None, repeatable }
+        Call { method, path: path.into(), fields: Fields::default(), bearer: None, body: None, repeatable }
     }
 
     /// Reads something.
@@ -40,14 +69,14 @@ impl Call {
     /// A value that JSON cannot hold.
     pub fn json(mut self, body: &impl Serialize) -> Result<Call, Problem> {
         let text = serde_json::to_vec(body).map_err(Problem::internal)?;
-        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.fields.put(CONTENT_TYPE.as_str(), &HeaderValue::from_static("application/json"));
         self.body = Some(text.into());
         Ok(self)
     }
 
-    /// With this header.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Call {
-        self.headers.insert(name, value);
+    /// Asked with this `Authorization`.
+    pub fn bearer(mut self, bearer: HeaderValue) -> Call {
+        self.bearer = Some(bearer);
         self
     }
 
@@ -57,9 +86,14 @@ impl Call {
         self
     }
 
-    /// With these headers and this body, as they are.
-    pub fn raw(mut self, headers: HeaderMap, body: Option<Bytes>) -> Call {
-        self.headers = headers;
+    /// With these fields, as they are.
+    pub fn with(mut self, fields: Fields) -> Call {
+        self.fields = fields;
+        self
+    }
+
+    /// With this body, whose kind is among the fields.
+    pub fn holding(mut self, body: Option<Bytes>) -> Call {
         self.body = body;
         self
     }

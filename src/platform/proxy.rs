@@ -1,62 +1,106 @@
 //! Passing a request on to another role and its answer back, bodies as streams. Only what concerns the message itself goes
 //! through (RFC 9110, 7.6.1): fields about a connection, and what outsiders say of where they come from, stay here.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_web::body::{BodyStream, SizedStream};
+use actix_web::body::{BodyStream, BoxBody, SizedStream};
 use actix_web::error::PayloadError;
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use ipnet::IpNet;
 use tokio::time::timeout;
 
 use crate::config::Settings;
-use crate::platform::call::Call;
-use crate::platform::case::CASE_ID;
+use crate::platform::call::{Call, Fields};
+use crate::platform::client_address;
 use crate::platform::extract::unread;
+use crate::platform::idempotency::IDEMPOTENCY_KEY;
 use crate::platform::peer::{Answer, Peer};
-use crate::platform::problem::{METHOD_NOT_ALLOWED, Problem, TIMEOUT, TOO_LARGE, URI_TOO_LONG};
+use crate::platform::problem::{Problem, TIMEOUT, TOO_LARGE};
 
 /// Bodies up to here are held, so that the call can go to another replica when the first is not there.
 const HELD: usize = 64 << 10;
-const LONGEST_PATH: usize = 8 << 10;
 /// Answers up to here are sent as one piece.
-const WHOLE: u64 = 16 << 10;
+const WHOLE: usize = 16 << 10;
 
-/// Fields that are about one connection.
-const HOP_BY_HOP: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-/// Fields that are ours to write towards another role.
-const OURS: [&str; 13] = [
-    "host",
-    "content-length",
-    "expect",
-    "case-id",
-    "cid",
-    "x-request-id",
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "x-forwarded-port",
-    "request-timeout-ms",
-];
+/// Whether a field is about one connection.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
-/// Forwards a request to `path` (with its query) at `peer`; at most `limit` bytes of body.
+/// Whether a field is ours to write towards another role.
+fn is_ours(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "content-length"
+            | "expect"
+            | "case-id"
+            | "cid"
+            | "x-request-id"
+            | "forwarded"
+            | "x-forwarded-for"
+            | "x-forwarded-host"
+            | "x-forwarded-proto"
+            | "x-real-ip"
+            | "x-forwarded-port"
+            | "request-timeout-ms"
+            | "traceparent"
+            | "tracestate"
+            | "w2meet-service"
+            // every call carries it by itself
+            | "authorization"
+    )
+}
+
+/// Whether a field is what roles tell each other: it means nothing from outside, and nobody outside sees it.
+fn is_internal(name: &str) -> bool {
+    name.starts_with("x-w2meet-") || name.starts_with("x-internal-")
+}
+
+/// Whether a field of an answer tells of who made it, or is ours to write.
+fn is_telltale(name: &str) -> bool {
+    matches!(name, "content-length" | "case-id" | "server" | "via" | "x-powered-by" | "request-timeout-ms")
+}
+
+/// Which POSTs to a path may be sent a second time when nobody knows what became of the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// None.
+    Never,
+    /// Those with an Idempotency-Key: the role keeps its answer under it.
+    Keyed,
+    /// All: they only ask.
+    Always,
+}
+
+/// What a path takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Bytes that a body may have.
+    pub limit: usize,
+    /// Which POSTs may be sent again. What only reads always may, and no other method does.
+    pub repeats: Repeats,
+}
+
+/// Forwards a request to `path` (with its query) at `peer`. What the gate refuses never comes here.
 ///
 /// # Errors
 /// 413, and what [`Peer::send`] says.
@@ -65,25 +109,20 @@ pub async fn forward(
     body: web::Payload,
     peer: &Peer,
     path: &str,
-    limit: usize,
+    terms: Terms,
     settings: &Settings,
 ) -> Result<HttpResponse, Problem> {
-    if path.len() > LONGEST_PATH {
-        return Err(Problem::new(URI_TOO_LONG, "the address is longer than 8 KiB; send long lists by POST"));
-    }
-    if req.method() == Method::CONNECT {
-        // a tunnel, whose body never ends
-        return Err(Problem::new(METHOD_NOT_ALLOWED, "this method is not forwarded"));
-    }
-    let headers = request_headers(req);
+    let limit = terms.limit;
     let length = content_length(req.headers());
     let chunked = req.headers().contains_key(header::TRANSFER_ENCODING);
     if length.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
+    let call = Call::new(req.method().clone(), path).with(request_fields(req, &settings.server.trusted_proxies.0));
     let answer = match length {
         Some(length) if length > HELD as u64 => {
-            peer.send_once(req.method(), path, &headers, SizedStream::new(length, body)).await?
+            // seldom, and large: most requests carry little or nothing
+            Box::pin(peer.send_once(&call, BoxBody::new(SizedStream::new(length, body)))).await?
         }
         None if chunked => {
             let seen = Rc::new(Cell::new(0));
@@ -92,43 +131,59 @@ pub async fn forward(
                 seen.set(seen.get() + chunk.len());
                 if seen.get() > limit { Err(PayloadError::Overflow) } else { Ok(chunk) }
             });
-            peer.send_once(req.method(), path, &headers, BodyStream::new(counted)).await?
+            Box::pin(peer.send_once(&call, BoxBody::new(BodyStream::new(counted)))).await?
         }
         _ => {
             let within = Duration::from_secs(settings.limits.body_seconds);
-            let held = timeout(within, hold(body)).await.unwrap_or_else(|_| Err(too_slow()))?;
-            let held = (length.is_some() || !held.is_empty()).then_some(held);
-            peer.send(&Call::new(req.method().clone(), path).raw(headers, held)).await?
+            let held = match length {
+                Some(length) => {
+                    let held = Box::pin(timeout(within, hold(body, length as usize))).await;
+                    Some(held.unwrap_or_else(|_| Err(too_slow()))?)
+                }
+                None => None,
+            };
+            let again = match terms.repeats {
+                _ if req.method() != Method::POST => false,
+                Repeats::Never => false,
+                // a key that does not go on is none
+                Repeats::Keyed => {
+                    req.headers().contains_key(IDEMPOTENCY_KEY) && goes_on(IDEMPOTENCY_KEY, &named(req.headers()))
+                }
+                Repeats::Always => true,
+            };
+            let call = call.holding(held);
+            peer.send(&if again { call.repeatable() } else { call }).await?
         }
     };
-    let mut response = HttpResponseBuilder::new(answer.status());
-    let named = named_by_connection(answer.headers());
-    for (name, value) in answer.headers() {
-        if !is_hop_by_hop(name, &named) && name != header::CONTENT_LENGTH && name != CASE_ID {
-            response.append_header((name.clone(), value.clone()));
+    respond(answer, peer).await
+}
+
+async fn respond(mut answer: Answer, peer: &Peer) -> Result<HttpResponse, Problem> {
+    let mut response = HttpResponse::new(answer.status());
+    let length = content_length(answer.headers());
+    let mut headers = answer.take_headers();
+    strip(&mut headers);
+    *response.headers_mut() = headers;
+    if let Some(location) = response.headers_mut().get_mut(header::LOCATION) {
+        *location = relative(location);
+    }
+    if matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        // a length is that of the body which another request would have brought; to a stream the library would write an end
+        return Ok(response);
+    }
+    match length {
+        Some(0) => Ok(response),
+        Some(length) if length <= WHOLE as u64 => {
+            let body = answer.body(WHOLE).await.map_err(|_| peer.broke_off())?;
+            Ok(response.set_body(BoxBody::new(body)))
         }
-    }
-    if answer.status() == StatusCode::NOT_MODIFIED {
-        // the length is that of the body which another request would have brought
-        return Ok(response.finish());
-    }
-    respond(response, answer, peer).await
-}
-
-async fn respond(mut response: HttpResponseBuilder, mut answer: Answer, peer: &Peer) -> Result<HttpResponse, Problem> {
-    match content_length(answer.headers()) {
-        Some(length) if length <= WHOLE => match answer.body().await {
-            Ok(body) if body.is_empty() && length == 0 => Ok(response.finish()),
-            Ok(body) if body.len() as u64 == length => Ok(response.body(body)),
-            Ok(_) | Err(_) => Err(peer.broke_off()),
-        },
-        Some(length) => Ok(response.body(SizedStream::new(length, answer))),
-        None => Ok(response.streaming(answer)),
+        Some(length) => Ok(response.set_body(BoxBody::new(SizedStream::new(length, Box::pin(answer.stream()))))),
+        None => Ok(response.set_body(BoxBody::new(BodyStream::new(Box::pin(answer.stream()))))),
     }
 }
 
-async fn hold(mut body: web::Payload) -> Result<Bytes, Problem> {
-    let mut held = BytesMut::new();
+async fn hold(mut body: web::Payload, length: usize) -> Result<Bytes, Problem> {
+    let mut held = BytesMut::with_capacity(length);
     while let Some(chunk) = body.next().await {
         held.extend_from_slice(&chunk.map_err(|error| unread(&error.into()))?);
     }
@@ -143,35 +198,68 @@ fn too_large(limit: usize) -> Problem {
     Problem::new(TOO_LARGE, format!("this path takes a body of at most {limit} bytes"))
 }
 
-fn request_headers(req: &HttpRequest) -> HeaderMap {
-    let named = named_by_connection(req.headers());
-    let mut headers = HeaderMap::with_capacity(req.headers().len() + 4);
+/// Where a role points to, without the place where that role is.
+fn relative(location: &HeaderValue) -> HeaderValue {
+    let after_host = |text: &str| {
+        let rest = text.split_once("//").filter(|(scheme, _)| ["", "http:", "https:"].contains(scheme))?.1;
+        Some(rest.find('/').map_or("/", |path| &rest[path..]).to_owned())
+    };
+    let path = location.to_str().ok().and_then(after_host);
+    path.and_then(|path| HeaderValue::from_str(&path).ok()).unwrap_or_else(|| location.clone())
+}
+
+fn request_fields(req: &HttpRequest, trusted: &[IpNet]) -> Fields {
+    let (mut fields, named) = (Fields::roomy(), named(req.headers()));
     for (name, value) in req.headers() {
-        if !is_hop_by_hop(name, &named) && !OURS.contains(&name.as_str()) {
-            headers.append(name.clone(), value.clone());
+        if goes_on(name.as_str(), &named) && !is_ours(name.as_str()) {
+            fields.put(name.as_str(), value);
         }
     }
-    if let Some(peer) = req.peer_addr()
-        && let Ok(address) = HeaderValue::from_str(&peer.ip().to_string())
+    let Some(peer) = req.peer_addr().map(|peer| peer.ip()) else { return fields };
+    let (address, is_trusted) = (address_field(peer), client_address::is_trusted(peer, trusted));
+    if is_trusted {
+        client_address::pass_on(req.head(), trusted, &address, |name, value| fields.put(name, &value));
+    } else {
+        fields.put("x-forwarded-for", &address);
+        fields.put("x-real-ip", &address);
+    }
+    if let Some(host) = req.headers().get(header::HOST)
+        && !(is_trusted && req.headers().contains_key("x-forwarded-host"))
     {
-        headers.insert(HeaderName::from_static("x-forwarded-for"), address.clone());
-        headers.insert(HeaderName::from_static("x-real-ip"), address);
+        fields.put("x-forwarded-host", host);
     }
-    if let Some(host) = req.headers().get(header::HOST) {
-        headers.insert(HeaderName::from_static("x-forwarded-host"), host.clone());
-    }
-    headers
+    fields
 }
 
-/// What `Connection` lists; our own fields are ours whatever it lists.
-fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
+/// Leaves of an answer's fields those that are for the client.
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<String> = named(headers).into_iter().map(str::to_owned).collect();
+    headers.retain(|name, _| goes_on(name.as_str(), &named) && !is_telltale(name.as_str()));
+}
+
+/// The fields that `Connection` lists: they are about the connection, too.
+fn named(headers: &HeaderMap) -> Vec<&str> {
     let lists = headers.get_all(header::CONNECTION).filter_map(|value| value.to_str().ok());
-    lists.flat_map(|list| list.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
+    lists.flat_map(|list| list.split(',')).map(str::trim).collect()
 }
 
-fn is_hop_by_hop(name: &HeaderName, named: &[String]) -> bool {
-    let needed = *name == header::AUTHORIZATION || name == "traceparent";
-    HOP_BY_HOP.contains(&name.as_str()) || !needed && named.iter().any(|one| one == name.as_str())
+/// Whether a field is about the message, and not about this connection.
+fn goes_on(name: &str, named: &[impl AsRef<str>]) -> bool {
+    let is_named = || named.iter().any(|one| one.as_ref().eq_ignore_ascii_case(name));
+    !is_hop_by_hop(name) && !is_internal(name) && !is_named()
+}
+
+/// An address as a field's value. Requests that come after each other on one thread mostly come from one address.
+fn address_field(address: IpAddr) -> HeaderValue {
+    thread_local! { static LAST: RefCell<Option<(IpAddr, HeaderValue)>> = const { RefCell::new(None) }; }
+    LAST.with_borrow_mut(|last| match last {
+        Some((known, field)) if *known == address => field.clone(),
+        _ => {
+            let text = address.to_string();
+            let field = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown"));
+            last.insert((address, field)).1.clone()
+        }
+    })
 }
 
 /// What a message says of its body's length, in bytes.

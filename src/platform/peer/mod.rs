@@ -1,33 +1,34 @@
 //! Calling another role: balanced over its replicas, with one pool of connections for each, the Case-ID, and a line in the log.
 
+mod answer;
+mod connection;
 mod line;
 mod tries;
+mod wire;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::http::header::{HeaderMap, HeaderValue};
-use actix_web::http::{Method, StatusCode};
-use awc::ClientResponse;
+use actix_web::http::StatusCode;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 
+use crate::platform::access::credential::Credential;
 use crate::platform::call::Call;
-use crate::platform::case::{Case, PATIENCE};
+use crate::platform::case::Case;
 use crate::platform::health::{Dependency, Report, Status};
 use crate::platform::problem::{BAD_GATEWAY, Problem};
-use crate::platform::proxy::content_length;
 use crate::platform::role::Context;
-use line::Line;
+use crate::platform::timers::Timers;
+pub use answer::Answer;
+use connection::Load;
+use line::{Hop, Line};
 
 /// Bytes of an answer that is read whole: detail for 10,000 attendees over 62 days fits.
 const ANSWER: usize = 64 << 20;
 const HEALTH: Duration = Duration::from_secs(1);
-
-/// An answer whose body is still to come.
-pub type Answer = ClientResponse<actix_http::BoxedPayloadStream>;
 
 /// A role to call, as one worker thread sees it.
 #[derive(Clone)]
@@ -38,6 +39,8 @@ struct Inner {
     upload: Duration,
     /// How long a read may take until another replica is asked, too.
     hedge: Duration,
+    hedges: Timers,
+    deadlines: Timers,
 }
 
 impl Peer {
@@ -47,7 +50,13 @@ impl Peer {
         let patience = Duration::from_secs_f64(context.settings.limits.call_seconds);
         let upload = Duration::from_secs(context.settings.limits.body_seconds);
         let hedge = Duration::from_millis(context.settings.balance.hedge_ms);
-        Peer(Rc::new(Inner { line: Line::new(role, replicas, patience), upload, hedge }))
+        Peer(Rc::new(Inner {
+            line: Line::new(role, replicas, patience, Credential::of(&context.settings)),
+            upload,
+            hedge,
+            hedges: Timers::default(),
+            deadlines: Timers::default(),
+        }))
     }
 
     /// The role that it calls.
@@ -81,12 +90,9 @@ impl Peer {
     /// # Errors
     /// 502, 503, 504 naming the role.
     pub async fn exchange(&self, call: &Call) -> Result<(StatusCode, Bytes), Problem> {
-        let mut answer = self.send(call).await?;
-        let said = content_length(answer.headers());
-        match answer.body().limit(ANSWER).await {
-            Ok(body) if said.is_none_or(|length| length == body.len() as u64) => Ok((answer.status(), body)),
-            Ok(_) | Err(_) => Err(self.broke_off()),
-        }
+        let answer = self.send(call).await?;
+        let status = answer.status();
+        answer.body(ANSWER).await.map(|body| (status, body)).map_err(|_| self.broke_off())
     }
 
     /// The role ended its answer before its end.
@@ -123,12 +129,13 @@ impl Peer {
     }
 
     async fn health_of(&self, base: &str) -> Status {
-        let wait = Case::with(|case| case.patience(HEALTH));
-        let mut request = self.0.line.request(base, &Method::GET, "/health", &HeaderMap::new()).timeout(wait);
-        request.headers_mut().insert(PATIENCE.clone(), HeaderValue::from((wait.mul_f64(0.8)).as_millis() as u64));
-        let Ok(mut answer) = request.send().await else {
-            return Status::Unhealthy;
+        let now = tokio::time::Instant::now();
+        let hop = Hop::begin(0, now, now + Case::with(|case| case.patience(HEALTH)));
+        let report = async {
+            let answer = self.0.line.exchange(base, &Call::get("/health"), Load::Nothing, &hop).await.ok()?;
+            serde_json::from_slice::<Report>(&answer.body(ANSWER).await.ok()?).ok()
         };
-        answer.json::<Report>().await.map_or(Status::Unhealthy, |report| report.status)
+        let report = self.0.deadlines.limit(hop.until, report).await.flatten();
+        report.map_or(Status::Unhealthy, |report| report.status)
     }
 }

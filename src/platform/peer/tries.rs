@@ -1,17 +1,17 @@
 //! Which replica a call goes to, and which other one when that comes to nothing.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
 
-use actix_web::body::MessageBody;
-use actix_web::http::Method;
-use actix_web::http::header::HeaderMap;
+use actix_web::body::BoxBody;
 use futures_util::future::{Either, select};
-use tokio::time::timeout;
+use tokio::time::Instant;
 
-use super::line::{Fate, Outcome};
-use super::{Answer, Peer};
+use super::connection::Load;
+use super::line::{Fate, Hop, Outcome, is_away};
+use super::{Answer, Inner, Peer};
 use crate::platform::call::Call;
+use crate::platform::metrics::RETRIES;
 use crate::platform::problem::Problem;
 use crate::platform::replicas::{Nobody, Replica, Seat};
 
@@ -26,14 +26,14 @@ impl Peer {
     /// 502, 503, 504 naming the role.
     pub async fn send(&self, call: &Call) -> Result<Answer, Problem> {
         let replicas = &self.0.line.replicas;
-        if !replicas.stay_alone() {
-            replicas.budget().earn();
-        }
+        replicas.budget().earn();
+        let mut now = Instant::now();
+        let until = now + self.0.line.wait();
         let mut tried: Vec<Arc<Replica>> = Vec::new();
         let mut seat = self.seat(&tried, call.repeatable)?;
         loop {
             let replica = Arc::clone(seat.replica());
-            let (fate, problem) = match self.try_one(seat, call).await {
+            let (fate, problem) = match self.try_one(seat, call, Hop::begin(tried.len(), now, until)).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -47,13 +47,17 @@ impl Peer {
             if !again {
                 return Err(problem);
             }
-            let next = match fate {
-                // alone, it has closed an idle connection at the wrong moment: the next one is fresh
-                Fate::MaybeProcessed if tried.len() == 1 && replicas.known().len() == 1 => replicas.choose(&[], true),
-                _ => replicas.choose(&tried, call.repeatable),
+            // alone, it has closed an idle connection at the wrong moment: the next one is fresh
+            let is_alone = tried.len() == 1 && replicas.known().len() == 1;
+            let next = match is_alone {
+                true => replicas.choose(&[], true),
+                false => replicas.choose_anybody(&tried, call.repeatable),
             };
             match next {
-                Ok(next) => seat = next,
+                Ok(next) => {
+                    RETRIES.add(&[if fate == Fate::NeverSent { "unsent" } else { "broken" }], 1);
+                    (seat, now) = (next, Instant::now());
+                }
                 Err(_) => return Err(problem),
             }
         }
@@ -63,29 +67,19 @@ impl Peer {
     ///
     /// # Errors
     /// 502, 503, 504 naming the role; 413 when the body ends itself for its size.
-    pub async fn send_once<B>(
-        &self,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
-        body: B,
-    ) -> Result<Answer, Problem>
-    where
-        B: MessageBody + 'static,
-    {
-        let line = &self.0.line;
+    pub async fn send_once(&self, call: &Call, body: BoxBody) -> Result<Answer, Problem> {
         let seat = self.seat(&[], false)?;
-        let begin = Instant::now();
-        let request = line.request(&seat.replica().base, method, path, headers);
         // the client's own time to send is not the role's time to answer
-        let outcome = request.timeout(line.patience + self.0.upload).send_body(body).await;
-        line.settle(&seat, outcome, method, path, begin).map_err(|(_, problem)| problem)
+        let (line, now) = (&self.0.line, Instant::now());
+        let hop = Hop::begin(0, now, now + line.patience + self.0.upload);
+        let outcome = self.0.deadlines.limit(hop.until, line.call(&seat, call, Load::Stream(body), &hop)).await;
+        outcome.unwrap_or_else(|| line.give_up(&seat, call, &hop)).map_err(|(_, problem)| problem)
     }
 
     /// A replica that takes one request more.
     fn seat(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<Seat, Problem> {
         let (line, role) = (&self.0.line, self.0.line.role);
-        line.replicas.choose(tried, repeatable).map_err(|nobody| {
+        line.replicas.choose_anybody(tried, repeatable).map_err(|nobody| {
             let detail = match nobody {
                 Nobody::Ready if line.replicas.known().is_empty() => format!("this installation runs no {role}"),
                 Nobody::Ready => format!("{role} is not there just now"),
@@ -96,27 +90,44 @@ impl Peer {
     }
 
     /// One try; of a read, two at a time when the first takes long.
-    async fn try_one(&self, seat: Seat, call: &Call) -> Outcome {
-        let (line, hedge) = (&self.0.line, self.0.hedge);
-        if !call.repeatable || hedge.is_zero() || line.replicas.known().len() < 2 {
-            return line.call(&seat, call).await;
-        }
-        let mut first = Box::pin(line.call(&seat, call));
-        if let Ok(outcome) = timeout(hedge, &mut first).await {
-            return outcome;
-        }
-        let tried = [Arc::clone(seat.replica())];
-        let Some(other) = self.another(&tried) else { return first.await };
-        tracing::debug!(callee = line.role, slow = tried[0].base, "asked another replica, too");
-        let second = Box::pin(line.call(&other, call));
-        match select(first, second).await {
-            Either::Left((Ok(answer), _)) => Ok(answer),
-            Either::Right((Ok(answer), _)) => {
-                tried[0].failed();
-                Ok(answer)
+    async fn try_one(&self, seat: Seat, call: &Call, hop: Hop) -> Outcome {
+        let Inner { line, hedge, hedges, deadlines, .. } = &*self.0;
+        let load = || call.body.clone().map_or(Load::Nothing, Load::Whole);
+        let mut first = pin!(line.call(&seat, call, load(), &hop));
+        let mut other = None;
+        if call.repeatable && !hedge.is_zero() && line.replicas.known().len() > 1 {
+            if let Some(outcome) = hedges.limit((hop.begin + *hedge).min(hop.until), &mut first).await {
+                return outcome;
             }
-            Either::Left((Err(_), second)) => second.await,
-            Either::Right((Err(_), first)) => first.await,
+            other = self.another(&[Arc::clone(seat.replica())]);
+        }
+        let Some(other) = other else {
+            return deadlines.limit(hop.until, first).await.unwrap_or_else(|| line.give_up(&seat, call, &hop));
+        };
+        RETRIES.add(&["slow"], 1);
+        tracing::debug!(callee = line.role, slow = seat.replica().base, "asked another replica, too");
+        let again = Hop::begin(hop.again + 1, Instant::now(), hop.until);
+        // seldom, and large
+        let second = Box::pin(line.call(&other, call, load(), &again));
+        // whoever answers first counts, unless it only says that it cannot
+        let is_good = |outcome: &Outcome| matches!(outcome, Ok(answer) if !is_away(answer.status()));
+        let either = async {
+            match select(first, second).await {
+                Either::Left((outcome, _)) if is_good(&outcome) => outcome,
+                Either::Left((outcome, second)) => second.await.or(outcome),
+                Either::Right((outcome, _)) if is_good(&outcome) => {
+                    seat.replica().failed();
+                    outcome
+                }
+                Either::Right((outcome, first)) => first.await.or(outcome),
+            }
+        };
+        match deadlines.limit(hop.until, either).await {
+            Some(outcome) => outcome,
+            None => {
+                drop(line.give_up(&other, call, &again));
+                line.give_up(&seat, call, &hop)
+            }
         }
     }
 

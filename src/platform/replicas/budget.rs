@@ -1,5 +1,6 @@
 //! How much may be asked twice: a fifth of what is asked once, and ten a second. Trouble behind us is never made worse by us.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -12,35 +13,33 @@ const MOST: f64 = 20.0;
 
 /// The repeats that are left.
 #[derive(Debug)]
-pub struct Budget(Mutex<(f64, Instant)>);
+pub struct Budget {
+    /// Requests since the rest was reckoned.
+    sent: AtomicU32,
+    left: Mutex<(f64, Instant)>,
+}
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget(Mutex::new((RATE, Instant::now())))
+        Budget { sent: AtomicU32::new(0), left: Mutex::new((RATE, Instant::now())) }
     }
 }
 
 impl Budget {
     /// A request was sent for the first time.
     pub fn earn(&self) {
-        self.change(|left| left + SHARE);
+        self.sent.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether one may be repeated; it counts as repeated then.
     pub fn spend(&self) -> bool {
-        let mut may = false;
-        self.change(|left| {
-            may = left >= 1.0;
-            if may { left - 1.0 } else { left }
-        });
+        let mut budget = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, sent) = (Instant::now(), f64::from(self.sent.swap(0, Ordering::Relaxed)));
+        let earned = SHARE * sent + RATE * now.duration_since(budget.1).as_secs_f64();
+        let left = (budget.0 + earned).min(MOST);
+        let may = left >= 1.0;
+        *budget = (if may { left - 1.0 } else { left }, now);
         may
-    }
-
-    fn change(&self, change: impl FnOnce(f64) -> f64) {
-        let mut budget = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let left = (budget.0 + RATE * now.duration_since(budget.1).as_secs_f64()).min(MOST);
-        *budget = (change(left).min(MOST), now);
     }
 }
 

@@ -17,7 +17,7 @@ use url::{Host, Url};
 
 use crate::config::Policy;
 use budget::Budget;
-pub use replica::{Replica, Seat};
+pub use replica::{OUTCOMES, Replica, Seat};
 
 /// How often names are looked up again.
 const LOOKUP: Duration = Duration::from_secs(3);
@@ -68,8 +68,8 @@ impl Replicas {
     /// Gives a request to the replica whose turn it is, but to none of those that were `tried`.
     ///
     /// Left out are those that say that they are not ready, and those that rest because they failed; of these, one request at a
-    /// time tries one that has rested enough, if it is `repeatable`. When more than half rest, the fault is hardly theirs, and
-    /// all are asked again.
+    /// time tries one that has rested enough, if it is `repeatable`. When more than half rest, the fault is hardly theirs, and all
+    /// are asked again.
     ///
     /// # Errors
     /// [`Nobody`] when there is none.
@@ -88,18 +88,40 @@ impl Replicas {
         }
         let awake = ready().filter(|replica| !replica.is_resting()).count();
         let panic = awake * 2 < ready().count();
-        let mut fit: Vec<&Arc<Replica>> = ready().filter(is_new).filter(|it| panic || !it.is_resting()).collect();
-        if fit.is_empty() {
+        let fit = || ready().filter(is_new).filter(|replica| panic || !replica.is_resting());
+        let count = fit().count();
+        if count == 0 {
             return Err(Nobody::Ready);
         }
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % fit.len();
-        fit.rotate_left(turn);
-        if self.policy == Policy::LeastLoaded && fit.len() > 1 {
-            let other = rand::random_range(1..fit.len());
-            fit.swap(1, other);
-            fit[..2].sort_by_key(|replica| replica.in_hand());
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % count;
+        let by_turn = || fit().cycle().skip(turn).take(count);
+        if self.policy == Policy::LeastLoaded && count > 1 {
+            let two = by_turn().next().into_iter().chain(by_turn().nth(rand::random_range(1..count)));
+            if let Some(seat) = two.min_by_key(|replica| replica.in_hand()).and_then(|it| it.take(self.most)) {
+                return Ok(seat);
+            }
         }
-        fit.into_iter().find_map(|replica| replica.take(self.most)).ok_or(Nobody::Free)
+        by_turn().find_map(|replica| replica.take(self.most)).ok_or(Nobody::Free)
+    }
+
+    /// As [`Replicas::choose`]; but when there is nobody fit to be asked, one of whom we think ill. What we think of them is a moment
+    /// old: while they are restarted one after the other, the last one may go before the first one's return is known.
+    ///
+    /// # Errors
+    /// As [`Replicas::choose`], once all were tried.
+    pub fn choose_anybody(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<Seat, Nobody> {
+        match self.choose(tried, repeatable) {
+            Err(Nobody::Ready) => {}
+            chosen => return chosen,
+        }
+        let known = self.known();
+        let mut untried: Vec<_> = known.iter().filter(|one| !tried.iter().any(|it| Arc::ptr_eq(it, one))).collect();
+        if untried.is_empty() {
+            return Err(Nobody::Ready);
+        }
+        // those that say no answer at least; one that rests may not
+        untried.sort_by_key(|replica| (replica.is_resting(), replica.in_hand()));
+        untried.into_iter().find_map(|replica| replica.take(self.most)).ok_or(Nobody::Free)
     }
 
     /// Looks names up, again and again, for as long as the process lives; returns at once when there are none.
@@ -191,8 +213,33 @@ mod tests {
             (0..3).for_each(|_| replicas.known()[at].failed());
         }
         assert_eq!(asked(&replicas, 30), [0, 10, 10, 10]);
-        replicas.known().iter().for_each(|replica| replica.says(false));
+    }
+
+    #[test]
+    fn somebody_is_asked_before_a_request_is_given_up() {
+        let replicas = replicas(3, Policy::RoundRobin, 9);
+        let known = replicas.known();
+        known.iter().for_each(|replica| replica.says(false));
+        (0..3).for_each(|_| known[0].failed());
         assert_eq!(replicas.choose(&[], true).err(), Some(Nobody::Ready));
+        let mut tried = Vec::new();
+        while let Ok(seat) = replicas.choose_anybody(&tried, true) {
+            tried.push(seat.replica().clone());
+        }
+        let bases: Vec<&str> = tried.iter().map(|replica| &*replica.base).collect();
+        assert_eq!(bases, ["http://1", "http://2", "http://0"], "who rests comes last");
+    }
+
+    #[test]
+    fn a_replica_that_returns_has_rested_enough() {
+        let replicas = replicas(2, Policy::RoundRobin, 9);
+        let known = replicas.known();
+        (0..3).for_each(|_| known[0].failed());
+        known[0].says(true);
+        assert_eq!(asked(&replicas, 50), [0, 50], "it says what it said before");
+        known[0].says(false);
+        known[0].says(true);
+        assert_eq!(asked(&replicas, 50), [25, 25]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One replica of a role: whether it is fit to be asked, and how much it has in hand.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,16 @@ const FAILURES: u32 = 3;
 const REST: Duration = Duration::from_secs(2);
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
+/// How a call to a replica may end.
+pub const OUTCOMES: [&str; 5] = ["answered", "failed", "unsent", "broken", "late"];
+
 /// A replica, as all worker threads of this process see it.
 #[derive(Debug)]
 pub struct Replica {
     /// Its base URL.
     pub base: String,
+    /// Calls that ended, in the order of [`OUTCOMES`].
+    pub outcomes: [AtomicU64; OUTCOMES.len()],
     in_hand: AtomicUsize,
     failures: AtomicU32,
     /// Whether it says itself that it works, or has not been asked.
@@ -54,6 +59,7 @@ impl Replica {
     pub fn new(base: String) -> Replica {
         Replica {
             base,
+            outcomes: Default::default(),
             in_hand: AtomicUsize::new(0),
             failures: AtomicU32::new(0),
             ready: AtomicBool::new(true),
@@ -67,6 +73,18 @@ impl Replica {
         let seat = Seat(Arc::clone(self));
         // the seat takes back what was added when it is dropped
         (self.in_hand.fetch_add(1, Ordering::Relaxed) < most).then_some(seat)
+    }
+
+    /// Its host and port.
+    pub fn host(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
+    /// Counts a call that ended like this.
+    pub fn count(&self, outcome: &str) {
+        if let Some(at) = OUTCOMES.iter().position(|one| *one == outcome) {
+            self.outcomes[at].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// How many requests of this process it has in hand.
@@ -83,6 +101,10 @@ impl Replica {
     pub fn says(&self, ready: bool) {
         if self.ready.swap(ready, Ordering::Relaxed) != ready {
             tracing::info!(replica = self.base, ready, "a replica says whether it is ready");
+            if ready {
+                // it was started again, and what failed before has nothing to do with it
+                self.succeeded();
+            }
         }
     }
 
