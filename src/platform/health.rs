@@ -8,11 +8,13 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use crate::platform::case::{Case, milliseconds};
+use crate::platform::metrics::resource;
 use crate::platform::problem::Problem;
 use crate::platform::role::{Context, Stage};
 
 /// How well something does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = Health)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// All of it.
@@ -24,7 +26,7 @@ pub enum Status {
 }
 
 /// Something that a role stands on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Dependency {
     /// How well it does.
     pub status: Status,
@@ -47,7 +49,8 @@ impl Dependency {
 }
 
 /// The answer of a role's `/health`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = HealthReport)]
 pub struct Report {
     /// The request's Case-ID.
     pub case_id: String,
@@ -78,8 +81,8 @@ impl Report {
 
 /// The probes that every role answers.
 pub fn probes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/livez").get(async || "ok\n"));
-    cfg.service(web::resource("/readyz").get(ready));
+    cfg.service(resource("/livez").get(async || "ok\n"));
+    cfg.service(resource("/readyz").get(ready));
 }
 
 async fn ready(context: web::Data<Context>) -> Result<&'static str, Problem> {

@@ -1,6 +1,6 @@
 //! An event as one flat JSON object: when, how grave, from where, the fields of the spans around it, its own.
 //!
-//! A request writes about ten of them, so they are written straight into one buffer of the thread's own.
+//! A request writes several of them, so they are written straight into one buffer of the thread's own.
 
 use std::cell::RefCell;
 use std::fmt::{Debug, Write};

@@ -2,7 +2,10 @@
 //! Case-ID.
 
 mod lines;
+pub mod otlp;
+mod post;
 mod sink;
+pub mod steps;
 
 use std::io::IsTerminal;
 use std::str::FromStr;
