@@ -37,6 +37,8 @@ pub struct Message {
     pub to: To,
     /// The Case-ID of the request that it comes from.
     pub case_id: String,
+    /// The step of that request's trace which publishes it, as a W3C traceparent; empty for none.
+    pub traceparent: String,
     /// A CloudEvent 1.0, as JSON in structured mode.
     pub body: Bytes,
 }
@@ -107,6 +109,15 @@ impl Queue {
         match self {
             Queue::Embedded(_) => "embedded",
             Queue::Rabbit(_) => "rabbitmq",
+        }
+    }
+
+    /// What system it is, and what it calls the place where such messages go.
+    pub fn place(&self, to: &To) -> (&'static str, &str) {
+        match (self, to) {
+            (Queue::Rabbit(rabbit), to) => ("rabbitmq", rabbit.place(to)),
+            (Queue::Embedded(_), To::Jobs) => ("w2meet", "jobs"),
+            (Queue::Embedded(_), To::Event(_)) => ("w2meet", "events"),
         }
     }
 
@@ -199,6 +210,8 @@ pub struct Delivery {
     pub body: Bytes,
     /// The Case-ID that it was published with.
     pub case_id: Option<String>,
+    /// The traceparent that it was published with.
+    pub traceparent: Option<String>,
     /// Whether somebody may have begun it before.
     pub redelivered: bool,
     ticket: Ticket,

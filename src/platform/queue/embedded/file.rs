@@ -19,7 +19,10 @@ use crate::platform::queue::Message;
 /// answer that is lost so is a redelivery; a job that is lost so is published again from the outbox of who committed it.
 const PRAGMAS: &str = "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;";
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS messages (
-    seq INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL, case_id TEXT NOT NULL, body BLOB NOT NULL, dead BOOLEAN NOT NULL)";
+    seq INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL, case_id TEXT NOT NULL, body BLOB NOT NULL, dead BOOLEAN NOT NULL,
+    traceparent TEXT NOT NULL DEFAULT '')";
+/// For files that were made before jobs had a trace.
+const TRACED: &str = "ALTER TABLE messages ADD COLUMN traceparent TEXT NOT NULL DEFAULT ''";
 
 diesel::table! {
     messages (seq) {
@@ -28,6 +31,7 @@ diesel::table! {
         case_id -> Text,
         body -> Binary,
         dead -> Bool,
+        traceparent -> Text,
     }
 }
 
@@ -113,14 +117,22 @@ impl Keeper {
         let mut conn = SqliteConnection::establish(path.to_str().context("its path is not UTF-8")?)?;
         conn.batch_execute(PRAGMAS)?;
         conn.batch_execute(SCHEMA)?;
+        if messages::table.select(messages::traceparent).limit(0).load::<String>(&mut conn).is_err() {
+            conn.batch_execute(TRACED)?;
+        }
         let last: Option<i64> = messages::table.select(diesel::dsl::max(messages::seq)).get_result(&mut conn)?;
         let there = messages::table.filter(messages::dead.eq(false)).order(messages::seq);
-        let there: Vec<(i64, String, Vec<u8>)> =
-            there.select((messages::seq, messages::case_id, messages::body)).load(&mut conn)?;
+        let columns = (messages::seq, messages::case_id, messages::traceparent, messages::body);
+        let there: Vec<(i64, String, String, Vec<u8>)> = there.select(columns).load(&mut conn)?;
         // any of them may have been at work when the process ended
-        let job =
-            |(seq, case_id, body): (i64, String, Vec<u8>)| Job { seq, case_id, body: body.into(), redelivered: true };
-        ready.put(there.into_iter().map(job));
+        let jobs = there.into_iter().map(|(seq, case_id, traceparent, body)| Job {
+            seq,
+            case_id,
+            traceparent,
+            body: body.into(),
+            redelivered: true,
+        });
+        ready.put(jobs);
         Ok(Keeper { conn, ready, last: last.unwrap_or(0) })
     }
 
@@ -155,13 +167,20 @@ impl Keeper {
                     messages::case_id.eq(&message.case_id),
                     messages::body.eq(&message.body[..]),
                     messages::dead.eq(false),
+                    messages::traceparent.eq(&message.traceparent),
                 );
                 diesel::insert_into(messages::table).values(row).execute(conn)?;
             }
             Ok(())
         })?;
         self.last += numbered.len() as i64;
-        let job = |(seq, Message { case_id, body, .. })| Job { seq, case_id, body, redelivered: false };
+        let job = |(seq, Message { case_id, traceparent, body, .. })| Job {
+            seq,
+            case_id,
+            traceparent,
+            body,
+            redelivered: false,
+        };
         self.ready.put(numbered.into_iter().map(job));
         Ok(())
     }

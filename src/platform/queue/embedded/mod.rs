@@ -89,8 +89,9 @@ impl Consumer {
         let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
         let job = self.shelf.ready.take().await;
         let (body, case_id, redelivered) = (job.body.clone(), Some(job.case_id.clone()), job.redelivered);
+        let traceparent = Some(job.traceparent.clone());
         let ticket = Ticket { job: Some(job), shelf: Arc::clone(&self.shelf), _slot: slot };
-        Delivery { body, case_id, redelivered, ticket: super::Ticket::Embedded(ticket) }
+        Delivery { body, case_id, traceparent, redelivered, ticket: super::Ticket::Embedded(ticket) }
     }
 }
 
@@ -132,6 +133,8 @@ mod tests {
     use std::path::PathBuf;
 
     use bytes::Bytes;
+    use diesel::connection::SimpleConnection as _;
+    use diesel::{Connection as _, SqliteConnection};
     use futures_util::FutureExt as _;
 
     use super::{Consumer, Embedded};
@@ -158,7 +161,8 @@ mod tests {
     }
 
     fn message(body: &'static str, to: To) -> Message {
-        Message { id: body.to_owned(), to, case_id: format!("case-{body}"), body: Bytes::from_static(body.as_bytes()) }
+        let (case_id, traceparent) = (format!("case-{body}"), format!("trace-{body}"));
+        Message { id: body.to_owned(), to, case_id, traceparent, body: Bytes::from_static(body.as_bytes()) }
     }
 
     async fn publish(queue: &Embedded, bodies: &[&'static str]) -> bool {
@@ -200,6 +204,23 @@ mod tests {
         assert_eq!(waiting(&queue), [("a".into(), true), ("c".into(), true), ("d".into(), true)]);
         assert!(publish(&queue, &["e"]).await);
         assert_eq!(waiting(&queue).last(), Some(&("e".into(), false)));
+        Ok(())
+    }
+
+    #[actix_rt::test]
+    async fn jobs_keep_their_trace_and_a_file_from_before_there_were_traces_is_read() -> Outcome {
+        let folder = Folder::new();
+        let queue = folder.open()?;
+        assert!(publish(&queue, &["a"]).await);
+        drop(queue);
+        let traceparent = async |queue: Embedded| queue.consume(1).next().await.traceparent;
+        assert_eq!(traceparent(folder.open()?).await.as_deref(), Some("trace-a"));
+
+        let file = folder.0.join("queue.db");
+        let mut conn = SqliteConnection::establish(&file.display().to_string())?;
+        conn.batch_execute("ALTER TABLE messages DROP COLUMN traceparent")?;
+        drop(conn);
+        assert_eq!(traceparent(folder.open()?).await.as_deref(), Some(""));
         Ok(())
     }
 

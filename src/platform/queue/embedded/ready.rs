@@ -12,6 +12,7 @@ pub struct Job {
     /// Its place in the queue; it keeps it when it goes back.
     pub seq: i64,
     pub case_id: String,
+    pub traceparent: String,
     pub body: Bytes,
     pub redelivered: bool,
 }

@@ -121,14 +121,16 @@ fn delivery(message: ConsumerMessage, line: &Arc<Line>) -> Option<Delivery> {
     let ConsumerMessage { deliver, basic_properties, content, .. } = message;
     let deliver = deliver?;
     let properties = basic_properties.unwrap_or_default();
-    let case_id = properties.headers().and_then(|headers| match headers.get(&"case-id".try_into().ok()?)? {
+    let header = |name: &str| match properties.headers()?.get(&name.try_into().ok()?)? {
         FieldValue::S(text) => Some(text.to_string()),
         _ => None,
-    });
+    };
+    let (case_id, traceparent) = (header("case-id"), header("traceparent"));
     let ticket = Ticket { tag: Some(deliver.delivery_tag()), line: Arc::clone(line) };
     Some(Delivery {
         body: Bytes::from(content.unwrap_or_default()),
         case_id,
+        traceparent,
         redelivered: deliver.redelivered(),
         ticket: queue::Ticket::Rabbit(ticket),
     })

@@ -21,7 +21,7 @@ pub use self::consumer::{Consumer, Ticket};
 use self::line::Line;
 use self::publisher::Publisher;
 use self::topology::Topology;
-use super::{EVENTS, Heard, Message, Unsent};
+use super::{EVENTS, Heard, Message, To, Unsent};
 use crate::config;
 use crate::platform::health::{Dependency, Status};
 
@@ -53,6 +53,10 @@ impl Rabbit {
 
     pub(super) async fn publish(&self, messages: &[Message]) -> Vec<Result<(), Unsent>> {
         self.publisher.publish(messages).await
+    }
+
+    pub(super) fn place(&self, to: &To) -> &str {
+        if *to == To::Jobs { &self.topology.queue } else { &self.topology.exchange }
     }
 
     pub(super) fn away(&self) -> Option<Unsent> {

@@ -175,7 +175,7 @@ async fn send(line: &Line, topology: &Topology, letter: Letter) -> anyhow::Resul
         .with_content_type(CONTENT_TYPE)
         .with_message_id(&message.id)
         .with_persistence(true)
-        .with_headers(table(&[("case-id", message.case_id.into())])?);
+        .with_headers(table(&[("case-id", message.case_id.into()), ("traceparent", message.traceparent.into())])?);
     let mut arguments = match &message.to {
         To::Jobs => BasicPublishArguments::new("", &topology.queue),
         To::Event(routing_key) => BasicPublishArguments::new(&topology.exchange, routing_key),
