@@ -6,8 +6,9 @@ mod handlers;
 mod model;
 mod version;
 
-use actix_web::web::{Data, PayloadConfig, ServiceConfig, resource};
+use actix_web::web::{Data, PayloadConfig, ServiceConfig};
 
+use crate::platform::metrics::resource;
 use crate::platform::role::{Context, Role, Service};
 use crate::roles::user;
 

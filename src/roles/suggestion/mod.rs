@@ -9,8 +9,9 @@ mod none;
 pub mod request;
 mod words;
 
-use actix_web::web::{Data, PayloadConfig, ServiceConfig, resource};
+use actix_web::web::{Data, PayloadConfig, ServiceConfig};
 
+use crate::platform::metrics::resource;
 use crate::platform::role::{Context, Role, Service};
 use crate::roles::{availability, user};
 

@@ -1,5 +1,6 @@
 //! What other roles see of the availability role: its name, its wire types, and a client that speaks them.
 
+pub mod openapi;
 mod question;
 mod reading;
 mod wanted;

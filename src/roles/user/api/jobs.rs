@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, HeaderValue};
+use actix_web::http::header::HeaderValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::calendars::{Feed, Refreshed};
+use super::letters::AccountLetter;
 use super::meetings::Period;
 use crate::calendar::{Guest, Person, Preference, Zone};
 use crate::platform::call::Call;
@@ -54,6 +55,8 @@ pub enum Work {
     DeliverWebhook(Webhook),
     /// Look whether a subscribed calendar has changed.
     RefreshCalendar(Feed),
+    /// Write to somebody about their account.
+    SendLetter(AccountLetter),
     /// What only a later release knows.
     #[serde(other)]
     Other,
@@ -67,6 +70,7 @@ impl Work {
             Work::SendInvitations(_) => "send_invitations",
             Work::DeliverWebhook(_) => "deliver_webhook",
             Work::RefreshCalendar(_) => "refresh_calendar",
+            Work::SendLetter(_) => "send_letter",
             Work::Other => "other",
         }
     }
@@ -143,7 +147,7 @@ pub struct Webhook {
 }
 
 /// How an attempt to reach somebody outside ended.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Note {
     /// A mailbox or a URL.
     pub target: String,
@@ -154,7 +158,7 @@ pub struct Note {
 }
 
 /// See [`Note`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It arrived.
@@ -189,7 +193,7 @@ pub struct Done {
 }
 
 /// What came of a job.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Finding {
     /// A time was found.
@@ -269,7 +273,7 @@ impl Jobs {
         let call = Call::new(Method::POST, format!("/api/callbacks/jobs/{}", order.job_id)).json(done)?;
         let bearer = HeaderValue::from_str(&format!("Bearer {}", order.token)).map_err(Problem::internal)?;
         // to say it twice does no harm: an attempt ends once
-        let call = call.header(AUTHORIZATION, bearer).repeatable();
+        let call = call.bearer(bearer).repeatable();
         heard(async || self.gateway.order(&call).await).await
     }
 

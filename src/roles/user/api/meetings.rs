@@ -11,7 +11,8 @@ use crate::platform::email::Email;
 use crate::platform::idempotency::Key;
 
 /// Where a meeting stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = MeetingStatus)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Accepted; nobody has begun to look for a time.
@@ -56,7 +57,7 @@ impl Status {
 }
 
 /// Whether somebody must be there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Attendance {
     /// No meeting without them.
@@ -78,7 +79,7 @@ pub struct Attendee {
 }
 
 /// Half-open, as instants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Period {
     /// When it begins.
     pub start: Timestamp,

@@ -1,9 +1,12 @@
 //! What other roles see of the user role: its name, its wire types, and a client that speaks them.
 
+pub mod access;
 mod busy;
 pub mod calendars;
 pub mod jobs;
+pub mod letters;
 pub mod meetings;
+pub mod openapi;
 
 use actix_web::http::Method;
 use serde::{Deserialize, Serialize};

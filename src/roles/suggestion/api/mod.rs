@@ -1,5 +1,7 @@
 //! What other roles see of the suggestion role: its name and its wire types.
 
+pub mod openapi;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
@@ -51,9 +53,10 @@ impl Suggester {
 }
 
 /// The answer to a request for suggestions. Who writes it lends the addresses (`E` is a reference); who reads it owns them.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Suggestions<E = Email> {
     /// The best first.
+    #[schema(value_type = Vec<Suggestion>)]
     pub suggestions: Vec<Suggestion<E>>,
     /// Why there are none.
     pub empty_reason: Option<EmptyReason>,
@@ -68,7 +71,7 @@ pub struct Suggestions<E = Email> {
 }
 
 /// A proposed slot.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Suggestion<E = Email> {
     /// From 1.
     pub rank: usize,
@@ -81,6 +84,7 @@ pub struct Suggestion<E = Email> {
     pub end: String,
     /// What everybody's own clock shows, one row for each zone, in the order of the attendees.
     #[serde(default = "Vec::new")]
+    #[schema(value_type = Vec<Local>, required = true)]
     pub local: Vec<Local<E>>,
     /// Who is free throughout.
     pub free: Vec<E>,
@@ -99,7 +103,7 @@ pub struct Suggestion<E = Email> {
 }
 
 /// A slot on the clock of one zone.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Local<E = Email> {
     /// The zone.
     pub time_zone: Cow<'static, str>,
@@ -115,7 +119,7 @@ pub struct Local<E = Email> {
 }
 
 /// A part of a score.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Factor {
     /// What it is for.
     pub name: Cow<'static, str>,
@@ -124,7 +128,7 @@ pub struct Factor {
 }
 
 /// Why there is no suggestion.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EmptyReason {
     /// One of Microsoft Graph's five, in snake_case.
     pub code: Cow<'static, str>,
@@ -139,7 +143,7 @@ pub struct EmptyReason {
 }
 
 /// One who stands in the way.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Blocker {
     /// Who.
     pub email: Email,
@@ -150,7 +154,7 @@ pub struct Blocker {
 }
 
 /// A slot to which not enough can come.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Miss {
     /// As a suggestion's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,7 +168,7 @@ pub struct Miss {
 }
 
 /// A change of the request that gives suggestions.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Relaxation {
     /// What is given up.
     pub kind: Cow<'static, str>,

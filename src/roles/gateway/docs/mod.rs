@@ -1,0 +1,73 @@
+//! The description of the API as it is served: `GET /openapi.json` for programs, `GET /docs` for people. Each is made when it
+//! is first asked for, then kept.
+
+mod page;
+mod words;
+
+use std::sync::OnceLock;
+
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::platform::preconditions::Tags;
+use crate::platform::problem::Problem;
+use crate::platform::role::Context;
+
+const STYLE: &str = include_str!("page.css");
+
+/// Something that stays the same for as long as the process lives.
+struct Fixed {
+    body: Bytes,
+    /// Stands for what it says.
+    tag: i64,
+    content_type: &'static str,
+    policy: String,
+}
+
+static DESCRIPTION: OnceLock<Fixed> = OnceLock::new();
+static PAGE: OnceLock<Fixed> = OnceLock::new();
+
+impl Fixed {
+    fn new(body: String, content_type: &'static str, policy: &str) -> Fixed {
+        let digest: [u8; 32] = Sha256::digest(&body).into();
+        let tag = i64::from_le_bytes(std::array::from_fn(|index| digest[index])) & i64::MAX;
+        let policy = format!("default-src 'none'; {policy}base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+        Fixed { body: body.into(), tag, content_type, policy }
+    }
+
+    /// All of it, or 304 for whoever has it.
+    fn answer(&self, req: &HttpRequest) -> Result<HttpResponse, Problem> {
+        let etag = (ETAG, format!("\"{}\"", self.tag));
+        if Tags::read(req, &IF_NONE_MATCH)?.is_some_and(|known| known.match_weakly(self.tag)) {
+            return Ok(HttpResponse::NotModified().insert_header(etag).finish());
+        }
+        Ok(HttpResponse::Ok()
+            .insert_header(etag)
+            .insert_header((CONTENT_SECURITY_POLICY, self.policy.as_str()))
+            .content_type(self.content_type)
+            .body(self.body.clone()))
+    }
+}
+
+/// `GET /openapi.json`
+pub async fn find_description(req: HttpRequest, context: Data<Context>) -> Result<HttpResponse, Problem> {
+    let made = || {
+        Fixed::new(super::description(context.settings.auth.mode).to_json().unwrap_or_default(), "application/json", "")
+    };
+    DESCRIPTION.get_or_init(made).answer(&req)
+}
+
+/// `GET /docs`: needs nothing from anywhere else, and no script
+pub async fn find_page(req: HttpRequest, context: Data<Context>) -> Result<HttpResponse, Problem> {
+    let made = || {
+        let document = serde_json::to_value(super::description(context.settings.auth.mode)).unwrap_or_default();
+        let style = STANDARD.encode(Sha256::digest(STYLE));
+        Fixed::new(page::render(&document, STYLE), "text/html; charset=utf-8", &format!("style-src 'sha256-{style}'; "))
+    };
+    PAGE.get_or_init(made).answer(&req)
+}

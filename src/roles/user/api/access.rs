@@ -1,0 +1,50 @@
+//! What other roles see of accounts: the keys that tokens are verified with, and who stands behind an API key.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ROLE;
+use crate::platform::access::Caller;
+use crate::platform::access::identities::Issuer;
+use crate::platform::access::token::{Claims, KeySet};
+use crate::platform::call::Call;
+use crate::platform::peer::Peer;
+use crate::platform::problem::Problem;
+use crate::platform::role::Context;
+
+/// Asks who stands behind an API key; the answer is a [`Caller`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ExchangeRequest {
+    /// The whole key.
+    pub key: String,
+}
+
+/// The accounts, as another role sees them.
+pub struct Accounts(Peer);
+
+impl Accounts {
+    /// For one worker thread.
+    pub fn new(context: &Context) -> Accounts {
+        Accounts(Peer::new(context, ROLE))
+    }
+}
+
+impl Issuer for Accounts {
+    const FRESH: Option<Duration> = None;
+    /// So long a key that was taken back may still open the gateway; whoever owns the data looks each time.
+    const KEY_FRESH: Duration = Duration::from_secs(5);
+
+    async fn keys(&self) -> Result<KeySet, Problem> {
+        self.0.call(Call::get("/.well-known/jwks.json")).await
+    }
+
+    /// The signature is enough here: whoever owns the data looks again.
+    async fn standing(&self, claims: &Claims) -> Result<Caller, Problem> {
+        Ok(claims.caller())
+    }
+
+    async fn exchange(&self, key: &str) -> Result<Caller, Problem> {
+        self.0.call(Call::ask("/internal/keys/exchange", &ExchangeRequest { key: key.to_owned() })?).await
+    }
+}
