@@ -21,8 +21,8 @@ use crate::platform::problem::{BAD_REQUEST, Problem};
 use crate::roles::user::api::{ByPerson, LookupRequest, ROLE};
 use crate::roles::user::store::Stop;
 
-pub(super) type Cached = Data<Aside<Users>>;
-pub(super) type Answer = Result<HttpResponse, Problem>;
+pub(in crate::roles::user) type Cached = Data<Aside<Users>>;
+pub(in crate::roles::user) type Answer = Result<HttpResponse, Problem>;
 
 const PAGE: u64 = 50;
 
@@ -36,7 +36,7 @@ pub async fn create_user(req: HttpRequest, users: Cached, JsonBody(body): JsonBo
         let headers = [(LOCATION.as_str(), location), (ETAG.as_str(), format!("\"{}\"", user.version))];
         Kept::new(201, &headers, &json!(user.public(format)))
     };
-    let made = async |barred| users.source().create(&new, barred, key.as_ref(), &answer).await;
+    let made = async |barred| users.source().create(&new, barred, key.as_ref(), None, &answer).await;
     Ok(write(&users, &new.email, made).await?.respond())
 }
 
@@ -58,6 +58,8 @@ pub async fn update_user(req: HttpRequest, users: Cached, JsonBody(patch): JsonB
 pub async fn delete_user(req: HttpRequest, users: Cached) -> Answer {
     let (email, _) = asked(&req)?;
     let guard = IfMatch::read(&req)?;
+    guard.check(find(&users, &email).await?.version)?;
+    users.source().leave_the_past(&email).await.map_err(|stop| users.source().store.problem(stop))?;
     let gone = async |barred| users.source().delete(&email, barred, |version| guard.check(version)).await;
     write(&users, &email, gone).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -172,7 +174,7 @@ pub(super) async fn change(
 }
 
 /// Runs a transaction on one user under the cache's protocol, then warms the cache by the ordinary road.
-async fn write<T>(
+pub(in crate::roles::user) async fn write<T>(
     users: &Aside<Users>,
     email: &Email,
     transaction: impl AsyncFn(Option<i64>) -> Result<(T, i64), Stop>,

@@ -1,6 +1,8 @@
 //! Accounts: who there is and when they can meet.
 
+pub mod export;
+mod farewell;
 pub mod handlers;
-mod model;
+pub mod model;
 pub mod standards;
 pub mod store;

@@ -9,7 +9,7 @@ use crate::calendar::standards::Graded;
 use crate::calendar::{Day, Days, Fault, Format, Overrides, Preference, Week, Zone, days, packed, parse_week};
 use crate::platform::email::Email;
 use crate::platform::extract::{Fields, email, parsed, text};
-use crate::platform::merge_patch::merge;
+use crate::platform::merge_patch::merge_members;
 use crate::platform::problem::Problem;
 
 const LONGEST_NAME: usize = 200;
@@ -83,6 +83,18 @@ impl NewUser {
 }
 
 impl Profile {
+    /// Of somebody who has said nothing yet but their name and zone.
+    pub fn new(name: String, time_zone: Zone) -> Profile {
+        Profile {
+            name,
+            time_zone,
+            preference: Preference::default(),
+            availability: Week::default(),
+            if_needed: Week::default(),
+            overrides: Overrides::default(),
+        }
+    }
+
     /// Only a name must be given: without more, a user lives in UTC and can never meet.
     fn read(fields: &mut Fields) -> Option<Profile> {
         let name = fields.required("name", text(LONGEST_NAME));
@@ -111,6 +123,14 @@ impl Profile {
                 fold_days(days);
             }
         }
+        if let Some(Value::Object(dates)) = patch.get_mut("overrides") {
+            for (date, day) in dates.iter_mut().filter(|(_, day)| day.is_null()) {
+                // what is no date is found out, whatever it is set to
+                if Overrides::parse(&json!({ date: [] })).is_err() {
+                    *day = json!([]);
+                }
+            }
+        }
         let mut document = json!({
             "name": self.name,
             "time_zone": self.time_zone.name(),
@@ -119,7 +139,7 @@ impl Profile {
             "if_needed": days(&self.if_needed, Format::Ranges),
             "overrides": self.overrides,
         });
-        merge(&mut document, patch);
+        merge_members(&mut document, patch);
         let mut fields = Fields::of_body(document)?;
         let profile = Profile::read(&mut fields);
         fields.finish(profile)
@@ -129,7 +149,10 @@ impl Profile {
 /// Writes the names of days as they stand in the document that is patched. Two spellings of one day stay two, to be refused.
 fn fold_days(days: &mut Map<String, Value>) {
     for (name, value) in std::mem::take(days) {
-        let folded = Day::parse(&name).map(Day::name).filter(|day| !days.contains_key(*day));
+        let known = Day::parse(&name);
+        // what is no day is found out, whatever it is set to
+        let value = if known.is_none() && value.is_null() { json!([]) } else { value };
+        let folded = known.map(Day::name).filter(|day| !days.contains_key(*day));
         days.insert(folded.map_or(name, str::to_owned), value);
     }
 }

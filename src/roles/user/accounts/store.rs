@@ -16,11 +16,12 @@ use crate::platform::db::instant::{self, now, stored};
 use crate::platform::email::Email;
 use crate::platform::idempotency::{Kept, Key};
 use crate::platform::problem::{Problem, USER_EXISTS};
-use crate::roles::user::calendars::store::forget_calendars;
+use crate::roles::user::api::letters::Purpose;
+use crate::roles::user::auth::store::CredentialRow;
 use crate::roles::user::keys::{keep_answer, kept_answer};
-use crate::roles::user::meetings::rows::{hold_meeting, put_meeting};
+use crate::roles::user::mailbox::codes::{Code, send_code};
 use crate::roles::user::outbox::{self, post};
-use crate::roles::user::schema::{attendees, cache_epoch, users};
+use crate::roles::user::schema::{cache_epoch, credentials, users};
 use crate::roles::user::store::{Stop, Store};
 use crate::{read, transact};
 
@@ -35,7 +36,7 @@ pub struct Users {
 /// One row, as it lies there.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = users)]
-struct Row {
+pub(super) struct Row {
     id: String,
     email: String,
     typed_email: String,
@@ -51,9 +52,9 @@ struct Row {
 }
 
 #[derive(QueryableByName)]
-struct Epoch {
+pub(super) struct Epoch {
     #[diesel(sql_type = diesel::sql_types::BigInt)]
-    epoch: i64,
+    pub(super) epoch: i64,
 }
 
 /// Holds the cache's epoch for this transaction. A writer that could not bar the cache raises it instead.
@@ -62,7 +63,7 @@ macro_rules! hold_epoch {
         match $barred {
             Some(barred) => {
                 let held = diesel::sql_query($db.shared("SELECT epoch FROM cache_epoch"));
-                match held.get_result::<Epoch>($conn).await?.epoch {
+                match held.get_result::<$crate::roles::user::accounts::store::Epoch>($conn).await?.epoch {
                     epoch if epoch == barred => epoch,
                     other => return Err(Stop::OtherEpoch(other)),
                 }
@@ -75,18 +76,22 @@ macro_rules! hold_epoch {
     };
 }
 
+pub(super) use hold_epoch;
+
 impl Users {
     /// The users in this database.
     pub fn new(store: Store) -> Users {
         Users { store }
     }
 
-    /// Makes a user, and keeps the answer under the caller's key. Refused when there is one with this address.
+    /// Makes a user, and keeps the answer under the caller's key; with the hash of a password, it is an account. Refused when
+    /// there is one with this address.
     pub async fn create(
         &self,
         new: &NewUser,
         barred: Option<i64>,
         key: Option<&Key>,
+        password: Option<&str>,
         answer: impl Fn(&User) -> Kept + Send + Sync,
     ) -> Result<(Kept, i64), Stop> {
         let now = stored(now());
@@ -119,6 +124,14 @@ impl Users {
                 let detail = format!("{} is taken; change that user by PATCH", new.email);
                 return Err(Stop::Refused(Problem::new(USER_EXISTS, detail)));
             };
+            if let Some(hash) = password {
+                let row = CredentialRow::new(&made.id, hash);
+                diesel::insert_into(credentials::table).values(row).execute(conn).await?;
+                if self.store.auth.verify_email {
+                    let code = Code::draw(Purpose::VerifyMailbox, &new.email, &self.store.auth, instant::now());
+                    send_code!(self.store, conn, &code);
+                }
+            }
             let user = User::try_from(made)?;
             let answer = answer(&user);
             if let Some(kept) = keep_answer!(conn, key, &answer) {
@@ -161,39 +174,6 @@ impl Users {
             let user = User::try_from(changed)?;
             post!(conn, &[fact(&user, "updated")]);
             Ok((user, epoch))
-        })
-    }
-
-    /// Deletes a user whose version `guard` lets go. Meetings that cannot be without them are called off, others go on.
-    pub async fn delete(
-        &self,
-        email: &Email,
-        barred: Option<i64>,
-        guard: impl Fn(i64) -> Result<(), Problem> + Send + Sync,
-    ) -> Result<((), i64), Stop> {
-        transact!(self.store.db, |conn| {
-            let epoch = hold_epoch!(self.store.db, conn, barred);
-            let theirs = attendees::table.filter(attendees::email.eq(email.as_str())).select(attendees::meeting_id);
-            let theirs: Vec<String> = theirs.order(attendees::meeting_id.asc()).load(conn).await?;
-            // all of them before any is changed: whoever changes a meeting holds it before the people's time
-            let mut held = Vec::new();
-            for id in theirs {
-                held.extend(hold_meeting!(self.store.db, conn, id));
-            }
-            for before in held {
-                if let Some(change) = before.clone().left_by(email, now()) {
-                    put_meeting!(self.store, conn, Some(&before), &change);
-                }
-            }
-            let mine = users::table.filter(users::email.eq(email.as_str()));
-            let gone: Option<Row> =
-                diesel::delete(mine).returning(Row::as_returning()).get_result(conn).await.optional()?;
-            let user = User::try_from(gone.ok_or_else(|| Stop::Refused(Problem::unknown_user(email.as_str())))?)?;
-            guard(user.version).map_err(Stop::Refused)?;
-            // after their user, whom everybody holds who brings a calendar
-            forget_calendars!(conn, email);
-            post!(conn, &[fact(&User { version: user.version + 1, ..user }, "deleted")]);
-            Ok(((), epoch))
         })
     }
 
@@ -247,7 +227,7 @@ impl Source for Users {
 }
 
 /// What is published of a user: that something happened to whom, not what.
-fn fact(user: &User, what: &str) -> outbox::Row {
+pub(super) fn fact(user: &User, what: &str) -> outbox::Row {
     let data = json!({ "id": user.id, "email": user.email, "version": user.version });
     outbox::Row::fact("user", what, user.id, user.version, &Case::current_id(), now(), data)
 }

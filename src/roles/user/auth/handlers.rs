@@ -1,0 +1,199 @@
+//! The endpoints of signing in: extract, call, answer.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::api_keys;
+use super::passwords::Passwords;
+use super::policy::{Password, new_password, typed_password};
+use super::sessions::{Renewal, Session};
+use super::store::Account;
+use crate::calendar::Zone;
+use crate::platform::access::Caller;
+use crate::platform::access::identities::invalid;
+use crate::platform::email::Email;
+use crate::platform::extract::{Fields, JsonBody, email, parsed, text};
+use crate::platform::idempotency::Kept;
+use crate::platform::problem::{BAD_REQUEST, INVALID_TOKEN, Problem, TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
+use crate::roles::user::accounts::handlers::{Answer, Cached, write};
+use crate::roles::user::accounts::model::{NewUser, Profile};
+use crate::roles::user::api::access::ExchangeRequest;
+use crate::roles::user::store::Store;
+
+const LONGEST_NAME: usize = 200;
+
+/// `POST /auth/register`
+pub async fn register(req: HttpRequest, users: Cached, passwords: Data<Passwords>, JsonBody(body): JsonBody) -> Answer {
+    let (new, password) = read_registration(&req, body)?;
+    let store = &users.source().store;
+    let taken = store.is_known(&new.email).await.map_err(|why| store.unread(&why))?;
+    if taken {
+        return Err(exists(&new.email));
+    }
+    let words = vec![new.email.to_string(), new.profile.name.clone()];
+    let hash = passwords.make(password, words).await?;
+    let answer = |_: &_| Kept::new(201, &[], &Value::Null);
+    let made = async |barred| users.source().create(&new, barred, None, Some(&hash), &answer).await;
+    write(&users, &new.email, made).await.map_err(|problem| match problem.kind {
+        kind if kind == USER_EXISTS => exists(&new.email),
+        _ => problem,
+    })?;
+    let account = store.account(&new.email).await.map_err(|why| store.unread(&why))?;
+    let account = account.ok_or_else(|| Problem::internal("a new account is gone"))?;
+    let mut answer = signed_in(store, &account, StatusCode::CREATED).await?;
+    let location = format!("/api/users/{}", new.email.path_segment());
+    if let Ok(location) = location.parse() {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    Ok(answer)
+}
+
+fn read_registration(req: &HttpRequest, body: Value) -> Result<(NewUser, Password), Problem> {
+    let typed_email = body.get("email").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+    let mut fields = Fields::of_body(body)?.without_query(req);
+    let address = fields.required("email", email);
+    let password = fields.required("password", new_password);
+    let name = fields.optional("name", text(LONGEST_NAME));
+    let time_zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse)).unwrap_or_else(Zone::utc);
+    let both = address.zip(password).map(|(email, password)| {
+        let local = email.as_str().rsplit_once('@').map_or(email.as_str(), |(local, _)| local);
+        let profile = Profile::new(name.unwrap_or_else(|| local.to_owned()), time_zone);
+        (NewUser { email, typed_email, profile }, password)
+    });
+    fields.finish(both)
+}
+
+/// A user who was made without a password is no exception: the address alone proves nothing.
+fn exists(email: &Email) -> Problem {
+    let detail = format!(
+        "{email} is taken. If it is yours, sign in; if it has no password yet, or you forgot it, ask for a letter at \
+         /api/auth/password/forgot: only who reads its mail gets the account"
+    );
+    Problem::new(USER_EXISTS, detail)
+}
+
+/// `POST /auth/login`
+pub async fn login(
+    req: HttpRequest,
+    store: Data<Store>,
+    passwords: Data<Passwords>,
+    JsonBody(body): JsonBody,
+) -> Answer {
+    let mut fields = Fields::of_body(body)?.without_query(&req);
+    let (address, password) = (fields.required("email", email), fields.required("password", typed_password));
+    let (address, password) = fields.finish(address.zip(password))?;
+    let account = prove(&store, &passwords, &address, password).await?;
+    signed_in(&store, &account, StatusCode::OK).await
+}
+
+/// The account with this address, if this is its password. Whether there is one is not to be seen, nor to be measured.
+///
+/// # Errors
+/// 401 for a wrong password, 429 after too many, 503 when too many wait.
+pub async fn prove(
+    store: &Store,
+    passwords: &Passwords,
+    email: &Email,
+    password: Password,
+) -> Result<Account, Problem> {
+    // first, so that nobody is blamed for a crowd
+    let place = passwords.enter()?;
+    if let Some(wait) = store.begin_attempt(email).await.map_err(|why| store.unread(&why))? {
+        let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+        let detail = "too many attempts with this address have failed; wait, or set another password by e-mail";
+        return Err(Problem { retry_after: Some(seconds), ..Problem::new(TOO_MANY_ATTEMPTS, detail) });
+    }
+    let account = store.account(email).await.map_err(|why| store.unread(&why))?;
+    let hash = account.as_ref().map(|account| account.password_hash.as_str());
+    let fits = passwords.fits(place, password, hash).await?;
+    match account {
+        Some(account) if fits => {
+            store.forgive(email).await.map_err(|why| store.unread(&why))?;
+            Ok(account)
+        }
+        _ => Err(Problem::new(WRONG_PASSWORD, "no account has this address and this password")),
+    }
+}
+
+/// Opens a session of the account, and answers with its tokens.
+///
+/// # Errors
+/// 503 while the database is away.
+pub async fn signed_in(store: &Store, account: &Account, status: StatusCode) -> Answer {
+    let session = store.open_session(&account.caller.id).await.map_err(|why| store.unread(&why))?;
+    let mut body = tokens(store, &account.caller, &session).await?;
+    body["account"] = shown(account);
+    Ok(HttpResponse::build(status).insert_header(NO_STORE).json(body))
+}
+
+const NO_STORE: (actix_web::http::header::HeaderName, &str) = (CACHE_CONTROL, "no-store");
+
+async fn tokens(store: &Store, caller: &Caller, session: &Session) -> Result<Value, Problem> {
+    Ok(json!({
+        "access_token": store.sign(caller, &session.id).await?,
+        "token_type": "Bearer",
+        "expires_in": store.auth.token_seconds,
+        "refresh_token": session.refresh_token,
+    }))
+}
+
+/// `POST /auth/refresh`: a refresh token for the next one, and an access token
+pub async fn refresh(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+    let token = refresh_token(&req, body)?;
+    match store.renew_session(&token).await.map_err(|why| store.unread(&why))? {
+        Renewal::Renewed(session, caller) => {
+            let body = tokens(&store, &caller, &session).await?;
+            Ok(HttpResponse::Ok().insert_header(NO_STORE).json(body))
+        }
+        Renewal::Stolen => {
+            tracing::warn!("a refresh token came a second time: its session is ended");
+            let detail =
+                "this refresh token was used before, so somebody else may have it: its session is over, sign in again";
+            Err(Problem::new(INVALID_TOKEN, detail))
+        }
+        Renewal::Unknown => Err(Problem::new(INVALID_TOKEN, "this refresh token is none, or over: sign in again")),
+    }
+}
+
+/// `POST /auth/logout`: ends the session of a refresh token; one that is unknown has none
+pub async fn logout(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+    let token = refresh_token(&req, body)?;
+    store.close_session(&token).await.map_err(|why| store.unread(&why))?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn refresh_token(req: &HttpRequest, body: Value) -> Result<String, Problem> {
+    let mut fields = Fields::of_body(body)?.without_query(req);
+    let token = fields.required("refresh_token", text(200));
+    fields.finish(token)
+}
+
+/// `GET /auth/me`
+pub async fn me(caller: Caller, store: Data<Store>) -> Answer {
+    let account = store.account(&caller.email).await.map_err(|why| store.unread(&why))?;
+    let account = account.filter(|account| account.caller.id == caller.id).ok_or_else(invalid)?;
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(shown(&account)))
+}
+
+/// An account, as its owner sees it.
+pub fn shown(account: &Account) -> Value {
+    json!({
+        "id": account.caller.id, "email": account.caller.email, "name": account.name, "time_zone": account.time_zone,
+        "scope": account.caller.scope, "email_verified_at": account.email_verified_at, "created_at": account.created_at,
+    })
+}
+
+/// `GET /.well-known/jwks.json`: what verifies our tokens
+pub async fn find_keys(store: Data<Store>) -> Answer {
+    Ok(HttpResponse::Ok().json(store.key_set().await.map_err(|why| store.unread(&why))?))
+}
+
+/// `POST /internal/keys/exchange`: who stands behind an API key
+pub async fn exchange_key(store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+    let asked: ExchangeRequest =
+        serde_json::from_value(body).map_err(|_| Problem::new(BAD_REQUEST, "the body is no question for a key"))?;
+    Ok(HttpResponse::Ok().json(api_keys::exchange(&store, &asked.key).await?))
+}

@@ -1,0 +1,35 @@
+//! Verifying tokens where the accounts are: the signature, and then whether the session and the account are still there.
+
+use std::time::Duration;
+
+use super::api_keys;
+use crate::platform::access::Caller;
+use crate::platform::access::identities::{Issuer, invalid};
+use crate::platform::access::token::{Claims, KeySet};
+use crate::platform::problem::Problem;
+use crate::roles::user::store::Store;
+
+/// How long an ended session, a deleted account or other rights may go unnoticed by what only reads.
+pub const FRESH: Duration = Duration::from_secs(5);
+
+/// The accounts themselves.
+pub struct Own(pub Store);
+
+impl Issuer for Own {
+    const FRESH: Option<Duration> = Some(FRESH);
+    /// A key that is taken back is taken back at once.
+    const KEY_FRESH: Duration = Duration::ZERO;
+
+    async fn keys(&self) -> Result<KeySet, Problem> {
+        self.0.key_set().await.map_err(|why| self.0.unread(&why))
+    }
+
+    async fn standing(&self, claims: &Claims) -> Result<Caller, Problem> {
+        let found = self.0.session_of(&claims.sid, &claims.sub).await.map_err(|why| self.0.unread(&why))?;
+        found.filter(|caller| caller.email == claims.email).ok_or_else(invalid)
+    }
+
+    async fn exchange(&self, key: &str) -> Result<Caller, Problem> {
+        api_keys::exchange(&self.0, key).await
+    }
+}

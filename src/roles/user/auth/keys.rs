@@ -1,0 +1,144 @@
+//! The keys that access tokens are signed with: made, changed and taken back in the database, so that all replicas have the same.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::{SignedDuration, Timestamp};
+use jiff_diesel::DateTime;
+use uuid::Uuid;
+
+use crate::platform::access::token::{Claims, KeySet, LEEWAY, SigningKey};
+use crate::platform::access::{Caller, token};
+use crate::platform::db::Error;
+use crate::platform::db::instant::{now, stored};
+use crate::platform::problem::Problem;
+use crate::roles::user::schema::signing_keys;
+use crate::roles::user::store::Store;
+use crate::{read, transact};
+
+/// How long a new key waits until it signs: longer than anybody takes the keys of before for current.
+const AHEAD: SignedDuration = SignedDuration::from_secs(15);
+
+/// One key.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = signing_keys)]
+pub struct KeyRow {
+    pub id: String,
+    seed: String,
+    pub signs_from: DateTime,
+    pub retires_at: Option<DateTime>,
+    pub created_at: DateTime,
+}
+
+impl KeyRow {
+    fn made(now: Timestamp, wait: SignedDuration) -> KeyRow {
+        KeyRow {
+            id: Uuid::now_v7().to_string(),
+            seed: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()),
+            signs_from: stored(now.saturating_add(wait).unwrap_or(now)),
+            retires_at: None,
+            created_at: stored(now),
+        }
+    }
+
+    fn key(&self) -> Result<SigningKey, Error> {
+        let seed = URL_SAFE_NO_PAD.decode(&self.seed).ok().and_then(|seed| <[u8; 32]>::try_from(seed).ok());
+        seed.map(|seed| SigningKey::new(&self.id, &seed)).ok_or_else(|| Error::Corrupt("a signing key".to_owned()))
+    }
+}
+
+impl Store {
+    /// Makes the first key, if there is none that signs.
+    pub async fn learn_key(&self) -> Result<(), Error> {
+        let now = now();
+        transact!(self.db, |conn| {
+            let signing = signing_keys::table.filter(signing_keys::retires_at.is_null());
+            let ready = signing.filter(signing_keys::signs_from.le(stored(now)));
+            if ready.count().get_result::<i64>(conn).await? == 0 {
+                diesel::insert_into(signing_keys::table)
+                    .values(KeyRow::made(now, SignedDuration::ZERO))
+                    .execute(conn)
+                    .await?;
+            }
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// All keys whose tokens are good, the newest first.
+    pub async fn keys(&self) -> Result<Vec<KeyRow>, Error> {
+        let now = stored(now());
+        read!(self.db, |conn| signing_keys::table
+            .filter(signing_keys::retires_at.is_null().or(signing_keys::retires_at.gt(now)))
+            .order((signing_keys::signs_from.desc(), signing_keys::id.desc()))
+            .select(KeyRow::as_select())
+            .load(conn))
+    }
+
+    /// What verifies their tokens.
+    pub async fn key_set(&self) -> Result<KeySet, Error> {
+        let public = |row: &KeyRow| row.key()?.public().ok_or_else(|| Error::Corrupt("a signing key".to_owned()));
+        let keys = self.keys().await?.iter().map(public).collect::<Result<_, _>>()?;
+        Ok(KeySet { keys })
+    }
+
+    /// A new access token of a session.
+    ///
+    /// # Errors
+    /// 503 while the database is away.
+    pub async fn sign(&self, caller: &Caller, session: &str) -> Result<String, Problem> {
+        let begun = stored(now());
+        let keys = self.keys().await.map_err(|why| self.unread(&why))?;
+        let newest = keys.iter().find(|row| row.signs_from.to_jiff() <= begun.to_jiff());
+        let newest = newest.ok_or_else(|| Problem::unavailable("keys", "there is no key to sign with yet"))?;
+        let now = token::now();
+        let claims = Claims {
+            iss: self.auth.issuer.clone(),
+            aud: self.auth.issuer.clone(),
+            sub: caller.id.clone(),
+            email: caller.email.clone(),
+            scope: caller.scope,
+            sid: session.to_owned(),
+            jti: Uuid::now_v7().to_string(),
+            iat: now,
+            nbf: now,
+            exp: now + u64::from(self.auth.token_seconds),
+        };
+        let key = newest.key().map_err(|why| self.unread(&why))?;
+        key.sign(&claims).map_err(Problem::internal)
+    }
+
+    /// Makes a new key. The others sign until everybody knows it, and verify until their last token is over.
+    pub async fn rotate_keys(&self) -> Result<String, Error> {
+        let now = now();
+        let fresh = KeyRow::made(now, AHEAD);
+        let tokens = SignedDuration::from_secs(i64::from(self.auth.token_seconds) + 2 * LEEWAY.cast_signed());
+        let end = now.saturating_add(AHEAD).and_then(|at| at.checked_add(tokens)).unwrap_or(Timestamp::MAX);
+        transact!(self.db, |conn| {
+            let others = signing_keys::table.filter(signing_keys::retires_at.is_null());
+            diesel::update(others).set(signing_keys::retires_at.eq(stored(end))).execute(conn).await?;
+            diesel::insert_into(signing_keys::table).values(&fresh).execute(conn).await?;
+            diesel::delete(signing_keys::table.filter(signing_keys::retires_at.lt(stored(now)))).execute(conn).await?;
+            Ok::<_, Error>(())
+        })?;
+        Ok(fresh.id)
+    }
+
+    /// Takes a key back, and every token that it has signed; `false` if there is none with this id. If no other signs, a new one
+    /// does at once.
+    pub async fn revoke_key(&self, id: &str) -> Result<bool, Error> {
+        let now = now();
+        transact!(self.db, |conn| {
+            let gone = diesel::delete(signing_keys::table.filter(signing_keys::id.eq(id))).execute(conn).await?;
+            let ready = signing_keys::table.filter(signing_keys::signs_from.le(stored(now)));
+            let left = ready.filter(signing_keys::retires_at.is_null().or(signing_keys::retires_at.gt(stored(now))));
+            if left.count().get_result::<i64>(conn).await? == 0 {
+                diesel::insert_into(signing_keys::table)
+                    .values(KeyRow::made(now, SignedDuration::ZERO))
+                    .execute(conn)
+                    .await?;
+            }
+            Ok::<_, Error>(gone > 0)
+        })
+    }
+}

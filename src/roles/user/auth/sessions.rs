@@ -1,0 +1,192 @@
+//! Sessions: what a sign-in leaves behind. Each has one refresh token at a time, which is good once; one that comes a second time
+//! was stolen from somebody, and ends its session.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::store::scope;
+use crate::platform::access::{Caller, Means};
+use crate::platform::db::Error;
+use crate::platform::db::instant::{now, stored};
+use crate::platform::email::Email;
+use crate::roles::user::schema::{credentials, refresh_tokens, sessions, users};
+use crate::roles::user::store::Store;
+use crate::{read, transact};
+
+/// What a refresh token begins with.
+const PREFIX: &str = "w2r_";
+
+/// A session as its client sees it.
+pub struct Session {
+    pub id: String,
+    pub refresh_token: String,
+}
+
+/// What becomes of a refresh token.
+pub enum Renewal {
+    /// It is used up, and there is another.
+    Renewed(Session, Caller),
+    /// It was used up before: the session is over.
+    Stolen,
+    /// It is none, or not any more.
+    Unknown,
+}
+
+/// Ends all sessions of an account, within a transaction.
+macro_rules! end_sessions {
+    ($conn:ident, $user_id:expr) => {
+        $crate::roles::user::auth::sessions::end_sessions!($conn, $user_id, "")
+    };
+    // all but this one
+    ($conn:ident, $user_id:expr, $but:expr) => {{
+        use $crate::roles::user::schema::{refresh_tokens, sessions};
+        let theirs = sessions::table.filter(sessions::user_id.eq($user_id)).filter(sessions::id.ne($but));
+        let theirs = theirs.select(sessions::id);
+        let theirs: Vec<String> = theirs.load($conn).await?;
+        diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq_any(&theirs))).execute($conn).await?;
+        diesel::delete(sessions::table.filter(sessions::id.eq_any(&theirs))).execute($conn).await?;
+    }};
+}
+pub(in crate::roles::user) use end_sessions;
+
+fn fresh() -> String {
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
+}
+
+/// What is kept of a token that is as good as a password.
+pub fn digest(token: &str) -> String {
+    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Store {
+    fn session_end(&self, now: Timestamp) -> Timestamp {
+        let days = SignedDuration::from_hours(24 * i64::from(self.auth.session_days));
+        now.saturating_add(days).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Begins a session of an account.
+    pub async fn open_session(&self, user_id: &str) -> Result<Session, Error> {
+        let now = now();
+        let session = Session { id: Uuid::now_v7().to_string(), refresh_token: fresh() };
+        transact!(self.db, |conn| {
+            let row = (
+                sessions::id.eq(&session.id),
+                sessions::user_id.eq(user_id),
+                sessions::created_at.eq(stored(now)),
+                sessions::expires_at.eq(stored(self.session_end(now))),
+            );
+            diesel::insert_into(sessions::table).values(row).execute(conn).await?;
+            let token = (
+                refresh_tokens::hash.eq(digest(&session.refresh_token)),
+                refresh_tokens::session_id.eq(&session.id),
+                refresh_tokens::created_at.eq(stored(now)),
+            );
+            diesel::insert_into(refresh_tokens::table).values(token).execute(conn).await?;
+            Ok::<_, Error>(())
+        })?;
+        Ok(session)
+    }
+
+    /// Uses a refresh token up, once.
+    pub async fn renew_session(&self, token: &str) -> Result<Renewal, Error> {
+        let (now, hash, next) = (now(), digest(token), fresh());
+        transact!(self.db, |conn| {
+            let this = refresh_tokens::table.filter(refresh_tokens::hash.eq(&hash));
+            let unused = this.filter(refresh_tokens::used_at.is_null());
+            let used: Option<String> = diesel::update(unused)
+                .set(refresh_tokens::used_at.eq(stored(now)))
+                .returning(refresh_tokens::session_id)
+                .get_result(conn)
+                .await
+                .optional()?;
+            let Some(session) = used else {
+                let stolen: Option<String> = this.select(refresh_tokens::session_id).first(conn).await.optional()?;
+                let Some(session) = stolen else { return Ok::<_, Error>(Renewal::Unknown) };
+                diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq(&session)))
+                    .execute(conn)
+                    .await?;
+                diesel::delete(sessions::table.filter(sessions::id.eq(&session))).execute(conn).await?;
+                return Ok(Renewal::Stolen);
+            };
+            let mine = sessions::table.filter(sessions::id.eq(&session)).filter(sessions::expires_at.gt(stored(now)));
+            let end = stored(self.session_end(now));
+            let user: Option<String> = diesel::update(mine)
+                .set(sessions::expires_at.eq(end))
+                .returning(sessions::user_id)
+                .get_result(conn)
+                .await
+                .optional()?;
+            let user = user.unwrap_or_default();
+            let account: Option<(String, String)> = users::table
+                .inner_join(credentials::table.on(credentials::user_id.eq(users::id)))
+                .filter(users::id.eq(&user))
+                .select((users::email, credentials::scope))
+                .first(conn)
+                .await
+                .optional()?;
+            let Some((email, scope)) = account else { return Ok(Renewal::Unknown) };
+            let token = (
+                refresh_tokens::hash.eq(digest(&next)),
+                refresh_tokens::session_id.eq(&session),
+                refresh_tokens::created_at.eq(stored(now)),
+            );
+            diesel::insert_into(refresh_tokens::table).values(token).execute(conn).await?;
+            let caller = caller(user, &email, &scope, &session)?;
+            Ok(Renewal::Renewed(Session { id: session, refresh_token: next.clone() }, caller))
+        })
+    }
+
+    /// Ends the session of a refresh token, whichever of its tokens this is.
+    pub async fn close_session(&self, token: &str) -> Result<(), Error> {
+        let hash = digest(token);
+        transact!(self.db, |conn| {
+            let this = refresh_tokens::table.filter(refresh_tokens::hash.eq(&hash)).select(refresh_tokens::session_id);
+            let Some(session) = this.first::<String>(conn).await.optional()? else { return Ok::<_, Error>(()) };
+            diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq(&session))).execute(conn).await?;
+            diesel::delete(sessions::table.filter(sessions::id.eq(&session))).execute(conn).await?;
+            Ok(())
+        })
+    }
+
+    /// The account of a session that lasts, as it is now.
+    pub async fn session_of(&self, id: &str, user_id: &str) -> Result<Option<Caller>, Error> {
+        let now = stored(now());
+        let found: Option<(String, String)> = read!(self.db, |conn| async {
+            sessions::table
+                .inner_join(users::table.on(users::id.eq(sessions::user_id)))
+                .inner_join(credentials::table.on(credentials::user_id.eq(sessions::user_id)))
+                .filter(sessions::id.eq(id))
+                .filter(sessions::user_id.eq(user_id))
+                .filter(sessions::expires_at.gt(now))
+                .select((users::email, credentials::scope))
+                .first(conn)
+                .await
+                .optional()
+        })?;
+        found.map(|(email, scope)| caller(user_id.to_owned(), &email, &scope, id)).transpose()
+    }
+
+    /// Forgets sessions that are over.
+    pub async fn forget_sessions(&self) -> Result<(), Error> {
+        let now = stored(now());
+        transact!(self.db, |conn| {
+            let over = sessions::table.filter(sessions::expires_at.lt(now)).select(sessions::id);
+            let over: Vec<String> = over.limit(1000).load(conn).await?;
+            diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq_any(&over)))
+                .execute(conn)
+                .await?;
+            diesel::delete(sessions::table.filter(sessions::id.eq_any(&over))).execute(conn).await?;
+            Ok::<_, Error>(())
+        })
+    }
+}
+
+fn caller(id: String, email: &str, rights: &str, session: &str) -> Result<Caller, Error> {
+    let email = Email::parse(email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?;
+    Ok(Caller { id, email, scope: scope(rights)?, means: Means::Session(Some(session.to_owned())) })
+}

@@ -1,0 +1,200 @@
+//! The queries about who may sign in, each named for the question it answers.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::{SignedDuration, Timestamp};
+use jiff_diesel::DateTime;
+
+use crate::platform::access::{Caller, Means, Scope};
+use crate::platform::db::Error;
+use crate::platform::db::instant::{self, now, stored};
+use crate::platform::email::Email;
+use crate::roles::user::schema::{credentials, sign_in_failures, users};
+use crate::roles::user::store::Store;
+use crate::{read, transact};
+
+/// Failures in a row that cost nothing.
+const FREE: i32 = 5;
+/// The wait after those; it doubles with each failure more,
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(60);
+/// and ends here. Nobody is locked out for good, and a hundred guesses take a quarter of a year.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+/// How long failures are remembered after the last one.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(48);
+
+/// What makes a user an account.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = credentials)]
+pub struct CredentialRow {
+    pub user_id: String,
+    pub password_hash: String,
+    pub scope: String,
+    pub email_verified_at: Option<DateTime>,
+    pub created_at: DateTime,
+    pub updated_at: DateTime,
+}
+
+impl CredentialRow {
+    /// Of a new account, whose address nobody has verified yet.
+    pub fn new(user_id: &str, password_hash: &str) -> CredentialRow {
+        let now = stored(now());
+        CredentialRow {
+            user_id: user_id.to_owned(),
+            password_hash: password_hash.to_owned(),
+            scope: name(Scope::User).to_owned(),
+            email_verified_at: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+/// A user who can sign in.
+#[derive(Clone)]
+pub struct Account {
+    pub caller: Caller,
+    pub name: String,
+    pub time_zone: String,
+    pub password_hash: String,
+    pub email_verified_at: Option<Timestamp>,
+    pub created_at: Option<Timestamp>,
+}
+
+/// How a scope lies in its column.
+pub fn name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::User => "user",
+        Scope::Admin => "admin",
+    }
+}
+
+/// What lies in its column.
+///
+/// # Errors
+/// Anything else.
+pub fn scope(text: &str) -> Result<Scope, Error> {
+    match text {
+        "user" => Ok(Scope::User),
+        "admin" => Ok(Scope::Admin),
+        _ => Err(Error::Corrupt("the scope of an account".to_owned())),
+    }
+}
+
+impl Store {
+    /// The account with this address; `None` too for a user without a password.
+    pub async fn account(&self, email: &Email) -> Result<Option<Account>, Error> {
+        type Found = (String, String, String, CredentialRow);
+        let found: Option<Found> = read!(self.db, |conn| async {
+            users::table
+                .inner_join(credentials::table.on(credentials::user_id.eq(users::id)))
+                .filter(users::email.eq(email.as_str()))
+                .select((users::email, users::name, users::time_zone, CredentialRow::as_select()))
+                .first(conn)
+                .await
+                .optional()
+        })?;
+        let Some((email, name, time_zone, row)) = found else { return Ok(None) };
+        let email = Email::parse(&email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?;
+        Ok(Some(Account {
+            caller: Caller { id: row.user_id, email, scope: scope(&row.scope)?, means: Means::Session(None) },
+            name,
+            time_zone,
+            password_hash: row.password_hash,
+            email_verified_at: row.email_verified_at.and_then(instant::read),
+            created_at: instant::read(row.created_at),
+        }))
+    }
+
+    /// Whether there is a user with this address, with a password or without.
+    pub async fn is_known(&self, email: &Email) -> Result<bool, Error> {
+        let mine = users::table.filter(users::email.eq(email.as_str()));
+        let found: i64 = read!(self.db, |conn| mine.count().get_result(conn))?;
+        Ok(found > 0)
+    }
+
+    /// Counts an attempt to sign in as a failure until it turns out well: many at once must not all be free. Gives how long to
+    /// wait instead, if there were too many. Addresses without an account are no exception, for that would tell them apart.
+    pub async fn begin_attempt(&self, email: &Email) -> Result<Option<SignedDuration>, Error> {
+        let now = now();
+        transact!(self.db, |conn| {
+            let fresh = (
+                sign_in_failures::email.eq(email.as_str()),
+                sign_in_failures::failures.eq(0),
+                sign_in_failures::updated_at.eq(stored(now)),
+            );
+            diesel::insert_into(sign_in_failures::table)
+                .values(fresh)
+                .on_conflict(sign_in_failures::email)
+                .do_nothing()
+                .execute(conn)
+                .await?;
+            let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
+            // holds the row: attempts at other replicas wait for this one
+            let (failures, blocked_until): (i32, Option<DateTime>) = diesel::update(mine)
+                .set(sign_in_failures::updated_at.eq(stored(now)))
+                .returning((sign_in_failures::failures, sign_in_failures::blocked_until))
+                .get_result(conn)
+                .await?;
+            let left = blocked_until.and_then(instant::read).map(|until| until.duration_since(now));
+            if let Some(left) = left.filter(SignedDuration::is_positive) {
+                return Ok::<_, Error>(Some(left));
+            }
+            let failures = failures.saturating_add(1);
+            let until = wait_after(failures).map(|wait| stored(now.saturating_add(wait).unwrap_or(now)));
+            diesel::update(mine)
+                .set((sign_in_failures::failures.eq(failures), sign_in_failures::blocked_until.eq(until)))
+                .execute(conn)
+                .await?;
+            Ok(None)
+        })
+    }
+
+    /// Forgets failures: somebody has proved to be who they say they are.
+    pub async fn forgive(&self, email: &Email) -> Result<(), Error> {
+        transact!(self.db, |conn| {
+            let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
+            diesel::delete(mine).execute(conn).await?;
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// Forgets what is long past, of attempts and of sessions.
+    pub async fn forget_attempts(&self) -> Result<(), Error> {
+        let then = stored(now().saturating_sub(REMEMBERED).unwrap_or(Timestamp::MIN));
+        transact!(self.db, |conn| {
+            let old = sign_in_failures::table.filter(sign_in_failures::updated_at.lt(then));
+            diesel::delete(old).execute(conn).await?;
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// Gives an account these rights; `false` where there is no such account.
+    pub async fn set_scope(&self, email: &Email, scope: Scope) -> Result<bool, Error> {
+        transact!(self.db, |conn| {
+            let id = users::table.filter(users::email.eq(email.as_str())).select(users::id);
+            let id: Option<String> = id.first(conn).await.optional()?;
+            let theirs = credentials::table.filter(credentials::user_id.eq(id.unwrap_or_default()));
+            let change = (credentials::scope.eq(name(scope)), credentials::updated_at.eq(stored(now())));
+            Ok::<_, Error>(diesel::update(theirs).set(change).execute(conn).await? > 0)
+        })
+    }
+}
+
+/// How long nobody may try again after so many failures in a row.
+fn wait_after(failures: i32) -> Option<SignedDuration> {
+    let doublings = u32::try_from(failures.checked_sub(FREE)?).ok()?;
+    let wait = 2_i32.checked_pow(doublings).and_then(|times| FIRST_WAIT.checked_mul(times));
+    Some(wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wait_after;
+
+    #[test]
+    fn waits_begin_with_the_fifth_failure_and_double_up_to_a_day() {
+        let seconds = |failures| wait_after(failures).map(|wait| wait.as_secs());
+        assert_eq!([1, 4, 5, 6, 7].map(seconds), [None, None, Some(60), Some(120), Some(240)]);
+        assert_eq!([16, 40, i32::MAX].map(seconds), [Some(86_400); 3]);
+    }
+}
