@@ -70,7 +70,7 @@ impl Carrier {
                 match written.map_err(anyhow::Error::from).and_then(|written| Ok(written?)) {
                     Ok(path) => {
                         let path = path.display();
-                        tracing::info!(%path, "invitation written to a file: no SMTP server is configured");
+                        tracing::info!(%path, "letter written to a file: no SMTP server is configured");
                         Outcome::Sent
                     }
                     Err(why) => Outcome::Later { why: format!("cannot write to the outbox {shown}: {why}") },

@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::message::{Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
 use lettre::{Address, message::Body};
 use uuid::Uuid;
 
@@ -41,7 +42,8 @@ pub struct Letter {
     /// Unique to meeting, revision, method and recipient; safe as a file name.
     pub(super) name: String,
     pub(super) mail: Vec<u8>,
-    pub(super) ics: String,
+    /// What an invitation holds for calendars.
+    pub(super) ics: Option<String>,
 }
 
 impl Letter {
@@ -54,15 +56,8 @@ impl Letter {
         let method = invitation.method.name();
         let recipient = Uuid::new_v5(&invitation.meeting_id, key.as_str().as_bytes()).simple();
         let name = format!("{}.{}.{}.{recipient}", invitation.meeting_id, invitation.sequence, method.to_lowercase());
-        let mut builder = Message::builder()
-            .message_id(Some(format!("<{name}@{}>", from.email.domain())))
-            .date(date(invitation))
-            .from(from.clone())
-            .to(mailbox(&to.person.name, address.clone()))
-            .subject(wording::subject(invitation))
-            .raw_header(header("Case-ID", &token(case_id)))
-            // holiday replies are for people (RFC 3834)
-            .raw_header(header("Auto-Submitted", "auto-generated"));
+        let begin = opening(from, &name, invitation.stamp).to(mailbox(&to.person.name, address.clone()));
+        let mut builder = marked(begin.subject(wording::subject(invitation)), case_id);
         let organizer = &invitation.organizer;
         // An address beyond ASCII would make the whole letter one that few servers take.
         if let Ok((address, _)) = self::address(&organizer.email)
@@ -78,18 +73,32 @@ impl Letter {
             .singlepart(part(ContentType::TEXT_PLAIN, wording::text(invitation, to)))
             .singlepart(part(calendar.context("the content type of a calendar object")?, ics.clone()));
         let mail = builder.multipart(parts).context("the mail cannot be put together")?.formatted();
-        Ok(Letter { to: address, name, mail, ics })
+        Ok(Letter { to: address, name, mail, ics: Some(ics) })
     }
 }
 
-fn part(kind: ContentType, text: String) -> SinglePart {
+/// What every letter begins with.
+pub(super) fn opening(from: &Mailbox, name: &str, stamp: Timestamp) -> MessageBuilder {
+    let id = format!("<{name}@{}>", from.email.domain());
+    Message::builder().message_id(Some(id)).date(date(stamp)).from(from.clone())
+}
+
+/// What every letter says of where it comes from.
+pub(super) fn marked(builder: MessageBuilder, case_id: &str) -> MessageBuilder {
+    builder
+        .raw_header(header("Case-ID", &token(case_id)))
+        // holiday replies are for people (RFC 3834)
+        .raw_header(header("Auto-Submitted", "auto-generated"))
+}
+
+pub(super) fn part(kind: ContentType, text: String) -> SinglePart {
     let encoding = ContentTransferEncoding::QuotedPrintable;
     let body = Body::new_with_encoding(text, encoding).unwrap_or_else(Body::new);
     SinglePart::builder().header(kind).body(body)
 }
 
 /// The address as typed, but for its domain, which servers know in ASCII; and the canonical one.
-fn address(typed: &str) -> anyhow::Result<(Address, Email)> {
+pub(super) fn address(typed: &str) -> anyhow::Result<(Address, Email)> {
     let canonical = Email::parse(typed).with_context(|| format!("{typed:?} cannot be written to"))?;
     let local = typed.rsplit_once('@').map_or(typed, |(local, _)| local);
     let domain = canonical.as_str().rsplit_once('@').map_or("", |(_, domain)| domain);
@@ -97,13 +106,13 @@ fn address(typed: &str) -> anyhow::Result<(Address, Email)> {
     Ok((address, canonical))
 }
 
-fn mailbox(name: &str, address: Address) -> Mailbox {
+pub(super) fn mailbox(name: &str, address: Address) -> Mailbox {
     Mailbox::new(Some(one_line(name)).filter(|name| !name.is_empty()), address)
 }
 
-/// When the revision was made; HTTP dates, which the header is written with, end with the year 9999.
-fn date(invitation: &Invitation) -> SystemTime {
-    let second = u64::try_from(invitation.stamp.as_second()).unwrap_or(0).min(253_402_300_799);
+/// When it was made; HTTP dates, which the header is written with, end with the year 9999.
+fn date(stamp: Timestamp) -> SystemTime {
+    let second = u64::try_from(stamp.as_second()).unwrap_or(0).min(253_402_300_799);
     SystemTime::UNIX_EPOCH + Duration::from_secs(second)
 }
 

@@ -9,13 +9,15 @@ use uuid::Uuid;
 
 use super::letter::Letter;
 
-/// Keeps the letter as `.eml` and its calendar object as `.ics`; again, it writes the same files. Returns the mail's.
+/// Keeps the letter as `.eml` and its calendar object, if it has one, as `.ics`; again, it writes the same files. Returns the mail's.
 ///
 /// # Errors
 /// Whatever the file system says.
 pub fn keep(folder: &Path, letter: &Letter) -> io::Result<PathBuf> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    write(folder, &format!("{}.ics", letter.name), letter.ics.as_bytes())?;
+    if let Some(ics) = &letter.ics {
+        write(folder, &format!("{}.ics", letter.name), ics.as_bytes())?;
+    }
     write(folder, &format!("{}.eml", letter.name), &letter.mail)
 }
 

@@ -1,10 +1,12 @@
-//! What an invitation says to people: its subject, and its text in the recipient's own time zone.
+//! What letters say to people: an invitation in the recipient's own time zone, and what is to be done about an account.
 
 use jiff::Zoned;
 
 use super::letter::Recipient;
+use super::slip::Slip;
 use crate::calendar::invitation::one_line;
 use crate::calendar::{Guest, Invitation, Method, Participation, Person, Zone};
+use crate::roles::user::api::letters::Purpose;
 
 /// Attendees that the text names; the calendar object names all of them.
 const NAMED: usize = 20;
@@ -95,4 +97,38 @@ fn attendee(guest: &Guest) -> String {
 fn shown(person: &Person) -> String {
     let (name, email) = (one_line(&person.name), one_line(&person.email));
     if name.is_empty() { email } else { format!("{name} <{email}>") }
+}
+
+/// The subject of a letter about an account.
+pub fn account_subject(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::VerifyMailbox => "Confirm your address for W2Meet",
+        Purpose::ResetPassword => "Set a new password for W2Meet",
+    }
+}
+
+/// Its text. Nothing in it was written by whoever asked for it: they may not be who reads it.
+pub fn account_text(slip: &Slip) -> String {
+    let (site, link, life) = (one_line(&slip.site), one_line(&slip.link), life(slip.minutes));
+    match slip.purpose {
+        Purpose::VerifyMailbox => format!(
+            "Somebody has made an account at {site} with this address.\n\nIf that was you, confirm it here:\n\n{link}\n\n\
+             The link works once, for {life}.\n\nIf it was not you, do not follow it: nobody can write to others in your name \
+             without it. To have\nthe account for yourself, ask there for a new password; whoever made it is then locked out.\n"
+        ),
+        Purpose::ResetPassword => format!(
+            "Somebody has asked for a new password for your account at {site}.\n\nTo set one, go here:\n\n{link}\n\n\
+             The link works once, for {life}, until you ask for another one. Then you sign in anew everywhere.\n\n\
+             If it was not you, do nothing: your account stays as it is.\n"
+        ),
+    }
+}
+
+fn life(minutes: u32) -> String {
+    match (minutes / 60, minutes % 60) {
+        (0, 1) => "one minute".to_owned(),
+        (1, 0) => "one hour".to_owned(),
+        (0, _) | (_, 1..) => format!("{minutes} minutes"),
+        (hours, 0) => format!("{hours} hours"),
+    }
 }

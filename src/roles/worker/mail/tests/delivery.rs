@@ -128,7 +128,7 @@ async fn without_a_server_every_revision_is_kept_in_files_of_its_own() -> anyhow
             for _ in 0..2 {
                 assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
                 assert_eq!(std::fs::read(&mail)?, letter.mail);
-                assert_eq!(std::fs::read(&ics)?, letter.ics.as_bytes());
+                assert_eq!(std::fs::read(&ics)?, letter.ics.clone().unwrap_or_default().as_bytes());
                 assert_eq!(std::fs::metadata(&mail)?.permissions().mode() & 0o777, 0o600);
             }
         }

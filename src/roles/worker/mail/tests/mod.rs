@@ -2,6 +2,7 @@
 
 mod delivery;
 mod letters;
+mod slips;
 #[path = "../../../../../tests/support/smtp.rs"]
 mod smtp;
 

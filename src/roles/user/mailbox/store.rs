@@ -1,0 +1,153 @@
+//! The queries about mailboxes, each named for the question it answers.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff_diesel::DateTime;
+
+use super::codes::{Code, Row, hash, is_newest, keep_code, next_number, send_code, use_code, void};
+use crate::platform::access::Caller;
+use crate::platform::db::Error;
+use crate::platform::db::instant::{now, stored};
+use crate::platform::email::Email;
+use crate::roles::user::api::letters::Purpose;
+use crate::roles::user::auth::sessions::end_sessions;
+use crate::roles::user::schema::{api_keys, codes, credentials, sign_in_failures, users};
+use crate::roles::user::store::{Stop, Store};
+use crate::transact;
+
+/// Forgets the codes, the letters and the keys of somebody who is deleted, within a transaction.
+macro_rules! forget_mailbox {
+    ($conn:ident, $email:expr, $id:expr) => {{
+        use $crate::roles::user::jobs::model::State;
+        use $crate::roles::user::schema::{api_keys, codes, jobs};
+        let mine = codes::table.filter(codes::email.eq($email.as_str()));
+        // a notice of it may be on its way: a worker finds that there is nothing to do
+        let letters = jobs::table.filter(jobs::id.eq_any(mine.select(codes::id)));
+        let void = (jobs::payload.eq("{}"), jobs::due_at.eq(None::<jiff_diesel::DateTime>), jobs::errors.eq("[]"));
+        diesel::update(letters).set((jobs::state.eq(State::Cancelled.name()), void)).execute($conn).await?;
+        let digest = $crate::roles::user::mailbox::codes::hash($email.as_str());
+        let used = Some($crate::platform::db::instant::stored($crate::platform::db::instant::now()));
+        diesel::update(mine).set((codes::email.eq(digest), codes::used_at.eq(used))).execute($conn).await?;
+        diesel::delete(api_keys::table.filter(api_keys::user_id.eq($id.to_string()))).execute($conn).await?;
+    }};
+}
+pub(in crate::roles::user) use forget_mailbox;
+
+impl Store {
+    /// Has a code brought to an address, unless it had as many in the last hour as it may; says which. Costs the same whether
+    /// or not there is an account behind it: who is told is found out later, when the letter is written.
+    pub async fn send_code(&self, purpose: Purpose, email: &Email) -> Result<bool, Stop> {
+        let code = Code::draw(purpose, email, &self.auth, now());
+        // the bell is not rung: what a letter costs must not begin while the answer is still on its way. The relay looks within a
+        // second by itself
+        transact!(self.db, |conn| {
+            self.has_room()?;
+            Ok::<bool, Stop>(send_code!(self, conn, &code))
+        })
+    }
+
+    /// Whose code this is, if it is still good; nothing is spent.
+    pub async fn owner_of_code(&self, purpose: Purpose, code: &str) -> Result<Email, Stop> {
+        let (hash, now) = (hash(code), now());
+        let found = transact!(self.db, |conn| {
+            let mine = codes::table.filter(codes::hash.eq(&hash)).filter(codes::purpose.eq(purpose.name()));
+            let row: Option<Row> = mine.select(Row::as_select()).first(conn).await.optional()?;
+            match row {
+                Some(row) if is_newest!(conn, row) && row.is_open(now) => Ok::<_, Error>(Some(row)),
+                _ => Ok(None),
+            }
+        })?;
+        let row = found.ok_or_else(|| Stop::Refused(void()))?;
+        Ok(Email::parse(&row.email).map_err(|_| Error::Corrupt("the address of a code".to_owned()))?)
+    }
+
+    /// Takes a mailbox for its account's, by a code that was sent there.
+    pub async fn verify_mailbox(&self, code: &str) -> Result<Email, Stop> {
+        let now = now();
+        transact!(self.db, |conn| {
+            let email = use_code!(conn, Purpose::VerifyMailbox, code, now);
+            let account = users::table.filter(users::email.eq(email.as_str())).select(users::id);
+            let mine = credentials::table.filter(credentials::user_id.eq_any(account));
+            let verified =
+                (credentials::email_verified_at.eq(Some(stored(now))), credentials::updated_at.eq(stored(now)));
+            match diesel::update(mine).set(verified).execute(conn).await? {
+                0 => Err(Stop::Refused(void())),
+                _ => Ok(email),
+            }
+        })
+    }
+
+    /// Sets a password by a code that was sent to the account's mailbox, which is thereby known to be its own. All sessions end;
+    /// and keys, too, if nobody had shown the mailbox before: whoever made them was not its owner.
+    pub async fn reset_password(&self, code: &str, password_hash: &str) -> Result<(), Stop> {
+        let now = now();
+        let at = stored(now);
+        transact!(self.db, |conn| {
+            let email = use_code!(conn, Purpose::ResetPassword, code, now);
+            let account = users::table.filter(users::email.eq(email.as_str())).select(users::id);
+            let account: Option<String> = account.first(conn).await.optional()?;
+            let account = account.ok_or_else(|| Stop::Refused(void()))?;
+            let mine = credentials::table.filter(credentials::user_id.eq(&account));
+            let verified: Option<Option<DateTime>> =
+                mine.select(credentials::email_verified_at).first(conn).await.optional()?;
+            let verified = verified.flatten();
+            let row = (
+                credentials::user_id.eq(&account),
+                credentials::password_hash.eq(password_hash),
+                credentials::scope.eq("user"),
+                credentials::email_verified_at.eq(Some(at)),
+                credentials::created_at.eq(at),
+                credentials::updated_at.eq(at),
+            );
+            let anew = (
+                credentials::password_hash.eq(password_hash),
+                credentials::email_verified_at.eq(Some(verified.unwrap_or(at))),
+                credentials::updated_at.eq(at),
+            );
+            let setting = diesel::insert_into(credentials::table).values(row);
+            setting.on_conflict(credentials::user_id).do_update().set(anew).execute(conn).await?;
+            end_sessions!(conn, &account);
+            if verified.is_none() {
+                diesel::delete(api_keys::table.filter(api_keys::user_id.eq(&account))).execute(conn).await?;
+            }
+            // who has shown the mailbox need not wait for what others have tried
+            let failed = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
+            diesel::delete(failed).execute(conn).await?;
+            Ok::<(), Stop>(())
+        })
+    }
+
+    /// Sends the letter to an account once more, unless its mailbox is verified or has had as many as it may; says whether there
+    /// is anything that keeps a newer letter from coming.
+    pub async fn send_verification(&self, caller: &Caller) -> Result<bool, Stop> {
+        let account = self.account(&caller.email).await?;
+        if account.is_some_and(|account| account.email_verified_at.is_some()) {
+            return Ok(true);
+        }
+        self.send_code(Purpose::VerifyMailbox, &caller.email).await
+    }
+
+    /// Sets another password, and ends all sessions but one.
+    pub async fn change_password(&self, account: &str, session: &str, password_hash: &str) -> Result<(), Error> {
+        transact!(self.db, |conn| {
+            let mine = credentials::table.filter(credentials::user_id.eq(account));
+            let changed = (credentials::password_hash.eq(password_hash), credentials::updated_at.eq(stored(now())));
+            diesel::update(mine).set(changed).execute(conn).await?;
+            end_sessions!(conn, account, session);
+            Ok::<(), Error>(())
+        })
+    }
+
+    /// The public path of a page on which somebody sets another password; `None` where nobody has this address.
+    pub async fn reset_link(&self, email: &Email) -> Result<Option<String>, Error> {
+        let code = Code::draw(Purpose::ResetPassword, email, &self.auth, now());
+        transact!(self.db, |conn| {
+            let known = users::table.filter(users::email.eq(email.as_str())).count().get_result::<i64>(conn).await?;
+            if known == 0 {
+                return Ok(None);
+            }
+            let number = next_number!(conn, code);
+            Ok::<_, Error>(keep_code!(conn, code, number).then(|| code.link.clone()))
+        })
+    }
+}
