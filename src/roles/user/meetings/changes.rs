@@ -153,14 +153,14 @@ impl Meeting {
         }
     }
 
-    /// Somebody is no user any more. Without its organizer, or with nobody to meet, it is off.
+    /// Somebody is no user any more. Without its organizer, or with nobody to meet, it is off; what has been stays.
     pub fn left_by(mut self, email: &Email, now: Timestamp) -> Option<Change> {
-        if self.status == Status::Cancelled {
+        if self.is_past(now) {
             return None;
         }
         if self.organizer == *email || self.attendees.len() <= 2 {
-            let reason = format!("{email} is no longer here");
-            return Some(self.given_up(Status::Cancelled, reason, now));
+            let reason = "somebody without whom it cannot be is no longer here";
+            return Some(self.given_up(Status::Cancelled, reason.to_owned(), now));
         }
         self.attendees.retain(|one| one.email != *email);
         match self.status {

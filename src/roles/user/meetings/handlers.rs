@@ -6,10 +6,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::access::{check_calls, check_leads, check_sees};
 use super::changes::Change;
 use super::model::Meeting;
 use super::request::{Rules, Wish};
 use super::store::{Page, unknown};
+use crate::platform::access::{Asker, forbidden};
 use crate::platform::case::Case;
 use crate::platform::db::instant::now;
 use crate::platform::extract::{Fields, JsonBody, email, parsed};
@@ -18,6 +20,7 @@ use crate::platform::preconditions::IfMatch;
 use crate::platform::problem::{BAD_REQUEST, NOT_FOUND, Problem};
 use crate::roles::user::api::meetings::{Found, Status};
 use crate::roles::user::jobs::order::invitation;
+use crate::roles::user::mailbox::handlers::check_verified;
 use crate::roles::user::store::Store;
 
 type Answer = Result<HttpResponse, Problem>;
@@ -27,6 +30,7 @@ const PAGE: u64 = 50;
 /// `POST /meetings`
 pub async fn create_meeting(
     req: HttpRequest,
+    asker: Asker,
     store: Data<Store>,
     rules: Data<Rules>,
     JsonBody(body): JsonBody,
@@ -41,6 +45,8 @@ pub async fn create_meeting(
             return kept.map(Kept::respond).ok_or(problem);
         }
     };
+    check_calls(&asker, &wish.organizer)?;
+    check_verified(&asker, &store).await?;
     let case_id = Case::current_id();
     let open = |home: &_| Meeting::open(wish.clone(), home, &case_id, now);
     let made = store.create_meeting(&wish, key.as_ref(), open, accepted).await;
@@ -48,11 +54,14 @@ pub async fn create_meeting(
 }
 
 /// `POST /internal/meetings`: one whose time suggestion has found already; gives the whole answer for the caller
-pub async fn record_meeting(store: Data<Store>, rules: Data<Rules>, JsonBody(body): JsonBody) -> Answer {
+pub async fn record_meeting(asker: Asker, store: Data<Store>, rules: Data<Rules>, JsonBody(body): JsonBody) -> Answer {
     let found: Found = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
     let now = now();
     let (period, reason, key, told) = (found.period, found.reason.clone(), found.key.clone(), found.answer.clone());
+    let key = key.map(|key| key.of(&asker));
     let wish = Wish::found(found, &rules, now)?;
+    check_calls(&asker, &wish.organizer)?;
+    check_verified(&asker, &store).await?;
     let case_id = Case::current_id();
     let open = |home: &_| Meeting::open(wish.clone(), home, &case_id, now).meeting.found(period, reason.clone(), now);
     let answer = |change: &Change| {
@@ -65,19 +74,26 @@ pub async fn record_meeting(store: Data<Store>, rules: Data<Rules>, JsonBody(bod
 }
 
 /// `POST /internal/answers`: what was answered under a key before, if anything was
-pub async fn find_answer(store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+pub async fn find_answer(asker: Asker, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
     let key: Key = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
-    let kept = store.kept(Some(&key)).await.map_err(|stop| store.problem(stop))?;
+    let kept = store.kept(Some(&key.of(&asker))).await.map_err(|stop| store.problem(stop))?;
     Ok(HttpResponse::Ok().json(kept))
 }
 
-/// `GET /meetings`, a page in the order of creation; of one attendee if that is asked
-pub async fn list_meetings(req: HttpRequest, store: Data<Store>) -> Answer {
+/// `GET /meetings`, a page in the order of creation; of one attendee if that is asked, and for an account its own
+pub async fn list_meetings(req: HttpRequest, asker: Asker, store: Data<Store>) -> Answer {
     let mut fields = Fields::of_query(&req, None);
     let attendee = fields.optional("attendee", email);
     let limit = fields.number("limit", 1..=200).unwrap_or(PAGE);
     let cursor = fields.optional("cursor", parsed("not_a_cursor", |text| Uuid::parse_str(text).map_err(|_| CURSOR)));
     fields.finish(Some(()))?;
+    let attendee = match (asker.bound(), attendee) {
+        (Some(caller), Some(other)) if caller.email != other => {
+            return Err(forbidden("everybody may list their own meetings"));
+        }
+        (Some(caller), None) => Some(caller.email.clone()),
+        (_, asked) => asked,
+    };
     let after = cursor.map(|id| id.to_string()).unwrap_or_default();
     let page = Page { attendee: attendee.clone(), after, limit: limit.cast_signed() };
     let found = store.meetings(&page).await.map_err(|why| store.unread(&why))?;
@@ -86,26 +102,35 @@ pub async fn list_meetings(req: HttpRequest, store: Data<Store>) -> Answer {
         let whose = attendee.map_or_else(String::new, |email| format!("&attendee={}", email.path_segment()));
         answer.insert_header((LINK, format!("</api/meetings?limit={limit}{whose}&cursor={}>; rel=\"next\"", last.id)));
     }
-    Ok(answer.json(json!({ "meetings": found.iter().map(Meeting::public).collect::<Vec<_>>() })))
+    Ok(answer.json(json!({ "meetings": found.iter().map(|meeting| meeting.shown(asker.is(&meeting.organizer))).collect::<Vec<_>>() })))
 }
 
 const CURSOR: &str = "is none of ours; take it from the Link header";
 
 /// `GET /meetings/{id}`
-pub async fn find_meeting(req: HttpRequest, store: Data<Store>) -> Answer {
+pub async fn find_meeting(req: HttpRequest, asker: Asker, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
-    Ok(show(&meeting))
+    check_sees(&asker, &meeting)?;
+    Ok(show(&meeting, meeting.shown(asker.is(&meeting.organizer))))
+}
+
+/// `GET /internal/meetings/{id}`: for a role that knows itself who may see it
+pub async fn find_any_meeting(req: HttpRequest, store: Data<Store>) -> Answer {
+    let meeting = find(&req, &store).await?;
+    Ok(show(&meeting, meeting.public()))
 }
 
 /// `PATCH /meetings/{id}`, an RFC 7396 merge patch: changes what it is called, or looks for another time
 pub async fn change_meeting(
     req: HttpRequest,
+    asker: Asker,
     store: Data<Store>,
     rules: Data<Rules>,
     JsonBody(patch): JsonBody,
 ) -> Answer {
     let guard = IfMatch::read(&req)?;
     let changed = |meeting: Meeting| {
+        check_leads(&asker, &meeting)?;
         guard.check(meeting.version)?;
         let now = now();
         let wish = Wish::patch(&meeting, patch.clone(), &rules, now)?;
@@ -115,9 +140,10 @@ pub async fn change_meeting(
 }
 
 /// `DELETE /meetings/{id}`: calls it off; it stays to be read
-pub async fn cancel_meeting(req: HttpRequest, store: Data<Store>) -> Answer {
+pub async fn cancel_meeting(req: HttpRequest, asker: Asker, store: Data<Store>) -> Answer {
     let guard = IfMatch::read(&req)?;
     let cancelled = |meeting: Meeting| {
+        check_leads(&asker, &meeting)?;
         guard.check(meeting.version)?;
         Ok(match meeting.status {
             Status::Cancelled => meeting.unchanged(),
@@ -129,8 +155,9 @@ pub async fn cancel_meeting(req: HttpRequest, store: Data<Store>) -> Answer {
 }
 
 /// `GET /meetings/{id}/deliveries`: every attempt to reach somebody outside
-pub async fn list_deliveries(req: HttpRequest, store: Data<Store>) -> Answer {
+pub async fn list_deliveries(req: HttpRequest, asker: Asker, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
+    check_leads(&asker, &meeting)?;
     let rows = store.deliveries(meeting.id).await.map_err(|why| store.unread(&why))?;
     let jobs = store.jobs(None, Some(meeting.id), "", 200).await.map_err(|why| store.unread(&why))?;
     let line = |row: &crate::roles::user::jobs::rows::DeliveryRow| {
@@ -146,8 +173,9 @@ pub async fn list_deliveries(req: HttpRequest, store: Data<Store>) -> Answer {
 }
 
 /// `GET /meetings/{id}/invite.ics`: the meeting for a calendar
-pub async fn download_invitation(req: HttpRequest, store: Data<Store>) -> Answer {
+pub async fn download_invitation(req: HttpRequest, asker: Asker, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
+    check_sees(&asker, &meeting)?;
     let people = store.people(&meeting.emails()).await.map_err(|why| store.unread(&why))?;
     let Some(invitation) = invitation(&meeting, &people) else {
         let detail = format!("the meeting is {} and has no time", meeting.status.name());
@@ -172,7 +200,8 @@ async fn change(
     decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
 ) -> Answer {
     let changed = store.change_meeting(id_in_path(req)?, decide).await;
-    Ok(show(&changed.map_err(|stop| store.problem(stop))?))
+    let meeting = changed.map_err(|stop| store.problem(stop))?;
+    Ok(show(&meeting, meeting.public()))
 }
 
 /// The id that is the second segment of the path.
@@ -181,8 +210,8 @@ pub fn id_in_path(req: &HttpRequest) -> Result<Uuid, Problem> {
     Uuid::parse_str(text).map_err(|_| Problem::new(NOT_FOUND, "ids are UUIDs; this is none of ours"))
 }
 
-fn show(meeting: &Meeting) -> HttpResponse {
-    HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", meeting.version))).json(meeting.public())
+fn show(meeting: &Meeting, shown: Value) -> HttpResponse {
+    HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", meeting.version))).json(shown)
 }
 
 /// The answer to whoever asked for a meeting. Only here is a secret told that was made for them.

@@ -1,6 +1,9 @@
 //! Meetings: what people want to have arranged.
 
+pub mod access;
 pub mod changes;
+mod flood;
+pub mod forgetting;
 pub mod handlers;
 pub mod model;
 pub mod participation;

@@ -100,4 +100,13 @@ impl Meeting {
             "created_at": self.created_at, "updated_at": self.updated_at,
         })
     }
+
+    /// What one of them reads. Where the organizer's app is told is nobody else's business: such a URL is often half a secret.
+    pub fn shown(&self, leads: bool) -> Value {
+        let mut shown = self.public();
+        if !leads {
+            shown["callback_url"] = Value::Null;
+        }
+        shown
+    }
 }

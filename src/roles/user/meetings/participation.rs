@@ -1,19 +1,24 @@
 //! Saying whether one comes: by the API, or by the link in an invitation, which opens a small page.
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{FromRequest as _, HttpMessage as _, HttpRequest, HttpResponse};
 use serde_json::Value;
 
+use super::access::check_answers;
 use super::handlers::{find, id_in_path};
 use super::model::Meeting;
 use crate::calendar::{Fault, Zone};
+use crate::platform::access::Asker;
 use crate::platform::db::instant::now;
 use crate::platform::email::Email;
 use crate::platform::extract::{Fields, JsonBody, email, parsed, unread};
+use crate::platform::html::escaped;
 use crate::platform::problem::{Problem, UNAUTHORIZED};
 use crate::roles::user::api::meetings::{Participation, Status};
 use crate::roles::user::jobs::order::answer_key;
 use crate::roles::user::jobs::store::same;
+use crate::roles::user::page::page as framed;
 use crate::roles::user::store::Store;
 
 type Answer = Result<HttpResponse, Problem>;
@@ -25,7 +30,7 @@ const ANSWERS: [(&str, Participation); 3] = [
 ];
 
 /// `POST /meetings/{id}/participation`: JSON from a program, a form from the page
-pub async fn answer(req: HttpRequest, store: Data<Store>, body: Payload) -> Answer {
+pub async fn answer(req: HttpRequest, asker: Result<Asker, Problem>, store: Data<Store>, body: Payload) -> Answer {
     let by_form = req.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let mut body = body.into_inner();
     let mut fields = match by_form {
@@ -36,18 +41,24 @@ pub async fn answer(req: HttpRequest, store: Data<Store>, body: Payload) -> Answ
     let says = fields.required("participation", participation);
     let key = fields.optional("key", parsed("not_a_key", |text| Ok::<_, String>(text.to_owned())));
     let (who, says) = fields.finish(who.zip(says))?;
+    if !by_form && key.is_none() {
+        asker.as_ref().map_err(Clone::clone)?;
+    }
     let secret = store.secret.get().cloned().unwrap_or_default();
     let answered = |meeting: Meeting| {
-        // a link is proof; without one it is for the API to know who calls
-        if by_form || key.is_some() {
-            check_key(&secret, &meeting, &who, key.as_deref())?;
+        // a link is proof; without one it must be known who calls
+        match &asker {
+            _ if by_form || key.is_some() => check_key(&secret, &meeting, &who, key.as_deref())?,
+            Ok(asker) => check_answers(asker, &meeting, &who)?,
+            Err(unknown) => return Err(unknown.clone()),
         }
         meeting.answered(&who, says, now())
     };
     let id = id_in_path(&req)?;
     let changed = store.change_meeting(id, answered).await.map_err(|stop| store.problem(stop));
     if !by_form {
-        return changed.map(|meeting| HttpResponse::Ok().json(meeting.public()));
+        let leads = |meeting: &Meeting| asker.as_ref().is_ok_and(|asker| asker.is(&meeting.organizer));
+        return changed.map(|meeting| HttpResponse::Ok().json(meeting.shown(leads(&meeting))));
     }
     let key = key.as_deref().unwrap_or_default();
     match changed {
@@ -139,9 +150,8 @@ async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, said: &S
         (Said::Nothing, Some(Participation::NeedsAction) | None) => "<p>Can you come?</p>",
         (Said::Nothing, Some(_)) => "<p>Your answer is noted. You can change it here.</p>",
     };
-    let body = format!(
+    let content = format!(
         include_str!("participation.html"),
-        title = escaped(&meeting.title),
         when = escaped(&when),
         organizer = escaped(meeting.organizer.as_str()),
         note = note,
@@ -149,37 +159,5 @@ async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, said: &S
         key = escaped(key),
         buttons = ANSWERS.iter().filter(|_| !is_off).map(button).collect::<String>(),
     );
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((
-            "Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-        ))
-        .insert_header(("Referrer-Policy", "no-referrer"))
-        .insert_header(("Cache-Control", "no-store"))
-        .body(body))
-}
-
-/// As HTML text, inside an attribute or out.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn what_people_write_stays_text() {
-        assert_eq!(super::escaped("<b a='\"&'>"), "&lt;b a=&#39;&quot;&amp;&#39;&gt;");
-    }
+    Ok(framed(StatusCode::OK, &meeting.title, &content))
 }

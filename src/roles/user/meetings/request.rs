@@ -8,7 +8,7 @@ use crate::calendar::{Fault, Preference, Zone};
 use crate::config::Settings;
 use crate::platform::email::Email;
 use crate::platform::extract::{Fields, email, parsed, text};
-use crate::platform::merge_patch::merge;
+use crate::platform::merge_patch::merge_members;
 use crate::platform::problem::Problem;
 use crate::platform::webhook::{Guard, Secret};
 use crate::platform::window::{self, Window};
@@ -125,7 +125,7 @@ impl Wish {
         }
         // a time that stands already may have begun
         let keeps_time = meeting.fixed && !dates && patch.get("start").is_none();
-        merge(&mut document, patch);
+        merge_members(&mut document, patch);
         if meeting.callback.is_none() && gives_callback && !gives_secret {
             let detail = "is required with a first callback_url: a secret is told only when a meeting is made";
             return Err(Problem::validation(vec![Fault::new("#/callback_secret", "missing", detail)]));

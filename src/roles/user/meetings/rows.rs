@@ -85,12 +85,14 @@ impl Rows {
         let now = meeting.updated_at;
         let fact =
             outbox::Row::fact("meeting", what, meeting.id, meeting.version, &meeting.case_id, now, meeting.public());
-        let notices = news.iter().map(|job| outbox::Row::job(job.id, job.kind, &meeting.case_id, 0, now));
+        let jobs: Vec<JobRow> = news.iter().map(|job| JobRow::new(job, meeting, limits)).collect();
+        let origins = jobs.iter().map(|row| (row.case_id.as_str(), row.traceparent.as_str()));
+        let notices = news.iter().zip(origins).map(|(job, origin)| outbox::Row::job(job.id, job.kind, origin, 0, now));
         Rows {
             attendees: attendees_of(before, meeting),
             busy: busy_of(before, meeting),
-            jobs: news.iter().map(|job| JobRow::new(job, meeting, limits)).collect(),
             messages: std::iter::once(fact).chain(notices).collect(),
+            jobs,
             meeting: MeetingRow {
                 id: meeting.id.to_string(),
                 organizer: meeting.organizer.to_string(),
@@ -146,6 +148,7 @@ macro_rules! hold_meeting {
 /// Writes a change down, within a transaction that holds the meeting. Refused when its time is taken.
 macro_rules! put_meeting {
     ($store:expr, $conn:ident, $before:expr, $change:expr) => {{
+        use $crate::roles::user::jobs::{meters, model::State};
         use $crate::roles::user::schema::{attendees, busy, jobs, meetings};
         let (before, change): (
             Option<&$crate::roles::user::meetings::model::Meeting>,
@@ -185,16 +188,17 @@ macro_rules! put_meeting {
                     .filter(jobs::state.eq_any($crate::roles::user::jobs::model::OPEN));
                 // whoever is to hear that it is off hears it all the same
                 let open = open.filter(jobs::payload.not_like($crate::roles::user::jobs::model::FAREWELLS));
-                diesel::update(open.filter(jobs::kind.ne($crate::roles::user::jobs::model::WEBHOOK)))
-                    .set((
-                        jobs::state.eq($crate::roles::user::jobs::model::State::Cancelled.name()),
-                        jobs::due_at.eq(None::<jiff_diesel::DateTime>),
-                    ))
-                    .execute($conn)
-                    .await?;
+                let off: Vec<String> =
+                    diesel::update(open.filter(jobs::kind.ne($crate::roles::user::jobs::model::WEBHOOK)))
+                        .set((jobs::state.eq(State::Cancelled.name()), jobs::due_at.eq(None::<jiff_diesel::DateTime>)))
+                        .returning(jobs::kind)
+                        .get_results($conn)
+                        .await?;
+                off.iter().for_each(|kind| meters::count(kind, State::Cancelled));
             }
             for row in &rows.jobs {
                 diesel::insert_into(jobs::table).values(row).execute($conn).await?;
+                meters::count(&row.kind, State::Queued);
             }
             $crate::roles::user::outbox::post!($conn, &rows.messages);
         }

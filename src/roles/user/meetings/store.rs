@@ -7,6 +7,7 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::changes::Change;
+use super::flood::check_flood;
 use super::model::Meeting;
 use super::request::Wish;
 use super::rows::{Document, hold_meeting, put_meeting};
@@ -55,6 +56,7 @@ impl Store {
             let known = users::table.filter(users::email.eq_any(&emails)).select((users::email, users::time_zone));
             let known: Vec<(String, String)> = known.load(conn).await?;
             let home = home_of(wish, &known)?;
+            check_flood!(self, conn, emails, wish.organizer);
             let change = open(&home);
             let answer = answer(&change);
             if let Some(kept) = keep_answer!(conn, key, &answer) {
@@ -80,7 +82,8 @@ impl Store {
             if !strangers.is_empty() {
                 let known = users::table.filter(users::email.eq_any(&strangers)).select(users::email);
                 let known: Vec<String> = known.load(conn).await?;
-                all_known(strangers.into_iter(), &known)?;
+                all_known(strangers.iter().copied(), &known)?;
+                check_flood!(self, conn, strangers, before.organizer);
             }
             put_meeting!(self, conn, Some(&before), &change);
             Ok::<Meeting, Stop>(change.meeting)
