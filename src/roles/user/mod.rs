@@ -3,27 +3,38 @@
 
 mod accounts;
 pub mod api;
+mod api_keys;
+mod auth;
 mod calendars;
 mod jobs;
 mod keys;
+mod mailbox;
 mod meetings;
 mod outbox;
+mod page;
 mod relay;
 mod schema;
 mod store;
 
-use std::sync::{Arc, OnceLock};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::guard::fn_guard;
-use actix_web::web::{Data, PayloadConfig, ServiceConfig, put, resource};
+use actix_web::web::{Data, PayloadConfig, ServiceConfig, put};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use crate::config::Settings;
+use crate::platform::access::door::Door;
+use crate::platform::access::identities::Issued;
 use crate::platform::cache::aside::Aside;
-use crate::platform::db::{self, Db};
+use crate::platform::db;
+use crate::platform::metrics::{self, CACHE, resource};
 use crate::platform::role::{Context, Role, Service};
 use accounts::store::Users;
+pub use auth::commands;
+use auth::issuer::Own;
+use auth::passwords::Passwords;
 use meetings::request::Rules;
 use store::Store;
 
@@ -51,38 +62,44 @@ struct Desk {
     users: Data<Aside<Users>>,
     store: Data<Store>,
     rules: Data<Rules>,
+    passwords: Data<Passwords>,
     internal: PayloadConfig,
     calendar: PayloadConfig,
 }
 
 fn open(context: &Context) -> anyhow::Result<Service> {
     let settings = Arc::clone(&context.settings);
-    let store = Store {
-        db: Db::open(&settings)?,
-        limits: settings.jobs.clone(),
-        calendars: settings.calendars.clone(),
-        bell: Arc::default(),
-        secret: Arc::new(OnceLock::new()),
-        full: Arc::default(),
-    };
+    let store = Store::open(&settings)?;
     let users = Aside::open(&settings, "user", Users::new(store.clone()))?;
     let desk = Desk {
         users: Data::from(Arc::clone(&users)),
         store: Data::new(store.clone()),
         rules: Data::new(Rules::of(&settings)),
+        passwords: Data::new(Passwords::new(&settings.auth)?),
         internal: PayloadConfig::new(settings.limits.internal_body),
         calendar: PayloadConfig::new(settings.limits.calendar_body),
     };
     let queue = context.queue()?;
+    let owner = store.clone();
+    let door = move |context: &Context| {
+        let issued = Issued::new(Own(owner.clone()), &context.settings.auth.issuer, ROLE.name);
+        Door::of_owner(context, Rc::new(issued))
+    };
+    metrics::show(&[&CACHE]);
+    metrics::show(&jobs::meters::ALL);
     Ok(Service {
         routes: Arc::new(move |cfg| routes(cfg, desk.clone())),
+        door: Arc::new(door),
         prepare: Box::pin(async move {
             migrate(&settings).await;
-            store.learn_secret().await;
+            store.learn_secrets().await;
             tokio::spawn(users.keep());
             tokio::spawn(relay::publish(store.clone(), queue));
             tokio::spawn(relay::wake(store.clone()));
             tokio::spawn(relay::measure(store.clone()));
+            if settings.is_watched() {
+                tokio::spawn(jobs::meters::watch(store.clone()));
+            }
             tokio::spawn(calendars::refresh::wake(store.clone()));
             tokio::spawn(calendars::refresh::go_on(store.clone()));
             tokio::spawn(relay::forget(store));
@@ -108,14 +125,19 @@ async fn migrate(settings: &Settings) {
 fn routes(cfg: &mut ServiceConfig, desk: Desk) {
     use accounts::handlers::*;
     use accounts::standards::*;
+    use auth::handlers::*;
     use calendars::handlers::*;
     use jobs::handlers::*;
     use meetings::handlers::*;
     use meetings::participation;
-    cfg.app_data(desk.users)
+    cfg.configure(account_routes)
+        .app_data(desk.users)
         .app_data(desk.store)
         .app_data(desk.rules)
+        .app_data(desk.passwords)
         .service(resource("/health").get(health))
+        .service(resource("/.well-known/jwks.json").get(find_keys))
+        .service(resource("/internal/keys/exchange").post(exchange_key))
         .service(resource("/internal/users/lookup").app_data(desk.internal.clone()).post(lookup_users))
         .service(resource("/users").get(list_users).post(create_user))
         .service(resource("/users/{email}").get(find_user).patch(update_user).delete(delete_user))
@@ -136,6 +158,7 @@ fn routes(cfg: &mut ServiceConfig, desk: Desk) {
                 .delete(delete_calendar),
         )
         .service(resource("/internal/meetings").app_data(desk.internal.clone()).post(record_meeting))
+        .service(resource("/internal/meetings/{id}").get(find_any_meeting))
         .service(resource("/internal/answers").post(find_answer))
         .service(resource("/internal/jobs/{id}/start").post(start_job))
         .service(resource("/internal/jobs/{id}/retry").app_data(desk.internal.clone()).post(fail_job))
@@ -149,4 +172,24 @@ fn routes(cfg: &mut ServiceConfig, desk: Desk) {
         .service(resource("/jobs").get(list_jobs))
         .service(resource("/jobs/{id}").get(find_job))
         .service(resource("/jobs/{id}/retry").post(retry_job));
+}
+
+fn account_routes(cfg: &mut ServiceConfig) {
+    use accounts::export::export;
+    use api_keys::handlers::*;
+    use auth::handlers::*;
+    use mailbox::handlers::*;
+    cfg.service(resource("/auth/register").post(register))
+        .service(resource("/auth/login").post(login))
+        .service(resource("/auth/refresh").post(refresh))
+        .service(resource("/auth/logout").post(logout))
+        .service(resource("/auth/me").get(me))
+        .service(resource("/auth/verification").post(send_verification))
+        .service(resource("/auth/verify").get(ask_to_verify).post(verify))
+        .service(resource("/auth/password").put(change_password))
+        .service(resource("/auth/password/forgot").post(forgot_password))
+        .service(resource("/auth/password/reset").get(ask_to_reset).post(reset_password))
+        .service(resource("/auth/keys").get(list_keys).post(create_key))
+        .service(resource("/auth/keys/{id}").delete(revoke_key))
+        .service(resource("/auth/export").get(export));
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::api;
 use super::api::jobs::Notice;
 use super::schema::outbox;
+use crate::platform::case::Case;
 use crate::platform::event::Event;
 
 /// One message to be.
@@ -22,6 +23,7 @@ pub struct Row {
     /// Set for a job, which goes to one worker; an event goes to all who listen.
     pub job_id: Option<String>,
     pub case_id: String,
+    pub traceparent: String,
     pub body: String,
 }
 
@@ -30,7 +32,8 @@ impl Row {
     pub fn fact(kind: &str, what: &str, id: Uuid, version: i64, case_id: &str, now: Timestamp, data: Value) -> Row {
         let event_id = Uuid::now_v7().to_string();
         let (name, subject) = (format!("{kind}.{what}"), format!("{kind}/{id}"));
-        let event = Event::new(api::ROLE, event_id.clone(), &name, subject.clone(), now, data);
+        let traceparent = Case::current_trace();
+        let event = Event::new(api::ROLE, event_id.clone(), &name, subject.clone(), now, data).traced(&traceparent);
         Row {
             id: event_id,
             aggregate: subject,
@@ -38,16 +41,18 @@ impl Row {
             routing_key: name,
             job_id: None,
             case_id: case_id.to_owned(),
+            traceparent,
             body: event.text(),
         }
     }
 
-    /// A job to be done, which was published so often before.
-    pub fn job(id: Uuid, kind: &str, case_id: &str, sent: i32, now: Timestamp) -> Row {
+    /// A job to be done, which was published so often before. `origin`: the case and the trace that it goes back to.
+    pub fn job(id: Uuid, kind: &str, origin: (&str, &str), sent: i32, now: Timestamp) -> Row {
         let message_id = Uuid::now_v7().to_string();
         let (name, subject) = (format!("job.{kind}"), format!("job/{id}"));
         let data = json!(Notice { job_id: id });
-        let event = Event::new(api::ROLE, message_id.clone(), &name, subject.clone(), now, data);
+        let (case_id, traceparent) = origin;
+        let event = Event::new(api::ROLE, message_id.clone(), &name, subject.clone(), now, data).traced(traceparent);
         Row {
             id: message_id,
             aggregate: subject,
@@ -55,6 +60,7 @@ impl Row {
             routing_key: name,
             job_id: Some(id.to_string()),
             case_id: case_id.to_owned(),
+            traceparent: traceparent.to_owned(),
             body: event.text(),
         }
     }

@@ -3,7 +3,7 @@
 use std::mem::discriminant;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -11,14 +11,16 @@ use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 use tokio::time::{sleep, timeout};
 
-use super::jobs::model::{Job, OPEN, REFRESH, State};
+use super::jobs::model::{Job, LETTER, OPEN, REFRESH, State};
 use super::keys::DAY;
 use super::outbox::Row;
-use super::schema::{deliveries, idempotency, jobs, outbox};
+use super::schema::{codes, deliveries, idempotency, jobs, outbox};
 use super::store::Store;
 use crate::platform::db::Error;
 use crate::platform::db::instant::{now, stored};
 use crate::platform::queue::{Message, Queue, To, Unsent};
+use crate::platform::telemetry::steps::{Step, is_recorded, record};
+use crate::platform::trace::Trace;
 use crate::{read, transact};
 
 /// Messages in one go.
@@ -97,8 +99,10 @@ pub async fn measure(store: Store) {
 /// Forgets what nobody asks for any more, for as long as the process lives: answers whose keys have run out, old jobs.
 pub async fn forget(store: Store) {
     loop {
-        if let Err(why) = store.forget_old().await {
-            tracing::debug!(%why, "what is old is still there");
+        for forgotten in [store.forget_old().await, store.forget_attempts().await, store.forget_sessions().await] {
+            if let Err(why) = forgotten {
+                tracing::debug!(%why, "what is old is still there");
+            }
         }
         sleep(HOUR).await;
     }
@@ -122,8 +126,18 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
     if rows.is_empty() {
         return Ok(Turn::Idle);
     }
-    let messages: Vec<Message> = rows.iter().map(message).collect();
+    let begin = Instant::now();
+    let steps: Vec<Trace> = rows.iter().map(|row| Trace::resumed(&row.traceparent)).collect();
+    let messages: Vec<Message> = rows.iter().zip(&steps).map(|(row, step)| message(row, step)).collect();
     let verdicts = queue.publish(&messages).await;
+    for ((message, step), verdict) in
+        messages.iter().zip(&steps).zip(&verdicts).filter(|((_, step), _)| is_recorded(step))
+    {
+        let (system, destination) = queue.place(&message.to);
+        let failed = verdict.as_ref().err().map(ToString::to_string);
+        let told = Step::send(system, destination, &message.id, failed);
+        record(super::api::ROLE, &message.case_id, step, begin, told);
+    }
     let mut stuck = None;
     let (mut sent, mut kept) = (Vec::new(), Vec::new());
     for (row, verdict) in rows.into_iter().zip(verdicts) {
@@ -138,17 +152,29 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
     store.sent(&sent).await?;
     for row in sent.iter().filter(|row| row.job_id.is_some()) {
         let (kind, role) = (row.routing_key.trim_start_matches("job."), super::api::ROLE);
-        tracing::info!(role, case_id = row.case_id, job_id = row.job_id, kind, queue = queue.name(), "ENQUEUE");
+        let trace_id = Trace::id_in(&row.traceparent);
+        tracing::info!(
+            role,
+            case_id = row.case_id,
+            trace_id,
+            job_id = row.job_id,
+            kind,
+            queue = queue.name(),
+            "ENQUEUE"
+        );
     }
     store.unclaim(&kept).await?;
     Ok(stuck.map_or(Turn::Sent, Turn::Stuck))
 }
 
-fn message(row: &Row) -> Message {
+/// With the step of sending it where that is recorded, else with the one that it came about in.
+fn message(row: &Row, sending: &Trace) -> Message {
+    let step = if is_recorded(sending) { sending.text() } else { &row.traceparent };
     Message {
         id: row.id.clone(),
         to: if row.job_id.is_some() { To::Jobs } else { To::Event(row.routing_key.clone()) },
         case_id: row.case_id.clone(),
+        traceparent: step.to_owned(),
         body: row.body.clone().into(),
     }
 }
@@ -174,7 +200,7 @@ impl Store {
              WHERE (o.claimed_until IS NULL OR o.claimed_until < $2) AND NOT EXISTS (SELECT 1 FROM outbox p \
              WHERE p.aggregate = o.aggregate AND (p.position < o.position OR (p.position = o.position AND p.id < o.id))) \
              ORDER BY o.id LIMIT {BATCH} {suffix}) \
-             RETURNING id, aggregate, position, routing_key, job_id, case_id, body"
+             RETURNING id, aggregate, position, routing_key, job_id, case_id, traceparent, body"
         );
         let begin = now();
         let until = begin.saturating_add(CLAIM).unwrap_or(begin);
@@ -242,6 +268,10 @@ impl Store {
             // there are many of these, and nothing to learn from those that went well
             let looks = jobs::table.filter(jobs::updated_at.lt(answers)).filter(jobs::kind.eq(REFRESH));
             diesel::delete(looks.filter(jobs::state.eq(State::Succeeded.name()))).execute(conn).await?;
+            // whatever became of it, its code is too old by now; the code outlives it, for it says whose it was
+            let letters = jobs::table.filter(jobs::updated_at.lt(answers)).filter(jobs::kind.eq(LETTER));
+            diesel::delete(letters.filter(jobs::state.ne_all(OPEN))).execute(conn).await?;
+            diesel::delete(codes::table.filter(codes::created_at.lt(before(DAY * 3)))).execute(conn).await?;
             diesel::delete(deliveries::table.filter(deliveries::created_at.lt(ended))).execute(conn).await?;
             Ok::<(), Error>(())
         })

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use tokio::sync::Notify;
 
-use crate::config::{Calendars, Jobs as Limits};
+use crate::config::{Auth, Calendars, Jobs as Limits, Settings};
 use crate::platform::db::{Db, Error};
 use crate::platform::problem::Problem;
 use crate::roles::user::schema::secrets;
@@ -19,6 +19,7 @@ pub struct Store {
     pub db: Db,
     pub limits: Limits,
     pub calendars: Calendars,
+    pub auth: Auth,
     /// Rung after every commit that put something into the outbox.
     pub bell: Arc<Notify>,
     /// What links in letters are signed with; known once the database is.
@@ -44,6 +45,19 @@ impl<E: Into<Error>> From<E> for Stop {
 }
 
 impl Store {
+    /// On the configured database; connects to nothing yet.
+    pub fn open(settings: &Settings) -> anyhow::Result<Store> {
+        Ok(Store {
+            db: Db::open(settings)?,
+            limits: settings.jobs.clone(),
+            calendars: settings.calendars.clone(),
+            auth: settings.auth.clone(),
+            bell: Arc::default(),
+            secret: Arc::new(OnceLock::new()),
+            full: Arc::default(),
+        })
+    }
+
     /// What a caller is told.
     pub fn problem(&self, stop: Stop) -> Problem {
         match stop {
@@ -74,11 +88,15 @@ const FULL_FOR: u32 = 30;
 const AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 
 impl Store {
-    /// Makes the secret of this installation, or reads it if there is one, as soon as the database lets us.
-    pub async fn learn_secret(&self) {
+    /// Makes the secret of this installation and its first key, or reads what there is, as soon as the database lets us.
+    pub async fn learn_secrets(&self) {
         let fresh = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
         loop {
-            match self.secret_of("links", &fresh).await {
+            let learnt = match self.learn_key().await {
+                Ok(()) => self.secret_of("links", &fresh).await,
+                Err(why) => Err(why),
+            };
+            match learnt {
                 Ok(secret) => {
                     // a second start in the same process would find the same
                     let _: Result<(), String> = self.secret.set(secret);

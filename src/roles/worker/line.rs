@@ -12,12 +12,13 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::tools::{End, Tools};
-use super::{invite, refresh, schedule, webhook};
+use super::{invite, letter, refresh, schedule, webhook};
 use crate::platform::case::{Case, milliseconds};
 use crate::platform::event::Event;
 use crate::platform::problem::{JOB_NOT_YOURS, Problem, UNKNOWN_JOB};
-use crate::platform::queue::{Delivery, Queue};
+use crate::platform::queue::{Delivery, Queue, To};
 use crate::platform::role::{Lifecycle, Stage};
+use crate::platform::telemetry::steps::{Step, is_recorded, record};
 use crate::roles::user::api::jobs::{Failure, Notice, Order, Verdict, Work};
 
 /// How long a job is left alone that could not even be started: user is away.
@@ -35,7 +36,7 @@ pub async fn work(tools: Tools, queue: Arc<Queue>, lifecycle: Arc<Lifecycle>) {
         tokio::select! {
             () = &mut draining => break,
             Some(_) = hands.join_next(), if !hands.is_empty() => {}
-            delivery = consumer.next(), if free => drop(hands.spawn_local(handle(Rc::clone(&tools), delivery))),
+            delivery = consumer.next(), if free => drop(hands.spawn_local(handle(Rc::clone(&tools), Arc::clone(&queue), delivery))),
         }
     }
     // a second less than the process waits for us, to give the rest back in order
@@ -50,41 +51,52 @@ pub async fn work(tools: Tools, queue: Arc<Queue>, lifecycle: Arc<Lifecycle>) {
 }
 
 /// One delivery, to its acknowledgement.
-async fn handle(tools: Rc<Tools>, delivery: Delivery) {
+async fn handle(tools: Rc<Tools>, queue: Arc<Queue>, delivery: Delivery) {
     let Some(job) = job_of(&delivery) else {
         tracing::error!(role = super::ROLE.name, case_id = delivery.case_id, "JOB_ERROR: a message that names no job");
         return delivery.never().await;
     };
-    let case = match &delivery.case_id {
-        Some(id) => Case::resumed(id, super::ROLE.name),
-        None => Case::fresh(super::ROLE.name),
-    };
-    let span = tracing::info_span!("job", role = super::ROLE.name, case_id = case.id());
-    case.scope(
-        async {
-            match tools.jobs.start(job).await {
-                Ok(order) => match attempt(&tools, &order).await {
-                    Ok(()) => delivery.done().await,
-                    // nobody has heard how it ended: the next attempt will tell
-                    Err(()) => put_back(delivery).await,
-                },
-                Err(problem) if problem.kind == UNKNOWN_JOB => {
-                    tracing::error!(job_id = %job, "JOB_ERROR: nobody knows this job");
-                    delivery.never().await;
-                }
-                Err(problem) if problem.kind == JOB_NOT_YOURS => {
-                    tracing::info!(job_id = %job, why = %problem.detail, "nothing to do");
-                    delivery.done().await;
-                }
-                Err(problem) => {
-                    tracing::warn!(job_id = %job, %problem, "the job cannot be started");
-                    put_back(delivery).await;
-                }
+    let [id, trace] = [&delivery.case_id, &delivery.traceparent].map(|text| text.as_deref().unwrap_or_default());
+    let case = Case::resumed(id, trace, super::ROLE.name);
+    let span = tracing::info_span!("job", role = case.role, case_id = case.id(), trace_id = case.trace.id());
+    let failed = case.clone().scope(start(&tools, job, delivery).instrument(span)).await;
+    if is_recorded(&case.trace) {
+        let (system, destination) = queue.place(&To::Jobs);
+        let step = Step::process(system, destination, failed.map(str::to_owned));
+        record(case.role, case.id(), &case.trace, case.started, step);
+    }
+}
+
+/// From the start of a job to the answer for its delivery; says what went wrong.
+async fn start(tools: &Tools, job: Uuid, delivery: Delivery) -> Option<&'static str> {
+    match tools.jobs.start(job).await {
+        Ok(order) => match attempt(tools, &order).await {
+            Ok(failed) => {
+                delivery.done().await;
+                failed
             }
+            // nobody has heard how it ended: the next attempt will tell
+            Err(()) => {
+                put_back(delivery).await;
+                Some("unheard")
+            }
+        },
+        Err(problem) if problem.kind == UNKNOWN_JOB => {
+            tracing::error!(job_id = %job, "JOB_ERROR: nobody knows this job");
+            delivery.never().await;
+            Some("unknown")
         }
-        .instrument(span),
-    )
-    .await;
+        Err(problem) if problem.kind == JOB_NOT_YOURS => {
+            tracing::info!(job_id = %job, why = %problem.detail, "nothing to do");
+            delivery.done().await;
+            None
+        }
+        Err(problem) => {
+            tracing::warn!(job_id = %job, %problem, "the job cannot be started");
+            put_back(delivery).await;
+            Some("not_started")
+        }
+    }
 }
 
 async fn put_back(delivery: Delivery) {
@@ -98,8 +110,8 @@ fn job_of(delivery: &Delivery) -> Option<Uuid> {
     Some(notice.job_id)
 }
 
-/// One attempt, to the report of how it ended.
-async fn attempt(tools: &Tools, order: &Order) -> Result<(), ()> {
+/// One attempt, to the report of how it ended: whether it failed, if that was heard.
+async fn attempt(tools: &Tools, order: &Order) -> Result<Option<&'static str>, ()> {
     let begin = Instant::now();
     let (job_id, attempt) = (order.job_id, order.attempt);
     tracing::info!(%job_id, attempt, kind = order.work.name(), meeting_id = %order.meeting_id, "JOB_START");
@@ -114,15 +126,15 @@ async fn attempt(tools: &Tools, order: &Order) -> Result<(), ()> {
     match end {
         Ok(()) => {
             tracing::info!(%job_id, attempt, kind = order.work.name(), ms, "JOB_DONE");
-            Ok(())
+            Ok(None)
         }
         Err(failure) if matches!(failure.verdict, Verdict::Later) => {
             tracing::debug!(%job_id, attempt, ms, why = failure.error, "put back for a moment");
-            report(tools, job_id, &failure).await
+            report(tools, job_id, &failure).await.map(|()| None)
         }
         Err(failure) => {
             tracing::warn!(%job_id, attempt, ms, error = failure.error, "JOB_ERROR");
-            report(tools, job_id, &failure).await
+            report(tools, job_id, &failure).await.map(|()| Some("failed"))
         }
     }
 }
@@ -149,6 +161,7 @@ async fn perform(tools: &Tools, order: &Order) -> End {
         Work::SendInvitations(mailing) => invite::perform(tools, order, mailing).await,
         Work::DeliverWebhook(webhook) => webhook::perform(tools, order, webhook).await,
         Work::RefreshCalendar(feed) => refresh::perform(tools, order, feed).await,
+        Work::SendLetter(letter) => letter::perform(tools, order, letter).await,
         Work::Other => Err(Failure::again(order, "this worker does not know this kind of job".to_owned())),
     }
 }

@@ -3,6 +3,7 @@
 pub mod api;
 mod handlers;
 mod invite;
+mod letter;
 mod line;
 mod mail;
 mod refresh;
@@ -12,8 +13,10 @@ mod webhook;
 
 use std::sync::Arc;
 
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{Data, ServiceConfig};
 
+use crate::platform::access::door::Door;
+use crate::platform::metrics::resource;
 use crate::platform::role::{Context, Role, Service, Work};
 use crate::roles::{availability, suggestion, user};
 
@@ -51,5 +54,6 @@ fn open(context: &Context) -> anyhow::Result<Service> {
             }
         })
     });
-    Ok(Service { routes: Arc::new(routes), prepare: Box::pin(async { Ok(()) }), work: Some(work) })
+    let (routes, door) = (Arc::new(routes), Arc::new(Door::inner));
+    Ok(Service { routes, door, prepare: Box::pin(async { Ok(()) }), work: Some(work) })
 }

@@ -1,5 +1,6 @@
 //! What jobs are done with, on the worker's one thread.
 
+use super::line::is_over;
 use super::{GATEWAY, mail};
 use crate::config::{Jobs as Limits, Settings};
 use crate::platform::peer::Peer;
@@ -8,7 +9,7 @@ use crate::platform::webhook::{Guard, Hosts, Sender};
 use crate::roles::availability::api::Availabilities;
 use crate::roles::suggestion::api::Suggester;
 use crate::roles::user;
-use crate::roles::user::api::jobs::{Failure, Jobs};
+use crate::roles::user::api::jobs::{Done, Failure, Finding, Jobs, Note, Order, Outcome, Verdict};
 
 /// How an attempt ended.
 pub type End = Result<(), Failure>;
@@ -63,5 +64,20 @@ impl Tools {
             calendar_body: settings.limits.calendar_body,
             public_url: given.or_else(found).unwrap_or_default(),
         })
+    }
+
+    /// Ends an attempt to reach `target`, which came to this: how it went, what is to become of the job if it did not succeed, and
+    /// what happened.
+    pub async fn end(&self, order: &Order, target: &str, came: (Outcome, Option<Verdict>, String)) -> End {
+        let (outcome, verdict, detail) = came;
+        let notes = vec![Note { target: target.to_owned(), outcome, detail: detail.clone() }];
+        if let Some(verdict) = verdict {
+            return Err(Failure { verdict, notes, ..Failure::again(order, detail) });
+        }
+        let done = Done { attempt: order.attempt, result: Finding::Sent, notes };
+        match self.jobs.finish(order, &done).await {
+            Err(problem) if !is_over(&problem) => Err(Failure::again(order, problem.to_string())),
+            _ => Ok(()),
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! Telling whoever asked for the meeting, at the address that they gave.
 
-use super::line::is_over;
+use std::time::Instant;
+
 use super::tools::{End, Tools};
 use crate::platform::case::Case;
+use crate::platform::telemetry::steps::{Step, is_recorded, outgoing, record};
 use crate::platform::webhook::{Answer, Outgoing, Secret};
-use crate::roles::user::api::jobs::{Done, Failure, Finding, Note, Order, Outcome, Verdict, Webhook};
+use crate::roles::user::api::jobs::{Failure, Order, Outcome, Verdict, Webhook};
 
 /// One attempt to deliver.
 pub async fn perform(tools: &Tools, order: &Order, webhook: &Webhook) -> End {
@@ -15,10 +17,19 @@ pub async fn perform(tools: &Tools, order: &Order, webhook: &Webhook) -> End {
         let error = format!("{host} has as many deliveries under way as it may");
         return Err(Failure { verdict: Verdict::Later, ..Failure::again(order, error) });
     };
-    let case_id = Case::current_id();
+    let (case, begin) = (Case::current(), Instant::now());
+    let (case_id, step) = (case.id(), outgoing(&case.trace));
     let body = webhook.body.clone().into();
-    let outgoing = Outgoing { url: &webhook.url, id: &webhook.id, body, secrets: &[secret], case_id: &case_id };
-    let (outcome, verdict, detail) = match tools.sender.send(&outgoing).await {
+    let (url, id, traceparent) = (&webhook.url, &webhook.id, step.text());
+    let delivery = Outgoing { url, id, body, secrets: &[secret], case_id, traceparent };
+    let answer = tools.sender.send(&delivery).await;
+    if is_recorded(&step) {
+        // the rest of the address may be a secret of its owner
+        let scheme = url.split(':').next().unwrap_or_default();
+        let told = Step::client("POST", &host, format!("{scheme}://{host}/"), 0, answer.told());
+        record(case.role, case_id, &step, begin, told);
+    }
+    let came = match answer {
         Answer::Delivered { status } => (Outcome::Delivered, None, format!("it answered {status}")),
         Answer::Gone => (Outcome::Refused, Some(Verdict::Gone), "it answered 410: no more of this".to_owned()),
         Answer::Blocked { why } => (Outcome::Refused, Some(Verdict::Never), format!("blocked_address: {why}")),
@@ -27,13 +38,5 @@ pub async fn perform(tools: &Tools, order: &Order, webhook: &Webhook) -> End {
             (Outcome::Failed, Some(Verdict::Again { retry_after, slow: timed_out || status == Some(429) }), why)
         }
     };
-    let notes = vec![Note { target: webhook.url.clone(), outcome, detail: detail.clone() }];
-    if let Some(verdict) = verdict {
-        return Err(Failure { verdict, notes, ..Failure::again(order, detail) });
-    }
-    let done = Done { attempt: order.attempt, result: Finding::Sent, notes };
-    match tools.jobs.finish(order, &done).await {
-        Err(problem) if !is_over(&problem) => Err(Failure::again(order, problem.to_string())),
-        _ => Ok(()),
-    }
+    tools.end(order, &webhook.url, came).await
 }

@@ -17,9 +17,11 @@ use crate::platform::email::Email;
 use crate::platform::feed::{Fetched, Seen};
 use crate::platform::problem::{JOB_NOT_YOURS, Problem};
 use crate::roles::user::api::calendars::Refreshed;
+use crate::roles::user::jobs::meters;
 use crate::roles::user::jobs::model::{NewJob, OPEN, REFRESH, State};
+use crate::roles::user::jobs::outcome::check_attempt;
 use crate::roles::user::jobs::rows::{JobRow, put_job};
-use crate::roles::user::jobs::store::{check_attempt, unknown};
+use crate::roles::user::jobs::store::unknown;
 use crate::roles::user::outbox::{self, post};
 use crate::roles::user::schema::{calendars, jobs};
 use crate::roles::user::store::{Stop, Store};
@@ -103,7 +105,8 @@ impl Store {
                 let id = id.parse().map_err(|_| Error::Corrupt(format!("calendar {id}")))?;
                 let row = JobRow::of(&job, id, &case_id, &self.limits, now);
                 diesel::insert_into(jobs::table).values(&row).execute(conn).await?;
-                post!(conn, &[outbox::Row::job(job.id, job.kind, &case_id, 0, now)]);
+                meters::count(&row.kind, State::Queued);
+                post!(conn, &[outbox::Row::job(job.id, job.kind, (&case_id, &row.traceparent), 0, now)]);
             }
             Ok::<usize, Error>(due.len())
         })?;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::config::Jobs as Limits;
 use crate::platform::email::Email;
 use crate::roles::user::api::jobs::Verdict;
+use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::meetings::model::Meeting;
 
 pub const SCHEDULE: &str = "schedule_meeting";
@@ -15,6 +16,18 @@ pub const INVITE: &str = "send_invitations";
 pub const WEBHOOK: &str = "deliver_webhook";
 /// Its `meeting_id` is the id of a calendar.
 pub const REFRESH: &str = "refresh_calendar";
+/// Its `meeting_id` is the id of a one-time code, and its own.
+pub const LETTER: &str = "send_letter";
+
+/// Whether jobs of this kind are for a meeting.
+pub fn is_for_meeting(kind: &str) -> bool {
+    ![REFRESH, LETTER].contains(&kind)
+}
+
+/// Whether nobody needs the payload any more once the job has succeeded: it names people, or opens something.
+pub fn is_told_once(kind: &str) -> bool {
+    [INVITE, LETTER].contains(&kind)
+}
 
 /// Errors that a job remembers.
 const LONGEST_MEMORY: usize = 10;
@@ -91,6 +104,17 @@ pub struct Letter {
     pub recipients: Vec<Email>,
 }
 
+/// The payload of [`LETTER`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Note {
+    pub purpose: Purpose,
+    pub email: Email,
+    /// What the link in it opens.
+    pub code: String,
+    /// How long that works.
+    pub minutes: u32,
+}
+
 /// The payload of [`WEBHOOK`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Call {
@@ -124,6 +148,11 @@ impl NewJob {
         NewJob::new(REFRESH, json!({}))
     }
 
+    /// A letter about a one-time code, under the code's id.
+    pub fn letter(id: Uuid, note: &Note) -> NewJob {
+        NewJob { id, kind: LETTER, payload: json!(note) }
+    }
+
     pub fn max_attempts(&self, limits: &Limits) -> i32 {
         max_attempts(self.kind, limits)
     }
@@ -148,6 +177,7 @@ pub struct Job {
     pub token: String,
     pub errors: Vec<Mishap>,
     pub case_id: String,
+    pub traceparent: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -187,7 +217,6 @@ impl Job {
 
     /// How long to wait after this attempt: 15 s and the fourth power of the attempt in seconds (as Sidekiq and Oban do),
     /// 6 h at most, give or take a fifth; webhooks by their published schedule.
-    ///
     /// A job that was taken up again counts its attempts anew.
     fn delay(&self, retry_after: Option<u64>, slow: bool, limits: &Limits, chance: f64) -> SignedDuration {
         let scale = limits.retry_seconds / 15.0;
@@ -214,8 +243,8 @@ impl Job {
     /// What callers read.
     pub fn public(&self) -> Value {
         json!({
-            "id": self.id, "kind": self.kind, "meeting_id": (self.kind != REFRESH).then_some(self.meeting_id), "state": self.state, "attempt": self.attempt,
-            "max_attempts": self.max_attempts, "next_attempt_at": self.due_at.filter(|_| self.state == State::Retryable),
+            "id": self.id, "kind": self.kind, "meeting_id": is_for_meeting(&self.kind).then_some(self.meeting_id),
+            "state": self.state, "attempt": self.attempt, "max_attempts": self.max_attempts, "next_attempt_at": self.due_at.filter(|_| self.state == State::Retryable),
             "errors": self.errors, "case_id": self.case_id, "created_at": self.created_at, "updated_at": self.updated_at,
         })
     }
@@ -227,93 +256,4 @@ fn webhook_delay(attempt: i32, retry_after: Option<u64>, slow: bool) -> f64 {
     let at = usize::try_from(attempt - 1).unwrap_or(0).min(WAITS.len() - 1);
     let base = if slow { WAITS[at].max(60.0) } else { WAITS[at] };
     retry_after.map_or(base, |asked| (asked as f64).clamp(base, 2.0 * base))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn job(kind: &str, attempt: i32) -> Job {
-        let now = Timestamp::UNIX_EPOCH;
-        Job {
-            id: Uuid::nil(),
-            kind: kind.to_owned(),
-            meeting_id: Uuid::nil(),
-            state: State::Running,
-            attempt,
-            max_attempts: 10,
-            sent: 1,
-            due_at: None,
-            token: String::new(),
-            errors: Vec::new(),
-            case_id: String::new(),
-            created_at: now,
-            updated_at: now,
-        }
-    }
-
-    fn limits() -> Limits {
-        Limits {
-            concurrency: 8,
-            max_attempts: 10,
-            retry_seconds: 15.0,
-            sweep_seconds: 60.0,
-            attempt_seconds: 60,
-            drain_seconds: 25,
-            backlog: 100_000,
-            keep_days: 180,
-        }
-    }
-
-    const AGAIN: Verdict = Verdict::Again { retry_after: None, slow: false };
-
-    #[test]
-    fn ten_attempts_wait_longer_and_longer_and_the_tenth_is_the_last() {
-        let mut waits = Vec::new();
-        for attempt in 1..=10 {
-            for chance in [0.0, 1.0] {
-                let after = job(SCHEDULE, attempt).after(AGAIN, "no", &limits(), chance, Timestamp::UNIX_EPOCH);
-                if attempt == 10 {
-                    assert_eq!((after.state, after.due_at), (State::Dead, None));
-                    continue;
-                }
-                assert_eq!(after.state, State::Retryable);
-                waits.push(after.due_at.map_or(0.0, |at| at.as_millisecond() as f64 / 1000.0));
-            }
-        }
-        let middle: Vec<f64> = waits.chunks(2).map(|pair| f64::midpoint(pair[0], pair[1]).round()).collect();
-        assert_eq!(middle, [16.0, 31.0, 96.0, 271.0, 640.0, 1311.0, 2416.0, 4111.0, 6576.0]);
-        assert!(waits.chunks(2).all(|pair| (pair[1] / pair[0] - 1.5).abs() < 0.01), "{waits:?}");
-    }
-
-    #[test]
-    fn a_job_that_was_taken_up_again_waits_as_at_first() {
-        let again = Job { max_attempts: 20, ..job(WEBHOOK, 11) };
-        let after = again.after(AGAIN, "no", &limits(), 0.5, Timestamp::UNIX_EPOCH);
-        assert_eq!(after.due_at.map_or(0, Timestamp::as_second), 5);
-    }
-
-    #[test]
-    fn an_attempt_that_was_none_costs_none() {
-        let after = job(SCHEDULE, 10).after(Verdict::Later, "stopping", &limits(), 0.5, Timestamp::UNIX_EPOCH);
-        assert_eq!((after.state, after.max_attempts), (State::Retryable, 11));
-    }
-
-    #[test]
-    fn webhooks_follow_their_schedule_and_mind_what_the_other_side_asks() {
-        let wait = |attempt, verdict| {
-            let after = job(WEBHOOK, attempt).after(verdict, "no", &limits(), 0.5, Timestamp::UNIX_EPOCH);
-            after.due_at.map_or(0, Timestamp::as_second)
-        };
-        let asked = |seconds, slow| Verdict::Again { retry_after: Some(seconds), slow };
-        assert_eq!((1..=4).map(|attempt| wait(attempt, AGAIN)).collect::<Vec<_>>(), [5, 300, 1800, 7200]);
-        assert_eq!((wait(1, asked(7, false)), wait(1, asked(1, false)), wait(1, asked(99, false))), (7, 5, 10));
-        assert_eq!(wait(1, Verdict::Again { retry_after: None, slow: true }), 60);
-    }
-
-    #[test]
-    fn the_sweep_doubles() {
-        let at = |sent| Job::sweep_at(sent, &limits(), Timestamp::UNIX_EPOCH).map_or(0, Timestamp::as_second);
-        assert_eq!([at(0), at(1), at(2)], [60, 120, 240]);
-    }
 }

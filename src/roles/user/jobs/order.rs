@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
-use super::model::{Call, INVITE, Job, Letter, SCHEDULE, WEBHOOK};
+use super::model::{Call, INVITE, Job, LETTER, Letter, Note, SCHEDULE, WEBHOOK};
 use crate::calendar::{self, Guest, Invitation, Method, Zone};
 use crate::platform::db::Error;
 use crate::platform::email::Email;
 use crate::roles::user::api::jobs::{Mailing, Order, Recipient, Webhook, Work};
+use crate::roles::user::api::letters::AccountLetter;
 use crate::roles::user::api::meetings::{Attendance, Attendee, Period};
 use crate::roles::user::meetings::model::Meeting;
 
@@ -22,6 +23,10 @@ pub type Person = (String, String, String);
 
 /// Whom a job must know about.
 pub fn people(job: &Job, payload: &str) -> Result<Vec<Email>, Error> {
+    if job.kind == LETTER {
+        let note: Note = read(job, payload)?;
+        return Ok(vec![note.email]);
+    }
     if job.kind != INVITE {
         return Ok(Vec::new());
     }
@@ -50,6 +55,7 @@ pub fn of(
             let Call { url, secret, body } = read(job, payload)?;
             Work::DeliverWebhook(Webhook { url, id: format!("msg_{}", job.id.simple()), body, secret })
         }
+        (LETTER, _) => Work::SendLetter(account_letter(job, read(job, payload)?, people)),
         _ => Work::Other,
     };
     Ok(Order {
@@ -64,6 +70,13 @@ pub fn of(
 
 fn read<T: DeserializeOwned>(job: &Job, payload: &str) -> Result<T, Error> {
     serde_json::from_str(payload).map_err(|why| Error::Corrupt(format!("the payload of job {}: {why}", job.id)))
+}
+
+fn account_letter(job: &Job, note: Note, people: &HashMap<String, Person>) -> AccountLetter {
+    let Note { purpose, email, code, minutes } = note;
+    let typed_email = named(people, &email).email;
+    let path = purpose.link(&code);
+    AccountLetter { purpose, email, typed_email, path, minutes, stamp: job.created_at }
 }
 
 fn mailing(letter: Letter, people: &HashMap<String, Person>, secret: &str) -> Mailing {

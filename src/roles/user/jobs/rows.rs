@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::model::{Job, NewJob, State};
 use crate::config::Jobs as Limits;
+use crate::platform::case::Case;
 use crate::platform::db::Error;
 use crate::platform::db::instant::{read, stored};
 use crate::roles::user::meetings::model::Meeting;
@@ -27,6 +28,7 @@ pub struct JobRow {
     pub token: String,
     pub errors: String,
     pub case_id: String,
+    pub traceparent: String,
     pub created_at: DateTime,
     pub updated_at: DateTime,
 }
@@ -67,6 +69,7 @@ impl JobRow {
             token: token(),
             errors: "[]".to_owned(),
             case_id: case_id.to_owned(),
+            traceparent: Case::current_trace(),
             created_at: now,
             updated_at: now,
         }
@@ -87,6 +90,7 @@ impl JobRow {
             token: self.token.clone(),
             errors: serde_json::from_str(&self.errors).map_err(|_| wrong("errors"))?,
             case_id: self.case_id.clone(),
+            traceparent: self.traceparent.clone(),
             created_at: at(self.created_at)?,
             updated_at: at(self.updated_at)?,
         })
@@ -114,7 +118,8 @@ macro_rules! put_job {
                 jobs::updated_at.eq($crate::platform::db::instant::stored(job.updated_at)),
             ))
             .execute($conn)
-            .await?
+            .await?;
+        $crate::roles::user::jobs::meters::count(&job.kind, job.state);
     }};
 }
 pub(in crate::roles::user) use put_job;

@@ -7,17 +7,18 @@ use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::model::{INVITE, Job, Letter, OPEN, REFRESH, SCHEDULE, State};
-use super::rows::{DeliveryRow, JobRow, put_job};
+use super::model::{INVITE, Job, LETTER, OPEN, REFRESH, SCHEDULE, State, is_for_meeting, is_told_once};
+use super::outcome::{check_attempt, given_up, not_to_be_done, notes, outcome, still_to_tell};
+use super::rows::{JobRow, put_job};
 use crate::platform::db::Error;
 use crate::platform::db::instant::{now, stored};
 use crate::platform::problem::{JOB_NOT_YOURS, Problem, UNAUTHORIZED, UNKNOWN_JOB};
-use crate::roles::user::api::jobs::{Done, Failure, Finding, Note, Order, Outcome, Verdict, Work};
+use crate::roles::user::api::jobs::{Done, Failure, Order, Outcome, Verdict, Work};
 use crate::roles::user::api::meetings::Status;
 use crate::roles::user::calendars::store::find_feed;
 use crate::roles::user::jobs::order::{self, Person};
+use crate::roles::user::mailbox::codes::is_code_good;
 use crate::roles::user::meetings::rows::{hold_meeting, put_meeting};
-use crate::roles::user::meetings::{changes::Change, model::Meeting};
 use crate::roles::user::outbox::{self, post};
 use crate::roles::user::schema::{deliveries, jobs, users};
 use crate::roles::user::store::{Stop, Store};
@@ -37,12 +38,13 @@ macro_rules! hold_job {
     ($store:expr, $conn:ident, $id:expr) => {{
         let row = find_job!($conn, $id);
         let meeting = hold_meeting!($store.db, $conn, row.meeting_id);
-        if meeting.is_none() && row.kind != REFRESH {
+        if meeting.is_none() && is_for_meeting(&row.kind) {
             return Err(Stop::Database(Error::Corrupt(format!("job {} has no meeting", row.id))));
         }
         // nothing is changed yet: the update holds the row, and shows it as it is now
         let mine = diesel::update(jobs::table.filter(jobs::id.eq(&row.id))).set(jobs::sent.eq(jobs::sent));
-        let row: JobRow = mine.returning(JobRow::as_returning()).get_result($conn).await?;
+        let row: Option<JobRow> = mine.returning(JobRow::as_returning()).get_result($conn).await.optional()?;
+        let row = row.ok_or_else(|| Stop::Refused(unknown($id)))?;
         (row.read()?, row.payload, meeting)
     }};
 }
@@ -74,7 +76,12 @@ impl Store {
                 put_meeting!(self, conn, meeting.as_ref(), &change);
             }
             let feed = if job.kind == REFRESH { find_feed!(conn, job.meeting_id) } else { None };
-            if job.kind == REFRESH && feed.is_none() {
+            let pointless = match job.kind.as_str() {
+                REFRESH => feed.is_none(),
+                LETTER => !is_code_good!(conn, job.id, now),
+                _ => false,
+            };
+            if pointless {
                 job.state = State::Cancelled;
                 job.due_at = None;
                 put_job!(conn, &job);
@@ -108,27 +115,35 @@ impl Store {
                 return Ok(()); // said twice
             }
             check_attempt(&job, done.attempt)?;
-            let meeting = meeting.ok_or_else(|| Stop::Refused(not_to_be_done(&job)))?;
+            if meeting.is_none() && job.kind != LETTER {
+                return Err(Stop::Refused(not_to_be_done(&job)));
+            }
             let now = now();
             for row in notes(&job, &done.notes, now) {
                 diesel::insert_into(deliveries::table).values(&row).execute(conn).await?;
             }
-            let mut unreached = 0;
-            let mut others = 0;
-            if job.kind == INVITE {
-                let letters =
-                    jobs::table.filter(jobs::meeting_id.eq(meeting.id.to_string())).filter(jobs::kind.eq(INVITE));
-                let open = letters.filter(jobs::id.ne(id.to_string())).filter(jobs::state.eq_any(OPEN));
-                others = open.count().get_result::<i64>(conn).await?;
-                let refused = deliveries::table.filter(deliveries::meeting_id.eq(meeting.id.to_string()));
-                let refused = refused.filter(deliveries::outcome.eq(Outcome::Refused.name()));
-                // those of earlier revisions are past
-                let since = meeting.history.last().map_or(meeting.created_at, |passed| passed.at);
-                let refused = refused.filter(deliveries::created_at.ge(stored(since)));
-                unreached = refused.filter(deliveries::kind.eq(INVITE)).count().get_result::<i64>(conn).await?;
+            if let Some(meeting) = &meeting {
+                let mut unreached = 0;
+                let mut others = 0;
+                if job.kind == INVITE {
+                    let mine = jobs::table.filter(jobs::meeting_id.eq(meeting.id.to_string()));
+                    let letters = mine.filter(jobs::kind.eq(INVITE));
+                    let open = letters.filter(jobs::id.ne(id.to_string())).filter(jobs::state.eq_any(OPEN));
+                    others = open.count().get_result::<i64>(conn).await?;
+                    let refused = deliveries::table.filter(deliveries::meeting_id.eq(meeting.id.to_string()));
+                    let refused = refused.filter(deliveries::outcome.eq(Outcome::Refused.name()));
+                    // those of earlier revisions are past
+                    let since = meeting.history.last().map_or(meeting.created_at, |passed| passed.at);
+                    let refused = refused.filter(deliveries::created_at.ge(stored(since)));
+                    unreached = refused.filter(deliveries::kind.eq(INVITE)).count().get_result::<i64>(conn).await?;
+                }
+                if let Some(change) = outcome(&job, meeting, &done.result, others, unreached, now) {
+                    put_meeting!(self, conn, Some(meeting), &change);
+                }
             }
-            if let Some(change) = outcome(&job, &meeting, &done.result, others, unreached, now) {
-                put_meeting!(self, conn, Some(&meeting), &change);
+            if is_told_once(&job.kind) {
+                let mine = jobs::table.filter(jobs::id.eq(id.to_string()));
+                diesel::update(mine).set(jobs::payload.eq("{}")).execute(conn).await?;
             }
             (job.state, job.due_at, job.updated_at) = (State::Succeeded, None, now);
             put_job!(conn, &job);
@@ -176,7 +191,7 @@ impl Store {
             job.max_attempts += job.attempt.max(1);
             (job.state, job.due_at, job.sent, job.updated_at) = (State::Queued, None, 0, now);
             put_job!(conn, &job);
-            post!(conn, &[outbox::Row::job(job.id, &job.kind, &job.case_id, 0, now)]);
+            post!(conn, &[outbox::Row::job(job.id, &job.kind, (&job.case_id, &job.traceparent), 0, now)]);
             if let Some(change) = meeting.clone().and_then(|it| it.resumed(&job.kind, now)) {
                 put_meeting!(self, conn, meeting.as_ref(), &change);
             }
@@ -222,75 +237,6 @@ impl Store {
         let patience = self.limits.sweep_seconds + self.limits.attempt_seconds as f64;
         SignedDuration::try_from_secs_f64(patience).ok().and_then(|wait| now.saturating_add(wait).ok())
     }
-}
-
-/// What a result means for the meeting.
-fn outcome(
-    job: &Job,
-    meeting: &Meeting,
-    result: &Finding,
-    others: i64,
-    unreached: i64,
-    now: Timestamp,
-) -> Option<Change> {
-    let looks = job.kind == SCHEDULE && matches!(meeting.status, Status::Queued | Status::Running);
-    match result {
-        Finding::Suggested { period, reason } if looks => Some(meeting.clone().suggested(*period, reason.clone(), now)),
-        Finding::NoCommonTime { reason } if looks => {
-            Some(meeting.clone().given_up(Status::NoCommonTime, reason.clone(), now))
-        }
-        Finding::Sent if job.kind == INVITE && meeting.status == Status::Suggested && others == 0 => {
-            Some(meeting.clone().invited(usize::try_from(unreached).unwrap_or(0), now))
-        }
-        _ => None,
-    }
-}
-
-/// What it means for a meeting that a job of it is dead.
-fn given_up(job: &Job, meeting: Option<&Meeting>, error: &str, now: Timestamp) -> Option<Change> {
-    let meeting = meeting?;
-    let looks = job.kind == SCHEDULE && !meeting.status.is_over() && !meeting.status.holds();
-    (job.state == State::Dead && looks).then(|| meeting.clone().given_up(Status::Failed, error.to_owned(), now))
-}
-
-/// The payload without those who were reached, or never will be.
-fn still_to_tell(job: &Job, payload: &str, notes: &[Note]) -> Option<String> {
-    if job.kind != INVITE || notes.is_empty() {
-        return None;
-    }
-    let mut letter: Letter = serde_json::from_str(payload).ok()?;
-    let settled = |email: &str| notes.iter().any(|note| note.outcome != Outcome::Failed && note.target == email);
-    letter.recipients.retain(|email| !settled(email.as_str()));
-    serde_json::to_string(&letter).ok()
-}
-
-fn notes(job: &Job, notes: &[Note], now: Timestamp) -> Vec<DeliveryRow> {
-    let row = |note: &Note| DeliveryRow {
-        id: Uuid::now_v7().to_string(),
-        job_id: job.id.to_string(),
-        meeting_id: job.meeting_id.to_string(),
-        kind: job.kind.clone(),
-        target: note.target.clone(),
-        attempt: job.attempt,
-        outcome: note.outcome.name().to_owned(),
-        detail: note.detail.clone(),
-        created_at: stored(now),
-    };
-    notes.iter().map(row).collect()
-}
-
-pub fn check_attempt(job: &Job, attempt: i32) -> Result<(), Stop> {
-    match (job.state, job.attempt) {
-        (State::Running, current) if current == attempt => Ok(()),
-        (state, current) => {
-            let detail = format!("the job is {} at attempt {current}: attempt {attempt} comes too late", state.name());
-            Err(Stop::Refused(Problem::new(JOB_NOT_YOURS, detail)))
-        }
-    }
-}
-
-fn not_to_be_done(job: &Job) -> Problem {
-    Problem::new(JOB_NOT_YOURS, format!("the job is {}: there is nothing to do", job.state.name()))
 }
 
 /// No job has this id.

@@ -5,6 +5,8 @@ use diesel_async::RunQueryDsl;
 use jiff_diesel::DateTime;
 use uuid::Uuid;
 
+use super::meters::count;
+use super::model::State;
 use crate::platform::db::Error;
 use crate::platform::db::instant::{now, stored};
 use crate::roles::user::outbox::{self, post};
@@ -21,6 +23,8 @@ pub struct Due {
     pub kind: String,
     #[diesel(sql_type = diesel::sql_types::Text)]
     pub case_id: String,
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    pub traceparent: String,
     #[diesel(sql_type = diesel::sql_types::Integer)]
     pub sent: i32,
 }
@@ -35,7 +39,8 @@ impl Store {
         }
         let query = format!(
             "UPDATE jobs SET due_at = NULL, state = CASE state WHEN 'retryable' THEN 'queued' ELSE state END \
-             WHERE id IN (SELECT id FROM jobs WHERE due_at <= $1 ORDER BY due_at LIMIT 500 {}) RETURNING id, kind, case_id, sent",
+             WHERE id IN (SELECT id FROM jobs WHERE due_at <= $1 ORDER BY due_at LIMIT 500 {}) RETURNING id, kind, case_id, \
+             traceparent, sent",
             self.db.skipping_held()
         );
         let woken = transact!(self.db, |conn| {
@@ -43,7 +48,11 @@ impl Store {
             let due: Vec<Due> = query.load(conn).await?;
             let id = |due: &Due| due.id.parse::<Uuid>().map_err(|_| Error::Corrupt(format!("job {}", due.id)));
             for due in &due {
-                post!(conn, &[outbox::Row::job(id(due)?, &due.kind, &due.case_id, due.sent, now())]);
+                if due.sent == 0 {
+                    count(&due.kind, State::Queued);
+                }
+                let origin = (due.case_id.as_str(), due.traceparent.as_str());
+                post!(conn, &[outbox::Row::job(id(due)?, &due.kind, origin, due.sent, now())]);
             }
             Ok::<usize, Error>(due.len())
         })?;
