@@ -4,12 +4,13 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::future::{join, join_all};
+use jiff::{SignedDuration, Timestamp};
 
 use super::ROLE;
 use crate::platform::health::Report;
 use crate::platform::peer::Peer;
 use crate::platform::problem::Problem;
-use crate::platform::proxy;
+use crate::platform::proxy::{self, Terms};
 use crate::platform::role::Context;
 
 /// The roles behind the gateway, as one worker thread sees them.
@@ -30,7 +31,7 @@ impl Peers {
 /// Where a public path leads.
 pub struct Target {
     pub peer: Option<Peer>,
-    pub limit: usize,
+    pub terms: Terms,
 }
 
 /// Every path of the public API
@@ -44,8 +45,12 @@ pub async fn forward(
     let peer =
         target.peer.as_ref().ok_or_else(|| Problem::internal("a route to a role that the gateway does not call"))?;
     // the router reads %61pi as api; we take a path as it is written
-    let path = path.strip_prefix("/api").ok_or_else(|| Problem::of_status(StatusCode::NOT_FOUND))?;
-    proxy::forward(&req, body, peer, path, target.limit, &context.settings).await
+    let path = match path.strip_prefix("/api") {
+        Some(inner) => inner,
+        None if path.starts_with("/.well-known/") => path,
+        None => return Err(Problem::of_status(StatusCode::NOT_FOUND)),
+    };
+    proxy::forward(&req, body, peer, path, target.terms, &context.settings).await
 }
 
 /// `GET /api/health`
@@ -53,6 +58,19 @@ pub async fn health(peers: Data<Peers>) -> HttpResponse {
     let (needs, likes) = peers.0.split_at(ROLE.calls.len());
     let (needs, likes) = join(join_all(needs.iter().map(Peer::health)), join_all(likes.iter().map(Peer::health))).await;
     Report::new(ROLE.name, needs, likes).answer()
+}
+
+/// `GET /.well-known/security.txt`: where to report a weakness (RFC 9116); found again every day, so good for a year from then
+pub async fn security(context: Data<Context>) -> Result<HttpResponse, Problem> {
+    let contact = &context.settings.server.security_contact;
+    if contact.is_empty() {
+        return Err(Problem::of_status(StatusCode::NOT_FOUND));
+    }
+    let expires = Timestamp::now().saturating_add(SignedDuration::from_hours(365 * 24)).map_err(Problem::internal)?;
+    let expires = expires.strftime("%Y-%m-%dT00:00:00Z");
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body(format!("Contact: {contact}\nExpires: {expires}\nPreferred-Languages: en\n")))
 }
 
 /// `GET /`
@@ -66,7 +84,9 @@ pub async fn welcome() -> HttpResponse {
         "  GET  /api/suggestions?attendee=a&attendee=b     the best slot, and why\n",
         "  POST /api/meetings                              {\"organizer\", \"attendees\"}: finds the time, and invites\n",
         "  GET  /api/meetings/{id}/events                  what becomes of it, live\n",
+        "  POST /api/auth/register                         {\"email\", \"password\"}: an account, where callers must sign in\n",
         "  GET  /api/health                                how every part does\n",
+        "  GET  /docs                                      all there is; /openapi.json for programs\n",
         "\n",
         "Dates: add week=2026-W48, or from= and to=. Sample people: run `w2meet demo`. Errors say what to do.\n",
     ))

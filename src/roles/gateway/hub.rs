@@ -65,6 +65,9 @@ impl News {
     /// Says that `meeting` is like this now; `None` if it is no meeting.
     pub fn of(name: &str, meeting: &Value) -> Option<(Uuid, News)> {
         let Marked { id, version } = Marked::deserialize(meeting).ok()?;
+        let mut meeting = meeting.clone();
+        // all who watch hear the same, and where the organizer's app is told is not for all
+        meeting["callback_url"] = Value::Null;
         // JSON without spaces has no line breaks, so it is one line of an event
         let text = format!("id: {version}\nevent: {name}\ndata: {meeting}\n\n");
         Some((id, News { version, text: text.into() }))
@@ -164,7 +167,7 @@ impl Hub {
 
     /// Whether there is nothing more to try.
     async fn read(&self, user: &Peer, id: Uuid) -> bool {
-        match read_meeting(user, id).await {
+        match read_meeting(user, format!("/internal/meetings/{id}")).await {
             Ok(news) => self.tell(id, news),
             Err(problem) if problem.kind.status > 500 => return false,
             Err(problem) => tracing::warn!(role = ROLE.name, meeting_id = %id, %problem, "a stream stays as it is"),
@@ -177,12 +180,12 @@ impl Hub {
     }
 }
 
-/// The meeting as it is now.
+/// The meeting as it is now; `path` says on whose behalf it is read.
 ///
 /// # Errors
-/// 404 if there is none, and what [`Peer::call`] says.
-pub async fn read_meeting(user: &Peer, id: Uuid) -> Result<News, Problem> {
-    let meeting: Value = user.call(Call::get(format!("/meetings/{id}"))).await?;
+/// 404 if there is none, or none for this caller, and what [`Peer::call`] says.
+pub async fn read_meeting(user: &Peer, path: String) -> Result<News, Problem> {
+    let meeting: Value = user.call(Call::get(path)).await?;
     let news = News::of("meeting", &meeting).ok_or_else(|| Problem::internal("a meeting without id or version"))?;
     Ok(news.1)
 }

@@ -33,7 +33,7 @@ pub async fn stream_meeting(
     let user = peers.find(user::api::ROLE).ok_or_else(|| Problem::internal("no peer"))?;
     // listen first, then read: what changes in between is heard
     let place = hub.into_inner().enter(id)?;
-    let now = read_meeting(&user, id).await?;
+    let now = read_meeting(&user, format!("/meetings/{id}")).await?;
     let mut first = RETRY.to_owned();
     if last_seen(&req) != Some(now.version) {
         first.push_str(&String::from_utf8_lossy(&now.text));

@@ -1,16 +1,23 @@
 //! The gateway role: the one door. It knows which role answers to which path, and nothing of what they do.
 
+mod docs;
 mod handlers;
 mod hub;
 mod live;
+mod openapi;
 mod reference;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::web::{self, ServiceConfig, resource};
+use actix_web::web::{self, ServiceConfig};
 
-use crate::config::Limits;
+use crate::config::{AuthMode, Limits};
+use crate::platform::access::door::Door;
+use crate::platform::access::identities::Issued;
+use crate::platform::metrics::resource;
 use crate::platform::peer::Peer;
+use crate::platform::proxy::{Repeats, Terms};
 use crate::platform::role::{Context, Role, Service, Work};
 use crate::roles::{availability, suggestion, user, worker};
 
@@ -27,35 +34,80 @@ pub const ROLE: Role = Role {
     open,
 };
 
-/// A public path, and the role that answers to it without its `/api`.
+/// A public path, and the role that answers to it; without its `/api`, if it has one.
 struct Route {
     path: &'static str,
     role: &'static str,
     /// Bytes that a body may have.
     limit: fn(&Limits) -> usize,
+    /// Which POSTs may be sent to another replica when the first has not answered.
+    repeats: Repeats,
 }
 
-/// The public API. Methods are the roles' own matter: they answer 405 with what they allow.
+impl Route {
+    const fn new(path: &'static str, role: &'static str) -> Route {
+        Route { path, role, limit: |limits| limits.body, repeats: Repeats::Never }
+    }
+
+    /// With bodies of another size.
+    const fn taking(self, limit: fn(&Limits) -> usize) -> Route {
+        Route { limit, ..self }
+    }
+
+    /// With POSTs that may be sent again.
+    const fn repeating(self, repeats: Repeats) -> Route {
+        Route { repeats, ..self }
+    }
+}
+
+/// The public API, what is asked most first: a path is looked for in this order. Methods are the roles' own matter: they answer
+/// 405 with what they allow.
 const ROUTES: &[Route] = &[
-    Route { path: "/api/suggestions", role: suggestion::api::ROLE, limit: |limits| limits.list_body },
-    Route { path: "/api/availability", role: availability::api::ROLE, limit: |limits| limits.list_body },
-    Route { path: "/api/meetings", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/meetings/{id}", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/meetings/{id}/deliveries", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/meetings/{id}/participation", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/meetings/{id}/invite.ics", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/jobs", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/jobs/{id}", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/jobs/{id}/retry", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/callbacks/jobs/{id}", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/users", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/users/{email}", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/users/{email}/availability", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/users/{email}/availability.ics", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/users/{email}/freebusy.ics", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/users/{email}/calendars", role: user::api::ROLE, limit: |limits| limits.body },
-    Route { path: "/api/users/{email}/calendars/{name}", role: user::api::ROLE, limit: |limits| limits.calendar_body },
+    Route::new("/api/suggestions", suggestion::api::ROLE).taking(|limits| limits.list_body).repeating(Repeats::Keyed),
+    Route::new("/api/availability", availability::api::ROLE)
+        .taking(|limits| limits.list_body)
+        .repeating(Repeats::Always),
+    Route::new("/api/meetings", user::api::ROLE).repeating(Repeats::Keyed),
+    Route::new("/api/meetings/{id}", user::api::ROLE),
+    Route::new("/api/meetings/{id}/deliveries", user::api::ROLE),
+    Route::new("/api/meetings/{id}/participation", user::api::ROLE),
+    Route::new("/api/meetings/{id}/invite.ics", user::api::ROLE),
+    Route::new("/api/jobs", user::api::ROLE),
+    Route::new("/api/jobs/{id}", user::api::ROLE),
+    Route::new("/api/jobs/{id}/retry", user::api::ROLE),
+    Route::new("/api/callbacks/jobs/{id}", user::api::ROLE),
+    Route::new("/api/users", user::api::ROLE).repeating(Repeats::Keyed),
+    Route::new("/api/users/{email}", user::api::ROLE),
+    Route::new("/api/users/{email}/availability", user::api::ROLE),
+    Route::new("/api/users/{email}/availability.ics", user::api::ROLE),
+    Route::new("/api/users/{email}/freebusy.ics", user::api::ROLE),
+    Route::new("/api/users/{email}/calendars", user::api::ROLE),
+    Route::new("/api/users/{email}/calendars/{name}", user::api::ROLE).taking(|limits| limits.calendar_body),
+    Route::new("/.well-known/jwks.json", user::api::ROLE),
+    Route::new("/api/auth/register", user::api::ROLE),
+    Route::new("/api/auth/login", user::api::ROLE),
+    Route::new("/api/auth/refresh", user::api::ROLE),
+    Route::new("/api/auth/logout", user::api::ROLE),
+    Route::new("/api/auth/me", user::api::ROLE),
+    Route::new("/api/auth/verification", user::api::ROLE),
+    Route::new("/api/auth/verify", user::api::ROLE),
+    Route::new("/api/auth/password", user::api::ROLE),
+    Route::new("/api/auth/password/forgot", user::api::ROLE),
+    Route::new("/api/auth/password/reset", user::api::ROLE),
+    Route::new("/api/auth/keys", user::api::ROLE),
+    Route::new("/api/auth/keys/{id}", user::api::ROLE),
+    Route::new("/api/auth/export", user::api::ROLE),
 ];
+
+/// What the public API is, in OpenAPI.
+pub fn description(mode: AuthMode) -> utoipa::openapi::OpenApi {
+    openapi::document(mode, reference::openapi::described(), reference::RULES)
+}
+
+/// The schemas that [`description`] names, as often as they are named.
+pub fn schemas() -> crate::platform::openapi::Schemas {
+    openapi::ops().into_iter().flat_map(|op| op.schemas).collect()
+}
 
 fn open(context: &Context) -> anyhow::Result<Service> {
     let queue = context.queue()?;
@@ -71,22 +123,49 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     });
     Ok(Service {
         routes: Arc::new(move |cfg| routes(cfg, &routes_of, &hub_of)),
+        door: Arc::new(door),
         prepare: Box::pin(async { Ok(()) }),
         work: Some(work),
     })
 }
 
+fn door(context: &Context) -> Door {
+    let issued = Issued::new(user::api::access::Accounts::new(context), &context.settings.auth.issuer, ROLE.name);
+    Door::outer(context, Rc::new(issued), reference::RULES)
+}
+
 fn routes(cfg: &mut ServiceConfig, context: &Context, hub: &Arc<hub::Hub>) {
     let peers = handlers::Peers::new(context);
-    cfg.app_data(web::Data::new(peers.clone()))
-        .service(resource("/").get(handlers::welcome))
-        .service(resource("/health").get(async || "ok"))
-        .service(resource("/api/health").get(handlers::health))
-        .app_data(web::Data::from(Arc::clone(hub)))
-        .service(resource("/api/meetings/{id}/events").get(live::stream_meeting));
+    // a path is looked for in this order: what is asked most comes first
     for route in ROUTES {
-        let target = handlers::Target { peer: peers.find(route.role), limit: (route.limit)(&context.settings.limits) };
+        let target = handlers::Target {
+            peer: peers.find(route.role),
+            terms: Terms { limit: (route.limit)(&context.settings.limits), repeats: route.repeats },
+        };
         cfg.service(resource(route.path).app_data(web::Data::new(target)).to(handlers::forward));
     }
+    cfg.app_data(web::Data::new(peers))
+        .service(resource("/").get(handlers::welcome))
+        .service(resource("/openapi.json").get(docs::find_description))
+        .service(resource("/docs").get(docs::find_page))
+        .service(resource("/health").get(async || "ok"))
+        .service(resource("/api/health").get(handlers::health))
+        .service(resource("/.well-known/security.txt").get(handlers::security))
+        .app_data(web::Data::from(Arc::clone(hub)))
+        .service(resource("/api/meetings/{id}/events").get(live::stream_meeting));
     reference::routes(cfg);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ROUTES;
+    use crate::platform::access::table::{Found, RULES, Table};
+
+    #[test]
+    fn every_route_has_a_rule() {
+        let table = Table::new(RULES, "");
+        for route in ROUTES {
+            assert_eq!(table.find("no method", route.path), Found::OtherMethod, "{} has no rule", route.path);
+        }
+    }
 }

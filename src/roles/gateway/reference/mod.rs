@@ -1,22 +1,27 @@
-//! The paths and shapes of an earlier implementation, kept for its clients and its test suite. Delete this file and its two
-//! mentions in `mod.rs`, and they are gone; no other file knows of them.
+//! The paths and shapes of an earlier implementation, kept for its clients and its test suite. Delete this folder and what
+//! the gateway's `mod.rs` says of it, and they are gone; no other file knows of them.
 //!
 //! Its hours are whole, its clocks have no zone, its errors are lists. Everything is translated here, to and from the API.
 
-use actix_web::http::{Method, StatusCode};
-use actix_web::web::{Data, ServiceConfig, resource};
+mod errors;
+pub mod openapi;
+
+use actix_web::http::Method;
+use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use self::errors::told;
 use super::handlers::Peers;
 use crate::calendar::{Fault, Format, days, parse_week};
+use crate::platform::access::table::{Rule, Who, rule};
 use crate::platform::call::Call;
 use crate::platform::case::Case;
 use crate::platform::email::Email;
 use crate::platform::extract::{Fields, JsonBody, email, email_in_path, parsed};
 use crate::platform::health::{Report, Status};
-use crate::platform::problem::{BAD_GATEWAY, BAD_REQUEST, Problem, UNKNOWN_USER, USER_EXISTS};
+use crate::platform::metrics::{resource, resource_of};
+use crate::platform::problem::{Problem, USER_EXISTS};
 use crate::platform::role::Context;
 use crate::roles::suggestion::api::Suggestions;
 
@@ -29,26 +34,27 @@ const NAMES: [(&str, &str); 2] = [("availability", "availabilities"), ("preferen
 type Answer = Result<HttpResponse, Problem>;
 type Body = Result<JsonBody, Problem>;
 
-#[derive(Serialize)]
-struct Slots<'a> {
-    case_id: String,
-    suggestions: Vec<Slot<'a>>,
-}
-
-#[derive(Serialize)]
-struct Slot<'a> {
-    day: Option<&'a str>,
-    slot: [u32; 2],
-}
+/// Who may come in; what belongs to whom is looked at by the roles that are asked on the caller's behalf.
+pub const RULES: &[Rule] = &[
+    rule("GET", "/{role}/health", Who::Open),
+    rule("GET", "/users/*", Who::SignedIn),
+    rule("POST", "/users/*", Who::SignedIn),
+    rule("PUT", "/users/*", Who::SignedIn),
+    rule("DELETE", "/users/*", Who::SignedIn),
+    rule("GET", "/availability/*", Who::SignedIn),
+    rule("GET", "/suggestion/*", Who::SignedIn),
+    rule("POST", "/worker/*", Who::SignedIn),
+    rule("GET", "/api/availability/common_availabilities", Who::SignedIn),
+];
 
 /// Registers the reference's paths; those without a name in them first, for they are found by looking, not by matching.
 pub fn routes(cfg: &mut ServiceConfig) {
-    for role in ["user", "availability", "suggestion", "worker"] {
-        let path = if role == "user" { "/users/health".to_owned() } else { format!("/{role}/health") };
-        cfg.service(resource(path).app_data(Data::new(role)).get(role_health));
-    }
-    let user = resource(["/users/users/{email}", "/users/users/{email}/"]);
-    cfg.service(resource("/suggestion/suggestions").get(find_suggestions))
+    let user = resource_of(["/users/users/{email}", "/users/users/{email}/"]);
+    cfg.service(resource("/users/health").app_data(Data::new("user")).get(role_health))
+        .service(resource("/availability/health").app_data(Data::new("availability")).get(role_health))
+        .service(resource("/suggestion/health").app_data(Data::new("suggestion")).get(role_health))
+        .service(resource("/worker/health").app_data(Data::new("worker")).get(role_health))
+        .service(resource("/suggestion/suggestions").get(find_suggestions))
         .service(resource("/availability/availabilities").get(find_common))
         .service(resource("/api/availability/common_availabilities").get(find_common))
         .service(resource("/worker/tasks").post(create_task))
@@ -56,7 +62,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(resource("/users/user-avail/cache-aside").get(find_user_by_query))
         .service(user.get(find_user).put(replace_user).delete(delete_user))
         .service(resource("/users/users/{email}/availability").get(find_user))
-        .service(resource("/users/user-avail/cache-aside/{email}").get(find_user_in_cache));
+        .service(resource("/users/user-avail/cache-aside/{email}").get(find_user));
 }
 
 async fn role_health(role: Data<&'static str>, peers: Data<Peers>) -> HttpResponse {
@@ -96,11 +102,8 @@ async fn create_user(peers: Data<Peers>, body: Body) -> HttpResponse {
 }
 
 async fn find_user(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
-    told("path", async { Ok(HttpResponse::Ok().json(shown(&peers.user(&email_in_path(&req, 2)?).await?))) }).await
-}
-
-async fn find_user_in_cache(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
-    told("path", async { Ok(HttpResponse::Ok().json(shown(&peers.user(&email_in_path(&req, 3)?).await?))) }).await
+    let segment = if req.path().starts_with("/users/user-avail/") { 3 } else { 2 };
+    told("path", async { Ok(HttpResponse::Ok().json(shown(&peers.user(&email_in_path(&req, segment)?).await?))) }).await
 }
 
 async fn find_user_by_query(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
@@ -164,8 +167,9 @@ async fn find_suggestions(req: HttpRequest, peers: Data<Peers>) -> HttpResponse 
         let most = if found.pick.is_some() { 1 } else { usize::MAX };
         let hour = |clock: &str| clock.get(..2).and_then(|hour| hour.parse::<u32>().ok()).unwrap_or_default();
         let slot = |start: &str| [hour(start), hour(start) + 1];
-        let list = found.suggestions.iter().take(most).map(|it| Slot { day: it.day.as_deref(), slot: slot(&it.start) });
-        Ok(HttpResponse::Ok().json(Slots { case_id: Case::current_id(), suggestions: list.collect() }))
+        let list = found.suggestions.iter().take(most).map(|it| json!({ "day": it.day, "slot": slot(&it.start) }));
+        let list: Vec<Value> = list.collect();
+        Ok(HttpResponse::Ok().json(json!({ "case_id": Case::current_id(), "suggestions": list })))
     })
     .await
 }
@@ -263,58 +267,4 @@ fn shown(user: &Value) -> Value {
         "preferences": user["preference"],
         "created_at": user["created_at"],
     })
-}
-
-/// Runs a handler, and tells its problem as the reference would.
-async fn told(place: &str, work: impl Future<Output = Answer>) -> HttpResponse {
-    let problem = match work.await {
-        Ok(answer) => return answer,
-        Err(problem) => problem,
-    };
-    tracing::info!(%problem, "refused");
-    let upstream = problem.upstream.as_deref().unwrap_or_default();
-    let (status, message) = match problem.kind.status {
-        404 if problem.kind == UNKNOWN_USER && place != "path" && place != "body" => {
-            (404, "One or both users not found".to_owned())
-        }
-        404 if problem.kind == UNKNOWN_USER => (404, "User not found".to_owned()),
-        422 if place == "task" => (422, problem.detail.to_string()),
-        400 | 422 => (BAD_REQUEST.status, problem.detail.to_string()),
-        503 | 504 => (503, problem.detail.to_string()),
-        500.. => (BAD_GATEWAY.status, failed(upstream)),
-        other => (other, problem.detail.to_string()),
-    };
-    let one = |loc: Vec<Value>, message: &str, kind: &str| json!({ "loc": loc, "msg": message, "type": kind });
-    let mut detail: Vec<Value> =
-        problem.errors.iter().map(|fault| one(loc(place, &fault.pointer), &fault.detail, &fault.code)).collect();
-    if detail.is_empty() {
-        detail.push(one(loc(place, ""), &message, problem.kind.slug));
-    }
-    let mut answer = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY));
-    if let Some(seconds) = problem.retry_after {
-        answer.insert_header(("Retry-After", seconds));
-    }
-    answer.json(json!({ "case_id": Case::current_id(), "detail": detail }))
-}
-
-/// `User service error` and its like.
-fn failed(role: &str) -> String {
-    let mut letters = role.chars();
-    let name =
-        letters.next().map_or_else(|| "Upstream".to_owned(), |first| first.to_uppercase().chain(letters).collect());
-    format!("{name} service error")
-}
-
-/// A JSON pointer as the list of steps that FastAPI shows.
-fn loc(place: &str, pointer: &str) -> Vec<Value> {
-    let place = if place == "task" { "body" } else { place };
-    let theirs = |text: &str| NAMES.iter().find(|(ours, _)| place == "body" && *ours == text);
-    let step = |text: &str| match (text.parse::<u64>(), theirs(text)) {
-        (Ok(index), _) => index.into(),
-        (_, Some((_, theirs))) => (*theirs).into(),
-        _ => text.trim().into(),
-    };
-    std::iter::once(place.into())
-        .chain(pointer.trim_start_matches('#').split('/').filter(|it| !it.is_empty()).map(step))
-        .collect()
 }
