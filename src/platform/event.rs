@@ -20,6 +20,9 @@ pub struct Event {
     /// When it happened.
     pub time: Timestamp,
     datacontenttype: String,
+    /// The step of the trace that it came about in (the extension for distributed tracing).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub traceparent: String,
     /// What there is to know.
     pub data: Value,
 }
@@ -35,8 +38,15 @@ impl Event {
             subject,
             time,
             datacontenttype: "application/json".to_owned(),
+            traceparent: String::new(),
             data,
         }
+    }
+
+    /// As part of this trace.
+    pub fn traced(mut self, traceparent: &str) -> Event {
+        traceparent.clone_into(&mut self.traceparent);
+        self
     }
 
     /// Its name without the prefix that all of ours share.

@@ -3,11 +3,13 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::rc::Rc;
 
+use crate::platform::access::{Asker, Caller};
 use crate::platform::problem::{BAD_REQUEST, KEY_REUSED, Problem};
 
 /// The header that a key comes in.
@@ -18,7 +20,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// A key, and what it stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
-    /// Method, path and key: the same key elsewhere is another.
+    /// Whose it is, method, path and key: the same key elsewhere is another.
     pub scope: String,
     /// SHA-256 of the body as JSON, in hexadecimal.
     pub fingerprint: String,
@@ -41,8 +43,20 @@ impl Key {
             return Err(bad());
         }
         let scope = format!("{} {} {bare}", req.method(), req.uri().path());
+        let scope = match req.extensions().get::<Rc<Caller>>() {
+            Some(caller) => owned(scope, caller),
+            None => scope,
+        };
         let digest = Sha256::digest(body.to_string().as_bytes());
         Ok(Some(Key { scope, fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect() }))
+    }
+
+    /// The key of somebody whom the role that read it does not know.
+    pub fn of(self, asker: &Asker) -> Key {
+        match asker {
+            Asker::Account(caller) => Key { scope: owned(self.scope, caller), ..self },
+            Asker::Anybody => self,
+        }
     }
 
     /// Whether a kept answer belongs to the same request.
@@ -57,6 +71,11 @@ impl Key {
             }
         }
     }
+}
+
+/// One account's key is never another's, whatever it is.
+fn owned(scope: String, caller: &Caller) -> String {
+    format!("{} {scope}", caller.id)
 }
 
 /// An answer as it was given.

@@ -1,17 +1,24 @@
 //! What every role stands on. Nothing in here knows a role by name.
 
+pub mod access;
 pub mod cache;
 pub mod call;
 pub mod case;
+pub mod client_address;
+pub mod connection;
 pub mod db;
 pub mod email;
 pub mod event;
 pub mod extract;
 pub mod feed;
+pub mod gate;
 pub mod health;
+pub mod html;
 pub mod idempotency;
 pub mod json;
 pub mod merge_patch;
+pub mod metrics;
+pub mod openapi;
 pub mod peer;
 pub mod preconditions;
 pub mod problem;
@@ -21,6 +28,9 @@ pub mod replicas;
 pub mod role;
 pub mod server;
 pub mod telemetry;
+pub mod timers;
+pub mod trace;
 pub mod webhook;
 pub mod window;
+pub mod woken;
 pub mod work;

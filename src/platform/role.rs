@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 
 use crate::config::Settings;
+use crate::platform::access::door::Door;
 use crate::platform::queue::Queue;
 use crate::platform::replicas::Replicas;
 
@@ -39,6 +40,8 @@ pub struct Role {
 pub struct Service {
     /// Registers the routes; called once on every worker thread.
     pub routes: Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>,
+    /// Makes what looks at every request before its handler does; called once on every worker thread.
+    pub door: Arc<dyn Fn(&Context) -> Door + Send + Sync>,
     /// Completes when the role is ready to work; retries by itself whatever may heal.
     pub prepare: Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>,
     /// What it does without being asked, once the process is ready; in a thread of its own, until it is told to stop.
@@ -52,7 +55,12 @@ impl Service {
     /// A role that is ready as soon as it listens.
     pub fn stateless(context: &Context, routes: fn(&mut ServiceConfig, &Context)) -> Service {
         let context = context.clone();
-        Service { routes: Arc::new(move |cfg| routes(cfg, &context)), prepare: Box::pin(async { Ok(()) }), work: None }
+        Service {
+            routes: Arc::new(move |cfg| routes(cfg, &context)),
+            door: Arc::new(Door::inner),
+            prepare: Box::pin(async { Ok(()) }),
+            work: None,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::loader::{Loader, Source};
 use super::redis::Redis;
 use super::{Cache, Entry, Found};
 use crate::config::Settings;
+use crate::platform::metrics::CACHE;
 
 /// How long a reader waits, once, for another reader's fill before it asks the database itself.
 const FILL_WAIT: Duration = Duration::from_millis(30);
@@ -96,13 +97,14 @@ impl<S: Source> Aside<S> {
         let token = token();
         let epoch = self.epoch.load(Ordering::Acquire);
         let names: Vec<String> = keys.iter().map(|key| self.name(epoch, key)).collect();
-        let mut found = match self.cache.get_or_lease(&names, &token).await {
-            Ok(found) => found,
-            Err(_) => vec![Found::Writing; keys.len()],
-        };
+        let asked = self.cache.get_or_lease(&names, &token).await;
+        let missed = if asked.is_ok() { "miss" } else { "away" };
+        let mut found = asked.unwrap_or_else(|_| vec![Found::Writing; keys.len()]);
         self.await_fills(&names, &mut found, &token).await;
         log_found(&names, &found);
         let missing: Vec<usize> = (0..keys.len()).filter(|at| !matches!(found[*at], Found::Value(_))).collect();
+        CACHE.add(&["hit"], (keys.len() - missing.len()) as u64);
+        CACHE.add(&[missed], missing.len() as u64);
         if missing.is_empty() {
             return Ok(found.into_iter().map(value_of).collect());
         }

@@ -36,6 +36,15 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// The receiver's status, or why there is none.
+    pub fn told(&self) -> Result<u16, String> {
+        match self {
+            Answer::Delivered { status } | Answer::Failed { status: Some(status), .. } => Ok(*status),
+            Answer::Gone => Ok(410),
+            Answer::Blocked { why } | Answer::Failed { why, .. } => Err(why.clone()),
+        }
+    }
+
     /// What a receiver means by its status and headers.
     pub(super) fn read(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Answer {
         let code = status.as_u16();

@@ -11,10 +11,9 @@ use futures_util::StreamExt as _;
 use tokio::time::timeout_at;
 
 use super::answer::Answer;
-use super::send::{AGENT, Sender};
+use super::send::{AGENT, Incoming, Sender};
 use crate::platform::case::milliseconds;
 use crate::platform::feed::{Fetched, Seen, Source, text_of};
-use crate::platform::peer::Answer as Incoming;
 
 /// Bytes of an entity tag or a date that are kept.
 const LONGEST_TAG: usize = 512;

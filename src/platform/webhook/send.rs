@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_http::BoxedPayloadStream;
 use actix_http::error::ParseError;
 use actix_service::{Service as _, fn_service};
 use actix_tls::connect::ConnectError as NoConnection;
@@ -13,7 +14,7 @@ use actix_web::http::Uri;
 use actix_web::http::header::CONTENT_TYPE;
 use anyhow::Context as _;
 use awc::error::{ConnectError, SendRequestError};
-use awc::{Client, Connector};
+use awc::{Client, ClientResponse, Connector};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
@@ -27,7 +28,10 @@ use super::names::{Names, Unreachable};
 use super::sign::{Secret, sign};
 use crate::config::Webhooks;
 use crate::platform::case::{CASE_ID, milliseconds};
-use crate::platform::peer::Answer as Incoming;
+use crate::platform::trace::TRACEPARENT;
+
+/// An answer from outside whose body is still to come.
+pub(super) type Incoming = ClientResponse<BoxedPayloadStream>;
 
 /// Bytes of an answer that are read; the receiver may send more, for ever.
 const READ: usize = 64 << 10;
@@ -48,6 +52,9 @@ pub struct Outgoing<'a> {
     pub secrets: &'a [Secret],
     /// The case that the message belongs to.
     pub case_id: &'a str,
+    /// The step of a trace that sending it is: whoever asked for the meeting may go on with it. What others keep in the trace
+    /// stays here.
+    pub traceparent: &'a str,
 }
 
 /// Sends messages from one worker thread.
@@ -123,7 +130,8 @@ impl Sender {
             .insert_header(("webhook-id", delivery.id))
             .insert_header(("webhook-timestamp", now.as_second()))
             .insert_header(("webhook-signature", signature))
-            .insert_header((CASE_ID.clone(), delivery.case_id));
+            .insert_header((CASE_ID.clone(), delivery.case_id))
+            .insert_header((TRACEPARENT.clone(), delivery.traceparent));
         match timeout_at(deadline, request.send_body(delivery.body.clone())).await {
             Err(_) => (Answer::timed_out(self.patience), String::new()),
             Ok(Err(error)) => (self.judge(&error), String::new()),
