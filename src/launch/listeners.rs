@@ -1,0 +1,135 @@
+//! Where each role listens, and where it is found: every listener is bound before anything is served.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use socket2::{Domain, Socket, Type};
+
+use super::checks::runs;
+use crate::config::Settings;
+use crate::platform::replicas::Replicas;
+use crate::platform::role::{AddressBook, Role};
+use crate::roles;
+
+/// Connections that may wait to be accepted on a shared port.
+const BACKLOG: i32 = 1024;
+
+/// Where the gateway of this configuration answers, as a URL for people.
+pub fn public_url(settings: &Settings) -> String {
+    let gateway = roles::ALL.iter().find(|role| role.faces_clients);
+    let listen = gateway.map(|role| listen_address(settings, role.name, false, role.port)).unwrap_or_default();
+    format!("http://{}", to_connect(&listen))
+}
+
+/// Where to connect to, for an address to listen on.
+pub fn to_connect(listen: &str) -> String {
+    listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
+}
+
+/// The address that a role is to listen on.
+pub fn listen_address(settings: &Settings, role: &str, unseen: bool, port: u16) -> String {
+    match settings.listen(role) {
+        "" => format!("127.0.0.1:{}", if unseen { 0 } else { port }),
+        given => given.to_owned(),
+    }
+}
+
+/// Whether everybody who may call this role runs in the same process.
+pub fn is_unseen(role: &Role, roles: &[&'static Role]) -> bool {
+    let calls = |other: &Role| other.calls.contains(&role.name) || other.observes.contains(&role.name);
+    !role.faces_clients && roles::ALL.iter().filter(|other| calls(other)).all(|other| runs(roles, other.name))
+}
+
+/// A role and the listener it was given.
+pub struct Bound {
+    pub role: &'static Role,
+    pub listener: TcpListener,
+    pub address: SocketAddr,
+    /// For metrics and probes, where they are served apart.
+    pub admin: Option<TcpListener>,
+}
+
+pub fn bind(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<Vec<Bound>> {
+    let bind = |role: &&'static Role| {
+        let address = listen_address(settings, role.name, is_unseen(role, roles), role.port);
+        let failed = || {
+            format!(
+                "{} cannot listen on {address}: set another address with W2MEET_{}__LISTEN",
+                role.name,
+                role.name.to_uppercase()
+            )
+        };
+        let resolved: Vec<SocketAddr> = address.to_socket_addrs().with_context(failed)?.collect();
+        let listener = match settings.server.share_port && role.faces_clients {
+            true => bind_shared(&resolved),
+            false => TcpListener::bind(resolved.as_slice()),
+        };
+        let listener = listener.with_context(failed)?;
+        let address = listener.local_addr().with_context(failed)?;
+        Ok(Bound { role, listener, address, admin: bind_admin(settings, role.name)? })
+    };
+    roles.iter().map(bind).collect()
+}
+
+fn bind_admin(settings: &Settings, role: &str) -> anyhow::Result<Option<TcpListener>> {
+    let address = settings.admin_listen(role);
+    let failed = || {
+        let variable = format!("W2MEET_{}__ADMIN_LISTEN", role.to_uppercase());
+        format!("{role} cannot serve its metrics on {address}: set another address with {variable}")
+    };
+    (!address.is_empty()).then(|| TcpListener::bind(address).with_context(failed)).transpose()
+}
+
+/// A listener beside which another process may open one on the same port.
+fn bind_shared(addresses: &[SocketAddr]) -> std::io::Result<TcpListener> {
+    let open = |address: &SocketAddr| {
+        let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&(*address).into())?;
+        socket.listen(BACKLOG)?;
+        Ok(TcpListener::from(socket))
+    };
+    let mut outcome = Err(std::io::Error::from(std::io::ErrorKind::AddrNotAvailable));
+    for address in addresses {
+        outcome = open(address);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// Configured addresses first; a role of this process is where it was bound.
+pub fn address_book(settings: &Settings, bound: &[Bound]) -> AddressBook {
+    let mut book = AddressBook::default();
+    for role in roles::ALL {
+        let here = || {
+            bound
+                .iter()
+                .filter(|bound| bound.role.name == role.name)
+                .map(|bound| format!("http://{}", reachable(bound.address)))
+        };
+        let bases = match settings.upstreams(role.name) {
+            [] => here().collect(),
+            configured => configured.to_vec(),
+        };
+        if !bases.is_empty() {
+            book.0
+                .insert(role.name, Arc::new(Replicas::new(bases, settings.balance.policy, settings.balance.in_flight)));
+        }
+    }
+    book
+}
+
+/// An address to connect to, for one that listens everywhere.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}

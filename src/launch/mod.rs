@@ -1,0 +1,148 @@
+//! From settings to a running process: bind every listener, write the address book from what was really bound, serve, drain.
+
+mod checks;
+mod listeners;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use anyhow::{Context as _, bail};
+use futures_util::future::{select_all, try_join_all};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
+
+use crate::config::Settings;
+use crate::platform::metrics;
+use crate::platform::queue::Queue;
+use crate::platform::replicas::probe;
+use crate::platform::role::{Context, Lifecycle, Role, Stage};
+use crate::platform::server;
+use crate::platform::telemetry::otlp;
+use crate::platform::work::Threads;
+use crate::roles;
+use checks::{check, lock_data, settle_access};
+use listeners::{Bound, address_book, bind, reachable};
+pub use listeners::{is_unseen, listen_address, public_url, to_connect};
+
+/// Runs these roles until the process is told to stop.
+///
+/// # Errors
+/// Settings that cannot work, an address that is taken, a data directory that another process uses; each with its remedy.
+pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::Result<()> {
+    check(&settings, roles)?;
+    let _lock = lock_data(&settings, roles)?;
+    let bound = bind(&settings, roles)?;
+    settle_access(&mut settings, roles, &bound)?;
+    let outer = bound.iter().find(|bound| bound.role.faces_clients);
+    let url = outer.map(|bound| format!("http://{}", reachable(bound.address)));
+    otlp::start(&settings.telemetry, roles.iter().map(|role| role.name))?;
+    let (book, settings) = (Arc::new(address_book(&settings, &bound)), Arc::new(settings));
+    for replicas in book.0.values() {
+        tokio::spawn(Arc::clone(replicas).follow());
+        tokio::spawn(probe::watch(Arc::clone(replicas), Duration::from_millis(settings.balance.probe_ms)));
+    }
+    let lifecycle = Arc::new(Lifecycle::default());
+    let queue = roles.iter().any(|role| role.uses_queue).then(|| Queue::open(&settings)).transpose()?;
+    if let Some(queue) = &queue {
+        tokio::spawn(Arc::clone(queue).run());
+    }
+    let workers = workers(&settings, roles.len());
+    let mut servers = Vec::new();
+    let (mut preparing, mut works) = (Vec::new(), Vec::new());
+    for Bound { role, listener, address, admin } in bound {
+        let (settings, book, lifecycle) = (Arc::clone(&settings), Arc::clone(&book), Arc::clone(&lifecycle));
+        let context = Context { role, settings, book, lifecycle, queue: queue.clone() };
+        let service = (role.open)(&context).with_context(|| format!("{} cannot start", role.name))?;
+        // before the role's own: it stops after it
+        servers.extend(admin.map(|listener| serve_admin(&context, listener)).transpose()?);
+        let server = server::serve(&context, &service, listener, workers)
+            .with_context(|| format!("{} cannot listen on {address}", role.name))?;
+        tracing::info!(role = role.name, %address, "listening");
+        servers.push((role.name, server.handle(), tokio::spawn(server)));
+        works.extend(service.work.map(|work| (role.name, work)));
+        preparing.push(service.prepare.instrument(tracing::info_span!("prepare", role = role.name)));
+    }
+    let patience = Duration::from_secs(settings.jobs.drain_seconds);
+    let mut working = Threads::start(works, &lifecycle, patience);
+    let mut stop = Stop::new()?;
+    let prepare = async {
+        try_join_all(preparing).await?;
+        lifecycle.reach(Stage::Ready);
+        let names = roles.iter().map(|role| role.name).collect::<Vec<_>>().join(",");
+        tracing::info!(roles = names, url, next = url.as_ref().map(|_| "w2meet demo"), "ready");
+        std::future::pending::<anyhow::Result<()>>().await
+    };
+    tokio::select! {
+        failed = prepare => failed?,
+        role = first_to_end(&mut servers) => bail!("{role} ended by itself; the log says why"),
+        role = working.first_to_end() => bail!("the background work of {role} ended by itself; the log says why"),
+        () = stop.asked() => {}
+    }
+    lifecycle.reach(Stage::Draining);
+    tracing::info!("stopping: finishing what is in flight");
+    let apart = roles.len() < roles::ALL.len();
+    let linger = Duration::from_millis(if apart { settings.server.linger_ms } else { 0 });
+    let quietly = futures_util::future::join(working.end(), tokio::time::sleep(linger));
+    tokio::select! {
+        _ = quietly => {}
+        () = stop.asked() => tracing::info!("told again: stopping at once"),
+    }
+    drain(servers).await
+}
+
+/// Threads for each role: the roles of one process share the cores.
+fn workers(settings: &Settings, roles: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    match settings.server.workers {
+        0 => cores.div_ceil(roles.max(1)),
+        given => given,
+    }
+}
+
+/// The signals that ask the process to stop.
+struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> anyhow::Result<Stop> {
+        Ok(Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+type Running = (&'static str, ServerHandle, JoinHandle<std::io::Result<()>>);
+
+fn serve_admin(context: &Context, listener: TcpListener) -> anyhow::Result<Running> {
+    let (role, address) = (context.role.name, listener.local_addr()?);
+    let server = metrics::admin::serve(context, listener)?;
+    tracing::info!(role, %address, "metrics are served");
+    Ok((role, server.handle(), tokio::spawn(server)))
+}
+
+/// A server that ends unasked leaves a process that listens nowhere: better none at all.
+async fn first_to_end(servers: &mut [Running]) -> &'static str {
+    let names: Vec<_> = servers.iter().map(|(role, ..)| *role).collect();
+    let (_, first, _) = select_all(servers.iter_mut().map(|(_, _, running)| running)).await;
+    names[first]
+}
+
+/// Callers first, so that what they have in flight still finds the roles behind them.
+async fn drain(servers: Vec<Running>) -> anyhow::Result<()> {
+    for (role, handle, running) in servers.into_iter().rev() {
+        handle.stop(true).await;
+        running.await?.with_context(|| format!("{role} did not stop well"))?;
+    }
+    // the steps of the last requests
+    Ok(tokio::task::spawn_blocking(otlp::finish).await?)
+}
