@@ -7,7 +7,9 @@ use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
+use crate::client::Server;
 use crate::config::{self, Loaded, Settings};
+use crate::platform::access::Scope;
 use crate::platform::role::Role;
 use crate::platform::{db, telemetry};
 use crate::{client, launch, roles};
@@ -24,6 +26,9 @@ pub struct Cli {
     /// A settings file (TOML). `w2meet config` prints every setting there is.
     #[arg(long, env = "W2MEET_CONFIG", global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// An access token or an API key, for commands that ask a running W2Meet where callers must sign in.
+    #[arg(long, env = "W2MEET_TOKEN", global = true, value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -49,6 +54,8 @@ enum Command {
     Migrate,
     /// Print the effective settings as TOML, secrets masked.
     Config,
+    /// Print what the API takes and answers, as OpenAPI 3.1; a running gateway serves it at /openapi.json.
+    Openapi,
     /// Ask the running roles whether they are ready; ends with 0 if they are. For a container's health check.
     Health,
     /// Fill a running W2Meet with a team of sample people, and say what to try.
@@ -57,6 +64,16 @@ enum Command {
         #[arg(long)]
         url: Option<String>,
     },
+    /// Say who looks after this installation, in the configured database itself.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// The keys that access tokens are signed with, in the configured database itself.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// See what waits or failed in the background, and try it again.
     Jobs {
         /// Where it runs; by default where this configuration's gateway listens.
@@ -64,6 +81,38 @@ enum Command {
         url: Option<String>,
         #[command(subcommand)]
         command: client::jobs::Command,
+    },
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Let an account do everything.
+    Promote {
+        /// Its e-mail address.
+        email: String,
+    },
+    /// Let an account do what everybody may.
+    Demote {
+        /// Its e-mail address.
+        email: String,
+    },
+    /// Print a link that sets another password, once: for whoever cannot be sent a letter. It shows the mailbox, too.
+    PasswordReset {
+        /// Its e-mail address.
+        email: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// List them.
+    List,
+    /// Make a new key; the old one verifies until its tokens are over.
+    Rotate,
+    /// Take a key back at once, and every token that it has signed: their owners refresh, or sign in again.
+    Revoke {
+        /// Its id.
+        id: String,
     },
 }
 
@@ -93,16 +142,53 @@ pub fn run() -> anyhow::Result<()> {
             print!("{}", toml::to_string(&settings).context("the settings cannot be printed")?);
             Ok(())
         }
+        Command::Openapi => {
+            println!("{}", roles::gateway::description(settings.auth.mode).to_pretty_json()?);
+            Ok(())
+        }
+        Command::User { command } => block_on(tend_user(&settings, command)),
+        Command::Keys { command } => block_on(tend_keys(&settings, command)),
         Command::Health => on_actix(client::health(settings, roles)),
         Command::Demo { url } => {
             let url = url.unwrap_or_else(|| launch::public_url(&settings));
-            on_actix(client::demo(url.trim_end_matches('/')))
+            on_actix(client::demo(&Server::new(&url, cli.token)))
         }
         Command::Jobs { url, command } => {
             let url = url.unwrap_or_else(|| launch::public_url(&settings));
-            on_actix(client::jobs::run(url.trim_end_matches('/'), command))
+            on_actix(client::jobs::run(&Server::new(&url, cli.token), command))
         }
     }
+}
+
+async fn tend_user(settings: &Settings, command: UserCommand) -> anyhow::Result<()> {
+    let (email, scope, now) = match command {
+        UserCommand::Promote { email } => (email, Scope::Admin, "may do everything"),
+        UserCommand::Demote { email } => (email, Scope::User, "may do what everybody may"),
+        UserCommand::PasswordReset { email } => {
+            let path = roles::user::commands::reset_link(settings, &email).await?;
+            let given = Some(settings.server.public_url.trim_end_matches('/')).filter(|url| !url.is_empty());
+            println!("{}{path}", given.map_or_else(|| launch::public_url(settings), str::to_owned));
+            return Ok(());
+        }
+    };
+    roles::user::commands::set_scope(settings, &email, scope).await?;
+    println!("{email} {now}, from the next sign-in or refresh on at the latest");
+    Ok(())
+}
+
+async fn tend_keys(settings: &Settings, command: KeysCommand) -> anyhow::Result<()> {
+    use roles::user::commands::{list_keys, revoke_key, rotate_keys};
+    match command {
+        KeysCommand::List => list_keys(settings).await?.iter().for_each(|line| println!("{line}")),
+        KeysCommand::Rotate => {
+            println!("{} signs in a few seconds, when everybody knows it", rotate_keys(settings).await?)
+        }
+        KeysCommand::Revoke { id } => {
+            revoke_key(settings, &id).await?;
+            println!("{id} and every token that it has signed are worth nothing within a few seconds");
+        }
+    }
+    Ok(())
 }
 
 fn serve(settings: Settings, roles: &[&'static Role], warnings: &[String]) -> anyhow::Result<()> {

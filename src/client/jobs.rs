@@ -5,7 +5,7 @@ use awc::http::{Method, StatusCode};
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::ask;
+use super::Server;
 
 /// Jobs in one answer.
 const PAGE: u64 = 200;
@@ -44,23 +44,23 @@ pub enum Command {
     },
 }
 
-/// Does it, at the gateway `url`.
+/// Does it there.
 ///
 /// # Errors
 /// Nobody answering there, or what the answer says.
-pub async fn run(url: &str, command: Command) -> anyhow::Result<()> {
+pub async fn run(server: &Server, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::List { state, limit } => show(url, state.as_deref(), limit).await?,
-        Command::Dead { limit } => show(url, Some("dead"), limit).await?,
+        Command::List { state, limit } => show(server, state.as_deref(), limit).await?,
+        Command::Dead { limit } => show(server, Some("dead"), limit).await?,
         Command::Show { id } => {
-            let job = call(Method::GET, &format!("{url}/api/jobs/{id}")).await?;
+            let job = call(server, Method::GET, &format!("/api/jobs/{id}")).await?;
             println!("{}", serde_json::to_string_pretty(&job)?);
         }
-        Command::Retry { id: Some(id), .. } => retry(url, &id.to_string()).await?,
+        Command::Retry { id: Some(id), .. } => retry(server, &id.to_string()).await?,
         Command::Retry { id: None, .. } => {
-            let dead = list(url, Some("dead"), usize::MAX).await?;
+            let dead = list(server, Some("dead"), usize::MAX).await?;
             for job in &dead {
-                retry(url, text(job, "id")).await?;
+                retry(server, text(job, "id")).await?;
             }
             println!("{} jobs are tried again", dead.len());
         }
@@ -69,8 +69,8 @@ pub async fn run(url: &str, command: Command) -> anyhow::Result<()> {
 }
 
 /// One more than asked for, to see whether there are more.
-async fn show(url: &str, state: Option<&str>, limit: usize) -> anyhow::Result<()> {
-    let jobs = list(url, state, limit.saturating_add(1)).await?;
+async fn show(server: &Server, state: Option<&str>, limit: usize) -> anyhow::Result<()> {
+    let jobs = list(server, state, limit.saturating_add(1)).await?;
     print(&jobs[..jobs.len().min(limit)]);
     if jobs.len() > limit {
         eprintln!("these are the {limit} oldest; there are more: --limit 1000, or --state");
@@ -78,19 +78,19 @@ async fn show(url: &str, state: Option<&str>, limit: usize) -> anyhow::Result<()
     Ok(())
 }
 
-async fn retry(url: &str, id: &str) -> anyhow::Result<()> {
-    let job = call(Method::POST, &format!("{url}/api/jobs/{id}/retry")).await?;
+async fn retry(server: &Server, id: &str) -> anyhow::Result<()> {
+    let job = call(server, Method::POST, &format!("/api/jobs/{id}/retry")).await?;
     println!("{id} {} is {} again", text(&job, "kind"), text(&job, "state"));
     Ok(())
 }
 
-async fn list(url: &str, state: Option<&str>, limit: usize) -> anyhow::Result<Vec<Value>> {
+async fn list(server: &Server, state: Option<&str>, limit: usize) -> anyhow::Result<Vec<Value>> {
     let mut jobs: Vec<Value> = Vec::new();
     let state = state.map_or_else(String::new, |state| format!("&state={state}"));
     loop {
         let cursor = jobs.last().map_or_else(String::new, |last| format!("&cursor={}", text(last, "id")));
-        let page = call(Method::GET, &format!("{url}/api/jobs?limit={PAGE}{state}{cursor}")).await?;
-        let Some(page) = page["jobs"].as_array() else { bail!("{url} answers something else than jobs") };
+        let page = call(server, Method::GET, &format!("/api/jobs?limit={PAGE}{state}{cursor}")).await?;
+        let Some(page) = page["jobs"].as_array() else { bail!("{} answers something else than jobs", server.url) };
         let full = page.len() as u64 == PAGE;
         jobs.extend(page.iter().take(limit - jobs.len()).cloned());
         if !full || jobs.len() == limit {
@@ -99,8 +99,8 @@ async fn list(url: &str, state: Option<&str>, limit: usize) -> anyhow::Result<Ve
     }
 }
 
-async fn call(method: Method, url: &str) -> anyhow::Result<Value> {
-    let (status, body) = ask(method, url, None).await?;
+async fn call(server: &Server, method: Method, path: &str) -> anyhow::Result<Value> {
+    let (status, body) = server.ask(method, path, None).await?;
     let said = || body["detail"].as_str().unwrap_or("no reason given").to_owned();
     ensure!(status.is_success() || status == StatusCode::ACCEPTED, "{status}: {}", said());
     Ok(body)

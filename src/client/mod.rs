@@ -5,7 +5,7 @@ pub mod jobs;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use awc::http::StatusCode;
+use awc::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::config::Settings;
@@ -14,6 +14,39 @@ use crate::platform::email::Email;
 use crate::platform::role::Role;
 
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A running W2Meet, and with what it is asked.
+pub struct Server {
+    url: String,
+    token: Option<String>,
+}
+
+impl Server {
+    /// At the gateway `url`.
+    pub fn new(url: &str, token: Option<String>) -> Server {
+        Server { url: url.trim_end_matches('/').to_owned(), token }
+    }
+
+    /// Asks for a public path. Where it wants to know who asks, the error says how to tell.
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<(StatusCode, Value)> {
+        let (status, body) = ask(method, &format!("{}{path}", self.url), self.token.as_deref(), body).await?;
+        let said = || body["detail"].as_str().unwrap_or("no reason given").to_owned();
+        match status {
+            StatusCode::UNAUTHORIZED => bail!(
+                "{} wants to know who asks ({}): sign in at POST /api/auth/login, and give the access token of an admin by --token \
+                 or W2MEET_TOKEN",
+                self.url,
+                said()
+            ),
+            StatusCode::FORBIDDEN => bail!(
+                "{}: {}. Where the database is, `w2meet user promote EMAIL` lets an account do everything",
+                self.url,
+                said()
+            ),
+            _ => Ok((status, body)),
+        }
+    }
+}
 
 /// Asks every role that this configuration runs whether it is ready.
 ///
@@ -27,7 +60,7 @@ pub async fn health(settings: Settings, roles: Vec<&'static Role>) -> anyhow::Re
             continue; // on a port that only its own process knows; the gateway's readiness speaks for it
         }
         let base = format!("http://{}", launch::to_connect(&address));
-        let (status, body) = ask(awc::http::Method::GET, &format!("{base}/readyz"), None).await?;
+        let (status, body) = ask(Method::GET, &format!("{base}/readyz"), None, None).await?;
         if status != StatusCode::OK {
             bail!("{} is not ready: {}", role.name, body["detail"].as_str().unwrap_or("no reason given"));
         }
@@ -46,25 +79,25 @@ pub async fn health(settings: Settings, roles: Vec<&'static Role>) -> anyhow::Re
 /// Makes the sample people, or brings those who are there back to how they were, and prints what to try.
 ///
 /// # Errors
-/// Nobody answering at `url`, or an answer other than expected.
-pub async fn demo(url: &str) -> anyhow::Result<()> {
+/// Nobody answering there, or an answer other than expected.
+pub async fn demo(server: &Server) -> anyhow::Result<()> {
     for (name, zone, preference, week) in people() {
         let email = Email::parse(&format!("{}@example.com", name.to_lowercase()))?;
         let mut user = json!({ "name": name, "time_zone": zone, "preference": preference, "availability": week });
-        let path = format!("{url}/api/users/{}", email.path_segment());
-        let (patched, _) = ask(awc::http::Method::PATCH, &path, Some(&user)).await?;
+        let path = format!("/api/users/{}", email.path_segment());
+        let (patched, _) = server.ask(Method::PATCH, &path, Some(&user)).await?;
         if patched == StatusCode::NOT_FOUND {
             user["email"] = json!(email);
-            let (made, body) = ask(awc::http::Method::POST, &format!("{url}/api/users"), Some(&user)).await?;
+            let (made, body) = server.ask(Method::POST, "/api/users", Some(&user)).await?;
             if made != StatusCode::CREATED {
-                bail!("{url} refused {email}: {made} {body}");
+                bail!("{} refused {email}: {made} {body}", server.url);
             }
         } else if patched != StatusCode::OK {
-            bail!("{url} refused to change {email}: {patched}");
+            bail!("{} refused to change {email}: {patched}", server.url);
         }
         println!("  {:<20} {zone:<20} likes {preference}", email.as_str());
     }
-    println!("\n{}", things_to_try(url));
+    println!("\n{}", things_to_try(server));
     Ok(())
 }
 
@@ -91,7 +124,10 @@ fn people() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     ]
 }
 
-fn things_to_try(url: &str) -> String {
+fn things_to_try(server: &Server) -> String {
+    let url = &server.url;
+    // the token itself is nobody's business who looks over a shoulder
+    let with = if server.token.is_some() { " -H \"Authorization: Bearer $W2MEET_TOKEN\"" } else { "" };
     let asks = [
         (
             "A time for three on two continents",
@@ -110,20 +146,28 @@ fn things_to_try(url: &str) -> String {
             "suggestions?attendee=bruno@example.com&attendee=kenji@example.com&duration_minutes=240",
         ),
     ];
-    let lines = asks.map(|(what, path)| format!("# {what}\ncurl '{url}/api/{path}'"));
+    let lines = asks.map(|(what, path)| format!("# {what}\ncurl{with} '{url}/api/{path}'"));
     let meeting =
         r#"{"organizer":"ana@example.com","attendees":["emre@example.com","priya@example.com"],"title":"Plan"}"#;
     let arrange = format!(
         "# Have a meeting arranged; the invitations lie in the outbox folder of the data directory\n\
-         curl '{url}/api/meetings' -H 'Content-Type: application/json' -d '{meeting}'"
+         curl{with} '{url}/api/meetings' -H 'Content-Type: application/json' -d '{meeting}'"
     );
     format!("Try:\n{}\n{arrange}\n", lines.join("\n"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a command is no role, and calls from outside")]
-async fn ask(method: awc::http::Method, url: &str, body: Option<&Value>) -> anyhow::Result<(StatusCode, Value)> {
+async fn ask(
+    method: Method,
+    url: &str,
+    token: Option<&str>,
+    body: Option<&Value>,
+) -> anyhow::Result<(StatusCode, Value)> {
     let client = awc::Client::builder().timeout(PATIENCE).disable_redirects().finish();
-    let request = client.request(method, url);
+    let mut request = client.request(method, url);
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
     let sent = match body {
         Some(body) => request.send_json(body).await,
         None => request.send().await,
