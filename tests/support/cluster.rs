@@ -199,6 +199,11 @@ impl Node {
         Node::spawn(&self.roles, &self.env.iter().cloned().chain(more).collect::<Env>())
     }
 
+    /// All settings that it was started with.
+    pub fn settings(&self) -> Env {
+        self.env.clone()
+    }
+
     /// A setting that it was started with.
     pub fn setting(&self, name: &str) -> &str {
         let mut set = self.env.iter().rev();
@@ -233,6 +238,14 @@ impl Node {
     pub fn url(&self, role: &str) -> String {
         let line = self.wait_for("where it listens", |line| line["message"] == "listening" && line["role"] == role);
         format!("http://{}", line["address"].as_str().unwrap_or_default())
+    }
+
+    /// Where the metrics of a role of this process are served.
+    #[track_caller]
+    pub fn admin(&self, role: &str) -> Client {
+        let is_it = |line: &Value| line["message"] == "metrics are served" && line["role"] == role;
+        let line = self.wait_for("where its metrics are", is_it);
+        Client::new(&format!("http://{}", line["address"].as_str().unwrap_or_default()))
     }
 
     /// A client of one role of this process, past the gateway.
@@ -335,13 +348,15 @@ impl Space {
         Space { folder: fresh_folder(), schema: None, prefix: OnceCell::new(), names: None }
     }
 
-    /// Free ports, a folder of its own, log lines as JSON.
+    /// Free ports, a folder of its own, log lines as JSON, those of calls among them.
     pub fn env(&self) -> Env {
         let mut env: Env = ["GATEWAY", "USER", "AVAILABILITY", "SUGGESTION", "WORKER"]
             .map(|role| (format!("W2MEET_{role}__LISTEN"), "127.0.0.1:0".to_owned()))
             .into();
         env.push(("W2MEET_DATA_DIR".into(), self.folder.join("data").display().to_string()));
         env.push(("W2MEET_LOG__FORMAT".into(), "json".into()));
+        // who called whom
+        env.push(("W2MEET_LOG__LEVEL".into(), "info,w2meet::platform::peer=debug".into()));
         env.push(("W2MEET_SERVER__WORKERS".into(), "1".into()));
         env
     }

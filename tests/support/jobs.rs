@@ -149,7 +149,13 @@ pub fn event(routing_key: &str, body: &str) -> Message {
 
 fn message(body: &str, to: To) -> Message {
     let id = format!("{:016x}", rand::random::<u64>());
-    Message { id, to, case_id: format!("case-{body}"), body: body.to_owned().into() }
+    Message {
+        id,
+        to,
+        case_id: format!("case-{body}"),
+        traceparent: format!("trace-{body}"),
+        body: body.to_owned().into(),
+    }
 }
 
 /// Publishes one message.

@@ -1,8 +1,11 @@
 //! What tests stand on: a running W2Meet in either shape, requests, and waiting for conditions.
 
+pub mod access;
+pub mod account;
 pub mod checks;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod events;
 pub mod evidence;
 pub mod figures;
@@ -18,6 +21,7 @@ pub mod raw;
 pub mod receiver;
 pub mod refusal;
 pub mod replicas;
+pub mod rows;
 pub mod samples;
 pub mod servers;
 pub mod shell;

@@ -51,6 +51,27 @@ fn parse(answer: &[u8]) -> Reply {
     Reply { status: status.unwrap_or(0), headers, json: serde_json::from_str(&text).unwrap_or(Value::Null), text }
 }
 
+/// Every whole answer among these bytes; what says that one goes on with its body is none.
+pub fn answers(mut heard: &[u8]) -> Vec<Reply> {
+    let mut all = Vec::new();
+    while let Some(end) = heard.windows(4).position(|four| four == b"\r\n\r\n") {
+        let reply = parse(&heard[..end + 4]);
+        heard = &heard[end + 4..];
+        if reply.status == 100 {
+            continue;
+        }
+        let length = if reply.header("transfer-encoding") == Some("chunked") {
+            heard.windows(5).position(|five| five == b"0\r\n\r\n").map(|at| at + 5)
+        } else {
+            Some(reply.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0))
+        };
+        let Some(length) = length.filter(|length| *length <= heard.len()) else { break };
+        heard = &heard[length..];
+        all.push(reply);
+    }
+    all
+}
+
 fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {

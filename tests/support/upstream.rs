@@ -1,8 +1,11 @@
 //! A gateway on its own, and roles behind it that are only a socket and a script.
 
+use std::cell::RefCell;
 use std::future::Future;
+use std::rc::Rc;
 
-use tokio::io::AsyncReadExt;
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::cluster::Node;
@@ -11,6 +14,8 @@ use super::cluster::Node;
 pub fn upstream<F: Future<Output = ()> + 'static>(serve: impl Fn(TcpStream) -> F + 'static) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("a socket");
+    // as many may knock at once as at a role's own door
+    SockRef::from(&listener).listen(4096).expect("a socket");
     let address = listener.local_addr().expect("an address");
     let listener = TcpListener::from_std(listener).expect("a runtime");
     actix_web::rt::spawn(async move {
@@ -59,4 +64,93 @@ pub fn gateway(base: &str, more: &[(&str, &str)]) -> Node {
     let env = own.iter().chain(more);
     let env: Vec<_> = env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Node::start("gateway", &env)
+}
+
+/// A role that writes down what it is sent, each whole request as `METHOD path body`, and answers all of it with its path.
+#[derive(Clone, Default)]
+pub struct Recorder(Rc<RefCell<Vec<String>>>);
+
+impl Recorder {
+    /// One that listens, and its base URL.
+    pub fn start() -> (Recorder, String) {
+        let recorder = Recorder::default();
+        let kept = recorder.clone();
+        let base = upstream(move |mut stream| {
+            let kept = kept.clone();
+            async move {
+                let mut rest = Vec::new();
+                while let Some(seen) = read_request(&mut stream, &mut rest).await {
+                    let path = seen.split(' ').nth(1).unwrap_or_default().to_owned();
+                    kept.0.borrow_mut().push(seen);
+                    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len());
+                    if stream.write_all(answer.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        (recorder, base)
+    }
+
+    /// What has come since this was last asked.
+    pub fn take(&self) -> Vec<String> {
+        self.0.take()
+    }
+}
+
+/// Reads one request to its end, strictly; what is broken off is none.
+async fn read_request(stream: &mut TcpStream, rest: &mut Vec<u8>) -> Option<String> {
+    let end = loop {
+        if let Some(end) = rest.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end + 4;
+        }
+        if stream.read_buf(rest).await.ok()? == 0 {
+            return (!rest.is_empty())
+                .then(|| format!("half a head: {}", String::from_utf8_lossy(&std::mem::take(rest))));
+        }
+    };
+    let head = String::from_utf8_lossy(&rest.drain(..end).collect::<Vec<u8>>()).into_owned();
+    let field = |name: &str| {
+        let lines = head.split("\r\n").skip(1).filter_map(|line| line.split_once(": "));
+        lines.filter(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned()).collect::<Vec<_>>()
+    };
+    let line = head.split("\r\n").next().unwrap_or_default();
+    let line = line.strip_suffix(" HTTP/1.1").unwrap_or(line);
+    let (lengths, codings) = (field("content-length"), field("transfer-encoding"));
+    let mut body = Vec::new();
+    match (lengths.as_slice(), codings.as_slice()) {
+        ([], []) => return Some(line.to_owned()),
+        ([length], []) => {
+            let length: usize = length.parse().ok()?;
+            while rest.len() < length {
+                if stream.read_buf(rest).await.ok()? == 0 {
+                    return None;
+                }
+            }
+            body.extend(rest.drain(..length));
+        }
+        ([], [coding]) if coding == "chunked" => loop {
+            let line = loop {
+                if let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+                    break rest.drain(..end + 2).collect::<Vec<u8>>();
+                }
+                if stream.read_buf(rest).await.ok()? == 0 {
+                    return None;
+                }
+            };
+            let size = usize::from_str_radix(String::from_utf8_lossy(&line).trim(), 16).expect("a chunk's size");
+            while rest.len() < size + 2 {
+                if stream.read_buf(rest).await.ok()? == 0 {
+                    return None;
+                }
+            }
+            body.extend(rest.drain(..size));
+            rest.drain(..2);
+            if size == 0 {
+                break;
+            }
+        },
+        _ => return Some(format!("framed in two ways: {head}")),
+    }
+    Some(format!("{line} {}", String::from_utf8_lossy(&body)).trim_end().to_owned())
 }

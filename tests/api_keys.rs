@@ -1,0 +1,189 @@
+//! Keys of apps and bots: shown once, never more than their account, and nothing any more once they are revoked.
+
+use std::time::{Duration, Instant};
+
+use awc::http::Method;
+use serde_json::{Value, json};
+use w2meet::platform::access::table::{RULES, Rule, Who};
+
+use crate::both_shapes;
+use crate::support::account::{Account, PASSWORD, demote, promote, required, with};
+use crate::support::{Cluster, Reply, eventually, rows, within};
+
+const ANA: &str = "ana@example.com";
+const BEN: &str = "ben@example.com";
+const ROOT: &str = "root@example.com";
+const KEYS: &str = "/api/auth/keys";
+
+/// A request that a rule of the table is about, by an account, on what is its own; no body that would do anything.
+async fn knock(cluster: &Cluster, bearer: &str, email: &str, rule: &Rule) -> Reply {
+    let nothing = "01980000-0000-7000-8000-000000000000";
+    let path = rule.path.replace("{email}", email).replace("{id}", nothing).replace("{name}", "none");
+    let bearer = format!("Bearer {bearer}");
+    let mut headers = vec![("authorization", bearer.as_str()), ("if-match", "\"4000\"")];
+    let method: Method = rule.method.parse().expect("a method");
+    let body = ["POST", "PUT", "PATCH"].contains(&rule.method).then(|| b"{}".to_vec());
+    if body.is_some() {
+        headers.push(("content-type", "application/json"));
+    }
+    cluster.send(method, &path, &headers, body).await
+}
+
+fn asks(rule: &Rule) -> bool {
+    rule.method == "GET" || ["/api/availability", "/api/suggestions"].contains(&rule.path)
+}
+
+async fn me(cluster: &Cluster, key: &str) -> u16 {
+    with(cluster, key, Method::GET, "/api/auth/me", None).await.status
+}
+
+both_shapes! { with &required(&[]);
+    async fn a_key_is_shown_once_and_calls_for_its_account(cluster) {
+        let ana = Account::verified(cluster, ANA).await;
+        let made = ana.post(KEYS, json!({ "name": "  Calendar bot ", "scope": "write" })).await.expect(201);
+        let key = made.json["key"].as_str().expect("a key").to_owned();
+        let id = made.json["id"].as_str().expect("an id").to_owned();
+        let (mark, rest) = key.split_at(4);
+        assert_eq!((mark, rest.len(), rest.split('_').count()), ("w2m_", 97, 2), "{key}");
+        assert!(rest.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_'), "{key}");
+        assert_eq!(made.header("cache-control"), Some("no-store"));
+        assert_eq!(made.header("location"), Some(format!("{KEYS}/{id}").as_str()));
+        let seen = with(cluster, &key, Method::GET, "/api/auth/me", None).await.expect(200).json;
+        assert_eq!(seen["id"], ana.id.as_str());
+        with(cluster, &key, Method::PATCH, &format!("/api/users/{ANA}"), Some(json!({ "name": "Bot" }))).await.expect(200);
+        let listed = ana.get(KEYS).await.expect(200);
+        let one = &listed.json["keys"][0];
+        assert_eq!((&one["id"], &one["name"], &one["scope"]), (&json!(id), &json!("Calendar bot"), &json!("write")));
+        assert_eq!(one["prefix"].as_str(), key.rsplit_once('_').map(|(prefix, _)| prefix));
+        assert!(one["last_used_at"].is_string() && one["expires_at"].is_null(), "{one}");
+        assert!(!listed.text.contains(&key) && one.get("key").is_none(), "{one}");
+        let kept: Vec<String> = rows::all(cluster).await.into_iter().filter(|row| row.contains(&key[37..])).collect();
+        assert_eq!(kept, Vec::<String>::new(), "the secret is nowhere");
+    }
+
+    async fn what_is_no_key_opens_nothing(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        let (_, key) = ana.key("write").await;
+        let (other, _) = ana.key("write").await;
+        let secret = &key[37..];
+        let forged = [
+            format!("{}0", &key[..key.len() - 1]).replace("00", "0a"),
+            format!("w2m_{}_{secret}", other.replace('-', "")),
+            key.to_uppercase(),
+            key[..key.len() - 1].to_owned(),
+            format!("{key}a"),
+            "w2m_".to_owned(),
+            format!("w2m_{}", "a".repeat(4096)),
+            "w2m_' OR 1=1 --_x".replace(' ', ""),
+        ];
+        for forged in forged.iter().filter(|forged| **forged != key) {
+            let refused = with(cluster, forged, Method::GET, "/api/auth/me", None).await;
+            assert_eq!(refused.status, 401, "{forged}: {}", refused.text);
+            assert!(!refused.text.contains(forged.as_str()));
+        }
+        let in_query = cluster.get(&format!("/api/auth/me?access_token={key}")).await;
+        assert_eq!(in_query.status, 401);
+        assert_eq!(me(cluster, &key).await, 200);
+    }
+
+    async fn keys_that_are_asked_for_wrongly_are_not_made(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        for (body, place) in [
+            (json!({}), "#/name"),
+            (json!({ "name": "" }), "#/name"),
+            (json!({ "name": "x".repeat(101) }), "#/name"),
+            (json!({ "name": "x", "scope": "all" }), "#/scope"),
+            (json!({ "name": "x", "scope": "admin" }), "#/scope"),
+            (json!({ "name": "x", "scope": null, "expires_at": "tomorrow" }), "#/expires_at"),
+            (json!({ "name": "x", "expires_at": "2020-01-01T00:00:00Z" }), "#/expires_at"),
+            (json!({ "name": "x", "more": 1 }), "#/more"),
+        ] {
+            let reply = ana.post(KEYS, body.clone()).await;
+            reply.expect_problem("422 validation", KEYS, &body.to_string());
+            assert_eq!(reply.pointers(), [place], "{body}");
+        }
+        assert_eq!(ana.get(KEYS).await.expect(200).json, json!({ "keys": [] }));
+        for _ in 0..50 {
+            ana.key("read").await;
+        }
+        assert_eq!(ana.post(KEYS, json!({ "name": "one more" })).await.expect(422).pointers(), ["#"]);
+    }
+
+    async fn no_key_does_more_than_it_says(cluster) {
+        let ana = Account::verified(cluster, ANA).await;
+        let (read, write) = (ana.key("read").await.1, ana.key("write").await.1);
+        let mut rows = 0;
+        for rule in RULES.iter().filter(|rule| !matches!(rule.who, Who::Open | Who::Token)) {
+            let by_session = knock(cluster, &ana.token, ANA, rule).await.status;
+            let by_write = knock(cluster, &write, ANA, rule).await;
+            let by_read = knock(cluster, &read, ANA, rule).await;
+            let what = format!("{} {}: {by_session}, {}, {}", rule.method, rule.path, by_write.status, by_read.status);
+            assert_eq!(by_session == 403, rule.who == Who::Admin, "{what}");
+            let never = matches!(rule.who, Who::Admin | Who::Person);
+            assert_eq!(by_write.status == 403, never, "{what}");
+            assert_eq!(by_read.status == 403, never || !asks(rule), "{what}");
+            for refused in [by_write, by_read].iter().filter(|reply| reply.status == 403) {
+                assert!(refused.text.contains("forbidden"), "{what}: {}", refused.text);
+            }
+            rows += 1;
+        }
+        assert!(rows > 30, "{rows} rows");
+        // a question that would arrange something is none
+        let ben = Account::verified(cluster, BEN).await;
+        let week = json!({ "monday": ["00:00-24:00"] });
+        for account in [&ana, &ben] {
+            account.put(&format!("/api/users/{}/availability", account.email), week.clone()).await.expect(200);
+        }
+        let ask = |notify: bool| json!({ "organizer": ANA, "attendees": [ANA, BEN], "notify": notify, "week": next_week() });
+        let only = with(cluster, &read, Method::POST, "/api/suggestions", Some(ask(false))).await;
+        only.expect(200);
+        let arranged = with(cluster, &read, Method::POST, "/api/suggestions", Some(ask(true))).await;
+        assert_eq!(arranged.status, 403, "{}", arranged.text);
+        assert_eq!(ana.get("/api/meetings").await.expect(200).json["meetings"], json!([]));
+        with(cluster, &write, Method::POST, "/api/suggestions", Some(ask(true))).await.expect(200);
+    }
+
+    async fn an_admins_key_is_as_much_as_it_was_made_for_and_as_its_owner_is_by_now(cluster) {
+        let root = Account::verified(cluster, ROOT).await;
+        promote(cluster, ROOT);
+        let root = Account::login(cluster, &root.email, PASSWORD).await;
+        let (write, admin) = (root.key("write").await.1, root.key("admin").await.1);
+        let list = async |key: &str| with(cluster, key, Method::GET, "/api/users", None).await.status;
+        assert_eq!((list(&root.token).await, list(&write).await, list(&admin).await), (200, 403, 200));
+        demote(cluster, ROOT);
+        within(Duration::from_secs(15), "the key is an admin's no more", async || (list(&admin).await == 403).then_some(())).await;
+        assert_eq!(me(cluster, &admin).await, 200);
+    }
+
+    async fn a_revoked_key_stops_and_others_go_on(cluster) {
+        let (ana, ben) = (Account::register(cluster, ANA).await, Account::register(cluster, BEN).await);
+        let ((id, key), (_, other)) = (ana.key("read").await, ana.key("read").await);
+        assert_eq!((me(cluster, &key).await, me(cluster, &other).await), (200, 200));
+        ben.delete(&format!("{KEYS}/{id}")).await.expect_problem("404 not-found", &format!("{KEYS}/{id}"), "another's");
+        ana.delete(&format!("{KEYS}/{id}")).await.expect(204);
+        let begin = Instant::now();
+        // the owner of the accounts is asked again each time: it is over at once
+        assert_eq!(me(cluster, &key).await, 401);
+        eventually("the gateway has heard of it", async || (me(cluster, &key).await == 401).then_some(())).await;
+        assert!(begin.elapsed() < Duration::from_secs(6));
+        assert_eq!(me(cluster, &other).await, 200);
+        ana.delete(&format!("{KEYS}/{id}")).await.expect(404);
+        assert_eq!(ana.get(KEYS).await.expect(200).json["keys"].as_array().map(Vec::len), Some(1));
+    }
+
+    async fn a_key_ends_by_itself(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        let body = json!({ "name": "x", "expires_at": "2999-01-01T00:00:00Z" });
+        let made = ana.post(KEYS, body).await.expect(201).json;
+        let key = made["key"].as_str().expect("a key").to_owned();
+        rows::run(cluster, "UPDATE api_keys SET expires_at = '2020-01-01 00:00:00'").await;
+        assert_eq!(me(cluster, &key).await, 401);
+        let shown: Value = ana.get(KEYS).await.expect(200).json["keys"][0]["expires_at"].clone();
+        assert_eq!(shown, "2020-01-01T00:00:00Z");
+    }
+}
+
+/// The dates of the week after next, as `week` takes them.
+fn next_week() -> String {
+    crate::support::meeting::monday().strftime("%G-W%V").to_string()
+}

@@ -1,0 +1,186 @@
+//! Taking one's data along, and leaving: what an export holds, and that nothing of a deleted account stays behind.
+
+use serde_json::{Value, json};
+
+use crate::both_shapes;
+use crate::support::account::{
+    Account, OTHER, PASSWORD, RESET, VERIFY, forgot, login, newest, nth, promote, required, reset, slips, with,
+};
+use crate::support::meeting::{letters, monday, text};
+use crate::support::{Cluster, eventually, rows};
+
+const ANA: &str = "ana@example.com";
+const BEN: &str = "ben@example.com";
+const CAT: &str = "cat@example.com";
+/// Contains Ana's, and is another's.
+const DIANA: &str = "diana@example.com";
+const CALENDAR: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nBEGIN:VEVENT\r\nUID:1\r\n\
+    DTSTAMP:20260101T000000Z\r\nDTSTART:20270104T090000Z\r\nDTEND:20270104T100000Z\r\nSUMMARY:Dentist\r\nEND:VEVENT\r\n\
+    END:VCALENDAR\r\n";
+
+/// Somebody with a free week.
+async fn free<'a>(cluster: &'a Cluster, email: &str) -> Account<'a> {
+    let account = Account::verified(cluster, email).await;
+    let week = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let week: serde_json::Map<String, Value> =
+        week.map(|day| (day.to_owned(), json!(["00:00-24:00"]))).into_iter().collect();
+    account.put(&format!("/api/users/{email}/availability"), week.into()).await.expect(200);
+    account
+}
+
+async fn invited(organizer: &Account<'_>, attendees: &[&str], start: &str) -> Value {
+    let wish = json!({ "organizer": organizer.email, "attendees": attendees, "start": start, "duration_minutes": 30, "title": "Plan" });
+    let made = organizer.post("/api/meetings", wish).await.expect(202).json;
+    settled(organizer, &made, "invited").await
+}
+
+async fn settled(account: &Account<'_>, meeting: &Value, status: &str) -> Value {
+    eventually(&format!("it is {status}"), async || {
+        let now = account.get(&format!("/api/meetings/{}", text(meeting, "id"))).await.expect(200).json;
+        (now["status"] == status).then_some(now)
+    })
+    .await
+}
+
+async fn put_calendar(account: &Account<'_>) {
+    let bearer = format!("Bearer {}", account.token);
+    let headers = [("authorization", bearer.as_str()), ("content-type", "text/calendar")];
+    let path = format!("/api/users/{}/calendars/work", account.email);
+    let put = account.cluster.send(awc::http::Method::PUT, &path, &headers, Some(CALENDAR.as_bytes().to_vec())).await;
+    assert!(put.status == 200 || put.status == 201, "{}", put.text);
+}
+
+/// The rows that hold this address as a whole.
+fn naming(rows: &[String], email: &str) -> Vec<String> {
+    let inside = |c: char| c.is_alphanumeric() || "._-+".contains(c);
+    let names =
+        |row: &&String| row.match_indices(email).any(|(at, _)| !row[..at].chars().next_back().is_some_and(inside));
+    rows.iter().filter(names).cloned().collect()
+}
+
+/// Waits until no row holds this address: what is still to be said of it has been said.
+async fn is_forgotten(cluster: &Cluster, email: &str) {
+    eventually("no row holds the address any more", async || {
+        let left = naming(&rows::all(cluster).await, email);
+        if !left.is_empty() {
+            println!("{left:#?}");
+        }
+        left.is_empty().then_some(())
+    })
+    .await;
+}
+
+both_shapes! { with &required(&[]);
+    async fn an_export_holds_all_that_is_kept_and_no_secret(cluster) {
+        let ana = free(cluster, ANA).await;
+        free(cluster, BEN).await;
+        ana.patch(&format!("/api/users/{ANA}"), json!({ "overrides": { "2027-01-05": [] } })).await.expect(200);
+        put_calendar(&ana).await;
+        let (id, key) = ana.key("write").await;
+        let meeting = invited(&ana, &[BEN], &format!("{}T09:00:00Z", monday())).await;
+        let export = ana.get("/api/auth/export").await.expect(200);
+        let all = &export.json;
+        assert_eq!(export.header("cache-control"), Some("no-store"));
+        assert_eq!(text(&all["user"], "email"), ANA);
+        assert!(all["user"]["overrides"].to_string().contains("2027-01-05"), "{}", all["user"]);
+        assert_eq!(text(&all["account"], "email"), ANA);
+        assert_eq!((text(&all["keys"][0], "id"), all["keys"].as_array().map(Vec::len)), (id.as_str(), Some(1)));
+        assert_eq!(all["sessions"].as_array().map(Vec::len), Some(1));
+        assert_eq!(text(&all["letters"][0], "purpose"), "verify_mailbox");
+        assert_eq!((text(&all["calendars"][0], "name"), text(&all["calendars"][0], "content")), ("work", CALENDAR));
+        assert_eq!(all["meetings"][0]["id"], meeting["id"]);
+        let kinds: Vec<&str> = all["deliveries"].as_array().into_iter().flatten().map(|one| text(one, "kind")).collect();
+        assert_eq!(kinds, ["send_letter", "send_invitations"]);
+        for secret in [&key, &ana.token, &ana.refresh, &"argon2".to_owned(), &"hash".to_owned()] {
+            assert!(!export.text.contains(secret.as_str()), "it holds {secret}");
+        }
+        with(cluster, &key, awc::http::Method::GET, "/api/auth/export", None).await.expect(403);
+        cluster.get("/api/auth/export").await.expect(401);
+    }
+
+    async fn nothing_of_a_deleted_account_stays(cluster) {
+        let (ana, diana) = (free(cluster, ANA).await, free(cluster, DIANA).await);
+        let ben = free(cluster, BEN).await;
+        free(cluster, CAT).await;
+        put_calendar(&ana).await;
+        let (_, key) = ana.key("write").await;
+        forgot(cluster, ANA).await.expect(202);
+        newest(cluster, ANA, RESET).await;
+        let day = monday();
+        let hers = invited(&ana, &[BEN, DIANA], &format!("{day}T09:00:00Z")).await;
+        let past = invited(&ana, &[BEN], &format!("{day}T11:00:00Z")).await;
+        let alone = invited(&ana, &[CAT], &format!("{day}T12:00:00Z")).await;
+        let bens = invited(&ben, &[ANA, DIANA], &format!("{day}T13:00:00Z")).await;
+        ana.delete(&format!("/api/meetings/{}", text(&alone, "id"))).await.expect(204);
+        // one of them has been: its end is put into the past, where the service keeps it
+        let end = format!("\"end\":\"{}", day.year());
+        rows::run(cluster, &format!(
+            "UPDATE meetings SET document = replace(document, '{end}', '\"end\":\"2001') WHERE id = '{}'", text(&past, "id"))).await;
+        assert!(naming(&rows::all(cluster).await, ANA).len() > 10, "the search finds her");
+        let cat = Account::login(cluster, CAT, PASSWORD).await;
+        cat.delete(&format!("/api/users/{CAT}")).await.expect(204);
+
+        ben.delete(&format!("/api/users/{ANA}")).await.expect(404);
+        ana.delete(&format!("/api/users/{ANA}")).await.expect(204);
+        eventually("her tokens are void", async || (ana.get("/api/auth/me").await.status == 401).then_some(())).await;
+        cluster.post("/api/auth/refresh", json!({ "refresh_token": ana.refresh })).await.expect(401);
+        eventually("her key is void", async || {
+            (with(cluster, &key, awc::http::Method::GET, "/api/auth/me", None).await.status == 401).then_some(())
+        }).await;
+        // the others are told, in her name, for else their calendars would not believe it
+        let off = eventually("Ben and Diana hear that it is off", async || {
+            let off: Vec<_> = letters(cluster, &hers).into_iter().filter(|letter| letter.cancel).collect();
+            (off.len() == 2).then_some(off)
+        }).await;
+        assert!(off.iter().all(|letter| letter.ics.contains(ANA)), "{off:?}");
+        is_forgotten(cluster, ANA).await;
+        let left: Vec<String> = rows::all(cluster).await.into_iter().filter(|row| row.contains(&ana.id)).collect();
+        assert_eq!(left, Vec::<String>::new(), "nor her id");
+        login(cluster, ANA, PASSWORD).await.expect(401);
+
+        // what the others have of it
+        let hers = settled(&ben, &hers, "cancelled").await;
+        let nobody = text(&hers, "organizer").to_owned();
+        assert!(nobody.starts_with("nobody-") && nobody.ends_with("@deleted.invalid"), "{hers}");
+        let past = ben.get(&format!("/api/meetings/{}", text(&past, "id"))).await.expect(200).json;
+        assert_eq!((text(&past, "status"), text(&past, "title")), ("invited", "Plan"));
+        assert!(text(&past, "organizer") != nobody && text(&past, "organizer").ends_with("@deleted.invalid"), "{past}");
+        let bens = diana.get(&format!("/api/meetings/{}", text(&bens, "id"))).await.expect(200).json;
+        let come: Vec<&str> = bens["attendees"].as_array().into_iter().flatten().map(|one| text(one, "email")).collect();
+        assert_eq!((text(&bens, "status"), come), ("invited", vec![BEN, DIANA]));
+        // nobody is left who was in that one
+        let gone = rows::all(cluster).await.into_iter().filter(|row| row.contains(text(&alone, "id"))).collect::<Vec<_>>();
+        assert_eq!(gone.iter().filter(|row| row.starts_with("meetings:")).count(), 0, "{gone:?}");
+
+        // the address is free, and whoever takes it finds nothing
+        let anew = Account::register(cluster, ANA).await;
+        assert_ne!(anew.id, ana.id);
+        assert_eq!(anew.get("/api/meetings").await.expect(200).json["meetings"], json!([]));
+        assert_eq!(anew.get("/api/auth/keys").await.expect(200).json["keys"], json!([]));
+    }
+
+    async fn an_admin_deletes_any_account_and_open_codes_go_with_it(cluster) {
+        let admin = Account::verified(cluster, "root@example.com").await;
+        promote(cluster, &admin.email);
+        let admin = Account::login(cluster, &admin.email, PASSWORD).await;
+        Account::register(cluster, ANA).await;
+        forgot(cluster, ANA).await.expect(202);
+        let slip = newest(cluster, ANA, RESET).await;
+        admin.delete(&format!("/api/users/{ANA}")).await.expect(204);
+        reset(cluster, &slip.token(), OTHER).await.expect(410);
+        is_forgotten(cluster, ANA).await;
+        admin.delete(&format!("/api/users/{ANA}")).await.expect(404);
+    }
+
+    async fn who_makes_and_deletes_accounts_has_no_more_letters_sent_than_others(cluster) {
+        for round in 1..=7 {
+            let ana = Account::register(cluster, ANA).await;
+            if round <= 5 {
+                nth(cluster, ANA, VERIFY, round).await;
+            }
+            ana.delete(&format!("/api/users/{ANA}")).await.expect(204);
+        }
+        is_forgotten(cluster, ANA).await;
+        assert_eq!(slips(cluster, ANA, VERIFY).len(), 5);
+    }
+}

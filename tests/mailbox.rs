@@ -1,0 +1,446 @@
+//! What only a mailbox can show: verifying it, setting a forgotten password, and claiming an account that has none.
+
+use std::collections::HashSet;
+
+use awc::http::Method;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::both_shapes;
+use crate::support::access::run_beside;
+use crate::support::account::{
+    Account, OTHER, PASSWORD, RESET, VERIFY, all_written, forgot, login, newest, nth, promote, required, reset, slips,
+    with,
+};
+use crate::support::plant::Plant;
+use crate::support::shell::text;
+use crate::support::{Cluster, Reply, Shape, rows, within};
+
+const ANA: &str = "ana@example.com";
+const BEN: &str = "ben@example.com";
+const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
+
+async fn verify(cluster: &Cluster, token: &str) -> Reply {
+    cluster.post("/api/auth/verify", json!({ "token": token })).await
+}
+
+async fn form(cluster: &Cluster, link: &str, body: &str) -> Reply {
+    cluster.send(Method::POST, link, &FORM, Some(body.as_bytes().to_vec())).await
+}
+
+fn is_strict(page: &Reply) {
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap_or_default();
+    for rule in ["default-src 'none'", "style-src 'sha256-", "form-action 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(rule), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{policy}");
+    assert_eq!((page.header("referrer-policy"), page.header("cache-control")), (Some("no-referrer"), Some("no-store")));
+    assert!(!page.text.contains("<script") && page.text.contains("width=device-width"), "{}", page.text);
+}
+
+/// How long two things take, as the middle ones of many that were done in turn.
+async fn middles(mut ask: impl AsyncFnMut(usize)) -> [std::time::Duration; 2] {
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..41 {
+        for (which, times) in times.iter_mut().enumerate() {
+            let begin = std::time::Instant::now();
+            ask(which).await;
+            times.push(begin.elapsed());
+        }
+    }
+    times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2]
+    })
+}
+
+both_shapes! { with &required(&[]);
+    async fn who_registers_gets_a_letter_whose_link_verifies_the_mailbox_once(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        assert_eq!(ana.get("/api/auth/me").await.expect(200).json["email_verified_at"], Value::Null);
+        let slip = nth(cluster, ANA, VERIFY, 1).await;
+        assert!(slip.text.contains("Subject: Confirm your address for W2Meet\r\n"), "{}", slip.text);
+        assert!(slip.text.contains("Auto-Submitted: auto-generated") && slip.text.contains("24 hours"), "{}", slip.text);
+        assert!(slip.link().starts_with("/api/auth/verify?token="), "{}", slip.link());
+        assert!(slip.text.contains(&format!("{}/api/auth/verify", cluster.base())), "{}", slip.text);
+        verify(cluster, &slip.token()).await.expect(204);
+        let seen = ana.get("/api/auth/me").await.expect(200).json["email_verified_at"].clone();
+        assert!(seen.is_string(), "{seen}");
+        let again = verify(cluster, &slip.token()).await;
+        again.expect_problem("410 link-void", "/api/auth/verify", "used once");
+        assert_eq!(ana.get("/api/auth/me").await.expect(200).json["email_verified_at"], seen);
+        // nothing more to send
+        ana.post("/api/auth/verification", json!({})).await.expect(202);
+        assert_eq!(slips(cluster, ANA, VERIFY).len(), 1);
+        for wrong in [json!({}), json!({ "token": 7 }), json!({ "token": "x", "y": 1 }), json!({ "token": "" })] {
+            cluster.post("/api/auth/verify", wrong).await.expect(422);
+        }
+        verify(cluster, "nobody-ever-drew-this").await.expect(410);
+    }
+
+    async fn the_page_behind_the_link_asks_and_only_its_button_verifies(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        let slip = newest(cluster, ANA, VERIFY).await;
+        for _ in 0..2 {
+            let page = cluster.get(&slip.link()).await.expect(200);
+            is_strict(&page);
+            for part in ["<form method=\"post\">", "autofocus>Yes, confirm it</button>", ANA, "<html lang=\"en\">", ":focus-visible"] {
+                assert!(page.text.contains(part), "{part}: {}", page.text);
+            }
+        }
+        cluster.send(Method::HEAD, &slip.link(), &[], None).await.expect(200);
+        assert_eq!(ana.get("/api/auth/me").await.json["email_verified_at"], Value::Null, "mail scanners open links");
+        let done = form(cluster, &slip.link(), &format!("token={}", slip.token())).await.expect(200);
+        is_strict(&done);
+        assert!(done.text.contains("role=\"status\""), "{}", done.text);
+        assert!(ana.get("/api/auth/me").await.json["email_verified_at"].is_string());
+        for late in [cluster.get(&slip.link()).await, form(cluster, &slip.link(), &format!("token={}", slip.token())).await] {
+            is_strict(&late.expect(410));
+        }
+        let odd = cluster.get("/api/auth/verify?token=%3Cscript%3E").await.expect(410);
+        assert!(!odd.text.contains("<script"), "{}", odd.text);
+        cluster.get("/api/auth/verify").await.expect(422);
+    }
+
+    async fn a_newer_letter_makes_the_older_ones_void_and_there_are_not_many(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        let first = nth(cluster, ANA, VERIFY, 1).await;
+        for count in 2..=5 {
+            ana.post("/api/auth/verification", json!({})).await.expect(202);
+            nth(cluster, ANA, VERIFY, count).await;
+        }
+        let refused = ana.post("/api/auth/verification", json!({})).await;
+        refused.expect_problem("429 too-many-letters", "/api/auth/verification", "five an hour");
+        assert_eq!(refused.header("retry-after"), Some("3600"));
+        let all = slips(cluster, ANA, VERIFY);
+        assert_eq!(all.iter().map(|slip| slip.token()).collect::<HashSet<_>>().len(), 5);
+        for slip in &all[..4] {
+            verify(cluster, &slip.token()).await.expect(410);
+        }
+        assert_eq!(first, all[0]);
+        // another kind of letter is another matter
+        forgot(cluster, ANA).await.expect(202);
+        let other = nth(cluster, ANA, RESET, 1).await;
+        verify(cluster, &other.token()).await.expect(410);
+        reset(cluster, &all[4].token(), OTHER).await.expect(410);
+        verify(cluster, &all[4].token()).await.expect(204);
+        with(cluster, "nonsense", Method::POST, "/api/auth/verification", Some(json!({}))).await.expect(401);
+    }
+
+    async fn only_who_has_shown_the_mailbox_has_others_invited(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        Account::register(cluster, BEN).await;
+        let week = json!({ "monday": ["00:00-24:00"] });
+        ana.put(&format!("/api/users/{ANA}/availability"), week).await.expect(200);
+        let wish = json!({ "organizer": ANA, "attendees": [BEN] });
+        let refused = ana.post("/api/meetings", wish.clone()).await;
+        refused.expect_problem("403 mailbox-unverified", "/api/meetings", "nobody has shown that mailbox");
+        assert!(refused.text.contains("/api/auth/verification"), "it says what to do: {}", refused.text);
+        let ask = json!({ "organizer": ANA, "attendees": [ANA, BEN], "notify": true });
+        let early = ana.post("/api/suggestions", ask).await;
+        assert!(early.status == 403 || early.json["suggestions"] == json!([]), "{}", early.text);
+        verify(cluster, &newest(cluster, ANA, VERIFY).await.token()).await.expect(204);
+        ana.post("/api/meetings", wish).await.expect(202);
+    }
+
+    async fn a_forgotten_password_is_set_anew_and_every_session_ends(cluster) {
+        let ana = Account::verified(cluster, ANA).await;
+        let (_, key) = ana.key("read").await;
+        forgot(cluster, "Ana@EXAMPLE.com").await.expect(202);
+        let slip = nth(cluster, ANA, RESET, 1).await;
+        assert!(slip.text.contains("Subject: Set a new password for W2Meet\r\n") && slip.text.contains("one hour"), "{}", slip.text);
+        for weak in ["", "too short", "passwordpassword", ANA] {
+            let reply = reset(cluster, &slip.token(), weak).await;
+            reply.expect_problem("422 validation", "/api/auth/password/reset", weak);
+            assert_eq!(reply.pointers(), ["#/password"], "{weak}");
+        }
+        reset(cluster, &slip.token(), OTHER).await.expect(204);
+        reset(cluster, &slip.token(), PASSWORD).await.expect_problem("410 link-void", "/api/auth/password/reset", "used once");
+        login(cluster, ANA, PASSWORD).await.expect(401);
+        cluster.post("/api/auth/refresh", json!({ "refresh_token": ana.refresh })).await.expect(401);
+        let anew = Account::login(cluster, ANA, OTHER).await;
+        assert_eq!(anew.id, ana.id);
+        // keys are no sessions, and it was Ana who made this one
+        with(cluster, &key, Method::GET, "/api/auth/me", None).await.expect(200);
+    }
+
+    async fn the_page_for_a_password_says_what_is_wrong_and_takes_a_better_one(cluster) {
+        Account::register(cluster, ANA).await;
+        forgot(cluster, ANA).await.expect(202);
+        let slip = newest(cluster, ANA, RESET).await;
+        let page = cluster.get(&slip.link()).await.expect(200);
+        is_strict(&page);
+        for part in ["autocomplete=\"new-password\"", "<label for=\"password\">", "autocomplete=\"username\"", "aria-describedby=\"rule\"", ANA] {
+            assert!(page.text.contains(part), "{part}: {}", page.text);
+        }
+        let body = |password: &str| format!("token={}&password={}", slip.token(), password.replace(' ', "+"));
+        let wrong = form(cluster, &slip.link(), &body("short")).await.expect(422);
+        is_strict(&wrong);
+        assert!(wrong.text.contains("role=\"alert\"") && wrong.text.contains("aria-invalid=\"true\""), "{}", wrong.text);
+        assert!(!wrong.text.contains("short\""), "what was typed is not sent back: {}", wrong.text);
+        let done = form(cluster, &slip.link(), &body(OTHER)).await.expect(200);
+        is_strict(&done);
+        assert!(done.text.contains("role=\"status\""), "{}", done.text);
+        Account::login(cluster, ANA, OTHER).await;
+        is_strict(&cluster.get(&slip.link()).await.expect(410));
+        is_strict(&form(cluster, &slip.link(), &body(PASSWORD)).await.expect(410));
+    }
+
+    async fn nobody_learns_who_has_an_account(cluster) {
+        Account::verified(cluster, ANA).await;
+        let shown = |reply: &Reply| {
+            let mut headers = reply.headers.clone();
+            headers.retain(|(name, _)| !["case-id", "date"].contains(&name.as_str()) && !name.starts_with("ratelimit"));
+            headers.sort();
+            (reply.status, headers, reply.text.clone())
+        };
+        let known = forgot(cluster, ANA).await.expect(202);
+        let unknown = forgot(cluster, "nobody@example.com").await.expect(202);
+        assert_eq!(shown(&known), shown(&unknown));
+        newest(cluster, ANA, RESET).await;
+        for _ in 0..5 {
+            forgot(cluster, ANA).await.expect(202);
+            forgot(cluster, "nobody@example.com").await.expect(202);
+        }
+        let (known, unknown) = (forgot(cluster, ANA).await, forgot(cluster, "nobody@example.com").await);
+        assert_eq!(shown(&known), shown(&unknown), "beyond the bound, too");
+        assert_eq!(slips(cluster, "nobody@example.com", RESET), []);
+        // nor by many at once
+        Account::verified(cluster, BEN).await;
+        for reply in join_all((0..24).map(|_| forgot(cluster, BEN))).await {
+            reply.expect(202);
+        }
+        for _ in 0..5 {
+            forgot(cluster, BEN).await.expect(202);
+        }
+        let rows = rows::all(cluster).await;
+        for email in [ANA, BEN, "nobody@example.com"] {
+            let is_his = |row: &&String| row.starts_with("codes:") && row.contains(email) && row.contains(RESET);
+            assert_eq!(rows.iter().filter(is_his).count(), 5, "letters to {email}");
+        }
+    }
+
+    async fn an_account_without_a_password_is_claimed_by_its_mailbox_alone(cluster) {
+        let admin = Account::verified(cluster, "root@example.com").await;
+        promote(cluster, &admin.email);
+        let admin = Account::login(cluster, &admin.email, PASSWORD).await;
+        let body = json!({ "email": ANA, "name": "Ana", "availability": { "monday": [9] } });
+        admin.post("/api/users", body).await.expect(201);
+        let taken = cluster.post("/api/auth/register", json!({ "email": ANA, "password": PASSWORD })).await;
+        taken.expect_problem("409 user-exists", "/api/auth/register", "the address alone proves nothing");
+        login(cluster, ANA, PASSWORD).await.expect(401);
+        assert_eq!(slips(cluster, ANA, VERIFY).len(), 0);
+        forgot(cluster, ANA).await.expect(202);
+        reset(cluster, &newest(cluster, ANA, RESET).await.token(), OTHER).await.expect(204);
+        let ana = Account::login(cluster, ANA, OTHER).await;
+        assert!(ana.get("/api/auth/me").await.json["email_verified_at"].is_string(), "the same letter has shown it");
+        let week = ana.get(&format!("/api/users/{ANA}/availability")).await.expect(200).json;
+        assert_eq!(week["monday"], json!(["09:00-10:00"]), "what was kept for her is hers");
+    }
+
+    async fn who_registered_a_foreign_mailbox_loses_everything_to_its_owner(cluster) {
+        let eve = Account::register(cluster, ANA).await;
+        let (_, key) = eve.key("write").await;
+        forgot(cluster, ANA).await.expect(202);
+        reset(cluster, &newest(cluster, ANA, RESET).await.token(), OTHER).await.expect(204);
+        login(cluster, ANA, PASSWORD).await.expect(401);
+        cluster.post("/api/auth/refresh", json!({ "refresh_token": eve.refresh })).await.expect(401);
+        crate::support::eventually("the key is refused", async || {
+            (with(cluster, &key, Method::GET, "/api/auth/me", None).await.status == 401).then_some(())
+        }).await;
+        // the letter that Eve's registration sent is good for nothing that Ana has not done herself
+        let ana = Account::login(cluster, ANA, OTHER).await;
+        assert!(ana.get("/api/auth/me").await.json["email_verified_at"].is_string());
+    }
+
+    async fn a_password_is_changed_by_the_old_one_and_the_other_sessions_end(cluster) {
+        let here = Account::verified(cluster, ANA).await;
+        let there = Account::login(cluster, ANA, PASSWORD).await;
+        let put = async |account: &Account<'_>, old: &str, new: &str| {
+            account.put("/api/auth/password", json!({ "current_password": old, "password": new })).await
+        };
+        put(&here, OTHER, OTHER).await.expect_problem("401 wrong-password", "/api/auth/password", "not the old one");
+        assert_eq!(put(&here, PASSWORD, "short").await.expect(422).pointers(), ["#/password"]);
+        put(&here, PASSWORD, OTHER).await.expect(204);
+        login(cluster, ANA, PASSWORD).await.expect(401);
+        login(cluster, ANA, OTHER).await.expect(200);
+        cluster.post("/api/auth/refresh", json!({ "refresh_token": there.refresh })).await.expect(401);
+        cluster.post("/api/auth/refresh", json!({ "refresh_token": here.refresh })).await.expect(200);
+        cluster.put("/api/auth/password", json!({ "current_password": OTHER, "password": PASSWORD })).await.expect(401);
+    }
+
+    async fn an_ended_session_does_nothing_more_that_lasts(cluster) {
+        let here = Account::verified(cluster, ANA).await;
+        let there = Account::login(cluster, ANA, PASSWORD).await;
+        let change = json!({ "current_password": PASSWORD, "password": OTHER });
+        here.put("/api/auth/password", change).await.expect(204);
+        // at once: what was seen of it a moment ago counts for reading alone
+        there.post("/api/auth/keys", json!({ "name": "evil" })).await.expect(401);
+        there.put("/api/users/ana@example.com/availability", json!({ "monday": [9] })).await.expect(401);
+        there.get("/api/auth/export").await.expect(401);
+        there.get("/api/auth/me").await.expect(401);
+        there.delete("/api/users/ana@example.com").await.expect(401);
+        here.get("/api/auth/me").await.expect(200);
+    }
+
+    async fn a_link_that_was_not_followed_in_time_is_void(cluster) {
+        Account::register(cluster, ANA).await;
+        forgot(cluster, ANA).await.expect(202);
+        let (first, second) = (newest(cluster, ANA, VERIFY).await, newest(cluster, ANA, RESET).await);
+        rows::run(cluster, "UPDATE codes SET expires_at = '2020-01-01 00:00:00'").await;
+        verify(cluster, &first.token()).await.expect_problem("410 link-void", "/api/auth/verify", "too late");
+        reset(cluster, &second.token(), OTHER).await.expect_problem("410 link-void", "/api/auth/password/reset", "too late");
+        is_strict(&cluster.get(&second.link()).await.expect(410));
+        login(cluster, ANA, PASSWORD).await.expect(200);
+    }
+
+    async fn of_many_who_use_a_code_at_once_one_succeeds(cluster) {
+        Account::register(cluster, ANA).await;
+        forgot(cluster, ANA).await.expect(202);
+        let token = newest(cluster, ANA, RESET).await.token();
+        let passwords: Vec<String> = (0..6).map(|n| format!("{OTHER} {n}")).collect();
+        let tries = passwords.iter().map(|password| reset(cluster, &token, password));
+        let seen: Vec<u16> = join_all(tries).await.iter().map(|reply| reply.status).collect();
+        let mut sorted = seen.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, [204, 410, 410, 410, 410, 410]);
+        // whoever was told so has set it, and nobody else; one by one, for many that fail at once close the account for a while
+        let (set, refused): (Vec<_>, Vec<_>) = passwords.iter().zip(&seen).partition(|(_, status)| **status == 204);
+        for (password, _) in set {
+            login(cluster, ANA, password).await.expect(200);
+        }
+        for (password, _) in refused {
+            login(cluster, ANA, password).await.expect(401);
+        }
+    }
+
+    async fn no_code_is_ever_said_again(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        forgot(cluster, ANA).await.expect(202);
+        let (first, second) = (newest(cluster, ANA, VERIFY).await, newest(cluster, ANA, RESET).await);
+        cluster.get(&first.link()).await.expect(200);
+        cluster.get(&second.link()).await.expect(200);
+        let refused = reset(cluster, &second.token(), "short").await.expect(422);
+        verify(cluster, &first.token()).await.expect(204);
+        let (_, key) = ana.key("read").await;
+        let (wrong, again) = (verify(cluster, &first.token()).await, ana.get("/api/auth/keys").await.expect(200));
+        let export = ana.get("/api/auth/export").await.expect(200);
+        let said = cluster.nodes.iter().map(|node| node.said()).collect::<String>();
+        for secret in [first.token(), second.token(), key, PASSWORD.to_owned()] {
+            assert!(secret.len() > 20, "{secret}");
+            for (what, text) in [("log", &said), ("422", &refused.text), ("410", &wrong.text), ("keys", &again.text), ("export", &export.text)] {
+                assert!(!text.contains(&secret), "{what} holds {secret}");
+            }
+        }
+    }
+}
+
+both_shapes! { with &required(&[
+        ("W2MEET_AUTH__RESET_MINUTES", "0.00001"), ("W2MEET_AUTH__VERIFICATION_MINUTES", "0.00001")]);
+    async fn a_link_ends_by_itself_and_one_that_is_over_is_not_even_sent(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        forgot(cluster, ANA).await.expect(202);
+        promote(cluster, ANA);
+        let ana = Account::login(cluster, &ana.email, PASSWORD).await;
+        all_written(cluster, &ana.token).await;
+        let said = with(cluster, &ana.token, Method::GET, "/api/jobs?limit=200", None).await.expect(200);
+        assert!(said.text.contains("\"cancelled\""), "{}", said.text);
+        assert_eq!((slips(cluster, ANA, VERIFY).len(), slips(cluster, ANA, RESET).len()), (0, 0));
+    }
+}
+
+both_shapes! { with &required(&[("W2MEET_AUTH__VERIFY_EMAIL", "false")]);
+    async fn without_mail_nobody_is_asked_to_show_a_mailbox(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        Account::register(cluster, BEN).await;
+        ana.post("/api/meetings", json!({ "organizer": ANA, "attendees": [BEN] })).await.expect(202);
+        assert_eq!(slips(cluster, ANA, VERIFY).len(), 0);
+        // whoever asks still gets one
+        ana.post("/api/auth/verification", json!({})).await.expect(202);
+        newest(cluster, ANA, VERIFY).await;
+    }
+}
+
+both_shapes! { with &required(&[("W2MEET_AUTH__VERIFY_EMAIL", "false"), ("W2MEET_AUTH__INVITATIONS_PER_DAY", "2")]);
+    async fn nobody_is_asked_to_more_meetings_in_a_day_than_may_be(cluster) {
+        let (ana, ben) = (Account::register(cluster, ANA).await, Account::register(cluster, BEN).await);
+        let with_ben = json!({ "organizer": ANA, "attendees": [BEN] });
+        for _ in 0..2 {
+            ana.post("/api/meetings", with_ben.clone()).await.expect(202);
+        }
+        let refused = ana.post("/api/meetings", with_ben).await;
+        refused.expect_problem("429 too-many-letters", "/api/meetings", "ben@example.com was asked to 2 meetings");
+        assert_eq!(refused.header("retry-after"), Some("3600"));
+        // those that he calls himself fill nobody's mailbox but those of others
+        let alone = ben.post("/api/meetings", json!({ "organizer": BEN, "attendees": [] })).await;
+        assert_ne!(alone.status, 429);
+        ben.post("/api/meetings", json!({ "organizer": BEN, "attendees": [ANA] })).await.expect(202);
+        // nor does he come in by the back door
+        let other = Account::register(cluster, "cem@example.com").await;
+        let meeting = other.post("/api/meetings", json!({ "organizer": other.email, "attendees": [ANA] })).await.expect(202);
+        let path = meeting.header("location").expect("its path").to_owned();
+        let late = with(cluster, &other.token, Method::PATCH, &path, Some(json!({ "attendees": [ANA, BEN] }))).await;
+        late.expect_problem("429 too-many-letters", &path, "ben@example.com was asked");
+    }
+}
+
+/// The work is the same by construction; this would show a look-up that one of them lacks, or a letter that is waited for.
+#[actix_web::test]
+async fn an_unknown_address_takes_as_long_as_a_known_one() {
+    let more = required(&[("W2MEET_AUTH__LETTERS_PER_HOUR", "100000")]);
+    let cluster = &Cluster::of(Shape::Embedded, &more).await;
+    Account::register(cluster, ANA).await;
+    let asked = [ANA, "nobody@example.com"];
+    let [known, unknown] = middles(async |which: usize| drop(forgot(cluster, asked[which]).await.expect(202))).await;
+    println!("known {known:?}, unknown {unknown:?}");
+    if crate::support::figures::strict() {
+        let ratio = known.as_secs_f64() / unknown.as_secs_f64();
+        assert!((0.8..1.25).contains(&ratio), "known {known:?}, unknown {unknown:?}");
+    }
+}
+
+/// `kill -9`, again and again, while letters are being written: each is there in the end, and once, for a repeated one has the
+/// same name and the same bytes.
+#[actix_web::test]
+async fn no_letter_is_lost_when_workers_are_killed() {
+    let sweep = ("W2MEET_JOBS__SWEEP_SECONDS", "1");
+    let Some(plant) = Plant::open(&required(&[sweep])).await else { return };
+    let cluster = &plant.cluster;
+    let people: Vec<String> = (0..30).map(|n| format!("p{n}@example.com")).collect();
+    for (n, email) in people.iter().enumerate() {
+        cluster.post("/api/auth/register", json!({ "email": email, "password": PASSWORD })).await.expect(201);
+        if n % 6 == 3 {
+            plant.replace_workers();
+        }
+    }
+    within(std::time::Duration::from_secs(60), "everybody has a letter", async || {
+        people.iter().all(|email| slips(cluster, email, VERIFY).len() == 1).then_some(())
+    })
+    .await;
+    for email in &people {
+        verify(cluster, &newest(cluster, email, VERIFY).await.token()).await.expect(204);
+    }
+}
+
+/// Where no mail can be sent: whoever has the machine opens the way in.
+#[actix_web::test]
+async fn an_operator_prints_a_link_that_sets_a_password() {
+    let cluster = &Cluster::of(Shape::Embedded, &required(&[])).await;
+    Account::register(cluster, ANA).await;
+    let run = |email: &str| run_beside(cluster.nodes_of("user")[0], &["user", "password-reset", email]);
+    let done = run(ANA);
+    let said = text(&done.stdout);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let link = said[said.find("/api/").expect("a link")..].trim().to_owned();
+    cluster.get(&link).await.expect(200);
+    let token = link.split_once("token=").map(|(_, token)| token.to_owned()).expect("a code");
+    reset(cluster, &token, OTHER).await.expect(204);
+    login(cluster, ANA, OTHER).await.expect(200);
+    let nobody = run("nobody@example.com");
+    assert!(
+        !nobody.status.success() && text(&nobody.stderr).contains("nobody is registered"),
+        "{}",
+        text(&nobody.stderr)
+    );
+}
