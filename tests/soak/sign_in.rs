@@ -1,0 +1,125 @@
+//! Signing in tells nobody by its time who has an account, and a crowd at it slows nobody else down.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+
+use crate::support::access::{REQUIRED, dear, register};
+use crate::support::figures::{Times, figure, size, strict};
+use crate::support::{Client, Cluster, Shape};
+
+/// Attempts in a row that an address has before it must wait.
+const FREE: usize = 5;
+/// Below which two means are not told apart, at one in a thousand.
+const T: f64 = 3.29;
+
+/// At full size passwords cost what they cost by default.
+async fn cluster(shape: Shape) -> Cluster {
+    match strict() {
+        true => Cluster::of(shape, &dear()).await,
+        false => Cluster::of(shape, REQUIRED).await,
+    }
+}
+
+async fn attempt(client: &Client, email: &str) -> (u16, Duration) {
+    let begin = Instant::now();
+    let body = json!({ "email": email, "password": "der Zug nach Porto war leer" });
+    let status = client.post("/api/auth/login", body).await.status;
+    (status, begin.elapsed())
+}
+
+/// Mean and variance, in seconds.
+fn moments(times: &[f64]) -> (f64, f64) {
+    let count = times.len() as f64;
+    let mean = times.iter().sum::<f64>() / count;
+    (mean, times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0))
+}
+
+#[actix_web::test]
+async fn the_time_of_a_failed_sign_in_tells_nothing() {
+    let attempts = size("SIGN_INS", 20);
+    let cluster = cluster(Shape::Services).await;
+    let people = attempts.div_ceil(FREE);
+    for at in 0..people {
+        register(&cluster, &format!("known{at}@example.com")).await;
+    }
+    for _ in 0..FREE {
+        attempt(&cluster, "warm@example.com").await;
+    }
+    let mut times = [Vec::new(), Vec::new()];
+    for at in 0..people * FREE {
+        // now one first, now the other: what the machine does besides falls on both
+        for group in [at % 2, (at + 1) % 2] {
+            let name = ["known", "strange"][group];
+            let (status, time) = attempt(&cluster, &format!("{name}{}@example.com", at / FREE)).await;
+            assert_eq!(status, 401);
+            times[group].push(time.as_secs_f64());
+        }
+    }
+    let ((known, spread), (unknown, other)) = (moments(&times[0]), moments(&times[1]));
+    let count = times[0].len() as f64;
+    let t = (known - unknown) / (spread / count + other / count).sqrt();
+    let apart = (known / unknown - 1.0) * 100.0;
+    let said = format!(
+        "known {:.2} ms, unknown {:.2} ms: {apart:+.2} %; Welch's t {t:.2} (n = {count} each)",
+        known * 1e3,
+        unknown * 1e3
+    );
+    figure("failed sign-ins", &said);
+    if strict() {
+        assert!(apart.abs() < 5.0 && t.abs() < T, "{said}");
+    }
+}
+
+#[actix_web::test]
+async fn a_crowd_at_the_door_slows_nobody_down_who_is_inside() {
+    let logins = size("LOGINS", 40);
+    let cluster = cluster(Shape::Services).await;
+    let ana = register(&cluster, "ana@example.com").await;
+    let ask = async || {
+        let begin = Instant::now();
+        ana.get("/api/users/ana@example.com").await.expect(200);
+        begin.elapsed()
+    };
+    let calm = Times::of(stream::iter(0..200).then(|_| ask()).collect::<Vec<_>>().await);
+    // a client has a hundred connections at most
+    let clients: Vec<Client> = (0..4).map(|_| Client::new(cluster.base())).collect();
+    let crowd = async {
+        let all = (0..logins).map(|at| {
+            let client = &clients[at % clients.len()];
+            async move { attempt(client, &format!("crowd{at}@example.com")).await }
+        });
+        join_all(all).await
+    };
+    let over = std::cell::Cell::new(false);
+    let (answers, times) = futures_util::future::join(
+        async {
+            let answers = crowd.await;
+            over.set(true);
+            answers
+        },
+        async {
+            let mut times = Vec::new();
+            while !over.get() || times.len() < 20 {
+                times.push(ask().await);
+            }
+            times
+        },
+    )
+    .await;
+    let count = |status: u16| answers.iter().filter(|(one, _)| *one == status).count();
+    let (served, sent_away) = (count(401), count(503));
+    assert_eq!(served + sent_away, logins, "{answers:?}");
+    assert!(served > 0, "{answers:?}");
+    let (longest, times) = (Times::of(answers.iter().map(|(_, time)| *time)).longest(), Times::of(times));
+    figure(
+        &format!("{logins} sign-ins at once"),
+        &format!("{served} served, {sent_away} asked to come again (503), the last after {longest:.1?}"),
+    );
+    figure("a user read meanwhile", &format!("{}; before: {}", times.tell(), calm.tell()));
+    if strict() {
+        assert!(times.percentile(99.0) <= Duration::from_millis(50), "{}", times.tell());
+    }
+}
