@@ -8,6 +8,7 @@ use awc::http::Method;
 use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::time::interval;
 
 use crate::support::upstream::{gateway, nobody, read_head, upstream};
 use crate::support::{Client, Node, eventually};
@@ -132,6 +133,65 @@ async fn a_write_that_hangs_is_never_sent_twice() {
         client.send(Method::POST, "/api/users", &[("content-type", "application/json")], Some(b"{}".to_vec())).await;
     made.expect_problem("504 gateway-timeout", "/api/users", "did not answer in time");
     assert_eq!(one.count() + two.count(), 1);
+}
+
+#[actix_web::test]
+async fn a_post_with_a_key_goes_to_another_replica_and_one_that_only_asks_needs_none() {
+    let ((one, first), (two, second)) = (Fake::start(), Fake::start());
+    let (_node, client) = start(&[&first, &second], &[("W2MEET_BALANCE__HEDGE_MS", "20")]);
+    one.hangs.set(true);
+    let key = ("idempotency-key", "66");
+    for _ in 0..2 {
+        let body = br#"{"name":"Ana"}"#;
+        let answer = client.try_send(Method::POST, "/api/users", &[key], Some(body.to_vec())).await.expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let answer =
+            client.try_send(Method::POST, "/api/availability", &[], Some(body.to_vec())).await.expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+    assert!(one.count() > 0, "it had its turn");
+    let keyed = two.seen.borrow().iter().filter(|head| head.contains("idempotency-key: 66")).count();
+    assert_eq!(keyed, 2, "the key goes along");
+}
+
+#[actix_web::test]
+async fn a_post_whose_key_does_not_go_along_is_not_sent_twice() {
+    let ((one, first), (two, second)) = (Fake::start(), Fake::start());
+    let settings = [("W2MEET_BALANCE__HEDGE_MS", "20"), ("W2MEET_LIMITS__CALL_SECONDS", "0.3")];
+    let (_node, client) = start(&[&first, &second], &settings);
+    one.hangs.set(true);
+    two.hangs.set(true);
+    let headers = "Idempotency-Key: 66\r\nConnection: close, idempotency-key\r\nContent-Length: 0\r\n";
+    client.raw("POST", "/api/users", headers).await.expect(504);
+    assert_eq!(one.count() + two.count(), 1);
+}
+
+#[actix_web::test]
+async fn a_good_answer_that_takes_long_counts_more_than_a_quick_one_that_says_no() {
+    let (asked, answer) = (Rc::new(Cell::new(0)), "Content-Length: 0\r\n\r\n");
+    let many = Rc::clone(&asked);
+    let slow = upstream(move |mut stream| {
+        let many = Rc::clone(&many);
+        async move {
+            while read_head(&mut stream).await.is_some() {
+                many.set(many.get() + 1);
+                let mut pace = interval(Duration::from_millis(400));
+                pace.tick().await;
+                pace.tick().await;
+                drop(stream.write_all(format!("HTTP/1.1 200 OK\r\n{answer}").as_bytes()).await);
+            }
+        }
+    });
+    let away = upstream(move |mut stream| async move {
+        while read_head(&mut stream).await.is_some() {
+            drop(stream.write_all(format!("HTTP/1.1 503 No\r\n{answer}").as_bytes()).await);
+        }
+    });
+    let settings = [("W2MEET_BALANCE__HEDGE_MS", "20"), ("W2MEET_BALANCE__PROBE_MS", "0")];
+    let (_node, client) = start(&[&slow, &away], &settings);
+    let all = join_all((0..2).map(|_| client.get(USER))).await;
+    let good = all.iter().filter(|reply| reply.status == 200).count();
+    assert_eq!((good, asked.get()), (1, 1), "the other one began at the replica that says no, and that is its answer");
 }
 
 #[actix_web::test]

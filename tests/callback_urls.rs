@@ -22,7 +22,14 @@ pub fn sender(settings: &Webhooks, names: impl Fn(&str) -> Vec<IpAddr> + 'static
 
 /// A small message to this URL.
 pub fn message<'a>(url: &'a str, secrets: &'a [Secret]) -> Outgoing<'a> {
-    Outgoing { url, id: "msg_1", body: r#"{"a":1}"#.into(), secrets, case_id: "case-1" }
+    Outgoing {
+        url,
+        id: "msg_1",
+        body: r#"{"a":1}"#.into(),
+        secrets,
+        case_id: "case-1",
+        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+    }
 }
 
 const ADDRESS: &str = "not on the public internet";

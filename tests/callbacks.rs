@@ -256,7 +256,14 @@ async fn deliveries_are_captured_for_the_verifiers_of_others() {
         let secrets = [Secret::generate(), Secret::generate()];
         let id = format!("msg_{}", uuid::Uuid::now_v7());
         let body = body.to_owned().into();
-        let delivery = Outgoing { url: &base, id: &id, body, secrets: &secrets, case_id: "case-1" };
+        let delivery = Outgoing {
+            url: &base,
+            id: &id,
+            body,
+            secrets: &secrets,
+            case_id: "case-1",
+            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+        };
         assert_eq!(sender.send(&delivery).await, Answer::Delivered { status: 200 });
         let request = seen.borrow()[at].clone();
         let lines = request.head.lines().filter_map(|line| line.split_once(": "));

@@ -74,6 +74,23 @@ fn no_addresses() -> Vec<String> {
 }
 
 both_shapes! {
+    async fn a_patch_that_sets_what_nobody_knows_to_null_is_refused(cluster) {
+        let ana = Ana::new(cluster).await;
+        for (patch, place) in [
+            (json!({ "titel": null }), "#/titel"), (json!({ "": null }), "#/"),
+            (json!({ "availability": { "funday": null } }), "#/availability/funday"),
+            (json!({ "overrides": { "soon": null } }), "#/overrides/soon"),
+        ] {
+            ana.finds(Method::PATCH, ANA, patch, &[place]).await;
+        }
+        cluster.register("ben@example.com", json!({})).await;
+        let meeting = json!({ "organizer": "ana@example.com", "attendees": ["ben@example.com"] });
+        let meeting = cluster.post("/api/meetings", meeting).await.expect(202);
+        let path = meeting.header("location").expect("a path");
+        let refused = cluster.patch(path, json!({ "titel": null })).await.expect(422);
+        assert_eq!(refused.json["errors"][0]["pointer"], "#/titel");
+    }
+
     async fn what_is_no_json_is_refused_and_nothing_is_stored(cluster) {
         let ana = Ana::new(cluster).await;
         let deep = |depth: usize| format!(r#"{{"name":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth)).into_bytes();

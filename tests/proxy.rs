@@ -55,8 +55,8 @@ async fn only_what_concerns_the_message_goes_through_in_both_directions() {
                 Proxy-Connection: keep-alive\r\nTE: trailers\r\nTrailer: X-End\r\nCID: other\r\nX-Request-ID: other\r\n\
                 X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7\r\nX-Forwarded-Host: evil.test\r\nX-Forwarded-Proto: https\r\n\
                 X-Forwarded-Port: 1\r\nX-Real-IP: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nX-Public: one\r\nX-Public: two\r\n\
-                If-Match: \"3\"\r\nAccept-Language: fr\r\nExpect: nothing\r\n\
-                traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n";
+                If-Match: \"3\"\r\nAccept-Language: fr\r\nX-W2Meet-User: root\r\nX-Internal-Role: user\r\n\
+                traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\ntracestate: theirs=1\r\n";
     let line = "/api/users/a%2Fb+c%20@b.co?x=%20+%C3%A9&y=1&&z";
     let head = format!("GET {line} HTTP/1.1\r\nHost: meet.test:99\r\n{sent}\r\n");
     let reply = client.bytes(head.as_bytes()).await.expect(200);
@@ -74,7 +74,8 @@ async fn only_what_concerns_the_message_goes_through_in_both_directions() {
         "x-forwarded-port",
         "x-forwarded-proto",
         "forwarded",
-        "expect",
+        "x-w2meet-user",
+        "x-internal-role",
     ] {
         assert_eq!(values(&seen, gone), [""; 0], "{gone}: {seen}");
     }
@@ -83,7 +84,6 @@ async fn only_what_concerns_the_message_goes_through_in_both_directions() {
         ("authorization", &["Bearer abc"]),
         ("x-public", &["one", "two"]),
         ("if-match", &["\"3\""]),
-        ("traceparent", &["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]),
         ("accept-language", &["fr"]),
         ("x-forwarded-for", &["127.0.0.1"]),
         ("x-real-ip", &["127.0.0.1"]),
@@ -92,6 +92,10 @@ async fn only_what_concerns_the_message_goes_through_in_both_directions() {
     ] {
         assert_eq!(values(&seen, kept), expected, "{kept}: {seen}");
     }
+    // the same trace, in a step of its own
+    let trace = values(&seen, "traceparent").concat();
+    assert!(trace.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && trace.ends_with("-01"), "{seen}");
+    assert!(!trace.contains("00f067aa0ba902b7") && values(&seen, "tracestate") == ["theirs=1"], "{seen}");
     for gone in ["x-private", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer", "upgrade"] {
         assert_eq!(reply.header(gone), None, "{gone}");
     }
@@ -155,17 +159,37 @@ async fn an_answer_of_any_framing_arrives_whole_and_a_broken_one_never_looks_who
         (b"HTTP/1.1 204 No Content\r\n\r\n", ""),
         (b"HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Length: 5\r\n\r\n", ""),
         (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/x\r\nContent-Length: 0\r\n\r\n", ""),
+        (b"HTTP/1.0 200 OK\r\n\r\nas long as it lasts", "as long as it lasts"),
     ] {
         let (base, heads) = canned(answer);
-        let reply = gateway_at(&base, &[]).1.get(ANA).await;
+        let (_node, client) = gateway_at(&base, &[]);
+        let reply = client.get(ANA).await;
         let row = String::from_utf8_lossy(answer);
         assert_eq!((&*reply.text, heads.borrow().len()), (body, 1), "{row}");
         assert!(row.contains(&format!(" {} ", reply.status)), "{row}: {}", reply.status);
+        let all = client.raw("GET", ANA, "").await.text;
+        assert_eq!(all, body, "{row}: and not one byte more, which would be read as the next answer");
     }
     // what is cut off after its head was passed on is nothing at all, or shorter than it says
     let (base, _) = canned(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nonly this");
     let cut = gateway_at(&base, &[]).1.raw("GET", ANA, "").await;
     assert!(cut.status == 0 || cut.header("content-length") == Some("100000"), "{cut:?}");
+}
+
+#[actix_web::test]
+async fn what_comes_behind_an_answer_is_given_to_nobody() {
+    for answer in [
+        &b"HTTP/1.1 200 OK\r\nKept: x\r\nContent-Length: 4\r\n\r\nmineHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nyours"[..],
+        b"HTTP/1.1 204 No Content\r\nKept: x\r\nContent-Length: 4\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nyours",
+    ] {
+        let (base, heads) = canned(answer);
+        let (_node, client) = gateway_at(&base, &[]);
+        for asked in 1..4 {
+            let reply = client.get(ANA).await;
+            assert!(["mine", ""].contains(&&*reply.text), "{}", reply.text);
+            assert_eq!(heads.borrow().len(), asked);
+        }
+    }
 }
 
 #[actix_web::test]

@@ -93,7 +93,15 @@ async fn what_is_half_configured_is_refused_with_its_remedy() {
     let remedies = ["W2MEET_CACHE__URL=redis://", "--role all"];
     expect_refusal("user", &[], &remedies).await;
     expect_refusal("user,availability", &[("W2MEET_CACHE__URL", "memory:")], &remedies).await;
-    expect_refusal("all", &[("W2MEET_AUTH__MODE", "required")], &["auth.mode", "open"]).await;
+    let apart = [
+        ("W2MEET_UPSTREAMS__USER", "http://127.0.0.1:9"),
+        ("W2MEET_UPSTREAMS__AVAILABILITY", "http://127.0.0.1:9"),
+        ("W2MEET_QUEUE__URL", "amqp://127.0.0.1:9"),
+        ("W2MEET_AUTH__MODE", "required"),
+    ];
+    expect_refusal("suggestion", &apart, &["W2MEET_AUTH__SERVICE_SECRET", "openssl rand -hex 32"]).await;
+    let short = [("W2MEET_AUTH__SERVICE_SECRET", "hidden")];
+    expect_refusal("all", &short, &["auth.service_secret", "32"]).await;
     let url = ("W2MEET_MAIL__SMTP_URL", "smtp://bob:hidden@mail.example");
     expect_refusal("all", &[url, ("W2MEET_MAIL__FROM", "meet@mail.example")], &["bob:***@", "?tls=required"]).await;
     expect_refusal("all", &[("W2MEET_MAIL__FROM", "nobody")], &["worker cannot start", "mail.from"]).await;
@@ -101,17 +109,25 @@ async fn what_is_half_configured_is_refused_with_its_remedy() {
 
 #[actix_web::test]
 async fn everybody_is_let_in_from_elsewhere_only_if_that_is_meant() {
-    let everywhere = [("W2MEET_GATEWAY__LISTEN", "0.0.0.0:0")];
+    let everywhere = ("W2MEET_GATEWAY__LISTEN", "0.0.0.0:0");
+    let open = [everywhere, ("W2MEET_AUTH__MODE", "open")];
     let reasons = ["gateway", "0.0.0.0:", "127.0.0.1", "W2MEET_AUTH__ALLOW_OPEN_BEYOND_LOOPBACK=true"];
-    expect_refusal("all", &everywhere, &reasons).await;
-    let open = [everywhere[0], ("W2MEET_AUTH__MODE", "open")];
     expect_refusal("all", &open, &reasons).await;
-    expect_refusal("all", &[("W2MEET_USER__LISTEN", "0.0.0.0:0")], &["user", "0.0.0.0:"]).await;
-    let meant = [everywhere[0], ("W2MEET_AUTH__ALLOW_OPEN_BEYOND_LOOPBACK", "true")];
-    let space = Space::new();
-    let node = Node::start("all", &with(&space, &meant));
-    let base = node.url("gateway").replace("0.0.0.0", "127.0.0.1");
-    Client::new(&base).get("/readyz").await.expect(200);
+    let meant = ("W2MEET_AUTH__ALLOW_OPEN_BEYOND_LOOPBACK", "true");
+    let cases = [
+        (vec![everywhere], 401),
+        (vec![("W2MEET_USER__LISTEN", "0.0.0.0:0")], 401),
+        (vec![everywhere, meant], 200),
+        (vec![], 200),
+    ];
+    for (more, status) in cases {
+        let space = Space::new();
+        let node = Node::start("all", &with(&space, &more));
+        let base = node.url("gateway").replace("0.0.0.0", "127.0.0.1");
+        Client::new(&base).get("/readyz").await.expect(200);
+        let reply = Client::new(&base).get("/api/users").await;
+        assert_eq!(reply.status, status, "{more:?}: {}", reply.text);
+    }
 }
 
 #[actix_web::test]
