@@ -1,13 +1,29 @@
-//! The ceiling that benchmarks are held against: one actix handler that answers a fixed text, and nothing else.
+//! What benchmarks are held against: an actix server that answers every GET with the same text and every POST with what it was
+//! sent, and nothing else. `bare [ADDRESS…]`, one thread each.
 
 use actix_web::{App, HttpServer, web};
+use futures_util::future::try_join_all;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Bytes of the largest body that is echoed.
+const LARGEST: usize = 1 << 20;
+
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8090".to_owned());
-    let app = || App::new().route("/", web::get().to(async || r#"{"suggestions":[{"day":"monday","slot":[9,10]}]}"#));
-    HttpServer::new(app).workers(1).bind(address)?.run().await
+    let mut addresses: Vec<String> = std::env::args().skip(1).collect();
+    if addresses.is_empty() {
+        addresses.push("127.0.0.1:8090".to_owned());
+    }
+    let answer = async |body: web::Bytes| match body.is_empty() {
+        true => web::Bytes::from_static(br#"{"suggestions":[{"day":"monday","slot":[9,10]}]}"#),
+        false => body,
+    };
+    let app = move || App::new().app_data(web::PayloadConfig::new(LARGEST)).default_service(web::to(answer));
+    // longer than any client of ours keeps an idle connection
+    let server = || HttpServer::new(app).workers(1).keep_alive(std::time::Duration::from_secs(75));
+    let servers =
+        addresses.iter().map(|address| Ok(server().bind(address)?.run())).collect::<std::io::Result<Vec<_>>>()?;
+    try_join_all(servers).await.map(drop)
 }

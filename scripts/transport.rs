@@ -53,5 +53,5 @@ async fn run(count: usize) -> anyhow::Result<()> {
 /// About as large as what says that there is a job.
 fn message(to: To) -> Message {
     let id = format!("{:016x}", rand::random::<u64>());
-    Message { id, to, case_id: "transport".to_owned(), body: vec![b'x'; 330].into() }
+    Message { id, to, case_id: "transport".to_owned(), traceparent: String::new(), body: vec![b'x'; 330].into() }
 }
