@@ -33,7 +33,7 @@ impl Method {
 }
 
 /// What an attendee has answered (RFC 5545, 3.2.12).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Participation {
     /// Nothing yet.

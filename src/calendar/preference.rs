@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Which slot is liked: a user's preference, and what a request may `pick`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Preference {
     /// The earliest.
