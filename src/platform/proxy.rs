@@ -158,7 +158,7 @@ pub async fn forward(
     respond(answer, peer).await
 }
 
-async fn respond(mut answer: Answer, peer: &Peer) -> Result<HttpResponse, Problem> {
+async fn respond(mut answer: Box<Answer>, peer: &Peer) -> Result<HttpResponse, Problem> {
     let mut response = HttpResponse::new(answer.status());
     let length = content_length(answer.headers());
     let mut headers = answer.take_headers();

@@ -21,7 +21,8 @@ use crate::platform::proxy::content_length;
 /// Room for what is read at a time.
 const ROOM: usize = 32 << 10;
 
-/// An answer whose body is still to come. Who drops it before its end closes its connection.
+/// An answer whose body is still to come. Who drops it before its end closes its connection. It changes hands so often on its way
+/// that it is always boxed.
 pub struct Answer {
     head: ResponseHead,
     rest: Option<(Connection, ClientPayloadCodec)>,
@@ -40,10 +41,10 @@ impl Answer {
         head: ResponseHead,
         codec: ClientCodec,
         until: Instant,
-    ) -> Answer {
+    ) -> Box<Answer> {
         let length = content_length(&head.headers).filter(|length| *length > 0);
         let ends_by_closing = head.version < Version::HTTP_11 && length.is_none();
-        let mut answer = Answer { head, rest: None, ends_by_closing, until, wire };
+        let mut answer = Box::new(Answer { head, rest: None, ends_by_closing, until, wire });
         let bodiless = matches!(answer.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         match codec.message_type() {
             // without a length nobody knows where it ends: what comes yet must not be taken for another answer
@@ -76,7 +77,7 @@ impl Answer {
     ///
     /// # Errors
     /// [`PayloadError::Overflow`], or how it broke off.
-    pub async fn body(mut self, most: usize) -> Result<Bytes, PayloadError> {
+    pub async fn body(mut self: Box<Answer>, most: usize) -> Result<Bytes, PayloadError> {
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
         let mut all = match self.chunk().await? {
             None if first.len() <= most => return Ok(first),
@@ -93,9 +94,9 @@ impl Answer {
     }
 
     /// Its body as it comes, however long it is; only standing still it may not.
-    pub fn stream(self) -> impl Stream<Item = Result<Bytes, PayloadError>> {
+    pub fn stream(self: Box<Answer>) -> impl Stream<Item = Result<Bytes, PayloadError>> {
         unfold(Some(self), async |answer| {
-            let mut answer: Answer = answer?;
+            let mut answer: Box<Answer> = answer?;
             answer.until = Instant::now() + answer.wire.patience;
             match answer.chunk().await {
                 Ok(Some(chunk)) => Some((Ok(chunk), Some(answer))),

@@ -62,7 +62,7 @@ pub enum Fate {
     Ours,
 }
 
-pub type Outcome = Result<Answer, (Fate, Problem)>;
+pub type Outcome = Result<Box<Answer>, (Fate, Problem)>;
 
 impl Line {
     pub fn new(
@@ -92,7 +92,7 @@ impl Line {
 
     /// Calls whoever is at `base`, with what every call carries: the case and what it was asked with, the trace, who we are, and how
     /// long we wait.
-    pub async fn exchange(&self, base: &str, call: &Call, load: Load, hop: &Hop) -> Result<Answer, Failure> {
+    pub async fn exchange(&self, base: &str, call: &Call, load: Load, hop: &Hop) -> Result<Box<Answer>, Failure> {
         let fields = |text: &mut Vec<u8>| {
             text.extend_from_slice(call.fields.text());
             hop.trace.fields().for_each(|(name, value)| put(text, name.as_str(), value));
@@ -124,7 +124,7 @@ impl Line {
     }
 
     /// Logs the call, tells the replica's record how it went, and turns a failure into what the caller is told.
-    fn settle(&self, seat: &Seat, outcome: Result<Answer, Failure>, call: &Call, hop: &Hop) -> Outcome {
+    fn settle(&self, seat: &Seat, outcome: Result<Box<Answer>, Failure>, call: &Call, hop: &Hop) -> Outcome {
         let (callee, method) = (self.role, call.method.as_str());
         // a query may hold what only its sender may know
         let path = || call.path.split('?').next().unwrap_or_default();

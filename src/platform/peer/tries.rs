@@ -24,7 +24,7 @@ impl Peer {
     ///
     /// # Errors
     /// 502, 503, 504 naming the role.
-    pub async fn send(&self, call: &Call) -> Result<Answer, Problem> {
+    pub async fn send(&self, call: &Call) -> Result<Box<Answer>, Problem> {
         let replicas = &self.0.line.replicas;
         replicas.budget().earn();
         let mut now = Instant::now();
@@ -67,7 +67,7 @@ impl Peer {
     ///
     /// # Errors
     /// 502, 503, 504 naming the role; 413 when the body ends itself for its size.
-    pub async fn send_once(&self, call: &Call, body: BoxBody) -> Result<Answer, Problem> {
+    pub async fn send_once(&self, call: &Call, body: BoxBody) -> Result<Box<Answer>, Problem> {
         let seat = self.seat(&[], false)?;
         // the client's own time to send is not the role's time to answer
         let (line, now) = (&self.0.line, Instant::now());

@@ -77,7 +77,7 @@ impl Wire {
         fields: impl FnOnce(&mut Vec<u8>),
         load: Load,
         time: Range<Instant>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Box<Answer>, Failure> {
         if !path.bytes().all(|byte| byte > b' ' && byte != 0x7f) {
             return Err(Failure::Load("the path holds what no path may".to_owned()));
         }
