@@ -229,3 +229,15 @@ fn the_reference_can_be_deleted_whole() {
     let mentions = gateway.source.words.iter().filter(|word| *word == "reference").count();
     assert_eq!(mentions, 5, "its `mod`, its description, its routes, and who may take them");
 }
+
+#[test]
+fn the_image_is_built_of_files_that_docker_is_given() {
+    let read =
+        |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap_or_default();
+    let (image, given) = (read("Dockerfile"), read(".dockerignore"));
+    let copies = image.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.starts_with("--from"));
+    let sources = copies.flat_map(|line| line.rsplit_once(' ').map_or("", |(sources, _)| sources).split(' '));
+    let missing: Vec<&str> = sources.filter(|source| !given.lines().any(|line| line == format!("!{source}"))).collect();
+    assert_eq!(missing, [""; 0], "named by the Dockerfile, kept away by .dockerignore");
+    assert!(image.contains("COPY src "), "it copies nothing");
+}
