@@ -94,10 +94,11 @@ impl<I: Issuer> Issued<I> {
 impl<I: Issuer> Identities for Issued<I> {
     fn verify<'a>(&'a self, bearer: &'a str, now: bool) -> LocalBoxFuture<'a, Result<Rc<Caller>, Problem>> {
         let inner = &self.0;
+        let moment = Instant::now();
         match inner.looked.get() {
             // nobody waits for a look at keys that may be the same
-            Some(at) if at.elapsed() > KEYS_FRESH => {
-                inner.looked.set(Some(Instant::now()));
+            Some(at) if moment.saturating_duration_since(at) > KEYS_FRESH => {
+                inner.looked.set(Some(moment));
                 let inner = Rc::clone(inner);
                 actix_rt::spawn(Case::fresh(inner.role).scope(async move { drop(inner.look().await) }));
             }
@@ -105,7 +106,7 @@ impl<I: Issuer> Identities for Issued<I> {
         }
         // who knows only keys has nothing to look at that it has not seen
         let may_remember = !now || I::FRESH.is_none();
-        if let Some(caller) = inner.remembered(bearer).filter(|_| may_remember) {
+        if let Some(caller) = inner.remembered(bearer, moment).filter(|_| may_remember) {
             return Box::pin(std::future::ready(Ok(caller)));
         }
         Box::pin(inner.prove(bearer))
@@ -113,10 +114,10 @@ impl<I: Issuer> Identities for Issued<I> {
 }
 
 impl<I: Issuer> Inner<I> {
-    fn remembered(&self, bearer: &str) -> Option<Rc<Caller>> {
+    fn remembered(&self, bearer: &str, moment: Instant) -> Option<Rc<Caller>> {
         let verified = self.verified.borrow();
         let found = verified.get(tail(bearer)?)?;
-        (found.bearer == bearer && found.until > Instant::now()).then(|| Rc::clone(&found.caller))
+        (found.bearer == bearer && found.until > moment).then(|| Rc::clone(&found.caller))
     }
 
     async fn prove(&self, bearer: &str) -> Result<Rc<Caller>, Problem> {

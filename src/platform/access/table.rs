@@ -131,7 +131,8 @@ pub struct Table(Vec<Row>);
 
 struct Row {
     method: &'static str,
-    segments: Vec<&'static str>,
+    /// `None` is any.
+    segments: Vec<Option<&'static str>>,
     /// Whether any number of segments may follow.
     more: bool,
     who: Who,
@@ -150,6 +151,7 @@ impl Table {
             let more = segments.last() == Some(&"*");
             segments.truncate(segments.len() - usize::from(more));
             let owner = segments.iter().position(|segment| *segment == "{email}");
+            let segments = segments.into_iter().map(|one| (!one.starts_with('{')).then_some(one)).collect();
             Row { method: rule.method, segments, more, who: rule.who, owner }
         };
         Table(rules.into_iter().map(row).collect())
@@ -181,11 +183,12 @@ impl Row {
     fn matches(&self, given: &[&str]) -> bool {
         let long_enough =
             if self.more { given.len() > self.segments.len() } else { given.len() == self.segments.len() };
-        let same = |(wanted, given): (&&str, &&str)| match wanted.starts_with('{') {
-            true => !given.is_empty(),
-            false => wanted == given,
+        let same = |(wanted, given): (&Option<&str>, &&str)| match wanted {
+            None => !given.is_empty(),
+            Some(wanted) => wanted == given,
         };
-        long_enough && self.segments.iter().zip(given).all(same)
+        // from behind: they all begin alike
+        long_enough && self.segments.iter().zip(given).rev().all(same)
     }
 }
 
