@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
@@ -14,6 +15,9 @@ use governor::{Quota, RateLimiter};
 use crate::config;
 use crate::platform::connection::kin;
 use crate::platform::problem::{Limit, Problem, RATE_LIMITED};
+
+static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+static STANDING: HeaderName = HeaderName::from_static("ratelimit");
 
 const MINUTE: u32 = 60;
 /// Whoever looks whether the gateway lives must not be told that it is too busy.
@@ -127,12 +131,14 @@ impl Limits {
         let policies = [&self.address, &self.sign_in].into_iter().flatten().map(|policy| (policy.limit, &policy.said));
         let mut all = policies.chain(self.account.iter().map(|policy| (policy.limit, &policy.said)));
         if let Some((_, policy)) = all.find(|(limit, _)| *limit == standing.limit) {
-            headers.insert(HeaderName::from_static("ratelimit-policy"), policy.clone());
+            headers.insert(POLICY.clone(), policy.clone());
         }
         let Standing { limit, left, seconds } = standing;
-        let name = limit.name();
-        if let Ok(value) = HeaderValue::from_str(&format!("\"{name}\";r={left};t={seconds}")) {
-            headers.insert(HeaderName::from_static("ratelimit"), value);
+        let (mut first, mut second) = (itoa::Buffer::new(), itoa::Buffer::new());
+        // every answer says it
+        let said = ["\"", limit.name(), "\";r=", first.format(left), ";t=", second.format(seconds)].concat();
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(said)) {
+            headers.insert(STANDING.clone(), value);
         }
     }
 }
