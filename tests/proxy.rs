@@ -1,6 +1,6 @@
 //! What a request and its answer look like on the other side of the gateway; the roles here are sockets with a script.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -149,6 +149,38 @@ async fn bodies_stream_through_in_both_directions_before_they_have_ended() {
         tokio::time::timeout(Duration::from_secs(10), talk).await.expect("no side waits for the end of the other");
     assert_eq!(body.len(), 2_000_000);
     assert!(body[..1_000_000].iter().all(|byte| *byte == b'a') && body[1_000_000..].iter().all(|byte| *byte == b'b'));
+}
+
+#[actix_web::test]
+async fn a_body_arrives_as_it_was_sent_and_again_when_nobody_knows_what_became_of_it() {
+    let (tries, length) = (Rc::new(Cell::new(0)), 60_000);
+    let counted = Rc::clone(&tries);
+    let base = upstream(move |mut stream| {
+        let tries = Rc::clone(&counted);
+        async move {
+            let Some((head, mut body)) = read_head(&mut stream).await else { return };
+            let length: usize = values(&head, "content-length").concat().parse().unwrap_or(0);
+            while body.len() < length && stream.read_buf(&mut body).await.is_ok_and(|read| read > 0) {}
+            tries.set(tries.get() + 1);
+            if tries.get() > 1 {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                drop(stream.write_all(head.as_bytes()).await);
+                drop(stream.write_all(&body).await);
+            }
+        }
+    });
+    let node = gateway(&base, &[]);
+    let address = node.url("gateway").trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(address).await.expect("the gateway listens");
+    let head =
+        format!("POST /api/availability HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let sent: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+    stream.write_all(&[head.as_bytes(), &sent].concat()).await.expect("a socket");
+    let (head, mut body) = read_head(&mut stream).await.expect("an answer");
+    stream.read_to_end(&mut body).await.expect("a socket");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(body == sent, "{} of {length} bytes", body.len());
+    assert_eq!(tries.get(), 2);
 }
 
 #[actix_web::test]

@@ -41,7 +41,8 @@ pub struct Call {
     pub(super) fields: Fields,
     /// What it is asked with, if that is not what the case was asked with.
     pub(super) bearer: Option<HeaderValue>,
-    pub(super) body: Option<Bytes>,
+    /// In the parts that it came in.
+    pub(super) body: Option<Vec<Bytes>>,
     /// Whether doing it twice is doing it once.
     pub(super) repeatable: bool,
 }
@@ -70,7 +71,7 @@ impl Call {
     pub fn json(mut self, body: &impl Serialize) -> Result<Call, Problem> {
         let text = serde_json::to_vec(body).map_err(Problem::internal)?;
         self.fields.put(CONTENT_TYPE.as_str(), &HeaderValue::from_static("application/json"));
-        self.body = Some(text.into());
+        self.body = Some(vec![text.into()]);
         Ok(self)
     }
 
@@ -92,8 +93,8 @@ impl Call {
         self
     }
 
-    /// With this body, whose kind is among the fields.
-    pub fn holding(mut self, body: Option<Bytes>) -> Call {
+    /// With this body, in any parts, whose kind is among the fields.
+    pub fn holding(mut self, body: Option<Vec<Bytes>>) -> Call {
         self.body = body;
         self
     }

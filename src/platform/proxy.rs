@@ -12,7 +12,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use ipnet::IpNet;
 use tokio::time::timeout;
 
@@ -26,6 +26,8 @@ use crate::platform::problem::{Problem, TIMEOUT, TOO_LARGE};
 
 /// Bodies up to here are held, so that the call can go to another replica when the first is not there.
 const HELD: usize = 64 << 10;
+/// Parts of a body that are smaller are put together: each has its price.
+const PART: usize = 4 << 10;
 /// Answers up to here are sent as one piece.
 const WHOLE: usize = 16 << 10;
 
@@ -182,12 +184,23 @@ async fn respond(mut answer: Box<Answer>, peer: &Peer) -> Result<HttpResponse, P
     }
 }
 
-async fn hold(mut body: web::Payload, length: usize) -> Result<Bytes, Problem> {
-    let mut held = BytesMut::with_capacity(length);
-    while let Some(chunk) = body.next().await {
-        held.extend_from_slice(&chunk.map_err(|error| unread(&error.into()))?);
+/// A body in the parts that it comes in.
+async fn hold(
+    mut body: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+    length: usize,
+) -> Result<Vec<Bytes>, Problem> {
+    let (mut held, mut small) = (Vec::new(), BytesMut::with_capacity(length.min(PART)));
+    while let Some(part) = body.next().await {
+        let part = part.map_err(|error| unread(&error.into()))?;
+        if part.len() < PART {
+            small.extend_from_slice(&part);
+        } else {
+            held.extend([small.split().freeze(), part]);
+        }
     }
-    Ok(held.freeze())
+    held.push(small.freeze());
+    held.retain(|part| !part.is_empty());
+    Ok(held)
 }
 
 fn too_slow() -> Problem {
@@ -265,4 +278,23 @@ fn address_field(address: IpAddr) -> HeaderValue {
 /// What a message says of its body's length, in bytes.
 pub fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::stream;
+
+    use super::hold;
+
+    #[actix_rt::test]
+    async fn a_body_is_held_in_few_parts_and_in_its_order() {
+        let sizes = [1, 5000, 3, 0, 3, 20_000, 4096, 1, 7];
+        let parts = sizes.into_iter().enumerate().map(|(at, size)| Bytes::from(vec![b'a' + at as u8; size]));
+        let whole: Vec<u8> = parts.clone().flatten().collect();
+        let held = hold(stream::iter(parts.map(Ok)), whole.len()).await.unwrap_or_default();
+        assert_eq!(held.iter().map(Bytes::len).collect::<Vec<_>>(), [1, 5000, 6, 20_000, 4096, 8]);
+        assert!(held.concat() == whole);
+        assert!(hold(stream::empty(), 0).await.is_ok_and(|held| held.is_empty()));
+    }
 }

@@ -1,6 +1,7 @@
 //! An open connection to a replica, in the middle of an exchange: what is sent on it, and the head that comes back.
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::iter;
 use std::pin::Pin;
 
 use actix_http::h1::ClientCodec;
@@ -16,15 +17,15 @@ use tokio_util::codec::Decoder as _;
 
 use crate::platform::call::put;
 
-/// Room for what is read and written at a time: a head with a small body.
+/// Room for what is read at a time: a head with a small body.
 const ROOM: usize = 8 << 10;
-/// Below this much room it is worth making more.
+/// Below this much room it is worth making more; and parts up to here are sent as one.
 const LITTLE: usize = 1 << 10;
 
 /// What comes with a request's head.
-pub enum Load {
+pub enum Load<'a> {
     Nothing,
-    Whole(Bytes),
+    Whole(&'a [Bytes]),
     Stream(BoxBody),
 }
 
@@ -58,15 +59,15 @@ pub struct Connection {
 
 impl Connection {
     /// Sends the head that is written, its last fields, and what comes with it.
-    pub async fn send(&mut self, load: Load) -> Result<(), Failure> {
+    pub async fn send(&mut self, load: Load<'_>) -> Result<(), Failure> {
         match load {
             Load::Nothing => {
                 self.end_head(BodySize::None);
                 self.push(&[], true).await
             }
             Load::Whole(body) => {
-                self.end_head(body.size());
-                self.push(&body, true).await
+                self.end_head(BodySize::Sized(body.iter().map(|part| part.len() as u64).sum()));
+                self.push(body, true).await
             }
             Load::Stream(body) => Box::pin(self.send_stream(body)).await,
         }
@@ -85,7 +86,7 @@ impl Connection {
             if chunked {
                 self.write.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
             }
-            self.push(&chunk, first).await?;
+            self.push(&[chunk], first).await?;
             if chunked {
                 self.write.extend_from_slice(b"\r\n");
             }
@@ -109,31 +110,36 @@ impl Connection {
     }
 
     /// Sends what is written, and this behind it. If the `first` byte cannot be sent, nobody has seen anything.
-    async fn push(&mut self, mut behind: &[u8], first: bool) -> Result<(), Failure> {
+    async fn push(&mut self, mut behind: &[Bytes], first: bool) -> Result<(), Failure> {
         let Connection { io, write, .. } = self;
-        if behind.len() <= ROOM {
-            write.extend_from_slice(behind);
-            behind = &[];
+        while let Some((part, rest)) = behind.split_first().filter(|(part, _)| part.len() <= LITTLE) {
+            write.extend_from_slice(part);
+            behind = rest;
         }
-        let (all, mut sent) = (write.len() + behind.len(), 0);
-        while sent < all {
-            let head = write.get(sent..).unwrap_or_default();
-            let rest = behind.get(sent.saturating_sub(write.len())..).unwrap_or_default();
-            let written = match (head.is_empty(), rest.is_empty()) {
-                (_, true) => io.try_write(head),
-                (true, _) => io.try_write(rest),
-                _ => io.try_write_vectored(&[IoSlice::new(head), IoSlice::new(rest)]),
+        let all = iter::once(&write[..]).chain(behind.iter().map(Bytes::as_ref));
+        let mut parts: Vec<IoSlice<'_>> = all.map(IoSlice::new).collect();
+        let (mut left, mut unsent) = (&mut parts[..], first);
+        // the empty ones
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            let written = match &left[..] {
+                [only] => io.try_write(only),
+                all => io.try_write_vectored(all),
             };
             match written {
                 Ok(0) => return Err(Failure::Broken("it takes nothing more".to_owned())),
-                Ok(count) => sent += count,
+                Ok(count) => {
+                    IoSlice::advance_slices(&mut left, count);
+                    unsent = false;
+                }
                 Err(why) if why.kind() == ErrorKind::WouldBlock => {
                     io.writable().await.map_err(|why| Failure::Broken(why.to_string()))?;
                 }
-                Err(why) if first && sent == 0 => return Err(Failure::Unsent(why)),
+                Err(why) if unsent => return Err(Failure::Unsent(why)),
                 Err(why) => return Err(Failure::Broken(why.to_string())),
             }
         }
+        drop(parts);
         write.clear();
         Ok(())
     }
@@ -164,5 +170,48 @@ impl Connection {
             self.read.reserve(room);
         }
         self.io.read_buf(&mut self.read).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Bytes, BytesMut};
+    use futures_util::future::join;
+    use socket2::SockRef;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::Instant;
+
+    use super::{Connection, Load};
+
+    /// An open connection that takes little at a time, and its other side.
+    async fn narrow() -> std::io::Result<(Connection, TcpStream)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let io = TcpStream::connect(listener.local_addr()?).await?;
+        SockRef::from(&io).set_send_buffer_size(4 << 10)?;
+        let (read, write, used) = (BytesMut::new(), b"POST / HTTP/1.1\r\n".to_vec(), Instant::now());
+        Ok((Connection { io, read, write, used }, listener.accept().await?.0))
+    }
+
+    #[actix_rt::test]
+    async fn parts_arrive_in_their_order_however_little_is_taken_at_a_time() -> std::io::Result<()> {
+        let (mut connection, mut other) = narrow().await?;
+        let sizes = [1, 3000, 0, 700, 500_000, 5, 5, 90_000];
+        let part = |(at, size)| Bytes::from(vec![b'a' + at as u8; size]);
+        let parts: Vec<Bytes> = sizes.into_iter().enumerate().map(part).collect();
+        let mut came = Vec::new();
+        let (sent, read) = join(
+            async {
+                let sent = connection.send(Load::Whole(&parts)).await;
+                drop(connection);
+                sent
+            },
+            other.read_to_end(&mut came),
+        )
+        .await;
+        assert!(sent.is_ok() && read? > 0, "{sent:?}");
+        let head = format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n\r\n", sizes.iter().sum::<usize>());
+        assert!(came == [head.as_bytes(), &parts.concat()].concat(), "{} bytes came", came.len());
+        Ok(())
     }
 }

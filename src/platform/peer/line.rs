@@ -80,7 +80,7 @@ impl Line {
     }
 
     /// Calls the replica that has the seat, and logs it. For as long as somebody waits: see [`Line::give_up`].
-    pub async fn call(&self, seat: &Seat, call: &Call, load: Load, hop: &Hop) -> Outcome {
+    pub async fn call(&self, seat: &Seat, call: &Call, load: Load<'_>, hop: &Hop) -> Outcome {
         let outcome = self.exchange(&seat.replica().base, call, load, hop).await;
         self.settle(seat, outcome, call, hop)
     }
@@ -92,7 +92,7 @@ impl Line {
 
     /// Calls whoever is at `base`, with what every call carries: the case and what it was asked with, the trace, who we are, and how
     /// long we wait.
-    pub async fn exchange(&self, base: &str, call: &Call, load: Load, hop: &Hop) -> Result<Box<Answer>, Failure> {
+    pub async fn exchange(&self, base: &str, call: &Call, load: Load<'_>, hop: &Hop) -> Result<Box<Answer>, Failure> {
         let fields = |text: &mut Vec<u8>| {
             text.extend_from_slice(call.fields.text());
             hop.trace.fields().for_each(|(name, value)| put(text, name.as_str(), value));

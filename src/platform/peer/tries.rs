@@ -92,7 +92,7 @@ impl Peer {
     /// One try; of a read, two at a time when the first takes long.
     async fn try_one(&self, seat: Seat, call: &Call, hop: Hop) -> Outcome {
         let Inner { line, hedge, hedges, deadlines, .. } = &*self.0;
-        let load = || call.body.clone().map_or(Load::Nothing, Load::Whole);
+        let load = || call.body.as_deref().map_or(Load::Nothing, Load::Whole);
         let mut first = pin!(line.call(&seat, call, load(), &hop));
         let mut other = None;
         if call.repeatable && !hedge.is_zero() && line.replicas.known().len() > 1 {

@@ -75,7 +75,7 @@ impl Wire {
         self: Rc<Wire>,
         (method, path): (&str, &str),
         fields: impl FnOnce(&mut Vec<u8>),
-        load: Load,
+        load: Load<'_>,
         time: Range<Instant>,
     ) -> Result<Box<Answer>, Failure> {
         if !path.bytes().all(|byte| byte > b' ' && byte != 0x7f) {
