@@ -18,9 +18,6 @@ use super::connection::Connection;
 use super::wire::Wire;
 use crate::platform::proxy::content_length;
 
-/// Room for what is read at a time.
-const ROOM: usize = 32 << 10;
-
 /// An answer whose body is still to come. Who drops it before its end closes its connection. It changes hands so often on its way
 /// that it is always boxed.
 pub struct Answer {
@@ -118,7 +115,7 @@ impl Answer {
                 }
                 None => {}
             }
-            match self.wire.timers.limit(self.until, connection.receive(ROOM)).await {
+            match self.wire.timers.limit(self.until, connection.receive()).await {
                 Some(Ok(0)) if self.ends_by_closing => self.rest = None,
                 Some(Ok(0)) => return Err(PayloadError::Incomplete(None)),
                 Some(Ok(_)) => {}

@@ -17,8 +17,8 @@ use tokio_util::codec::Decoder as _;
 
 use crate::platform::call::put;
 
-/// Room for what is read at a time: a head with a small body.
-const ROOM: usize = 8 << 10;
+/// Room for what is read at a time: a head, and 64 KiB of a body.
+const ROOM: usize = 65 << 10;
 /// Below this much room it is worth making more; and parts up to here are sent as one.
 const LITTLE: usize = 1 << 10;
 
@@ -148,7 +148,7 @@ impl Connection {
     pub async fn receive_head(&mut self, config: &ServiceConfig) -> Result<(ResponseHead, ClientCodec), Failure> {
         let mut codec = ClientCodec::new(config.clone());
         loop {
-            match self.receive(ROOM).await {
+            match self.receive().await {
                 Ok(0) => return Err(Failure::Broken("it closed the connection".to_owned())),
                 Ok(_) => {}
                 Err(why) => return Err(Failure::Broken(why.to_string())),
@@ -165,9 +165,15 @@ impl Connection {
     }
 
     /// Reads what has come, or waits for it; 0 bytes is the end.
-    pub async fn receive(&mut self, room: usize) -> io::Result<usize> {
-        if self.read.capacity() - self.read.len() < LITTLE {
-            self.read.reserve(room);
+    pub async fn receive(&mut self) -> io::Result<usize> {
+        let read = &mut self.read;
+        // mostly, nobody holds what came before any more, and its place is at hand for the processor, too
+        if !read.try_reclaim(ROOM) && read.capacity() - read.len() < LITTLE {
+            match read.is_empty() {
+                true => *read = BytesMut::with_capacity(ROOM),
+                // half of what cannot be understood in halves
+                false => read.reserve(ROOM),
+            }
         }
         self.io.read_buf(&mut self.read).await
     }
