@@ -32,12 +32,12 @@ impl Peer {
         let mut tried: Vec<Arc<Replica>> = Vec::new();
         let mut seat = self.seat(&tried, call.repeatable)?;
         loop {
-            let replica = Arc::clone(seat.replica());
-            let (fate, problem) = match self.try_one(seat, call, Hop::begin(tried.len(), now, until)).await {
+            let (fate, problem) = match self.try_one(&seat, call, Hop::begin(tried.len(), now, until)).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            tried.push(replica);
+            tried.push(Arc::clone(seat.replica()));
+            drop(seat);
             let again = match fate {
                 // a replica that is not there costs nothing to ask
                 Fate::NeverSent => true,
@@ -48,7 +48,7 @@ impl Peer {
                 return Err(problem);
             }
             // alone, it has closed an idle connection at the wrong moment: the next one is fresh
-            let is_alone = tried.len() == 1 && replicas.known().len() == 1;
+            let is_alone = tried.len() == 1 && !replicas.are_several();
             let next = match is_alone {
                 true => replicas.choose(&[], true),
                 false => replicas.choose_anybody(&tried, call.repeatable),
@@ -90,19 +90,19 @@ impl Peer {
     }
 
     /// One try; of a read, two at a time when the first takes long.
-    async fn try_one(&self, seat: Seat, call: &Call, hop: Hop) -> Outcome {
+    async fn try_one(&self, seat: &Seat, call: &Call, hop: Hop) -> Outcome {
         let Inner { line, hedge, hedges, deadlines, .. } = &*self.0;
         let load = || call.body.as_deref().map_or(Load::Nothing, Load::Whole);
-        let mut first = pin!(line.call(&seat, call, load(), &hop));
+        let mut first = pin!(line.call(seat, call, load(), &hop));
         let mut other = None;
-        if call.repeatable && !hedge.is_zero() && line.replicas.known().len() > 1 {
+        if call.repeatable && !hedge.is_zero() && line.replicas.are_several() {
             if let Some(outcome) = hedges.limit((hop.begin + *hedge).min(hop.until), &mut first).await {
                 return outcome;
             }
             other = self.another(&[Arc::clone(seat.replica())]);
         }
         let Some(other) = other else {
-            return deadlines.limit(hop.until, first).await.unwrap_or_else(|| line.give_up(&seat, call, &hop));
+            return deadlines.limit(hop.until, first).await.unwrap_or_else(|| line.give_up(seat, call, &hop));
         };
         RETRIES.add(&["slow"], 1);
         tracing::debug!(callee = line.role, slow = seat.replica().base, "asked another replica, too");
@@ -126,7 +126,7 @@ impl Peer {
             Some(outcome) => outcome,
             None => {
                 drop(line.give_up(&other, call, &again));
-                line.give_up(&seat, call, &hop)
+                line.give_up(seat, call, &hop)
             }
         }
     }
@@ -139,6 +139,6 @@ impl Peer {
 
     fn may_repeat(&self, tried: &[Arc<Replica>]) -> bool {
         // one idle connection that closed is no trouble yet
-        tried.len() == 1 && self.0.line.replicas.known().len() == 1 || self.0.line.replicas.budget().spend()
+        tried.len() == 1 && !self.0.line.replicas.are_several() || self.0.line.replicas.budget().spend()
     }
 }

@@ -27,6 +27,8 @@ const LOOKUP: Duration = Duration::from_secs(3);
 pub struct Replicas {
     configured: Vec<String>,
     known: RwLock<Arc<Vec<Arc<Replica>>>>,
+    /// How many that are: asked for with every request, and by far cheaper.
+    count: AtomicUsize,
     turn: AtomicUsize,
     budget: Budget,
     policy: Policy,
@@ -46,13 +48,19 @@ pub enum Nobody {
 impl Replicas {
     /// Base URLs without a slash at their ends; each replica may have `most` requests in hand.
     pub fn new(configured: Vec<String>, policy: Policy, most: usize) -> Replicas {
-        let known = configured.iter().cloned().map(Replica::new).map(Arc::new).collect();
-        Replicas { known: RwLock::new(Arc::new(known)), configured, policy, most, ..Replicas::default() }
+        let known: Vec<_> = configured.iter().cloned().map(Replica::new).map(Arc::new).collect();
+        let count = AtomicUsize::new(known.len());
+        Replicas { known: RwLock::new(Arc::new(known)), count, configured, policy, most, ..Replicas::default() }
     }
 
     /// The replicas that are known now.
     pub fn known(&self) -> Arc<Vec<Arc<Replica>>> {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether there is another one to ask.
+    pub fn are_several(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 1
     }
 
     /// Whether there is one replica, and never will be another.
@@ -74,7 +82,7 @@ impl Replicas {
     /// # Errors
     /// [`Nobody`] when there is none.
     pub fn choose(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<Seat, Nobody> {
-        let known = self.known();
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let is_new = |replica: &&Arc<Replica>| !tried.iter().any(|one| Arc::ptr_eq(one, replica));
         if let [only] = known.as_slice() {
             let seat = || only.take(self.most).ok_or(Nobody::Free);
@@ -143,7 +151,8 @@ impl Replicas {
                 let here = |base: String| {
                     known.iter().find(|it| it.base == base).cloned().unwrap_or_else(|| Replica::new(base).into())
                 };
-                let all = found.into_iter().map(here).collect();
+                let all: Vec<_> = found.into_iter().map(here).collect();
+                self.count.store(all.len(), Ordering::Relaxed);
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
             }
         }
