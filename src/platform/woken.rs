@@ -6,22 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use futures_util::task::AtomicWaker;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The HTTP library polls a handler twice before it waits; the second time, all that a request goes through would be asked in vain.
+    /// The HTTP library polls what it waits for whenever anything has happened on its connection, and a handler twice before it
+    /// waits: mostly, all that a request goes through would be asked in vain.
     pub struct Woken<F> {
         #[pin]
         work: F,
-        bell: Arc<Bell>,
-        waker: Waker,
+        bell: Option<(Arc<Bell>, Waker)>,
     }
 }
 
+/// What the work rings to be looked at.
 struct Bell {
     rung: AtomicBool,
-    task: AtomicWaker,
+    /// Who waits for the work.
+    task: Waker,
 }
 
 impl Wake for Bell {
@@ -31,15 +32,14 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.rung.store(true, Ordering::Release);
-        self.task.wake();
+        self.task.wake_by_ref();
     }
 }
 
 impl<F> Woken<F> {
     /// The first time it is looked at in any case.
     pub fn new(work: F) -> Woken<F> {
-        let bell = Arc::new(Bell { rung: AtomicBool::new(true), task: AtomicWaker::new() });
-        Woken { work, waker: Waker::from(Arc::clone(&bell)), bell }
+        Woken { work, bell: None }
     }
 }
 
@@ -48,12 +48,21 @@ impl<F: Future> Future for Woken<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        // before the bell is looked at: whoever rings it meanwhile wakes this task
-        this.bell.task.register(cx.waker());
-        match this.bell.rung.swap(false, Ordering::Acquire) {
-            true => this.work.poll(&mut Context::from_waker(this.waker)),
-            false => Poll::Pending,
-        }
+        let waker = match this.bell {
+            Some((bell, waker)) if bell.task.will_wake(cx.waker()) => {
+                // looked at first: to take back what was not rung costs as much as if it was
+                if !bell.rung.load(Ordering::Relaxed) || !bell.rung.swap(false, Ordering::Acquire) {
+                    return Poll::Pending;
+                }
+                waker
+            }
+            // the first task that waits, or another one than before
+            bell => {
+                let hung = Arc::new(Bell { rung: AtomicBool::new(false), task: cx.waker().clone() });
+                &mut bell.insert((Arc::clone(&hung), Waker::from(hung))).1
+            }
+        };
+        this.work.poll(&mut Context::from_waker(waker))
     }
 }
 
@@ -61,7 +70,9 @@ impl<F: Future> Future for Woken<F> {
 mod tests {
     use std::cell::Cell;
     use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
 
     use futures_util::future::{join, poll_fn};
     use tokio::sync::oneshot;
@@ -81,6 +92,28 @@ mod tests {
         assert_eq!(polled.get(), 1);
         mine.take().iter().for_each(Waker::wake_by_ref);
         assert_eq!((poll(), polled.get()), (Poll::Ready(()), 2));
+    }
+
+    /// A task that knows whether it was woken.
+    #[derive(Default)]
+    struct Task(AtomicBool);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn whoever_waits_last_is_woken() {
+        let (before, last) = (Arc::<Task>::default(), Arc::<Task>::default());
+        let (tell, told) = oneshot::channel();
+        let mut work = pin!(Woken::new(told));
+        let mut poll = |task: &Arc<Task>| work.as_mut().poll(&mut Context::from_waker(&Arc::clone(task).into()));
+        assert!(poll(&before).is_pending() && poll(&last).is_pending());
+        assert_eq!(tell.send(7), Ok(()));
+        assert!(last.0.load(Ordering::Relaxed));
+        assert_eq!(poll(&last), Poll::Ready(Ok(7)));
     }
 
     #[tokio::test]
