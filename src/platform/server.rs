@@ -28,9 +28,6 @@ use crate::platform::role::{Context, Service, Stage};
 use crate::platform::telemetry::steps::{Step, is_recorded, record};
 use crate::platform::woken::Woken;
 
-/// Longer than our own clients keep an idle connection, so that none is closed under a request.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// What surrounds the handlers of one thread.
 struct Around {
     context: Context,
@@ -66,7 +63,6 @@ fn terms(settings: &Settings, workers: usize, limited: bool) -> Terms {
     let server = &settings.server;
     Terms {
         workers,
-        keep_alive: KEEP_ALIVE,
         connections: server.connections,
         crowd: limited.then(|| Arc::new(Crowd::new(server.connections_per_address))),
         trusted: server.trusted_proxies.0.clone(),

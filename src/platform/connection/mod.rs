@@ -39,6 +39,8 @@ enum Phase {
 /// What a connection and its requests tell each other; each request finds it among its connection's data.
 pub struct Line {
     phase: Cell<Phase>,
+    /// A request has ended since the clock for idle connections was wound.
+    used: Cell<bool>,
     /// Bytes read so far, and where reading ends.
     read: Cell<u64>,
     most: Cell<u64>,
@@ -61,6 +63,7 @@ impl Line {
     fn new() -> Line {
         Line {
             phase: Cell::new(Phase::Head(Some(Instant::now()))),
+            used: Cell::new(false),
             read: Cell::new(0),
             most: Cell::new(u64::MAX),
             deaf: Cell::new(false),
@@ -142,6 +145,7 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.line.phase.set(Phase::Idle);
+        self.line.used.set(true);
         self.line.unanswered.set(!self.answered);
     }
 }

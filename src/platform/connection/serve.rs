@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, Request, Response};
+use actix_http::{HttpService, KeepAlive, Request, Response};
 use actix_rt::net::TcpStream;
 use actix_server::Server;
 use actix_service::{
@@ -25,9 +25,12 @@ use socket2::SockRef;
 
 use super::{Crowd, Line, Wire};
 use crate::platform::client_address::is_trusted;
+use crate::platform::woken::Woken;
 
 /// Connections that may wait to be accepted. Those beyond look open to their clients, and are lost.
 const BACKLOG: i32 = 4096;
+/// Bytes of an answer that are put together and sent at once.
+const WRITTEN: usize = 64 << 10;
 /// What is said to a connection too many.
 const ENOUGH: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -37,8 +40,6 @@ const ENOUGH: &[u8] =
 pub struct Terms {
     /// Threads.
     pub workers: usize,
-    /// How long an idle connection is kept.
-    pub keep_alive: Duration,
     /// Connections open at a time; more wait to be accepted.
     pub connections: usize,
     /// Connections of one address, if they are counted.
@@ -84,10 +85,11 @@ where
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let draining = draining.clone();
-                async move { draining.notified().await }
+                Woken::new(async move { draining.notified().await })
             })
-            .keep_alive(terms.keep_alive)
-            // both are the stream's own affair
+            .h1_write_buffer_size(WRITTEN)
+            // all three are the stream's own affair
+            .keep_alive(KeepAlive::Os)
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(Duration::ZERO)
             .local_addr(address)

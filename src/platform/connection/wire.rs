@@ -1,7 +1,7 @@
 //! The stream of one connection, with clocks: for a head to come, for an answer to be taken, for the end.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -9,7 +9,8 @@ use std::time::Duration;
 use actix_rt::net::TcpStream;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
+use tokio::task::unconstrained;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::crowd::Place;
 use super::{HEAD, Line, Phase};
@@ -24,6 +25,8 @@ const UNTAKEN: Duration = Duration::from_secs(25);
 /// might never see it.
 const LINGER: Duration = Duration::from_secs(2);
 const DROPPED: usize = 16 << 20;
+/// An idle connection is closed after this, or twice this; our own clients leave it earlier, so that none is closed under a request.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Bytes of a first line; the library takes no longer ones, and would not say why. Those that are too long for us are refused with
 /// a reason, by the gate.
 const LONGEST_LINE: usize = 64 << 10;
@@ -48,6 +51,8 @@ pub struct Wire {
     line: Rc<Line>,
     reading: Timer,
     writing: Timer,
+    /// Wound when it has run down, and not for each request.
+    idling: Option<Pin<Box<Sleep>>>,
     /// Since when the client keeps an answer waiting, and what it has taken of it since.
     stuck: Option<(Instant, usize)>,
     interim: &'static [u8],
@@ -72,6 +77,7 @@ impl Wire {
             line: Rc::new(Line::new()),
             reading: Timer::default(),
             writing: Timer::default(),
+            idling: None,
             stuck: None,
             interim: b"",
             closing: None,
@@ -93,6 +99,20 @@ impl Wire {
         let since = since.unwrap_or_else(Instant::now);
         self.line.phase.set(Phase::Head(Some(since)));
         self.reading.poll(cx, since + HEAD).is_ready()
+    }
+
+    /// Whether nothing was asked for so long that nobody is thought to be there.
+    fn is_forgotten(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.idling.as_ref().is_some_and(|clock| !clock.is_elapsed()) {
+            return false;
+        }
+        let unused = !self.line.used.replace(false) && matches!(self.line.phase.get(), Phase::Idle);
+        if self.idling.is_some() && unused {
+            return true;
+        }
+        let clock = self.idling.insert(Box::pin(sleep(KEEP_ALIVE)));
+        // once is enough for it to wake this task, but in any case, however much this task has done before
+        pin!(unconstrained(clock.as_mut())).poll(cx).is_ready()
     }
 
     /// Looks at what has just come.
@@ -165,6 +185,10 @@ impl AsyncRead for Wire {
             }
             Poll::Pending if self.head_is_late(cx) => {
                 self.end_by(TIMEOUT);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending if self.is_forgotten(cx) => {
+                self.line.deaf.set(true);
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => {
@@ -254,5 +278,43 @@ impl Drop for Wire {
         if self.line.unanswered.get() && !self.gone {
             drop(self.io.try_write(MALFORMED));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::{Duration, pause, sleep, timeout};
+
+    use super::{KEEP_ALIVE, Wire};
+    use crate::platform::connection::UnderWay;
+
+    async fn connected() -> std::io::Result<(Wire, TcpStream)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let client = TcpStream::connect(listener.local_addr()?).await?;
+        Ok((Wire::new(listener.accept().await?.0, None), client))
+    }
+
+    /// Reads a request, and works on it for that long.
+    async fn answer(wire: &mut Wire, client: &mut TcpStream, takes: Duration) -> std::io::Result<()> {
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").await?;
+        assert_ne!(wire.read(&mut [0; 64]).await?, 0);
+        let _request = UnderWay::begin(wire.line()).await;
+        sleep(takes).await;
+        Ok(())
+    }
+
+    #[actix_rt::test]
+    async fn a_connection_is_closed_when_nothing_was_asked_for_long_and_not_before() -> std::io::Result<()> {
+        let (mut wire, mut client) = connected().await?;
+        pause();
+        for takes in [Duration::ZERO, KEEP_ALIVE * 3, KEEP_ALIVE / 2] {
+            answer(&mut wire, &mut client, takes).await?;
+            let closed = timeout(KEEP_ALIVE - Duration::from_secs(1), wire.read(&mut [0; 8])).await.is_ok();
+            assert!(!closed, "too soon after an answer that took {takes:?}");
+        }
+        assert_eq!(timeout(Duration::from_secs(2), wire.read(&mut [0; 8])).await??, 0, "its end");
+        Ok(())
     }
 }
