@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -75,7 +75,8 @@ pub struct Meter {
 
 struct Shard {
     role: &'static str,
-    in_flight: AtomicI64,
+    begun: AtomicU64,
+    ended: AtomicU64,
     all: Mutex<Vec<(Key, Arc<Durations>)>>,
 }
 
@@ -86,21 +87,21 @@ pub struct Running(Rc<Meter>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.shard.in_flight.fetch_sub(1, Ordering::Relaxed);
+        add(&self.0.shard.ended, 1);
     }
 }
 
 impl Meter {
     /// For one worker thread of a role.
     pub fn new(role: &'static str) -> Rc<Meter> {
-        let shard = Arc::new(Shard { role, in_flight: AtomicI64::new(0), all: Mutex::default() });
+        let shard = Arc::new(Shard { role, begun: AtomicU64::new(0), ended: AtomicU64::new(0), all: Mutex::default() });
         SHARDS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&shard));
         Rc::new(Meter { role, known: RefCell::default(), shard })
     }
 
     /// A request has come. It is in flight until what this returns is dropped, however it ends.
     pub fn begin(self: &Rc<Self>) -> Running {
-        self.shard.in_flight.fetch_add(1, Ordering::Relaxed);
+        add(&self.shard.begun, 1);
         Running(Rc::clone(self))
     }
 
@@ -124,9 +125,14 @@ impl Durations {
     fn record(&self, took: Duration) {
         let seconds = took.as_secs_f64();
         let at = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
-        self.buckets[at].fetch_add(1, Ordering::Relaxed);
-        self.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        add(&self.buckets[at], 1);
+        add(&self.nanoseconds, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
+}
+
+/// Adds to what this thread alone adds to: others only read it, so nobody is kept out meanwhile.
+fn add(sum: &AtomicU64, more: u64) {
+    sum.store(sum.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
 /// How many took how long: each bucket by itself, and the sum in seconds.
@@ -155,7 +161,8 @@ pub(super) fn durations() -> BTreeMap<Key, Sums> {
 pub(super) fn in_flight() -> BTreeMap<&'static str, i64> {
     let mut sums = BTreeMap::new();
     for shard in SHARDS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        *sums.entry(shard.role).or_default() += shard.in_flight.load(Ordering::Relaxed);
+        let (ended, begun) = (shard.ended.load(Ordering::Relaxed), shard.begun.load(Ordering::Relaxed));
+        *sums.entry(shard.role).or_default() += begun.saturating_sub(ended) as i64;
     }
     sums
 }
