@@ -4,7 +4,6 @@
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use actix_web::body::{BodyStream, BoxBody, SizedStream};
 use actix_web::error::PayloadError;
@@ -14,7 +13,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use ipnet::IpNet;
-use tokio::time::timeout;
 
 use crate::config::Settings;
 use crate::platform::call::{Call, Fields};
@@ -22,7 +20,7 @@ use crate::platform::client_address;
 use crate::platform::extract::unread;
 use crate::platform::idempotency::IDEMPOTENCY_KEY;
 use crate::platform::peer::{Answer, Peer};
-use crate::platform::problem::{Problem, TIMEOUT, TOO_LARGE};
+use crate::platform::problem::{Problem, TOO_LARGE};
 
 /// Bodies up to here are held, so that the call can go to another replica when the first is not there.
 const HELD: usize = 64 << 10;
@@ -136,12 +134,8 @@ pub async fn forward(
             Box::pin(peer.send_once(&call, BoxBody::new(BodyStream::new(counted)))).await?
         }
         _ => {
-            let within = Duration::from_secs(settings.limits.body_seconds);
             let held = match length {
-                Some(length) => {
-                    let held = Box::pin(timeout(within, hold(body, length as usize))).await;
-                    Some(held.unwrap_or_else(|_| Err(too_slow()))?)
-                }
+                Some(length) => Some(Box::pin(hold(body, length as usize)).await?),
                 None => None,
             };
             let again = match terms.repeats {
@@ -201,10 +195,6 @@ async fn hold(
     held.push(small.freeze());
     held.retain(|part| !part.is_empty());
     Ok(held)
-}
-
-fn too_slow() -> Problem {
-    Problem::new(TIMEOUT, "the body did not arrive in time")
 }
 
 fn too_large(limit: usize) -> Problem {
