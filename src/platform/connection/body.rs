@@ -1,7 +1,6 @@
 //! A request's body, as a client sends it: in time, at a pace, and without much around it.
 
 use std::cell::RefCell;
-use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -13,7 +12,7 @@ use actix_web::error::PayloadError;
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::future::poll_fn;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::Line;
 use crate::platform::problem::{BAD_REQUEST, Problem, TIMEOUT, TOO_LARGE};
@@ -34,7 +33,8 @@ struct Inner {
     payload: Payload,
     line: Rc<Line>,
     within: Duration,
-    begun: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// When somebody began to read it, and when its pace is looked at next.
+    begun: Option<(Instant, Instant)>,
     read: u64,
     state: State,
 }
@@ -141,19 +141,19 @@ impl Inner {
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         if self.begun.is_none() {
             let now = Instant::now();
-            self.begun = Some((now, Box::pin(sleep_until(now + GRACE.min(self.within)))));
+            self.begun = Some((now, now + GRACE.min(self.within)));
             self.line.allow(FREE);
             self.line.want();
         }
         let taken = self.take(cx);
-        let Some((begun, timer)) = self.begun.as_mut().filter(|_| taken.is_pending()) else { return taken };
-        while timer.as_mut().poll(cx).is_ready() {
+        let Some((begun, look)) = self.begun.as_mut().filter(|_| taken.is_pending()) else { return taken };
+        while self.line.bodies.borrow_mut().poll(cx, *look).is_ready() {
             let waited = begun.elapsed();
             if waited >= self.within || self.read < PACE * waited.as_secs() {
                 self.state = State::Slow;
                 return Poll::Ready(Some(Err(late())));
             }
-            timer.as_mut().reset((Instant::now() + LOOK).min(*begun + self.within));
+            *look = (Instant::now() + LOOK).min(*begun + self.within);
         }
         Poll::Pending
     }

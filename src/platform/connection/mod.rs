@@ -17,6 +17,7 @@ use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
+use crate::platform::timers::Timer;
 pub use body::Body;
 pub use crowd::{Crowd, Place, kin};
 pub use serve::{Terms, serve};
@@ -57,6 +58,8 @@ pub struct Line {
     expecting: Cell<bool>,
     wanted: Cell<bool>,
     reader: RefCell<Option<Waker>>,
+    /// Of one body after the other.
+    bodies: RefCell<Timer>,
 }
 
 impl Line {
@@ -74,6 +77,7 @@ impl Line {
             expecting: Cell::new(false),
             wanted: Cell::new(false),
             reader: RefCell::default(),
+            bodies: RefCell::default(),
         }
     }
 
