@@ -79,7 +79,11 @@ impl Answer {
         let mut all = match self.chunk().await? {
             None if first.len() <= most => return Ok(first),
             None => return Err(PayloadError::Overflow),
-            Some(second) => BytesMut::from_iter(first.iter().chain(&second)),
+            Some(second) => {
+                let mut both = BytesMut::with_capacity(first.len() + second.len());
+                both.extend([first, second]);
+                both
+            }
         };
         while let Some(chunk) = self.chunk().await? {
             if all.len() + chunk.len() > most {
