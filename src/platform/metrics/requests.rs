@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -75,8 +75,7 @@ pub struct Meter {
 
 struct Shard {
     role: &'static str,
-    begun: AtomicU64,
-    ended: AtomicU64,
+    in_flight: AtomicI64,
     all: Mutex<Vec<(Key, Arc<Durations>)>>,
 }
 
@@ -87,21 +86,28 @@ pub struct Running(Rc<Meter>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        add(&self.0.shard.ended, 1);
+        self.0.shard.step(-1);
+    }
+}
+
+impl Shard {
+    /// As [`add`] does.
+    fn step(&self, by: i64) {
+        self.in_flight.store(self.in_flight.load(Ordering::Relaxed) + by, Ordering::Relaxed);
     }
 }
 
 impl Meter {
     /// For one worker thread of a role.
     pub fn new(role: &'static str) -> Rc<Meter> {
-        let shard = Arc::new(Shard { role, begun: AtomicU64::new(0), ended: AtomicU64::new(0), all: Mutex::default() });
+        let shard = Arc::new(Shard { role, in_flight: AtomicI64::new(0), all: Mutex::default() });
         SHARDS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&shard));
         Rc::new(Meter { role, known: RefCell::default(), shard })
     }
 
     /// A request has come. It is in flight until what this returns is dropped, however it ends.
     pub fn begin(self: &Rc<Self>) -> Running {
-        add(&self.shard.begun, 1);
+        self.shard.step(1);
         Running(Rc::clone(self))
     }
 
@@ -130,7 +136,7 @@ impl Durations {
     }
 }
 
-/// Adds to what this thread alone adds to: others only read it, so nobody is kept out meanwhile.
+/// Adds to what this thread alone changes: others only read it, so nobody is kept out meanwhile.
 fn add(sum: &AtomicU64, more: u64) {
     sum.store(sum.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
@@ -161,8 +167,7 @@ pub(super) fn durations() -> BTreeMap<Key, Sums> {
 pub(super) fn in_flight() -> BTreeMap<&'static str, i64> {
     let mut sums = BTreeMap::new();
     for shard in SHARDS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        let (ended, begun) = (shard.ended.load(Ordering::Relaxed), shard.begun.load(Ordering::Relaxed));
-        *sums.entry(shard.role).or_default() += begun.saturating_sub(ended) as i64;
+        *sums.entry(shard.role).or_default() += shard.in_flight.load(Ordering::Relaxed);
     }
     sums
 }
