@@ -17,9 +17,9 @@ use tokio_util::codec::Decoder as _;
 
 use crate::platform::call::put;
 
-/// Room for what is read at a time: a head, and 64 KiB of a body.
-const ROOM: usize = 65 << 10;
-/// Below this much room it is worth making more; and parts up to here are sent as one.
+/// Room for what is read at a time: a head, 64 KiB of a body, and as much as the codec wants left not to make room of its own.
+const ROOM: usize = 68 << 10;
+/// Parts up to here are sent as one.
 const LITTLE: usize = 1 << 10;
 
 /// What comes with a request's head.
@@ -167,8 +167,8 @@ impl Connection {
     /// Reads what has come, or waits for it; 0 bytes is the end.
     pub async fn receive(&mut self) -> io::Result<usize> {
         let read = &mut self.read;
-        // mostly, nobody holds what came before any more, and its place is at hand for the processor, too
-        if !read.try_reclaim(ROOM) && read.capacity() - read.len() < LITTLE {
+        // where nobody holds what came before any more; the fields of the last answers may be held for a while
+        if !read.try_reclaim(ROOM) && read.capacity() - read.len() < ROOM / 2 {
             match read.is_empty() {
                 true => *read = BytesMut::with_capacity(ROOM),
                 // half of what cannot be understood in halves
