@@ -50,7 +50,8 @@ impl<F: Future> Future for Woken<F> {
         let this = self.project();
         let waker = match this.bell {
             Some((bell, waker)) if bell.task.will_wake(cx.waker()) => {
-                // looked at first: to take back what was not rung costs as much as if it was
+                // looked at first: to take back what was not rung costs as much as if it was. Who rings wakes the task after that, so
+                // a bell that is missed here is seen when it is polled for that.
                 if !bell.rung.load(Ordering::Relaxed) || !bell.rung.swap(false, Ordering::Acquire) {
                     return Poll::Pending;
                 }

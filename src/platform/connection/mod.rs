@@ -40,7 +40,7 @@ enum Phase {
 /// What a connection and its requests tell each other; each request finds it among its connection's data.
 pub struct Line {
     phase: Cell<Phase>,
-    /// A request has ended since the clock for idle connections was wound.
+    /// A request has ended, or something was written, since the clock for idle connections was wound.
     used: Cell<bool>,
     /// Bytes read so far, and where reading ends.
     read: Cell<u64>,
