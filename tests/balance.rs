@@ -85,6 +85,18 @@ async fn a_replica_that_says_it_is_not_ready_is_asked_nothing_until_it_is() {
 }
 
 #[actix_web::test]
+async fn a_replica_that_said_it_was_not_ready_is_asked_before_a_read_is_lost_to_one_that_hangs() {
+    let ((hung, first), (unready, second)) = (Fake::start(), Fake::start());
+    unready.ready.set(false);
+    let settings = [("W2MEET_BALANCE__HEDGE_MS", "30"), ("W2MEET_BALANCE__PROBE_MS", "20")];
+    let (_node, client) = start(&[&first, &second], &settings);
+    eventually("it was asked how it does", async || (unready.asked.get() > 2).then_some(())).await;
+    hung.hangs.set(true);
+    client.get(USER).await.expect(200);
+    assert_eq!((hung.count(), unready.count()), (1, 1));
+}
+
+#[actix_web::test]
 async fn replicas_that_are_gone_are_named_at_once_and_found_again() {
     let (gone, other) = (nobody(), nobody());
     let (_node, client) = start(&[&gone, &other], &[("W2MEET_BALANCE__PROBE_MS", "20")]);

@@ -134,7 +134,12 @@ impl Peer {
     fn another(&self, tried: &[Arc<Replica>]) -> Option<Seat> {
         let replicas = &self.0.line.replicas;
         // in this order: who is chosen may be on trial, and must be asked then
-        if replicas.budget().spend() { replicas.choose(tried, true).ok() } else { None }
+        if !replicas.budget().spend() {
+            return None;
+        }
+        // one that rests is left alone; one that was not ready may be by now, and is better than nobody
+        let unready = || replicas.choose_anybody(tried, true).ok().filter(|seat| !seat.replica().is_resting());
+        replicas.choose(tried, true).ok().or_else(unready)
     }
 
     fn may_repeat(&self, tried: &[Arc<Replica>]) -> bool {
