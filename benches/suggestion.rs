@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::Duration;
 use w2meet::calendar::{Attendance, Frame, Grid, Preference, Week, Zone};
 use w2meet::platform::email::Email;
-use w2meet::platform::extract::Fields;
+use w2meet::platform::http::extract::Fields;
 use w2meet::roles::availability::api::{Detail, Presence, Window};
 use w2meet::roles::suggestion::model::Room;
 use w2meet::roles::suggestion::request::{Request, Whom};

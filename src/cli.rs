@@ -9,9 +9,9 @@ use clap::{Parser, Subcommand};
 
 use crate::client::Server;
 use crate::config::{self, Loaded, Settings};
-use crate::platform::access::Scope;
+use crate::platform::auth::Scope;
 use crate::platform::role::Role;
-use crate::platform::{db, telemetry};
+use crate::platform::{data, observe};
 use crate::{client, launch, roles};
 
 const ALL: &str = "all";
@@ -133,7 +133,7 @@ pub fn run() -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(settings, &roles, &warnings),
         Command::Migrate => {
-            block_on(db::migrate(&settings, roles::user::MIGRATIONS))?;
+            block_on(data::migrate(&settings, roles::user::MIGRATIONS))?;
             println!("the schema of {} is up to date", database(&settings));
             Ok(())
         }
@@ -192,9 +192,9 @@ async fn tend_keys(settings: &Settings, command: KeysCommand) -> anyhow::Result<
 }
 
 fn serve(settings: Settings, roles: &[&'static Role], warnings: &[String]) -> anyhow::Result<()> {
-    let _flush = telemetry::start(&settings.log)?;
+    let _flush = observe::start(&settings.log)?;
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let somebody_reads = telemetry::is_text(&settings.log) || std::io::stderr().is_terminal();
+    let somebody_reads = observe::is_text(&settings.log) || std::io::stderr().is_terminal();
     if somebody_reads && roles.iter().any(|role| role.faces_clients) {
         eprintln!("{}", welcome(&launch::public_url(&settings)));
     }

@@ -2,7 +2,7 @@
 
 use awc::http::Method;
 use serde_json::{Value, json};
-use w2meet::platform::access::table::{RULES, Rule, Who};
+use w2meet::platform::auth::permissions::{RULES, Rule, Who};
 
 use crate::both_shapes;
 use crate::support::access::{Account, REQUIRED, SERVICE, admin, open, register};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use awc::http::Method;
 use serde_json::{Value, json};
-use w2meet::platform::access::table::{RULES, Rule, Who};
+use w2meet::platform::auth::permissions::{RULES, Rule, Who};
 
 use crate::both_shapes;
 use crate::support::account::{Account, PASSWORD, demote, promote, required, with};

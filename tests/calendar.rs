@@ -1,8 +1,8 @@
 //! The calendar engine against its brute-force twin: property tests, and the days on which clocks jump.
 
-use crate::support::judge::{Asked, Person};
-use crate::support::samples::{Sample, any_zone, packed, somebody, windows};
-use crate::support::twin::{self, Shown};
+use crate::support::fixtures::{Sample, any_zone, packed, somebody, windows};
+use crate::support::oracle::ranking_model::{Asked, Person};
+use crate::support::oracle::time_model::{self, Shown};
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
@@ -46,10 +46,10 @@ proptest! {
     ) {
         let frame = Frame::window(zone(own), from, to).expect("a window");
         let packed = packed(seed);
-        let quarters = twin::window(own, from, to);
+        let quarters = time_model::window(own, from, to);
         prop_assert_eq!(frame.len(), quarters.len());
         let grid = frame.projector().project(&week(&packed), &zone(other));
-        let expected = twin::project_window(&quarters, &twin::table(&packed), other);
+        let expected = time_model::project_window(&quarters, &time_model::table(&packed), other);
         prop_assert_eq!(bools(&grid), expected);
     }
 
@@ -65,7 +65,7 @@ proptest! {
         let frame = Frame::typical_week(Some(zone(own)), as_of);
         let packed = packed(seed);
         let grid = frame.projector().project(&week(&packed), &zone(other));
-        let expected = twin::project_typical(own, as_of, &twin::table(&packed), other);
+        let expected = time_model::project_typical(own, as_of, &time_model::table(&packed), other);
         prop_assert_eq!(bools(&grid), expected);
         let floating = Frame::typical_week(None, as_of);
         let grid = floating.projector().project(&week(&packed), &zone(other));
@@ -78,14 +78,14 @@ proptest! {
         step in prop::sample::select(vec![1usize, 2, 4]),
     ) {
         let frame = Frame::window(zone(own), from, to).expect("a window");
-        let quarters = twin::window(own, from, to);
-        prop_assert_eq!(frame.hours(), twin::hours(&quarters, own));
-        prop_assert_eq!(bools(&frame.steps(step)), twin::steps(&quarters, own, step));
+        let quarters = time_model::window(own, from, to);
+        prop_assert_eq!(frame.hours(), time_model::hours(&quarters, own));
+        prop_assert_eq!(bools(&frame.steps(step)), time_model::steps(&quarters, own, step));
         for (q, second) in quarters.iter().enumerate().step_by(7) {
             prop_assert_eq!(frame.instant(q).as_second(), *second);
             let text = frame.local_text(q);
             prop_assert_eq!(text.parse::<jiff::Timestamp>().expect("RFC 3339"), frame.instant(q));
-            let shown = frame.instant(q).to_zoned(twin::rules(own));
+            let shown = frame.instant(q).to_zoned(time_model::rules(own));
             prop_assert_eq!(frame.clock(q, false), shown.strftime("%H:%M").to_string());
             prop_assert_eq!(frame.day_of(q).name(), shown.strftime("%A").to_string().to_lowercase());
             if shown.offset().seconds() % 60 == 0 {
@@ -104,7 +104,7 @@ proptest! {
         let free = |packed: &[u8; 84]| (0..672).map(|q| packed[q / 8] >> (q % 8) & 1 == 1).collect();
         let free: Vec<Vec<bool>> = packed.iter().map(free).collect();
         let hours: Vec<_> = (0..168).map(|hour| 4 * hour..4 * hour + 4).collect();
-        let expected = twin::free_count(&hours, &free);
+        let expected = time_model::free_count(&hours, &free);
         prop_assert_eq!(heat::heat_map(&weeks).to_vec(), expected.clone());
         let frame = Frame::typical_week(None, date(2026, 1, 1));
         let mut projector = frame.projector();
@@ -125,7 +125,7 @@ proptest! {
         let grids: Vec<_> = people.map(|week| projector.project(&week, &zone(other))).collect();
         let free: Vec<_> = grids.iter().map(bools).collect();
         let hours = frame.hours();
-        prop_assert_eq!(heat::free_count(&hours, &grids), twin::free_count(&hours, &free));
+        prop_assert_eq!(heat::free_count(&hours, &grids), time_model::free_count(&hours, &free));
     }
 
     #[test]
@@ -141,8 +141,8 @@ proptest! {
             free.iter_mut().skip(start).take(length).for_each(|free| *free = true);
         }
         prop_assert_eq!(bools(&grid), free.clone());
-        prop_assert_eq!(grid.runs().collect::<Vec<_>>(), twin::runs(&free));
-        prop_assert_eq!(grid.starts(duration).iter().collect::<Vec<_>>(), twin::starts(&free, duration));
+        prop_assert_eq!(grid.runs().collect::<Vec<_>>(), time_model::runs(&free));
+        prop_assert_eq!(grid.starts(duration).iter().collect::<Vec<_>>(), time_model::starts(&free, duration));
         prop_assert_eq!(Grid::from_text(len, &grid.to_text()), Some(grid));
     }
 
@@ -244,7 +244,7 @@ impl Scene {
             Place::Window { own, other, from, days } => {
                 let to = from.saturating_add((days - 1).days());
                 let frame = Frame::window(zone(own), from, to).expect("a window");
-                (frame, from, vec![own, other, other], twin::window(own, from, to))
+                (frame, from, vec![own, other, other], time_model::window(own, from, to))
             }
             Place::Typical { own, other, as_of } => (typical(Some(own), as_of), as_of, vec![own, other], Vec::new()),
             Place::Floating { other } => (typical(None, epoch), epoch, vec!["UTC", other], Vec::new()),
@@ -296,7 +296,7 @@ impl Scene {
         let zones: BTreeSet<&str> = people.iter().filter(|one| one.has_clock).map(|one| one.zone).collect();
         let differ = zones.len() > 1 && clocks.iter().any(|clock| times(clock) != times(&clocks[0]));
         let steps = |step: usize| match self.place {
-            Place::Window { own, .. } => twin::steps(&self.seconds, own, step),
+            Place::Window { own, .. } => time_model::steps(&self.seconds, own, step),
             _ => (0..672).map(|q| q % step == 0).collect(),
         };
         Asked {
@@ -304,7 +304,7 @@ impl Scene {
             steps: steps(ask.step),
             quarters: steps(1),
             dates: match self.place {
-                Place::Window { own, .. } => twin::dates(&self.seconds, own),
+                Place::Window { own, .. } => time_model::dates(&self.seconds, own),
                 _ => (0..672).map(|q| q / 96).collect(),
             },
             people: people.iter().map(|one| self.person(one, &walls[one.zone])).collect(),
@@ -314,17 +314,17 @@ impl Scene {
 
     fn wall(&self, zone: &str) -> Wall {
         match self.place {
-            Place::Window { .. } => twin::shown_in_window(&self.seconds, zone),
-            Place::Typical { own, as_of, .. } => twin::shown_in_typical_week(Some(own), as_of, zone),
-            Place::Floating { .. } => twin::shown_in_typical_week(None, self.from, zone),
+            Place::Window { .. } => time_model::shown_in_window(&self.seconds, zone),
+            Place::Typical { own, as_of, .. } => time_model::shown_in_typical_week(Some(own), as_of, zone),
+            Place::Floating { .. } => time_model::shown_in_typical_week(None, self.from, zone),
         }
     }
 
     fn person(&self, one: &Sample, wall: &Wall) -> Person {
         let hours = one.earliest.unwrap_or(0).into()..one.latest.unwrap_or(1440).into();
         let nothing = one.overrides.keys().map(|date| (*date, Vec::new())).collect();
-        let mut free = twin::said(wall, &twin::table(&one.week), &one.overrides, hours.clone());
-        let mut if_needed = twin::said(wall, &twin::table(&one.if_needed), &nothing, hours);
+        let mut free = time_model::said(wall, &time_model::table(&one.week), &one.overrides, hours.clone());
+        let mut if_needed = time_model::said(wall, &time_model::table(&one.if_needed), &nothing, hours);
         for (q, second) in self.seconds.iter().enumerate() {
             let after = second - self.seconds[0];
             let is_busy = |busy: &Range<i64>| !busy.is_empty() && busy.start < after + 900 && after < busy.end;
@@ -332,7 +332,7 @@ impl Scene {
                 (free[q], if_needed[q]) = (false, false);
             }
         }
-        let points = one.has_clock.then(|| twin::points(wall));
+        let points = one.has_clock.then(|| time_model::points(wall));
         let required = one.attendance == Attendance::Required;
         let weight = one.weight.into();
         Person { preference: one.preference, required, weight, free, if_needed, points }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rustls::RootCertStore;
 use w2meet::config::{Addresses, Networks, Webhooks};
-use w2meet::platform::webhook::{Answer, Guard, Names, Outgoing, Secret, Sender};
+use w2meet::platform::outbound::{Answer, Guard, Names, Outgoing, Secret, Sender};
 
 /// The settings as they are shipped, but for these.
 pub fn settings(allow_http: bool, networks: &[&str]) -> Webhooks {

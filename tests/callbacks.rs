@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use w2meet::config::Webhooks;
-use w2meet::platform::webhook::{Answer, Names, Outgoing, Secret, Sender, sign};
+use w2meet::platform::outbound::{Answer, Names, Outgoing, Secret, Sender, signature};
 
 use crate::callback_urls::{message, sender, settings};
 use crate::support::upstream::{nobody, read_head, upstream};
@@ -91,7 +91,7 @@ async fn a_receiver_can_tell_who_sent_it() {
     assert_eq!(seen.header("case-id"), "case-1");
     assert_eq!(seen.header("content-type"), "application/json");
     assert_eq!(seen.header("user-agent"), concat!("W2Meet/", env!("CARGO_PKG_VERSION")));
-    assert_eq!(seen.header("webhook-signature"), sign::sign(&secrets, "msg_1", timestamp, seen.body.as_bytes()));
+    assert_eq!(seen.header("webhook-signature"), signature::sign(&secrets, "msg_1", timestamp, seen.body.as_bytes()));
     assert_eq!(seen.header("webhook-signature").split(' ').count(), 2);
 }
 

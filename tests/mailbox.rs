@@ -12,7 +12,7 @@ use crate::support::account::{
     Account, OTHER, PASSWORD, RESET, VERIFY, all_written, forgot, login, newest, nth, promote, required, reset, slips,
     with,
 };
-use crate::support::plant::Plant;
+use crate::support::fault_rig::Plant;
 use crate::support::shell::text;
 use crate::support::{Cluster, Reply, Shape, rows, within};
 
@@ -394,7 +394,7 @@ async fn an_unknown_address_takes_as_long_as_a_known_one() {
     let asked = [ANA, "nobody@example.com"];
     let [known, unknown] = middles(async |which: usize| drop(forgot(cluster, asked[which]).await.expect(202))).await;
     println!("known {known:?}, unknown {unknown:?}");
-    if crate::support::figures::strict() {
+    if crate::support::benchmarks::strict() {
         let ratio = known.as_secs_f64() / unknown.as_secs_f64();
         assert!((0.8..1.25).contains(&ratio), "known {known:?}, unknown {unknown:?}");
     }

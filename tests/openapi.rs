@@ -105,7 +105,8 @@ fn the_document_holds_together() {
     for target in text.split(r#""operationId":""#).skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(ids.contains(target), "{target}");
     }
-    let slugs: BTreeSet<String> = w2meet::platform::problem::KINDS.iter().map(|kind| kind.slug.to_owned()).collect();
+    let slugs: BTreeSet<String> =
+        w2meet::platform::http::problem::KINDS.iter().map(|kind| kind.slug.to_owned()).collect();
     assert_eq!(object(&document["components"]["responses"]).keys().cloned().collect::<BTreeSet<_>>(), slugs);
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use awc::http::Method;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
-use w2meet::platform::event::Event;
 use w2meet::platform::queue::Heard;
+use w2meet::platform::queue::event::Event;
 
 use crate::support::cluster::Space;
 use crate::support::jobs::Names;

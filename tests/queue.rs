@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use amqprs::channel::QueueDeclareArguments;
 use tokio::time::timeout;
-use w2meet::platform::health::Status;
+use w2meet::platform::http::health::Status;
 use w2meet::platform::queue::{Heard, Unsent};
 
 use crate::support::eventually;

@@ -109,7 +109,7 @@ async fn a_broker_that_hangs_confirms_nothing_and_holds_nobody_up() {
     assert_eq!(publish(&queue, job("unheard")).await, Err(Unsent::Unconfirmed));
     assert!(begin.elapsed() < Duration::from_secs(4));
     let begin = Instant::now();
-    assert_eq!(queue.health().await.status, w2meet::platform::health::Status::Unhealthy);
+    assert_eq!(queue.health().await.status, w2meet::platform::http::health::Status::Unhealthy);
     assert!(begin.elapsed() < Duration::from_secs(2));
     broker.resume();
     eventually("it publishes again", async || publish(&queue, job("heard")).await.ok()).await;

@@ -1,6 +1,6 @@
 //! How slots are ranked and "none" is explained, one rule of docs/RANKING.md at a time; `calendar.rs` tries them all at once.
 
-use crate::support::samples::packed;
+use crate::support::fixtures::packed;
 use jiff::civil::date;
 use std::ops::Range;
 use w2meet::calendar::{Ask, Attendance, Attendee, Blocker, Distinct, Explanation, Frame, Grid, Miss, Overrides};

@@ -16,9 +16,10 @@ use w2meet::calendar::standards::{Availability, FreeBusy, Unreadable, parse_avai
 use w2meet::calendar::{Format, Frame, Person, Week, Zone, days};
 
 use crate::both_shapes;
+use crate::support::fixtures::{any_zone, packed, windows};
 use crate::support::meeting::{ANA, BEN, monday, mornings};
-use crate::support::samples::{any_zone, packed, windows};
-use crate::support::{Cluster, Reply, twin};
+use crate::support::oracle::time_model;
+use crate::support::{Cluster, Reply};
 
 const WEEK: &str = "/api/users/ana@example.com/availability";
 const AVAILABILITY: &str = "/api/users/ana@example.com/availability.ics";
@@ -84,9 +85,9 @@ proptest! {
         let zone = Zone::parse(own).expect("a zone");
         let frame = Frame::window(zone.clone(), from, to).expect("a window");
         let (free, if_needed) = (week(seed), week(seed.wrapping_add(1)));
-        let quarters = twin::window(own, from, to);
+        let quarters = time_model::window(own, from, to);
         let [is_free, is_possible] =
-            [&free, &if_needed].map(|week| twin::project_window(&quarters, &twin::table(&week.to_bytes()), own));
+            [&free, &if_needed].map(|week| time_model::project_window(&quarters, &time_model::table(&week.to_bytes()), own));
         let start = frame.instant(0).as_second();
         let second = |at: i64| Timestamp::from_second(at).expect("in range");
         let busy: Vec<_> =

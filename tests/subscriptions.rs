@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use w2meet::platform::feed::{Fetched, Seen, Source};
+use w2meet::platform::outbound::calendar_source::{Fetched, Seen, Source};
 
 use crate::both_shapes;
 use crate::calendars::{calendar, compact, free, put_text, two_people};

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use w2meet::platform::webhook::{Secret, sign};
+use w2meet::platform::outbound::{Secret, signature};
 
 use crate::both_shapes;
 use crate::support::meeting::{ANA, BEN, early_birds, invited, meet, path, settled, text};
@@ -42,7 +42,7 @@ impl Seen {
         let secret = Secret::parse(secret).expect("a secret");
         let timestamp: i64 = self.header("webhook-timestamp").parse().expect("seconds");
         let fresh = (timestamp - jiff::Timestamp::now().as_second()).abs() < 60;
-        let right = sign::sign(&[secret], self.header("webhook-id"), timestamp, self.text.as_bytes());
+        let right = signature::sign(&[secret], self.header("webhook-id"), timestamp, self.text.as_bytes());
         fresh && self.header("webhook-signature") == right
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 
 use super::listeners::{Bound, is_unseen};
 use crate::config::{AuthMode, Secret, Settings};
-use crate::platform::db;
+use crate::platform::data;
 use crate::platform::role::Role;
 use crate::roles;
 
@@ -85,7 +85,7 @@ pub fn lock_data(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result
     let Some(database) = settings.sqlite_path().filter(|_| roles.iter().any(|role| role.keeps_cache)) else {
         return Ok(None);
     };
-    let folder = db::make_folder(&database)?;
+    let folder = data::make_folder(&database)?;
     let file = File::create(database.with_extension("lock"))
         .with_context(|| format!("cannot write in the data directory {}", folder.display()))?;
     match file.try_lock() {

@@ -8,8 +8,8 @@ use socket2::{Domain, Socket, Type};
 
 use super::checks::runs;
 use crate::config::Settings;
-use crate::platform::replicas::Replicas;
 use crate::platform::role::{AddressBook, Role};
+use crate::platform::rpc::replicas::Replicas;
 use crate::roles;
 
 /// Connections that may wait to be accepted on a shared port.

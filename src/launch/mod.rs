@@ -15,13 +15,13 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use crate::config::Settings;
-use crate::platform::metrics;
+use crate::platform::background::Threads;
+use crate::platform::observe::metrics;
+use crate::platform::observe::otlp;
 use crate::platform::queue::Queue;
-use crate::platform::replicas::probe;
 use crate::platform::role::{Context, Lifecycle, Role, Stage};
+use crate::platform::rpc::replicas::probe;
 use crate::platform::server;
-use crate::platform::telemetry::otlp;
-use crate::platform::work::Threads;
 use crate::roles;
 use checks::{check, lock_data, settle_access};
 use listeners::{Bound, address_book, bind, reachable};

@@ -10,9 +10,9 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 
 use crate::config::Settings;
-use crate::platform::access::door::Door;
+use crate::platform::auth::layer::Door;
 use crate::platform::queue::Queue;
-use crate::platform::replicas::Replicas;
+use crate::platform::rpc::replicas::Replicas;
 
 /// One row of the table of roles (`roles::ALL`).
 pub struct Role {

@@ -17,16 +17,16 @@ use tracing::Span;
 use tracing_actix_web::{RootSpanBuilder, TracingLogger};
 
 use crate::config::{AuthMode, Settings};
-use crate::platform::access::challenge;
-use crate::platform::case::{CASE_ID, Case};
-use crate::platform::connection::{self, Body, Crowd, LastWord, Line, Terms, UnderWay};
-use crate::platform::gate::{self, Entrance, Gate};
-use crate::platform::health;
-use crate::platform::metrics::{Meter, Template, method_label};
-use crate::platform::problem::{Problem, UNSUPPORTED_MEDIA};
+use crate::platform::auth::challenge;
+use crate::platform::edge::{self, Entrance, Gate};
+use crate::platform::http::health;
+use crate::platform::http::problem::{Problem, UNSUPPORTED_MEDIA};
+use crate::platform::http::stream::{self, Body, Crowd, LastWord, Line, Terms, UnderWay};
+use crate::platform::observe::metrics::{Meter, Template, method_label};
+use crate::platform::observe::span::{Step, is_recorded, record};
+use crate::platform::request_context::{CASE_ID, Case};
 use crate::platform::role::{Context, Service, Stage};
-use crate::platform::telemetry::steps::{Step, is_recorded, record};
-use crate::platform::woken::Woken;
+use crate::platform::wake_gate::Woken;
 
 /// What surrounds the handlers of one thread.
 struct Around {
@@ -52,11 +52,11 @@ pub fn serve(context: &Context, service: &Service, listener: TcpListener, worker
             .app_data(web::PayloadConfig::new(context.settings.limits.body))
             .configure(|cfg| routes(cfg))
             .configure(health::probes)
-            .wrap(from_fn(move |req, next| gate::pass(Rc::clone(&entrance), req, next)))
+            .wrap(from_fn(move |req, next| edge::pass(Rc::clone(&entrance), req, next)))
             .wrap(TracingLogger::<CaseSpan>::new())
             .wrap(from_fn(move |req, next| stamp(Rc::clone(&around), req, next)))
     };
-    connection::serve(listener, terms, app)
+    stream::serve(listener, terms, app)
 }
 
 fn terms(settings: &Settings, workers: usize, limited: bool) -> Terms {

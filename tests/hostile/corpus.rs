@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::raw::answers;
+use crate::support::raw_http::answers;
 use crate::support::upstream::{Recorder, gateway, upstream};
 
 const CASES: &str = include_str!("requests.txt");

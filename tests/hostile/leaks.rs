@@ -1,7 +1,7 @@
 //! No answer to anything that can be asked says where a role is; not even when the role is gone.
 
 use awc::http::Method;
-use w2meet::platform::access::table::RULES;
+use w2meet::platform::auth::permissions::RULES;
 
 use crate::support::{Cluster, Reply};
 

@@ -5,9 +5,9 @@ use std::time::Instant;
 use futures_util::{StreamExt, stream};
 
 use crate::support::Client;
-use crate::support::figures::{Times, figure, long, size, strict};
+use crate::support::benchmarks::{Times, figure, long, size, strict};
+use crate::support::fault_rig::Plant;
 use crate::support::load::Load;
-use crate::support::plant::Plant;
 
 const PATH: &str = "/api/suggestions?attendee=a0@example.com&attendee=b0@example.com";
 /// Measured so often; the one in the middle counts.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::evidence::Evidence;
+use crate::support::invariants::Evidence;
 
 const FOUND: &str = "0197f0c2-0000-7000-8000-000000000001";
 const NONE: &str = "0197f0c2-0000-7000-8000-000000000002";

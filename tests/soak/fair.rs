@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::support::benchmarks::{figure, size, strict};
 use crate::support::eventually;
-use crate::support::figures::{figure, size, strict};
+use crate::support::fault_rig::Plant;
 use crate::support::load::{Load, all_done};
-use crate::support::plant::Plant;
 
 const LIMIT: Duration = Duration::from_secs(300);
 

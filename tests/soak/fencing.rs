@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::figures::figure;
+use crate::support::benchmarks::figure;
+use crate::support::fault_rig::Plant;
 use crate::support::load::Load;
-use crate::support::plant::Plant;
 use crate::support::{eventually, within};
 
 const LIMIT: Duration = Duration::from_secs(120);

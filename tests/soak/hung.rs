@@ -10,8 +10,8 @@ use futures_util::future::{join_all, pending, select};
 use tokio::io::AsyncWriteExt;
 use tokio::time::interval;
 
+use crate::support::benchmarks::{Times, figure, size, strict};
 use crate::support::eventually;
-use crate::support::figures::{Times, figure, size, strict};
 use crate::support::upstream::{gateway, read_head, upstream};
 
 const USER: &str = "/api/users/ana@example.com";

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::both_shapes;
-use crate::support::figures::figure;
+use crate::support::benchmarks::figure;
 use crate::support::upstream::upstream;
 use crate::support::{Client, Cluster, Node, PrivateRedis, Reply, eventually};
 

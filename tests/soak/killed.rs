@@ -7,11 +7,11 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 
+use crate::support::benchmarks::{Times, figure, size, strict};
 use crate::support::cluster::Space;
-use crate::support::evidence::Evidence;
-use crate::support::figures::{Times, figure, size, strict};
+use crate::support::fault_rig::HERE;
+use crate::support::invariants::Evidence;
 use crate::support::load::{Load, all_done};
-use crate::support::plant::HERE;
 use crate::support::receiver::Receiver;
 use crate::support::servers::free_port;
 use crate::support::{Client, Node, within};

@@ -5,9 +5,9 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::figures::{Times, figure, long, size, strict};
+use crate::support::benchmarks::{Times, figure, long, size, strict};
+use crate::support::fault_rig::Plant;
 use crate::support::load::{Load, all_done};
-use crate::support::plant::Plant;
 
 #[actix_web::test]
 async fn a_change_reaches_all_who_watch_at_once() {

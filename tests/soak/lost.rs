@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 
-use crate::support::figures::{figure, long, size, strict};
+use crate::support::benchmarks::{figure, long, size, strict};
+use crate::support::fault_rig::Plant;
 use crate::support::load::Load;
-use crate::support::plant::Plant;
 use crate::support::servers::say;
 use crate::support::{PrivateRabbit, within};
 

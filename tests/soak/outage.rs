@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::figures::{figure, long, size, strict};
+use crate::support::benchmarks::{figure, long, size, strict};
+use crate::support::fault_rig::Plant;
 use crate::support::load::Load;
-use crate::support::plant::Plant;
 use crate::support::within;
 
 /// Meetings asked for in a second.

@@ -8,10 +8,10 @@ use amqprs::channel::BasicPublishArguments;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::support::benchmarks::{Times, figure, size, strict};
 use crate::support::eventually;
-use crate::support::figures::{Times, figure, size, strict};
+use crate::support::fault_rig::Plant;
 use crate::support::load::{Load, all_done};
-use crate::support::plant::Plant;
 
 const ATTEMPTS: usize = 5;
 const RATE: usize = 25;

@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::figures::{figure, size};
+use crate::support::benchmarks::{figure, size};
 use crate::support::load::all_done;
 use crate::support::{Client, Cluster};
 

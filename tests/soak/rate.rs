@@ -3,9 +3,9 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::support::figures::{figure, long, size};
+use crate::support::benchmarks::{figure, long, size};
+use crate::support::fault_rig::Plant;
 use crate::support::load::{Load, all_done};
-use crate::support::plant::Plant;
 use crate::support::servers::told;
 use crate::support::{eventually, within};
 

@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use serde_json::json;
 use tokio::time::interval;
 
-use crate::support::figures::{Times, figure, size, strict};
+use crate::support::benchmarks::{Times, figure, size, strict};
 use crate::support::servers::free_port;
 use crate::support::{Client, Cluster, Node, eventually};
 

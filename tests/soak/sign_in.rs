@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use crate::support::access::{REQUIRED, dear, register};
-use crate::support::figures::{Times, figure, size, strict};
+use crate::support::benchmarks::{Times, figure, size, strict};
 use crate::support::{Client, Cluster, Shape};
 
 /// Attempts in a row that an address has before it must wait.

@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{interval, timeout};
 
-use crate::support::figures::{Times, figure, size, strict};
-use crate::support::raw::answers;
+use crate::support::benchmarks::{Times, figure, size, strict};
+use crate::support::raw_http::answers;
 use crate::support::upstream::{Recorder, gateway, read_head, upstream};
 use crate::support::{Client, Node, eventually};
 

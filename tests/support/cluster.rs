@@ -356,7 +356,7 @@ impl Space {
         env.push(("W2MEET_DATA_DIR".into(), self.folder.join("data").display().to_string()));
         env.push(("W2MEET_LOG__FORMAT".into(), "json".into()));
         // who called whom
-        env.push(("W2MEET_LOG__LEVEL".into(), "info,w2meet::platform::peer=debug".into()));
+        env.push(("W2MEET_LOG__LEVEL".into(), "info,w2meet::platform::rpc=debug".into()));
         env.push(("W2MEET_SERVER__WORKERS".into(), "1".into()));
         env
     }

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::{Value, json};
 
-use super::figures::Times;
+use super::benchmarks::Times;
 use super::{Client, within};
 
 /// Requests under way at a time.

@@ -2,39 +2,38 @@
 
 pub mod access;
 pub mod account;
+pub mod benchmarks;
 pub mod checks;
 pub mod client;
 pub mod cluster;
 pub mod collector;
 pub mod events;
-pub mod evidence;
-pub mod figures;
+pub mod fault_rig;
+pub mod fixtures;
 pub mod history;
+pub mod invariants;
 pub mod jobs;
-pub mod judge;
-pub mod line;
 pub mod load;
 pub mod meeting;
-pub mod plant;
+pub mod oracle;
 pub mod rabbit;
-pub mod raw;
+pub mod raw_http;
 pub mod receiver;
 pub mod refusal;
 pub mod replicas;
 pub mod rows;
-pub mod samples;
+pub mod rust_source;
 pub mod servers;
 pub mod shell;
-pub mod source;
-pub mod twin;
+pub mod toxic_proxy;
 pub mod upstream;
 
 pub use client::{Client, Reply};
 pub use cluster::{Cluster, Node, Shape};
-pub use line::Line;
 pub use rabbit::PrivateRabbit;
 pub use replicas::Replicas;
 pub use servers::{PrivatePostgres, PrivateRedis};
+pub use toxic_proxy::Line;
 
 use std::time::{Duration, Instant};
 

@@ -15,7 +15,7 @@ use super::loader::{Loader, Source};
 use super::redis::Redis;
 use super::{Cache, Entry, Found};
 use crate::config::Settings;
-use crate::platform::metrics::CACHE;
+use crate::platform::observe::metrics::CACHE;
 
 /// How long a reader waits, once, for another reader's fill before it asks the database itself.
 const FILL_WAIT: Duration = Duration::from_millis(30);

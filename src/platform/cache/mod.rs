@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Settings;
-use crate::platform::health::Dependency;
+use crate::platform::http::health::Dependency;
 
 /// A lease ends by itself when its holder dies.
 pub const LEASE: Duration = Duration::from_secs(3);

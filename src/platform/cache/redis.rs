@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::{Away, Entry, Found, LEASE, TOMBSTONE};
 use crate::config;
-use crate::platform::health::{Dependency, Status};
+use crate::platform::http::health::{Dependency, Status};
 
 /// Keys in one script: a longer one would hold Redis up for everybody.
 const CHUNK: usize = 500;

@@ -4,6 +4,7 @@
 //! [`embedded`] keeps jobs in a SQLite file, for when all roles run in one process; [`rabbitmq`] is for everything else.
 
 pub mod embedded;
+pub mod event;
 pub mod rabbitmq;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::broadcast;
 
 use crate::config::Settings;
-use crate::platform::health::Dependency;
+use crate::platform::http::health::Dependency;
 
 /// How long a publisher waits for confirms; who gets none must take the message as not sent.
 const CONFIRM: Duration = Duration::from_secs(2);

@@ -10,9 +10,9 @@ use super::answer::Shape;
 use super::api::{IN_A_QUERY, Question, ROLE, Window};
 use super::model::{Gathered, gather};
 use crate::calendar::{Fault, Format, Zone};
-use crate::platform::extract::{Fields, JsonBody, format};
-use crate::platform::health::Report;
-use crate::platform::problem::{BAD_REQUEST, Problem};
+use crate::platform::http::extract::{Fields, JsonBody, format};
+use crate::platform::http::health::Report;
+use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::roles::user::api::meetings::Period;
 use crate::roles::user::api::{LookupRequest, Users};
 

@@ -8,7 +8,7 @@ mod version;
 
 use actix_web::web::{Data, PayloadConfig, ServiceConfig};
 
-use crate::platform::metrics::resource;
+use crate::platform::observe::metrics::resource;
 use crate::platform::role::{Context, Role, Service};
 use crate::roles::user;
 

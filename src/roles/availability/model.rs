@@ -10,7 +10,7 @@ use super::api::{self, Detail, Place, Presence, Question, Wanted, Window};
 use super::version::Version;
 use crate::calendar::{Attendance, Fault, Frame, Grid, Projector, Zone, free_count};
 use crate::platform::email::Email;
-use crate::platform::problem::{Problem, UNKNOWN_USER};
+use crate::platform::http::problem::{Problem, UNKNOWN_USER};
 use crate::roles::user::api::{Busy, Card, Lookup};
 
 /// The attendees' time, brought into one frame.

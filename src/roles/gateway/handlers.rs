@@ -7,11 +7,11 @@ use futures_util::future::{join, join_all};
 use jiff::{SignedDuration, Timestamp};
 
 use super::ROLE;
-use crate::platform::health::Report;
-use crate::platform::peer::Peer;
-use crate::platform::problem::Problem;
-use crate::platform::proxy::{self, Terms};
+use crate::platform::edge::proxy::{self, Terms};
+use crate::platform::http::health::Report;
+use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
+use crate::platform::rpc::Peer;
 
 /// The roles behind the gateway, as one worker thread sees them.
 #[derive(Clone)]

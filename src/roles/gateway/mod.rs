@@ -1,11 +1,11 @@
 //! The gateway role: the one door. It knows which role answers to which path, and nothing of what they do.
 
+mod compat;
 mod docs;
 mod handlers;
-mod hub;
-mod live;
 mod openapi;
-mod reference;
+mod sse;
+mod streams;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use std::sync::Arc;
 use actix_web::web::{self, ServiceConfig};
 
 use crate::config::{AuthMode, Limits};
-use crate::platform::access::door::Door;
-use crate::platform::access::identities::Issued;
-use crate::platform::metrics::resource;
-use crate::platform::peer::Peer;
-use crate::platform::proxy::{Repeats, Terms};
+use crate::platform::auth::layer::Door;
+use crate::platform::auth::verifier::Issued;
+use crate::platform::edge::proxy::{Repeats, Terms};
+use crate::platform::observe::metrics::resource;
 use crate::platform::role::{Context, Role, Service, Work};
+use crate::platform::rpc::Peer;
 use crate::roles::{availability, suggestion, user, worker};
 
 /// The row in the table of roles.
@@ -101,11 +101,11 @@ const ROUTES: &[Route] = &[
 
 /// What the public API is, in OpenAPI.
 pub fn description(mode: AuthMode) -> utoipa::openapi::OpenApi {
-    openapi::document(mode, reference::openapi::described(), reference::RULES)
+    openapi::document(mode, compat::openapi::described(), compat::RULES)
 }
 
 /// The schemas that [`description`] names, as often as they are named.
-pub fn schemas() -> crate::platform::openapi::Schemas {
+pub fn schemas() -> crate::platform::http::openapi::Schemas {
     openapi::ops().into_iter().flat_map(|op| op.schemas).collect()
 }
 
@@ -113,7 +113,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let queue = context.queue()?;
     // one for all streams, and before anything is served: what is said from now on is heard
     let heard = queue.subscribe();
-    let hub = Arc::new(hub::Hub::new(context.settings.limits.streams));
+    let hub = Arc::new(streams::Hub::new(context.settings.limits.streams));
     let (routes_of, work_of, hub_of) = (context.clone(), context.clone(), Arc::clone(&hub));
     let work: Work = Box::new(move |lifecycle| {
         Box::pin(async move {
@@ -131,10 +131,10 @@ fn open(context: &Context) -> anyhow::Result<Service> {
 
 fn door(context: &Context) -> Door {
     let issued = Issued::new(user::api::access::Accounts::new(context), &context.settings.auth.issuer, ROLE.name);
-    Door::outer(context, Rc::new(issued), reference::RULES)
+    Door::outer(context, Rc::new(issued), compat::RULES)
 }
 
-fn routes(cfg: &mut ServiceConfig, context: &Context, hub: &Arc<hub::Hub>) {
+fn routes(cfg: &mut ServiceConfig, context: &Context, hub: &Arc<streams::Hub>) {
     let peers = handlers::Peers::new(context);
     // a path is looked for in this order: what is asked most comes first
     for route in ROUTES {
@@ -152,14 +152,14 @@ fn routes(cfg: &mut ServiceConfig, context: &Context, hub: &Arc<hub::Hub>) {
         .service(resource("/api/health").get(handlers::health))
         .service(resource("/.well-known/security.txt").get(handlers::security))
         .app_data(web::Data::from(Arc::clone(hub)))
-        .service(resource("/api/meetings/{id}/events").get(live::stream_meeting));
-    reference::routes(cfg);
+        .service(resource("/api/meetings/{id}/events").get(sse::stream_meeting));
+    compat::routes(cfg);
 }
 
 #[cfg(test)]
 mod tests {
     use super::ROUTES;
-    use crate::platform::access::table::{Found, RULES, Table};
+    use crate::platform::auth::permissions::{Found, RULES, Table};
 
     #[test]
     fn every_route_has_a_rule() {

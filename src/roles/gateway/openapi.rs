@@ -9,11 +9,11 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder};
 
 use crate::config::AuthMode;
-use crate::platform::access::table::{Found, RULES, Rule, Table};
-use crate::platform::health::Report;
-use crate::platform::openapi::words::{Fault, Id, Json, Problem, Text};
-use crate::platform::openapi::{Op, get, refusal, text};
-use crate::platform::problem::{KINDS, NOT_FOUND, UNAVAILABLE, UNKNOWN_MEETING};
+use crate::platform::auth::permissions::{Found, RULES, Rule, Table};
+use crate::platform::http::health::Report;
+use crate::platform::http::openapi::schemas::{Fault, Id, Json, Problem, Text};
+use crate::platform::http::openapi::{Op, get, refusal, text};
+use crate::platform::http::problem::{KINDS, NOT_FOUND, UNAVAILABLE, UNKNOWN_MEETING};
 use crate::roles::{availability, suggestion, user};
 
 /// A group of paths, and what it is about.

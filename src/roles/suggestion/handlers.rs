@@ -4,15 +4,15 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::api::ROLE;
-use super::arrange::Notify;
-use super::beyond;
+use super::booking::Notify;
 use super::model::Room;
+use super::relaxations;
 use super::request::{Request, Whom};
 use crate::platform::email::Email;
-use crate::platform::extract::{Fields, JsonBody, read_as};
-use crate::platform::health::Report;
-use crate::platform::idempotency::Key;
-use crate::platform::problem::Problem;
+use crate::platform::http::extract::{Fields, JsonBody, read_as};
+use crate::platform::http::health::Report;
+use crate::platform::http::idempotency::Key;
+use crate::platform::http::problem::Problem;
 use crate::roles::availability::api::{Availabilities, Detail, IN_A_QUERY, Question, quorum};
 use crate::roles::user::api::Users;
 
@@ -49,7 +49,7 @@ async fn find(fields: Fields, times: &Availabilities) -> Answer {
     let detail = times.detail(&question).await?;
     let mut room = Room::enter(&request, detail, rand::random).map_err(|fault| Problem::internal(fault.detail))?;
     let mut answer = room.answer();
-    beyond::look(times, &request, &question, &mut answer).await?;
+    relaxations::look(times, &request, &question, &mut answer).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 

@@ -1,17 +1,17 @@
 //! The suggestion role: which slot is best, and why. Stateless: it asks availability once, and ranks what it is told.
 
 pub mod api;
-mod arrange;
-mod beyond;
+mod booking;
+mod empty_reason;
 mod handlers;
 pub mod model;
-mod none;
+mod reason;
+mod relaxations;
 pub mod request;
-mod words;
 
 use actix_web::web::{Data, PayloadConfig, ServiceConfig};
 
-use crate::platform::metrics::resource;
+use crate::platform::observe::metrics::resource;
 use crate::platform::role::{Context, Role, Service};
 use crate::roles::{availability, user};
 

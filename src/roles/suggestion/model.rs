@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::calendar::{Ask, Attendance, Attendee, Choice, Fault, Frame, Grid, Slot, Zone, count, suggest};
 use crate::platform::email::Email;
-use crate::platform::window::LARGEST_SEED;
+use crate::platform::http::window::LARGEST_SEED;
 use crate::roles::availability::api::{self, Detail, Window};
 
 use super::api::{Factor, Local, Suggestion, Suggestions};

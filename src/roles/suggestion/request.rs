@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::calendar::{Ask, Distinct, Fault};
 use crate::platform::email::Email;
-use crate::platform::extract::{Fields, email, parsed};
-use crate::platform::problem::Problem;
-use crate::platform::window;
+use crate::platform::http::extract::{Fields, email, parsed};
+use crate::platform::http::problem::Problem;
+use crate::platform::http::window;
 
 const MOST_SUGGESTIONS: u64 = 100;
 /// Names in one answer: a few megabytes.

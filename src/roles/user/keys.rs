@@ -6,8 +6,8 @@ use jiff_diesel::DateTime;
 
 use super::schema::idempotency;
 use super::store::{Stop, Store};
-use crate::platform::db::instant::{now, stored};
-use crate::platform::idempotency::{Kept, Key};
+use crate::platform::data::instant::{now, stored};
+use crate::platform::http::idempotency::{Kept, Key};
 use crate::transact;
 
 /// How long a key stands for its answer.
@@ -50,7 +50,7 @@ impl KeyRow {
 macro_rules! kept_answer {
     ($conn:ident, $key:expr) => {{
         use $crate::roles::user::schema::idempotency;
-        let key: Option<&$crate::platform::idempotency::Key> = $key;
+        let key: Option<&$crate::platform::http::idempotency::Key> = $key;
         match key {
             None => None,
             Some(key) => {
@@ -74,7 +74,7 @@ macro_rules! kept_answer {
 macro_rules! keep_answer {
     ($conn:ident, $key:expr, $answer:expr) => {{
         use $crate::roles::user::schema::idempotency;
-        let key: Option<&$crate::platform::idempotency::Key> = $key;
+        let key: Option<&$crate::platform::http::idempotency::Key> = $key;
         match key {
             None => None,
             Some(given) => {

@@ -25,11 +25,11 @@ use actix_web::web::{Data, PayloadConfig, ServiceConfig, put};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use crate::config::Settings;
-use crate::platform::access::door::Door;
-use crate::platform::access::identities::Issued;
+use crate::platform::auth::layer::Door;
+use crate::platform::auth::verifier::Issued;
 use crate::platform::cache::aside::Aside;
-use crate::platform::db;
-use crate::platform::metrics::{self, CACHE, resource};
+use crate::platform::data;
+use crate::platform::observe::metrics::{self, CACHE, resource};
 use crate::platform::role::{Context, Role, Service};
 use accounts::store::Users;
 pub use auth::commands;
@@ -112,7 +112,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
 /// Migrates as soon as the database lets us.
 async fn migrate(settings: &Settings) {
     let mut said = String::new();
-    while let Err(why) = db::migrate(settings, MIGRATIONS).await {
+    while let Err(why) = data::migrate(settings, MIGRATIONS).await {
         let why = format!("{why:#}");
         if why != said {
             tracing::warn!(why, "waiting for the database");

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::api;
 use super::api::jobs::Notice;
 use super::schema::outbox;
-use crate::platform::case::Case;
-use crate::platform::event::Event;
+use crate::platform::queue::event::Event;
+use crate::platform::request_context::Case;
 
 /// One message to be.
 #[derive(Clone, Debug, Queryable, QueryableByName, Selectable, Insertable)]

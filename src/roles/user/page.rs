@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::platform::html::escaped;
+use crate::platform::http::html::escaped;
 
 const STYLE: &str = include_str!("page.css");
 

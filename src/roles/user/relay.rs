@@ -16,11 +16,11 @@ use super::keys::DAY;
 use super::outbox::Row;
 use super::schema::{codes, deliveries, idempotency, jobs, outbox};
 use super::store::Store;
-use crate::platform::db::Error;
-use crate::platform::db::instant::{now, stored};
+use crate::platform::data::Error;
+use crate::platform::data::instant::{now, stored};
+use crate::platform::observe::span::{Step, is_recorded, record};
+use crate::platform::observe::trace_context::Trace;
 use crate::platform::queue::{Message, Queue, To, Unsent};
-use crate::platform::telemetry::steps::{Step, is_recorded, record};
-use crate::platform::trace::Trace;
 use crate::{read, transact};
 
 /// Messages in one go.

@@ -8,8 +8,8 @@ use diesel_async::RunQueryDsl;
 use tokio::sync::Notify;
 
 use crate::config::{Auth, Calendars, Jobs as Limits, Settings};
-use crate::platform::db::{Db, Error};
-use crate::platform::problem::Problem;
+use crate::platform::data::{Db, Error};
+use crate::platform::http::problem::Problem;
 use crate::roles::user::schema::secrets;
 use crate::transact;
 

@@ -5,10 +5,10 @@ use actix_web::web::Data;
 use futures_util::future::join_all;
 
 use super::ROLE;
-use crate::platform::health::Report;
-use crate::platform::peer::Peer;
+use crate::platform::http::health::Report;
 use crate::platform::queue::Queue;
 use crate::platform::role::Context;
+use crate::platform::rpc::Peer;
 use crate::roles::{availability, suggestion};
 
 /// The roles that find times; how user does, they tell.

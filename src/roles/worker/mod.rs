@@ -1,22 +1,18 @@
 //! The worker role: takes jobs from the queue, finds times, sends invitations, and tells whoever asked.
 
 pub mod api;
+mod consumer;
 mod handlers;
-mod invite;
-mod letter;
-mod line;
+mod jobs;
 mod mail;
-mod refresh;
-mod schedule;
 mod tools;
-mod webhook;
 
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
 
-use crate::platform::access::door::Door;
-use crate::platform::metrics::resource;
+use crate::platform::auth::layer::Door;
+use crate::platform::observe::metrics::resource;
 use crate::platform::role::{Context, Role, Service, Work};
 use crate::roles::{availability, suggestion, user};
 
@@ -49,7 +45,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let work: Work = Box::new(move |lifecycle| {
         Box::pin(async move {
             match tools::Tools::new(&work_of, kit) {
-                Ok(tools) => line::work(tools, queue, lifecycle).await,
+                Ok(tools) => consumer::work(tools, queue, lifecycle).await,
                 Err(why) => tracing::error!(why = format!("{why:#}"), "the worker cannot work"),
             }
         })

@@ -1,11 +1,11 @@
 //! What jobs are done with, on the worker's one thread.
 
-use super::line::is_over;
+use super::consumer::is_over;
 use super::{GATEWAY, mail};
 use crate::config::{Jobs as Limits, Settings};
-use crate::platform::peer::Peer;
+use crate::platform::outbound::{Guard, Hosts, Sender};
 use crate::platform::role::Context;
-use crate::platform::webhook::{Guard, Hosts, Sender};
+use crate::platform::rpc::Peer;
 use crate::roles::availability::api::Availabilities;
 use crate::roles::suggestion::api::Suggester;
 use crate::roles::user;

@@ -12,7 +12,7 @@ use diesel::prelude::*;
 use tokio::sync::oneshot;
 
 use super::ready::{Job, Ready};
-use crate::platform::db::make_folder;
+use crate::platform::data::make_folder;
 use crate::platform::queue::Message;
 
 /// `busy_timeout` first: setting WAL may itself find the file locked. NORMAL: a power cut may take the last commits back. An

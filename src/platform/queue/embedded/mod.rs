@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use self::file::{Change, File};
 use self::ready::{Job, Ready};
 use super::{Answer, Delivery, EVENTS, Heard, Message, To, Unsent};
-use crate::platform::health::{Dependency, Status};
+use crate::platform::http::health::{Dependency, Status};
 
 /// How long a health report waits for the file.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -13,8 +13,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::line::{CLOSE, Line};
-use super::outage::Outage;
+use super::link::{CLOSE, Line};
+use super::reconnect::Outage;
 use super::topology::Topology;
 use crate::platform::queue::{self, Answer, Delivery};
 

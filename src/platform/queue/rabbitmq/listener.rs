@@ -9,8 +9,8 @@ use tokio::sync::broadcast;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
-use super::line::Line;
-use super::outage::Outage;
+use super::link::Line;
+use super::reconnect::Outage;
 use super::topology::Topology;
 use crate::platform::queue::Heard;
 

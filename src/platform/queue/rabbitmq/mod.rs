@@ -1,12 +1,12 @@
 //! The queue in RabbitMQ: a quorum queue of jobs, a topic exchange of events, and one connection each for publishing, for
 //! every consumer, and for listening. All of them come back by themselves.
 
+mod confirms;
 mod consumer;
-mod desk;
-mod line;
+mod link;
 mod listener;
-mod outage;
 mod publisher;
+mod reconnect;
 mod topology;
 
 use std::sync::{Arc, OnceLock};
@@ -18,12 +18,12 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 pub use self::consumer::{Consumer, Ticket};
-use self::line::Line;
+use self::link::Line;
 use self::publisher::Publisher;
 use self::topology::Topology;
 use super::{EVENTS, Heard, Message, To, Unsent};
 use crate::config;
-use crate::platform::health::{Dependency, Status};
+use crate::platform::http::health::{Dependency, Status};
 
 /// How long a health report waits for the broker.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ impl Rabbit {
     /// # Errors
     /// A URL that AMQP's rules cannot read, or names that are empty or too long.
     pub fn open(queue: &config::Queue) -> anyhow::Result<Rabbit> {
-        let arguments = line::arguments(queue.url.expose()).with_context(|| format!("queue.url is {}", queue.url))?;
+        let arguments = link::arguments(queue.url.expose()).with_context(|| format!("queue.url is {}", queue.url))?;
         Ok(Rabbit {
             topology: Arc::new(Topology::new(arguments, &queue.name, &queue.exchange)?),
             publisher: Publisher::default(),

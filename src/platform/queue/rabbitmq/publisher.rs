@@ -11,9 +11,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::desk::Tell;
-use super::line::Line;
-use super::outage::Outage;
+use super::confirms::Tell;
+use super::link::Line;
+use super::reconnect::Outage;
 use super::topology::{Topology, table};
 use crate::platform::queue::{CONFIRM, Message, To, Unsent};
 

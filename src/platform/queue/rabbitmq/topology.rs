@@ -5,7 +5,7 @@ use amqprs::channel::{ExchangeDeclareArguments, QueueDeclareArguments};
 use amqprs::connection::OpenConnectionArguments;
 use anyhow::ensure;
 
-use super::line::Line;
+use super::link::Line;
 
 /// Deliveries after which the broker buries a job: a backstop against one that ends every worker. Attempts are counted in the
 /// database, and end long before.

@@ -12,12 +12,12 @@ pub use self::question::{Hours, Place, Question};
 pub use self::reading::quorum;
 pub use self::wanted::{IN_A_QUERY, Wanted};
 use crate::calendar::{Attendance, Frame, Preference, WindowError, Zone};
-use crate::platform::call::Call;
 use crate::platform::email::Email;
-use crate::platform::peer::Peer;
-use crate::platform::problem::Problem;
+use crate::platform::http::problem::Problem;
+pub use crate::platform::http::window::Window;
 use crate::platform::role::Context;
-pub use crate::platform::window::Window;
+use crate::platform::rpc::Peer;
+use crate::platform::rpc::request::Call;
 
 /// Its name in the table of roles.
 pub const ROLE: &str = "availability";

@@ -1,4 +1,4 @@
-//! The public paths of the availability role, in OpenAPI; `platform::openapi` says how.
+//! The public paths of the availability role, in OpenAPI; `platform::http::openapi` says how.
 
 use jiff::civil::Date;
 use serde_json::json;
@@ -8,9 +8,9 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::calendar::Preference;
 use crate::platform::email::Email;
-use crate::platform::openapi::words::{Dates, Format, Formatted, TimeZone, Week, Window};
-use crate::platform::openapi::{Op, get, post, text};
-use crate::platform::problem::UNKNOWN_USER;
+use crate::platform::http::openapi::schemas::{Dates, Format, Formatted, TimeZone, Week, Window};
+use crate::platform::http::openapi::{Op, get, post, text};
+use crate::platform::http::problem::UNKNOWN_USER;
 
 /// Whether somebody must come.
 #[derive(ToSchema)]

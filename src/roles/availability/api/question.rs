@@ -8,8 +8,8 @@ use super::reading;
 use super::wanted::{Wanted, wanted};
 use crate::calendar::{Attendance, Fault, YEARS, Zone};
 use crate::platform::email::Email;
-use crate::platform::extract::{Fields, parsed};
-use crate::platform::window::{Window, date};
+use crate::platform::http::extract::{Fields, parsed};
+use crate::platform::http::window::{Window, date};
 
 /// RFC 5545 calls a time without a zone floating: everybody's wall clock as it stands.
 const FLOATING: &str = "floating";

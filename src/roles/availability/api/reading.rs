@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::question::Hours;
 use crate::calendar::Fault;
-use crate::platform::extract::{Fields, parsed};
+use crate::platform::http::extract::{Fields, parsed};
 
 /// `quorum`: a count, or a percentage of all who are wanted, rounded up to whole people.
 pub fn quorum(fields: &mut Fields, wanted: Option<usize>) -> Option<usize> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::calendar::{Attendance, Fault};
 use crate::platform::email::Email;
-use crate::platform::extract::{Fields, email, parsed};
+use crate::platform::http::extract::{Fields, email, parsed};
 
 /// How many may be asked about at once.
 const MOST_ATTENDEES: usize = 10_000;

@@ -2,7 +2,7 @@
 //! is first asked for, then kept.
 
 mod page;
-mod words;
+mod schema_html;
 
 use std::sync::OnceLock;
 
@@ -14,8 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::platform::preconditions::Tags;
-use crate::platform::problem::Problem;
+use crate::platform::http::preconditions::Tags;
+use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
 
 const STYLE: &str = include_str!("page.css");

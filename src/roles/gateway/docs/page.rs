@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::words::{code, kind, said, text};
-use crate::platform::html::escaped;
+use super::schema_html::{code, kind, said, text};
+use crate::platform::http::html::escaped;
 
 /// The page, with this style sheet.
 pub fn render(document: &Value, style: &str) -> String {

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::calendar::Preference;
-use crate::platform::call::Call;
 use crate::platform::email::Email;
-use crate::platform::peer::Peer;
-use crate::platform::problem::Problem;
+use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
+use crate::platform::rpc::Peer;
+use crate::platform::rpc::request::Call;
 use crate::roles::availability::api::Detail;
 
 /// Its name in the table of roles.

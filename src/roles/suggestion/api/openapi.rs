@@ -1,4 +1,4 @@
-//! The public paths of the suggestion role, in OpenAPI; `platform::openapi` says how.
+//! The public paths of the suggestion role, in OpenAPI; `platform::http::openapi` says how.
 
 use serde_json::json;
 use utoipa::openapi::RefOr;
@@ -8,9 +8,9 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::Suggestions;
 use crate::calendar::Preference;
 use crate::platform::email::Email;
-use crate::platform::openapi::words::Dates;
-use crate::platform::openapi::{Op, Schemas, get, post};
-use crate::platform::problem::{SLOT_TAKEN, UNKNOWN_USER, UNVERIFIED};
+use crate::platform::http::openapi::schemas::Dates;
+use crate::platform::http::openapi::{Op, Schemas, get, post};
+use crate::platform::http::problem::{SLOT_TAKEN, UNKNOWN_USER, UNVERIFIED};
 use crate::roles::availability::api::openapi::{Asked, AvailabilityQuestion, Step};
 use crate::roles::user::api::openapi::Meeting;
 

@@ -7,9 +7,9 @@ use diesel_async::RunQueryDsl;
 
 use super::model::User;
 use super::store::{Row, Users, fact, hold_epoch};
-use crate::platform::db::instant::now;
+use crate::platform::data::instant::now;
 use crate::platform::email::Email;
-use crate::platform::problem::Problem;
+use crate::platform::http::problem::Problem;
 use crate::roles::user::auth::sessions::end_sessions;
 use crate::roles::user::calendars::store::forget_calendars;
 use crate::roles::user::jobs::model::{INVITE, OPEN, State, WEBHOOK};

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use crate::calendar::standards::Graded;
 use crate::calendar::{Day, Days, Fault, Format, Overrides, Preference, Week, Zone, days, packed, parse_week};
 use crate::platform::email::Email;
-use crate::platform::extract::{Fields, email, parsed, text};
-use crate::platform::merge_patch::merge_members;
-use crate::platform::problem::Problem;
+use crate::platform::http::extract::{Fields, email, parsed, text};
+use crate::platform::http::merge_patch::merge_members;
+use crate::platform::http::problem::Problem;
 
 const LONGEST_NAME: usize = 200;
 

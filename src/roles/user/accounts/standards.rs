@@ -10,11 +10,11 @@ use super::handlers::{Answer, Cached, asked, change, find, show_week, unless_kno
 use super::model::{Profile, User};
 use crate::calendar::standards::{Availability, FreeBusy, Unreadable, parse_availability};
 use crate::calendar::{Fault, Frame, Person};
-use crate::platform::db::instant::now;
-use crate::platform::extract::{Fields, RawBody, email_in_path};
-use crate::platform::preconditions::Tags;
-use crate::platform::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
-use crate::platform::window::Window;
+use crate::platform::data::instant::now;
+use crate::platform::http::extract::{Fields, RawBody, email_in_path};
+use crate::platform::http::preconditions::Tags;
+use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
+use crate::platform::http::window::Window;
 use crate::roles::user::api::meetings::Period;
 
 /// Days that are told when nobody says which.

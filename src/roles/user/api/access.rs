@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ROLE;
-use crate::platform::access::Caller;
-use crate::platform::access::identities::Issuer;
-use crate::platform::access::token::{Claims, KeySet};
-use crate::platform::call::Call;
-use crate::platform::peer::Peer;
-use crate::platform::problem::Problem;
+use crate::platform::auth::Caller;
+use crate::platform::auth::token::{Claims, KeySet};
+use crate::platform::auth::verifier::Issuer;
+use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
+use crate::platform::rpc::Peer;
+use crate::platform::rpc::request::Call;
 
 /// Asks who stands behind an API key; the answer is a [`Caller`].
 #[derive(Debug, Serialize, Deserialize)]

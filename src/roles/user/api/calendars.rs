@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::feed::{Fetched, Seen};
+use crate::platform::outbound::calendar_source::{Fetched, Seen};
 
 /// A subscription to be looked after.
 #[derive(Debug, Serialize, Deserialize)]

@@ -13,11 +13,11 @@ use super::calendars::{Feed, Refreshed};
 use super::letters::AccountLetter;
 use super::meetings::Period;
 use crate::calendar::{Guest, Person, Preference, Zone};
-use crate::platform::call::Call;
 use crate::platform::email::Email;
-use crate::platform::peer::Peer;
-use crate::platform::problem::Problem;
-use crate::platform::window::Window;
+use crate::platform::http::problem::Problem;
+use crate::platform::http::window::Window;
+use crate::platform::rpc::Peer;
+use crate::platform::rpc::request::Call;
 
 /// What a message in the queue says: which job is to be done. What it consists of is asked for at its start.
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub use crate::calendar::Participation;
 use crate::calendar::Preference;
 use crate::platform::email::Email;
-use crate::platform::idempotency::Key;
+use crate::platform::http::idempotency::Key;
 
 /// Where a meeting stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]

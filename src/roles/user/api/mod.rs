@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 pub use busy::{Busy, ByPerson};
 
 use crate::calendar::{Overrides, Preference, Week, Zone, packed};
-use crate::platform::call::Call;
 use crate::platform::email::Email;
-use crate::platform::idempotency::{Kept, Key};
-use crate::platform::peer::Peer;
-use crate::platform::problem::Problem;
+use crate::platform::http::idempotency::{Kept, Key};
+use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
+use crate::platform::rpc::Peer;
+use crate::platform::rpc::request::Call;
 
 /// Its name in the table of roles.
 pub const ROLE: &str = "user";

@@ -6,10 +6,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::model::{ApiKey, Drawn, Wish};
-use crate::platform::access::Caller;
-use crate::platform::db::instant::now;
-use crate::platform::extract::JsonBody;
-use crate::platform::problem::{NOT_FOUND, Problem};
+use crate::platform::auth::Caller;
+use crate::platform::data::instant::now;
+use crate::platform::http::extract::JsonBody;
+use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::roles::user::meetings::handlers::id_in_path;
 use crate::roles::user::store::Store;
 

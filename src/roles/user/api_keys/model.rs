@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::calendar::Fault;
-use crate::platform::access::Scope;
-use crate::platform::extract::{Fields, parsed, text};
-use crate::platform::problem::Problem;
+use crate::platform::auth::Scope;
+use crate::platform::http::extract::{Fields, parsed, text};
+use crate::platform::http::problem::Problem;
 use crate::roles::user::mailbox::codes::{hash, secret};
 
 /// What keys begin with, for people and for programs that look for secrets in the wrong places.
@@ -139,7 +139,7 @@ pub fn too_many(most: i64) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::{Drawn, KeyScope, read};
-    use crate::platform::access::Scope;
+    use crate::platform::auth::Scope;
 
     #[test]
     fn a_key_is_read_as_it_was_written_and_nothing_else_is() {

@@ -7,9 +7,9 @@ use jiff_diesel::DateTime;
 use uuid::Uuid;
 
 use super::model::{ApiKey, Drawn, KeyScope, Wish, too_many};
-use crate::platform::access::{Caller, Means};
-use crate::platform::db::Error;
-use crate::platform::db::instant::{now, read, stored};
+use crate::platform::auth::{Caller, Means};
+use crate::platform::data::Error;
+use crate::platform::data::instant::{now, read, stored};
 use crate::platform::email::Email;
 use crate::roles::user::auth::store::scope;
 use crate::roles::user::jobs::store::same;

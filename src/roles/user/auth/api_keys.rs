@@ -1,8 +1,8 @@
 //! API keys: for apps and bots, that do not sign in. What they are is in `user/api_keys`.
 
-use crate::platform::access::Caller;
-use crate::platform::access::identities::invalid;
-use crate::platform::problem::Problem;
+use crate::platform::auth::Caller;
+use crate::platform::auth::verifier::invalid;
+use crate::platform::http::problem::Problem;
 use crate::roles::user::api_keys::model::read;
 use crate::roles::user::store::Store;
 

@@ -4,14 +4,14 @@ use anyhow::{Context as _, bail, ensure};
 
 use super::keys::KeyRow;
 use crate::config::Settings;
-use crate::platform::access::Scope;
-use crate::platform::db::{self, instant};
+use crate::platform::auth::Scope;
+use crate::platform::data::{self, instant};
 use crate::platform::email::Email;
 use crate::roles::user::MIGRATIONS;
 use crate::roles::user::store::Store;
 
 async fn open(settings: &Settings) -> anyhow::Result<Store> {
-    db::migrate(settings, MIGRATIONS).await?;
+    data::migrate(settings, MIGRATIONS).await?;
     Store::open(settings)
 }
 

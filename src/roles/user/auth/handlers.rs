@@ -12,12 +12,14 @@ use super::policy::{Password, new_password, typed_password};
 use super::sessions::{Renewal, Session};
 use super::store::Account;
 use crate::calendar::Zone;
-use crate::platform::access::Caller;
-use crate::platform::access::identities::invalid;
+use crate::platform::auth::Caller;
+use crate::platform::auth::verifier::invalid;
 use crate::platform::email::Email;
-use crate::platform::extract::{Fields, JsonBody, email, parsed, text};
-use crate::platform::idempotency::Kept;
-use crate::platform::problem::{BAD_REQUEST, INVALID_TOKEN, Problem, TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
+use crate::platform::http::extract::{Fields, JsonBody, email, parsed, text};
+use crate::platform::http::idempotency::Kept;
+use crate::platform::http::problem::{
+    BAD_REQUEST, INVALID_TOKEN, Problem, TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD,
+};
 use crate::roles::user::accounts::handlers::{Answer, Cached, write};
 use crate::roles::user::accounts::model::{NewUser, Profile};
 use crate::roles::user::api::access::ExchangeRequest;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::api_keys;
-use crate::platform::access::Caller;
-use crate::platform::access::identities::{Issuer, invalid};
-use crate::platform::access::token::{Claims, KeySet};
-use crate::platform::problem::Problem;
+use crate::platform::auth::Caller;
+use crate::platform::auth::token::{Claims, KeySet};
+use crate::platform::auth::verifier::{Issuer, invalid};
+use crate::platform::http::problem::Problem;
 use crate::roles::user::store::Store;
 
 /// How long an ended session, a deleted account or other rights may go unnoticed by what only reads.

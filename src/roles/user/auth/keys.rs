@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 use uuid::Uuid;
 
-use crate::platform::access::token::{Claims, KeySet, LEEWAY, SigningKey};
-use crate::platform::access::{Caller, token};
-use crate::platform::db::Error;
-use crate::platform::db::instant::{now, stored};
-use crate::platform::problem::Problem;
+use crate::platform::auth::token::{Claims, KeySet, LEEWAY, SigningKey};
+use crate::platform::auth::{Caller, token};
+use crate::platform::data::Error;
+use crate::platform::data::instant::{now, stored};
+use crate::platform::http::problem::Problem;
 use crate::roles::user::schema::signing_keys;
 use crate::roles::user::store::Store;
 use crate::{read, transact};

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::policy::Password;
 use crate::calendar::Fault;
 use crate::config::Auth;
-use crate::platform::problem::{Problem, UNAVAILABLE};
+use crate::platform::http::problem::{Problem, UNAVAILABLE};
 
 /// After how many seconds to come again when too many wait.
 const LATER: u32 = 2;

@@ -10,9 +10,9 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::store::scope;
-use crate::platform::access::{Caller, Means};
-use crate::platform::db::Error;
-use crate::platform::db::instant::{now, stored};
+use crate::platform::auth::{Caller, Means};
+use crate::platform::data::Error;
+use crate::platform::data::instant::{now, stored};
 use crate::platform::email::Email;
 use crate::roles::user::schema::{credentials, refresh_tokens, sessions, users};
 use crate::roles::user::store::Store;

@@ -5,9 +5,9 @@ use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 
-use crate::platform::access::{Caller, Means, Scope};
-use crate::platform::db::Error;
-use crate::platform::db::instant::{self, now, stored};
+use crate::platform::auth::{Caller, Means, Scope};
+use crate::platform::data::Error;
+use crate::platform::data::instant::{self, now, stored};
 use crate::platform::email::Email;
 use crate::roles::user::schema::{credentials, sign_in_failures, users};
 use crate::roles::user::store::Store;

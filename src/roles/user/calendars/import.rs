@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::ical::{Range, month_of, own_meetings, read};
 use super::months::{Month, packed};
-use crate::platform::db::Error;
+use crate::platform::data::Error;
 use crate::platform::email::Email;
-use crate::platform::problem::Problem;
+use crate::platform::http::problem::Problem;
 use crate::roles::user::api::ROLE;
 use crate::roles::user::store::Store;
 

@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use super::import::{Import, range, turn};
 use super::store::{Row, put_months};
-use crate::platform::db::Error;
-use crate::platform::db::instant::{now, stored};
+use crate::platform::data::Error;
+use crate::platform::data::instant::{now, stored};
 use crate::platform::email::Email;
-use crate::platform::feed::{Fetched, Seen};
-use crate::platform::problem::{JOB_NOT_YOURS, Problem};
+use crate::platform::http::problem::{JOB_NOT_YOURS, Problem};
+use crate::platform::outbound::calendar_source::{Fetched, Seen};
 use crate::roles::user::api::calendars::Refreshed;
 use crate::roles::user::jobs::meters;
 use crate::roles::user::jobs::model::{NewJob, OPEN, REFRESH, State};

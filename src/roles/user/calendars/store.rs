@@ -12,10 +12,10 @@ use super::ical::{Clock, DAY, Span, clock_of, merged};
 use super::import::Import;
 use super::months::{Month, number, unpacked};
 use crate::calendar::{Fault, Zone};
-use crate::platform::db::Error;
-use crate::platform::db::instant::{now, stored};
+use crate::platform::data::Error;
+use crate::platform::data::instant::{now, stored};
 use crate::platform::email::Email;
-use crate::platform::problem::{Problem, UNKNOWN_CALENDAR};
+use crate::platform::http::problem::{Problem, UNKNOWN_CALENDAR};
 use crate::roles::user::api::Busy;
 use crate::roles::user::api::meetings::Period;
 use crate::roles::user::schema::{calendar_months, calendars, meetings, users};
@@ -112,7 +112,7 @@ macro_rules! find_feed {
         let found: Option<(String, Option<String>, Option<String>)> = mine.first($conn).await.optional()?;
         found.map(|(url, etag, last_modified)| $crate::roles::user::api::calendars::Feed {
             url,
-            seen: $crate::platform::feed::Seen { etag, last_modified },
+            seen: $crate::platform::outbound::calendar_source::Seen { etag, last_modified },
         })
     }};
 }

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::model::{Job, State};
 use super::store::unknown;
-use crate::platform::extract::{Fields, JsonBody, parsed};
-use crate::platform::problem::{BAD_REQUEST, Problem, UNAUTHORIZED};
+use crate::platform::http::extract::{Fields, JsonBody, parsed};
+use crate::platform::http::problem::{BAD_REQUEST, Problem, UNAUTHORIZED};
 use crate::roles::user::meetings::handlers::id_in_path;
 use crate::roles::user::store::Store;
 

@@ -8,9 +8,9 @@ use jiff_diesel::DateTime;
 use tokio::time::sleep;
 
 use super::model::State;
-use crate::platform::db::Error;
-use crate::platform::db::instant::{now, read};
-use crate::platform::metrics::{Counts, Gauge, Shown};
+use crate::platform::data::Error;
+use crate::platform::data::instant::{now, read};
+use crate::platform::observe::metrics::{Counts, Gauge, Shown};
 use crate::read;
 use crate::roles::user::schema::{jobs, outbox};
 use crate::roles::user::store::Store;

@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use super::model::{Call, INVITE, Job, LETTER, Letter, Note, SCHEDULE, WEBHOOK};
 use crate::calendar::{self, Guest, Invitation, Method, Zone};
-use crate::platform::db::Error;
+use crate::platform::data::Error;
 use crate::platform::email::Email;
 use crate::roles::user::api::jobs::{Mailing, Order, Recipient, Webhook, Work};
 use crate::roles::user::api::letters::AccountLetter;

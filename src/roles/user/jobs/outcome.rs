@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::model::{INVITE, Job, Letter, SCHEDULE, State};
 use super::rows::DeliveryRow;
-use crate::platform::db::instant::stored;
-use crate::platform::problem::{JOB_NOT_YOURS, Problem};
+use crate::platform::data::instant::stored;
+use crate::platform::http::problem::{JOB_NOT_YOURS, Problem};
 use crate::roles::user::api::jobs::{Finding, Note, Outcome};
 use crate::roles::user::api::meetings::Status;
 use crate::roles::user::meetings::changes::Change;

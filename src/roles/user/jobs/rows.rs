@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::model::{Job, NewJob, State};
 use crate::config::Jobs as Limits;
-use crate::platform::case::Case;
-use crate::platform::db::Error;
-use crate::platform::db::instant::{read, stored};
+use crate::platform::data::Error;
+use crate::platform::data::instant::{read, stored};
+use crate::platform::request_context::Case;
 use crate::roles::user::meetings::model::Meeting;
 use crate::roles::user::schema::{deliveries, jobs};
 
@@ -113,9 +113,9 @@ macro_rules! put_job {
                 jobs::attempt.eq(job.attempt),
                 jobs::max_attempts.eq(job.max_attempts),
                 jobs::sent.eq(job.sent),
-                jobs::due_at.eq(job.due_at.map($crate::platform::db::instant::stored)),
+                jobs::due_at.eq(job.due_at.map($crate::platform::data::instant::stored)),
                 jobs::errors.eq(serde_json::to_string(&job.errors).unwrap_or_default()),
-                jobs::updated_at.eq($crate::platform::db::instant::stored(job.updated_at)),
+                jobs::updated_at.eq($crate::platform::data::instant::stored(job.updated_at)),
             ))
             .execute($conn)
             .await?;

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::meters::count;
 use super::model::State;
-use crate::platform::db::Error;
-use crate::platform::db::instant::{now, stored};
+use crate::platform::data::Error;
+use crate::platform::data::instant::{now, stored};
 use crate::roles::user::outbox::{self, post};
 use crate::roles::user::schema::jobs;
 use crate::roles::user::store::Store;

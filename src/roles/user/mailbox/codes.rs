@@ -10,9 +10,9 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::config::Auth;
-use crate::platform::db::instant::{read, stored};
+use crate::platform::data::instant::{read, stored};
 use crate::platform::email::Email;
-use crate::platform::problem::{LINK_VOID, Problem};
+use crate::platform::http::problem::{LINK_VOID, Problem};
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::jobs::model::{NewJob, Note};
 use crate::roles::user::schema::codes;
@@ -130,7 +130,7 @@ macro_rules! keep_code {
 /// whether it had not.
 macro_rules! send_code {
     ($store:expr, $conn:ident, $code:expr) => {{
-        use $crate::platform::db::instant::{now, stored};
+        use $crate::platform::data::instant::{now, stored};
         use $crate::roles::user::schema::{codes, jobs};
         let code: &$crate::roles::user::mailbox::codes::Code = $code;
         let now = now();
@@ -141,7 +141,7 @@ macro_rules! send_code {
         let before = before.filter(codes::purpose.eq(&code.row.purpose)).filter(codes::created_at.gt(hour));
         let may = before.count().get_result::<i64>($conn).await? < $store.auth.letters_per_hour;
         if may && $crate::roles::user::mailbox::codes::keep_code!($conn, code, number) {
-            let case_id = $crate::platform::case::Case::current_id();
+            let case_id = $crate::platform::request_context::Case::current_id();
             let limits = &$store.limits;
             let row = $crate::roles::user::jobs::rows::JobRow::of(&code.job, code.job.id, &case_id, limits, now);
             diesel::insert_into(jobs::table).values(&row).execute($conn).await?;
@@ -172,10 +172,10 @@ macro_rules! use_code {
         let Some(code) = code.filter(|_| good) else {
             return Err(Stop::Refused($crate::roles::user::mailbox::codes::void()));
         };
-        let used = Some($crate::platform::db::instant::stored($now));
+        let used = Some($crate::platform::data::instant::stored($now));
         diesel::update(codes::table.filter(codes::id.eq(&code.id))).set(codes::used_at.eq(used)).execute($conn).await?;
         $crate::platform::email::Email::parse(&code.email)
-            .map_err(|_| $crate::platform::db::Error::Corrupt("the address of a code".to_owned()))?
+            .map_err(|_| $crate::platform::data::Error::Corrupt("the address of a code".to_owned()))?
     }};
 }
 pub(in crate::roles::user) use {is_code_good, is_newest, keep_code, next_number, send_code, use_code};

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::pages;
 use crate::calendar::Fault;
-use crate::platform::access::{Asker, Caller, Means, unknown_caller};
-use crate::platform::extract::{Fields, JsonBody, RawBody, email, text};
-use crate::platform::problem::{Problem, TOO_MANY_LETTERS, UNVERIFIED};
+use crate::platform::auth::{Asker, Caller, Means, unknown_caller};
+use crate::platform::http::extract::{Fields, JsonBody, RawBody, email, text};
+use crate::platform::http::problem::{Problem, TOO_MANY_LETTERS, UNVERIFIED};
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::auth::handlers::prove;
 use crate::roles::user::auth::passwords::Passwords;

@@ -4,8 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
 use crate::platform::email::Email;
-use crate::platform::html::escaped;
-use crate::platform::problem::Problem;
+use crate::platform::http::html::escaped;
+use crate::platform::http::problem::Problem;
 use crate::roles::user::page::page;
 
 const VERIFY: &str = "Confirm your address";

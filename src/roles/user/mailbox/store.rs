@@ -5,9 +5,9 @@ use diesel_async::RunQueryDsl;
 use jiff_diesel::DateTime;
 
 use super::codes::{Code, Row, hash, is_newest, keep_code, next_number, send_code, use_code, void};
-use crate::platform::access::Caller;
-use crate::platform::db::Error;
-use crate::platform::db::instant::{now, stored};
+use crate::platform::auth::Caller;
+use crate::platform::data::Error;
+use crate::platform::data::instant::{now, stored};
 use crate::platform::email::Email;
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::auth::sessions::end_sessions;
@@ -26,7 +26,7 @@ macro_rules! forget_mailbox {
         let void = (jobs::payload.eq("{}"), jobs::due_at.eq(None::<jiff_diesel::DateTime>), jobs::errors.eq("[]"));
         diesel::update(letters).set((jobs::state.eq(State::Cancelled.name()), void)).execute($conn).await?;
         let digest = $crate::roles::user::mailbox::codes::hash($email.as_str());
-        let used = Some($crate::platform::db::instant::stored($crate::platform::db::instant::now()));
+        let used = Some($crate::platform::data::instant::stored($crate::platform::data::instant::now()));
         diesel::update(mine).set((codes::email.eq(digest), codes::used_at.eq(used))).execute($conn).await?;
         diesel::delete(api_keys::table.filter(api_keys::user_id.eq($id.to_string()))).execute($conn).await?;
     }};

@@ -2,9 +2,9 @@
 
 use super::model::Meeting;
 use super::store::unknown;
-use crate::platform::access::{Asker, forbidden};
+use crate::platform::auth::{Asker, forbidden};
 use crate::platform::email::Email;
-use crate::platform::problem::Problem;
+use crate::platform::http::problem::Problem;
 
 /// Whoever called it, and everybody who is asked to come, may see a meeting. To others there is none.
 pub fn check_sees(asker: &Asker, meeting: &Meeting) -> Result<(), Problem> {

@@ -7,7 +7,7 @@ use super::model::{Callback, Meeting};
 use super::request::Wish;
 use crate::calendar::Zone;
 use crate::platform::email::Email;
-use crate::platform::problem::{MEETING_OVER, NOT_FOUND, Problem};
+use crate::platform::http::problem::{MEETING_OVER, NOT_FOUND, Problem};
 use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Passed, Period, Status};
 use crate::roles::user::jobs::model::{Letter, NewJob, SCHEDULE};
 

@@ -1,6 +1,6 @@
 //! How many meetings a day may ask one person to come: whoever has an account could fill anybody's mailbox otherwise.
 
-use crate::platform::problem::{Problem, TOO_MANY_LETTERS};
+use crate::platform::http::problem::{Problem, TOO_MANY_LETTERS};
 use crate::roles::user::store::Stop;
 
 /// Seconds after which it is worth asking again: the day passes by the hour.
@@ -13,13 +13,13 @@ macro_rules! check_flood {
         use $crate::roles::user::schema::{attendees, meetings};
         let (most, organizer) = ($store.auth.invitations_per_day, $organizer.as_str());
         if most > 0 && $store.auth.mode != $crate::config::AuthMode::Open {
-            let now = $crate::platform::db::instant::now();
+            let now = $crate::platform::data::instant::now();
             let day = now.saturating_sub(jiff::SignedDuration::from_hours(24)).unwrap_or(now);
             let asked: Vec<&str> = $emails.iter().copied().filter(|email| *email != organizer).collect();
             let counts: Vec<(String, i64)> = attendees::table
                 .inner_join(meetings::table.on(meetings::id.eq(attendees::meeting_id)))
                 .filter(attendees::email.eq_any(asked).and(meetings::organizer.ne(attendees::email)))
-                .filter(meetings::created_at.gt($crate::platform::db::instant::stored(day)))
+                .filter(meetings::created_at.gt($crate::platform::data::instant::stored(day)))
                 .group_by(attendees::email)
                 .select((attendees::email, diesel::dsl::count_star()))
                 .load($conn)

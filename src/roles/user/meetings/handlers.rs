@@ -11,13 +11,13 @@ use super::changes::Change;
 use super::model::Meeting;
 use super::request::{Rules, Wish};
 use super::store::{Page, unknown};
-use crate::platform::access::{Asker, forbidden};
-use crate::platform::case::Case;
-use crate::platform::db::instant::now;
-use crate::platform::extract::{Fields, JsonBody, email, parsed};
-use crate::platform::idempotency::{Kept, Key};
-use crate::platform::preconditions::IfMatch;
-use crate::platform::problem::{BAD_REQUEST, NOT_FOUND, Problem};
+use crate::platform::auth::{Asker, forbidden};
+use crate::platform::data::instant::now;
+use crate::platform::http::extract::{Fields, JsonBody, email, parsed};
+use crate::platform::http::idempotency::{Kept, Key};
+use crate::platform::http::preconditions::IfMatch;
+use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem};
+use crate::platform::request_context::Case;
 use crate::roles::user::api::meetings::{Found, Status};
 use crate::roles::user::jobs::order::invitation;
 use crate::roles::user::mailbox::handlers::check_verified;
@@ -161,7 +161,7 @@ pub async fn list_deliveries(req: HttpRequest, asker: Asker, store: Data<Store>)
     let rows = store.deliveries(meeting.id).await.map_err(|why| store.unread(&why))?;
     let jobs = store.jobs(None, Some(meeting.id), "", 200).await.map_err(|why| store.unread(&why))?;
     let line = |row: &crate::roles::user::jobs::rows::DeliveryRow| {
-        let at = crate::platform::db::instant::read(row.created_at);
+        let at = crate::platform::data::instant::read(row.created_at);
         json!({
             "id": row.id, "job_id": row.job_id, "kind": row.kind, "target": row.target, "attempt": row.attempt,
             "outcome": row.outcome, "detail": row.detail, "at": at,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::calendar::{Preference, Zone};
 use crate::platform::email::Email;
-use crate::platform::window::Window;
+use crate::platform::http::window::Window;
 use crate::roles::user::api::jobs::Search;
 use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Passed, Period, Status};
 

@@ -7,11 +7,11 @@ use super::model::{Callback, Meeting};
 use crate::calendar::{Fault, Preference, Zone};
 use crate::config::Settings;
 use crate::platform::email::Email;
-use crate::platform::extract::{Fields, email, parsed, text};
-use crate::platform::merge_patch::merge_members;
-use crate::platform::problem::Problem;
-use crate::platform::webhook::{Guard, Secret};
-use crate::platform::window::{self, Window};
+use crate::platform::http::extract::{Fields, email, parsed, text};
+use crate::platform::http::merge_patch::merge_members;
+use crate::platform::http::problem::Problem;
+use crate::platform::http::window::{self, Window};
+use crate::platform::outbound::{Guard, Secret};
 use crate::roles::user::api::meetings::{Attendance, Attendee, Found, Participation, Period};
 
 const LONGEST_TITLE: usize = 200;

@@ -6,8 +6,8 @@ use jiff_diesel::DateTime;
 use super::changes::Change;
 use super::model::Meeting;
 use crate::config::Jobs as Limits;
-use crate::platform::db::Error;
-use crate::platform::db::instant::stored;
+use crate::platform::data::Error;
+use crate::platform::data::instant::stored;
 use crate::platform::email::Email;
 use crate::roles::user::api::meetings::{Period, Status};
 use crate::roles::user::jobs::model::NewJob;
@@ -217,7 +217,7 @@ macro_rules! hold_time {
             let taken: i64 = clash.count().get_result($conn).await?;
             if taken > 0 {
                 let detail = "another meeting has taken this time for somebody who must be there";
-                return Err(Stop::Refused(Problem::new($crate::platform::problem::SLOT_TAKEN, detail)));
+                return Err(Stop::Refused(Problem::new($crate::platform::http::problem::SLOT_TAKEN, detail)));
             }
             diesel::insert_into(busy::table).values(row).execute($conn).await?;
         }

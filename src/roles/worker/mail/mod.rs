@@ -3,15 +3,15 @@
 //! Nothing here looks at a clock or draws a number: a letter sent again is the same letter, byte for byte, with the same
 //! Message-ID, so that mail programs show one of two.
 
-mod carrier;
-mod letter;
-mod outbox;
-mod slip;
+mod account_mail;
+mod file_transport;
+mod mailer;
+mod message;
 mod smtp;
+mod templates;
 #[cfg(test)]
 mod tests;
-mod wording;
 
-pub use carrier::{Carrier, Outcome};
-pub use letter::{Letter, Links, Recipient};
-pub use slip::Slip;
+pub use account_mail::Slip;
+pub use mailer::{Carrier, Outcome};
+pub use message::{Letter, Links, Recipient};

@@ -20,8 +20,8 @@ use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 use url::Url;
 
-use super::carrier::Outcome;
-use super::letter::Letter;
+use super::mailer::Outcome;
+use super::message::Letter;
 use crate::calendar::invitation::one_line;
 use crate::config::SecretUrl;
 

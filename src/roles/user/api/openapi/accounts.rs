@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use crate::calendar::Preference;
 use crate::platform::email::Email;
-use crate::platform::openapi::words::{
+use crate::platform::http::openapi::schemas::{
     ChangedOverrides, ChangedWeek, Dates, Formatted, GivenWeek, Overrides, Paged, Text, TimeZone, Week,
 };
-use crate::platform::openapi::{Op, delete, get, patch, post, put};
-use crate::platform::problem::{NOT_FOUND, UNKNOWN_USER, USER_EXISTS, VALIDATION};
+use crate::platform::http::openapi::{Op, delete, get, patch, post, put};
+use crate::platform::http::problem::{NOT_FOUND, UNKNOWN_USER, USER_EXISTS, VALIDATION};
 
 /// Somebody who can be asked to a meeting.
 #[derive(ToSchema)]

@@ -5,11 +5,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::platform::access::Scope;
+use crate::platform::auth::Scope;
 use crate::platform::email::Email;
-use crate::platform::openapi::words::{Json, TimeZone};
-use crate::platform::openapi::{Op, get, post};
-use crate::platform::problem::{INVALID_TOKEN, TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
+use crate::platform::http::openapi::schemas::{Json, TimeZone};
+use crate::platform::http::openapi::{Op, get, post};
+use crate::platform::http::problem::{INVALID_TOKEN, TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
 
 /// An account, as its owner sees it.
 #[derive(ToSchema)]

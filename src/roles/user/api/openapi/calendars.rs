@@ -7,9 +7,9 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::platform::email::Email;
-use crate::platform::openapi::words::Text;
-use crate::platform::openapi::{Op, delete, get, put, text};
-use crate::platform::problem::{NOT_FOUND, UNKNOWN_CALENDAR, UNKNOWN_USER, VALIDATION};
+use crate::platform::http::openapi::schemas::Text;
+use crate::platform::http::openapi::{Op, delete, get, put, text};
+use crate::platform::http::problem::{NOT_FOUND, UNKNOWN_CALENDAR, UNKNOWN_USER, VALIDATION};
 
 /// What is known of a calendar from elsewhere; nothing of what stands in it.
 #[derive(ToSchema)]

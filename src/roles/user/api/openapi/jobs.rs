@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::platform::openapi::words::{Id, Paged};
-use crate::platform::openapi::{Op, get, post};
-use crate::platform::problem::{JOB_NOT_YOURS, NOT_FOUND, UNAUTHORIZED, UNKNOWN_JOB};
+use crate::platform::http::openapi::schemas::{Id, Paged};
+use crate::platform::http::openapi::{Op, get, post};
+use crate::platform::http::problem::{JOB_NOT_YOURS, NOT_FOUND, UNAUTHORIZED, UNKNOWN_JOB};
 use crate::roles::user::api::jobs::{Finding, Note};
 
 /// Something to be done in the background.

@@ -6,9 +6,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::platform::email::Email;
-use crate::platform::openapi::words::{Id, Json, Text};
-use crate::platform::openapi::{Op, delete, get, post, put};
-use crate::platform::problem::{
+use crate::platform::http::openapi::schemas::{Id, Json, Text};
+use crate::platform::http::openapi::{Op, delete, get, post, put};
+use crate::platform::http::problem::{
     LINK_VOID, NOT_FOUND, TOO_MANY_ATTEMPTS, TOO_MANY_LETTERS, UNAVAILABLE, UNKNOWN_USER, VALIDATION, WRONG_PASSWORD,
 };
 

@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::jobs::{Job, JobKind};
 use crate::calendar::Preference;
 use crate::platform::email::Email;
-use crate::platform::openapi::words::{Id, Paged, Text, TimeZone, Window};
-use crate::platform::openapi::{Op, Schemas, delete, get, patch, post};
-use crate::platform::problem::{
+use crate::platform::http::openapi::schemas::{Id, Paged, Text, TimeZone, Window};
+use crate::platform::http::openapi::{Op, Schemas, delete, get, patch, post};
+use crate::platform::http::problem::{
     MEETING_OVER, NOT_FOUND, SLOT_TAKEN, TOO_MANY_LETTERS, UNAUTHORIZED, UNKNOWN_MEETING, UNKNOWN_USER, UNVERIFIED,
     VALIDATION,
 };

@@ -1,4 +1,4 @@
-//! The public paths of the user role, in OpenAPI; `platform::openapi` says how.
+//! The public paths of the user role, in OpenAPI; `platform::http::openapi` says how.
 
 #[expect(dead_code, reason = "types of the API, which are read and written by hand")]
 mod accounts;
@@ -14,7 +14,7 @@ mod mailbox;
 mod meetings;
 
 pub use self::meetings::Meeting;
-use crate::platform::openapi::Op;
+use crate::platform::http::openapi::Op;
 
 /// All of them.
 pub fn paths() -> Vec<Op> {

@@ -1,8 +1,8 @@
 //! Letters and their delivery, and what these tests share.
 
+mod account_mail;
 mod delivery;
-mod letters;
-mod slips;
+mod messages;
 #[path = "../../../../../tests/support/smtp.rs"]
 mod smtp;
 

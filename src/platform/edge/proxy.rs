@@ -1,0 +1,290 @@
+//! Passing a request on to another role and its answer back, bodies as streams. Only what concerns the message itself goes
+//! through (RFC 9110, 7.6.1): fields about a connection, and what outsiders say of where they come from, stay here.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use actix_web::body::{BodyStream, BoxBody, SizedStream};
+use actix_web::error::PayloadError;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use ipnet::IpNet;
+
+use crate::config::Settings;
+use crate::platform::http::client_address;
+use crate::platform::http::extract::unread;
+use crate::platform::http::idempotency::IDEMPOTENCY_KEY;
+use crate::platform::http::problem::{Problem, TOO_LARGE};
+use crate::platform::rpc::request::{Call, Fields};
+use crate::platform::rpc::{Answer, Peer};
+
+/// Bodies up to here are held, so that the call can go to another replica when the first is not there.
+const HELD: usize = 64 << 10;
+/// Parts of a body that are smaller are put together: each has its price.
+const PART: usize = 4 << 10;
+/// Answers up to here are sent as one piece.
+const WHOLE: usize = 16 << 10;
+
+/// Whether a field is about one connection.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// Whether a field is ours to write towards another role.
+fn is_ours(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "content-length"
+            | "expect"
+            | "case-id"
+            | "cid"
+            | "x-request-id"
+            | "forwarded"
+            | "x-forwarded-for"
+            | "x-forwarded-host"
+            | "x-forwarded-proto"
+            | "x-real-ip"
+            | "x-forwarded-port"
+            | "request-timeout-ms"
+            | "traceparent"
+            | "tracestate"
+            | "w2meet-service"
+            // every call carries it by itself
+            | "authorization"
+    )
+}
+
+/// Whether a field is what roles tell each other: it means nothing from outside, and nobody outside sees it.
+fn is_internal(name: &str) -> bool {
+    name.starts_with("x-w2meet-") || name.starts_with("x-internal-")
+}
+
+/// Whether a field of an answer tells of who made it, or is ours to write.
+fn is_telltale(name: &str) -> bool {
+    matches!(name, "content-length" | "case-id" | "server" | "via" | "x-powered-by" | "request-timeout-ms")
+}
+
+/// Which POSTs to a path may be sent a second time when nobody knows what became of the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// None.
+    Never,
+    /// Those with an Idempotency-Key: the role keeps its answer under it.
+    Keyed,
+    /// All: they only ask.
+    Always,
+}
+
+/// What a path takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Bytes that a body may have.
+    pub limit: usize,
+    /// Which POSTs may be sent again. What only reads always may, and no other method does.
+    pub repeats: Repeats,
+}
+
+/// Forwards a request to `path` (with its query) at `peer`. What the gate refuses never comes here.
+///
+/// # Errors
+/// 413, and what [`Peer::send`] says.
+pub async fn forward(
+    req: &HttpRequest,
+    body: web::Payload,
+    peer: &Peer,
+    path: &str,
+    terms: Terms,
+    settings: &Settings,
+) -> Result<HttpResponse, Problem> {
+    let limit = terms.limit;
+    let length = content_length(req.headers());
+    let chunked = req.headers().contains_key(header::TRANSFER_ENCODING);
+    if length.is_some_and(|length| length > limit as u64) {
+        return Err(too_large(limit));
+    }
+    let call = Call::new(req.method().clone(), path).with(request_fields(req, &settings.server.trusted_proxies.0));
+    let answer = match length {
+        Some(length) if length > HELD as u64 => {
+            // seldom, and large: most requests carry little or nothing
+            Box::pin(peer.send_once(&call, BoxBody::new(SizedStream::new(length, body)))).await?
+        }
+        None if chunked => {
+            let seen = Rc::new(Cell::new(0));
+            let counted = body.map(move |chunk| {
+                let chunk = chunk?;
+                seen.set(seen.get() + chunk.len());
+                if seen.get() > limit { Err(PayloadError::Overflow) } else { Ok(chunk) }
+            });
+            Box::pin(peer.send_once(&call, BoxBody::new(BodyStream::new(counted)))).await?
+        }
+        _ => {
+            let held = match length {
+                Some(length) => Some(Box::pin(hold(body, length as usize)).await?),
+                None => None,
+            };
+            let again = match terms.repeats {
+                _ if req.method() != Method::POST => false,
+                Repeats::Never => false,
+                // a key that does not go on is none
+                Repeats::Keyed => {
+                    req.headers().contains_key(IDEMPOTENCY_KEY) && goes_on(IDEMPOTENCY_KEY, &named(req.headers()))
+                }
+                Repeats::Always => true,
+            };
+            let call = call.holding(held);
+            peer.send(&if again { call.repeatable() } else { call }).await?
+        }
+    };
+    respond(answer, peer).await
+}
+
+async fn respond(mut answer: Box<Answer>, peer: &Peer) -> Result<HttpResponse, Problem> {
+    let mut response = HttpResponse::new(answer.status());
+    let length = content_length(answer.headers());
+    let mut headers = answer.take_headers();
+    strip(&mut headers);
+    *response.headers_mut() = headers;
+    if let Some(location) = response.headers_mut().get_mut(header::LOCATION) {
+        *location = relative(location);
+    }
+    if matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        // a length is that of the body which another request would have brought; to a stream the library would write an end
+        return Ok(response);
+    }
+    match length {
+        Some(0) => Ok(response),
+        Some(length) if length <= WHOLE as u64 => {
+            let body = answer.body(WHOLE).await.map_err(|_| peer.broke_off())?;
+            Ok(response.set_body(BoxBody::new(body)))
+        }
+        Some(length) => Ok(response.set_body(BoxBody::new(SizedStream::new(length, Box::pin(answer.stream()))))),
+        None => Ok(response.set_body(BoxBody::new(BodyStream::new(Box::pin(answer.stream()))))),
+    }
+}
+
+/// A body in the parts that it comes in.
+async fn hold(
+    mut body: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+    length: usize,
+) -> Result<Vec<Bytes>, Problem> {
+    let (mut held, mut small) = (Vec::new(), BytesMut::with_capacity(length.min(PART)));
+    while let Some(part) = body.next().await {
+        let part = part.map_err(|error| unread(&error.into()))?;
+        if part.len() < PART {
+            small.extend_from_slice(&part);
+        } else {
+            held.extend([small.split().freeze(), part]);
+        }
+    }
+    held.push(small.freeze());
+    held.retain(|part| !part.is_empty());
+    Ok(held)
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new(TOO_LARGE, format!("this path takes a body of at most {limit} bytes"))
+}
+
+/// Where a role points to, without the place where that role is.
+fn relative(location: &HeaderValue) -> HeaderValue {
+    let after_host = |text: &str| {
+        let rest = text.split_once("//").filter(|(scheme, _)| ["", "http:", "https:"].contains(scheme))?.1;
+        Some(rest.find('/').map_or("/", |path| &rest[path..]).to_owned())
+    };
+    let path = location.to_str().ok().and_then(after_host);
+    path.and_then(|path| HeaderValue::from_str(&path).ok()).unwrap_or_else(|| location.clone())
+}
+
+fn request_fields(req: &HttpRequest, trusted: &[IpNet]) -> Fields {
+    let (mut fields, named) = (Fields::roomy(), named(req.headers()));
+    for (name, value) in req.headers() {
+        if goes_on(name.as_str(), &named) && !is_ours(name.as_str()) {
+            fields.put(name.as_str(), value);
+        }
+    }
+    let Some(peer) = req.peer_addr().map(|peer| peer.ip()) else { return fields };
+    let (address, is_trusted) = (address_field(peer), client_address::is_trusted(peer, trusted));
+    if is_trusted {
+        client_address::pass_on(req.head(), trusted, &address, |name, value| fields.put(name, &value));
+    } else {
+        fields.put("x-forwarded-for", &address);
+        fields.put("x-real-ip", &address);
+    }
+    if let Some(host) = req.headers().get(header::HOST)
+        && !(is_trusted && req.headers().contains_key("x-forwarded-host"))
+    {
+        fields.put("x-forwarded-host", host);
+    }
+    fields
+}
+
+/// Leaves of an answer's fields those that are for the client.
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<String> = named(headers).into_iter().map(str::to_owned).collect();
+    headers.retain(|name, _| goes_on(name.as_str(), &named) && !is_telltale(name.as_str()));
+}
+
+/// The fields that `Connection` lists: they are about the connection, too.
+fn named(headers: &HeaderMap) -> Vec<&str> {
+    let lists = headers.get_all(header::CONNECTION).filter_map(|value| value.to_str().ok());
+    lists.flat_map(|list| list.split(',')).map(str::trim).collect()
+}
+
+/// Whether a field is about the message, and not about this connection.
+fn goes_on(name: &str, named: &[impl AsRef<str>]) -> bool {
+    let is_named = || named.iter().any(|one| one.as_ref().eq_ignore_ascii_case(name));
+    !is_hop_by_hop(name) && !is_internal(name) && !is_named()
+}
+
+/// An address as a field's value. Requests that come after each other on one thread mostly come from one address.
+fn address_field(address: IpAddr) -> HeaderValue {
+    thread_local! { static LAST: RefCell<Option<(IpAddr, HeaderValue)>> = const { RefCell::new(None) }; }
+    LAST.with_borrow_mut(|last| match last {
+        Some((known, field)) if *known == address => field.clone(),
+        _ => {
+            let text = address.to_string();
+            let field = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown"));
+            last.insert((address, field)).1.clone()
+        }
+    })
+}
+
+/// What a message says of its body's length, in bytes.
+pub fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::stream;
+
+    use super::hold;
+
+    #[actix_rt::test]
+    async fn a_body_is_held_in_few_parts_and_in_its_order() {
+        let sizes = [1, 5000, 3, 0, 3, 20_000, 4096, 1, 7];
+        let parts = sizes.into_iter().enumerate().map(|(at, size)| Bytes::from(vec![b'a' + at as u8; size]));
+        let whole: Vec<u8> = parts.clone().flatten().collect();
+        let held = hold(stream::iter(parts.map(Ok)), whole.len()).await.unwrap_or_default();
+        assert_eq!(held.iter().map(Bytes::len).collect::<Vec<_>>(), [1, 5000, 6, 20_000, 4096, 8]);
+        assert!(held.concat() == whole);
+        assert!(hold(stream::empty(), 0).await.is_ok_and(|held| held.is_empty()));
+    }
+}

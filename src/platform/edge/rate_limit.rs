@@ -1,0 +1,151 @@
+//! How often one client may ask. Each gateway counts for itself: with two of them a client may ask twice as often.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
+
+use crate::config;
+use crate::platform::http::problem::{Limit, Problem, RATE_LIMITED};
+use crate::platform::http::stream::kin;
+
+static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+static STANDING: HeaderName = HeaderName::from_static("ratelimit");
+
+const MINUTE: u32 = 60;
+/// Whoever looks whether the gateway lives must not be told that it is too busy.
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
+/// Where callers sign in: who guesses passwords is slowed down there.
+const SIGN_IN: &str = "/api/auth/";
+
+type Counts<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
+
+/// One limit: so many in a minute, all of them at once if need be; after that, one each time that a part of the minute is over.
+struct Policy<K: std::hash::Hash + Eq + Clone> {
+    limit: Limit,
+    quota: Quota,
+    /// `RateLimit-Policy`
+    said: HeaderValue,
+    counts: Counts<K>,
+}
+
+/// What is left to a client.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    limit: Limit,
+    left: u32,
+    seconds: u64,
+}
+
+/// All limits of one gateway.
+pub struct Limits {
+    address: Option<Policy<IpAddr>>,
+    sign_in: Option<Policy<IpAddr>>,
+    account: Option<Policy<String>>,
+}
+
+impl<K: std::hash::Hash + Eq + Clone> Policy<K> {
+    fn new(limit: Limit, per_minute: u32) -> Option<Policy<K>> {
+        let quota = Quota::per_minute(NonZeroU32::new(per_minute)?);
+        let name = limit.name();
+        let said = HeaderValue::from_str(&format!("\"{name}\";q={per_minute};w={MINUTE}")).ok()?;
+        Some(Policy { limit, quota, said, counts: RateLimiter::keyed(quota).with_middleware() })
+    }
+
+    fn count(&self, key: &K) -> Result<Standing, Problem> {
+        match self.counts.check_key(key) {
+            Ok(state) => {
+                let left = state.remaining_burst_capacity();
+                let used = self.quota.burst_size().get().saturating_sub(left);
+                let whole = self.quota.replenish_interval().saturating_mul(used);
+                Ok(Standing { limit: self.limit, left, seconds: seconds(whole) })
+            }
+            Err(until) => {
+                let wait = until.wait_time_from(self.counts.clock().now());
+                // not before its time, and surely after it
+                let retry_after = u32::try_from(seconds(wait).max(1)).ok();
+                let detail = format!("more than {} requests in a minute", self.quota.burst_size());
+                let problem = Problem::new(RATE_LIMITED, detail);
+                Err(Problem { retry_after, violated: Some(self.limit), ..problem })
+            }
+        }
+    }
+
+    fn forget(&self) {
+        self.counts.retain_recent();
+        self.counts.shrink_to_fit();
+    }
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+impl Limits {
+    /// As configured; 0 is no limit.
+    pub fn new(limits: &config::Limits) -> Limits {
+        Limits {
+            address: Policy::new(Limit::Address, limits.per_address),
+            sign_in: Policy::new(Limit::SignIn, limits.sign_in),
+            account: Policy::new(Limit::Account, limits.per_account),
+        }
+    }
+
+    /// Counts a request from this address.
+    ///
+    /// # Errors
+    /// 429, with the time to wait.
+    pub fn count_address(&self, address: IpAddr, method: &Method, path: &str) -> Result<Option<Standing>, Problem> {
+        if PROBES.contains(&path) {
+            return Ok(None);
+        }
+        let address = kin(address);
+        let all = self.address.as_ref().map(|policy| policy.count(&address)).transpose()?;
+        let sign_in = self.sign_in.as_ref().filter(|_| *method != Method::GET && path.starts_with(SIGN_IN));
+        Ok(sign_in.map(|policy| policy.count(&address)).transpose()?.or(all))
+    }
+
+    /// Counts a request of this account.
+    ///
+    /// # Errors
+    /// 429, with the time to wait.
+    pub fn count_account(&self, id: &String) -> Result<Option<Standing>, Problem> {
+        self.account.as_ref().map(|policy| policy.count(id)).transpose()
+    }
+
+    /// Forgets clients that have all of their quota back.
+    pub fn forget(&self) {
+        [&self.address, &self.sign_in].into_iter().flatten().for_each(Policy::forget);
+        self.account.iter().for_each(Policy::forget);
+    }
+
+    /// Tells the client how it stands.
+    pub fn mark(&self, standing: Standing, headers: &mut HeaderMap) {
+        let policies = [&self.address, &self.sign_in].into_iter().flatten().map(|policy| (policy.limit, &policy.said));
+        let mut all = policies.chain(self.account.iter().map(|policy| (policy.limit, &policy.said)));
+        if let Some((_, policy)) = all.find(|(limit, _)| *limit == standing.limit) {
+            headers.insert(POLICY.clone(), policy.clone());
+        }
+        let Standing { limit, left, seconds } = standing;
+        let (mut first, mut second) = (itoa::Buffer::new(), itoa::Buffer::new());
+        // every answer says it
+        let said = ["\"", limit.name(), "\";r=", first.format(left), ";t=", second.format(seconds)].concat();
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(said)) {
+            headers.insert(STANDING.clone(), value);
+        }
+    }
+}
+
+impl Standing {
+    /// How a client stands who was refused.
+    pub fn refused(problem: &Problem) -> Option<Standing> {
+        Some(Standing { limit: problem.violated?, left: 0, seconds: problem.retry_after?.into() })
+    }
+}

@@ -1,0 +1,185 @@
+//! What the gateway refuses before it knows who asks, and before anything of it reaches a role.
+
+use actix_web::dev::{RequestHead, ServiceRequest};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::uri::{Authority, Uri};
+use actix_web::http::{Method, Version};
+
+use crate::platform::edge::proxy::content_length;
+use crate::platform::http::problem::{
+    BAD_REQUEST, EXPECTATION_FAILED, HEADERS_TOO_LARGE, METHOD_NOT_ALLOWED, MISDIRECTED, NOT_IMPLEMENTED, Problem,
+    TOO_LARGE, UNSUPPORTED_MEDIA, URI_TOO_LONG,
+};
+
+/// Bytes of an address, and of all fields together; 96 fields is what the HTTP library takes.
+const LONGEST_URI: usize = 8 << 10;
+const LARGEST_HEAD: usize = 16 << 10;
+/// Bytes of a method's name: longer ones are no method of anybody's.
+const LONGEST_METHOD: usize = 32;
+
+/// What is looked at in every request.
+pub struct Rules {
+    /// The names that this gateway answers to; any, if there are none.
+    pub hosts: Vec<String>,
+    /// The largest body that any path takes.
+    pub largest_body: u64,
+}
+
+impl Rules {
+    /// Refuses what is ambiguous or too large, and brings the rest into the form that everything behind here expects.
+    pub fn check(&self, req: &mut ServiceRequest) -> Result<(), Problem> {
+        let head = req.head();
+        check_method(head)?;
+        check_uri(head)?;
+        check_fields(&head.headers)?;
+        if content_length(&head.headers).is_some_and(|length| length > self.largest_body) {
+            return Err(Problem::new(TOO_LARGE, "no path takes a body of this size"));
+        }
+        if head.uri.authority().is_some() || head.uri.scheme().is_some() {
+            make_relative(req)?;
+        }
+        self.check_host(req.head())
+    }
+
+    fn check_host(&self, head: &RequestHead) -> Result<(), Problem> {
+        let Some(given) = head.headers.get(header::HOST) else {
+            // only a request of HTTP/1.0 comes this far without
+            return match self.hosts.is_empty() || head.version == Version::HTTP_11 {
+                true => Ok(()),
+                false => Err(misdirected()),
+            };
+        };
+        let host = given.to_str().ok().and_then(host_name);
+        let host = host.ok_or_else(|| Problem::new(BAD_REQUEST, "the Host field is no host name"))?;
+        match self.hosts.is_empty() || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
+            true => Ok(()),
+            false => Err(misdirected()),
+        }
+    }
+}
+
+fn misdirected() -> Problem {
+    Problem::new(MISDIRECTED, "this gateway does not answer to that name")
+}
+
+fn check_method(head: &RequestHead) -> Result<(), Problem> {
+    if head.method == Method::CONNECT {
+        return Err(Problem::new(METHOD_NOT_ALLOWED, "there are no tunnels here"));
+    }
+    if head.method.as_str().len() > LONGEST_METHOD {
+        return Err(Problem::new(NOT_IMPLEMENTED, "there is no such method"));
+    }
+    if head.uri.path() == "*" && head.method != Method::OPTIONS {
+        return Err(Problem::new(BAD_REQUEST, "* is no path"));
+    }
+    Ok(())
+}
+
+fn check_uri(head: &RequestHead) -> Result<(), Problem> {
+    let uri = head.uri.path().len() + head.uri.query().map_or(0, |query| query.len() + 1);
+    match uri > LONGEST_URI {
+        true => Err(Problem::new(URI_TOO_LONG, "the address is longer than 8 KiB; send long lists by POST")),
+        false => Ok(()),
+    }
+}
+
+/// Looks at each field once.
+fn check_fields(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut size = 0;
+    for (name, value) in headers {
+        // each with its colon, blank and end of line
+        size += name.as_str().len() + value.len() + 4;
+        check_field(name, value)?;
+    }
+    match size > LARGEST_HEAD {
+        true => Err(Problem::new(HEADERS_TOO_LARGE, "the header fields are larger than 16 KiB together")),
+        false => Ok(()),
+    }
+}
+
+fn check_field(name: &HeaderName, value: &HeaderValue) -> Result<(), Problem> {
+    let bytes = value.as_bytes();
+    let is_web_socket = |one: &str| one.trim().eq_ignore_ascii_case("websocket");
+    match *name {
+        // the library would take all that follows for the body
+        header::UPGRADE if value.to_str().is_ok_and(|list| list.split(',').any(is_web_socket)) => {
+            Err(Problem::new(BAD_REQUEST, "there are no web sockets here; live changes come as server-sent events"))
+        }
+        header::EXPECT if !bytes.eq_ignore_ascii_case(b"100-continue") => {
+            Err(Problem::new(EXPECTATION_FAILED, "nothing but 100-continue can be expected here"))
+        }
+        header::CONTENT_ENCODING if !bytes.is_empty() && !bytes.eq_ignore_ascii_case(b"identity") => {
+            Err(Problem::new(UNSUPPORTED_MEDIA, "send bodies as they are, without Content-Encoding"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `GET http://host/path` is `GET /path` with that host (RFC 9112, 3.2.2); whatever the `Host` field says.
+fn make_relative(req: &mut ServiceRequest) -> Result<(), Problem> {
+    let head = req.head_mut();
+    let named = head.uri.authority().map(Authority::as_str);
+    let named = named.and_then(|authority| HeaderValue::from_str(authority).ok());
+    let is_web = head.uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme));
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let (Some(named), true, Ok(path)) = (named, is_web, path.parse::<Uri>()) else {
+        return Err(Problem::new(BAD_REQUEST, "the address is none of this gateway's"));
+    };
+    head.uri = path;
+    head.headers.insert(header::HOST, named);
+    Ok(())
+}
+
+/// The host in a `Host` field, without its port; `None` if it is neither a name nor an address.
+fn host_name(field: &str) -> Option<&str> {
+    let (host, port) = match field.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((six, rest)) => {
+            six.parse::<std::net::Ipv6Addr>().ok()?;
+            (field.get(..six.len() + 2)?, rest)
+        }
+        None => field.split_at(field.find(':').unwrap_or(field.len())),
+    };
+    let digits = port.strip_prefix(':').unwrap_or_default();
+    let good_port =
+        port.is_empty() || digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok();
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let good_host = host.starts_with('[') || !host.is_empty() && host.len() <= 255 && host.bytes().all(in_name);
+    (good_host && good_port).then_some(host.strip_suffix('.').unwrap_or(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_name;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_a_port_or_without() {
+        for (field, expected) in [
+            ("meet.example.com", Some("meet.example.com")),
+            ("meet.example.com.:443", Some("meet.example.com")),
+            ("127.0.0.1:80", Some("127.0.0.1")),
+            ("[::1]:80", Some("[::1]")),
+            ("[::1]", Some("[::1]")),
+            ("a_b:1", Some("a_b")),
+            ("", None),
+            (":80", None),
+            ("a@b", None),
+            ("a/b", None),
+            ("a b", None),
+            ("a:b", None),
+            ("a:", None),
+            ("a:99999", None),
+            ("a:+1", None),
+            ("a:1:2", None),
+            ("[::1", None),
+            ("[x]", None),
+            ("[::1]x", None),
+            ("::1", None),
+            ("a,b", None),
+            ("a?b", None),
+            ("a%2fb", None),
+            ("\u{e9}", None),
+        ] {
+            assert_eq!(host_name(field), expected, "{field}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): who asks twice gets the first answer again. The role keeps
+//! the answer in the transaction of its effect.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::rc::Rc;
+
+use crate::platform::auth::{Asker, Caller};
+use crate::platform::http::problem::{BAD_REQUEST, KEY_REUSED, Problem};
+
+/// The header that a key comes in.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The header that says that an answer is not the first.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// A key, and what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Whose it is, method, path and key: the same key elsewhere is another.
+    pub scope: String,
+    /// SHA-256 of the body as JSON, in hexadecimal.
+    pub fingerprint: String,
+}
+
+impl Key {
+    /// Reads the key of a request with this body, quoted or bare; `None` if it has none.
+    ///
+    /// # Errors
+    /// 400 for a key that is not 1 to 255 printable ASCII characters, or stands there twice.
+    pub fn read(req: &HttpRequest, body: &Value) -> Result<Option<Key>, Problem> {
+        let mut values = req.headers().get_all(IDEMPOTENCY_KEY);
+        let Some(value) = values.next() else { return Ok(None) };
+        let bad =
+            || Problem::new(BAD_REQUEST, "Idempotency-Key must be one text of 1 to 255 printable ASCII characters");
+        let text = value.to_str().map_err(|_| bad())?.trim();
+        let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+        let tidy = (1..=255).contains(&bare.len()) && bare.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"');
+        if !tidy || values.next().is_some() {
+            return Err(bad());
+        }
+        let scope = format!("{} {} {bare}", req.method(), req.uri().path());
+        let scope = match req.extensions().get::<Rc<Caller>>() {
+            Some(caller) => owned(scope, caller),
+            None => scope,
+        };
+        let digest = Sha256::digest(body.to_string().as_bytes());
+        Ok(Some(Key { scope, fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect() }))
+    }
+
+    /// The key of somebody whom the role that read it does not know.
+    pub fn of(self, asker: &Asker) -> Key {
+        match asker {
+            Asker::Account(caller) => Key { scope: owned(self.scope, caller), ..self },
+            Asker::Anybody => self,
+        }
+    }
+
+    /// Whether a kept answer belongs to the same request.
+    ///
+    /// # Errors
+    /// 422 when the key came with another body before.
+    pub fn check(&self, kept: &str) -> Result<(), Problem> {
+        match kept == self.fingerprint {
+            true => Ok(()),
+            false => {
+                Err(Problem::new(KEY_REUSED, "this Idempotency-Key came with another body before; take a fresh one"))
+            }
+        }
+    }
+}
+
+/// One account's key is never another's, whatever it is.
+fn owned(scope: String, caller: &Caller) -> String {
+    format!("{} {scope}", caller.id)
+}
+
+/// An answer as it was given.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its HTTP status.
+    pub status: u16,
+    /// Its own headers.
+    pub headers: Vec<(String, String)>,
+    /// Its body, as JSON text.
+    pub body: String,
+    /// Whether it was given before.
+    pub replayed: bool,
+}
+
+impl Kept {
+    /// A first answer.
+    pub fn new(status: u16, headers: &[(&str, String)], body: &Value) -> Kept {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Kept { status, headers, body: body.to_string(), replayed: false }
+    }
+
+    /// As it goes out.
+    pub fn respond(self) -> HttpResponse {
+        let mut answer = HttpResponse::build(StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK));
+        for (name, value) in self.headers {
+            answer.insert_header((name, value));
+        }
+        if self.replayed {
+            answer.insert_header((REPLAYED, HeaderValue::from_static("true")));
+        }
+        answer.content_type("application/json").body(self.body)
+    }
+}

@@ -1,0 +1,14 @@
+//! HTTP as every role speaks it: what is read from a request, the errors, and the parts of an answer.
+
+pub mod client_address;
+pub mod extract;
+pub mod health;
+pub mod html;
+pub mod idempotency;
+pub mod json;
+pub mod merge_patch;
+pub mod openapi;
+pub mod preconditions;
+pub mod problem;
+pub mod stream;
+pub mod window;

@@ -1,0 +1,80 @@
+//! The preconditions of RFC 9110, section 13: entity tags are the versions of what they stand for.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderName, IF_MATCH};
+
+use crate::platform::http::problem::{BAD_REQUEST, PRECONDITION_FAILED, Problem};
+
+/// Checks `If-Match` (RFC 9110, 13.1.1) against the version that there is.
+pub struct IfMatch(Option<Tags>);
+
+impl IfMatch {
+    /// Reads the header; none allows every version, and so does `*`.
+    ///
+    /// # Errors
+    /// 400 for a header that is no list of entity tags.
+    pub fn read(req: &HttpRequest) -> Result<IfMatch, Problem> {
+        Tags::read(req, &IF_MATCH).map(IfMatch)
+    }
+
+    /// Whether this version may be changed.
+    ///
+    /// # Errors
+    /// 412.
+    pub fn check(&self, version: i64) -> Result<(), Problem> {
+        match &self.0 {
+            Some(tags) if !tags.match_strongly(version) => Err(Problem::new(
+                PRECONDITION_FAILED,
+                format!("it is at version {version} now; read it again and repeat the change"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The entity tags of a header (RFC 9110, 8.8.3): ours are versions; foreign ones match nothing.
+#[derive(Default)]
+pub struct Tags {
+    any: bool,
+    strong: Vec<i64>,
+    weak: Vec<i64>,
+}
+
+impl Tags {
+    /// Reads the header; `None` if there is none.
+    ///
+    /// # Errors
+    /// 400 for a header that is no list of entity tags.
+    pub fn read(req: &HttpRequest, name: &HeaderName) -> Result<Option<Tags>, Problem> {
+        if !req.headers().contains_key(name) {
+            return Ok(None);
+        }
+        let mut tags = Tags::default();
+        for value in req.headers().get_all(name) {
+            for tag in value.to_str().unwrap_or("?").split(',').map(str::trim) {
+                let (weak, tag) = tag.strip_prefix("W/").map_or((false, tag), |rest| (true, rest));
+                let inside = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                match inside.filter(|inside| !inside.contains('"')) {
+                    Some(version) if weak => tags.weak.extend(version.parse::<i64>()),
+                    Some(version) => tags.strong.extend(version.parse::<i64>()),
+                    None if tag == "*" && !weak => tags.any = true,
+                    None => {
+                        let detail = format!("{name} must be * or entity tags such as \"3\"");
+                        return Err(Problem::new(BAD_REQUEST, detail));
+                    }
+                }
+            }
+        }
+        Ok(Some(tags))
+    }
+
+    /// As `If-Match` compares: a weak tag matches nothing.
+    pub fn match_strongly(&self, version: i64) -> bool {
+        self.any || self.strong.contains(&version)
+    }
+
+    /// As `If-None-Match` compares.
+    pub fn match_weakly(&self, version: i64) -> bool {
+        self.match_strongly(version) || self.weak.contains(&version)
+    }
+}

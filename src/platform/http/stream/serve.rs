@@ -1,0 +1,145 @@
+//! Serving an app on a listener: as `HttpServer` does, but on streams of our own, and telling a client to go on with its body
+//! only when somebody reads it.
+
+use std::cell::OnceCell;
+use std::fmt::Debug;
+use std::io::{ErrorKind, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive, Request, Response};
+use actix_rt::net::TcpStream;
+use actix_server::Server;
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_factory, fn_service, map_config,
+};
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::AppConfig;
+use futures_util::future::ready;
+use ipnet::IpNet;
+use socket2::SockRef;
+
+use super::{Crowd, Line, Wire};
+use crate::platform::http::client_address::is_trusted;
+use crate::platform::wake_gate::Woken;
+
+/// Connections that may wait to be accepted. Those beyond look open to their clients, and are lost.
+const BACKLOG: i32 = 4096;
+/// Bytes of an answer that are put together and sent at once.
+const WRITTEN: usize = 64 << 10;
+/// What is said to a connection too many.
+const ENOUGH: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// How connections are served.
+#[derive(Clone)]
+pub struct Terms {
+    /// Threads.
+    pub workers: usize,
+    /// Connections open at a time; more wait to be accepted.
+    pub connections: usize,
+    /// Connections of one address, if they are counted.
+    pub crowd: Option<Arc<Crowd>>,
+    /// Who is not counted, for many come through them.
+    pub trusted: Vec<IpNet>,
+    /// Seconds that requests under way get to finish.
+    pub drain_seconds: u64,
+}
+
+/// Serves what `app` makes, once on every thread.
+///
+/// # Errors
+/// What the operating system says when the listener cannot be used.
+pub fn serve<F, I, S, B>(listener: TcpListener, terms: Terms, app: F) -> std::io::Result<Server>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: Debug,
+    S::Response: Into<Response<B>> + 'static,
+    S::Future: 'static,
+    S::Service: 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let address = listener.local_addr()?;
+    SockRef::from(&listener).listen(BACKLOG)?;
+    let builder = Server::build()
+        .workers(terms.workers)
+        .max_concurrent_connections(terms.connections.div_ceil(terms.workers).max(1))
+        .shutdown_timeout(terms.drain_seconds)
+        .disable_signals();
+    let draining = builder.graceful_shutdown_signal();
+    let name = format!("w2meet-{address}");
+    let server = builder.listen(name, listener, move || {
+        let factory = app().into_factory().map_err(|error| error.into().error_response());
+        let factory = map_config(factory, |()| AppConfig::default());
+        let made = Rc::new(OnceCell::new());
+        let again = Rc::clone(&made);
+        let draining = draining.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let draining = draining.clone();
+                Woken::new(async move { draining.notified().await })
+            })
+            .h1_write_buffer_size(WRITTEN)
+            // all three are the stream's own affair
+            .keep_alive(KeepAlive::Os)
+            .client_request_timeout(Duration::ZERO)
+            .client_disconnect_timeout(Duration::ZERO)
+            .local_addr(address)
+            .on_connect_ext(|wire: &Wire, data| drop(data.insert(wire.line())))
+            .expect(fn_service(move |req| answer_expecting(again.get().cloned(), req)))
+            .h1(fn_factory(move || {
+                let (making, made) = (factory.new_service(()), Rc::clone(&made));
+                async move { Ok::<_, S::InitError>(Rc::clone(made.get_or_init({
+                    let service = Rc::new(making.await?);
+                    move || service
+                }))) }
+            }));
+        let terms = terms.clone();
+        fn_service(move |io| ready(accept(&terms, io))).and_then(http)
+    })?;
+    Ok(server.run())
+}
+
+/// A new connection, unless its address has enough of them.
+fn accept(terms: &Terms, io: TcpStream) -> Result<(Wire, Option<SocketAddr>), DispatchError> {
+    let peer = io.peer_addr().ok();
+    let counted = terms.crowd.as_ref().zip(peer).filter(|(_, peer)| !is_trusted(peer.ip(), &terms.trusted));
+    let Some((crowd, address)) = counted else { return Ok((Wire::new(io, None), peer)) };
+    match crowd.enter(address.ip()) {
+        Some(place) => Ok((Wire::new(io, Some(place)), peer)),
+        None => {
+            tracing::debug!(%address, "one connection too many");
+            // a fresh socket takes this much at once; if not, the client is closed without a word
+            drop((&*SockRef::from(&io)).write(ENOUGH));
+            Err(DispatchError::Io(ErrorKind::ConnectionRefused.into()))
+        }
+    }
+}
+
+/// Answers a request whose client waits to be told that its body is wanted. The library would say so before anybody has looked;
+/// here the app answers first, and the stream says it when the body is read. For the library this is an expectation that failed,
+/// for that is the one way in which it takes an answer from here.
+async fn answer_expecting<S, B>(
+    app: Option<Rc<S>>,
+    req: Request,
+) -> Result<Request, Response<actix_http::body::BoxBody>>
+where
+    S: Service<Request>,
+    S::Error: Into<Response<actix_http::body::BoxBody>>,
+    S::Response: Into<Response<B>>,
+    B: MessageBody + 'static,
+{
+    let (Some(app), Some(line)) = (app, req.conn_data::<Rc<Line>>().cloned()) else { return Ok(req) };
+    line.expect(true);
+    let answer = app.call(req).await;
+    line.expect(false);
+    Err(answer.map_or_else(Into::into, |answer| answer.into().map_into_boxed_body()))
+}

@@ -1,0 +1,77 @@
+//! Reading what a time is asked for: dates, lengths, picks. The same words mean the same in every request.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::calendar::{Fault, Frame, Preference, Zone, iso_week};
+use crate::platform::http::extract::{Fields, parsed};
+
+/// Minutes of the longest meeting.
+const LONGEST_MEETING: u64 = 24 * 60;
+/// JSON numbers are exact up to here everywhere (RFC 8259, 6).
+pub const LARGEST_SEED: u64 = (1 << 53) - 1;
+
+/// Dates, both inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The first.
+    pub from: Date,
+    /// The last.
+    pub to: Date,
+}
+
+impl Window {
+    /// Reads `week`, or `from` and `to`. Faults stay in `fields`.
+    pub fn read(fields: &mut Fields) -> Option<Window> {
+        let given = (fields.has("week"), fields.has("from"), fields.has("to"));
+        let week = fields.optional("week", parsed("not_a_week", iso_week));
+        let ends = (fields.optional("from", date), fields.optional("to", date));
+        let (from, to) = match given {
+            (false, false, false) => return None,
+            (true, false, false) => week?,
+            (false, true, true) => ends.0.zip(ends.1)?,
+            _ => {
+                if given == (week.is_some(), ends.0.is_some(), ends.1.is_some()) {
+                    fields.fault(Fault::new("#/from", "half_a_window", "give week alone, or from and to together"));
+                }
+                return None;
+            }
+        };
+        if let Err(why) = Frame::window(Zone::utc(), from, to) {
+            fields.fault(Fault::new("#/from", "not_a_window", why.to_string()));
+        }
+        Some(Window { from, to })
+    }
+}
+
+/// A date such as 2026-03-23.
+///
+/// # Errors
+/// Everything else.
+pub fn date(value: &Value) -> Result<Date, Vec<Fault>> {
+    let exact = |text: &str| text.parse::<Date>().ok().filter(|_| text.len() == "2026-03-23".len());
+    parsed("not_a_date", |text| exact(text).ok_or("must be a date such as 2026-03-23"))(value)
+}
+
+/// `duration_minutes`: a multiple of 15.
+pub fn duration(fields: &mut Fields) -> Option<u64> {
+    let duration = fields.number("duration_minutes", 15..=LONGEST_MEETING)?;
+    if !duration.is_multiple_of(15) {
+        fields.fault(Fault::new("#/duration_minutes", "not_a_quarter", "must be a multiple of 15"));
+    }
+    Some(duration)
+}
+
+/// `pick`: how to choose.
+pub fn pick(fields: &mut Fields) -> Option<Preference> {
+    fields.optional("pick", |value| {
+        let read = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
+        parsed("not_a_pick", read)(value)
+    })
+}
+
+/// `seed`: what random draws come from.
+pub fn seed(fields: &mut Fields) -> Option<u64> {
+    fields.number("seed", 0..=LARGEST_SEED)
+}

@@ -1,0 +1,68 @@
+//! Log lines: one flat JSON object a line for machines, or text for people. Every line of a request carries its role and
+//! Case-ID.
+
+mod batch_writer;
+mod http_client;
+mod json_layer;
+pub mod metrics;
+pub mod otlp;
+pub mod span;
+pub mod trace_context;
+
+use std::io::IsTerminal;
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
+
+use crate::config::{Log, LogFormat};
+pub use batch_writer::Flush;
+use batch_writer::Sink;
+use json_layer::Lines;
+
+/// Starts logging to standard output. Keep what it returns: dropping it writes the last lines.
+///
+/// # Errors
+/// A `log.level` that is no filter, or logging that was started before.
+pub fn start(log: &Log) -> anyhow::Result<Flush> {
+    let given = filter(&log.level).with_context(|| {
+        format!("log.level is {:?}: write a level such as info, or target=level, with commas between", log.level)
+    })?;
+    // the libraries' own starts and stops are no news; a level that names them still wins
+    let quiet = Targets::new()
+        .with_target("actix_server", LevelFilter::WARN)
+        // what strangers send badly is no error of ours, and they could write as many as they like
+        .with_target("actix_http", LevelFilter::OFF);
+    let filter = quiet.with_targets(given.iter()).with_default(given.default_level().unwrap_or(LevelFilter::INFO));
+    let (sink, flush) = Sink::start(std::io::stdout());
+    let registry = tracing_subscriber::registry().with(filter);
+    let started = match is_text(log) {
+        true => {
+            let text = tracing_subscriber::fmt::layer().with_target(false).with_writer(sink);
+            registry.with(text.with_ansi(std::io::stdout().is_terminal())).try_init()
+        }
+        false => registry.with(Lines::new(sink)).try_init(),
+    };
+    started.context("logging cannot start")?;
+    Ok(flush)
+}
+
+/// Reads a filter strictly: what has no level, or no target before it, is a typing error.
+fn filter(text: &str) -> Option<Targets> {
+    let is_level = |level: &str| LevelFilter::from_str(level).is_ok();
+    let is_right = |part: &str| match part.trim().split_once('=') {
+        Some((target, level)) => !target.is_empty() && is_level(level),
+        None => is_level(part.trim()),
+    };
+    if text.split(',').all(is_right) { Targets::from_str(text).ok() } else { None }
+}
+
+/// Whether lines are text for people.
+pub fn is_text(log: &Log) -> bool {
+    match log.format {
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+        LogFormat::Auto => std::io::stdout().is_terminal(),
+    }
+}

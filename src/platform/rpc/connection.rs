@@ -1,0 +1,223 @@
+//! An open connection to a replica, in the middle of an exchange: what is sent on it, and the head that comes back.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::iter;
+use std::pin::Pin;
+
+use actix_http::h1::ClientCodec;
+use actix_http::{ResponseHead, ServiceConfig};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use bytes::{Bytes, BytesMut};
+use futures_util::future::poll_fn;
+use thiserror::Error;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_util::codec::Decoder as _;
+
+use crate::platform::rpc::request::put;
+
+/// Room for what is read at a time: a head, 64 KiB of a body, and as much as the codec wants left not to make room of its own.
+const ROOM: usize = 68 << 10;
+/// Parts up to here are sent as one.
+const LITTLE: usize = 1 << 10;
+
+/// What comes with a request's head.
+pub enum Load<'a> {
+    Nothing,
+    Whole(&'a [Bytes]),
+    Stream(BoxBody),
+}
+
+/// How an exchange came to nothing.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// Nobody is there: no byte has left.
+    #[error("{0}")]
+    Unsent(io::Error),
+    /// The other side went away, or said something senseless, before it had answered.
+    #[error("{0}")]
+    Broken(String),
+    /// It takes longer than anybody waits.
+    #[error("no answer in time")]
+    Late,
+    /// What was to be sent could not be read.
+    #[error("{0}")]
+    Load(String),
+}
+
+/// An open connection.
+pub struct Connection {
+    pub io: TcpStream,
+    /// What has come, and was not looked at yet.
+    pub read: BytesMut,
+    /// The head that is to be sent.
+    pub write: Vec<u8>,
+    /// When this exchange began.
+    pub used: Instant,
+}
+
+impl Connection {
+    /// Sends the head that is written, its last fields, and what comes with it.
+    pub async fn send(&mut self, load: Load<'_>) -> Result<(), Failure> {
+        match load {
+            Load::Nothing => {
+                self.end_head(BodySize::None);
+                self.push(&[], true).await
+            }
+            Load::Whole(body) => {
+                self.end_head(BodySize::Sized(body.iter().map(|part| part.len() as u64).sum()));
+                self.push(body, true).await
+            }
+            Load::Stream(body) => Box::pin(self.send_stream(body)).await,
+        }
+    }
+
+    async fn send_stream(&mut self, mut body: BoxBody) -> Result<(), Failure> {
+        let size = body.size();
+        self.end_head(size);
+        let chunked = size == BodySize::Stream;
+        let mut first = true;
+        while let Some(chunk) = poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await {
+            let chunk = chunk.map_err(|why| Failure::Load(why.to_string()))?;
+            if chunk.is_empty() {
+                continue;
+            }
+            if chunked {
+                self.write.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            }
+            self.push(&[chunk], first).await?;
+            if chunked {
+                self.write.extend_from_slice(b"\r\n");
+            }
+            first = false;
+        }
+        if chunked {
+            self.write.extend_from_slice(b"0\r\n\r\n");
+        }
+        self.push(&[], first).await
+    }
+
+    fn end_head(&mut self, size: BodySize) {
+        match size {
+            BodySize::None => {}
+            BodySize::Sized(length) => {
+                put(&mut self.write, "content-length", itoa::Buffer::new().format(length).as_bytes());
+            }
+            BodySize::Stream => put(&mut self.write, "transfer-encoding", b"chunked"),
+        }
+        self.write.extend_from_slice(b"\r\n");
+    }
+
+    /// Sends what is written, and this behind it. If the `first` byte cannot be sent, nobody has seen anything.
+    async fn push(&mut self, mut behind: &[Bytes], first: bool) -> Result<(), Failure> {
+        let Connection { io, write, .. } = self;
+        while let Some((part, rest)) = behind.split_first().filter(|(part, _)| part.len() <= LITTLE) {
+            write.extend_from_slice(part);
+            behind = rest;
+        }
+        let all = iter::once(&write[..]).chain(behind.iter().map(Bytes::as_ref));
+        let mut parts: Vec<IoSlice<'_>> = all.map(IoSlice::new).collect();
+        let (mut left, mut unsent) = (&mut parts[..], first);
+        // the empty ones
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            let written = match &left[..] {
+                [only] => io.try_write(only),
+                all => io.try_write_vectored(all),
+            };
+            match written {
+                Ok(0) => return Err(Failure::Broken("it takes nothing more".to_owned())),
+                Ok(count) => {
+                    IoSlice::advance_slices(&mut left, count);
+                    unsent = false;
+                }
+                Err(why) if why.kind() == ErrorKind::WouldBlock => {
+                    io.writable().await.map_err(|why| Failure::Broken(why.to_string()))?;
+                }
+                Err(why) if unsent => return Err(Failure::Unsent(why)),
+                Err(why) => return Err(Failure::Broken(why.to_string())),
+            }
+        }
+        drop(parts);
+        write.clear();
+        Ok(())
+    }
+
+    /// Reads the head of the answer.
+    pub async fn receive_head(&mut self, config: &ServiceConfig) -> Result<(ResponseHead, ClientCodec), Failure> {
+        let mut codec = ClientCodec::new(config.clone());
+        loop {
+            match self.receive().await {
+                Ok(0) => return Err(Failure::Broken("it closed the connection".to_owned())),
+                Ok(_) => {}
+                Err(why) => return Err(Failure::Broken(why.to_string())),
+            }
+            match codec.decode(&mut self.read) {
+                Ok(Some(head)) if head.status.is_informational() => {
+                    return Err(Failure::Broken(format!("it answered {}, which nobody asked for", head.status)));
+                }
+                Ok(Some(head)) => return Ok((head, codec)),
+                Ok(None) => {}
+                Err(why) => return Err(Failure::Broken(why.to_string())),
+            }
+        }
+    }
+
+    /// Reads what has come, or waits for it; 0 bytes is the end.
+    pub async fn receive(&mut self) -> io::Result<usize> {
+        let read = &mut self.read;
+        // where nobody holds what came before any more; the fields of the last answers may be held for a while
+        if !read.try_reclaim(ROOM) && read.capacity() - read.len() < ROOM / 2 {
+            match read.is_empty() {
+                true => *read = BytesMut::with_capacity(ROOM),
+                // half of what cannot be understood in halves
+                false => read.reserve(ROOM),
+            }
+        }
+        self.io.read_buf(&mut self.read).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Bytes, BytesMut};
+    use futures_util::future::join;
+    use socket2::SockRef;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::Instant;
+
+    use super::{Connection, Load};
+
+    /// An open connection that takes little at a time, and its other side.
+    async fn narrow() -> std::io::Result<(Connection, TcpStream)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let io = TcpStream::connect(listener.local_addr()?).await?;
+        SockRef::from(&io).set_send_buffer_size(4 << 10)?;
+        let (read, write, used) = (BytesMut::new(), b"POST / HTTP/1.1\r\n".to_vec(), Instant::now());
+        Ok((Connection { io, read, write, used }, listener.accept().await?.0))
+    }
+
+    #[actix_rt::test]
+    async fn parts_arrive_in_their_order_however_little_is_taken_at_a_time() -> std::io::Result<()> {
+        let (mut connection, mut other) = narrow().await?;
+        let sizes = [1, 3000, 0, 700, 500_000, 5, 5, 90_000];
+        let part = |(at, size)| Bytes::from(vec![b'a' + at as u8; size]);
+        let parts: Vec<Bytes> = sizes.into_iter().enumerate().map(part).collect();
+        let mut came = Vec::new();
+        let (sent, read) = join(
+            async {
+                let sent = connection.send(Load::Whole(&parts)).await;
+                drop(connection);
+                sent
+            },
+            other.read_to_end(&mut came),
+        )
+        .await;
+        assert!(sent.is_ok() && read? > 0, "{sent:?}");
+        let head = format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n\r\n", sizes.iter().sum::<usize>());
+        assert!(came == [head.as_bytes(), &parts.concat()].concat(), "{} bytes came", came.len());
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! Calling another role: balanced over its replicas, with one pool of connections for each, the Case-ID, and a line in the log.
+
+mod connection;
+mod pool;
+pub mod replicas;
+pub mod request;
+mod response;
+mod retry;
+pub mod timer_pool;
+mod upstream;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::http::StatusCode;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use serde::de::DeserializeOwned;
+
+use crate::platform::auth::service_credential::Credential;
+use crate::platform::http::health::{Dependency, Report, Status};
+use crate::platform::http::problem::{BAD_GATEWAY, Problem};
+use crate::platform::request_context::Case;
+use crate::platform::role::Context;
+use crate::platform::rpc::request::Call;
+use crate::platform::rpc::timer_pool::Timers;
+use connection::Load;
+pub use response::Answer;
+use upstream::{Hop, Line};
+
+/// Bytes of an answer that is read whole: detail for 10,000 attendees over 62 days fits.
+const ANSWER: usize = 64 << 20;
+const HEALTH: Duration = Duration::from_secs(1);
+
+/// A role to call, as one worker thread sees it.
+#[derive(Clone)]
+pub struct Peer(Rc<Inner>);
+
+struct Inner {
+    line: Line,
+    upload: Duration,
+    /// How long a read may take until another replica is asked, too.
+    hedge: Duration,
+    hedges: Timers,
+    deadlines: Timers,
+}
+
+impl Peer {
+    /// For one worker thread. A role that nobody says where it is answers 503 to everything.
+    pub fn new(context: &Context, role: &'static str) -> Peer {
+        let replicas = context.book.find(role).map_or_else(Arc::default, Arc::clone);
+        let patience = Duration::from_secs_f64(context.settings.limits.call_seconds);
+        let upload = Duration::from_secs(context.settings.limits.body_seconds);
+        let hedge = Duration::from_millis(context.settings.balance.hedge_ms);
+        Peer(Rc::new(Inner {
+            line: Line::new(role, replicas, patience, Credential::of(&context.settings)),
+            upload,
+            hedge,
+            hedges: Timers::default(),
+            deadlines: Timers::default(),
+        }))
+    }
+
+    /// The role that it calls.
+    pub fn role(&self) -> &'static str {
+        self.0.line.role
+    }
+
+    /// Calls, and reads the answer's JSON.
+    ///
+    /// # Errors
+    /// The other role's own problem, unchanged; or 502, 503, 504 naming the role.
+    pub async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, Problem> {
+        let (status, body) = self.exchange(&call).await?;
+        if !status.is_success() {
+            return Err(self.problem(status, &body));
+        }
+        serde_json::from_slice(&body).map_err(|why| self.senseless(&why.to_string()))
+    }
+
+    /// Calls something that answers without a body.
+    ///
+    /// # Errors
+    /// As [`Peer::call`].
+    pub async fn order(&self, call: &Call) -> Result<(), Problem> {
+        let (status, body) = self.exchange(call).await?;
+        if status.is_success() { Ok(()) } else { Err(self.problem(status, &body)) }
+    }
+
+    /// Calls, and reads the answer whole, whatever its status.
+    ///
+    /// # Errors
+    /// 502, 503, 504 naming the role.
+    pub async fn exchange(&self, call: &Call) -> Result<(StatusCode, Bytes), Problem> {
+        let answer = self.send(call).await?;
+        let status = answer.status();
+        answer.body(ANSWER).await.map(|body| (status, body)).map_err(|_| self.broke_off())
+    }
+
+    /// The role ended its answer before its end.
+    pub fn broke_off(&self) -> Problem {
+        self.0.line.failed(BAD_GATEWAY, "broke off in the middle of its answer")
+    }
+
+    /// The problem that the role told, or that it told none.
+    fn problem(&self, status: StatusCode, body: &[u8]) -> Problem {
+        let told = Problem::read(status, body).map(|problem| match &problem.upstream {
+            None if status.is_server_error() => Problem { upstream: Some(self.0.line.role.to_owned()), ..problem },
+            _ => problem,
+        });
+        told.unwrap_or_else(|| self.senseless(&format!("{status} without a problem document")))
+    }
+
+    fn senseless(&self, why: &str) -> Problem {
+        tracing::error!(callee = self.0.line.role, why, "the answer makes no sense");
+        self.0.line.failed(BAD_GATEWAY, "gave an answer that cannot be read")
+    }
+
+    /// How all replicas do; asks each, out of turn.
+    pub async fn health(&self) -> (String, Dependency) {
+        let begin = Instant::now();
+        let known = self.0.line.replicas.known();
+        let asked = known.iter().map(|replica| self.health_of(&replica.base));
+        let statuses: Vec<Status> = join_all(asked).await;
+        let well = statuses.iter().filter(|status| **status != Status::Unhealthy).count();
+        let best = statuses.iter().min().copied().unwrap_or(Status::Unhealthy);
+        let worst = statuses.iter().max().copied().unwrap_or(Status::Unhealthy);
+        let status = if best == Status::Unhealthy { best } else { worst.min(Status::Degraded) };
+        let replicas = (statuses.len() > 1).then(|| format!("{well} of {}", statuses.len()));
+        (format!("{}-service", self.0.line.role), Dependency { replicas, ..Dependency::measured(status, begin) })
+    }
+
+    async fn health_of(&self, base: &str) -> Status {
+        let now = tokio::time::Instant::now();
+        let hop = Hop::begin(0, now, now + Case::with(|case| case.patience(HEALTH)));
+        let report = async {
+            let answer = self.0.line.exchange(base, &Call::get("/health"), Load::Nothing, &hop).await.ok()?;
+            serde_json::from_slice::<Report>(&answer.body(ANSWER).await.ok()?).ok()
+        };
+        let report = self.0.deadlines.limit(hop.until, report).await.flatten();
+        report.map_or(Status::Unhealthy, |report| report.status)
+    }
+}

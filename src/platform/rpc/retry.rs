@@ -1,0 +1,149 @@
+//! Which replica a call goes to, and which other one when that comes to nothing.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use actix_web::body::BoxBody;
+use futures_util::future::{Either, select};
+use tokio::time::Instant;
+
+use super::connection::Load;
+use super::upstream::{Fate, Hop, Outcome, is_away};
+use super::{Answer, Inner, Peer};
+use crate::platform::http::problem::Problem;
+use crate::platform::observe::metrics::RETRIES;
+use crate::platform::rpc::replicas::{Nobody, Replica, Seat};
+use crate::platform::rpc::request::Call;
+
+/// Tries beside the first, where something may have been sent.
+const REPEATS: usize = 2;
+
+impl Peer {
+    /// Calls the replica whose turn it is; where that surely did no harm, another one instead. A read that is not answered soon
+    /// is asked of another replica, too, and whoever answers first counts.
+    ///
+    /// # Errors
+    /// 502, 503, 504 naming the role.
+    pub async fn send(&self, call: &Call) -> Result<Box<Answer>, Problem> {
+        let replicas = &self.0.line.replicas;
+        replicas.budget().earn();
+        let mut now = Instant::now();
+        let until = now + self.0.line.wait();
+        let mut tried: Vec<Arc<Replica>> = Vec::new();
+        let mut seat = self.seat(&tried, call.repeatable)?;
+        loop {
+            let (fate, problem) = match self.try_one(&seat, call, Hop::begin(tried.len(), now, until)).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            tried.push(Arc::clone(seat.replica()));
+            drop(seat);
+            let again = match fate {
+                // a replica that is not there costs nothing to ask
+                Fate::NeverSent => true,
+                Fate::MaybeProcessed => call.repeatable && tried.len() <= REPEATS && self.may_repeat(&tried),
+                Fate::Unknown | Fate::Ours => false,
+            };
+            if !again {
+                return Err(problem);
+            }
+            // alone, it has closed an idle connection at the wrong moment: the next one is fresh
+            let is_alone = tried.len() == 1 && !replicas.are_several();
+            let next = match is_alone {
+                true => replicas.choose(&[], true),
+                false => replicas.choose_anybody(&tried, call.repeatable),
+            };
+            match next {
+                Ok(next) => {
+                    RETRIES.add(&[if fate == Fate::NeverSent { "unsent" } else { "broken" }], 1);
+                    (seat, now) = (next, Instant::now());
+                }
+                Err(_) => return Err(problem),
+            }
+        }
+    }
+
+    /// Calls once, with a body that can be read only once.
+    ///
+    /// # Errors
+    /// 502, 503, 504 naming the role; 413 when the body ends itself for its size.
+    pub async fn send_once(&self, call: &Call, body: BoxBody) -> Result<Box<Answer>, Problem> {
+        let seat = self.seat(&[], false)?;
+        // the client's own time to send is not the role's time to answer
+        let (line, now) = (&self.0.line, Instant::now());
+        let hop = Hop::begin(0, now, now + line.patience + self.0.upload);
+        let outcome = self.0.deadlines.limit(hop.until, line.call(&seat, call, Load::Stream(body), &hop)).await;
+        outcome.unwrap_or_else(|| line.give_up(&seat, call, &hop)).map_err(|(_, problem)| problem)
+    }
+
+    /// A replica that takes one request more.
+    fn seat(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<Seat, Problem> {
+        let (line, role) = (&self.0.line, self.0.line.role);
+        line.replicas.choose_anybody(tried, repeatable).map_err(|nobody| {
+            let detail = match nobody {
+                Nobody::Ready if line.replicas.known().is_empty() => format!("this installation runs no {role}"),
+                Nobody::Ready => format!("{role} is not there just now"),
+                Nobody::Free => format!("{role} has as much to do as it may; try again in a moment"),
+            };
+            Problem::unavailable(role, detail)
+        })
+    }
+
+    /// One try; of a read, two at a time when the first takes long.
+    async fn try_one(&self, seat: &Seat, call: &Call, hop: Hop) -> Outcome {
+        let Inner { line, hedge, hedges, deadlines, .. } = &*self.0;
+        let load = || call.body.as_deref().map_or(Load::Nothing, Load::Whole);
+        let mut first = pin!(line.call(seat, call, load(), &hop));
+        let mut other = None;
+        if call.repeatable && !hedge.is_zero() && line.replicas.are_several() {
+            if let Some(outcome) = hedges.limit((hop.begin + *hedge).min(hop.until), &mut first).await {
+                return outcome;
+            }
+            other = self.another(&[Arc::clone(seat.replica())]);
+        }
+        let Some(other) = other else {
+            return deadlines.limit(hop.until, first).await.unwrap_or_else(|| line.give_up(seat, call, &hop));
+        };
+        RETRIES.add(&["slow"], 1);
+        tracing::debug!(callee = line.role, slow = seat.replica().base, "asked another replica, too");
+        let again = Hop::begin(hop.again + 1, Instant::now(), hop.until);
+        // seldom, and large
+        let second = Box::pin(line.call(&other, call, load(), &again));
+        // whoever answers first counts, unless it only says that it cannot
+        let is_good = |outcome: &Outcome| matches!(outcome, Ok(answer) if !is_away(answer.status()));
+        let either = async {
+            match select(first, second).await {
+                Either::Left((outcome, _)) if is_good(&outcome) => outcome,
+                Either::Left((outcome, second)) => second.await.or(outcome),
+                Either::Right((outcome, _)) if is_good(&outcome) => {
+                    seat.replica().failed();
+                    outcome
+                }
+                Either::Right((outcome, first)) => first.await.or(outcome),
+            }
+        };
+        match deadlines.limit(hop.until, either).await {
+            Some(outcome) => outcome,
+            None => {
+                drop(line.give_up(&other, call, &again));
+                line.give_up(seat, call, &hop)
+            }
+        }
+    }
+
+    fn another(&self, tried: &[Arc<Replica>]) -> Option<Seat> {
+        let replicas = &self.0.line.replicas;
+        // in this order: who is chosen may be on trial, and must be asked then
+        if !replicas.budget().spend() {
+            return None;
+        }
+        // one that rests is left alone; one that was not ready may be by now, and is better than nobody
+        let unready = || replicas.choose_anybody(tried, true).ok().filter(|seat| !seat.replica().is_resting());
+        replicas.choose(tried, true).ok().or_else(unready)
+    }
+
+    fn may_repeat(&self, tried: &[Arc<Replica>]) -> bool {
+        // one idle connection that closed is no trouble yet
+        tried.len() == 1 && !self.0.line.replicas.are_several() || self.0.line.replicas.budget().spend()
+    }
+}

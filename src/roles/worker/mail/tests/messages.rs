@@ -1,0 +1,203 @@
+//! What stands in a letter, and what nobody can make stand in it.
+
+use lettre::message::Mailbox;
+
+use super::{invitation, person, recipient};
+use crate::calendar::{Guest, Method, Participation};
+use crate::roles::worker::mail::{Letter, templates};
+
+fn from() -> anyhow::Result<Mailbox> {
+    Ok("W2Meet <meet@example.org>".parse()?)
+}
+
+/// The head of a mail, unfolded.
+fn head(letter: &Letter) -> Vec<String> {
+    let text = String::from_utf8_lossy(&letter.mail);
+    let head = text.split("\r\n\r\n").next().unwrap_or_default();
+    head.replace("\r\n ", " ").split("\r\n").map(str::to_owned).collect()
+}
+
+#[test]
+fn a_letter_has_the_shape_that_mail_programs_know() -> anyhow::Result<()> {
+    let letter =
+        Letter::write(&from()?, &invitation(Method::Request, 0)?, &recipient("Bob@example.com", "UTC")?, "case-1")?;
+    let id = "0198c0de-0000-7000-8000-000000000001.0.request.716936cffdf854c7816d35d4ee7c26d7";
+    assert_eq!(letter.name, id);
+    assert_eq!(
+        head(&letter),
+        [
+            format!("Message-ID: <{id}@example.org>"),
+            "Date: Sun, 01 Mar 2026 09:00:00 +0000".to_owned(),
+            "From: W2Meet <meet@example.org>".to_owned(),
+            "To: Bob <Bob@example.com>".to_owned(),
+            "Subject: Invitation: Planning, spring".to_owned(),
+            "Case-ID: case-1".to_owned(),
+            "Auto-Submitted: auto-generated".to_owned(),
+            "Reply-To: \"Ana Lima\" <ana@example.com>".to_owned(),
+            "MIME-Version: 1.0".to_owned(),
+            "Content-Type: multipart/alternative; boundary=\"=_716936cffdf854c7816d35d4ee7c26d7\"".to_owned(),
+        ]
+    );
+    let text = String::from_utf8(letter.mail.clone())?;
+    let calendar = "Content-Type: text/calendar; method=REQUEST; charset=utf-8; component=VEVENT\r\n";
+    assert!(text.contains(calendar), "{text}");
+    assert!(
+        letter.mail.is_ascii() && text.lines().all(|line| line.len() <= 78 || line.starts_with("Message-ID")),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn every_revision_and_recipient_has_its_own_message_id_and_each_time_the_same_bytes() -> anyhow::Result<()> {
+    let mut seen = std::collections::HashMap::new();
+    for _ in 0..2 {
+        for (method, sequence) in [(Method::Request, 0), (Method::Request, 1), (Method::Cancel, 1)] {
+            for email in ["bob@example.com", "cy@example.com"] {
+                let invitation = invitation(method, sequence)?;
+                let letter = Letter::write(&from()?, &invitation, &recipient(email, "UTC")?, "case-1")?;
+                let before = seen.insert(letter.name.clone(), letter.mail.clone());
+                assert!(before.is_none_or(|before| before == letter.mail));
+            }
+        }
+    }
+    assert_eq!(seen.len(), 6);
+    let spelling = |email| Letter::write(&from()?, &invitation(Method::Request, 0)?, &recipient(email, "UTC")?, "c");
+    assert_eq!(spelling("bob@example.com")?.name, spelling("BOB@Example.com")?.name);
+    Ok(())
+}
+
+#[test]
+fn the_subject_tells_new_from_changed_and_cancelled() -> anyhow::Result<()> {
+    let subject = |method, sequence| Ok(templates::subject(&invitation(method, sequence)?));
+    let subjects: anyhow::Result<Vec<String>> =
+        [subject(Method::Request, 0), subject(Method::Request, 1), subject(Method::Cancel, 2)].into_iter().collect();
+    let expected = ["Invitation", "Updated invitation", "Cancelled"].map(|word| format!("{word}: Planning, spring"));
+    assert_eq!(subjects?, expected);
+    Ok(())
+}
+
+#[test]
+fn the_text_says_what_when_who_and_how_to_answer() -> anyhow::Result<()> {
+    let text = templates::text(&invitation(Method::Request, 0)?, &recipient("bob@example.com", "Europe/Berlin")?);
+    let expected = "Ana Lima invites you to a meeting.
+
+What:       Planning, spring
+When:       Monday, 30 March 2026, 15:00–16:00
+            Europe/Berlin (UTC+02:00)
+Organizer:  Ana Lima <ana@example.com>
+Attendees:  Bob <Bob@example.com> (accepted)
+            cy@example.com (optional)
+
+Can you come?
+Yes:        https://meet.example.com/a/yes?token=t
+Maybe:      https://meet.example.com/a/maybe?token=t
+No:         https://meet.example.com/a/no?token=t
+
+The meeting: https://meet.example.com/m/1
+";
+    assert_eq!(text, expected);
+    let cancelled = templates::text(&invitation(Method::Cancel, 2)?, &recipient("bob@example.com", "UTC")?);
+    assert!(cancelled.starts_with("Ana Lima has cancelled this meeting.\n"), "{cancelled}");
+    assert!(!cancelled.contains("Can you come?"), "{cancelled}");
+    Ok(())
+}
+
+#[test]
+fn the_time_is_that_of_the_recipients_own_clock_on_that_day() -> anyhow::Result<()> {
+    let when = |start: &str, hours, zone| {
+        let mut invitation = invitation(Method::Request, 0)?;
+        invitation.start = start.parse()?;
+        invitation.end = invitation.start + jiff::SignedDuration::from_hours(hours);
+        let text = templates::text(&invitation, &recipient("bob@example.com", zone)?);
+        let lines = text.lines().skip_while(|line| !line.starts_with("When:")).take(2);
+        anyhow::Ok(lines.map(|line| line[12..].to_owned()).collect::<Vec<_>>().join(" | "))
+    };
+    let cases = [
+        // Berlin's clocks jump on 29 March 2026, New York's did on 8 March.
+        ("2026-03-27T14:00:00Z", 1, "Europe/Berlin", "Friday, 27 March 2026, 15:00–16:00 | Europe/Berlin (UTC+01:00)"),
+        ("2026-03-30T14:00:00Z", 1, "Europe/Berlin", "Monday, 30 March 2026, 16:00–17:00 | Europe/Berlin (UTC+02:00)"),
+        (
+            "2026-03-27T14:00:00Z",
+            1,
+            "America/New_York",
+            "Friday, 27 March 2026, 10:00–11:00 | America/New_York (UTC-04:00)",
+        ),
+        (
+            "2026-03-30T14:00:00Z",
+            1,
+            "America/New_York",
+            "Monday, 30 March 2026, 10:00–11:00 | America/New_York (UTC-04:00)",
+        ),
+        (
+            "2026-03-29T00:30:00Z",
+            1,
+            "Europe/Berlin",
+            "Sunday, 29 March 2026, 01:30–03:30 | Europe/Berlin (UTC+01:00, at the end UTC+02:00)",
+        ),
+        ("2026-03-01T23:30:00Z", 1, "UTC", "Sunday, 1 March 2026, 23:30 – Monday, 2 March 2026, 00:30 | UTC"),
+        ("2026-03-27T14:00:00Z", 1, "Asia/Kolkata", "Friday, 27 March 2026, 19:30–20:30 | Asia/Kolkata (UTC+05:30)"),
+    ];
+    for (start, hours, zone, expected) in cases {
+        assert_eq!(when(start, hours, zone)?, expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_crowd_is_counted_not_listed() -> anyhow::Result<()> {
+    let mut invitation = invitation(Method::Request, 0)?;
+    let guest = |n| Guest {
+        person: person("", &format!("a{n}@example.com")),
+        required: true,
+        participation: Participation::NeedsAction,
+    };
+    invitation.attendees = (0..500).map(guest).collect();
+    let text = templates::text(&invitation, &recipient("bob@example.com", "UTC")?);
+    assert!(text.contains("a19@example.com\n            and 480 more\n"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn names_titles_and_case_ids_cannot_add_headers_or_parts() -> anyhow::Result<()> {
+    let plain = Letter::write(&from()?, &invitation(Method::Request, 0)?, &recipient("bob@example.com", "UTC")?, "c")?;
+    let names = |letter: &Letter| -> Vec<String> {
+        head(letter).iter().map(|line| line.split(':').next().unwrap_or_default().to_owned()).collect()
+    };
+    let boundaries = |letter: &Letter| String::from_utf8_lossy(&letter.mail).matches("\r\n--=_").count();
+    for hostile in [
+        "x\r\nBcc: eve@example.com",
+        "x\nBcc: eve@example.com\n\nhello",
+        "\r\n\r\n--=_716936cffdf854c7816d35d4ee7c26d7\r\n",
+        "\"<eve@example.com>, \"x",
+        "=?utf-8?q?=0d=0aBcc:_eve=40example.com?=",
+        "\u{202e}moc.elpmaxe\0\u{7f}\u{85}\u{2028}Bcc: x",
+        "Zoë 👩‍👩‍👧 and 日本語",
+        &"long ".repeat(200),
+        &"👍".repeat(300),
+        "",
+    ] {
+        let mut invitation = invitation(Method::Request, 0)?;
+        invitation.title = hostile.to_owned();
+        invitation.organizer.name = hostile.to_owned();
+        let mut to = recipient("bob@example.com", "UTC")?;
+        to.person.name = hostile.to_owned();
+        to.page = Some(hostile.to_owned());
+        let letter = Letter::write(&from()?, &invitation, &to, hostile)?;
+        assert_eq!(names(&letter), names(&plain), "{hostile:?}");
+        assert_eq!(boundaries(&letter), 3, "{hostile:?}");
+        assert!(letter.mail.is_ascii(), "{hostile:?}");
+        let mail = String::from_utf8_lossy(&letter.mail);
+        assert!(mail.lines().all(|line| line.len() <= 998) && !mail.contains("\nBcc"), "{hostile:?}: {mail}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_address_gets_no_letter() -> anyhow::Result<()> {
+    for email in ["", "bob", "bob@example.com\r\nBcc: eve@example.com", "\"a b\"@example.com", "a@b.co,c@d.co"] {
+        let to = recipient(email, "UTC")?;
+        assert!(Letter::write(&from()?, &invitation(Method::Request, 0)?, &to, "c").is_err(), "{email:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! W2Meet over services with a RabbitMQ of its own, a receiver for its webhooks, and workers that may be killed.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cluster::execute;
+use super::invariants::Evidence;
+use super::jobs::Names;
+use super::load::all_done;
+use super::receiver::Receiver;
+use super::{Cluster, Node, PrivateRabbit};
+
+/// Webhooks may go to this machine, as many at a time as there are hands; what fails is tried again soon.
+pub const HERE: [(&str, &str); 5] = [
+    ("W2MEET_WEBHOOKS__ALLOW_HTTP", "true"),
+    ("W2MEET_WEBHOOKS__ALLOW_NETWORKS", "127.0.0.1"),
+    ("W2MEET_WEBHOOKS__PER_HOST", "64"),
+    ("W2MEET_DATABASE__POOL_SIZE", "16"),
+    ("W2MEET_JOBS__RETRY_SECONDS", "0.5"),
+];
+
+/// All of it.
+pub struct Plant {
+    pub cluster: Cluster,
+    pub workers: RefCell<Vec<Node>>,
+    pub broker: Arc<PrivateRabbit>,
+    pub names: Names,
+    pub receiver: Receiver,
+}
+
+impl Plant {
+    /// One that runs, with one worker. `None`, said loudly, where there is no RabbitMQ to start.
+    pub async fn open(more: &[(&str, &str)]) -> Option<Plant> {
+        let broker = Arc::new(PrivateRabbit::start()?);
+        let names = Names::at(&broker.url());
+        let queue = names.env();
+        let set = queue.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let env: Vec<(&str, &str)> = set.chain(HERE).chain(more.iter().copied()).collect();
+        let mut cluster = Cluster::split_with(&env).await;
+        let at = cluster.nodes.iter().position(|node| node.roles == "worker").expect("a worker");
+        let workers = RefCell::new(vec![cluster.nodes.remove(at)]);
+        Some(Plant { cluster, workers, broker, names, receiver: Receiver::open() })
+    }
+
+    /// One worker more.
+    pub fn hire(&self) {
+        let new = self.workers.borrow()[0].again();
+        self.workers.borrow_mut().push(new);
+    }
+
+    /// `kill -9` of every worker, and a new one in the place of each.
+    pub fn replace_workers(&self) {
+        for worker in self.workers.borrow_mut().iter_mut() {
+            worker.signal("KILL");
+            *worker = worker.again();
+        }
+    }
+
+    pub fn signal_workers(&self, name: &str) {
+        self.workers.borrow().iter().for_each(|worker| worker.signal(name));
+    }
+
+    /// How many lines of all workers that live hold this text.
+    pub fn said(&self, text: &str) -> usize {
+        self.workers.borrow().iter().map(|worker| worker.count(text)).sum()
+    }
+
+    /// Ends the broker and starts it again, while everything else goes on.
+    pub async fn restart_broker(&self, end: fn(&PrivateRabbit)) {
+        let broker = Arc::clone(&self.broker);
+        let again = tokio::task::spawn_blocking(move || {
+            end(&broker);
+            broker.boot();
+        });
+        again.await.expect("it runs again");
+    }
+
+    pub fn outbox(&self) -> PathBuf {
+        PathBuf::from(self.cluster.nodes[0].setting("W2MEET_DATA_DIR")).join("outbox")
+    }
+
+    /// Waits until nothing is left to do, and asks everybody what they saw.
+    pub async fn settle(&self, limit: Duration) -> Evidence {
+        all_done(&self.cluster, limit).await;
+        Evidence::collect(&self.cluster, &self.receiver, &self.outbox()).await
+    }
+
+    /// Runs SQL in the database of the user role.
+    pub async fn execute(&self, sql: &str) {
+        execute(self.database(), sql).await;
+    }
+
+    pub fn database(&self) -> &str {
+        self.cluster.nodes[0].setting("W2MEET_DATABASE__URL")
+    }
+
+    /// The rows of a query, of one column of text.
+    pub async fn select(&self, sql: &str) -> Vec<String> {
+        let opened = tokio_postgres::connect(self.database(), tokio_postgres::NoTls).await;
+        let (client, connection) = opened.expect("PostgreSQL answers");
+        let driver = tokio::spawn(connection);
+        let rows = client.query(sql, &[]).await.unwrap_or_else(|why| panic!("{sql}: {why}"));
+        drop(client);
+        drop(driver.await);
+        rows.iter().map(|row| row.get::<_, Option<String>>(0).unwrap_or_default()).collect()
+    }
+
+    /// [`Plant::select`] of one number.
+    pub async fn number(&self, sql: &str) -> f64 {
+        self.select(sql).await[0].parse().expect("a number")
+    }
+}
