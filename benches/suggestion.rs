@@ -11,9 +11,9 @@ use std::hint::black_box;
 use std::time::Duration;
 use w2meet::calendar::{Attendance, Frame, Grid, Preference, Week, Zone};
 use w2meet::platform::email::Email;
-use w2meet::platform::http::extract::Fields;
-use w2meet::roles::availability::api::{Detail, Presence, Window};
-use w2meet::roles::suggestion::model::Room;
+use w2meet::platform::http::extract::Params;
+use w2meet::roles::availability::api::{AttendeeAvailability, GroupDetail, Window};
+use w2meet::roles::suggestion::model::Candidates;
 use w2meet::roles::suggestion::request::{Request, Whom};
 
 const ZONES: [&str; 5] = ["Europe/Paris", "America/New_York", "Asia/Kolkata", "UTC", "Asia/Tokyo"];
@@ -66,7 +66,7 @@ fn detail(crowd: Crowd, people: usize, days: i64) -> Option<Vec<u8>> {
             Crowd::Apart => projector.project(&week(false), zone),
         };
         let opinion = matches!(crowd, Crowd::Opinionated) && at.is_multiple_of(3);
-        Some(Presence {
+        Some(AttendeeAvailability {
             email: Email::parse(&format!("attendee{at}@example.com")).ok()?,
             preference: Preference::First,
             attendance: match crowd {
@@ -80,7 +80,7 @@ fn detail(crowd: Crowd, people: usize, days: i64) -> Option<Vec<u8>> {
         })
     };
     let attendees = (0..people).map(&mut presence).collect::<Option<Vec<_>>>()?;
-    let detail = Detail {
+    let detail = GroupDetail {
         attendees,
         unknown: Vec::new(),
         time_zone: zones.first().cloned(),
@@ -94,14 +94,14 @@ fn detail(crowd: Crowd, people: usize, days: i64) -> Option<Vec<u8>> {
 
 fn request(crowd: Crowd, people: usize, wishes: Value) -> Option<Request> {
     let quorum = matches!(crowd, Crowd::Opinionated).then(|| (people * 6).div_ceil(10));
-    let whom = |_: &mut Fields, _: Option<&Email>| Some(Whom { what: (), names: people, quorum });
-    Request::read(Fields::of_body(wishes).ok()?, whom).ok().map(|(request, ())| request)
+    let whom = |_: &mut Params, _: Option<&Email>| Some(Whom { what: (), names: people, quorum });
+    Request::read(Params::of_body(wishes).ok()?, whom).ok().map(|(request, ())| request)
 }
 
 /// Decode, rank, explain, encode.
 fn answer(request: &Request, bytes: &[u8]) -> Option<Vec<u8>> {
-    let detail: Detail = serde_json::from_slice(bytes).ok()?;
-    let mut room = Room::enter(request, detail, || 7).ok()?;
+    let detail: GroupDetail = serde_json::from_slice(bytes).ok()?;
+    let mut room = Candidates::enter(request, detail, || 7).ok()?;
     serde_json::to_vec(&room.answer()).ok()
 }
 

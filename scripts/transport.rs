@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use w2meet::config::load_from;
-use w2meet::platform::queue::{Message, Queue, To};
+use w2meet::platform::queue::{Destination, Message, Queue};
 
 /// As many in one go as the relay publishes, and as many in hand as a worker has.
 const BATCH: usize = 256;
@@ -29,13 +29,13 @@ async fn run(count: usize) -> anyhow::Result<()> {
     let queue = Queue::open(&load_from(None, own)?.settings)?;
     tokio::spawn(Arc::clone(&queue).run());
     let mut ready = tokio::time::interval(Duration::from_millis(50));
-    while queue.publish(&[message(To::Event("transport.ready".to_owned()))]).await.iter().any(Result::is_err) {
+    while queue.publish(&[message(Destination::Event("transport.ready".to_owned()))]).await.iter().any(Result::is_err) {
         ready.tick().await;
     }
     let begin = Instant::now();
     let mut left = count;
     while left > 0 {
-        let batch: Vec<Message> = (0..left.min(BATCH)).map(|_| message(To::Jobs)).collect();
+        let batch: Vec<Message> = (0..left.min(BATCH)).map(|_| message(Destination::Jobs)).collect();
         left -= queue.publish(&batch).await.iter().filter(|verdict| verdict.is_ok()).count();
     }
     let published = begin.elapsed();
@@ -51,7 +51,7 @@ async fn run(count: usize) -> anyhow::Result<()> {
 }
 
 /// About as large as what says that there is a job.
-fn message(to: To) -> Message {
+fn message(to: Destination) -> Message {
     let id = format!("{:016x}", rand::random::<u64>());
     Message { id, to, case_id: "transport".to_owned(), traceparent: String::new(), body: vec![b'x'; 330].into() }
 }

@@ -2,7 +2,7 @@
 
 use awc::http::Method;
 use serde_json::{Value, json};
-use w2meet::platform::auth::permissions::{RULES, Rule, Who};
+use w2meet::platform::auth::permissions::{Access, RULES, Rule};
 
 use crate::both_shapes;
 use crate::support::access::{Account, REQUIRED, SERVICE, admin, open, register};
@@ -110,12 +110,12 @@ both_shapes! {
             }
             for (who, reply) in replies {
                 let fine = match rule.who {
-                    Who::Owner | Who::Organizer | Who::Attendee | Who::Invited => {
+                    Access::Owner | Access::Organizer | Access::Attendee | Access::Invited => {
                         let missing = tried(&world.eve, rule, &none).await;
                         reply.status == 404 && told(&reply, [ANA, id]) == told(&missing, ["nobody@example.com", NOBODY])
                     }
-                    Who::Admin => reply.status == 403,
-                    Who::Open | Who::Token | Who::SignedIn | Who::Person => reply.status < 500,
+                    Access::Admin => reply.status == 403,
+                    Access::Open | Access::Token | Access::SignedIn | Access::Person => reply.status < 500,
                 };
                 if !fine {
                     wrong.push(format!("{who}: {} {theirs}: {} {}", rule.method, reply.status, reply.text));
@@ -125,7 +125,7 @@ both_shapes! {
             let json = [("content-type", "application/json")];
             let headers = if sent.is_some() { &json[..] } else { &[] };
             let reply = nobody.send(method, &theirs, headers, sent).await;
-            let open = matches!(rule.who, Who::Open | Who::Token);
+            let open = matches!(rule.who, Access::Open | Access::Token);
             if !open && reply.status != 401 || open && reply.status == 403 {
                 wrong.push(format!("nobody: {} {theirs}: {} {}", rule.method, reply.status, reply.text));
             }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use awc::http::Method;
 use serde_json::{Value, json};
-use w2meet::platform::auth::permissions::{RULES, Rule, Who};
+use w2meet::platform::auth::permissions::{Access, RULES, Rule};
 
 use crate::both_shapes;
 use crate::support::account::{Account, PASSWORD, demote, promote, required, with};
@@ -113,13 +113,13 @@ both_shapes! { with &required(&[]);
         let ana = Account::verified(cluster, ANA).await;
         let (read, write) = (ana.key("read").await.1, ana.key("write").await.1);
         let mut rows = 0;
-        for rule in RULES.iter().filter(|rule| !matches!(rule.who, Who::Open | Who::Token)) {
+        for rule in RULES.iter().filter(|rule| !matches!(rule.who, Access::Open | Access::Token)) {
             let by_session = knock(cluster, &ana.token, ANA, rule).await.status;
             let by_write = knock(cluster, &write, ANA, rule).await;
             let by_read = knock(cluster, &read, ANA, rule).await;
             let what = format!("{} {}: {by_session}, {}, {}", rule.method, rule.path, by_write.status, by_read.status);
-            assert_eq!(by_session == 403, rule.who == Who::Admin, "{what}");
-            let never = matches!(rule.who, Who::Admin | Who::Person);
+            assert_eq!(by_session == 403, rule.who == Access::Admin, "{what}");
+            let never = matches!(rule.who, Access::Admin | Access::Person);
             assert_eq!(by_write.status == 403, never, "{what}");
             assert_eq!(by_read.status == 403, never || !asks(rule), "{what}");
             for refused in [by_write, by_read].iter().filter(|reply| reply.status == 403) {

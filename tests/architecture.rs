@@ -136,7 +136,7 @@ fn the_rule_catches_what_breaks_it() {
         ),
         (
             "roles/worker/model.rs",
-            "use crate::{calendar, roles::user::api::Card};",
+            "use crate::{calendar, roles::user::api::UserAvailability};",
             "worker neither calls nor observes user",
         ),
         (

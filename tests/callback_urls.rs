@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rustls::RootCertStore;
 use w2meet::config::{Addresses, Networks, Webhooks};
-use w2meet::platform::outbound::{Answer, Guard, Names, Outgoing, Secret, Sender};
+use w2meet::platform::outbound::{Delivery, DeliveryResult, Resolver, Secret, SsrfGuard, WebhookClient};
 
 /// The settings as they are shipped, but for these.
 pub fn settings(allow_http: bool, networks: &[&str]) -> Webhooks {
@@ -16,13 +16,13 @@ pub fn settings(allow_http: bool, networks: &[&str]) -> Webhooks {
 }
 
 /// A sender for whom names mean what `names` says.
-pub fn sender(settings: &Webhooks, names: impl Fn(&str) -> Vec<IpAddr> + 'static) -> Sender {
-    Sender::with(settings, Names::Scripted(Rc::new(names)), RootCertStore::empty()).expect("a sender")
+pub fn sender(settings: &Webhooks, names: impl Fn(&str) -> Vec<IpAddr> + 'static) -> WebhookClient {
+    WebhookClient::with(settings, Resolver::Scripted(Rc::new(names)), RootCertStore::empty()).expect("a sender")
 }
 
 /// A small message to this URL.
-pub fn message<'a>(url: &'a str, secrets: &'a [Secret]) -> Outgoing<'a> {
-    Outgoing {
+pub fn message<'a>(url: &'a str, secrets: &'a [Secret]) -> Delivery<'a> {
+    Delivery {
         url,
         id: "msg_1",
         body: r#"{"a":1}"#.into(),
@@ -133,7 +133,7 @@ const FORBIDDEN: [(&str, &str); 82] = [
 
 #[test]
 fn what_may_not_be_is_refused_with_the_reason() {
-    let guard = Guard::new(&settings(false, &[]));
+    let guard = SsrfGuard::new(&settings(false, &[]));
     for (url, reason) in FORBIDDEN {
         let why = guard.parse(url).expect_err(url).to_string();
         assert!(why.contains(reason), "{url}: {why}");
@@ -147,7 +147,7 @@ async fn what_was_let_in_by_mistake_is_not_sent_to() {
     let sender = sender(&settings(false, &[]), |_| panic!("nobody is to be asked"));
     for (url, reason) in FORBIDDEN {
         match sender.send(&message(url, &[Secret::generate()])).await {
-            Answer::Blocked { why } => assert!(why.contains(reason), "{url}: {why}"),
+            DeliveryResult::Blocked { why } => assert!(why.contains(reason), "{url}: {why}"),
             other => panic!("{url}: {other:?}"),
         }
     }
@@ -155,7 +155,7 @@ async fn what_was_let_in_by_mistake_is_not_sent_to() {
 
 #[test]
 fn what_may_be_is_taken_in_its_canonical_form() {
-    let guard = Guard::new(&settings(false, &[]));
+    let guard = SsrfGuard::new(&settings(false, &[]));
     for (url, canonical) in [
         ("https://example.com", "https://example.com/"),
         ("HTTPS://Example.COM:443/Hook?x=%20y", "https://example.com/Hook?x=%20y"),
@@ -178,13 +178,13 @@ fn what_may_be_is_taken_in_its_canonical_form() {
 
 #[test]
 fn a_private_installation_may_allow_more() {
-    let http = Guard::new(&settings(true, &[]));
+    let http = SsrfGuard::new(&settings(true, &[]));
     for (url, is_fine) in
         [("http://example.com/", true), ("http://example.com:8080/", false), ("http://127.0.0.1/", false)]
     {
         assert_eq!(http.parse(url).is_ok(), is_fine, "{url}");
     }
-    let own = Guard::new(&settings(true, &["127.0.0.0/8", "10.1.0.0/16", "fd00::7"]));
+    let own = SsrfGuard::new(&settings(true, &["127.0.0.0/8", "10.1.0.0/16", "fd00::7"]));
     for (url, is_fine) in [
         ("http://127.0.0.1:5000/", true),
         ("http://localhost:5000/", true),
@@ -201,7 +201,7 @@ fn a_private_installation_may_allow_more() {
 }
 
 /// Sends to a name that means these addresses.
-async fn send_to(port: u16, networks: &[&str], addresses: &'static [&'static str]) -> Answer {
+async fn send_to(port: u16, networks: &[&str], addresses: &'static [&'static str]) -> DeliveryResult {
     let asked = Rc::new(Cell::new(0));
     let count = Rc::clone(&asked);
     let sender = sender(&settings(true, networks), move |_| {
@@ -225,12 +225,18 @@ async fn every_address_of_a_name_must_be_public() {
         &["0.0.0.0"],
     ] {
         let answer = send_to(80, &[], addresses).await;
-        assert!(matches!(&answer, Answer::Blocked { why } if why.contains(ADDRESS)), "{addresses:?}: {answer:?}");
+        assert!(
+            matches!(&answer, DeliveryResult::Blocked { why } if why.contains(ADDRESS)),
+            "{addresses:?}: {answer:?}"
+        );
     }
     let answer = send_to(22, &["10.0.0.0/8"], &["8.8.8.8"]).await;
-    assert!(matches!(&answer, Answer::Blocked { why } if why.contains(PORT)), "{answer:?}");
+    assert!(matches!(&answer, DeliveryResult::Blocked { why } if why.contains(PORT)), "{answer:?}");
     let nobody = send_to(80, &[], &[]).await;
-    assert!(matches!(&nobody, Answer::Failed { status: None, why, .. } if why.contains("resolved")), "{nobody:?}");
+    assert!(
+        matches!(&nobody, DeliveryResult::Failed { status: None, why, .. } if why.contains("resolved")),
+        "{nobody:?}"
+    );
 }
 
 #[test]

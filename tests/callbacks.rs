@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use w2meet::config::Webhooks;
-use w2meet::platform::outbound::{Answer, Names, Outgoing, Secret, Sender, signature};
+use w2meet::platform::outbound::{Delivery, DeliveryResult, Resolver, Secret, WebhookClient, signature};
 
 use crate::callback_urls::{message, sender, settings};
 use crate::support::upstream::{nobody, read_head, upstream};
@@ -71,7 +71,7 @@ fn receiver(answer: impl Into<String>) -> (String, Rc<RefCell<Vec<Seen>>>) {
     (base, seen)
 }
 
-async fn send(sender: &Sender, url: &str) -> Answer {
+async fn send(sender: &WebhookClient, url: &str) -> DeliveryResult {
     sender.send(&message(url, &[Secret::generate()])).await
 }
 
@@ -82,7 +82,7 @@ async fn a_receiver_can_tell_who_sent_it() {
     let url = format!("{base}/hook?key=1");
     let before = jiff::Timestamp::now().as_second();
     let answer = sender(&here(), loopback).send(&message(&url, &secrets)).await;
-    assert_eq!(answer, Answer::Delivered { status: 204 });
+    assert_eq!(answer, DeliveryResult::Delivered { status: 204 });
     let seen = seen.borrow()[0].clone();
     assert!(seen.head.starts_with("POST /hook?key=1 HTTP/1.1\r\n"), "{}", seen.head);
     let timestamp: i64 = seen.header("webhook-timestamp").parse().expect("seconds");
@@ -114,7 +114,7 @@ async fn a_name_that_moves_to_this_machine_is_not_followed() {
     let url = format!("http://hook.example:{port}/");
     for attempt in 1..=3 {
         let answer = send(&sender, &url).await;
-        assert!(matches!(answer, Answer::Blocked { .. }), "{answer:?}");
+        assert!(matches!(answer, DeliveryResult::Blocked { .. }), "{answer:?}");
         assert_eq!(asked.get(), attempt, "each attempt asks anew");
     }
     // the listener is alive, and would have counted
@@ -146,11 +146,11 @@ async fn a_name_that_moves_between_two_attempts_is_blocked_at_the_second() {
     let now = Rc::clone(&moved);
     let sender = sender(&here(), move |_| vec![if now.get() { [127, 0, 0, 2] } else { LOOPBACK }.into()]);
     let url = base.replace("127.0.0.1", "hook.example");
-    assert_eq!(send(&sender, &url).await, Answer::Delivered { status: 200 });
+    assert_eq!(send(&sender, &url).await, DeliveryResult::Delivered { status: 200 });
     moved.set(true);
     // no connection of before is used again: 127.0.0.2 is not allowed here
     let second = send(&sender, &url).await;
-    assert!(matches!(second, Answer::Blocked { .. }), "{second:?}");
+    assert!(matches!(second, DeliveryResult::Blocked { .. }), "{second:?}");
     assert_eq!(requests.get(), 1);
 }
 
@@ -160,7 +160,7 @@ async fn a_redirect_is_a_failure_and_not_followed() {
         let (inside, secret) = receiver("HTTP/1.1 200 OK\r\n\r\n");
         let (base, seen) = receiver(format!("HTTP/1.1 {status} X\r\nLocation: {inside}/\r\nContent-Length: 0\r\n\r\n"));
         let answer = send(&sender(&here(), loopback), &base).await;
-        let Answer::Failed { status: Some(told), why, .. } = answer else { panic!("{answer:?}") };
+        let DeliveryResult::Failed { status: Some(told), why, .. } = answer else { panic!("{answer:?}") };
         assert_eq!((told, why), (status, format!("it answered {status}; redirects are not followed")));
         assert_eq!((seen.borrow().len(), secret.borrow().len()), (1, 0));
     }
@@ -170,16 +170,19 @@ async fn a_redirect_is_a_failure_and_not_followed() {
 async fn the_status_tells_what_comes_next() {
     let sender = sender(&here(), loopback);
     let (gone, _) = receiver("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n");
-    assert_eq!(send(&sender, &gone).await, Answer::Gone);
+    assert_eq!(send(&sender, &gone).await, DeliveryResult::Gone);
     let (busy, _) = receiver("HTTP/1.1 429 X\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n");
     let two_minutes = Some(Duration::from_secs(120));
     let busy = send(&sender, &busy).await;
     assert!(
-        matches!(busy, Answer::Failed { status: Some(429), retry_after, timed_out: false, .. } if retry_after == two_minutes)
+        matches!(busy, DeliveryResult::Failed { status: Some(429), retry_after, timed_out: false, .. } if retry_after == two_minutes)
     );
     let (broken, _) = receiver("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n");
     let broken = send(&sender, &broken).await;
-    assert!(matches!(&broken, Answer::Failed { status: Some(500), why, .. } if why == "it answered 500"), "{broken:?}");
+    assert!(
+        matches!(&broken, DeliveryResult::Failed { status: Some(500), why, .. } if why == "it answered 500"),
+        "{broken:?}"
+    );
     let (senseless, _) = receiver("hello\r\n\r\n");
     let (silent, unfinished) = (receiver("").0, receiver("HTTP/1.1 100 Continue\r\n\r\n").0);
     for (url, reason) in
@@ -187,7 +190,10 @@ async fn the_status_tells_what_comes_next() {
     {
         let answer = send(&sender, &url).await;
         let fits = |why: &str| why.contains(reason);
-        assert!(matches!(&answer, Answer::Failed { timed_out: false, why, .. } if fits(why)), "{url}: {answer:?}");
+        assert!(
+            matches!(&answer, DeliveryResult::Failed { timed_out: false, why, .. } if fits(why)),
+            "{url}: {answer:?}"
+        );
     }
 }
 
@@ -204,11 +210,11 @@ async fn a_receiver_that_hangs_costs_no_more_than_the_set_time() {
     });
     let sender = sender(&brief, loopback);
     let silent = send(&sender, &silent).await;
-    assert!(matches!(silent, Answer::Failed { status: None, timed_out: true, .. }), "{silent:?}");
+    assert!(matches!(silent, DeliveryResult::Failed { status: None, timed_out: true, .. }), "{silent:?}");
     let dripping = send(&sender, &dripping).await;
-    assert!(matches!(dripping, Answer::Failed { status: None, .. }), "{dripping:?}");
+    assert!(matches!(dripping, DeliveryResult::Failed { status: None, .. }), "{dripping:?}");
     let open = send(&sender, &open).await;
-    assert!(matches!(open, Answer::Failed { status: Some(503), timed_out: false, .. }), "{open:?}");
+    assert!(matches!(open, DeliveryResult::Failed { status: Some(503), timed_out: false, .. }), "{open:?}");
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
 }
 
@@ -228,7 +234,7 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
         }
     });
     let begin = Instant::now();
-    assert_eq!(send(&sender(&here(), loopback), &base).await, Answer::Delivered { status: 200 });
+    assert_eq!(send(&sender(&here(), loopback), &base).await, DeliveryResult::Delivered { status: 200 });
     assert!(begin.elapsed() < Duration::from_secs(4), "not by the timeout: {:?}", begin.elapsed());
     crate::support::eventually("the sender hangs up", async || (written.get() % 4096 == 1).then_some(())).await;
     // what the sockets' buffers hold comes on top of what was read
@@ -256,7 +262,7 @@ async fn deliveries_are_captured_for_the_verifiers_of_others() {
         let secrets = [Secret::generate(), Secret::generate()];
         let id = format!("msg_{}", uuid::Uuid::now_v7());
         let body = body.to_owned().into();
-        let delivery = Outgoing {
+        let delivery = Delivery {
             url: &base,
             id: &id,
             body,
@@ -264,7 +270,7 @@ async fn deliveries_are_captured_for_the_verifiers_of_others() {
             case_id: "case-1",
             traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
         };
-        assert_eq!(sender.send(&delivery).await, Answer::Delivered { status: 200 });
+        assert_eq!(sender.send(&delivery).await, DeliveryResult::Delivered { status: 200 });
         let request = seen.borrow()[at].clone();
         let lines = request.head.lines().filter_map(|line| line.split_once(": "));
         let headers: Map<String, Value> = lines.map(|(name, value)| (name.to_lowercase(), value.into())).collect();
@@ -289,15 +295,15 @@ async fn a_certificate_must_be_for_the_host_that_was_named() {
         .with_single_cert(vec![made.cert.der().clone()], key)
         .expect("a server");
     let port = serve_tls(tls);
-    let names = Names::Scripted(Rc::new(loopback));
-    let trusting = Sender::with(&here(), names.clone(), roots).expect("a sender");
+    let names = Resolver::Scripted(Rc::new(loopback));
+    let trusting = WebhookClient::with(&here(), names.clone(), roots).expect("a sender");
     let right = send(&trusting, &format!("https://hook.example:{port}/")).await;
-    assert_eq!(right, Answer::Delivered { status: 204 });
-    let strict = Sender::with(&here(), names, rustls::RootCertStore::empty()).expect("a sender");
+    assert_eq!(right, DeliveryResult::Delivered { status: 204 });
+    let strict = WebhookClient::with(&here(), names, rustls::RootCertStore::empty()).expect("a sender");
     for (sender, host) in [(&trusting, "other.example"), (&strict, "hook.example")] {
         let answer = send(sender, &format!("https://{host}:{port}/")).await;
         assert!(
-            matches!(&answer, Answer::Failed { status: None, why, .. } if why.contains("certificate")),
+            matches!(&answer, DeliveryResult::Failed { status: None, why, .. } if why.contains("certificate")),
             "{answer:?}"
         );
     }

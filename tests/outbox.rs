@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use awc::http::Method;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
-use w2meet::platform::queue::Heard;
+use w2meet::platform::queue::StreamItem;
 use w2meet::platform::queue::event::Event;
 
 use crate::support::cluster::Space;
@@ -25,9 +25,9 @@ struct Ears {
 }
 
 impl Ears {
-    fn listen(&mut self, events: &mut Receiver<Heard>) {
+    fn listen(&mut self, events: &mut Receiver<StreamItem>) {
         while let Ok(heard) = events.try_recv() {
-            let Heard::Event { body, .. } = heard else { continue };
+            let StreamItem::Event { body, .. } = heard else { continue };
             let event: Event = serde_json::from_slice(&body).expect("a CloudEvent");
             if event.name().starts_with("user.") && self.ids.insert(event.id) {
                 let email = event.data["email"].as_str().expect("an address").to_owned();
@@ -68,7 +68,7 @@ async fn every_fact_is_published_in_order_though_a_replica_is_killed() {
     let nodes = [Node::start("user", &env), Node::start("user", &env)];
     let ears = names.start().await;
     let mut events = ears.subscribe();
-    eventually("we listen", async || matches!(events.try_recv(), Ok(Heard::Gap)).then_some(())).await;
+    eventually("we listen", async || matches!(events.try_recv(), Ok(StreamItem::Gap)).then_some(())).await;
     let expected = write(&nodes, CHANGES).await;
     // with what it had in hand
     nodes[0].signal("KILL");

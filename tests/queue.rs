@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use amqprs::channel::QueueDeclareArguments;
 use tokio::time::timeout;
 use w2meet::platform::http::health::Status;
-use w2meet::platform::queue::{Heard, Unsent};
+use w2meet::platform::queue::{PublishError, StreamItem};
 
 use crate::support::eventually;
 use crate::support::jobs::{Names, event, job, next, publish, text};
@@ -39,7 +39,7 @@ async fn a_job_that_no_queue_takes_is_not_published_until_the_queue_is_there_aga
     let queue = names.start().await;
     names.delete_queue().await;
     let verdicts = queue.publish(&[job("lost"), event("meeting.suggested", "fine")]).await;
-    assert_eq!(verdicts, [Err(Unsent::Unroutable), Ok(())]);
+    assert_eq!(verdicts, [Err(PublishError::Unroutable), Ok(())]);
     eventually("the queue is declared again", async || publish(&queue, job("kept")).await.ok()).await;
     let mut consumer = queue.consume(1);
     assert_eq!(text(&next(&mut consumer).await), "kept");
@@ -95,11 +95,11 @@ async fn every_process_that_listens_hears_every_event() {
     let (queue, other) = (names.start().await, names.open());
     let mut listeners = [queue.subscribe(), other.subscribe()];
     for listener in &mut listeners {
-        assert_eq!(listener.recv().await, Ok(Heard::Gap), "connected; what was before is missed");
+        assert_eq!(listener.recv().await, Ok(StreamItem::Gap), "connected; what was before is missed");
     }
     publish(&queue, event("meeting.suggested", "it")).await.expect("published");
     for listener in &mut listeners {
-        let heard = Heard::Event { routing_key: "meeting.suggested".to_owned(), body: "it".into() };
+        let heard = StreamItem::Event { routing_key: "meeting.suggested".to_owned(), body: "it".into() };
         assert_eq!(listener.recv().await, Ok(heard));
     }
 }
@@ -150,7 +150,7 @@ async fn without_a_broker_publishing_fails_at_once() {
     tokio::spawn(Arc::clone(&queue).run());
     let begin = Instant::now();
     let verdicts = queue.publish(&[job("one"), event("meeting.suggested", "two")]).await;
-    assert!(matches!(verdicts[..], [Err(Unsent::Away(_)), Err(Unsent::Away(_))]), "{verdicts:?}");
+    assert!(matches!(verdicts[..], [Err(PublishError::Away(_)), Err(PublishError::Away(_))]), "{verdicts:?}");
     assert!(begin.elapsed() < Duration::from_secs(1));
     assert_eq!(queue.health().await.status, Status::Unhealthy);
 }
@@ -162,5 +162,8 @@ async fn what_amqp_cannot_carry_is_refused_and_holds_up_nothing_else() {
     let mut nameless = job("one");
     nameless.id = "x".repeat(256);
     let verdicts = queue.publish(&[nameless, event(&"x".repeat(256), "two"), job("three")]).await;
-    assert!(matches!(verdicts[..], [Err(Unsent::TooLong(_)), Err(Unsent::TooLong(_)), Ok(())]), "{verdicts:?}");
+    assert!(
+        matches!(verdicts[..], [Err(PublishError::TooLong(_)), Err(PublishError::TooLong(_)), Ok(())]),
+        "{verdicts:?}"
+    );
 }

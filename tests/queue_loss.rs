@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use w2meet::platform::queue::{Heard, Queue, Unsent};
+use w2meet::platform::queue::{PublishError, Queue, StreamItem};
 
 use crate::support::jobs::{Names, job, next, publish, text};
 use crate::support::{PrivateRabbit, eventually};
@@ -36,7 +36,7 @@ async fn what_was_confirmed_outlives_the_kill_of_the_broker() {
     let queue = names.start().await;
     let mut consumer = queue.consume(50);
     let mut listener = queue.subscribe();
-    assert_eq!(listener.recv().await, Ok(Heard::Gap));
+    assert_eq!(listener.recv().await, Ok(StreamItem::Gap));
     let born = Instant::now();
     let (mut confirmed, _) = publish_until(&queue, |_| born.elapsed() > GROWN_UP).await;
     // some of it is at work when it happens
@@ -73,7 +73,7 @@ async fn what_was_confirmed_outlives_the_kill_of_the_broker() {
         confirmed.remove(text(&delivery));
         delivery.done().await;
     }
-    assert_eq!(listener.recv().await, Ok(Heard::Gap), "the listener is back too");
+    assert_eq!(listener.recv().await, Ok(StreamItem::Gap), "the listener is back too");
     consumer.close().await;
     drop(broker);
 }
@@ -88,7 +88,7 @@ async fn a_job_waits_through_a_restart_of_the_broker_and_so_does_its_consumer() 
     assert_eq!(text(&next(&mut consumer).await), "before");
     broker.stop();
     eventually("publishing notices", async || {
-        matches!(publish(&queue, job("lost")).await, Err(Unsent::Away(_))).then_some(())
+        matches!(publish(&queue, job("lost")).await, Err(PublishError::Away(_))).then_some(())
     })
     .await;
     broker.boot();
@@ -106,7 +106,7 @@ async fn a_broker_that_hangs_confirms_nothing_and_holds_nobody_up() {
     let queue = names.start().await;
     broker.pause();
     let begin = Instant::now();
-    assert_eq!(publish(&queue, job("unheard")).await, Err(Unsent::Unconfirmed));
+    assert_eq!(publish(&queue, job("unheard")).await, Err(PublishError::Unconfirmed));
     assert!(begin.elapsed() < Duration::from_secs(4));
     let begin = Instant::now();
     assert_eq!(queue.health().await.status, w2meet::platform::http::health::Status::Unhealthy);

@@ -6,7 +6,7 @@ use awc::http::Method;
 use futures_util::future::join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use w2meet::platform::queue::Heard;
+use w2meet::platform::queue::StreamItem;
 
 use crate::both_shapes;
 use crate::support::events::Told;
@@ -216,12 +216,12 @@ async fn what_a_gateway_cannot_hear_it_reads_as_soon_as_it_hears_again() {
     let first = events.next().await.expect("the first state");
     let queue = names.open();
     let mut listener = queue.subscribe();
-    assert_eq!(listener.recv().await, Ok(Heard::Gap));
+    assert_eq!(listener.recv().await, Ok(StreamItem::Gap));
     line.cut();
     gateway.wait_for("that it hears nothing", |said| said["level"] == "WARN" && said["line"] == "listener");
     let version = rename(&cluster, &id, "Unheard").await;
     // others have heard it: it will not be said again
-    assert!(matches!(listener.recv().await, Ok(Heard::Event { .. })));
+    assert!(matches!(listener.recv().await, Ok(StreamItem::Event { .. })));
     line.mend();
     let told = events.next().await.expect("the change");
     assert_eq!((told.id, told.name.as_str()), (version, "meeting"), "after {}", first.id);

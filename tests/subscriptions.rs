@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use w2meet::platform::outbound::calendar_source::{Fetched, Seen, Source};
+use w2meet::platform::outbound::calendar_source::{CalendarSource, Fetched, Validators};
 
 use crate::both_shapes;
 use crate::calendars::{calendar, compact, free, put_text, two_people};
@@ -158,8 +158,8 @@ struct Provider {
     refresh_token: &'static str,
 }
 
-impl Source for Provider {
-    async fn fetch(&self, seen: &Seen) -> Fetched {
+impl CalendarSource for Provider {
+    async fn fetch(&self, seen: &Validators) -> Fetched {
         let failed = |why: String| Fetched::Failed { why };
         let bought = self
             .http
@@ -179,7 +179,7 @@ impl Source for Provider {
         let lines: String =
             busy.map(|it| format!("FREEBUSY:{}/{}\n", stamp(&it["start"]), stamp(&it["end"]))).collect();
         let text = format!("BEGIN:VCALENDAR\nBEGIN:VFREEBUSY\n{lines}END:VFREEBUSY\nEND:VCALENDAR\n");
-        Fetched::Text { text, seen: Seen { etag, last_modified: None } }
+        Fetched::Text { text, seen: Validators { etag, last_modified: None } }
     }
 }
 
@@ -202,7 +202,7 @@ async fn a_provider_behind_oauth_is_one_more_source_and_nothing_else() {
         drop(stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await);
     });
     let provider = Provider { http: Client::new(&base), refresh_token: "r-1" };
-    let Fetched::Text { text, seen } = provider.fetch(&Seen::default()).await else { panic!("no text") };
+    let Fetched::Text { text, seen } = provider.fetch(&Validators::default()).await else { panic!("no text") };
     assert!(matches!(provider.fetch(&seen).await, Fetched::Unchanged));
     let cluster = Cluster::all().await;
     two_people(&cluster, "UTC").await;

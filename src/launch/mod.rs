@@ -15,11 +15,11 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use crate::config::Settings;
-use crate::platform::background::Threads;
+use crate::platform::background::BackgroundTasks;
 use crate::platform::observe::metrics;
 use crate::platform::observe::otlp;
 use crate::platform::queue::Queue;
-use crate::platform::role::{Context, Lifecycle, Role, Stage};
+use crate::platform::role::{Context, Lifecycle, Phase, Role};
 use crate::platform::rpc::replicas::probe;
 use crate::platform::server;
 use crate::roles;
@@ -66,11 +66,11 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::R
         preparing.push(service.prepare.instrument(tracing::info_span!("prepare", role = role.name)));
     }
     let patience = Duration::from_secs(settings.jobs.drain_seconds);
-    let mut working = Threads::start(works, &lifecycle, patience);
+    let mut working = BackgroundTasks::start(works, &lifecycle, patience);
     let mut stop = Stop::new()?;
     let prepare = async {
         try_join_all(preparing).await?;
-        lifecycle.reach(Stage::Ready);
+        lifecycle.reach(Phase::Ready);
         let names = roles.iter().map(|role| role.name).collect::<Vec<_>>().join(",");
         tracing::info!(roles = names, url, next = url.as_ref().map(|_| "w2meet demo"), "ready");
         std::future::pending::<anyhow::Result<()>>().await
@@ -81,7 +81,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::R
         role = working.first_to_end() => bail!("the background work of {role} ended by itself; the log says why"),
         () = stop.asked() => {}
     }
-    lifecycle.reach(Stage::Draining);
+    lifecycle.reach(Phase::Draining);
     tracing::info!("stopping: finishing what is in flight");
     let apart = roles.len() < roles::ALL.len();
     let linger = Duration::from_millis(if apart { settings.server.linger_ms } else { 0 });

@@ -7,28 +7,32 @@ use futures_util::future::{pending, select_all};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use crate::platform::role::{Lifecycle, Stage, Work};
+use crate::platform::role::{BackgroundTask, Lifecycle, Phase};
 
 /// The threads of a process.
-pub struct Threads {
+pub struct BackgroundTasks {
     running: Vec<(&'static str, JoinHandle<()>)>,
     patience: Duration,
 }
 
-impl Threads {
+impl BackgroundTasks {
     /// Starts them; they begin to work when the process is ready. At its end they get `patience`.
-    pub fn start(works: Vec<(&'static str, Work)>, lifecycle: &Arc<Lifecycle>, patience: Duration) -> Threads {
-        let start = |(role, work): (&'static str, Work)| {
+    pub fn start(
+        works: Vec<(&'static str, BackgroundTask)>,
+        lifecycle: &Arc<Lifecycle>,
+        patience: Duration,
+    ) -> BackgroundTasks {
+        let start = |(role, work): (&'static str, BackgroundTask)| {
             let lifecycle = Arc::clone(lifecycle);
             let thread = spawn_blocking(move || {
                 actix_rt::System::new().block_on(async move {
-                    lifecycle.reached(Stage::Ready).await;
+                    lifecycle.reached(Phase::Ready).await;
                     work(lifecycle).await;
                 });
             });
             (role, thread)
         };
-        Threads { running: works.into_iter().map(start).collect(), patience }
+        BackgroundTasks { running: works.into_iter().map(start).collect(), patience }
     }
 
     /// Which of them ends by itself; while all is well, never.

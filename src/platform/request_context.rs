@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::task::futures::TaskLocalFuture;
 
-use crate::platform::observe::trace_context::Trace;
+use crate::platform::observe::trace_context::TraceContext;
 
 /// The header it travels in.
 pub static CASE_ID: HeaderName = CASE_ID_NAME;
@@ -18,14 +18,14 @@ pub static PATIENCE: HeaderName = HeaderName::from_static("request-timeout-ms");
 /// Names that it may come under, the first one present counts.
 static NAMES: [HeaderName; 3] = [CASE_ID_NAME, HeaderName::from_static("cid"), HeaderName::from_static("x-request-id")];
 
-tokio::task_local! { static CURRENT: Arc<Case>; }
+tokio::task_local! { static CURRENT: Arc<RequestContext>; }
 
 /// The case that the current work belongs to.
 #[derive(Debug)]
-pub struct Case {
+pub struct RequestContext {
     id: HeaderValue,
     /// The step of a trace that this role's work on it is.
-    pub trace: Trace,
+    pub trace: TraceContext,
     /// The role that works on it here.
     pub role: &'static str,
     /// Whether that role is the one that clients call.
@@ -38,9 +38,9 @@ pub struct Case {
     authorization: Option<HeaderValue>,
 }
 
-impl Case {
+impl RequestContext {
     /// Takes the id from the headers if it is tidy (`[A-Za-z0-9._~-]{1,64}`, and only one), else makes a UUIDv7.
-    pub fn read(headers: &HeaderMap, role: &'static str, outer: bool) -> Arc<Case> {
+    pub fn read(headers: &HeaderMap, role: &'static str, outer: bool) -> Arc<RequestContext> {
         let given = NAMES.iter().find(|name| headers.contains_key(*name)).and_then(|name| {
             let mut values = headers.get_all(name);
             values.next().filter(|value| is_tidy(value.as_bytes()) && values.next().is_none())
@@ -52,48 +52,48 @@ impl Case {
         if let Some(value) = &mut authorization {
             value.set_sensitive(true);
         }
-        let (trace, patience) = (Trace::read(headers), told.map(Duration::from_millis));
-        Arc::new(Case { id, trace, role, outer, started: Instant::now(), patience, authorization })
+        let (trace, patience) = (TraceContext::read(headers), told.map(Duration::from_millis));
+        Arc::new(RequestContext { id, trace, role, outer, started: Instant::now(), patience, authorization })
     }
 
     /// Work that no request asked for.
-    pub fn fresh(role: &'static str) -> Arc<Case> {
-        Case::unasked(fresh_id(), Trace::fresh(), role)
+    pub fn fresh(role: &'static str) -> Arc<RequestContext> {
+        RequestContext::unasked(fresh_id(), TraceContext::fresh(), role)
     }
 
     /// Work that goes back to an earlier request; id and trace are new ones where they are not tidy.
-    pub fn resumed(id: &str, traceparent: &str, role: &'static str) -> Arc<Case> {
+    pub fn resumed(id: &str, traceparent: &str, role: &'static str) -> Arc<RequestContext> {
         let id = HeaderValue::from_str(id).ok().filter(|id| is_tidy(id.as_bytes()));
-        Case::unasked(id.unwrap_or_else(fresh_id), Trace::resumed(traceparent), role)
+        RequestContext::unasked(id.unwrap_or_else(fresh_id), TraceContext::resumed(traceparent), role)
     }
 
-    fn unasked(id: HeaderValue, trace: Trace, role: &'static str) -> Arc<Case> {
+    fn unasked(id: HeaderValue, trace: TraceContext, role: &'static str) -> Arc<RequestContext> {
         let started = Instant::now();
-        Arc::new(Case { id, trace, role, outer: false, started, patience: None, authorization: None })
+        Arc::new(RequestContext { id, trace, role, outer: false, started, patience: None, authorization: None })
     }
 
     /// Looks at the case that this code works for; at a fresh one outside of any.
-    pub fn with<T>(look: impl Fn(&Case) -> T) -> T {
-        CURRENT.try_with(|case| look(case)).unwrap_or_else(|_| look(&Case::fresh("w2meet")))
+    pub fn with<T>(look: impl Fn(&RequestContext) -> T) -> T {
+        CURRENT.try_with(|case| look(case)).unwrap_or_else(|_| look(&RequestContext::fresh("w2meet")))
     }
 
     /// The case that this code works for; a fresh one outside of any.
-    pub fn current() -> Arc<Case> {
-        CURRENT.try_with(Arc::clone).unwrap_or_else(|_| Case::fresh("w2meet"))
+    pub fn current() -> Arc<RequestContext> {
+        CURRENT.try_with(Arc::clone).unwrap_or_else(|_| RequestContext::fresh("w2meet"))
     }
 
     /// The id of the case that this code works for.
     pub fn current_id() -> String {
-        Case::with(|case| case.id().to_owned())
+        RequestContext::with(|case| case.id().to_owned())
     }
 
     /// The step that this code is part of, as messages and rows keep it.
     pub fn current_trace() -> String {
-        Case::with(|case| case.trace.text().to_owned())
+        RequestContext::with(|case| case.trace.text().to_owned())
     }
 
     /// Runs `work` as part of this case.
-    pub fn scope<F: Future>(self: Arc<Self>, work: F) -> TaskLocalFuture<Arc<Case>, F> {
+    pub fn scope<F: Future>(self: Arc<Self>, work: F) -> TaskLocalFuture<Arc<RequestContext>, F> {
         CURRENT.scope(self, work)
     }
 
@@ -146,7 +146,7 @@ fn is_tidy(value: &[u8]) -> bool {
 mod tests {
     use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::Case;
+    use super::RequestContext;
 
     fn id_for(given: &[(&'static str, &str)]) -> String {
         let mut headers = HeaderMap::new();
@@ -156,7 +156,7 @@ mod tests {
                 HeaderValue::from_bytes(value.as_bytes()).unwrap_or(HeaderValue::from_static("?")),
             );
         }
-        Case::read(&headers, "gateway", true).id().to_owned()
+        RequestContext::read(&headers, "gateway", true).id().to_owned()
     }
 
     #[test]

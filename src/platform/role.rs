@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 
 use crate::config::Settings;
-use crate::platform::auth::layer::Door;
+use crate::platform::auth::layer::AuthLayer;
 use crate::platform::queue::Queue;
 use crate::platform::rpc::replicas::Replicas;
 
@@ -41,15 +41,15 @@ pub struct Service {
     /// Registers the routes; called once on every worker thread.
     pub routes: Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>,
     /// Makes what looks at every request before its handler does; called once on every worker thread.
-    pub door: Arc<dyn Fn(&Context) -> Door + Send + Sync>,
+    pub door: Arc<dyn Fn(&Context) -> AuthLayer + Send + Sync>,
     /// Completes when the role is ready to work; retries by itself whatever may heal.
     pub prepare: Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>,
     /// What it does without being asked, once the process is ready; in a thread of its own, until it is told to stop.
-    pub work: Option<Work>,
+    pub work: Option<BackgroundTask>,
 }
 
 /// Work in the background. It ends soon after the process begins to drain, with what it had in hand finished or given back.
-pub type Work = Box<dyn FnOnce(Arc<Lifecycle>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+pub type BackgroundTask = Box<dyn FnOnce(Arc<Lifecycle>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 impl Service {
     /// A role that is ready as soon as it listens.
@@ -57,7 +57,7 @@ impl Service {
         let context = context.clone();
         Service {
             routes: Arc::new(move |cfg| routes(cfg, &context)),
-            door: Arc::new(Door::inner),
+            door: Arc::new(AuthLayer::inner),
             prepare: Box::pin(async { Ok(()) }),
             work: None,
         }
@@ -101,11 +101,11 @@ impl AddressBook {
 }
 
 /// How far the process is: starting until all its roles are prepared, then ready, then draining.
-pub struct Lifecycle(watch::Sender<Stage>);
+pub struct Lifecycle(watch::Sender<Phase>);
 
 /// A stage of [`Lifecycle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
+pub enum Phase {
     /// Listening; connecting and migrating.
     Starting,
     /// Working.
@@ -116,18 +116,18 @@ pub enum Stage {
 
 impl Default for Lifecycle {
     fn default() -> Lifecycle {
-        Lifecycle(watch::Sender::new(Stage::Starting))
+        Lifecycle(watch::Sender::new(Phase::Starting))
     }
 }
 
 impl Lifecycle {
     /// Where the process is.
-    pub fn stage(&self) -> Stage {
+    pub fn stage(&self) -> Phase {
         *self.0.borrow()
     }
 
     /// Moves on; never back.
-    pub fn reach(&self, stage: Stage) {
+    pub fn reach(&self, stage: Phase) {
         self.0.send_if_modified(|now| {
             let later = stage > *now;
             *now = stage.max(*now);
@@ -136,7 +136,7 @@ impl Lifecycle {
     }
 
     /// Waits until the process is there, or further.
-    pub async fn reached(&self, stage: Stage) {
+    pub async fn reached(&self, stage: Phase) {
         // the sender is in here: it cannot be gone
         drop(self.0.subscribe().wait_for(|now| *now >= stage).await);
     }

@@ -18,20 +18,22 @@ use tracing_actix_web::{RootSpanBuilder, TracingLogger};
 
 use crate::config::{AuthMode, Settings};
 use crate::platform::auth::challenge;
-use crate::platform::edge::{self, Entrance, Gate};
+use crate::platform::edge::{self, EdgeFilter, Ingress};
 use crate::platform::http::health;
 use crate::platform::http::problem::{Problem, UNSUPPORTED_MEDIA};
-use crate::platform::http::stream::{self, Body, Crowd, LastWord, Line, Terms, UnderWay};
-use crate::platform::observe::metrics::{Meter, Template, method_label};
-use crate::platform::observe::span::{Step, is_recorded, record};
-use crate::platform::request_context::{CASE_ID, Case};
-use crate::platform::role::{Context, Service, Stage};
-use crate::platform::wake_gate::Woken;
+use crate::platform::http::stream::{
+    self, ConnectionLimiter, ConnectionState, InFlightRequest, MonitoredBody, ServerOptions, TrackedBody,
+};
+use crate::platform::observe::metrics::{RequestMetrics, Template, method_label};
+use crate::platform::observe::span::{SpanRecord, is_recorded, record};
+use crate::platform::request_context::{CASE_ID, RequestContext};
+use crate::platform::role::{Context, Phase, Service};
+use crate::platform::wake_gate::WakeGated;
 
 /// What surrounds the handlers of one thread.
 struct Around {
     context: Context,
-    meter: Rc<Meter>,
+    meter: Rc<RequestMetrics>,
 }
 
 /// Serves a role on a listener that is bound already.
@@ -42,11 +44,11 @@ pub fn serve(context: &Context, service: &Service, listener: TcpListener, worker
     let (context, routes, door) = (context.clone(), Arc::clone(&service.routes), Arc::clone(&service.door));
     let limited = context.role.faces_clients && context.settings.auth.mode == AuthMode::Required;
     let terms = terms(&context.settings, workers, limited);
-    let gate = context.role.faces_clients.then(|| Gate::new(&context.settings, limited));
+    let gate = context.role.faces_clients.then(|| EdgeFilter::new(&context.settings, limited));
     let app = move || {
         // counted by this thread alone: what all threads count is slow
-        let around = Rc::new(Around { context: context.clone(), meter: Meter::new(context.role.name) });
-        let entrance = Rc::new(Entrance { gate: gate.clone(), door: door(&context) });
+        let around = Rc::new(Around { context: context.clone(), meter: RequestMetrics::new(context.role.name) });
+        let entrance = Rc::new(Ingress { gate: gate.clone(), door: door(&context) });
         App::new()
             .app_data(web::Data::new(context.clone()))
             .app_data(web::PayloadConfig::new(context.settings.limits.body))
@@ -59,12 +61,12 @@ pub fn serve(context: &Context, service: &Service, listener: TcpListener, worker
     stream::serve(listener, terms, app)
 }
 
-fn terms(settings: &Settings, workers: usize, limited: bool) -> Terms {
+fn terms(settings: &Settings, workers: usize, limited: bool) -> ServerOptions {
     let server = &settings.server;
-    Terms {
+    ServerOptions {
         workers,
         connections: server.connections,
-        crowd: limited.then(|| Arc::new(Crowd::new(server.connections_per_address))),
+        crowd: limited.then(|| Arc::new(ConnectionLimiter::new(server.connections_per_address))),
         trusted: server.trusted_proxies.0.clone(),
         drain_seconds: server.drain_seconds,
     }
@@ -75,11 +77,11 @@ async fn stamp<B: MessageBody + 'static>(
     around: Rc<Around>,
     mut req: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<LastWord<EitherBody<B>>>, Error> {
+) -> Result<ServiceResponse<TrackedBody<EitherBody<B>>>, Error> {
     let Context { role, lifecycle, settings, .. } = &around.context;
-    let line = req.request().conn_data::<Rc<Line>>().cloned();
-    let under_way = OptionFuture::from(line.map(UnderWay::begin)).await;
-    let body = Body::watch(&mut req, Duration::from_secs(settings.limits.body_seconds));
+    let line = req.request().conn_data::<Rc<ConnectionState>>().cloned();
+    let under_way = OptionFuture::from(line.map(InFlightRequest::begin)).await;
+    let body = MonitoredBody::watch(&mut req, Duration::from_secs(settings.limits.body_seconds));
     let _running = around.meter.begin();
     let method = method_label(req.method());
     let head = req.method() == Method::HEAD;
@@ -87,9 +89,9 @@ async fn stamp<B: MessageBody + 'static>(
         // whoever answers to GET answers to HEAD (RFC 9110, 9.3.2); the server leaves the body out
         req.head_mut().method = Method::GET;
     }
-    let case = Case::read(req.headers(), role.name, role.faces_clients);
+    let case = RequestContext::read(req.headers(), role.name, role.faces_clients);
     // inside an async block: `call` itself begins the work, and must find the case
-    let work = Woken::new(Arc::clone(&case).scope(async move { next.call(req).await }));
+    let work = WakeGated::new(Arc::clone(&case).scope(async move { next.call(req).await }));
     let mut res = work.await?;
     let mut late = None;
     if let Some(body) = body {
@@ -117,10 +119,10 @@ async fn stamp<B: MessageBody + 'static>(
     let (route, status) = (Template::of(res.request()), res.status().as_u16());
     around.meter.end(method, route, status, case.started.elapsed());
     if is_recorded(&case.trace) {
-        let step = Step::server(method, route, res.request().uri().path(), status);
+        let step = SpanRecord::server(method, route, res.request().uri().path(), status);
         record(role.name, case.id(), &case.trace, case.started, step);
     }
-    if lifecycle.stage() == Stage::Draining {
+    if lifecycle.stage() == Phase::Draining {
         // its next request is for somebody else
         res.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
@@ -128,12 +130,12 @@ async fn stamp<B: MessageBody + 'static>(
     let asked = res.request().head().connection_type() == ConnectionType::Close;
     Ok(res.map_body(|head, body| {
         let body = instead.map_or_else(|| EitherBody::left(body), EitherBody::right);
-        LastWord::new(body, under_way, asked || last(head))
+        TrackedBody::new(body, under_way, asked || last(head))
     }))
 }
 
 /// Makes an answer's head that of the problem which it stands for; gives the document.
-fn document<B>(res: &mut ServiceResponse<B>, problem: &Problem, outer: bool, case: &Case) -> String {
+fn document<B>(res: &mut ServiceResponse<B>, problem: &Problem, outer: bool, case: &RequestContext) -> String {
     let path = res.request().uri().path();
     let instance = if outer { path.to_owned() } else { format!("/api{path}") };
     let patch = res.request().method() == Method::PATCH;
@@ -176,7 +178,7 @@ struct CaseSpan;
 impl RootSpanBuilder for CaseSpan {
     fn on_request_start(req: &ServiceRequest) -> Span {
         let (method, path) = (req.method().as_str(), req.uri().path());
-        Case::with(|case| {
+        RequestContext::with(|case| {
             let span =
                 tracing::info_span!("request", role = case.role, case_id = case.id(), trace_id = case.trace.id());
             // an inner role's beginning repeats what its caller's lines say already
@@ -189,7 +191,7 @@ impl RootSpanBuilder for CaseSpan {
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
-        let ms = || Case::with(Case::elapsed_ms);
+        let ms = || RequestContext::with(RequestContext::elapsed_ms);
         span.in_scope(|| match outcome {
             Ok(res) => {
                 let (method, path) = (res.request().method().as_str(), res.request().uri().path());

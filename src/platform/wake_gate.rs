@@ -11,21 +11,21 @@ use pin_project_lite::pin_project;
 pin_project! {
     /// The HTTP library polls what it waits for whenever anything has happened on its connection, and a handler twice before it
     /// waits: mostly, all that a request goes through would be asked in vain.
-    pub struct Woken<F> {
+    pub struct WakeGated<F> {
         #[pin]
         work: F,
-        bell: Option<(Arc<Bell>, Waker)>,
+        bell: Option<(Arc<GateWaker>, Waker)>,
     }
 }
 
 /// What the work rings to be looked at.
-struct Bell {
+struct GateWaker {
     rung: AtomicBool,
     /// Who waits for the work.
     task: Waker,
 }
 
-impl Wake for Bell {
+impl Wake for GateWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -36,14 +36,14 @@ impl Wake for Bell {
     }
 }
 
-impl<F> Woken<F> {
+impl<F> WakeGated<F> {
     /// The first time it is looked at in any case.
-    pub fn new(work: F) -> Woken<F> {
-        Woken { work, bell: None }
+    pub fn new(work: F) -> WakeGated<F> {
+        WakeGated { work, bell: None }
     }
 }
 
-impl<F: Future> Future for Woken<F> {
+impl<F: Future> Future for WakeGated<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -59,7 +59,7 @@ impl<F: Future> Future for Woken<F> {
             }
             // the first task that waits, or another one than before
             bell => {
-                let hung = Arc::new(Bell { rung: AtomicBool::new(false), task: cx.waker().clone() });
+                let hung = Arc::new(GateWaker { rung: AtomicBool::new(false), task: cx.waker().clone() });
                 &mut bell.insert((Arc::clone(&hung), Waker::from(hung))).1
             }
         };
@@ -78,12 +78,12 @@ mod tests {
     use futures_util::future::{join, poll_fn};
     use tokio::sync::oneshot;
 
-    use super::Woken;
+    use super::WakeGated;
 
     #[test]
     fn work_is_polled_once_and_again_only_when_it_is_woken() {
         let (polled, mine) = (Cell::new(0), Cell::new(None));
-        let mut work = pin!(Woken::new(poll_fn(|cx| {
+        let mut work = pin!(WakeGated::new(poll_fn(|cx| {
             polled.set(polled.get() + 1);
             mine.set(Some(cx.waker().clone()));
             if polled.get() < 2 { Poll::Pending } else { Poll::Ready(()) }
@@ -109,7 +109,7 @@ mod tests {
     fn whoever_waits_last_is_woken() {
         let (before, last) = (Arc::<Task>::default(), Arc::<Task>::default());
         let (tell, told) = oneshot::channel();
-        let mut work = pin!(Woken::new(told));
+        let mut work = pin!(WakeGated::new(told));
         let mut poll = |task: &Arc<Task>| work.as_mut().poll(&mut Context::from_waker(&Arc::clone(task).into()));
         assert!(poll(&before).is_pending() && poll(&last).is_pending());
         assert_eq!(tell.send(7), Ok(()));
@@ -120,7 +120,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_waits_for_it_is_woken() {
         let (tell, told) = oneshot::channel();
-        let (told, _) = join(Woken::new(told), async { tell.send(7) }).await;
+        let (told, _) = join(WakeGated::new(told), async { tell.send(7) }).await;
         assert_eq!(told, Ok(7));
     }
 }

@@ -8,7 +8,7 @@ use amqprs::channel::{
 };
 use amqprs::connection::{Connection, OpenConnectionArguments};
 use w2meet::config::{Settings, load_from};
-use w2meet::platform::queue::{Delivery, Message, Queue, To, Unsent};
+use w2meet::platform::queue::{Delivery, Destination, Message, PublishError, Queue};
 
 use super::eventually;
 use super::servers::{cannot_run, told};
@@ -140,14 +140,14 @@ impl Drop for Names {
 }
 
 pub fn job(body: &str) -> Message {
-    message(body, To::Jobs)
+    message(body, Destination::Jobs)
 }
 
 pub fn event(routing_key: &str, body: &str) -> Message {
-    message(body, To::Event(routing_key.to_owned()))
+    message(body, Destination::Event(routing_key.to_owned()))
 }
 
-fn message(body: &str, to: To) -> Message {
+fn message(body: &str, to: Destination) -> Message {
     let id = format!("{:016x}", rand::random::<u64>());
     Message {
         id,
@@ -159,7 +159,7 @@ fn message(body: &str, to: To) -> Message {
 }
 
 /// Publishes one message.
-pub async fn publish(queue: &Queue, message: Message) -> Result<(), Unsent> {
+pub async fn publish(queue: &Queue, message: Message) -> Result<(), PublishError> {
     queue.publish(&[message]).await.pop().expect("one verdict")
 }
 

@@ -7,10 +7,10 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
-use super::permissions::{FOR_SOMEBODY, Found, QUESTIONS, RULES, Rule, Table, Who};
-use super::service_credential::Credential;
-use super::verifier::{Identities, invalid};
-use super::{Caller, Means, Scope, forbidden, unknown_caller};
+use super::permissions::{Access, Match, ON_BEHALF_OF, READ_ONLY_POSTS, RULES, Rule, Table};
+use super::service_credential::ServiceCredential;
+use super::verifier::{TokenVerifier, invalid};
+use super::{AuthMethod, Caller, Scope, forbidden, unknown_caller};
 use crate::config::AuthMode;
 use crate::platform::http::extract::email_in_path;
 use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem};
@@ -22,14 +22,14 @@ const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 const INTERNAL: &str = "/internal/";
 
 /// What stands before the handlers of a role; one for each worker thread.
-pub struct Door {
-    credential: Option<Credential>,
+pub struct AuthLayer {
+    credential: Option<ServiceCredential>,
     gate: Option<Gate>,
 }
 
 /// The part that looks at tokens.
 struct Gate {
-    identities: Rc<dyn Identities>,
+    identities: Rc<dyn TokenVerifier>,
     table: Table,
     outer: bool,
     open: bool,
@@ -37,20 +37,20 @@ struct Gate {
     auth: &'static str,
 }
 
-impl Door {
+impl AuthLayer {
     /// For a role that only other roles call, and that keeps nothing of anybody's.
-    pub fn inner(context: &Context) -> Door {
-        Door { credential: Credential::of(&context.settings), gate: None }
+    pub fn inner(context: &Context) -> AuthLayer {
+        AuthLayer { credential: ServiceCredential::of(&context.settings), gate: None }
     }
 
     /// For a role that only other roles call, and that owns what they ask for: it looks at the tokens that they pass on.
-    pub fn of_owner(context: &Context, identities: Rc<dyn Identities>) -> Door {
-        Door { gate: Some(Gate::new(context, identities, &[])), ..Door::inner(context) }
+    pub fn of_owner(context: &Context, identities: Rc<dyn TokenVerifier>) -> AuthLayer {
+        AuthLayer { gate: Some(Gate::new(context, identities, &[])), ..AuthLayer::inner(context) }
     }
 
     /// For the role that clients call. `more` are rows beside those of the table.
-    pub fn outer(context: &Context, identities: Rc<dyn Identities>, more: &'static [Rule]) -> Door {
-        Door { credential: None, gate: Some(Gate::new(context, identities, more)) }
+    pub fn outer(context: &Context, identities: Rc<dyn TokenVerifier>, more: &'static [Rule]) -> AuthLayer {
+        AuthLayer { credential: None, gate: Some(Gate::new(context, identities, more)) }
     }
 
     /// Lets a request in, with its [`Caller`] if there is one.
@@ -72,11 +72,11 @@ impl Door {
 }
 
 impl Gate {
-    fn new(context: &Context, identities: Rc<dyn Identities>, more: &'static [Rule]) -> Gate {
+    fn new(context: &Context, identities: Rc<dyn TokenVerifier>, more: &'static [Rule]) -> Gate {
         let outer = context.role.faces_clients;
         let (prefix, auth, between) = match outer {
             true => ("", "/api/auth/", &[][..]),
-            false => ("/api", "/auth/", FOR_SOMEBODY),
+            false => ("/api", "/auth/", ON_BEHALF_OF),
         };
         let table = Table::new(RULES.iter().chain(more).chain(between), prefix);
         Gate { identities, table, outer, open: context.settings.auth.mode == AuthMode::Open, auth }
@@ -88,17 +88,17 @@ impl Gate {
             return Ok(());
         }
         let (who, owner) = match self.table.find(req.method().as_str(), path) {
-            Found::Rule(who, owner) => (who, owner),
-            Found::OtherMethod => return Ok(()),
-            Found::Nothing if !self.outer && path.starts_with(INTERNAL) => return Ok(()),
-            Found::Nothing => return Err(nothing()),
+            Match::Rule(who, owner) => (who, owner),
+            Match::OtherMethod => return Ok(()),
+            Match::Nothing if !self.outer && path.starts_with(INTERNAL) => return Ok(()),
+            Match::Nothing => return Err(nothing()),
         };
-        if matches!(who, Who::Open | Who::Token) {
+        if matches!(who, Access::Open | Access::Token) {
             return Ok(());
         }
         let bearer = match bearer(req.headers())? {
             Some(bearer) => bearer,
-            None if who == Who::Invited => return Ok(()),
+            None if who == Access::Invited => return Ok(()),
             None => return Err(unknown_caller()),
         };
         let lasts = !req.method().is_safe() || path.starts_with(self.auth);
@@ -111,28 +111,28 @@ impl Gate {
 }
 
 /// What a program may do with its key: ask, or change things too, if it was made for that. No key makes another one.
-fn allow_means(caller: &Caller, who: Who, req: &ServiceRequest) -> Result<(), Problem> {
-    let Means::Key { writes } = caller.means else { return Ok(()) };
-    if who == Who::Person {
+fn allow_means(caller: &Caller, who: Access, req: &ServiceRequest) -> Result<(), Problem> {
+    let AuthMethod::Key { writes } = caller.means else { return Ok(()) };
+    if who == Access::Person {
         return Err(forbidden("no API key can do this: sign in with the password"));
     }
-    match writes || req.method() == Method::GET || QUESTIONS.contains(&req.uri().path()) {
+    match writes || req.method() == Method::GET || READ_ONLY_POSTS.contains(&req.uri().path()) {
         true => Ok(()),
         false => Err(forbidden("this API key may only read: make one with the scope write")),
     }
 }
 
 /// What can be seen from the path and the account alone; the rest is the handler's.
-fn allow(caller: &Caller, who: Who, owner: Option<usize>, req: &ServiceRequest) -> Result<(), Problem> {
+fn allow(caller: &Caller, who: Access, owner: Option<usize>, req: &ServiceRequest) -> Result<(), Problem> {
     match (who, owner) {
         _ if caller.scope == Scope::Admin => Ok(()),
-        (Who::Admin, _) => Err(forbidden("this is for those who look after this installation")),
-        (Who::Owner, Some(segment)) => {
+        (Access::Admin, _) => Err(forbidden("this is for those who look after this installation")),
+        (Access::Owner, Some(segment)) => {
             let email = email_in_path(req.request(), segment)?;
             // not 403: that would say that there is somebody
             if email == caller.email { Ok(()) } else { Err(Problem::unknown_user(email.as_str())) }
         }
-        (Who::Owner, None) => Err(nothing()),
+        (Access::Owner, None) => Err(nothing()),
         _ => Ok(()),
     }
 }

@@ -6,7 +6,7 @@
 //! - [`credential`] is what the roles show each other.
 //!
 //! A handler that needs an account takes a [`Caller`] among its arguments. One that works in open access, too, takes an
-//! [`Asker`]: an account, or anybody.
+//! [`Principal`]: an account, or anybody.
 
 pub mod layer;
 pub mod permissions;
@@ -48,13 +48,13 @@ pub struct Caller {
     /// Its rights.
     pub scope: Scope,
     /// What was shown for it.
-    pub means: Means,
+    pub means: AuthMethod,
 }
 
 /// How an account proves who it is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Means {
+pub enum AuthMethod {
     /// Somebody has signed in: the access token of this session, if it has begun.
     Session(Option<String>),
     /// A program has an API key, to ask with, or to change things with, too.
@@ -66,26 +66,26 @@ pub enum Means {
 
 /// On whose behalf a handler works.
 #[derive(Clone, Debug)]
-pub enum Asker {
+pub enum Principal {
     /// Access is open: everybody may do everything.
     Anybody,
     /// This account.
     Account(Caller),
 }
 
-impl Asker {
+impl Principal {
     /// Whether what belongs to this user is theirs to see and to change. An admin may do all.
     pub fn is(&self, email: &Email) -> bool {
         match self {
-            Asker::Anybody => true,
-            Asker::Account(caller) => caller.scope == Scope::Admin || caller.email == *email,
+            Principal::Anybody => true,
+            Principal::Account(caller) => caller.scope == Scope::Admin || caller.email == *email,
         }
     }
 
     /// The account, unless it may do everything.
     pub fn bound(&self) -> Option<&Caller> {
         match self {
-            Asker::Account(caller) if caller.scope != Scope::Admin => Some(caller),
+            Principal::Account(caller) if caller.scope != Scope::Admin => Some(caller),
             _ => None,
         }
     }
@@ -100,17 +100,17 @@ impl FromRequest for Caller {
     }
 }
 
-impl FromRequest for Asker {
+impl FromRequest for Principal {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         if let Some(caller) = req.extensions().get::<Rc<Caller>>() {
-            return ready(Ok(Asker::Account(Caller::clone(caller))));
+            return ready(Ok(Principal::Account(Caller::clone(caller))));
         }
         // the door lets nobody through whom it does not know; should it ever, this does not
         let open = req.app_data::<Data<Context>>().is_some_and(|it| it.settings.auth.mode == AuthMode::Open);
-        ready(if open { Ok(Asker::Anybody) } else { Err(unknown_caller()) })
+        ready(if open { Ok(Principal::Anybody) } else { Err(unknown_caller()) })
     }
 }
 

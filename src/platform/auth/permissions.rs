@@ -1,11 +1,11 @@
 //! Who may do what: one row for each public path and method. `docs/ACCESS.md` shows the same rows, and a test holds the two
 //! together. What is not in here does not exist for callers who must sign in.
 
-use Who::{Admin, Attendee, Invited, Open, Organizer, Owner, Person, SignedIn, Token};
+use Access::{Admin, Attendee, Invited, Open, Organizer, Owner, Person, SignedIn, Token};
 
-/// Who may.
+/// Who may call an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum Access {
     /// Everybody.
     Open,
     /// Whoever has the token that was made for this: the handler asks for it.
@@ -22,7 +22,7 @@ pub enum Who {
     Organizer,
     /// That one, and everybody who is asked to come; the handler knows them.
     Attendee,
-    /// Who looks after this installation.
+    /// An administrator of this installation.
     Admin,
 }
 
@@ -33,12 +33,12 @@ pub struct Rule {
     pub method: &'static str,
     /// The public path; `{x}` is one segment, `*` at the end is all that follow.
     pub path: &'static str,
-    /// Who may.
-    pub who: Who,
+    /// Who may call an endpoint.
+    pub who: Access,
 }
 
 /// A row of this method and path.
-pub const fn rule(method: &'static str, path: &'static str, who: Who) -> Rule {
+pub const fn rule(method: &'static str, path: &'static str, who: Access) -> Rule {
     Rule { method, path, who }
 }
 
@@ -104,7 +104,7 @@ pub const RULES: &[Rule] = &[
 
 /// Calls between roles that are made for somebody: the caller's token comes along, and is looked at again. What a worker asks, it
 /// asks for nobody.
-pub const FOR_SOMEBODY: &[Rule] = &[
+pub const ON_BEHALF_OF: &[Rule] = &[
     rule("POST", "/internal/answers", SignedIn),
     rule("POST", "/internal/meetings", SignedIn),
     rule("POST", "/internal/users/lookup", Invited),
@@ -112,14 +112,14 @@ pub const FOR_SOMEBODY: &[Rule] = &[
 
 /// What asks, although it is sent by POST: a key that only reads may send it. Paths of the gateway, and what they lead to where the
 /// token is looked at again.
-pub const QUESTIONS: &[&str] =
+pub const READ_ONLY_POSTS: &[&str] =
     &["/api/availability", "/api/suggestions", "/internal/answers", "/internal/users/lookup"];
 
 /// What a table says of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Match {
     /// This, and which segment of the path is the owner's address.
-    Rule(Who, Option<usize>),
+    Rule(Access, Option<usize>),
     /// There is such a path, but not this method: its handler says which.
     OtherMethod,
     /// There is no such path.
@@ -135,7 +135,7 @@ struct Row {
     segments: Vec<Option<&'static str>>,
     /// Whether any number of segments may follow.
     more: bool,
-    who: Who,
+    who: Access,
     owner: Option<usize>,
 }
 
@@ -158,22 +158,22 @@ impl Table {
     }
 
     /// Looks a request up by its path as it is written; the first row counts.
-    pub fn find(&self, method: &str, path: &str) -> Found {
+    pub fn find(&self, method: &str, path: &str) -> Match {
         let mut segments = [""; DEEPEST];
         let mut count = 0;
         for segment in path.split('/').skip(1) {
             if count == DEEPEST {
-                return Found::Nothing;
+                return Match::Nothing;
             }
             segments[count] = segment;
             count += 1;
         }
-        let mut found = Found::Nothing;
+        let mut found = Match::Nothing;
         for row in self.0.iter().filter(|row| row.matches(&segments[..count])) {
             if row.method == method {
-                return Found::Rule(row.who, row.owner);
+                return Match::Rule(row.who, row.owner);
             }
-            found = Found::OtherMethod;
+            found = Match::OtherMethod;
         }
         found
     }
@@ -192,7 +192,7 @@ impl Row {
     }
 }
 
-impl Who {
+impl Access {
     /// As the docs say it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -211,7 +211,7 @@ impl Who {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, RULES, Table, Who};
+    use super::{Access, Match, RULES, Table};
 
     #[test]
     fn the_manual_shows_every_row_and_no_other() {
@@ -230,10 +230,10 @@ mod tests {
     fn only_paths_as_they_are_written_are_found() {
         let table = Table::new(RULES, "");
         let at = |method: &str, path: &str| table.find(method, path);
-        assert_eq!(at("GET", "/"), Found::Rule(Who::Open, None));
-        assert_eq!(at("GET", "/api/users/a@b.co"), Found::Rule(Who::Owner, Some(2)));
-        assert_eq!(at("PUT", "/api/users/a@b.co"), Found::OtherMethod);
-        assert_eq!(at("GET", "/api/meetings/7/events"), Found::Rule(Who::Attendee, None));
+        assert_eq!(at("GET", "/"), Match::Rule(Access::Open, None));
+        assert_eq!(at("GET", "/api/users/a@b.co"), Match::Rule(Access::Owner, Some(2)));
+        assert_eq!(at("PUT", "/api/users/a@b.co"), Match::OtherMethod);
+        assert_eq!(at("GET", "/api/meetings/7/events"), Match::Rule(Access::Attendee, None));
         let deep = "/x".repeat(50);
         for path in [
             "",
@@ -247,14 +247,14 @@ mod tests {
             "/internal/x",
             &deep,
         ] {
-            assert_eq!(at("GET", path), Found::Nothing, "{path}");
+            assert_eq!(at("GET", path), Match::Nothing, "{path}");
         }
         let inner = Table::new(RULES, "/api");
-        assert_eq!(inner.find("GET", "/users/a@b.co"), Found::Rule(Who::Owner, Some(1)));
-        assert_eq!(inner.find("GET", "/.well-known/jwks.json"), Found::Rule(Who::Open, None));
-        let more = Table::new(&[super::rule("GET", "/x/*", Who::Admin)], "");
+        assert_eq!(inner.find("GET", "/users/a@b.co"), Match::Rule(Access::Owner, Some(1)));
+        assert_eq!(inner.find("GET", "/.well-known/jwks.json"), Match::Rule(Access::Open, None));
+        let more = Table::new(&[super::rule("GET", "/x/*", Access::Admin)], "");
         let found = ["/x/y", "/x/y/z", "/x/", "/x", "/xy"].map(|path| more.find("GET", path));
-        let rule = || Found::Rule(Who::Admin, None);
-        assert_eq!(found, [rule(), rule(), rule(), Found::Nothing, Found::Nothing]);
+        let rule = || Match::Rule(Access::Admin, None);
+        assert_eq!(found, [rule(), rule(), rule(), Match::Nothing, Match::Nothing]);
     }
 }

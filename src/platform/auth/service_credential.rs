@@ -11,15 +11,15 @@ pub const CREDENTIAL: HeaderName = HeaderName::from_static("w2meet-service");
 
 /// The secret that all roles share.
 #[derive(Clone)]
-pub struct Credential(HeaderValue);
+pub struct ServiceCredential(HeaderValue);
 
-impl Credential {
+impl ServiceCredential {
     /// As the settings say; `None` where roles trust whoever reaches them.
-    pub fn of(settings: &Settings) -> Option<Credential> {
+    pub fn of(settings: &Settings) -> Option<ServiceCredential> {
         let secret = &settings.auth.service_secret;
         let mut value = HeaderValue::from_str(secret.expose()).ok().filter(|_| !secret.is_empty())?;
         value.set_sensitive(true);
-        Some(Credential(value))
+        Some(ServiceCredential(value))
     }
 
     /// As it is sent.

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Means, Scope};
+use super::{AuthMethod, Caller, Scope};
 use crate::platform::email::Email;
 
 /// Bytes of the longest token that is looked at: ours have some 700, and the longest address 254.
@@ -53,7 +53,7 @@ pub struct Claims {
 impl Claims {
     /// Whom it speaks for.
     pub fn caller(&self) -> Caller {
-        let means = Means::Session(Some(self.sid.clone()));
+        let means = AuthMethod::Session(Some(self.sid.clone()));
         Caller { id: self.sub.clone(), email: self.email.clone(), scope: self.scope, means }
     }
 }

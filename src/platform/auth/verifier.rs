@@ -1,5 +1,5 @@
-//! Proving who calls. [`Identities`] is the one interface that the door knows: whoever can say which account stands behind a
-//! bearer token can take its place, such as an OpenID Connect provider. [`Issued`] is our own: tokens that the owner of the
+//! Proving who calls. [`TokenVerifier`] is the one interface that the door knows: whoever can say which account stands behind a
+//! bearer token can take its place, such as an OpenID Connect provider. [`LocalTokenVerifier`] is our own: tokens that the owner of the
 //! accounts has signed, and API keys that it has handed out.
 
 use std::cell::{Cell, RefCell};
@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::Caller;
 use super::token::{Claims, KeySet, Keyring, LEEWAY, Refusal, now};
 use crate::platform::http::problem::{INVALID_TOKEN, Problem};
-use crate::platform::request_context::Case;
+use crate::platform::request_context::RequestContext;
 
 /// What an API key begins with; everything else is an access token.
 pub const API_KEY: &str = "w2m_";
@@ -27,7 +27,7 @@ const TAIL: usize = 16;
 const REMEMBERED: usize = 10_000;
 
 /// Whoever can say who calls; one for each worker thread.
-pub trait Identities {
+pub trait TokenVerifier {
     /// The account behind a bearer token. What is to last is done by nobody who was somebody a moment ago: with `now`, who can
     /// look at the session itself does.
     ///
@@ -37,7 +37,7 @@ pub trait Identities {
 }
 
 /// Who issues tokens: the owner of the accounts, or the way to it.
-pub trait Issuer: 'static {
+pub trait AccountProvider: 'static {
     /// How long a verified token is taken as it is; until it ends, if nothing is said.
     const FRESH: Option<Duration>;
     /// How long an answer about an API key counts.
@@ -53,9 +53,9 @@ pub trait Issuer: 'static {
     fn exchange(&self, key: &str) -> impl Future<Output = Result<Caller, Problem>>;
 }
 
-/// Tokens and keys that an [`Issuer`] gave out. What was verified is remembered for a while: a signature costs more than all the
+/// Tokens and keys that an [`AccountProvider`] gave out. What was verified is remembered for a while: a signature costs more than all the
 /// rest of a request.
-pub struct Issued<I>(Rc<Inner<I>>);
+pub struct LocalTokenVerifier<I>(Rc<Inner<I>>);
 
 struct Inner<I> {
     issuer: I,
@@ -76,10 +76,10 @@ struct Verified {
     until: Instant,
 }
 
-impl<I: Issuer> Issued<I> {
+impl<I: AccountProvider> LocalTokenVerifier<I> {
     /// Tokens that name this issuer; `role` is who verifies.
-    pub fn new(issuer: I, name: &str, role: &'static str) -> Issued<I> {
-        Issued(Rc::new(Inner {
+    pub fn new(issuer: I, name: &str, role: &'static str) -> LocalTokenVerifier<I> {
+        LocalTokenVerifier(Rc::new(Inner {
             issuer,
             name: name.to_owned(),
             role,
@@ -91,7 +91,7 @@ impl<I: Issuer> Issued<I> {
     }
 }
 
-impl<I: Issuer> Identities for Issued<I> {
+impl<I: AccountProvider> TokenVerifier for LocalTokenVerifier<I> {
     fn verify<'a>(&'a self, bearer: &'a str, now: bool) -> LocalBoxFuture<'a, Result<Rc<Caller>, Problem>> {
         let inner = &self.0;
         let moment = Instant::now();
@@ -100,7 +100,7 @@ impl<I: Issuer> Identities for Issued<I> {
             Some(at) if moment.saturating_duration_since(at) > KEYS_FRESH => {
                 inner.looked.set(Some(moment));
                 let inner = Rc::clone(inner);
-                actix_rt::spawn(Case::fresh(inner.role).scope(async move { drop(inner.look().await) }));
+                actix_rt::spawn(RequestContext::fresh(inner.role).scope(async move { drop(inner.look().await) }));
             }
             _ => {}
         }
@@ -113,7 +113,7 @@ impl<I: Issuer> Identities for Issued<I> {
     }
 }
 
-impl<I: Issuer> Inner<I> {
+impl<I: AccountProvider> Inner<I> {
     fn remembered(&self, bearer: &str, moment: Instant) -> Option<Rc<Caller>> {
         let verified = self.verified.borrow();
         let found = verified.get(tail(bearer)?)?;

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::loader::{Loader, Source};
 use super::redis::Redis;
-use super::{Cache, Entry, Found};
+use super::{Cache, Entry, Lookup};
 use crate::config::Settings;
 use crate::platform::observe::metrics::CACHE;
 
@@ -25,7 +25,7 @@ const EPOCH_POLL: Duration = Duration::from_secs(1);
 const RECONNECT: Duration = Duration::from_millis(300);
 
 /// A cache in front of a source.
-pub struct Aside<S: Source> {
+pub struct CacheAside<S: Source> {
     cache: Cache,
     source: Arc<S>,
     loader: Loader<S>,
@@ -38,7 +38,7 @@ pub struct Aside<S: Source> {
 
 /// Why there is no value.
 #[derive(Debug)]
-pub enum Missing<E> {
+pub enum LoadError<E> {
     /// What the source says.
     Source(E),
     /// It said nothing in time.
@@ -46,7 +46,7 @@ pub enum Missing<E> {
 }
 
 /// How a transaction ended.
-pub enum Written<T> {
+pub enum WriteOutcome<T> {
     /// As it should.
     Done {
         /// Its result.
@@ -58,14 +58,14 @@ pub enum Written<T> {
     OtherEpoch(i64),
 }
 
-impl<S: Source> Aside<S> {
+impl<S: Source> CacheAside<S> {
     /// Puts the cache that the settings name in front of `source`; `kind` says what the keys are of.
     ///
     /// # Errors
     /// As [`Cache::open`].
-    pub fn open(settings: &Settings, kind: &str, source: S) -> anyhow::Result<Arc<Aside<S>>> {
+    pub fn open(settings: &Settings, kind: &str, source: S) -> anyhow::Result<Arc<CacheAside<S>>> {
         let source = Arc::new(source);
-        Ok(Arc::new(Aside {
+        Ok(Arc::new(CacheAside {
             cache: Cache::open(settings)?,
             loader: Loader::new(Arc::clone(&source)),
             source,
@@ -92,17 +92,17 @@ impl<S: Source> Aside<S> {
     /// One question to the cache and at most one query, however many keys.
     ///
     /// # Errors
-    /// [`Missing`], when something that the cache does not have cannot be read.
-    pub async fn get(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, Missing<S::Error>> {
+    /// [`LoadError`], when something that the cache does not have cannot be read.
+    pub async fn get(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, LoadError<S::Error>> {
         let token = token();
         let epoch = self.epoch.load(Ordering::Acquire);
         let names: Vec<String> = keys.iter().map(|key| self.name(epoch, key)).collect();
         let asked = self.cache.get_or_lease(&names, &token).await;
         let missed = if asked.is_ok() { "miss" } else { "away" };
-        let mut found = asked.unwrap_or_else(|_| vec![Found::Writing; keys.len()]);
+        let mut found = asked.unwrap_or_else(|_| vec![Lookup::Writing; keys.len()]);
         self.await_fills(&names, &mut found, &token).await;
         log_found(&names, &found);
-        let missing: Vec<usize> = (0..keys.len()).filter(|at| !matches!(found[*at], Found::Value(_))).collect();
+        let missing: Vec<usize> = (0..keys.len()).filter(|at| !matches!(found[*at], Lookup::Value(_))).collect();
         CACHE.add(&["hit"], (keys.len() - missing.len()) as u64);
         CACHE.add(&[missed], missing.len() as u64);
         if missing.is_empty() {
@@ -110,19 +110,19 @@ impl<S: Source> Aside<S> {
         }
         let asked = self.loader.load(missing.iter().map(|at| keys[*at].to_owned()));
         let loaded = match timeout(self.patience, asked).await {
-            Ok(Some(outcome)) => outcome.map_err(Missing::Source)?,
-            Ok(None) | Err(_) => return Err(Missing::Late),
+            Ok(Some(outcome)) => outcome.map_err(LoadError::Source)?,
+            Ok(None) | Err(_) => return Err(LoadError::Late),
         };
         let value = |at: usize| loaded.values.get(keys[at]).cloned().unwrap_or_default();
         if loaded.epoch == epoch {
-            let leased = missing.iter().filter(|at| found[**at] == Found::Leased);
+            let leased = missing.iter().filter(|at| found[**at] == Lookup::Leased);
             let entries: Vec<Entry> = leased.map(|at| self.entry(names[*at].clone(), value(*at))).collect();
             // not kept is not wrong: the next reader asks the database again
             let _: Result<(), _> = self.cache.fill(&entries, &token).await;
         }
         self.epoch.fetch_max(loaded.epoch, Ordering::AcqRel);
         for at in missing {
-            found[at] = Found::Value(value(at));
+            found[at] = Lookup::Value(value(at));
         }
         Ok(found.into_iter().map(value_of).collect())
     }
@@ -137,7 +137,7 @@ impl<S: Source> Aside<S> {
     pub async fn write<T, E>(
         &self,
         key: &str,
-        transaction: impl AsyncFn(Option<i64>) -> Result<Written<T>, E>,
+        transaction: impl AsyncFn(Option<i64>) -> Result<WriteOutcome<T>, E>,
     ) -> Result<T, E> {
         let token = token();
         loop {
@@ -145,13 +145,13 @@ impl<S: Source> Aside<S> {
             let name = self.name(epoch, key);
             let barred = self.cache.bar(&name, &token).await.ok().map(|()| epoch);
             let written = transaction(barred).await?;
-            let (Written::Done { epoch, .. } | Written::OtherEpoch(epoch)) = written;
+            let (WriteOutcome::Done { epoch, .. } | WriteOutcome::OtherEpoch(epoch)) = written;
             // before the answer: whoever asks after it looks under the new epoch
             self.epoch.fetch_max(epoch, Ordering::AcqRel);
             if barred.is_some() {
                 self.cache.release(&name, &token).await;
             }
-            if let Written::Done { value, .. } = written {
+            if let WriteOutcome::Done { value, .. } = written {
                 return Ok(value);
             }
         }
@@ -198,12 +198,12 @@ impl<S: Source> Aside<S> {
     }
 
     /// Where another reader is at it already, waits a little for what it fills.
-    async fn await_fills(&self, names: &[String], found: &mut [Found], token: &str) {
+    async fn await_fills(&self, names: &[String], found: &mut [Lookup], token: &str) {
         let mut waited = Duration::ZERO;
-        while waited < FILL_WAIT && found.contains(&Found::Reading) {
+        while waited < FILL_WAIT && found.contains(&Lookup::Reading) {
             sleep(FILL_POLL).await;
             waited += FILL_POLL;
-            let open: Vec<usize> = (0..found.len()).filter(|at| found[*at] == Found::Reading).collect();
+            let open: Vec<usize> = (0..found.len()).filter(|at| found[*at] == Lookup::Reading).collect();
             let again: Vec<String> = open.iter().map(|at| names[*at].clone()).collect();
             let Ok(there) = self.cache.get_or_lease(&again, token).await else {
                 return;
@@ -226,9 +226,9 @@ impl<S: Source> Aside<S> {
 }
 
 /// No value is kept as an empty one.
-fn value_of(found: Found) -> Option<Bytes> {
+fn value_of(found: Lookup) -> Option<Bytes> {
     match found {
-        Found::Value(value) if !value.is_empty() => Some(value),
+        Lookup::Value(value) if !value.is_empty() => Some(value),
         _ => None,
     }
 }
@@ -238,10 +238,10 @@ fn token() -> String {
 }
 
 /// Hits and misses with their keys; a long list is told by its number.
-fn log_found(names: &[String], found: &[Found]) {
+fn log_found(names: &[String], found: &[Lookup]) {
     const LONGEST: usize = 8;
     if names.len() > LONGEST {
-        let hits = found.iter().filter(|found| matches!(found, Found::Value(_))).count();
+        let hits = found.iter().filter(|found| matches!(found, Lookup::Value(_))).count();
         tracing::info!(hits, misses = names.len() - hits, first_key = names[0], "cache looked up");
         return;
     }
@@ -249,7 +249,7 @@ fn log_found(names: &[String], found: &[Found]) {
         let keys: Vec<&str> = names
             .iter()
             .zip(found)
-            .filter(|(_, found)| matches!(found, Found::Value(_)) == hit)
+            .filter(|(_, found)| matches!(found, Lookup::Value(_)) == hit)
             .map(|(name, _)| name.as_str())
             .collect();
         if !keys.is_empty() {

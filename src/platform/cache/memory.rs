@@ -7,7 +7,7 @@ use moka::Expiry;
 use moka::ops::compute::Op;
 use moka::sync::Cache;
 
-use super::{Entry, Found, LEASE, TOMBSTONE};
+use super::{Entry, LEASE, Lookup, TOMBSTONE};
 
 /// A bounded map of entries, each with its own end.
 pub struct Memory(Cache<String, State>);
@@ -40,16 +40,16 @@ impl Memory {
         Memory(Cache::builder().max_capacity(capacity).expire_after(Ends).build())
     }
 
-    pub(super) fn get_or_lease(&self, key: &str, token: &str) -> Found {
+    pub(super) fn get_or_lease(&self, key: &str, token: &str) -> Lookup {
         let found = |state: State| match state {
-            State::Value(value, _) => Found::Value(value),
-            State::Lease(_) => Found::Reading,
-            State::Tombstone(_) => Found::Writing,
+            State::Value(value, _) => Lookup::Value(value),
+            State::Lease(_) => Lookup::Reading,
+            State::Tombstone(_) => Lookup::Writing,
         };
         if let Some(state) = self.0.get(key) {
             return found(state);
         }
-        let mut there = Found::Leased;
+        let mut there = Lookup::Leased;
         self.0.entry_by_ref(key).and_compute_with(|entry| match entry {
             Some(entry) => {
                 there = found(entry.into_value());

@@ -22,7 +22,7 @@ pub const TOMBSTONE: Duration = Duration::from_secs(10);
 
 /// What the cache knows of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Lookup {
     /// The value, as filled.
     Value(Bytes),
     /// Nothing; the caller holds the lease now, and is to fill it.
@@ -35,7 +35,7 @@ pub enum Found {
 
 /// The cache cannot be reached in time: go round it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Away;
+pub struct Unavailable;
 
 /// A value to keep, and for how long.
 pub struct Entry {
@@ -78,8 +78,8 @@ impl Cache {
     /// For each key what is there; a key of which nothing is there is leased to `token`.
     ///
     /// # Errors
-    /// [`Away`].
-    pub async fn get_or_lease(&self, keys: &[String], token: &str) -> Result<Vec<Found>, Away> {
+    /// [`Unavailable`].
+    pub async fn get_or_lease(&self, keys: &[String], token: &str) -> Result<Vec<Lookup>, Unavailable> {
         match self {
             Cache::Memory(memory) => Ok(keys.iter().map(|key| memory.get_or_lease(key, token)).collect()),
             Cache::Redis(redis) => redis.get_or_lease(keys, token).await,
@@ -89,8 +89,8 @@ impl Cache {
     /// Keeps the values whose keys are still leased to `token`.
     ///
     /// # Errors
-    /// [`Away`].
-    pub async fn fill(&self, entries: &[Entry], token: &str) -> Result<(), Away> {
+    /// [`Unavailable`].
+    pub async fn fill(&self, entries: &[Entry], token: &str) -> Result<(), Unavailable> {
         match self {
             Cache::Memory(memory) => entries.iter().for_each(|entry| memory.fill(entry, token)),
             Cache::Redis(redis) => redis.fill(entries, token).await?,
@@ -101,8 +101,8 @@ impl Cache {
     /// Puts a tombstone before a write: what is there goes, and nothing can be filled.
     ///
     /// # Errors
-    /// [`Away`]; the write must then change the epoch.
-    pub async fn bar(&self, key: &str, token: &str) -> Result<(), Away> {
+    /// [`Unavailable`]; the write must then change the epoch.
+    pub async fn bar(&self, key: &str, token: &str) -> Result<(), Unavailable> {
         match self {
             Cache::Memory(memory) => memory.bar(key, token),
             Cache::Redis(redis) => redis.bar(key, token).await?,

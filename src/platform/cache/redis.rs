@@ -11,7 +11,7 @@ use deadpool_redis::redis::{self, AsyncConnectionConfig, RedisError, RedisResult
 use deadpool_redis::{Connection, Manager, Pool};
 use tokio::sync::Notify;
 
-use super::{Away, Entry, Found, LEASE, TOMBSTONE};
+use super::{Entry, LEASE, Lookup, TOMBSTONE, Unavailable};
 use crate::config;
 use crate::platform::http::health::{Dependency, Status};
 
@@ -56,7 +56,7 @@ impl Redis {
         })
     }
 
-    pub(super) async fn get_or_lease(&self, keys: &[String], token: &str) -> Result<Vec<Found>, Away> {
+    pub(super) async fn get_or_lease(&self, keys: &[String], token: &str) -> Result<Vec<Lookup>, Unavailable> {
         let mut found = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(CHUNK) {
             let mut call = self.scripts.get_or_lease.prepare_invoke();
@@ -70,7 +70,7 @@ impl Redis {
         Ok(found)
     }
 
-    pub(super) async fn fill(&self, entries: &[Entry], token: &str) -> Result<(), Away> {
+    pub(super) async fn fill(&self, entries: &[Entry], token: &str) -> Result<(), Unavailable> {
         for chunk in entries.chunks(CHUNK) {
             let mut call = self.scripts.fill.prepare_invoke();
             call.arg(token);
@@ -84,13 +84,13 @@ impl Redis {
         Ok(())
     }
 
-    pub(super) async fn bar(&self, key: &str, token: &str) -> Result<(), Away> {
+    pub(super) async fn bar(&self, key: &str, token: &str) -> Result<(), Unavailable> {
         let mut command = redis::cmd("SET");
         command.arg(key).arg(format!("T:{token}")).arg("PX").arg(TOMBSTONE.as_millis() as u64);
         self.ask(async |conn| command.query_async::<()>(conn).await).await
     }
 
-    pub(super) async fn release(&self, key: &str, token: &str) -> Result<(), Away> {
+    pub(super) async fn release(&self, key: &str, token: &str) -> Result<(), Unavailable> {
         let mut call = self.scripts.release.prepare_invoke();
         call.key(key).arg(token);
         self.ask(async |conn| call.invoke_async::<()>(conn).await).await
@@ -135,9 +135,9 @@ impl Redis {
     async fn ask<T>(
         &self,
         question: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
-    ) -> Result<T, Away> {
+    ) -> Result<T, Unavailable> {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut conn = live.ok_or(Away)?;
+        let mut conn = live.ok_or(Unavailable)?;
         match question(&mut conn).await {
             Ok(answer) => {
                 if self.slow.load(Ordering::Relaxed) > 0 {
@@ -149,23 +149,23 @@ impl Redis {
         }
     }
 
-    fn complain(&self, error: &RedisError) -> Away {
+    fn complain(&self, error: &RedisError) -> Unavailable {
         let hopeless = error.is_connection_dropped() || error.is_io_error() && !error.is_timeout();
         let tired = error.is_timeout() && self.slow.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE;
         tracing::warn!(%error, "the cache does not answer");
         if hopeless || tired {
             self.suspend();
         }
-        Away
+        Unavailable
     }
 }
 
-fn read(there: Option<Bytes>) -> Found {
+fn read(there: Option<Bytes>) -> Lookup {
     match there {
-        None => Found::Leased,
-        Some(value) if value.starts_with(b"V:") => Found::Value(value.slice(2..)),
-        Some(value) if value.starts_with(b"L:") => Found::Reading,
-        Some(_) => Found::Writing,
+        None => Lookup::Leased,
+        Some(value) if value.starts_with(b"V:") => Lookup::Value(value.slice(2..)),
+        Some(value) if value.starts_with(b"L:") => Lookup::Reading,
+        Some(_) => Lookup::Writing,
     }
 }
 

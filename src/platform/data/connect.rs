@@ -16,7 +16,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
-use super::{CHECKOUT, Engine, Lite};
+use super::{CHECKOUT, Engine, SqliteConn};
 use crate::config::Settings;
 
 /// `busy_timeout` first: setting WAL may itself find the file locked; below a second, so that whoever waits for somebody else's
@@ -83,16 +83,16 @@ fn sqlite_url(path: &Path) -> anyhow::Result<String> {
         .with_context(|| format!("the path of the database is not UTF-8: {}", path.display()))
 }
 
-fn sqlite_pool(path: &Path, size: usize) -> anyhow::Result<Pool<Lite>> {
-    let mut config = ManagerConfig::<Lite>::default();
+fn sqlite_pool(path: &Path, size: usize) -> anyhow::Result<Pool<SqliteConn>> {
+    let mut config = ManagerConfig::<SqliteConn>::default();
     config.recycling_method = RecyclingMethod::Fast;
     config.custom_setup = Box::new(|path| async move { establish_sqlite(path).await }.boxed());
     let manager = AsyncDieselConnectionManager::new_with_config(sqlite_url(path)?, config);
     Ok(Pool::builder(manager).max_size(size).build()?)
 }
 
-async fn establish_sqlite(path: &str) -> ConnectionResult<Lite> {
-    let mut conn = Lite::establish(path).await?;
+async fn establish_sqlite(path: &str) -> ConnectionResult<SqliteConn> {
+    let mut conn = SqliteConn::establish(path).await?;
     conn.batch_execute(PRAGMAS).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }

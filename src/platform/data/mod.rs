@@ -22,7 +22,7 @@ use crate::platform::http::problem::Problem;
 pub use connect::{make_folder, migrate};
 
 /// SQLite, whose calls block, on tokio's blocking threads.
-pub type Lite = SyncConnectionWrapper<SqliteConnection, blocking::Blocking>;
+pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, blocking::Blocking>;
 
 /// How long a request waits for a connection, a new one included.
 const CHECKOUT: Duration = Duration::from_millis(400);
@@ -41,9 +41,9 @@ pub enum Engine {
     /// One file: several readers, and the one writer that SQLite allows.
     Sqlite {
         /// For reading.
-        readers: Pool<Lite>,
+        readers: Pool<SqliteConn>,
         /// For writing.
-        writer: Pool<Lite>,
+        writer: Pool<SqliteConn>,
     },
 }
 
@@ -133,7 +133,7 @@ macro_rules! transact {
                 $crate::platform::data::Engine::Sqlite { writer, .. } => {
                     let mut held = $db.turn(writer.get()).await?;
                     $crate::platform::data::begin(&mut held).await?;
-                    let outcome = (async |$conn: &mut $crate::platform::data::Lite| $body)(&mut held).await;
+                    let outcome = (async |$conn: &mut $crate::platform::data::SqliteConn| $body)(&mut held).await;
                     $crate::platform::data::end(&mut held, outcome).await
                 }
             }
@@ -146,7 +146,7 @@ macro_rules! transact {
 ///
 /// # Errors
 /// A file that somebody else keeps locked.
-pub async fn begin(conn: &mut Lite) -> Result<(), Error> {
+pub async fn begin(conn: &mut SqliteConn) -> Result<(), Error> {
     Ok(conn.spawn_blocking(|conn| AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")).await?)
 }
 
@@ -154,7 +154,7 @@ pub async fn begin(conn: &mut Lite) -> Result<(), Error> {
 ///
 /// # Errors
 /// The outcome's own, and a commit that fails.
-pub async fn end<T, E: From<Error>>(conn: &mut Lite, outcome: Result<T, E>) -> Result<T, E> {
+pub async fn end<T, E: From<Error>>(conn: &mut SqliteConn, outcome: Result<T, E>) -> Result<T, E> {
     match outcome {
         Ok(value) => {
             let committed = conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await;

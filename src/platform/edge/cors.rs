@@ -13,12 +13,12 @@ const READ: &str = "Case-ID, ETag, Idempotency-Replayed, Link, Location, RateLim
 const VARY: &str = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
 
 /// The origins that may. Nothing here is allowed with credentials: callers send their token themselves.
-pub struct Origins(Vec<String>);
+pub struct CorsPolicy(Vec<String>);
 
-impl Origins {
+impl CorsPolicy {
     /// These, or none; `*` is everybody.
-    pub fn new(allowed: Vec<String>) -> Option<Origins> {
-        (!allowed.is_empty()).then_some(Origins(allowed))
+    pub fn new(allowed: Vec<String>) -> Option<CorsPolicy> {
+        (!allowed.is_empty()).then_some(CorsPolicy(allowed))
     }
 
     /// What an allowed origin is told; whose origin is not allowed is told nothing.

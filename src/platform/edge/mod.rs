@@ -21,13 +21,13 @@ use ipnet::IpNet;
 
 use crate::config::Settings;
 use crate::platform::auth::Caller;
-use crate::platform::auth::layer::Door;
-use crate::platform::auth::service_credential::Credential;
+use crate::platform::auth::layer::AuthLayer;
+use crate::platform::auth::service_credential::ServiceCredential;
 use crate::platform::http::client_address::client_address;
 use crate::platform::http::problem::{METHOD_NOT_ALLOWED, Problem};
-use cors::Origins;
-use rate_limit::{Limits, Standing};
-use request_filter::Rules;
+use cors::CorsPolicy;
+use rate_limit::{Limits, RateLimitState};
+use request_filter::RequestFilter;
 
 /// Every method that any path answers to.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -37,28 +37,28 @@ const TWO_YEARS: &str = "max-age=63072000";
 const FORGET: Duration = Duration::from_secs(10);
 
 /// The gate of one process; its threads share the counts.
-pub struct Gate {
-    rules: Rules,
+pub struct EdgeFilter {
+    rules: RequestFilter,
     trusted: Vec<IpNet>,
-    origins: Option<Origins>,
+    origins: Option<CorsPolicy>,
     limits: Option<Limits>,
     /// Roles that call back are no clients.
-    credential: Option<Credential>,
+    credential: Option<ServiceCredential>,
     /// What every answer says, unless it says something else itself.
     said: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Gate {
+impl EdgeFilter {
     /// As configured; `limited` unless everybody may do everything anyway.
-    pub fn new(settings: &Settings, limited: bool) -> Arc<Gate> {
+    pub fn new(settings: &Settings, limited: bool) -> Arc<EdgeFilter> {
         let (server, sizes) = (&settings.server, &settings.limits);
         let largest_body = sizes.body.max(sizes.list_body).max(sizes.calendar_body) as u64;
-        let gate = Arc::new(Gate {
-            rules: Rules { hosts: server.hosts.0.clone(), largest_body },
+        let gate = Arc::new(EdgeFilter {
+            rules: RequestFilter { hosts: server.hosts.0.clone(), largest_body },
             trusted: server.trusted_proxies.0.clone(),
-            origins: Origins::new(server.cors_origins.0.clone()),
+            origins: CorsPolicy::new(server.cors_origins.0.clone()),
             limits: limited.then(|| Limits::new(sizes)),
-            credential: Credential::of(settings),
+            credential: ServiceCredential::of(settings),
             said: said(server.public_url.starts_with("https:")),
         });
         let forgetful = Arc::downgrade(&gate);
@@ -74,11 +74,11 @@ impl Gate {
         gate
     }
 
-    fn count_account(&self, caller: &Caller) -> Result<Option<Standing>, Problem> {
+    fn count_account(&self, caller: &Caller) -> Result<Option<RateLimitState>, Problem> {
         self.limits.as_ref().map_or(Ok(None), |limits| limits.count_account(&caller.id))
     }
 
-    fn count_address(&self, req: &ServiceRequest) -> Result<Option<Standing>, Problem> {
+    fn count_address(&self, req: &ServiceRequest) -> Result<Option<RateLimitState>, Problem> {
         let Some(limits) = &self.limits else { return Ok(None) };
         if self.credential.as_ref().is_some_and(|credential| credential.check(req.headers()).is_ok()) {
             return Ok(None);
@@ -101,7 +101,7 @@ impl Gate {
     }
 
     /// What every answer says.
-    fn mark(&self, origin: Option<&HeaderValue>, standing: Option<Standing>, headers: &mut HeaderMap) {
+    fn mark(&self, origin: Option<&HeaderValue>, standing: Option<RateLimitState>, headers: &mut HeaderMap) {
         for (name, value) in &self.said {
             if !headers.contains_key(name) {
                 headers.append(name.clone(), value.clone());
@@ -131,19 +131,19 @@ fn said(is_secure: bool) -> Vec<(HeaderName, HeaderValue)> {
 
 /// What a request comes through on its way to a role's handlers, as one thread sees it. An inner role has no gate: who calls it
 /// has come through one.
-pub struct Entrance {
+pub struct Ingress {
     /// Whoever it is.
-    pub gate: Option<Arc<Gate>>,
+    pub gate: Option<Arc<EdgeFilter>>,
     /// Who it is.
-    pub door: Door,
+    pub door: AuthLayer,
 }
 
-impl Entrance {
+impl Ingress {
     /// Lets a request in, or answers what is answered here; how its sender stands is told either way.
     async fn admit(
         &self,
         req: &mut ServiceRequest,
-        standing: &mut Option<Standing>,
+        standing: &mut Option<RateLimitState>,
     ) -> Result<Option<HttpResponse>, Problem> {
         let Some(gate) = &self.gate else { return self.door.admit(req).await.map(|()| None) };
         gate.rules.check(req)?;
@@ -164,7 +164,7 @@ impl Entrance {
 /// # Errors
 /// What handlers before these could not make an answer of.
 pub async fn pass<B: MessageBody + 'static>(
-    entrance: Rc<Entrance>,
+    entrance: Rc<Ingress>,
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
@@ -176,7 +176,7 @@ pub async fn pass<B: MessageBody + 'static>(
         Ok(None) => next.call(req).await?.map_into_left_body(),
         Ok(Some(answer)) => req.into_response(answer).map_into_right_body(),
         Err(problem) => {
-            standing = Standing::refused(&problem).or(standing);
+            standing = RateLimitState::refused(&problem).or(standing);
             refused(req, problem).map_into_right_body()
         }
     };

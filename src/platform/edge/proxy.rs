@@ -19,8 +19,8 @@ use crate::platform::http::client_address;
 use crate::platform::http::extract::unread;
 use crate::platform::http::idempotency::IDEMPOTENCY_KEY;
 use crate::platform::http::problem::{Problem, TOO_LARGE};
-use crate::platform::rpc::request::{Call, Fields};
-use crate::platform::rpc::{Answer, Peer};
+use crate::platform::rpc::request::{RawHeaders, RpcRequest};
+use crate::platform::rpc::{Peer, RpcResponse};
 
 /// Bodies up to here are held, so that the call can go to another replica when the first is not there.
 const HELD: usize = 64 << 10;
@@ -82,7 +82,7 @@ fn is_telltale(name: &str) -> bool {
 
 /// Which POSTs to a path may be sent a second time when nobody knows what became of the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeats {
+pub enum RetryPolicy {
     /// None.
     Never,
     /// Those with an Idempotency-Key: the role keeps its answer under it.
@@ -93,11 +93,11 @@ pub enum Repeats {
 
 /// What a path takes.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct RouteOptions {
     /// Bytes that a body may have.
     pub limit: usize,
     /// Which POSTs may be sent again. What only reads always may, and no other method does.
-    pub repeats: Repeats,
+    pub repeats: RetryPolicy,
 }
 
 /// Forwards a request to `path` (with its query) at `peer`. What the gate refuses never comes here.
@@ -109,7 +109,7 @@ pub async fn forward(
     body: web::Payload,
     peer: &Peer,
     path: &str,
-    terms: Terms,
+    terms: RouteOptions,
     settings: &Settings,
 ) -> Result<HttpResponse, Problem> {
     let limit = terms.limit;
@@ -118,7 +118,8 @@ pub async fn forward(
     if length.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    let call = Call::new(req.method().clone(), path).with(request_fields(req, &settings.server.trusted_proxies.0));
+    let call =
+        RpcRequest::new(req.method().clone(), path).with(request_fields(req, &settings.server.trusted_proxies.0));
     let answer = match length {
         Some(length) if length > HELD as u64 => {
             // seldom, and large: most requests carry little or nothing
@@ -140,12 +141,12 @@ pub async fn forward(
             };
             let again = match terms.repeats {
                 _ if req.method() != Method::POST => false,
-                Repeats::Never => false,
+                RetryPolicy::Never => false,
                 // a key that does not go on is none
-                Repeats::Keyed => {
+                RetryPolicy::Keyed => {
                     req.headers().contains_key(IDEMPOTENCY_KEY) && goes_on(IDEMPOTENCY_KEY, &named(req.headers()))
                 }
-                Repeats::Always => true,
+                RetryPolicy::Always => true,
             };
             let call = call.holding(held);
             peer.send(&if again { call.repeatable() } else { call }).await?
@@ -154,7 +155,7 @@ pub async fn forward(
     respond(answer, peer).await
 }
 
-async fn respond(mut answer: Box<Answer>, peer: &Peer) -> Result<HttpResponse, Problem> {
+async fn respond(mut answer: Box<RpcResponse>, peer: &Peer) -> Result<HttpResponse, Problem> {
     let mut response = HttpResponse::new(answer.status());
     let length = content_length(answer.headers());
     let mut headers = answer.take_headers();
@@ -211,8 +212,8 @@ fn relative(location: &HeaderValue) -> HeaderValue {
     path.and_then(|path| HeaderValue::from_str(&path).ok()).unwrap_or_else(|| location.clone())
 }
 
-fn request_fields(req: &HttpRequest, trusted: &[IpNet]) -> Fields {
-    let (mut fields, named) = (Fields::roomy(), named(req.headers()));
+fn request_fields(req: &HttpRequest, trusted: &[IpNet]) -> RawHeaders {
+    let (mut fields, named) = (RawHeaders::roomy(), named(req.headers()));
     for (name, value) in req.headers() {
         if goes_on(name.as_str(), &named) && !is_ours(name.as_str()) {
             fields.put(name.as_str(), value);

@@ -13,8 +13,8 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
 use crate::config;
-use crate::platform::http::problem::{Limit, Problem, RATE_LIMITED};
-use crate::platform::http::stream::kin;
+use crate::platform::http::problem::{Problem, RATE_LIMITED, RateLimitKind};
+use crate::platform::http::stream::client_prefix;
 
 static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static STANDING: HeaderName = HeaderName::from_static("ratelimit");
@@ -29,7 +29,7 @@ type Counts<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateIn
 
 /// One limit: so many in a minute, all of them at once if need be; after that, one each time that a part of the minute is over.
 struct Policy<K: std::hash::Hash + Eq + Clone> {
-    limit: Limit,
+    limit: RateLimitKind,
     quota: Quota,
     /// `RateLimit-Policy`
     said: HeaderValue,
@@ -38,8 +38,8 @@ struct Policy<K: std::hash::Hash + Eq + Clone> {
 
 /// What is left to a client.
 #[derive(Clone, Copy, Debug)]
-pub struct Standing {
-    limit: Limit,
+pub struct RateLimitState {
+    limit: RateLimitKind,
     left: u32,
     seconds: u64,
 }
@@ -52,20 +52,20 @@ pub struct Limits {
 }
 
 impl<K: std::hash::Hash + Eq + Clone> Policy<K> {
-    fn new(limit: Limit, per_minute: u32) -> Option<Policy<K>> {
+    fn new(limit: RateLimitKind, per_minute: u32) -> Option<Policy<K>> {
         let quota = Quota::per_minute(NonZeroU32::new(per_minute)?);
         let name = limit.name();
         let said = HeaderValue::from_str(&format!("\"{name}\";q={per_minute};w={MINUTE}")).ok()?;
         Some(Policy { limit, quota, said, counts: RateLimiter::keyed(quota).with_middleware() })
     }
 
-    fn count(&self, key: &K) -> Result<Standing, Problem> {
+    fn count(&self, key: &K) -> Result<RateLimitState, Problem> {
         match self.counts.check_key(key) {
             Ok(state) => {
                 let left = state.remaining_burst_capacity();
                 let used = self.quota.burst_size().get().saturating_sub(left);
                 let whole = self.quota.replenish_interval().saturating_mul(used);
-                Ok(Standing { limit: self.limit, left, seconds: seconds(whole) })
+                Ok(RateLimitState { limit: self.limit, left, seconds: seconds(whole) })
             }
             Err(until) => {
                 let wait = until.wait_time_from(self.counts.clock().now());
@@ -92,9 +92,9 @@ impl Limits {
     /// As configured; 0 is no limit.
     pub fn new(limits: &config::Limits) -> Limits {
         Limits {
-            address: Policy::new(Limit::Address, limits.per_address),
-            sign_in: Policy::new(Limit::SignIn, limits.sign_in),
-            account: Policy::new(Limit::Account, limits.per_account),
+            address: Policy::new(RateLimitKind::Address, limits.per_address),
+            sign_in: Policy::new(RateLimitKind::SignIn, limits.sign_in),
+            account: Policy::new(RateLimitKind::Account, limits.per_account),
         }
     }
 
@@ -102,11 +102,16 @@ impl Limits {
     ///
     /// # Errors
     /// 429, with the time to wait.
-    pub fn count_address(&self, address: IpAddr, method: &Method, path: &str) -> Result<Option<Standing>, Problem> {
+    pub fn count_address(
+        &self,
+        address: IpAddr,
+        method: &Method,
+        path: &str,
+    ) -> Result<Option<RateLimitState>, Problem> {
         if PROBES.contains(&path) {
             return Ok(None);
         }
-        let address = kin(address);
+        let address = client_prefix(address);
         let all = self.address.as_ref().map(|policy| policy.count(&address)).transpose()?;
         let sign_in = self.sign_in.as_ref().filter(|_| *method != Method::GET && path.starts_with(SIGN_IN));
         Ok(sign_in.map(|policy| policy.count(&address)).transpose()?.or(all))
@@ -116,7 +121,7 @@ impl Limits {
     ///
     /// # Errors
     /// 429, with the time to wait.
-    pub fn count_account(&self, id: &String) -> Result<Option<Standing>, Problem> {
+    pub fn count_account(&self, id: &String) -> Result<Option<RateLimitState>, Problem> {
         self.account.as_ref().map(|policy| policy.count(id)).transpose()
     }
 
@@ -127,13 +132,13 @@ impl Limits {
     }
 
     /// Tells the client how it stands.
-    pub fn mark(&self, standing: Standing, headers: &mut HeaderMap) {
+    pub fn mark(&self, standing: RateLimitState, headers: &mut HeaderMap) {
         let policies = [&self.address, &self.sign_in].into_iter().flatten().map(|policy| (policy.limit, &policy.said));
         let mut all = policies.chain(self.account.iter().map(|policy| (policy.limit, &policy.said)));
         if let Some((_, policy)) = all.find(|(limit, _)| *limit == standing.limit) {
             headers.insert(POLICY.clone(), policy.clone());
         }
-        let Standing { limit, left, seconds } = standing;
+        let RateLimitState { limit, left, seconds } = standing;
         let (mut first, mut second) = (itoa::Buffer::new(), itoa::Buffer::new());
         // every answer says it
         let said = ["\"", limit.name(), "\";r=", first.format(left), ";t=", second.format(seconds)].concat();
@@ -143,9 +148,9 @@ impl Limits {
     }
 }
 
-impl Standing {
+impl RateLimitState {
     /// How a client stands who was refused.
-    pub fn refused(problem: &Problem) -> Option<Standing> {
-        Some(Standing { limit: problem.violated?, left: 0, seconds: problem.retry_after?.into() })
+    pub fn refused(problem: &Problem) -> Option<RateLimitState> {
+        Some(RateLimitState { limit: problem.violated?, left: 0, seconds: problem.retry_after?.into() })
     }
 }

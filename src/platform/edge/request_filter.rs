@@ -18,14 +18,14 @@ const LARGEST_HEAD: usize = 16 << 10;
 const LONGEST_METHOD: usize = 32;
 
 /// What is looked at in every request.
-pub struct Rules {
+pub struct RequestFilter {
     /// The names that this gateway answers to; any, if there are none.
     pub hosts: Vec<String>,
     /// The largest body that any path takes.
     pub largest_body: u64,
 }
 
-impl Rules {
+impl RequestFilter {
     /// Refuses what is ambiguous or too large, and brings the rest into the form that everything behind here expects.
     pub fn check(&self, req: &mut ServiceRequest) -> Result<(), Problem> {
         let head = req.head();

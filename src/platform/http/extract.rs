@@ -1,6 +1,6 @@
 //! Reading requests: strict JSON bodies, query strings, e-mail addresses in paths.
 //!
-//! A handler reads what it wants from [`Fields`], which collects every fault there is, with its place, and refuses names
+//! A handler reads what it wants from [`Params`], which collects every fault there is, with its place, and refuses names
 //! that nobody asked for.
 
 use std::future::Future;
@@ -101,36 +101,36 @@ fn check_content_type(req: &HttpRequest) -> Result<(), Problem> {
 }
 
 /// The named values of a body or a query string, read one after the other.
-pub struct Fields {
+pub struct Params {
     values: Vec<(String, Value)>,
     faults: Vec<Fault>,
     from_query: bool,
 }
 
-impl Fields {
+impl Params {
     /// The members of a JSON object.
     ///
     /// # Errors
     /// 422 for JSON that is no object.
-    pub fn of_body(body: Value) -> Result<Fields, Problem> {
+    pub fn of_body(body: Value) -> Result<Params, Problem> {
         match body {
             Value::Object(values) => {
-                Ok(Fields { values: values.into_iter().collect(), faults: Vec::new(), from_query: false })
+                Ok(Params { values: values.into_iter().collect(), faults: Vec::new(), from_query: false })
             }
             _ => Err(Problem::validation(vec![Fault::new("#", "not_an_object", "must be a JSON object")])),
         }
     }
 
     /// The fields of an HTML form.
-    pub fn of_form(body: &[u8]) -> Fields {
+    pub fn of_form(body: &[u8]) -> Params {
         let pairs = form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), value.into_owned().into()));
-        Fields { values: pairs.collect(), faults: Vec::new(), from_query: true }
+        Params { values: pairs.collect(), faults: Vec::new(), from_query: true }
     }
 
     /// The parameters of a query string, each once; but the first name of each of `lists` any number of times, read as a list
     /// under its second name.
-    pub fn of_query<'a>(req: &HttpRequest, lists: impl IntoIterator<Item = (&'a str, &'a str)>) -> Fields {
-        let mut fields = Fields { values: Vec::new(), faults: Vec::new(), from_query: true };
+    pub fn of_query<'a>(req: &HttpRequest, lists: impl IntoIterator<Item = (&'a str, &'a str)>) -> Params {
+        let mut fields = Params { values: Vec::new(), faults: Vec::new(), from_query: true };
         let mut lists: Vec<(&str, &str, Vec<Value>)> =
             lists.into_iter().map(|(one, many)| (one, many, Vec::new())).collect();
         for (name, value) in form_urlencoded::parse(req.query_string().as_bytes()) {
@@ -203,7 +203,7 @@ impl Fields {
     }
 
     /// Refuses a query string beside a body: nobody would read it.
-    pub fn without_query(mut self, req: &HttpRequest) -> Fields {
+    pub fn without_query(mut self, req: &HttpRequest) -> Params {
         for (name, _) in form_urlencoded::parse(req.query_string().as_bytes()) {
             self.fault(Fault::new(format!("#/{name}"), "unknown_field", "stands in the query; put it into the body"));
         }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform::http::problem::Problem;
 use crate::platform::observe::metrics::resource;
-use crate::platform::request_context::{Case, milliseconds};
-use crate::platform::role::{Context, Stage};
+use crate::platform::request_context::{RequestContext, milliseconds};
+use crate::platform::role::{Context, Phase};
 
 /// How well something does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -69,7 +69,7 @@ impl Report {
             |list: &[(String, Dependency)]| list.iter().map(|(_, it)| it.status).max().unwrap_or(Status::Healthy);
         let status = worst(&needs).max(worst(&likes).min(Status::Degraded));
         let dependencies = needs.into_iter().chain(likes).collect();
-        Report { case_id: Case::current_id(), service: format!("{role}-service"), status, dependencies }
+        Report { case_id: RequestContext::current_id(), service: format!("{role}-service"), status, dependencies }
     }
 
     /// 200 while it works, else 503.
@@ -88,10 +88,10 @@ pub fn probes(cfg: &mut web::ServiceConfig) {
 async fn ready(context: web::Data<Context>) -> Result<&'static str, Problem> {
     let name = context.role.name;
     match context.lifecycle.stage() {
-        Stage::Ready => Ok("ok\n"),
-        Stage::Starting => {
+        Phase::Ready => Ok("ok\n"),
+        Phase::Starting => {
             Err(Problem::unavailable(name, "starting: connecting to the database and bringing its schema up to date"))
         }
-        Stage::Draining => Err(Problem::unavailable(name, "stopping: finishing what is in flight")),
+        Phase::Draining => Err(Problem::unavailable(name, "stopping: finishing what is in flight")),
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::rc::Rc;
 
-use crate::platform::auth::{Asker, Caller};
+use crate::platform::auth::{Caller, Principal};
 use crate::platform::http::problem::{BAD_REQUEST, KEY_REUSED, Problem};
 
 /// The header that a key comes in.
@@ -19,19 +19,19 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A key, and what it stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Key {
+pub struct IdempotencyKey {
     /// Whose it is, method, path and key: the same key elsewhere is another.
     pub scope: String,
     /// SHA-256 of the body as JSON, in hexadecimal.
     pub fingerprint: String,
 }
 
-impl Key {
+impl IdempotencyKey {
     /// Reads the key of a request with this body, quoted or bare; `None` if it has none.
     ///
     /// # Errors
     /// 400 for a key that is not 1 to 255 printable ASCII characters, or stands there twice.
-    pub fn read(req: &HttpRequest, body: &Value) -> Result<Option<Key>, Problem> {
+    pub fn read(req: &HttpRequest, body: &Value) -> Result<Option<IdempotencyKey>, Problem> {
         let mut values = req.headers().get_all(IDEMPOTENCY_KEY);
         let Some(value) = values.next() else { return Ok(None) };
         let bad =
@@ -48,14 +48,14 @@ impl Key {
             None => scope,
         };
         let digest = Sha256::digest(body.to_string().as_bytes());
-        Ok(Some(Key { scope, fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect() }))
+        Ok(Some(IdempotencyKey { scope, fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect() }))
     }
 
     /// The key of somebody whom the role that read it does not know.
-    pub fn of(self, asker: &Asker) -> Key {
+    pub fn of(self, asker: &Principal) -> IdempotencyKey {
         match asker {
-            Asker::Account(caller) => Key { scope: owned(self.scope, caller), ..self },
-            Asker::Anybody => self,
+            Principal::Account(caller) => IdempotencyKey { scope: owned(self.scope, caller), ..self },
+            Principal::Anybody => self,
         }
     }
 
@@ -80,7 +80,7 @@ fn owned(scope: String, caller: &Caller) -> String {
 
 /// An answer as it was given.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Kept {
+pub struct StoredResponse {
     /// Its HTTP status.
     pub status: u16,
     /// Its own headers.
@@ -91,11 +91,11 @@ pub struct Kept {
     pub replayed: bool,
 }
 
-impl Kept {
+impl StoredResponse {
     /// A first answer.
-    pub fn new(status: u16, headers: &[(&str, String)], body: &Value) -> Kept {
+    pub fn new(status: u16, headers: &[(&str, String)], body: &Value) -> StoredResponse {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        Kept { status, headers, body: body.to_string(), replayed: false }
+        StoredResponse { status, headers, body: body.to_string(), replayed: false }
     }
 
     /// As it goes out.

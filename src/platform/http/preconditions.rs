@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderName, IF_MATCH};
 use crate::platform::http::problem::{BAD_REQUEST, PRECONDITION_FAILED, Problem};
 
 /// Checks `If-Match` (RFC 9110, 13.1.1) against the version that there is.
-pub struct IfMatch(Option<Tags>);
+pub struct IfMatch(Option<EntityTags>);
 
 impl IfMatch {
     /// Reads the header; none allows every version, and so does `*`.
@@ -14,7 +14,7 @@ impl IfMatch {
     /// # Errors
     /// 400 for a header that is no list of entity tags.
     pub fn read(req: &HttpRequest) -> Result<IfMatch, Problem> {
-        Tags::read(req, &IF_MATCH).map(IfMatch)
+        EntityTags::read(req, &IF_MATCH).map(IfMatch)
     }
 
     /// Whether this version may be changed.
@@ -34,22 +34,22 @@ impl IfMatch {
 
 /// The entity tags of a header (RFC 9110, 8.8.3): ours are versions; foreign ones match nothing.
 #[derive(Default)]
-pub struct Tags {
+pub struct EntityTags {
     any: bool,
     strong: Vec<i64>,
     weak: Vec<i64>,
 }
 
-impl Tags {
+impl EntityTags {
     /// Reads the header; `None` if there is none.
     ///
     /// # Errors
     /// 400 for a header that is no list of entity tags.
-    pub fn read(req: &HttpRequest, name: &HeaderName) -> Result<Option<Tags>, Problem> {
+    pub fn read(req: &HttpRequest, name: &HeaderName) -> Result<Option<EntityTags>, Problem> {
         if !req.headers().contains_key(name) {
             return Ok(None);
         }
-        let mut tags = Tags::default();
+        let mut tags = EntityTags::default();
         for value in req.headers().get_all(name) {
             for tag in value.to_str().unwrap_or("?").split(',').map(str::trim) {
                 let (weak, tag) = tag.strip_prefix("W/").map_or((false, tag), |rest| (true, rest));

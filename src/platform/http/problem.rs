@@ -15,7 +15,7 @@ use crate::calendar::Fault;
 
 /// What went wrong, as a class: stable over releases.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct ProblemType {
     /// The `type` is `/problems/` and this.
     pub slug: &'static str,
     /// The HTTP status.
@@ -26,9 +26,9 @@ pub struct Kind {
 
 macro_rules! kinds {
     ($($name:ident $slug:literal $status:literal $title:literal)+) => {
-        $(#[doc = $title] pub const $name: &Kind = &Kind { slug: $slug, status: $status, title: $title };)+
+        $(#[doc = $title] pub const $name: &ProblemType = &ProblemType { slug: $slug, status: $status, title: $title };)+
         /// Every kind of problem, for the table in the docs and for reading another role's answer.
-        pub const KINDS: &[&Kind] = &[$($name),+];
+        pub const KINDS: &[&ProblemType] = &[$($name),+];
     };
 }
 
@@ -72,7 +72,7 @@ kinds! {
 
 /// How often callers may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
+pub enum RateLimitKind {
     /// Anybody, from one address.
     Address,
     /// Whoever signs in, from one address.
@@ -81,13 +81,13 @@ pub enum Limit {
     Account,
 }
 
-impl Limit {
+impl RateLimitKind {
     /// What it is called in headers and problems.
     pub fn name(self) -> &'static str {
         match self {
-            Limit::Address => "default",
-            Limit::SignIn => "sign-in",
-            Limit::Account => "account",
+            RateLimitKind::Address => "default",
+            RateLimitKind::SignIn => "sign-in",
+            RateLimitKind::Account => "account",
         }
     }
 }
@@ -96,7 +96,7 @@ impl Limit {
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// Its class.
-    pub kind: &'static Kind,
+    pub kind: &'static ProblemType,
     /// What happened, to what, and what to do; a sentence without full stop.
     pub detail: Cow<'static, str>,
     /// The single faults of a request that is not valid.
@@ -108,12 +108,12 @@ pub struct Problem {
     /// E-mail addresses that no user has.
     pub unknown: Vec<String>,
     /// The limit that the caller has used up.
-    pub violated: Option<Limit>,
+    pub violated: Option<RateLimitKind>,
 }
 
 impl Problem {
     /// A problem of this kind.
-    pub fn new(kind: &'static Kind, detail: impl Into<Cow<'static, str>>) -> Problem {
+    pub fn new(kind: &'static ProblemType, detail: impl Into<Cow<'static, str>>) -> Problem {
         Problem {
             kind,
             detail: detail.into(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::calendar::{Fault, Frame, Preference, Zone, iso_week};
-use crate::platform::http::extract::{Fields, parsed};
+use crate::platform::http::extract::{Params, parsed};
 
 /// Minutes of the longest meeting.
 const LONGEST_MEETING: u64 = 24 * 60;
@@ -23,7 +23,7 @@ pub struct Window {
 
 impl Window {
     /// Reads `week`, or `from` and `to`. Faults stay in `fields`.
-    pub fn read(fields: &mut Fields) -> Option<Window> {
+    pub fn read(fields: &mut Params) -> Option<Window> {
         let given = (fields.has("week"), fields.has("from"), fields.has("to"));
         let week = fields.optional("week", parsed("not_a_week", iso_week));
         let ends = (fields.optional("from", date), fields.optional("to", date));
@@ -55,7 +55,7 @@ pub fn date(value: &Value) -> Result<Date, Vec<Fault>> {
 }
 
 /// `duration_minutes`: a multiple of 15.
-pub fn duration(fields: &mut Fields) -> Option<u64> {
+pub fn duration(fields: &mut Params) -> Option<u64> {
     let duration = fields.number("duration_minutes", 15..=LONGEST_MEETING)?;
     if !duration.is_multiple_of(15) {
         fields.fault(Fault::new("#/duration_minutes", "not_a_quarter", "must be a multiple of 15"));
@@ -64,7 +64,7 @@ pub fn duration(fields: &mut Fields) -> Option<u64> {
 }
 
 /// `pick`: how to choose.
-pub fn pick(fields: &mut Fields) -> Option<Preference> {
+pub fn pick(fields: &mut Params) -> Option<Preference> {
     fields.optional("pick", |value| {
         let read = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
         parsed("not_a_pick", read)(value)
@@ -72,6 +72,6 @@ pub fn pick(fields: &mut Fields) -> Option<Preference> {
 }
 
 /// `seed`: what random draws come from.
-pub fn seed(fields: &mut Fields) -> Option<u64> {
+pub fn seed(fields: &mut Params) -> Option<u64> {
     fields.number("seed", 0..=LARGEST_SEED)
 }

@@ -19,7 +19,7 @@ const FULL: usize = 8 << 20;
 
 /// The near end.
 #[derive(Clone)]
-pub struct Sink(Arc<Shared>);
+pub struct BatchWriter(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -35,18 +35,18 @@ struct Pending {
 }
 
 /// Writes the last lines when it is dropped.
-pub struct Flush {
+pub struct FlushGuard {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
 }
 
-impl Sink {
+impl BatchWriter {
     /// Starts the thread that writes.
-    pub fn start(out: impl Write + Send + 'static) -> (Sink, Flush) {
+    pub fn start(out: impl Write + Send + 'static) -> (BatchWriter, FlushGuard) {
         let shared = Arc::new(Shared::default());
         let far = Arc::clone(&shared);
         let writer = std::thread::spawn(move || far.write_to(out));
-        (Sink(Arc::clone(&shared)), Flush { shared, writer: Some(writer) })
+        (BatchWriter(Arc::clone(&shared)), FlushGuard { shared, writer: Some(writer) })
     }
 
     /// Takes whole lines.
@@ -92,7 +92,7 @@ impl Shared {
     }
 }
 
-impl Drop for Flush {
+impl Drop for FlushGuard {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.news.notify_one();
@@ -103,7 +103,7 @@ impl Drop for Flush {
 }
 
 /// For the subscriber's own text format.
-impl<'a> MakeWriter<'a> for Sink {
+impl<'a> MakeWriter<'a> for BatchWriter {
     type Writer = Lines<'a>;
 
     fn make_writer(&'a self) -> Lines<'a> {
@@ -112,7 +112,7 @@ impl<'a> MakeWriter<'a> for Sink {
 }
 
 /// One event's worth of text.
-pub struct Lines<'a>(&'a Sink);
+pub struct Lines<'a>(&'a BatchWriter);
 
 impl Write for Lines<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -129,7 +129,7 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
-    use super::{FULL, Sink};
+    use super::{BatchWriter, FULL};
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn every_line_is_written_in_the_order_of_its_thread_however_many_there_are() {
         let page = Page::default();
-        let (sink, flush) = Sink::start(page.clone());
+        let (sink, flush) = BatchWriter::start(page.clone());
         let line = |thread: usize, at: usize| format!("{thread} {at} {}\n", "x".repeat(1000));
         let each = 2 * FULL / 1000 / 4;
         std::thread::scope(|scope| {

@@ -17,23 +17,23 @@ use tokio::sync::oneshot;
 const ANSWER: usize = 64 << 10;
 
 type Outcome = Result<Response<Bytes>, HttpError>;
-type Order = (Request<Bytes>, oneshot::Sender<Outcome>);
+type ExportJob = (Request<Bytes>, oneshot::Sender<Outcome>);
 
 /// The way to that thread. Each sender waits for its answer, so no more orders wait than there are senders.
-pub struct Post(UnboundedSender<Order>);
+pub struct OtlpHttpClient(UnboundedSender<ExportJob>);
 
-impl fmt::Debug for Post {
+impl fmt::Debug for OtlpHttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Post")
+        f.write_str("OtlpHttpClient")
     }
 }
 
-impl Post {
+impl OtlpHttpClient {
     /// Starts the thread; each request may take this long.
     ///
     /// # Errors
     /// TLS that cannot be set up.
-    pub fn start(patience: Duration) -> anyhow::Result<Post> {
+    pub fn start(patience: Duration) -> anyhow::Result<OtlpHttpClient> {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
@@ -42,12 +42,12 @@ impl Post {
         let (orders, received) = unbounded_channel();
         let work = move || actix_rt::System::new().block_on(serve(received, Arc::new(tls), patience));
         std::thread::Builder::new().name("otlp".to_owned()).spawn(work)?;
-        Ok(Post(orders))
+        Ok(OtlpHttpClient(orders))
     }
 }
 
 #[async_trait]
-impl HttpClient for Post {
+impl HttpClient for OtlpHttpClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Outcome {
         let (tell, told) = oneshot::channel();
         self.0.send((request, tell)).map_err(|_| "its thread has ended")?;
@@ -56,7 +56,7 @@ impl HttpClient for Post {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a collector is no role")]
-async fn serve(mut orders: UnboundedReceiver<Order>, tls: Arc<ClientConfig>, patience: Duration) {
+async fn serve(mut orders: UnboundedReceiver<ExportJob>, tls: Arc<ClientConfig>, patience: Duration) {
     let connector = Connector::new().rustls_0_23(tls).timeout(patience);
     let client = Client::builder().connector(connector).timeout(patience).disable_redirects().finish();
     while let Some((request, tell)) = orders.recv().await {

@@ -13,49 +13,49 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::batch_writer::Sink;
+use super::batch_writer::BatchWriter;
 
 /// Writes events to a sink.
-pub struct Lines(Sink);
+pub struct JsonLayer(BatchWriter);
 
-impl Lines {
-    pub fn new(sink: Sink) -> Lines {
-        Lines(sink)
+impl JsonLayer {
+    pub fn new(sink: BatchWriter) -> JsonLayer {
+        JsonLayer(sink)
     }
 }
 
 /// The fields of a span, and of those around it, as they stand in each of its events.
-struct Prefix(String);
+struct SpanFields(String);
 
 /// The line in the making, and the second that was last written as text.
 #[derive(Default)]
-struct Desk {
+struct LineBuffer {
     line: String,
     second: u64,
     second_text: String,
 }
 
-thread_local! { static DESK: RefCell<Desk> = RefCell::default(); }
+thread_local! { static DESK: RefCell<LineBuffer> = RefCell::default(); }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         if let Some(span) = ctx.span(id) {
             let mut text = String::with_capacity(96);
             if let Some(parent) = span.parent()
-                && let Some(Prefix(above)) = parent.extensions().get()
+                && let Some(SpanFields(above)) = parent.extensions().get()
             {
                 text.push_str(above);
             }
-            attributes.record(&mut Members(&mut text));
-            span.extensions_mut().insert(Prefix(text));
+            attributes.record(&mut FieldVisitor(&mut text));
+            span.extensions_mut().insert(SpanFields(text));
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
         if let Some(span) = ctx.span(id)
-            && let Some(Prefix(text)) = span.extensions_mut().get_mut()
+            && let Some(SpanFields(text)) = span.extensions_mut().get_mut()
         {
-            values.record(&mut Members(text));
+            values.record(&mut FieldVisitor(text));
         }
     }
 
@@ -70,18 +70,18 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
             line.push_str(about.target());
             line.push('"');
             if let Some(span) = ctx.event_span(event)
-                && let Some(Prefix(text)) = span.extensions().get()
+                && let Some(SpanFields(text)) = span.extensions().get()
             {
                 line.push_str(text);
             }
-            event.record(&mut Members(line));
+            event.record(&mut FieldVisitor(line));
             line.push_str("}\n");
             self.0.push(line.as_bytes());
         });
     }
 }
 
-impl Desk {
+impl LineBuffer {
     /// Begins a line with the time, in UTC to the microsecond.
     fn begin(&mut self) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -100,9 +100,9 @@ impl Desk {
 }
 
 /// Writes each field as `,"name":value`.
-struct Members<'a>(&'a mut String);
+struct FieldVisitor<'a>(&'a mut String);
 
-impl Members<'_> {
+impl FieldVisitor<'_> {
     fn name(&mut self, field: &Field) {
         self.0.push_str(",\"");
         self.0.push_str(field.name());
@@ -116,7 +116,7 @@ impl Members<'_> {
     }
 }
 
-impl Visit for Members<'_> {
+impl Visit for FieldVisitor<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.name(field);
         self.0.push('"');

@@ -17,15 +17,15 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use crate::config::{Log, LogFormat};
-pub use batch_writer::Flush;
-use batch_writer::Sink;
-use json_layer::Lines;
+use batch_writer::BatchWriter;
+pub use batch_writer::FlushGuard;
+use json_layer::JsonLayer;
 
 /// Starts logging to standard output. Keep what it returns: dropping it writes the last lines.
 ///
 /// # Errors
 /// A `log.level` that is no filter, or logging that was started before.
-pub fn start(log: &Log) -> anyhow::Result<Flush> {
+pub fn start(log: &Log) -> anyhow::Result<FlushGuard> {
     let given = filter(&log.level).with_context(|| {
         format!("log.level is {:?}: write a level such as info, or target=level, with commas between", log.level)
     })?;
@@ -35,14 +35,14 @@ pub fn start(log: &Log) -> anyhow::Result<Flush> {
         // what strangers send badly is no error of ours, and they could write as many as they like
         .with_target("actix_http", LevelFilter::OFF);
     let filter = quiet.with_targets(given.iter()).with_default(given.default_level().unwrap_or(LevelFilter::INFO));
-    let (sink, flush) = Sink::start(std::io::stdout());
+    let (sink, flush) = BatchWriter::start(std::io::stdout());
     let registry = tracing_subscriber::registry().with(filter);
     let started = match is_text(log) {
         true => {
             let text = tracing_subscriber::fmt::layer().with_target(false).with_writer(sink);
             registry.with(text.with_ansi(std::io::stdout().is_terminal())).try_init()
         }
-        false => registry.with(Lines::new(sink)).try_init(),
+        false => registry.with(JsonLayer::new(sink)).try_init(),
     };
     started.context("logging cannot start")?;
     Ok(flush)

@@ -15,9 +15,9 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanExporter, SpanProcessor as _};
 
-use super::http_client::Post;
+use super::http_client::OtlpHttpClient;
 use crate::config::Telemetry;
-use crate::platform::observe::metrics::{self, Counts};
+use crate::platform::observe::metrics::{self, CounterVec};
 
 /// Steps of one role that may wait to be sent.
 const WAITING: usize = 2048;
@@ -27,7 +27,7 @@ const BATCH: usize = 512;
 /// How long a collector may take over a batch; also how long the end of the process waits for the last ones.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-static SENT: Counts<2> = Counts::new(
+static SENT: CounterVec<2> = CounterVec::new(
     "w2meet_spans",
     "Steps of traces. lost: the collector did not take them, or they came faster than it does",
     &[("outcome", &["sent", "lost"])],
@@ -38,12 +38,12 @@ static SINK: OnceLock<Sink> = OnceLock::new();
 /// Where steps go, once exporting has begun.
 struct Sink {
     /// For each role of this process, as a service of its own.
-    ways: Vec<Way>,
+    ways: Vec<ServiceExporter>,
     /// Of all 64-bit numbers, those below it are drawn.
     share: u64,
 }
 
-struct Way {
+struct ServiceExporter {
     role: &'static str,
     batches: BatchSpanProcessor,
     waiting: Arc<AtomicUsize>,
@@ -60,7 +60,7 @@ pub fn start(settings: &Telemetry, roles: impl Iterator<Item = &'static str>) ->
     }
     let endpoint = if base.ends_with("/v1/traces") { base.to_owned() } else { format!("{base}/v1/traces") };
     let headers = headers(settings.otlp_headers.expose())?;
-    let post = Arc::new(Post::start(PATIENCE)?);
+    let post = Arc::new(OtlpHttpClient::start(PATIENCE)?);
     let open = |role| {
         let wire = Wire::builder()
             .with_http()
@@ -72,12 +72,12 @@ pub fn start(settings: &Telemetry, roles: impl Iterator<Item = &'static str>) ->
             .build()
             .context("telemetry.otlp_endpoint")?;
         let waiting = Arc::<AtomicUsize>::default();
-        let exporter = Counting { wire, waiting: Arc::clone(&waiting) };
+        let exporter = CountingExporter { wire, waiting: Arc::clone(&waiting) };
         // with room for what is on its way: what is too much is refused, and counted, before it
         let limits = BatchConfigBuilder::default().with_max_queue_size(2 * WAITING).with_scheduled_delay(GATHER);
         let mut batches = BatchSpanProcessor::new(exporter, limits.with_max_export_batch_size(BATCH).build());
         batches.set_resource(&resource(role));
-        anyhow::Ok(Way { role, batches, waiting })
+        anyhow::Ok(ServiceExporter { role, batches, waiting })
     };
     let ways = roles.map(open).collect::<Result<Vec<_>, _>>()?;
     // a float that is too large becomes the largest number
@@ -143,14 +143,14 @@ pub fn finish() {
     });
 }
 
-/// Counts what becomes of steps.
+/// Counts what becomes of spans.
 #[derive(Debug)]
-struct Counting {
+struct CountingExporter {
     wire: Wire,
     waiting: Arc<AtomicUsize>,
 }
 
-impl SpanExporter for Counting {
+impl SpanExporter for CountingExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let count = batch.len();
         let outcome = self.wire.export(batch).await;

@@ -8,10 +8,10 @@ use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use super::otlp;
-use crate::platform::observe::trace_context::Trace;
+use crate::platform::observe::trace_context::TraceContext;
 
 /// A step as it is told.
-pub struct Step {
+pub struct SpanRecord {
     kind: SpanKind,
     name: Cow<'static, str>,
     attributes: Vec<KeyValue>,
@@ -19,18 +19,18 @@ pub struct Step {
 }
 
 /// The step that a call or a message is: one of its own where it is recorded, else the step that it is made in.
-pub fn outgoing(within: &Trace) -> Trace {
+pub fn outgoing(within: &TraceContext) -> TraceContext {
     if is_recorded(within) { within.child() } else { within.clone() }
 }
 
 /// Whether steps of this trace are exported; what is said of one that is not would be work for nobody.
-pub fn is_recorded(trace: &Trace) -> bool {
+pub fn is_recorded(trace: &TraceContext) -> bool {
     otlp::is_on() && trace.is_sampled()
 }
 
 /// Records a step of `role`, for this case, that began then and ends now.
-pub fn record(role: &str, case_id: &str, trace: &Trace, begin: Instant, step: Step) {
-    let Step { kind, name, mut attributes, error } = step;
+pub fn record(role: &str, case_id: &str, trace: &TraceContext, begin: Instant, step: SpanRecord) {
+    let SpanRecord { kind, name, mut attributes, error } = step;
     attributes.push(KeyValue::new("w2meet.case_id", case_id.to_owned()));
     let status = match error {
         Some(error) => {
@@ -63,26 +63,26 @@ pub fn record(role: &str, case_id: &str, trace: &Trace, begin: Instant, step: St
     );
 }
 
-impl Step {
-    fn new(kind: SpanKind, name: impl Into<Cow<'static, str>>) -> Step {
-        Step { kind, name: name.into(), attributes: Vec::new(), error: None }
+impl SpanRecord {
+    fn new(kind: SpanKind, name: impl Into<Cow<'static, str>>) -> SpanRecord {
+        SpanRecord { kind, name: name.into(), attributes: Vec::new(), error: None }
     }
 
-    fn with(mut self, key: &'static str, value: impl Into<Value>) -> Step {
+    fn with(mut self, key: &'static str, value: impl Into<Value>) -> SpanRecord {
         self.attributes.push(KeyValue::new(key, value));
         self
     }
 
-    fn failed(self, error: Option<String>) -> Step {
-        Step { error: error.map(Cow::Owned), ..self }
+    fn failed(self, error: Option<String>) -> SpanRecord {
+        SpanRecord { error: error.map(Cow::Owned), ..self }
     }
 
     /// A request that was answered. That the caller was wrong is no error of whoever answers.
-    pub fn server(method: &'static str, route: Option<&'static str>, path: &str, status: u16) -> Step {
+    pub fn server(method: &'static str, route: Option<&'static str>, path: &str, status: u16) -> SpanRecord {
         let verb = if method == "_OTHER" { "HTTP" } else { method };
         let step = match route {
-            Some(route) => Step::new(SpanKind::Server, format!("{verb} {route}")).with("http.route", route),
-            None => Step::new(SpanKind::Server, verb),
+            Some(route) => SpanRecord::new(SpanKind::Server, format!("{verb} {route}")).with("http.route", route),
+            None => SpanRecord::new(SpanKind::Server, verb),
         };
         let step = step.with("http.request.method", method).with("url.scheme", "http");
         let step = step.with("url.path", path.to_owned()).with("http.response.status_code", i64::from(status));
@@ -90,8 +90,8 @@ impl Step {
     }
 
     /// A call to `peer` at this base URL that came to this: a status, or what went wrong. `again`: how often it was made before.
-    pub fn client(method: &str, peer: &str, url: String, again: usize, outcome: Result<u16, String>) -> Step {
-        let step = Step::new(SpanKind::Client, method.to_owned())
+    pub fn client(method: &str, peer: &str, url: String, again: usize, outcome: Result<u16, String>) -> SpanRecord {
+        let step = SpanRecord::new(SpanKind::Client, method.to_owned())
             .with("http.request.method", method.to_owned())
             .with("peer.service", peer.to_owned());
         let address = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
@@ -113,19 +113,19 @@ impl Step {
     }
 
     /// A message on its way to `destination`.
-    pub fn send(system: &'static str, destination: &str, id: &str, error: Option<String>) -> Step {
-        Step::message(SpanKind::Producer, "send", system, destination)
+    pub fn send(system: &'static str, destination: &str, id: &str, error: Option<String>) -> SpanRecord {
+        SpanRecord::message(SpanKind::Producer, "send", system, destination)
             .with("messaging.message.id", id.to_owned())
             .failed(error)
     }
 
     /// A message that was worked on.
-    pub fn process(system: &'static str, destination: &str, error: Option<String>) -> Step {
-        Step::message(SpanKind::Consumer, "process", system, destination).failed(error)
+    pub fn process(system: &'static str, destination: &str, error: Option<String>) -> SpanRecord {
+        SpanRecord::message(SpanKind::Consumer, "process", system, destination).failed(error)
     }
 
-    fn message(kind: SpanKind, what: &'static str, system: &'static str, destination: &str) -> Step {
-        Step::new(kind, format!("{what} {destination}"))
+    fn message(kind: SpanKind, what: &'static str, system: &'static str, destination: &str) -> SpanRecord {
+        SpanRecord::new(kind, format!("{what} {destination}"))
             .with("messaging.system", system)
             .with("messaging.operation.name", what)
             .with("messaging.operation.type", what)

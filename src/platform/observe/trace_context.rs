@@ -22,7 +22,7 @@ const LONGEST_STATE: usize = 512;
 
 /// A step of a trace.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Trace {
+pub struct TraceContext {
     /// As in the header, in lower case.
     text: [u8; LENGTH],
     /// The step that this one belongs to, in somebody else's hands or in ours.
@@ -30,30 +30,30 @@ pub struct Trace {
     state: Option<HeaderValue>,
 }
 
-impl fmt::Debug for Trace {
+impl fmt::Debug for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
 }
 
-impl Trace {
+impl TraceContext {
     /// The next step of the trace in the headers; a new trace where there is none, or one that makes no sense.
-    pub fn read(headers: &HeaderMap) -> Trace {
+    pub fn read(headers: &HeaderMap) -> TraceContext {
         let mut given = headers.get_all(&TRACEPARENT);
         let first = given.next().filter(|_| given.next().is_none());
         match first.and_then(|value| parsed(value.as_bytes())) {
-            Some(text) => Trace { state: state(headers), ..Trace::after(text) },
-            None => Trace::fresh(),
+            Some(text) => TraceContext { state: state(headers), ..TraceContext::after(text) },
+            None => TraceContext::fresh(),
         }
     }
 
     /// The next step of a trace that was written down; a new one where that makes no sense.
-    pub fn resumed(text: &str) -> Trace {
-        parsed(text.as_bytes()).map_or_else(Trace::fresh, Trace::after)
+    pub fn resumed(text: &str) -> TraceContext {
+        parsed(text.as_bytes()).map_or_else(TraceContext::fresh, TraceContext::after)
     }
 
     /// A trace of its own.
-    pub fn fresh() -> Trace {
+    pub fn fresh() -> TraceContext {
         let id = rand::random_range(1..=u128::MAX);
         let mut text = *b"00-................................-................-00";
         hex(&mut text[TRACE], &id.to_be_bytes());
@@ -61,19 +61,19 @@ impl Trace {
         if otlp::is_drawn(id) {
             text[LENGTH - 1] = b'1';
         }
-        Trace { text, parent: None, state: None }
+        TraceContext { text, parent: None, state: None }
     }
 
     /// A step that belongs to this one.
-    pub fn child(&self) -> Trace {
-        Trace { state: self.state.clone(), ..Trace::after(self.text) }
+    pub fn child(&self) -> TraceContext {
+        TraceContext { state: self.state.clone(), ..TraceContext::after(self.text) }
     }
 
-    fn after(mut text: [u8; LENGTH]) -> Trace {
+    fn after(mut text: [u8; LENGTH]) -> TraceContext {
         let mut parent = [0; 16];
         parent.copy_from_slice(&text[SPAN]);
         hex(&mut text[SPAN], &fresh_span());
-        Trace { text, parent: Some(parent), state: None }
+        TraceContext { text, parent: Some(parent), state: None }
     }
 
     /// As in the header.
@@ -165,7 +165,7 @@ fn hex(place: &mut [u8], bytes: &[u8]) {
 mod tests {
     use actix_web::http::header::{HeaderMap, HeaderValue};
 
-    use super::{TRACEPARENT, TRACESTATE, Trace};
+    use super::{TRACEPARENT, TRACESTATE, TraceContext};
 
     const GIVEN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -179,19 +179,19 @@ mod tests {
 
     #[test]
     fn a_trace_goes_on_in_a_step_of_its_own() {
-        let trace = Trace::read(&headers(&[GIVEN], &["a=1,b=2", "c=3"]));
+        let trace = TraceContext::read(&headers(&[GIVEN], &["a=1,b=2", "c=3"]));
         assert_eq!((trace.id(), trace.parent(), trace.is_sampled()), (&GIVEN[3..35], 0x00f0_67aa_0ba9_02b7, true));
         assert_ne!(trace.span(), trace.parent());
         let (child, mut sent) = (trace.child(), HeaderMap::new());
         for (name, value) in child.fields() {
             sent.append(name.clone(), HeaderValue::from_bytes(value).unwrap_or(HeaderValue::from_static("?")));
         }
-        let next = Trace::read(&sent);
+        let next = TraceContext::read(&sent);
         assert_eq!(
             (next.id(), sent.get(&TRACESTATE).map(HeaderValue::as_bytes)),
             (trace.id(), Some(&b"a=1,b=2,c=3"[..]))
         );
-        let stored = Trace::resumed(trace.text());
+        let stored = TraceContext::resumed(trace.text());
         assert_eq!((stored.id(), stored.parent()), (trace.id(), trace.span()));
     }
 
@@ -199,7 +199,7 @@ mod tests {
     fn of_later_versions_what_we_know_is_read_and_unknown_flags_go_no_further() {
         let later = format!("cc{}-what-the-future-will-be-like", &GIVEN[2..53].replace("-01", "-"));
         let later = later.replacen("b7-", "b7-ff", 1);
-        let trace = Trace::read(&headers(&[&later], &[]));
+        let trace = TraceContext::read(&headers(&[&later], &[]));
         assert_eq!((trace.id(), &trace.text()[..3], &trace.text()[52..]), (&GIVEN[3..35], "00-", "-01"), "{later}");
     }
 
@@ -225,18 +225,18 @@ mod tests {
             &GIVEN.replace("00-4", "0é-4"),
         ];
         for text in wrong {
-            let trace = Trace::read(&headers(&[text], &["a=1"]));
+            let trace = TraceContext::read(&headers(&[text], &["a=1"]));
             assert!(trace.id() != &GIVEN[3..35] && trace.parent() == 0, "{text}");
             assert_eq!(trace.state, None, "a state of another trace");
             assert_ne!(trace.id(), "0".repeat(32));
         }
-        assert_ne!(Trace::read(&headers(&[GIVEN, GIVEN], &[])).id(), &GIVEN[3..35], "two are none");
+        assert_ne!(TraceContext::read(&headers(&[GIVEN, GIVEN], &[])).id(), &GIVEN[3..35], "two are none");
     }
 
     #[test]
     fn a_state_that_is_too_long_is_dropped() {
         let long = format!("a={}", "x".repeat(511));
-        assert_eq!(Trace::read(&headers(&[GIVEN], &[&long])).state, None);
-        assert_eq!(Trace::read(&headers(&[GIVEN], &[&long[..400], &long[..400]])).state, None);
+        assert_eq!(TraceContext::read(&headers(&[GIVEN], &[&long])).state, None);
+        assert_eq!(TraceContext::read(&headers(&[GIVEN], &[&long[..400], &long[..400]])).state, None);
     }
 }

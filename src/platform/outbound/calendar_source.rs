@@ -8,14 +8,14 @@ use std::future::{Future, ready};
 use serde::{Deserialize, Serialize};
 
 /// A place that a calendar's text comes from, asked again and again.
-pub trait Source {
+pub trait CalendarSource {
     /// What is there now, for somebody who has seen this of it before.
-    fn fetch(&self, seen: &Seen) -> impl Future<Output = Fetched>;
+    fn fetch(&self, seen: &Validators) -> impl Future<Output = Fetched>;
 }
 
 /// What a source said of its newest text, to be told again when it is asked for a newer one (RFC 9110, 13.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Validators {
     /// Its entity tag.
     pub etag: Option<String>,
     /// When it says it was changed.
@@ -31,7 +31,7 @@ pub enum Fetched {
         /// iCalendar.
         text: String,
         /// What to ask with next time.
-        seen: Seen,
+        seen: Validators,
     },
     /// What was seen before is the newest.
     Unchanged,
@@ -45,9 +45,9 @@ pub enum Fetched {
 /// A calendar that was handed in, and comes from nowhere else.
 pub struct File(pub String);
 
-impl Source for File {
-    fn fetch(&self, _: &Seen) -> impl Future<Output = Fetched> {
-        ready(Fetched::Text { text: self.0.clone(), seen: Seen::default() })
+impl CalendarSource for File {
+    fn fetch(&self, _: &Validators) -> impl Future<Output = Fetched> {
+        ready(Fetched::Text { text: self.0.clone(), seen: Validators::default() })
     }
 }
 

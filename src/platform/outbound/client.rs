@@ -22,10 +22,10 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout_at;
 
-use super::resolver::{Names, Unreachable};
-use super::response::Answer;
+use super::resolver::{Resolver, Unreachable};
+use super::response::DeliveryResult;
 use super::signature::{Secret, sign};
-use super::ssrf_guard::Guard;
+use super::ssrf_guard::SsrfGuard;
 use crate::config::Webhooks;
 use crate::platform::observe::trace_context::TRACEPARENT;
 use crate::platform::request_context::{CASE_ID, milliseconds};
@@ -41,7 +41,7 @@ pub(super) const AGENT: &str = concat!("W2Meet/", env!("CARGO_PKG_VERSION"));
 
 /// One attempt to deliver a message.
 #[derive(Clone, Debug)]
-pub struct Outgoing<'a> {
+pub struct Delivery<'a> {
     /// Judged anew at each attempt: the settings may have changed.
     pub url: &'a str,
     /// The message's id, the same at each attempt; without a dot.
@@ -59,8 +59,8 @@ pub struct Outgoing<'a> {
 
 /// Sends messages from one worker thread.
 #[derive(Clone)]
-pub struct Sender {
-    guard: Rc<Guard>,
+pub struct WebhookClient {
+    guard: Rc<SsrfGuard>,
     client: Client,
     patience: f64,
 }
@@ -70,21 +70,21 @@ fn public_roots() -> RootCertStore {
     RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
 }
 
-impl Sender {
+impl WebhookClient {
     /// For the thread that it is made on.
     ///
     /// # Errors
     /// TLS that cannot be set up.
-    pub fn new(settings: &Webhooks) -> anyhow::Result<Sender> {
-        Sender::with(settings, Names::System, public_roots())
+    pub fn new(settings: &Webhooks) -> anyhow::Result<WebhookClient> {
+        WebhookClient::with(settings, Resolver::System, public_roots())
     }
 
-    /// [`Sender::new`] with somebody else to ask for names, and somebody else to trust.
+    /// [`WebhookClient::new`] with somebody else to ask for names, and somebody else to trust.
     ///
     /// # Errors
     /// TLS that cannot be set up.
-    pub fn with(settings: &Webhooks, names: Names, roots: RootCertStore) -> anyhow::Result<Sender> {
-        let guard = Rc::new(Guard::new(settings));
+    pub fn with(settings: &Webhooks, names: Resolver, roots: RootCertStore) -> anyhow::Result<WebhookClient> {
+        let guard = Rc::new(SsrfGuard::new(settings));
         // the provider is named here: a default of the whole process would be for whoever came first to choose
         let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -93,29 +93,29 @@ impl Sender {
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let client = client(Rc::clone(&guard), names, Arc::new(tls), Duration::from_secs_f64(settings.timeout_seconds));
-        Ok(Sender { guard, client, patience: settings.timeout_seconds })
+        Ok(WebhookClient { guard, client, patience: settings.timeout_seconds })
     }
 
     /// Makes one attempt, and says what came of it.
-    pub async fn send(&self, delivery: &Outgoing<'_>) -> Answer {
+    pub async fn send(&self, delivery: &Delivery<'_>) -> DeliveryResult {
         let begin = Instant::now();
         let url = match self.guard.parse(delivery.url) {
             Ok(url) => url,
-            Err(refused) => return Answer::Blocked { why: refused.to_string() },
+            Err(refused) => return DeliveryResult::Blocked { why: refused.to_string() },
         };
         let (answer, excerpt) = self.attempt(url.as_str(), delivery).await;
         let (host, id, ms) = (url.host(), delivery.id, milliseconds(begin));
         match &answer {
-            Answer::Delivered { status } => tracing::info!(host, id, status, ms, "webhook delivered"),
-            Answer::Gone => tracing::info!(host, id, status = 410, ms, "webhook no longer wanted"),
-            Answer::Blocked { why } => tracing::warn!(host, id, why, ms, "webhook blocked"),
-            Answer::Failed { why, .. } => tracing::warn!(host, id, why, answer = excerpt, ms, "webhook failed"),
+            DeliveryResult::Delivered { status } => tracing::info!(host, id, status, ms, "webhook delivered"),
+            DeliveryResult::Gone => tracing::info!(host, id, status = 410, ms, "webhook no longer wanted"),
+            DeliveryResult::Blocked { why } => tracing::warn!(host, id, why, ms, "webhook blocked"),
+            DeliveryResult::Failed { why, .. } => tracing::warn!(host, id, why, answer = excerpt, ms, "webhook failed"),
         }
         answer
     }
 
     /// The answer, and how its body begins.
-    async fn attempt(&self, url: &str, delivery: &Outgoing<'_>) -> (Answer, String) {
+    async fn attempt(&self, url: &str, delivery: &Delivery<'_>) -> (DeliveryResult, String) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(self.patience);
         let now = Timestamp::now();
         let signature = sign(delivery.secrets, delivery.id, now.as_second(), &delivery.body);
@@ -133,10 +133,10 @@ impl Sender {
             .insert_header((CASE_ID.clone(), delivery.case_id))
             .insert_header((TRACEPARENT.clone(), delivery.traceparent));
         match timeout_at(deadline, request.send_body(delivery.body.clone())).await {
-            Err(_) => (Answer::timed_out(self.patience), String::new()),
+            Err(_) => (DeliveryResult::timed_out(self.patience), String::new()),
             Ok(Err(error)) => (self.judge(&error), String::new()),
             Ok(Ok(mut incoming)) => {
-                let answer = Answer::read(incoming.status(), incoming.headers(), now);
+                let answer = DeliveryResult::read(incoming.status(), incoming.headers(), now);
                 // by its status the receiver has said it all: what becomes of the body changes nothing
                 let excerpt = timeout_at(deadline, beginning(&mut incoming)).await.unwrap_or_default();
                 (answer, excerpt)
@@ -145,7 +145,7 @@ impl Sender {
     }
 
     /// What every connection is judged by.
-    pub(super) fn guard(&self) -> &Guard {
+    pub(super) fn guard(&self) -> &SsrfGuard {
         &self.guard
     }
 
@@ -160,30 +160,30 @@ impl Sender {
     }
 
     /// What it means that there is no answer.
-    pub(super) fn judge(&self, error: &SendRequestError) -> Answer {
+    pub(super) fn judge(&self, error: &SendRequestError) -> DeliveryResult {
         match error {
             SendRequestError::Connect(ConnectError::Resolver(why)) => match why.downcast_ref::<Unreachable>() {
-                Some(Unreachable::Blocked(why)) => Answer::Blocked { why: why.to_string() },
-                _ => Answer::failed(why.to_string()),
+                Some(Unreachable::Blocked(why)) => DeliveryResult::Blocked { why: why.to_string() },
+                _ => DeliveryResult::failed(why.to_string()),
             },
             SendRequestError::Connect(ConnectError::Timeout) | SendRequestError::Timeout => {
-                Answer::timed_out(self.patience)
+                DeliveryResult::timed_out(self.patience)
             }
             SendRequestError::Connect(ConnectError::Disconnected)
             | SendRequestError::Send(_)
             | SendRequestError::Response(ParseError::Io(_) | ParseError::Incomplete) => {
-                Answer::failed("it broke off before it answered".to_owned())
+                DeliveryResult::failed("it broke off before it answered".to_owned())
             }
-            SendRequestError::Connect(why) => Answer::failed(format!("no connection: {why}")),
-            SendRequestError::Response(why) => Answer::failed(format!("its answer is not HTTP: {why}")),
-            other => Answer::failed(format!("the request failed: {other}")),
+            SendRequestError::Connect(why) => DeliveryResult::failed(format!("no connection: {why}")),
+            SendRequestError::Response(why) => DeliveryResult::failed(format!("its answer is not HTTP: {why}")),
+            other => DeliveryResult::failed(format!("the request failed: {other}")),
         }
     }
 }
 
 /// A client that can only open connections which the guard has let pass, whatever it is asked for.
 #[expect(clippy::disallowed_methods, reason = "webhooks go to strangers, not to roles")]
-fn client(guard: Rc<Guard>, names: Names, tls: Arc<ClientConfig>, patience: Duration) -> Client {
+fn client(guard: Rc<SsrfGuard>, names: Resolver, tls: Arc<ClientConfig>, patience: Duration) -> Client {
     let judged = fn_service(move |wanted: ConnectInfo<Uri>| {
         let (guard, names) = (Rc::clone(&guard), names.clone());
         async move {

@@ -10,9 +10,9 @@ use actix_web::http::header::{
 use futures_util::StreamExt as _;
 use tokio::time::timeout_at;
 
-use super::client::{AGENT, Incoming, Sender};
-use super::response::Answer;
-use crate::platform::outbound::calendar_source::{Fetched, Seen, Source, text_of};
+use super::client::{AGENT, Incoming, WebhookClient};
+use super::response::DeliveryResult;
+use crate::platform::outbound::calendar_source::{CalendarSource, Fetched, Validators, text_of};
 use crate::platform::request_context::milliseconds;
 
 /// Bytes of an entity tag or a date that are kept.
@@ -22,15 +22,15 @@ const BROKEN: &str = "it broke off in the middle";
 /// A calendar that is published under a URL.
 pub struct Subscription<'a> {
     /// What it is fetched with.
-    pub sender: &'a Sender,
+    pub sender: &'a WebhookClient,
     /// Where; judged anew each time. Whoever knows it may read the calendar: it is not to be logged.
     pub url: &'a str,
     /// Bytes that it may have.
     pub most: usize,
 }
 
-impl Source for Subscription<'_> {
-    async fn fetch(&self, seen: &Seen) -> Fetched {
+impl CalendarSource for Subscription<'_> {
+    async fn fetch(&self, seen: &Validators) -> Fetched {
         let begin = Instant::now();
         let url = match self.sender.guard().parse(self.url) {
             Ok(url) => url,
@@ -48,7 +48,7 @@ impl Source for Subscription<'_> {
 }
 
 impl Subscription<'_> {
-    async fn attempt(&self, url: &str, seen: &Seen) -> Fetched {
+    async fn attempt(&self, url: &str, seen: &Validators) -> Fetched {
         let patience = self.sender.patience();
         let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(patience);
         let mut request = self
@@ -88,7 +88,7 @@ impl Subscription<'_> {
             let value = answer.headers().get(name)?.to_str().ok()?.to_owned();
             Some(value).filter(|value| value.len() <= LONGEST_TAG)
         };
-        let seen = Seen { etag: kept(ETAG), last_modified: kept(LAST_MODIFIED) };
+        let seen = Validators { etag: kept(ETAG), last_modified: kept(LAST_MODIFIED) };
         let length = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         let mut body = Vec::new();
         while let Some(chunk) = answer.next().await {
@@ -123,10 +123,10 @@ fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-fn reason(answer: Answer) -> String {
+fn reason(answer: DeliveryResult) -> String {
     match answer {
-        Answer::Failed { why, .. } | Answer::Blocked { why } => why,
-        Answer::Delivered { status } => format!("it answered {status}"),
-        Answer::Gone => "it answered 410".to_owned(),
+        DeliveryResult::Failed { why, .. } | DeliveryResult::Blocked { why } => why,
+        DeliveryResult::Delivered { status } => format!("it answered {status}"),
+        DeliveryResult::Gone => "it answered 410".to_owned(),
     }
 }

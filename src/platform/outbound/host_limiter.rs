@@ -8,36 +8,36 @@ type Counts = RefCell<HashMap<String, usize>>;
 
 /// The deliveries under way, as one worker thread sees them.
 #[derive(Clone)]
-pub struct Hosts {
+pub struct HostLimiter {
     most: usize,
     counts: Rc<Counts>,
 }
 
 /// A place among the deliveries to one host; free again when it is dropped.
-pub struct Seat {
+pub struct HostPermit {
     host: String,
     counts: Rc<Counts>,
 }
 
-impl Hosts {
+impl HostLimiter {
     /// At most this many to each host at a time.
-    pub fn new(most: usize) -> Hosts {
-        Hosts { most, counts: Rc::default() }
+    pub fn new(most: usize) -> HostLimiter {
+        HostLimiter { most, counts: Rc::default() }
     }
 
     /// A place, unless the host has as many deliveries as it may: the caller puts this one back for a while.
-    pub fn try_enter(&self, host: &str) -> Option<Seat> {
+    pub fn try_enter(&self, host: &str) -> Option<HostPermit> {
         let mut counts = self.counts.borrow_mut();
         let count = counts.entry(host.to_owned()).or_default();
         if *count >= self.most {
             return None;
         }
         *count += 1;
-        Some(Seat { host: host.to_owned(), counts: Rc::clone(&self.counts) })
+        Some(HostPermit { host: host.to_owned(), counts: Rc::clone(&self.counts) })
     }
 }
 
-impl Drop for Seat {
+impl Drop for HostPermit {
     fn drop(&mut self) {
         let mut counts = self.counts.borrow_mut();
         match counts.get_mut(&self.host) {
@@ -54,8 +54,8 @@ mod tests {
 
     #[test]
     fn a_full_host_holds_up_nobody_else() {
-        let hosts = Hosts::new(2);
-        let slow: Vec<Option<Seat>> = (0..3).map(|_| hosts.try_enter("slow.example")).collect();
+        let hosts = HostLimiter::new(2);
+        let slow: Vec<Option<HostPermit>> = (0..3).map(|_| hosts.try_enter("slow.example")).collect();
         assert_eq!(slow.iter().flatten().count(), 2);
         assert!(hosts.try_enter("other.example").is_some());
         drop(slow);
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn an_idle_host_takes_no_room() {
-        let hosts = Hosts::new(2);
+        let hosts = HostLimiter::new(2);
         drop((hosts.try_enter("a.example"), hosts.try_enter("a.example")));
         assert!(hosts.counts.borrow().is_empty());
     }

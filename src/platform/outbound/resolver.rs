@@ -11,7 +11,7 @@ pub type Script = Rc<dyn Fn(&str) -> Vec<IpAddr>>;
 
 /// Who is asked what a host name means.
 #[derive(Clone)]
-pub enum Names {
+pub enum Resolver {
     /// The resolver of the system, with its `/etc/hosts`.
     System,
     /// This, so that a test may have a name mean one thing now and another later.
@@ -29,12 +29,12 @@ pub enum Unreachable {
     Unknown(#[source] io::Error),
 }
 
-impl Names {
+impl Resolver {
     /// The addresses of a host name; never none.
     pub(super) async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
         let found: Vec<SocketAddr> = match self {
-            Names::System => tokio::net::lookup_host((host, port)).await.map_err(Unreachable::Unknown)?.collect(),
-            Names::Scripted(answer) => answer(host).into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
+            Resolver::System => tokio::net::lookup_host((host, port)).await.map_err(Unreachable::Unknown)?.collect(),
+            Resolver::Scripted(answer) => answer(host).into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
         };
         match found.is_empty() {
             true => Err(Unreachable::Unknown(io::ErrorKind::NotFound.into())),

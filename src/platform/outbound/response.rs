@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 /// What came of one attempt to deliver.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum DeliveryResult {
     /// The receiver has it.
     Delivered {
         /// 2xx.
@@ -35,39 +35,44 @@ pub enum Answer {
     },
 }
 
-impl Answer {
+impl DeliveryResult {
     /// The receiver's status, or why there is none.
     pub fn told(&self) -> Result<u16, String> {
         match self {
-            Answer::Delivered { status } | Answer::Failed { status: Some(status), .. } => Ok(*status),
-            Answer::Gone => Ok(410),
-            Answer::Blocked { why } | Answer::Failed { why, .. } => Err(why.clone()),
+            DeliveryResult::Delivered { status } | DeliveryResult::Failed { status: Some(status), .. } => Ok(*status),
+            DeliveryResult::Gone => Ok(410),
+            DeliveryResult::Blocked { why } | DeliveryResult::Failed { why, .. } => Err(why.clone()),
         }
     }
 
     /// What a receiver means by its status and headers.
-    pub(super) fn read(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Answer {
+    pub(super) fn read(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> DeliveryResult {
         let code = status.as_u16();
         match code {
-            200..=299 => Answer::Delivered { status: code },
-            410 => Answer::Gone,
+            200..=299 => DeliveryResult::Delivered { status: code },
+            410 => DeliveryResult::Gone,
             _ => {
                 let more = if status.is_redirection() { "; redirects are not followed" } else { "" };
                 let why = format!("it answered {code}{more}");
-                Answer::Failed { status: Some(code), why, retry_after: retry_after(headers, now), timed_out: false }
+                DeliveryResult::Failed {
+                    status: Some(code),
+                    why,
+                    retry_after: retry_after(headers, now),
+                    timed_out: false,
+                }
             }
         }
     }
 
     /// Failed before there was an answer.
-    pub(super) fn failed(why: String) -> Answer {
-        Answer::Failed { status: None, why, retry_after: None, timed_out: false }
+    pub(super) fn failed(why: String) -> DeliveryResult {
+        DeliveryResult::Failed { status: None, why, retry_after: None, timed_out: false }
     }
 
     /// The time for the attempt was over.
-    pub(super) fn timed_out(seconds: f64) -> Answer {
+    pub(super) fn timed_out(seconds: f64) -> DeliveryResult {
         let why = format!("it did not answer within {seconds} s");
-        Answer::Failed { status: None, why, retry_after: None, timed_out: true }
+        DeliveryResult::Failed { status: None, why, retry_after: None, timed_out: true }
     }
 }
 

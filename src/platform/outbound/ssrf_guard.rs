@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::global_address::is_global;
-use super::resolver::{Names, Unreachable};
+use super::resolver::{Resolver, Unreachable};
 use crate::config::{Networks, Webhooks};
 
 /// Bytes a callback URL may have.
@@ -39,7 +39,7 @@ pub enum Blocked {
 
 /// What the settings say about where callbacks may go.
 #[derive(Clone, Debug)]
-pub struct Guard {
+pub struct SsrfGuard {
     allow_http: bool,
     /// Beyond all rules on addresses and ports.
     networks: Vec<IpNet>,
@@ -78,11 +78,11 @@ impl fmt::Display for CallbackUrl {
     }
 }
 
-impl Guard {
+impl SsrfGuard {
     /// The guard of these settings.
-    pub fn new(settings: &Webhooks) -> Guard {
+    pub fn new(settings: &Webhooks) -> SsrfGuard {
         let Networks(networks) = &settings.allow_networks;
-        Guard { allow_http: settings.allow_http, networks: networks.clone() }
+        SsrfGuard { allow_http: settings.allow_http, networks: networks.clone() }
     }
 
     /// Reads a URL, and judges all of it but what a name means.
@@ -180,7 +180,7 @@ impl Guard {
     /// # Errors
     /// [`Unreachable`] when nobody knows the host, and when any of its addresses may not be connected to: a name that
     /// means both a public and a private address is up to no good.
-    pub async fn resolve(&self, names: &Names, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
+    pub async fn resolve(&self, names: &Resolver, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let mut found = match bare.parse() {
             Ok(literal) => vec![SocketAddr::new(literal, port)],

@@ -35,7 +35,7 @@ pub struct Message {
     /// Its own id, at most 255 bytes; a repetition has the same.
     pub id: String,
     /// Where it goes.
-    pub to: To,
+    pub to: Destination,
     /// The Case-ID of the request that it comes from.
     pub case_id: String,
     /// The step of that request's trace which publishes it, as a W3C traceparent; empty for none.
@@ -46,16 +46,16 @@ pub struct Message {
 
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum To {
+pub enum Destination {
     /// To one of the workers.
     Jobs,
-    /// To whoever listens; a routing key such as `meeting.suggested`, at most 255 bytes.
+    /// To every subscriber; a routing key such as `meeting.suggested`, at most 255 bytes.
     Event(String),
 }
 
 /// Why a message counts as not published. It may have been all the same: publish it again, with the same id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unsent {
+pub enum PublishError {
     /// There is no connection now; nothing waits for one.
     #[error("the broker is away: {0}")]
     Away(String),
@@ -81,7 +81,7 @@ pub enum Unsent {
 
 /// What a listener hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum StreamItem {
     /// An event.
     Event {
         /// Such as `meeting.suggested`.
@@ -114,11 +114,11 @@ impl Queue {
     }
 
     /// What system it is, and what it calls the place where such messages go.
-    pub fn place(&self, to: &To) -> (&'static str, &str) {
+    pub fn place(&self, to: &Destination) -> (&'static str, &str) {
         match (self, to) {
             (Queue::Rabbit(rabbit), to) => ("rabbitmq", rabbit.place(to)),
-            (Queue::Embedded(_), To::Jobs) => ("w2meet", "jobs"),
-            (Queue::Embedded(_), To::Event(_)) => ("w2meet", "events"),
+            (Queue::Embedded(_), Destination::Jobs) => ("w2meet", "jobs"),
+            (Queue::Embedded(_), Destination::Event(_)) => ("w2meet", "events"),
         }
     }
 
@@ -126,7 +126,7 @@ impl Queue {
     /// for an event: it went out, whether anybody listened or not.
     ///
     /// Never waits for a connection, and at most two seconds for confirms.
-    pub async fn publish(&self, messages: &[Message]) -> Vec<Result<(), Unsent>> {
+    pub async fn publish(&self, messages: &[Message]) -> Vec<Result<(), PublishError>> {
         match self {
             Queue::Embedded(embedded) => embedded.publish(messages).await,
             Queue::Rabbit(rabbit) => rabbit.publish(messages).await,
@@ -134,7 +134,7 @@ impl Queue {
     }
 
     /// Why nothing can be published now, where that is known without trying.
-    pub fn away(&self) -> Option<Unsent> {
+    pub fn away(&self) -> Option<PublishError> {
         match self {
             Queue::Embedded(_) => None,
             Queue::Rabbit(rabbit) => rabbit.away(),
@@ -150,11 +150,11 @@ impl Queue {
         }
     }
 
-    /// Every event from now on, whatever its routing key; as well as can be, no more: see [`Heard::Gap`], and what
+    /// Every event from now on, whatever its routing key; as well as can be, no more: see [`StreamItem::Gap`], and what
     /// `broadcast` says of receivers that lag.
     ///
     /// With RabbitMQ the first call starts the listener on the caller's runtime: call it once at the start, on the main one.
-    pub fn subscribe(&self) -> broadcast::Receiver<Heard> {
+    pub fn subscribe(&self) -> broadcast::Receiver<StreamItem> {
         match self {
             Queue::Embedded(embedded) => embedded.subscribe(),
             Queue::Rabbit(rabbit) => rabbit.subscribe(),

@@ -23,7 +23,7 @@ const ROOM: usize = 68 << 10;
 const LITTLE: usize = 1 << 10;
 
 /// What comes with a request's head.
-pub enum Load<'a> {
+pub enum RequestBody<'a> {
     Nothing,
     Whole(&'a [Bytes]),
     Stream(BoxBody),
@@ -31,7 +31,7 @@ pub enum Load<'a> {
 
 /// How an exchange came to nothing.
 #[derive(Debug, Error)]
-pub enum Failure {
+pub enum SendError {
     /// Nobody is there: no byte has left.
     #[error("{0}")]
     Unsent(io::Error),
@@ -43,7 +43,7 @@ pub enum Failure {
     Late,
     /// What was to be sent could not be read.
     #[error("{0}")]
-    Load(String),
+    RequestBody(String),
 }
 
 /// An open connection.
@@ -59,27 +59,27 @@ pub struct Connection {
 
 impl Connection {
     /// Sends the head that is written, its last fields, and what comes with it.
-    pub async fn send(&mut self, load: Load<'_>) -> Result<(), Failure> {
+    pub async fn send(&mut self, load: RequestBody<'_>) -> Result<(), SendError> {
         match load {
-            Load::Nothing => {
+            RequestBody::Nothing => {
                 self.end_head(BodySize::None);
                 self.push(&[], true).await
             }
-            Load::Whole(body) => {
+            RequestBody::Whole(body) => {
                 self.end_head(BodySize::Sized(body.iter().map(|part| part.len() as u64).sum()));
                 self.push(body, true).await
             }
-            Load::Stream(body) => Box::pin(self.send_stream(body)).await,
+            RequestBody::Stream(body) => Box::pin(self.send_stream(body)).await,
         }
     }
 
-    async fn send_stream(&mut self, mut body: BoxBody) -> Result<(), Failure> {
+    async fn send_stream(&mut self, mut body: BoxBody) -> Result<(), SendError> {
         let size = body.size();
         self.end_head(size);
         let chunked = size == BodySize::Stream;
         let mut first = true;
         while let Some(chunk) = poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await {
-            let chunk = chunk.map_err(|why| Failure::Load(why.to_string()))?;
+            let chunk = chunk.map_err(|why| SendError::RequestBody(why.to_string()))?;
             if chunk.is_empty() {
                 continue;
             }
@@ -110,7 +110,7 @@ impl Connection {
     }
 
     /// Sends what is written, and this behind it. If the `first` byte cannot be sent, nobody has seen anything.
-    async fn push(&mut self, mut behind: &[Bytes], first: bool) -> Result<(), Failure> {
+    async fn push(&mut self, mut behind: &[Bytes], first: bool) -> Result<(), SendError> {
         let Connection { io, write, .. } = self;
         while let Some((part, rest)) = behind.split_first().filter(|(part, _)| part.len() <= LITTLE) {
             write.extend_from_slice(part);
@@ -127,16 +127,16 @@ impl Connection {
                 all => io.try_write_vectored(all),
             };
             match written {
-                Ok(0) => return Err(Failure::Broken("it takes nothing more".to_owned())),
+                Ok(0) => return Err(SendError::Broken("it takes nothing more".to_owned())),
                 Ok(count) => {
                     IoSlice::advance_slices(&mut left, count);
                     unsent = false;
                 }
                 Err(why) if why.kind() == ErrorKind::WouldBlock => {
-                    io.writable().await.map_err(|why| Failure::Broken(why.to_string()))?;
+                    io.writable().await.map_err(|why| SendError::Broken(why.to_string()))?;
                 }
-                Err(why) if unsent => return Err(Failure::Unsent(why)),
-                Err(why) => return Err(Failure::Broken(why.to_string())),
+                Err(why) if unsent => return Err(SendError::Unsent(why)),
+                Err(why) => return Err(SendError::Broken(why.to_string())),
             }
         }
         drop(parts);
@@ -145,21 +145,21 @@ impl Connection {
     }
 
     /// Reads the head of the answer.
-    pub async fn receive_head(&mut self, config: &ServiceConfig) -> Result<(ResponseHead, ClientCodec), Failure> {
+    pub async fn receive_head(&mut self, config: &ServiceConfig) -> Result<(ResponseHead, ClientCodec), SendError> {
         let mut codec = ClientCodec::new(config.clone());
         loop {
             match self.receive().await {
-                Ok(0) => return Err(Failure::Broken("it closed the connection".to_owned())),
+                Ok(0) => return Err(SendError::Broken("it closed the connection".to_owned())),
                 Ok(_) => {}
-                Err(why) => return Err(Failure::Broken(why.to_string())),
+                Err(why) => return Err(SendError::Broken(why.to_string())),
             }
             match codec.decode(&mut self.read) {
                 Ok(Some(head)) if head.status.is_informational() => {
-                    return Err(Failure::Broken(format!("it answered {}, which nobody asked for", head.status)));
+                    return Err(SendError::Broken(format!("it answered {}, which nobody asked for", head.status)));
                 }
                 Ok(Some(head)) => return Ok((head, codec)),
                 Ok(None) => {}
-                Err(why) => return Err(Failure::Broken(why.to_string())),
+                Err(why) => return Err(SendError::Broken(why.to_string())),
             }
         }
     }
@@ -188,7 +188,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio::time::Instant;
 
-    use super::{Connection, Load};
+    use super::{Connection, RequestBody};
 
     /// An open connection that takes little at a time, and its other side.
     async fn narrow() -> std::io::Result<(Connection, TcpStream)> {
@@ -208,7 +208,7 @@ mod tests {
         let mut came = Vec::new();
         let (sent, read) = join(
             async {
-                let sent = connection.send(Load::Whole(&parts)).await;
+                let sent = connection.send(RequestBody::Whole(&parts)).await;
                 drop(connection);
                 sent
             },

@@ -18,16 +18,16 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 
-use crate::platform::auth::service_credential::Credential;
+use crate::platform::auth::service_credential::ServiceCredential;
 use crate::platform::http::health::{Dependency, Report, Status};
 use crate::platform::http::problem::{BAD_GATEWAY, Problem};
-use crate::platform::request_context::Case;
+use crate::platform::request_context::RequestContext;
 use crate::platform::role::Context;
-use crate::platform::rpc::request::Call;
-use crate::platform::rpc::timer_pool::Timers;
-use connection::Load;
-pub use response::Answer;
-use upstream::{Hop, Line};
+use crate::platform::rpc::request::RpcRequest;
+use crate::platform::rpc::timer_pool::TimerPool;
+use connection::RequestBody;
+pub use response::RpcResponse;
+use upstream::{Attempt, Upstream};
 
 /// Bytes of an answer that is read whole: detail for 10,000 attendees over 62 days fits.
 const ANSWER: usize = 64 << 20;
@@ -38,12 +38,12 @@ const HEALTH: Duration = Duration::from_secs(1);
 pub struct Peer(Rc<Inner>);
 
 struct Inner {
-    line: Line,
+    line: Upstream,
     upload: Duration,
     /// How long a read may take until another replica is asked, too.
     hedge: Duration,
-    hedges: Timers,
-    deadlines: Timers,
+    hedges: TimerPool,
+    deadlines: TimerPool,
 }
 
 impl Peer {
@@ -54,11 +54,11 @@ impl Peer {
         let upload = Duration::from_secs(context.settings.limits.body_seconds);
         let hedge = Duration::from_millis(context.settings.balance.hedge_ms);
         Peer(Rc::new(Inner {
-            line: Line::new(role, replicas, patience, Credential::of(&context.settings)),
+            line: Upstream::new(role, replicas, patience, ServiceCredential::of(&context.settings)),
             upload,
             hedge,
-            hedges: Timers::default(),
-            deadlines: Timers::default(),
+            hedges: TimerPool::default(),
+            deadlines: TimerPool::default(),
         }))
     }
 
@@ -71,7 +71,7 @@ impl Peer {
     ///
     /// # Errors
     /// The other role's own problem, unchanged; or 502, 503, 504 naming the role.
-    pub async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, Problem> {
+    pub async fn call<T: DeserializeOwned>(&self, call: RpcRequest) -> Result<T, Problem> {
         let (status, body) = self.exchange(&call).await?;
         if !status.is_success() {
             return Err(self.problem(status, &body));
@@ -83,7 +83,7 @@ impl Peer {
     ///
     /// # Errors
     /// As [`Peer::call`].
-    pub async fn order(&self, call: &Call) -> Result<(), Problem> {
+    pub async fn order(&self, call: &RpcRequest) -> Result<(), Problem> {
         let (status, body) = self.exchange(call).await?;
         if status.is_success() { Ok(()) } else { Err(self.problem(status, &body)) }
     }
@@ -92,7 +92,7 @@ impl Peer {
     ///
     /// # Errors
     /// 502, 503, 504 naming the role.
-    pub async fn exchange(&self, call: &Call) -> Result<(StatusCode, Bytes), Problem> {
+    pub async fn exchange(&self, call: &RpcRequest) -> Result<(StatusCode, Bytes), Problem> {
         let answer = self.send(call).await?;
         let status = answer.status();
         answer.body(ANSWER).await.map(|body| (status, body)).map_err(|_| self.broke_off())
@@ -133,9 +133,10 @@ impl Peer {
 
     async fn health_of(&self, base: &str) -> Status {
         let now = tokio::time::Instant::now();
-        let hop = Hop::begin(0, now, now + Case::with(|case| case.patience(HEALTH)));
+        let hop = Attempt::begin(0, now, now + RequestContext::with(|case| case.patience(HEALTH)));
         let report = async {
-            let answer = self.0.line.exchange(base, &Call::get("/health"), Load::Nothing, &hop).await.ok()?;
+            let answer =
+                self.0.line.exchange(base, &RpcRequest::get("/health"), RequestBody::Nothing, &hop).await.ok()?;
             serde_json::from_slice::<Report>(&answer.body(ANSWER).await.ok()?).ok()
         };
         let report = self.0.deadlines.limit(hop.until, report).await.flatten();

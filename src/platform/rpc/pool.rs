@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::connection::{Connection, Failure, Load};
-use super::response::Answer;
-use crate::platform::rpc::timer_pool::Timers;
+use super::connection::{Connection, RequestBody, SendError};
+use super::response::RpcResponse;
+use crate::platform::rpc::timer_pool::TimerPool;
 
 /// Shorter than a server of ours keeps an idle connection: it never closes one that a request is just put on.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -26,7 +26,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 const SPARE: usize = 16;
 
 /// The way to one replica.
-pub struct Wire {
+pub struct ConnectionPool {
     /// Its base URL.
     pub base: String,
     /// Host and port.
@@ -35,7 +35,7 @@ pub struct Wire {
     prefix: String,
     /// How long an answer's body may stand still.
     pub patience: Duration,
-    pub timers: Timers,
+    pub timers: TimerPool,
     config: ServiceConfig,
     idle: RefCell<Vec<Idle>>,
     spare: RefCell<Vec<Buffers>>,
@@ -55,31 +55,31 @@ struct Buffers {
     write: Vec<u8>,
 }
 
-impl Wire {
+impl ConnectionPool {
     /// To the replica with this base URL.
-    pub fn new(base: &str, patience: Duration, config: ServiceConfig) -> Wire {
+    pub fn new(base: &str, patience: Duration, config: ServiceConfig) -> ConnectionPool {
         let url = Url::parse(base).ok();
         let place = url.as_ref().and_then(|url| url.host_str().zip(url.port_or_known_default()));
         let host = place.map(|(host, port)| format!("{host}:{port}")).unwrap_or_default();
         let prefix = url.as_ref().map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
-        let (timers, idle, spare) = (Timers::default(), RefCell::default(), RefCell::default());
-        Wire { base: base.to_owned(), host, prefix, patience, timers, config, idle, spare }
+        let (timers, idle, spare) = (TimerPool::default(), RefCell::default(), RefCell::default());
+        ConnectionPool { base: base.to_owned(), host, prefix, patience, timers, config, idle, spare }
     }
 
     /// Sends a request and reads the head of its answer. `fields` writes the header fields, each with its line's end, but for those
     /// that say where the request goes and where it ends. `time` is when it begins, and until when it all may take.
     ///
     /// # Errors
-    /// [`Failure`], but never that it is late: who calls waits as long as it likes.
+    /// [`SendError`], but never that it is late: who calls waits as long as it likes.
     pub async fn exchange(
-        self: Rc<Wire>,
+        self: Rc<ConnectionPool>,
         (method, path): (&str, &str),
         fields: impl FnOnce(&mut Vec<u8>),
-        load: Load<'_>,
+        load: RequestBody<'_>,
         time: Range<Instant>,
-    ) -> Result<Box<Answer>, Failure> {
+    ) -> Result<Box<RpcResponse>, SendError> {
         if !path.bytes().all(|byte| byte > b' ' && byte != 0x7f) {
-            return Err(Failure::Load("the path holds what no path may".to_owned()));
+            return Err(SendError::RequestBody("the path holds what no path may".to_owned()));
         }
         let mut connection = self.connect(time.start).await?;
         for part in [method, " ", &self.prefix, path, " HTTP/1.1\r\nhost: ", &self.host, "\r\n"] {
@@ -88,7 +88,7 @@ impl Wire {
         fields(&mut connection.write);
         let broken = match connection.send(load).await {
             Ok(()) => None,
-            Err(broken @ Failure::Broken(_)) => Some(broken),
+            Err(broken @ SendError::Broken(_)) => Some(broken),
             Err(failure) => return Err(failure),
         };
         // who closes before all was sent may have said why
@@ -97,7 +97,7 @@ impl Wire {
                 if broken.is_some() {
                     head.set_connection_type(ConnectionType::Close);
                 }
-                Ok(Answer::new(self, connection, head, codec, time.end))
+                Ok(RpcResponse::new(self, connection, head, codec, time.end))
             }
             (Err(_), Some(broken)) => Err(broken),
             (Err(why), None) => Err(why),
@@ -105,7 +105,7 @@ impl Wire {
     }
 
     /// The connection that was used last, for those before it may become too old; or a new one.
-    async fn connect(&self, now: Instant) -> Result<Connection, Failure> {
+    async fn connect(&self, now: Instant) -> Result<Connection, SendError> {
         loop {
             let Some(idle) = self.idle.borrow_mut().pop() else { break };
             if idle.is_usable(now) {
@@ -113,7 +113,7 @@ impl Wire {
             }
         }
         // seldom, and large: it would make every exchange that much larger
-        Ok(self.begin(Box::pin(self.open()).await.map_err(Failure::Unsent)?, now))
+        Ok(self.begin(Box::pin(self.open()).await.map_err(SendError::Unsent)?, now))
     }
 
     async fn open(&self) -> io::Result<TcpStream> {
@@ -163,7 +163,7 @@ mod tests {
 
     use actix_http::ServiceConfig;
 
-    use super::Wire;
+    use super::ConnectionPool;
 
     #[actix_rt::test]
     async fn a_base_url_says_where_to_connect_and_what_stands_before_each_path() {
@@ -173,7 +173,7 @@ mod tests {
             ("http://10.0.0.5:80/inner/", "10.0.0.5:80", "/inner"),
             ("http://[::1]:8081", "[::1]:8081", ""),
         ] {
-            let wire = Wire::new(base, Duration::ZERO, ServiceConfig::default());
+            let wire = ConnectionPool::new(base, Duration::ZERO, ServiceConfig::default());
             assert_eq!((&*wire.host, &*wire.prefix), (host, prefix), "{base}");
         }
     }

@@ -9,12 +9,12 @@ use crate::platform::http::problem::Problem;
 
 /// Header fields as they go over the wire, each with the end of its line.
 #[derive(Clone, Debug, Default)]
-pub struct Fields(Vec<u8>);
+pub struct RawHeaders(Vec<u8>);
 
-impl Fields {
+impl RawHeaders {
     /// None yet, and room for those of most requests.
-    pub fn roomy() -> Fields {
-        Fields(Vec::with_capacity(1 << 10))
+    pub fn roomy() -> RawHeaders {
+        RawHeaders(Vec::with_capacity(1 << 10))
     }
 
     /// One more; the name in lower case.
@@ -35,10 +35,10 @@ pub(super) fn put(fields: &mut Vec<u8>, name: &str, value: &[u8]) {
 }
 
 /// One request to another role.
-pub struct Call {
+pub struct RpcRequest {
     pub(super) method: Method,
     pub(super) path: String,
-    pub(super) fields: Fields,
+    pub(super) fields: RawHeaders,
     /// What it is asked with, if that is not what the case was asked with.
     pub(super) bearer: Option<HeaderValue>,
     /// In the parts that it came in.
@@ -47,28 +47,28 @@ pub struct Call {
     pub(super) repeatable: bool,
 }
 
-impl Call {
+impl RpcRequest {
     /// A request without a body.
-    pub fn new(method: Method, path: impl Into<String>) -> Call {
+    pub fn new(method: Method, path: impl Into<String>) -> RpcRequest {
         let repeatable = method.is_safe();
-        Call { method, path: path.into(), fields: Fields::default(), bearer: None, body: None, repeatable }
+        RpcRequest { method, path: path.into(), fields: RawHeaders::default(), bearer: None, body: None, repeatable }
     }
 
     /// Reads something.
-    pub fn get(path: impl Into<String>) -> Call {
-        Call::new(Method::GET, path)
+    pub fn get(path: impl Into<String>) -> RpcRequest {
+        RpcRequest::new(Method::GET, path)
     }
 
     /// A question too long for a query string: asked by POST, harmless to repeat.
-    pub fn ask(path: impl Into<String>, body: &impl Serialize) -> Result<Call, Problem> {
-        Ok(Call { repeatable: true, ..Call::new(Method::POST, path).json(body)? })
+    pub fn ask(path: impl Into<String>, body: &impl Serialize) -> Result<RpcRequest, Problem> {
+        Ok(RpcRequest { repeatable: true, ..RpcRequest::new(Method::POST, path).json(body)? })
     }
 
     /// With a JSON body.
     ///
     /// # Errors
     /// A value that JSON cannot hold.
-    pub fn json(mut self, body: &impl Serialize) -> Result<Call, Problem> {
+    pub fn json(mut self, body: &impl Serialize) -> Result<RpcRequest, Problem> {
         let text = serde_json::to_vec(body).map_err(Problem::internal)?;
         self.fields.put(CONTENT_TYPE.as_str(), &HeaderValue::from_static("application/json"));
         self.body = Some(vec![text.into()]);
@@ -76,25 +76,25 @@ impl Call {
     }
 
     /// Asked with this `Authorization`.
-    pub fn bearer(mut self, bearer: HeaderValue) -> Call {
+    pub fn bearer(mut self, bearer: HeaderValue) -> RpcRequest {
         self.bearer = Some(bearer);
         self
     }
 
     /// A call that may be tried again when nobody knows whether it arrived.
-    pub fn repeatable(mut self) -> Call {
+    pub fn repeatable(mut self) -> RpcRequest {
         self.repeatable = true;
         self
     }
 
     /// With these fields, as they are.
-    pub fn with(mut self, fields: Fields) -> Call {
+    pub fn with(mut self, fields: RawHeaders) -> RpcRequest {
         self.fields = fields;
         self
     }
 
     /// With this body, in any parts, whose kind is among the fields.
-    pub fn holding(mut self, body: Option<Vec<Bytes>>) -> Call {
+    pub fn holding(mut self, body: Option<Vec<Bytes>>) -> RpcRequest {
         self.body = body;
         self
     }

@@ -15,33 +15,33 @@ use tokio::time::Instant;
 use tokio_util::codec::Decoder as _;
 
 use super::connection::Connection;
-use super::pool::Wire;
+use super::pool::ConnectionPool;
 use crate::platform::edge::proxy::content_length;
 
 /// An answer whose body is still to come. Who drops it before its end closes its connection. It changes hands so often on its way
 /// that it is always boxed.
-pub struct Answer {
+pub struct RpcResponse {
     head: ResponseHead,
     rest: Option<(Connection, ClientPayloadCodec)>,
     /// As answers did before they had lengths.
     ends_by_closing: bool,
     /// Until when the next part of its body is waited for.
     until: Instant,
-    wire: Rc<Wire>,
+    wire: Rc<ConnectionPool>,
 }
 
-impl Answer {
+impl RpcResponse {
     /// What was asked of `wire`, and is read from this connection.
     pub(super) fn new(
-        wire: Rc<Wire>,
+        wire: Rc<ConnectionPool>,
         connection: Connection,
         head: ResponseHead,
         codec: ClientCodec,
         until: Instant,
-    ) -> Box<Answer> {
+    ) -> Box<RpcResponse> {
         let length = content_length(&head.headers).filter(|length| *length > 0);
         let ends_by_closing = head.version < Version::HTTP_11 && length.is_none();
-        let mut answer = Box::new(Answer { head, rest: None, ends_by_closing, until, wire });
+        let mut answer = Box::new(RpcResponse { head, rest: None, ends_by_closing, until, wire });
         let bodiless = matches!(answer.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         match codec.message_type() {
             // without a length nobody knows where it ends: what comes yet must not be taken for another answer
@@ -74,7 +74,7 @@ impl Answer {
     ///
     /// # Errors
     /// [`PayloadError::Overflow`], or how it broke off.
-    pub async fn body(mut self: Box<Answer>, most: usize) -> Result<Bytes, PayloadError> {
+    pub async fn body(mut self: Box<RpcResponse>, most: usize) -> Result<Bytes, PayloadError> {
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
         let mut all = match self.chunk().await? {
             None if first.len() <= most => return Ok(first),
@@ -95,9 +95,9 @@ impl Answer {
     }
 
     /// Its body as it comes, however long it is; only standing still it may not.
-    pub fn stream(self: Box<Answer>) -> impl Stream<Item = Result<Bytes, PayloadError>> {
+    pub fn stream(self: Box<RpcResponse>) -> impl Stream<Item = Result<Bytes, PayloadError>> {
         unfold(Some(self), async |answer| {
-            let mut answer: Box<Answer> = answer?;
+            let mut answer: Box<RpcResponse> = answer?;
             answer.until = Instant::now() + answer.wire.patience;
             match answer.chunk().await {
                 Ok(Some(chunk)) => Some((Ok(chunk), Some(answer))),

@@ -7,13 +7,13 @@ use actix_web::body::BoxBody;
 use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
-use super::connection::Load;
-use super::upstream::{Fate, Hop, Outcome, is_away};
-use super::{Answer, Inner, Peer};
+use super::connection::RequestBody;
+use super::upstream::{Attempt, Outcome, Retryability, is_away};
+use super::{Inner, Peer, RpcResponse};
 use crate::platform::http::problem::Problem;
 use crate::platform::observe::metrics::RETRIES;
-use crate::platform::rpc::replicas::{Nobody, Replica, Seat};
-use crate::platform::rpc::request::Call;
+use crate::platform::rpc::replicas::{InFlightGuard, NoReplica, Replica};
+use crate::platform::rpc::request::RpcRequest;
 
 /// Tries beside the first, where something may have been sent.
 const REPEATS: usize = 2;
@@ -24,7 +24,7 @@ impl Peer {
     ///
     /// # Errors
     /// 502, 503, 504 naming the role.
-    pub async fn send(&self, call: &Call) -> Result<Box<Answer>, Problem> {
+    pub async fn send(&self, call: &RpcRequest) -> Result<Box<RpcResponse>, Problem> {
         let replicas = &self.0.line.replicas;
         replicas.budget().earn();
         let mut now = Instant::now();
@@ -32,7 +32,7 @@ impl Peer {
         let mut tried: Vec<Arc<Replica>> = Vec::new();
         let mut seat = self.seat(&tried, call.repeatable)?;
         loop {
-            let (fate, problem) = match self.try_one(&seat, call, Hop::begin(tried.len(), now, until)).await {
+            let (fate, problem) = match self.try_one(&seat, call, Attempt::begin(tried.len(), now, until)).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -40,9 +40,9 @@ impl Peer {
             drop(seat);
             let again = match fate {
                 // a replica that is not there costs nothing to ask
-                Fate::NeverSent => true,
-                Fate::MaybeProcessed => call.repeatable && tried.len() <= REPEATS && self.may_repeat(&tried),
-                Fate::Unknown | Fate::Ours => false,
+                Retryability::NeverSent => true,
+                Retryability::MaybeProcessed => call.repeatable && tried.len() <= REPEATS && self.may_repeat(&tried),
+                Retryability::Unknown | Retryability::Ours => false,
             };
             if !again {
                 return Err(problem);
@@ -55,7 +55,7 @@ impl Peer {
             };
             match next {
                 Ok(next) => {
-                    RETRIES.add(&[if fate == Fate::NeverSent { "unsent" } else { "broken" }], 1);
+                    RETRIES.add(&[if fate == Retryability::NeverSent { "unsent" } else { "broken" }], 1);
                     (seat, now) = (next, Instant::now());
                 }
                 Err(_) => return Err(problem),
@@ -67,32 +67,32 @@ impl Peer {
     ///
     /// # Errors
     /// 502, 503, 504 naming the role; 413 when the body ends itself for its size.
-    pub async fn send_once(&self, call: &Call, body: BoxBody) -> Result<Box<Answer>, Problem> {
+    pub async fn send_once(&self, call: &RpcRequest, body: BoxBody) -> Result<Box<RpcResponse>, Problem> {
         let seat = self.seat(&[], false)?;
         // the client's own time to send is not the role's time to answer
         let (line, now) = (&self.0.line, Instant::now());
-        let hop = Hop::begin(0, now, now + line.patience + self.0.upload);
-        let outcome = self.0.deadlines.limit(hop.until, line.call(&seat, call, Load::Stream(body), &hop)).await;
+        let hop = Attempt::begin(0, now, now + line.patience + self.0.upload);
+        let outcome = self.0.deadlines.limit(hop.until, line.call(&seat, call, RequestBody::Stream(body), &hop)).await;
         outcome.unwrap_or_else(|| line.give_up(&seat, call, &hop)).map_err(|(_, problem)| problem)
     }
 
     /// A replica that takes one request more.
-    fn seat(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<Seat, Problem> {
+    fn seat(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<InFlightGuard, Problem> {
         let (line, role) = (&self.0.line, self.0.line.role);
         line.replicas.choose_anybody(tried, repeatable).map_err(|nobody| {
             let detail = match nobody {
-                Nobody::Ready if line.replicas.known().is_empty() => format!("this installation runs no {role}"),
-                Nobody::Ready => format!("{role} is not there just now"),
-                Nobody::Free => format!("{role} has as much to do as it may; try again in a moment"),
+                NoReplica::Ready if line.replicas.known().is_empty() => format!("this installation runs no {role}"),
+                NoReplica::Ready => format!("{role} is not there just now"),
+                NoReplica::Free => format!("{role} has as much to do as it may; try again in a moment"),
             };
             Problem::unavailable(role, detail)
         })
     }
 
     /// One try; of a read, two at a time when the first takes long.
-    async fn try_one(&self, seat: &Seat, call: &Call, hop: Hop) -> Outcome {
+    async fn try_one(&self, seat: &InFlightGuard, call: &RpcRequest, hop: Attempt) -> Outcome {
         let Inner { line, hedge, hedges, deadlines, .. } = &*self.0;
-        let load = || call.body.as_deref().map_or(Load::Nothing, Load::Whole);
+        let load = || call.body.as_deref().map_or(RequestBody::Nothing, RequestBody::Whole);
         let mut first = pin!(line.call(seat, call, load(), &hop));
         let mut other = None;
         if call.repeatable && !hedge.is_zero() && line.replicas.are_several() {
@@ -106,7 +106,7 @@ impl Peer {
         };
         RETRIES.add(&["slow"], 1);
         tracing::debug!(callee = line.role, slow = seat.replica().base, "asked another replica, too");
-        let again = Hop::begin(hop.again + 1, Instant::now(), hop.until);
+        let again = Attempt::begin(hop.again + 1, Instant::now(), hop.until);
         // seldom, and large
         let second = Box::pin(line.call(&other, call, load(), &again));
         // whoever answers first counts, unless it only says that it cannot
@@ -131,7 +131,7 @@ impl Peer {
         }
     }
 
-    fn another(&self, tried: &[Arc<Replica>]) -> Option<Seat> {
+    fn another(&self, tried: &[Arc<Replica>]) -> Option<InFlightGuard> {
         let replicas = &self.0.line.replicas;
         // in this order: who is chosen may be on trial, and must be asked then
         if !replicas.budget().spend() {

@@ -32,9 +32,9 @@ impl Timer {
 
 /// Timers for one purpose, as one thread needs them one after the other. All should guard about the same length of time.
 #[derive(Debug, Default)]
-pub struct Timers(RefCell<Vec<Timer>>);
+pub struct TimerPool(RefCell<Vec<Timer>>);
 
-impl Timers {
+impl TimerPool {
     /// Waits for `work` until then; `None` if it has not ended.
     pub async fn limit<T>(&self, until: Instant, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
@@ -59,11 +59,11 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::Timers;
+    use super::TimerPool;
 
     #[tokio::test(start_paused = true)]
     async fn work_is_waited_for_until_then_and_no_longer() {
-        let (timers, begin) = (Timers::default(), Instant::now());
+        let (timers, begin) = (TimerPool::default(), Instant::now());
         let after = |seconds| Instant::now() + Duration::from_secs(seconds);
         assert_eq!(timers.limit(after(3), ready(7)).await, Some(7));
         for (seconds, over) in [(3, 3), (5, 8), (1, 9), (2, 11)] {

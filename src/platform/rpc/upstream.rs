@@ -10,48 +10,48 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use tokio::time::{Instant, sleep};
 
-use super::connection::{Failure, Load};
-use super::pool::{KEEP_ALIVE, Wire};
-use super::response::Answer;
-use crate::platform::auth::service_credential::{CREDENTIAL, Credential};
-use crate::platform::http::problem::{BAD_GATEWAY, GATEWAY_TIMEOUT, Kind, Problem, TOO_LARGE};
-use crate::platform::observe::span::{Step, is_recorded, outgoing, record};
-use crate::platform::observe::trace_context::Trace;
-use crate::platform::request_context::{CASE_ID, Case, PATIENCE, milliseconds};
-use crate::platform::rpc::replicas::{Replicas, Seat};
-use crate::platform::rpc::request::{Call, put};
+use super::connection::{RequestBody, SendError};
+use super::pool::{ConnectionPool, KEEP_ALIVE};
+use super::response::RpcResponse;
+use crate::platform::auth::service_credential::{CREDENTIAL, ServiceCredential};
+use crate::platform::http::problem::{BAD_GATEWAY, GATEWAY_TIMEOUT, Problem, ProblemType, TOO_LARGE};
+use crate::platform::observe::span::{SpanRecord, is_recorded, outgoing, record};
+use crate::platform::observe::trace_context::TraceContext;
+use crate::platform::request_context::{CASE_ID, PATIENCE, RequestContext, milliseconds};
+use crate::platform::rpc::replicas::{InFlightGuard, Replicas};
+use crate::platform::rpc::request::{RpcRequest, put};
 
 /// The connections of one worker thread to the replicas of a role.
-pub struct Line {
+pub struct Upstream {
     pub role: &'static str,
     pub replicas: Arc<Replicas>,
     pub patience: Duration,
     /// What says that it is one of us who calls.
-    credential: Option<Credential>,
+    credential: Option<ServiceCredential>,
     /// One for each replica: connections shared by all would let one hung replica use them up.
-    wires: Rc<RefCell<Vec<Rc<Wire>>>>,
+    wires: Rc<RefCell<Vec<Rc<ConnectionPool>>>>,
     config: OnceCell<ServiceConfig>,
 }
 
 /// A call on its way: which step of the trace it is, when it began, until when its answer is waited for, and how often it was made
 /// before.
-pub struct Hop {
-    trace: Trace,
+pub struct Attempt {
+    trace: TraceContext,
     pub begin: Instant,
     pub until: Instant,
     pub again: usize,
 }
 
-impl Hop {
+impl Attempt {
     /// A call that begins at this moment.
-    pub fn begin(again: usize, begin: Instant, until: Instant) -> Hop {
-        Hop { trace: Case::with(|case| outgoing(&case.trace)), begin, until, again }
+    pub fn begin(again: usize, begin: Instant, until: Instant) -> Attempt {
+        Attempt { trace: RequestContext::with(|case| outgoing(&case.trace)), begin, until, again }
     }
 }
 
 /// What may have happened to a call that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Retryability {
     /// Nobody has seen it.
     NeverSent,
     /// The other side was gone before it answered.
@@ -62,37 +62,43 @@ pub enum Fate {
     Ours,
 }
 
-pub type Outcome = Result<Box<Answer>, (Fate, Problem)>;
+pub type Outcome = Result<Box<RpcResponse>, (Retryability, Problem)>;
 
-impl Line {
+impl Upstream {
     pub fn new(
         role: &'static str,
         replicas: Arc<Replicas>,
         patience: Duration,
-        credential: Option<Credential>,
-    ) -> Line {
-        Line { role, replicas, patience, credential, wires: Rc::default(), config: OnceCell::new() }
+        credential: Option<ServiceCredential>,
+    ) -> Upstream {
+        Upstream { role, replicas, patience, credential, wires: Rc::default(), config: OnceCell::new() }
     }
 
     /// How long a call that begins now may take, with all its tries.
     pub fn wait(&self) -> Duration {
-        Case::with(|case| case.patience(self.patience))
+        RequestContext::with(|case| case.patience(self.patience))
     }
 
-    /// Calls the replica that has the seat, and logs it. For as long as somebody waits: see [`Line::give_up`].
-    pub async fn call(&self, seat: &Seat, call: &Call, load: Load<'_>, hop: &Hop) -> Outcome {
+    /// Calls the replica that has the seat, and logs it. For as long as somebody waits: see [`Upstream::give_up`].
+    pub async fn call(&self, seat: &InFlightGuard, call: &RpcRequest, load: RequestBody<'_>, hop: &Attempt) -> Outcome {
         let outcome = self.exchange(&seat.replica().base, call, load, hop).await;
         self.settle(seat, outcome, call, hop)
     }
 
     /// The call is not waited for any longer.
-    pub fn give_up(&self, seat: &Seat, call: &Call, hop: &Hop) -> Outcome {
-        self.settle(seat, Err(Failure::Late), call, hop)
+    pub fn give_up(&self, seat: &InFlightGuard, call: &RpcRequest, hop: &Attempt) -> Outcome {
+        self.settle(seat, Err(SendError::Late), call, hop)
     }
 
     /// Calls whoever is at `base`, with what every call carries: the case and what it was asked with, the trace, who we are, and how
     /// long we wait.
-    pub async fn exchange(&self, base: &str, call: &Call, load: Load<'_>, hop: &Hop) -> Result<Box<Answer>, Failure> {
+    pub async fn exchange(
+        &self,
+        base: &str,
+        call: &RpcRequest,
+        load: RequestBody<'_>,
+        hop: &Attempt,
+    ) -> Result<Box<RpcResponse>, SendError> {
         let fields = |text: &mut Vec<u8>| {
             text.extend_from_slice(call.fields.text());
             hop.trace.fields().for_each(|(name, value)| put(text, name.as_str(), value));
@@ -102,15 +108,15 @@ impl Line {
             // the callee is given less, so that the role that hangs is named by the one who waits for it
             let wait = hop.until.saturating_duration_since(hop.begin).as_millis() * 9 / 10;
             put(text, PATIENCE.as_str(), itoa::Buffer::new().format(wait).as_bytes());
-            put(text, CASE_ID.as_str(), Case::with(Case::header).as_bytes());
-            let bearer = call.bearer.clone().or_else(|| Case::with(|case| case.authorization().cloned()));
+            put(text, CASE_ID.as_str(), RequestContext::with(RequestContext::header).as_bytes());
+            let bearer = call.bearer.clone().or_else(|| RequestContext::with(|case| case.authorization().cloned()));
             bearer.iter().for_each(|bearer| put(text, AUTHORIZATION.as_str(), bearer.as_bytes()));
         };
         let (begin, until) = (hop.begin, hop.until);
         self.wire(base).exchange((call.method.as_str(), &call.path), fields, load, begin..until).await
     }
 
-    fn wire(&self, base: &str) -> Rc<Wire> {
+    fn wire(&self, base: &str) -> Rc<ConnectionPool> {
         if let Some(wire) = self.wires.borrow().iter().find(|wire| wire.base == base) {
             return Rc::clone(wire);
         }
@@ -118,21 +124,27 @@ impl Line {
             actix_rt::spawn(sweep(Rc::downgrade(&self.wires), Arc::clone(&self.replicas)));
             ServiceConfig::default()
         });
-        let wire = Rc::new(Wire::new(base, self.patience, config.clone()));
+        let wire = Rc::new(ConnectionPool::new(base, self.patience, config.clone()));
         self.wires.borrow_mut().push(Rc::clone(&wire));
         wire
     }
 
     /// Logs the call, tells the replica's record how it went, and turns a failure into what the caller is told.
-    fn settle(&self, seat: &Seat, outcome: Result<Box<Answer>, Failure>, call: &Call, hop: &Hop) -> Outcome {
+    fn settle(
+        &self,
+        seat: &InFlightGuard,
+        outcome: Result<Box<RpcResponse>, SendError>,
+        call: &RpcRequest,
+        hop: &Attempt,
+    ) -> Outcome {
         let (callee, method) = (self.role, call.method.as_str());
         // a query may hold what only its sender may know
         let path = || call.path.split('?').next().unwrap_or_default();
         let ms = || milliseconds(hop.begin.into_std());
         if is_recorded(&hop.trace) {
             let told = outcome.as_ref().map(|answer| answer.status().as_u16()).map_err(ToString::to_string);
-            let step = Step::client(method, callee, [&*seat.replica().base, path()].concat(), hop.again, told);
-            let case = Case::current();
+            let step = SpanRecord::client(method, callee, [&*seat.replica().base, path()].concat(), hop.again, told);
+            let case = RequestContext::current();
             record(case.role, case.id(), &hop.trace, hop.begin.into_std(), step);
         }
         let failure = match outcome {
@@ -151,38 +163,39 @@ impl Line {
         };
         tracing::warn!(callee, method, path = path(), error = %failure, ms = ms(), "call failed");
         let (fate, problem) = self.told(&failure);
-        if fate != Fate::Ours {
+        if fate != Retryability::Ours {
             seat.replica().failed();
         }
         match fate {
-            Fate::NeverSent => seat.replica().count("unsent"),
-            Fate::MaybeProcessed => seat.replica().count("broken"),
-            Fate::Unknown => seat.replica().count("late"),
-            Fate::Ours => {}
+            Retryability::NeverSent => seat.replica().count("unsent"),
+            Retryability::MaybeProcessed => seat.replica().count("broken"),
+            Retryability::Unknown => seat.replica().count("late"),
+            Retryability::Ours => {}
         }
         Err((fate, problem))
     }
 
-    fn told(&self, failure: &Failure) -> (Fate, Problem) {
+    fn told(&self, failure: &SendError) -> (Retryability, Problem) {
         match failure {
-            Failure::Unsent(_) => {
-                (Fate::NeverSent, Problem::unavailable(self.role, format!("{} is not there just now", self.role)))
+            SendError::Unsent(_) => (
+                Retryability::NeverSent,
+                Problem::unavailable(self.role, format!("{} is not there just now", self.role)),
+            ),
+            SendError::Broken(_) => {
+                (Retryability::MaybeProcessed, self.failed(BAD_GATEWAY, "closed the connection before it answered"))
             }
-            Failure::Broken(_) => {
-                (Fate::MaybeProcessed, self.failed(BAD_GATEWAY, "closed the connection before it answered"))
-            }
-            Failure::Late => (
-                Fate::Unknown,
+            SendError::Late => (
+                Retryability::Unknown,
                 Problem { retry_after: Some(1), ..self.failed(GATEWAY_TIMEOUT, "did not answer in time") },
             ),
-            Failure::Load(_) => {
-                (Fate::Ours, Problem::new(TOO_LARGE, "the body is larger than this path takes, or ended early"))
+            SendError::RequestBody(_) => {
+                (Retryability::Ours, Problem::new(TOO_LARGE, "the body is larger than this path takes, or ended early"))
             }
         }
     }
 
     /// A problem that the role has.
-    pub fn failed(&self, kind: &'static Kind, what: &str) -> Problem {
+    pub fn failed(&self, kind: &'static ProblemType, what: &str) -> Problem {
         Problem { upstream: Some(self.role.to_owned()), ..Problem::new(kind, format!("{} {what}", self.role)) }
     }
 }
@@ -193,7 +206,7 @@ pub fn is_away(status: StatusCode) -> bool {
 }
 
 /// Closes connections that are idle for long, and those to replicas that are gone, for as long as there is somebody to call.
-async fn sweep(wires: Weak<RefCell<Vec<Rc<Wire>>>>, replicas: Arc<Replicas>) {
+async fn sweep(wires: Weak<RefCell<Vec<Rc<ConnectionPool>>>>, replicas: Arc<Replicas>) {
     loop {
         sleep(KEEP_ALIVE).await;
         let Some(wires) = wires.upgrade() else { return };

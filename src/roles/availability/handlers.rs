@@ -10,11 +10,11 @@ use super::answer::Shape;
 use super::api::{IN_A_QUERY, Question, ROLE, Window};
 use super::model::{Gathered, gather};
 use crate::calendar::{Fault, Format, Zone};
-use crate::platform::http::extract::{Fields, JsonBody, format};
+use crate::platform::http::extract::{JsonBody, Params, format};
 use crate::platform::http::health::Report;
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::roles::user::api::meetings::Period;
-use crate::roles::user::api::{LookupRequest, Users};
+use crate::roles::user::api::{LookupRequest, UserClient};
 
 /// Digits in one answer: a few megabytes.
 const MOST_DIGITS: u64 = 10_000_000;
@@ -22,28 +22,28 @@ const MOST_DIGITS: u64 = 10_000_000;
 type Answer = Result<HttpResponse, Problem>;
 
 /// `GET /availability`
-pub async fn find_common_by_query(req: HttpRequest, users: Data<Users>) -> Answer {
-    find_common(Fields::of_query(&req, IN_A_QUERY), &users).await
+pub async fn find_common_by_query(req: HttpRequest, users: Data<UserClient>) -> Answer {
+    find_common(Params::of_query(&req, IN_A_QUERY), &users).await
 }
 
 /// `POST /availability`, for lists that no query string holds
-pub async fn find_common_by_body(req: HttpRequest, users: Data<Users>, JsonBody(body): JsonBody) -> Answer {
-    find_common(Fields::of_body(body)?.without_query(&req), &users).await
+pub async fn find_common_by_body(req: HttpRequest, users: Data<UserClient>, JsonBody(body): JsonBody) -> Answer {
+    find_common(Params::of_body(body)?.without_query(&req), &users).await
 }
 
 /// `POST /internal/availability/detail`
-pub async fn find_detail(users: Data<Users>, body: Bytes) -> Answer {
+pub async fn find_detail(users: Data<UserClient>, body: Bytes) -> Answer {
     let question: Question = serde_json::from_slice(&body)
         .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no question: {why}")))?;
     Ok(HttpResponse::Ok().json(ask(&question, &users).await?.detail()))
 }
 
 /// `GET /health`
-pub async fn health(users: Data<Users>) -> HttpResponse {
+pub async fn health(users: Data<UserClient>) -> HttpResponse {
     Report::new(ROLE, vec![users.peer().health().await], Vec::new()).answer()
 }
 
-async fn find_common(mut fields: Fields, users: &Users) -> Answer {
+async fn find_common(mut fields: Params, users: &UserClient) -> Answer {
     let format: Option<Format> = fields.optional("format", format);
     let view = fields.number("view_minutes", 15..=60);
     let question = Question::read(&mut fields, None);
@@ -76,7 +76,7 @@ fn digits(question: &Question, minutes: u64) -> u64 {
 }
 
 /// One call to user, whatever the number of attendees.
-async fn ask(question: &Question, users: &Users) -> Result<Gathered, Problem> {
+async fn ask(question: &Question, users: &UserClient) -> Result<Gathered, Problem> {
     let request = LookupRequest { emails: question.emails(), busy_in: question.window.map(around) };
     let found = users.lookup(&request).await?;
     gather(question, found, today)

@@ -28,7 +28,7 @@ pub const ROLE: Role = Role {
 fn routes(cfg: &mut ServiceConfig, context: &Context) {
     use handlers::*;
     let limits = &context.settings.limits;
-    cfg.app_data(Data::new(user::api::Users::new(context)))
+    cfg.app_data(Data::new(user::api::UserClient::new(context)))
         .service(resource("/health").get(health))
         .service(
             resource("/availability")

@@ -6,12 +6,12 @@ use std::ops::Range;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::api::{self, Detail, Place, Presence, Question, Wanted, Window};
+use super::api::{self, AnswerZone, AttendeeAvailability, GroupDetail, Question, RequestedAttendee, Window};
 use super::version::Version;
 use crate::calendar::{Attendance, Fault, Frame, Grid, Projector, Zone, free_count};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{Problem, UNKNOWN_USER};
-use crate::roles::user::api::{Busy, Card, Lookup};
+use crate::roles::user::api::{Busy, Lookup, UserAvailability};
 
 /// The attendees' time, brought into one frame.
 pub struct Gathered {
@@ -32,8 +32,8 @@ pub struct Gathered {
 
 /// One attendee.
 pub struct Person {
-    pub card: Card,
-    pub wanted: Wanted,
+    pub card: UserAvailability,
+    pub wanted: RequestedAttendee,
     /// Where in the list of zones theirs is.
     zone: usize,
     /// When they could, if it must be; none where there is no such time.
@@ -48,8 +48,8 @@ pub fn gather(question: &Question, found: Lookup, today: impl FnOnce(&Zone) -> D
     let Lookup { users: cards, unknown, busy } = found;
     let home = || cards.first().map_or_else(Zone::utc, |card| card.time_zone.clone());
     let zone = match &question.time_zone {
-        Some(Place::Floating) => None,
-        Some(Place::Zone(zone)) => Some(zone.clone()),
+        Some(AnswerZone::Floating) => None,
+        Some(AnswerZone::Zone(zone)) => Some(zone.clone()),
         None => Some(home()),
     };
     let as_of = question.as_of.unwrap_or_else(|| today(zone.as_ref().unwrap_or(&Zone::utc())));
@@ -107,7 +107,12 @@ impl<'a> Stage<'a> {
         Stage { question, projector: frame.projector(), early, zones, places, hours }
     }
 
-    fn person(&mut self, card: Card, wanted: &Wanted, taken: &HashMap<Email, Grid>) -> (Person, Grid) {
+    fn person(
+        &mut self,
+        card: UserAvailability,
+        wanted: &RequestedAttendee,
+        taken: &HashMap<Email, Grid>,
+    ) -> (Person, Grid) {
         let zone = self.place(&card.time_zone);
         let cut = |mut grid: Grid| {
             taken.get(&card.email).into_iter().chain(&self.early).for_each(|gone| grid.subtract(gone));
@@ -137,8 +142,8 @@ impl<'a> Stage<'a> {
 
 impl Gathered {
     /// What suggestion needs of it.
-    pub fn detail(self) -> Detail {
-        let presence = |(person, free): (Person, Grid)| Presence {
+    pub fn detail(self) -> GroupDetail {
+        let presence = |(person, free): (Person, Grid)| AttendeeAvailability {
             email: person.card.email,
             preference: person.card.preference,
             attendance: person.wanted.attendance,
@@ -147,7 +152,7 @@ impl Gathered {
             free: free.to_text(),
             if_needed: person.if_needed.map(|grid| grid.to_text()),
         };
-        Detail {
+        GroupDetail {
             attendees: self.people.into_iter().zip(self.free).map(presence).collect(),
             unknown: self.unknown,
             zones: self.zones,

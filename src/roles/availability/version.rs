@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use crate::calendar::Grid;
 use crate::platform::email::Email;
-use crate::roles::user::api::Card;
+use crate::roles::user::api::UserAvailability;
 
 /// A hash that is the same on every machine, fed with words: rotate, mix in, multiply.
 pub struct Version(u64);
 
 impl Version {
     /// Of these people, and what is taken of their time.
-    pub fn of(cards: &[Card], unknown: &[Email], taken: &HashMap<Email, Grid>) -> String {
+    pub fn of(cards: &[UserAvailability], unknown: &[Email], taken: &HashMap<Email, Grid>) -> String {
         let mut version = Version(0xcbf2_9ce4_8422_2325);
         for card in cards {
             version.text(card.email.as_str());

@@ -7,7 +7,7 @@ use futures_util::future::{join, join_all};
 use jiff::{SignedDuration, Timestamp};
 
 use super::ROLE;
-use crate::platform::edge::proxy::{self, Terms};
+use crate::platform::edge::proxy::{self, RouteOptions};
 use crate::platform::http::health::Report;
 use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
@@ -31,7 +31,7 @@ impl Peers {
 /// Where a public path leads.
 pub struct Target {
     pub peer: Option<Peer>,
-    pub terms: Terms,
+    pub terms: RouteOptions,
 }
 
 /// Every path of the public API

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use actix_web::web::{self, ServiceConfig};
 
 use crate::config::{AuthMode, Limits};
-use crate::platform::auth::layer::Door;
-use crate::platform::auth::verifier::Issued;
-use crate::platform::edge::proxy::{Repeats, Terms};
+use crate::platform::auth::layer::AuthLayer;
+use crate::platform::auth::verifier::LocalTokenVerifier;
+use crate::platform::edge::proxy::{RetryPolicy, RouteOptions};
 use crate::platform::observe::metrics::resource;
-use crate::platform::role::{Context, Role, Service, Work};
+use crate::platform::role::{BackgroundTask, Context, Role, Service};
 use crate::platform::rpc::Peer;
 use crate::roles::{availability, suggestion, user, worker};
 
@@ -41,12 +41,12 @@ struct Route {
     /// Bytes that a body may have.
     limit: fn(&Limits) -> usize,
     /// Which POSTs may be sent to another replica when the first has not answered.
-    repeats: Repeats,
+    repeats: RetryPolicy,
 }
 
 impl Route {
     const fn new(path: &'static str, role: &'static str) -> Route {
-        Route { path, role, limit: |limits| limits.body, repeats: Repeats::Never }
+        Route { path, role, limit: |limits| limits.body, repeats: RetryPolicy::Never }
     }
 
     /// With bodies of another size.
@@ -55,7 +55,7 @@ impl Route {
     }
 
     /// With POSTs that may be sent again.
-    const fn repeating(self, repeats: Repeats) -> Route {
+    const fn repeating(self, repeats: RetryPolicy) -> Route {
         Route { repeats, ..self }
     }
 }
@@ -63,11 +63,13 @@ impl Route {
 /// The public API, what is asked most first: a path is looked for in this order. Methods are the roles' own matter: they answer
 /// 405 with what they allow.
 const ROUTES: &[Route] = &[
-    Route::new("/api/suggestions", suggestion::api::ROLE).taking(|limits| limits.list_body).repeating(Repeats::Keyed),
+    Route::new("/api/suggestions", suggestion::api::ROLE)
+        .taking(|limits| limits.list_body)
+        .repeating(RetryPolicy::Keyed),
     Route::new("/api/availability", availability::api::ROLE)
         .taking(|limits| limits.list_body)
-        .repeating(Repeats::Always),
-    Route::new("/api/meetings", user::api::ROLE).repeating(Repeats::Keyed),
+        .repeating(RetryPolicy::Always),
+    Route::new("/api/meetings", user::api::ROLE).repeating(RetryPolicy::Keyed),
     Route::new("/api/meetings/{id}", user::api::ROLE),
     Route::new("/api/meetings/{id}/deliveries", user::api::ROLE),
     Route::new("/api/meetings/{id}/participation", user::api::ROLE),
@@ -76,7 +78,7 @@ const ROUTES: &[Route] = &[
     Route::new("/api/jobs/{id}", user::api::ROLE),
     Route::new("/api/jobs/{id}/retry", user::api::ROLE),
     Route::new("/api/callbacks/jobs/{id}", user::api::ROLE),
-    Route::new("/api/users", user::api::ROLE).repeating(Repeats::Keyed),
+    Route::new("/api/users", user::api::ROLE).repeating(RetryPolicy::Keyed),
     Route::new("/api/users/{email}", user::api::ROLE),
     Route::new("/api/users/{email}/availability", user::api::ROLE),
     Route::new("/api/users/{email}/availability.ics", user::api::ROLE),
@@ -113,9 +115,9 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let queue = context.queue()?;
     // one for all streams, and before anything is served: what is said from now on is heard
     let heard = queue.subscribe();
-    let hub = Arc::new(streams::Hub::new(context.settings.limits.streams));
+    let hub = Arc::new(streams::MeetingStreams::new(context.settings.limits.streams));
     let (routes_of, work_of, hub_of) = (context.clone(), context.clone(), Arc::clone(&hub));
-    let work: Work = Box::new(move |lifecycle| {
+    let work: BackgroundTask = Box::new(move |lifecycle| {
         Box::pin(async move {
             let user = Peer::new(&work_of, user::api::ROLE);
             hub.work(heard, &queue, &user, &lifecycle).await;
@@ -129,18 +131,22 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     })
 }
 
-fn door(context: &Context) -> Door {
-    let issued = Issued::new(user::api::access::Accounts::new(context), &context.settings.auth.issuer, ROLE.name);
-    Door::outer(context, Rc::new(issued), compat::RULES)
+fn door(context: &Context) -> AuthLayer {
+    let issued = LocalTokenVerifier::new(
+        user::api::access::AccountClient::new(context),
+        &context.settings.auth.issuer,
+        ROLE.name,
+    );
+    AuthLayer::outer(context, Rc::new(issued), compat::RULES)
 }
 
-fn routes(cfg: &mut ServiceConfig, context: &Context, hub: &Arc<streams::Hub>) {
+fn routes(cfg: &mut ServiceConfig, context: &Context, hub: &Arc<streams::MeetingStreams>) {
     let peers = handlers::Peers::new(context);
     // a path is looked for in this order: what is asked most comes first
     for route in ROUTES {
         let target = handlers::Target {
             peer: peers.find(route.role),
-            terms: Terms { limit: (route.limit)(&context.settings.limits), repeats: route.repeats },
+            terms: RouteOptions { limit: (route.limit)(&context.settings.limits), repeats: route.repeats },
         };
         cfg.service(resource(route.path).app_data(web::Data::new(target)).to(handlers::forward));
     }
@@ -159,13 +165,13 @@ fn routes(cfg: &mut ServiceConfig, context: &Context, hub: &Arc<streams::Hub>) {
 #[cfg(test)]
 mod tests {
     use super::ROUTES;
-    use crate::platform::auth::permissions::{Found, RULES, Table};
+    use crate::platform::auth::permissions::{Match, RULES, Table};
 
     #[test]
     fn every_route_has_a_rule() {
         let table = Table::new(RULES, "");
         for route in ROUTES {
-            assert_eq!(table.find("no method", route.path), Found::OtherMethod, "{} has no rule", route.path);
+            assert_eq!(table.find("no method", route.path), Match::OtherMethod, "{} has no rule", route.path);
         }
     }
 }

@@ -9,10 +9,10 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder};
 
 use crate::config::AuthMode;
-use crate::platform::auth::permissions::{Found, RULES, Rule, Table};
+use crate::platform::auth::permissions::{Match, RULES, Rule, Table};
 use crate::platform::http::health::Report;
 use crate::platform::http::openapi::schemas::{Fault, Id, Json, Problem, Text};
-use crate::platform::http::openapi::{Op, get, refusal, text};
+use crate::platform::http::openapi::{ApiOperation, get, refusal, text};
 use crate::platform::http::problem::{KINDS, NOT_FOUND, UNAVAILABLE, UNKNOWN_MEETING};
 use crate::roles::{availability, suggestion, user};
 
@@ -31,7 +31,7 @@ const TAGS: [Tag; 7] = [
 
 /// The document for this mode of access; `guests` are paths that only this role knows, who may take them, and how readers find
 /// them.
-pub fn document(mode: AuthMode, (tag, guests): (Tag, Vec<Op>), rules: &'static [Rule]) -> OpenApi {
+pub fn document(mode: AuthMode, (tag, guests): (Tag, Vec<ApiOperation>), rules: &'static [Rule]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = ComponentsBuilder::new();
     let table = Table::new(RULES.iter().chain(rules), "");
@@ -42,7 +42,7 @@ pub fn document(mode: AuthMode, (tag, guests): (Tag, Vec<Op>), rules: &'static [
         // where access is open, nobody is asked, but about their own account
         if mode != AuthMode::Open || op.path.starts_with("/api/auth/") {
             op = match table.find(op.verb, op.path) {
-                Found::Rule(who, _) => op.for_whom(who),
+                Match::Rule(who, _) => op.for_whom(who),
                 _ => op,
             };
         }
@@ -78,8 +78,8 @@ pub fn document(mode: AuthMode, (tag, guests): (Tag, Vec<Op>), rules: &'static [
 }
 
 /// Every operation but the guests'.
-pub fn ops() -> Vec<Op> {
-    let mut all: Vec<Op> = user::api::openapi::paths();
+pub fn ops() -> Vec<ApiOperation> {
+    let mut all: Vec<ApiOperation> = user::api::openapi::paths();
     all.extend(availability::api::openapi::paths());
     all.extend(suggestion::api::openapi::paths());
     all.extend(own().into_iter().map(|op| op.tagged("this server")));
@@ -87,7 +87,7 @@ pub fn ops() -> Vec<Op> {
     all
 }
 
-fn events() -> Op {
+fn events() -> ApiOperation {
     get("/api/meetings/{id}/events", "stream_meeting", "Streams a meeting as it is, and as it changes.")
         .tagged("meetings")
         .about("Server-sent events: the data of each is the meeting, and its id the version. It does not end.")
@@ -97,8 +97,8 @@ fn events() -> Op {
         .refuses(&[NOT_FOUND, UNKNOWN_MEETING])
 }
 
-fn own() -> Vec<Op> {
-    let small = |op: Op, kind: &str, about: &str| op.answers_as::<Text>(200, kind, about).never_fails();
+fn own() -> Vec<ApiOperation> {
+    let small = |op: ApiOperation, kind: &str, about: &str| op.answers_as::<Text>(200, kind, about).never_fails();
     vec![
         small(get("/", "welcome", "Says what this is, and what to try."), "text/plain", "A few lines"),
         small(get("/health", "find_gateway_health", "Says that the gateway is there."), "text/plain", "It is"),

@@ -13,9 +13,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
 use super::handlers::Peers;
-use super::streams::{Hub, PING, Place, read_meeting};
+use super::streams::{MeetingStreams, PING, StreamSubscription, read_meeting};
 use crate::platform::http::problem::{NOT_FOUND, Problem};
-use crate::platform::role::{Context, Lifecycle, Stage};
+use crate::platform::role::{Context, Lifecycle, Phase};
 use crate::roles::user;
 
 /// Milliseconds after which a client comes again when its stream has ended.
@@ -25,7 +25,7 @@ const RETRY: &str = "retry: 2000\n\n";
 pub async fn stream_meeting(
     req: HttpRequest,
     peers: Data<Peers>,
-    hub: Data<Hub>,
+    hub: Data<MeetingStreams>,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
     let id = req.match_info().get("id").and_then(|text| Uuid::parse_str(text).ok());
@@ -38,14 +38,14 @@ pub async fn stream_meeting(
     if last_seen(&req) != Some(now.version) {
         first.push_str(&String::from_utf8_lossy(&now.text));
     }
-    let live = Live {
+    let live = SseStream {
         first: Some(first.into()),
         place,
         version: now.version,
         ping: ping(),
         draining: drained(Arc::clone(&context.lifecycle)),
     };
-    let body = unfold(live, async |mut live: Live| live.next().await.map(|text| (Ok::<_, Error>(text), live)));
+    let body = unfold(live, async |mut live: SseStream| live.next().await.map(|text| (Ok::<_, Error>(text), live)));
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -67,20 +67,20 @@ fn ping() -> Interval {
 }
 
 fn drained(lifecycle: Arc<Lifecycle>) -> Pin<Box<dyn Future<Output = ()>>> {
-    Box::pin(async move { lifecycle.reached(Stage::Draining).await })
+    Box::pin(async move { lifecycle.reached(Phase::Draining).await })
 }
 
 /// An open stream. Dropping it, which the server does when the client is gone, frees its place.
-struct Live {
+struct SseStream {
     first: Option<Bytes>,
-    place: Place,
+    place: StreamSubscription,
     /// The newest version that was sent, or that the client knows.
     version: i64,
     ping: Interval,
     draining: Pin<Box<dyn Future<Output = ()>>>,
 }
 
-impl Live {
+impl SseStream {
     /// What to send next; `None` when the process drains: the client comes again, to another gateway.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(first) = self.first.take() {

@@ -21,11 +21,11 @@ use super::ROLE;
 use crate::platform::http::health::Status;
 use crate::platform::http::problem::{Problem, UNAVAILABLE};
 use crate::platform::queue::event::Event;
-use crate::platform::queue::{Heard, Queue};
-use crate::platform::request_context::Case;
-use crate::platform::role::{Lifecycle, Stage};
+use crate::platform::queue::{Queue, StreamItem};
+use crate::platform::request_context::RequestContext;
+use crate::platform::role::{Lifecycle, Phase};
 use crate::platform::rpc::Peer;
-use crate::platform::rpc::request::Call;
+use crate::platform::rpc::request::RpcRequest;
 use crate::roles::user::api::meetings::Marked;
 
 /// How often a stream says that it lives, and how old its state can be at most while the broker is away.
@@ -42,7 +42,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LATER: u32 = 5;
 
 /// Who waits for what.
-pub struct Hub {
+pub struct MeetingStreams {
     topics: Mutex<HashMap<Uuid, Topic>>,
     places: Arc<Semaphore>,
     missed: Notify,
@@ -50,64 +50,70 @@ pub struct Hub {
 
 /// A meeting that somebody waits for.
 struct Topic {
-    lately: watch::Sender<VecDeque<News>>,
+    lately: watch::Sender<VecDeque<MeetingUpdate>>,
     streams: usize,
 }
 
 /// A state of a meeting, as all its streams send it.
 #[derive(Clone)]
-pub struct News {
+pub struct MeetingUpdate {
     pub version: i64,
     pub text: Bytes,
 }
 
-impl News {
+impl MeetingUpdate {
     /// Says that `meeting` is like this now; `None` if it is no meeting.
-    pub fn of(name: &str, meeting: &Value) -> Option<(Uuid, News)> {
+    pub fn of(name: &str, meeting: &Value) -> Option<(Uuid, MeetingUpdate)> {
         let Marked { id, version } = Marked::deserialize(meeting).ok()?;
         let mut meeting = meeting.clone();
         // all who watch hear the same, and where the organizer's app is told is not for all
         meeting["callback_url"] = Value::Null;
         // JSON without spaces has no line breaks, so it is one line of an event
         let text = format!("id: {version}\nevent: {name}\ndata: {meeting}\n\n");
-        Some((id, News { version, text: text.into() }))
+        Some((id, MeetingUpdate { version, text: text.into() }))
     }
 }
 
-impl Hub {
+impl MeetingStreams {
     /// With room for so many streams.
-    pub fn new(places: usize) -> Hub {
+    pub fn new(places: usize) -> MeetingStreams {
         let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        Hub { topics: Mutex::default(), places, missed: Notify::new() }
+        MeetingStreams { topics: Mutex::default(), places, missed: Notify::new() }
     }
 
     /// Begins to listen for a meeting, until the place is dropped.
     ///
     /// # Errors
     /// 503 when all places are taken.
-    pub fn enter(self: &Arc<Self>, id: Uuid) -> Result<Place, Problem> {
+    pub fn enter(self: &Arc<Self>, id: Uuid) -> Result<StreamSubscription, Problem> {
         let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| full())?;
         let mut topics = self.topics();
         let topic = topics.entry(id).or_insert_with(|| Topic { lately: watch::Sender::default(), streams: 0 });
         topic.streams += 1;
-        Ok(Place { lately: topic.lately.subscribe(), id, hub: Arc::clone(self), _permit: permit })
+        Ok(StreamSubscription { lately: topic.lately.subscribe(), id, hub: Arc::clone(self), _permit: permit })
     }
 
     /// Passes on what it hears, until the process drains.
-    pub async fn work(&self, heard: broadcast::Receiver<Heard>, queue: &Queue, user: &Peer, lifecycle: &Lifecycle) {
+    pub async fn work(
+        &self,
+        heard: broadcast::Receiver<StreamItem>,
+        queue: &Queue,
+        user: &Peer,
+        lifecycle: &Lifecycle,
+    ) {
         tokio::select! {
-            () = lifecycle.reached(Stage::Draining) => {}
+            () = lifecycle.reached(Phase::Draining) => {}
             () = self.hear(heard) => {}
             () = self.catch_up(queue, user) => {}
         }
     }
 
-    async fn hear(&self, mut heard: broadcast::Receiver<Heard>) {
+    async fn hear(&self, mut heard: broadcast::Receiver<StreamItem>) {
         loop {
             match heard.recv().await {
-                Ok(Heard::Event { routing_key, body }) if routing_key.starts_with(MEETING) => self.pass_on(&body),
-                Ok(Heard::Event { .. }) => {}
-                Ok(Heard::Gap) | Err(RecvError::Lagged(_)) => self.missed.notify_one(),
+                Ok(StreamItem::Event { routing_key, body }) if routing_key.starts_with(MEETING) => self.pass_on(&body),
+                Ok(StreamItem::Event { .. }) => {}
+                Ok(StreamItem::Gap) | Err(RecvError::Lagged(_)) => self.missed.notify_one(),
                 // the queue is ours as well, so it is there as long as we are
                 Err(RecvError::Closed) => return,
             }
@@ -118,7 +124,8 @@ impl Hub {
         if self.topics().is_empty() {
             return;
         }
-        let news = serde_json::from_slice::<Event>(body).ok().and_then(|event| News::of(event.name(), &event.data));
+        let news =
+            serde_json::from_slice::<Event>(body).ok().and_then(|event| MeetingUpdate::of(event.name(), &event.data));
         match news {
             Some((id, news)) => self.tell(id, news),
             None => tracing::warn!(role = ROLE.name, "an event of a meeting that names none"),
@@ -126,7 +133,7 @@ impl Hub {
     }
 
     /// Wakes the streams of a meeting, unless they know this or something newer: events may come twice.
-    fn tell(&self, id: Uuid, news: News) {
+    fn tell(&self, id: Uuid, news: MeetingUpdate) {
         if let Some(topic) = self.topics().get(&id) {
             topic.lately.send_if_modified(|lately| {
                 let fresh = lately.back().is_none_or(|last| last.version < news.version);
@@ -144,7 +151,7 @@ impl Hub {
         loop {
             let missed = timeout(PING, self.missed.notified()).await.is_ok();
             if missed || queue.health().await.status == Status::Unhealthy {
-                Case::fresh(ROLE.name).scope(self.read_again(user)).await;
+                RequestContext::fresh(ROLE.name).scope(self.read_again(user)).await;
             }
         }
     }
@@ -184,9 +191,10 @@ impl Hub {
 ///
 /// # Errors
 /// 404 if there is none, or none for this caller, and what [`Peer::call`] says.
-pub async fn read_meeting(user: &Peer, path: String) -> Result<News, Problem> {
-    let meeting: Value = user.call(Call::get(path)).await?;
-    let news = News::of("meeting", &meeting).ok_or_else(|| Problem::internal("a meeting without id or version"))?;
+pub async fn read_meeting(user: &Peer, path: String) -> Result<MeetingUpdate, Problem> {
+    let meeting: Value = user.call(RpcRequest::get(path)).await?;
+    let news =
+        MeetingUpdate::of("meeting", &meeting).ok_or_else(|| Problem::internal("a meeting without id or version"))?;
     Ok(news.1)
 }
 
@@ -196,24 +204,24 @@ fn full() -> Problem {
 }
 
 /// One stream's place.
-pub struct Place {
-    lately: watch::Receiver<VecDeque<News>>,
+pub struct StreamSubscription {
+    lately: watch::Receiver<VecDeque<MeetingUpdate>>,
     id: Uuid,
-    hub: Arc<Hub>,
+    hub: Arc<MeetingStreams>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Place {
+impl StreamSubscription {
     /// The oldest state that is kept and newer than this version; waits for one. May be dropped while it waits.
-    pub async fn after(&mut self, version: i64) -> Option<News> {
-        let newer = |news: &&News| news.version > version;
+    pub async fn after(&mut self, version: i64) -> Option<MeetingUpdate> {
+        let newer = |news: &&MeetingUpdate| news.version > version;
         let lately = self.lately.wait_for(|lately| lately.iter().any(|news| newer(&news))).await;
         // an error says that the hub is gone
         lately.ok()?.iter().find(newer).cloned()
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamSubscription {
     fn drop(&mut self) {
         if let Entry::Occupied(mut topic) = self.hub.topics().entry(self.id) {
             topic.get_mut().streams -= 1;
@@ -232,18 +240,19 @@ mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
-    use super::{Hub, KEPT, News, Place};
+    use super::{KEPT, MeetingStreams, MeetingUpdate, StreamSubscription};
 
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-    fn tell(hub: &Hub, id: Uuid, version: i64) -> Outcome {
-        let (id, news) = News::of("meeting.updated", &json!({ "id": id, "version": version })).ok_or("a meeting")?;
+    fn tell(hub: &MeetingStreams, id: Uuid, version: i64) -> Outcome {
+        let (id, news) =
+            MeetingUpdate::of("meeting.updated", &json!({ "id": id, "version": version })).ok_or("a meeting")?;
         hub.tell(id, news);
         Ok(())
     }
 
     /// The versions that a stream sends when it gets to it.
-    fn read(place: &mut Place, mut version: i64) -> Vec<i64> {
+    fn read(place: &mut StreamSubscription, mut version: i64) -> Vec<i64> {
         let mut all = Vec::new();
         while let Some(Some(news)) = place.after(version).now_or_never() {
             version = news.version;
@@ -254,7 +263,7 @@ mod tests {
 
     #[test]
     fn nothing_comes_twice_or_out_of_order_or_from_another_meeting() -> Outcome {
-        let hub = Arc::new(Hub::new(9));
+        let hub = Arc::new(MeetingStreams::new(9));
         let (id, other) = (Uuid::now_v7(), Uuid::now_v7());
         let (mut place, mut another) = (hub.enter(id)?, hub.enter(other)?);
         for version in [3, 4, 4, 3, 6, 5] {
@@ -269,7 +278,7 @@ mod tests {
 
     #[test]
     fn who_reads_slowly_misses_states_but_never_the_newest() -> Outcome {
-        let hub = Arc::new(Hub::new(1));
+        let hub = Arc::new(MeetingStreams::new(1));
         let id = Uuid::now_v7();
         let mut place = hub.enter(id)?;
         for version in 1..=1000 {
@@ -282,7 +291,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_for_those_who_are_gone() -> Outcome {
-        let hub = Arc::new(Hub::new(2));
+        let hub = Arc::new(MeetingStreams::new(2));
         let id = Uuid::now_v7();
         let places = (hub.enter(id)?, hub.enter(id)?);
         assert!(hub.enter(id).is_err(), "there is room for two");

@@ -5,18 +5,18 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 
 use super::api::{Suggestion, Suggestions};
-use super::model::Room;
+use super::model::Candidates;
 use super::relaxations;
 use super::request::Request;
 use crate::calendar::{Fault, Preference, Zone};
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Fields, text};
-use crate::platform::http::idempotency::{Kept, Key};
+use crate::platform::http::extract::{Params, text};
+use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::{Problem, SLOT_TAKEN};
 use crate::platform::http::window::Window;
-use crate::roles::availability::api::{Availabilities, Place, Question};
-use crate::roles::user::api::Users;
-use crate::roles::user::api::meetings::{Found, Period};
+use crate::roles::availability::api::{AnswerZone, AvailabilityClient, Question};
+use crate::roles::user::api::UserClient;
+use crate::roles::user::api::meetings::{Period, ScheduledMeeting};
 
 /// Days that are searched when nobody names dates, as for every meeting.
 const DAYS: i64 = 14;
@@ -25,14 +25,14 @@ const ROUNDS: usize = 4;
 const LONGEST_TITLE: usize = 200;
 
 /// What a request with `notify` says of the meeting.
-pub struct Notify {
+pub struct Booking {
     title: Option<String>,
-    key: Option<Key>,
+    key: Option<IdempotencyKey>,
 }
 
-impl Notify {
+impl Booking {
     /// Reads it; `None` when nobody is to be told.
-    pub fn read(fields: &mut Fields, key: Option<Key>) -> Option<Notify> {
+    pub fn read(fields: &mut Params, key: Option<IdempotencyKey>) -> Option<Booking> {
         let flag = |value: &Value| {
             value.as_bool().ok_or_else(|| vec![Fault::new("", "not_a_boolean", "must be true or false")])
         };
@@ -41,21 +41,21 @@ impl Notify {
             return None;
         }
         let title = fields.optional("title", text(LONGEST_TITLE));
-        Some(Notify { title, key })
+        Some(Booking { title, key })
     }
 
     /// Finds the slot and has it recorded; gives the answer.
     pub async fn arrange(
         self,
-        times: &Availabilities,
-        users: &Users,
+        times: &AvailabilityClient,
+        users: &UserClient,
         request: &Request,
         mut question: Question,
-    ) -> Result<Kept, Problem> {
+    ) -> Result<StoredResponse, Problem> {
         let now = Timestamp::now();
         let today = match &question.time_zone {
-            Some(Place::Zone(zone)) => zone.date_at(now),
-            Some(Place::Floating) => return Err(no_dates("#/time_zone")),
+            Some(AnswerZone::Zone(zone)) => zone.date_at(now),
+            Some(AnswerZone::Floating) => return Err(no_dates("#/time_zone")),
             None => Zone::utc().date_at(now),
         };
         if question.as_of.is_some() {
@@ -81,11 +81,11 @@ impl Notify {
             }
             let strangers = detail.unknown.clone();
             let mut room =
-                Room::enter(request, detail, rand::random).map_err(|fault| Problem::internal(fault.detail))?;
+                Candidates::enter(request, detail, rand::random).map_err(|fault| Problem::internal(fault.detail))?;
             let mut answer = room.answer();
             relaxations::look(times, request, &question, &mut answer).await?;
             let told = serde_json::to_value(&answer).map_err(Problem::internal)?;
-            let Some(best) = answer.suggestions.first() else { return Ok(Kept::new(200, &[], &told)) };
+            let Some(best) = answer.suggestions.first() else { return Ok(StoredResponse::new(200, &[], &told)) };
             question.attendees.retain(|one| !strangers.contains(&one.email));
             let found = self.found(request, &question, &zone, best, &answer, told)?;
             rounds += 1;
@@ -107,11 +107,11 @@ impl Notify {
         best: &Suggestion<&Email>,
         answer: &Suggestions<&Email>,
         told: Value,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ScheduledMeeting, Problem> {
         let instant = |text: &str| text.parse().map_err(|_| Problem::internal(format!("{text} is no instant")));
         // of a quorum those who can come are held, and the others need not
         let stays_away = |email: &Email| request.ask.quorum.is_none() || best.busy.contains(&email);
-        Ok(Found {
+        Ok(ScheduledMeeting {
             organizer: request.organizer.clone(),
             attendees: question.emails(),
             optional: question.optional().into_iter().filter(stays_away).collect(),

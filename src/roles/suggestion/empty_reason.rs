@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use crate::calendar::{self, Ask, Attendance, Explanation, Frame, Grid, count, explain};
 use crate::platform::email::Email;
 
-use super::api::{Blocker, EmptyReason, Miss, Relaxation};
-use super::model::Room;
+use super::api::{Blocker, EmptyReason, NearMiss, Relaxation};
+use super::model::Candidates;
 use super::reason::not_known;
 
-impl Room<'_> {
+impl Candidates<'_> {
     /// Says why nothing was found.
     pub(super) fn empty_reason(&self) -> EmptyReason {
         let why = explain(&self.frame, &self.attendees, &self.ask);
@@ -23,7 +23,7 @@ impl Room<'_> {
         let strangers = if self.quorum().is_some() { self.unknown.as_slice() } else { &[] };
         let nearest = why.nearest.iter().map(|miss| {
             let (day, start, end) = self.clock(&miss.quarters);
-            Miss { day, start, end, missing: self.names(&miss.missing).chain(strangers).cloned().collect() }
+            NearMiss { day, start, end, missing: self.names(&miss.missing).chain(strangers).cloned().collect() }
         });
         let relaxations = why.relaxations.iter().map(|(kind, slots)| self.relaxation(kind, *slots));
         EmptyReason {

@@ -31,8 +31,8 @@ pub const ROLE: Role = Role {
 fn routes(cfg: &mut ServiceConfig, context: &Context) {
     use handlers::*;
     let limits = &context.settings.limits;
-    cfg.app_data(Data::new(availability::api::Availabilities::new(context)))
-        .app_data(Data::new(user::api::Users::new(context)))
+    cfg.app_data(Data::new(availability::api::AvailabilityClient::new(context)))
+        .app_data(Data::new(user::api::UserClient::new(context)))
         .service(resource("/health").get(health))
         .service(
             resource("/suggestions")

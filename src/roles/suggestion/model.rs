@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::calendar::{Ask, Attendance, Attendee, Choice, Fault, Frame, Grid, Slot, Zone, count, suggest};
 use crate::platform::email::Email;
 use crate::platform::http::window::LARGEST_SEED;
-use crate::roles::availability::api::{self, Detail, Window};
+use crate::roles::availability::api::{self, GroupDetail, Window};
 
 use super::api::{Factor, Local, Suggestion, Suggestions};
 use super::request::Request;
@@ -14,7 +14,7 @@ use super::request::Request;
 const ALGORITHM_VERSION: u32 = 2;
 
 /// Everybody's time in one frame, and what is asked of it.
-pub struct Room<'a> {
+pub struct Candidates<'a> {
     pub(super) request: &'a Request,
     pub(super) ask: Ask,
     pub(super) frame: Frame,
@@ -28,7 +28,7 @@ pub struct Room<'a> {
 
 /// Where everybody stands in one slot.
 #[derive(Default)]
-pub(super) struct Places<'a> {
+pub(super) struct AttendeeBreakdown<'a> {
     pub free: Vec<&'a Email>,
     pub if_needed: Vec<&'a Email>,
     pub busy: Vec<&'a Email>,
@@ -36,12 +36,16 @@ pub(super) struct Places<'a> {
     pub reluctant: usize,
 }
 
-impl<'a> Room<'a> {
+impl<'a> Candidates<'a> {
     /// Takes in what availability found. `draw` gives a seed where none was given.
     ///
     /// # Errors
     /// A detail that makes no sense, and where.
-    pub fn enter(request: &'a Request, detail: Detail, draw: impl FnOnce() -> u64) -> Result<Room<'a>, Fault> {
+    pub fn enter(
+        request: &'a Request,
+        detail: GroupDetail,
+        draw: impl FnOnce() -> u64,
+    ) -> Result<Candidates<'a>, Fault> {
         let frame = detail.frame().map_err(|why| Fault::new("/window", "not_a_window", why.to_string()))?;
         let ask = Ask { seed: request.seed.unwrap_or_else(|| draw() & LARGEST_SEED), ..request.ask.clone() };
         let mut zones: Vec<(Zone, Vec<usize>)> = detail.zones.into_iter().map(|zone| (zone, Vec::new())).collect();
@@ -70,7 +74,7 @@ impl<'a> Room<'a> {
             emails.push(presence.email);
         }
         let (unknown, data_version) = (detail.unknown, detail.data_version);
-        Ok(Room { request, ask, frame, emails, attendees, unknown, zones, data_version })
+        Ok(Candidates { request, ask, frame, emails, attendees, unknown, zones, data_version })
     }
 
     /// Ranks, and says why.
@@ -143,8 +147,9 @@ impl<'a> Room<'a> {
         }
     }
 
-    fn places(&self, slot: &Range<usize>) -> Places<'_> {
-        let mut places = Places { free: Vec::with_capacity(self.emails.len()), ..Places::default() };
+    fn places(&self, slot: &Range<usize>) -> AttendeeBreakdown<'_> {
+        let mut places =
+            AttendeeBreakdown { free: Vec::with_capacity(self.emails.len()), ..AttendeeBreakdown::default() };
         for (email, one) in self.emails.iter().zip(&self.attendees) {
             let can = |quarter| one.free.contains(quarter) || one.if_needed.contains(quarter);
             let list = match slot.clone().find(|quarter| !one.free.contains(*quarter)) {

@@ -2,11 +2,11 @@
 
 use crate::calendar::{Ask, Choice, Distinct, Preference, Slot, Zone, suggest};
 
-use super::model::{Places, Room};
+use super::model::{AttendeeBreakdown, Candidates};
 
-impl Room<'_> {
+impl Candidates<'_> {
     /// Why this slot, in words that are true of it whoever may stay away.
-    pub(super) fn reason(&self, choice: &Choice, slot: &Slot, rank: usize, places: &Places<'_>) -> String {
+    pub(super) fn reason(&self, choice: &Choice, slot: &Slot, rank: usize, places: &AttendeeBreakdown<'_>) -> String {
         let shared = choice.pick.is_some();
         let suits = self.suits(slot.pick, places);
         let apart = match self.ask.distinct {
@@ -27,7 +27,7 @@ impl Room<'_> {
     }
 
     /// What a time must be to be chosen: `both attendees are free`.
-    fn suits(&self, pick: Preference, places: &Places<'_>) -> String {
+    fn suits(&self, pick: Preference, places: &AttendeeBreakdown<'_>) -> String {
         let (must, known, all) = (self.required(), self.attendees.len(), self.attendees.len() + self.unknown.len());
         let quorum = self.quorum();
         let (subject, verb) = match (quorum, must) {
@@ -52,7 +52,7 @@ impl Room<'_> {
     }
 
     /// How many come, where that is not said yet, and who is not known.
-    fn who_comes(&self, pick: Preference, places: &Places<'_>) -> String {
+    fn who_comes(&self, pick: Preference, places: &AttendeeBreakdown<'_>) -> String {
         let (known, unknown) = (self.attendees.len(), self.unknown.len());
         let (come, reluctant) = (places.free.len() + places.if_needed.len(), places.if_needed.len());
         let must_all = self.required() == known;

@@ -6,19 +6,19 @@ use serde_json::{Map, Value, json};
 
 use super::api::{Relaxation, Suggestions};
 use super::empty_reason::relaxation;
-use super::model::Room;
+use super::model::Candidates;
 use super::request::Request;
 use crate::calendar::{Frame, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
-use crate::roles::availability::api::{Availabilities, Detail, Question, Window};
+use crate::roles::availability::api::{AvailabilityClient, GroupDetail, Question, Window};
 
 /// Days that are searched after the last one asked for.
 const DAYS: i64 = 7;
 
 /// Adds to an answer without suggestions what it takes another question to know.
 pub async fn look(
-    times: &Availabilities,
+    times: &AvailabilityClient,
     request: &Request,
     question: &Question,
     answer: &mut Suggestions<&Email>,
@@ -32,7 +32,7 @@ pub async fn look(
 
 /// The same at any hour of the day.
 async fn any_hour(
-    times: &Availabilities,
+    times: &AvailabilityClient,
     request: &Request,
     question: &Question,
 ) -> Result<Option<Relaxation>, Problem> {
@@ -46,7 +46,11 @@ async fn any_hour(
 }
 
 /// The same dates and as few more as help.
-async fn widen(times: &Availabilities, request: &Request, question: &Question) -> Result<Option<Relaxation>, Problem> {
+async fn widen(
+    times: &AvailabilityClient,
+    request: &Request,
+    question: &Question,
+) -> Result<Option<Relaxation>, Problem> {
     let Some(window) = question.window else { return Ok(None) };
     let later = |days: i64| Window { to: window.to.saturating_add(days.days()), ..window };
     let is_window = |days: &i64| Frame::window(Zone::utc(), window.from, later(*days).to).is_ok();
@@ -71,6 +75,6 @@ async fn widen(times: &Availabilities, request: &Request, question: &Question) -
 }
 
 /// The seed does not matter where nothing is drawn.
-fn enter(request: &Request, detail: Detail) -> Result<Room<'_>, Problem> {
-    Room::enter(request, detail, || 0).map_err(|fault| Problem::internal(fault.detail))
+fn enter(request: &Request, detail: GroupDetail) -> Result<Candidates<'_>, Problem> {
+    Candidates::enter(request, detail, || 0).map_err(|fault| Problem::internal(fault.detail))
 }

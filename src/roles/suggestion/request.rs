@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::calendar::{Ask, Distinct, Fault};
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Fields, email, parsed};
+use crate::platform::http::extract::{Params, email, parsed};
 use crate::platform::http::problem::Problem;
 use crate::platform::http::window;
 
@@ -39,8 +39,8 @@ pub struct Whom<T> {
 impl Request {
     /// Reads it, refusing everything that is not known. `whom` reads who is to come, told who calls the meeting.
     pub fn read<T>(
-        mut fields: Fields,
-        whom: impl FnOnce(&mut Fields, Option<&Email>) -> Option<Whom<T>>,
+        mut fields: Params,
+        whom: impl FnOnce(&mut Params, Option<&Email>) -> Option<Whom<T>>,
     ) -> Result<(Request, T), Problem> {
         let organizer = fields.optional("organizer", email);
         let optional = fields.get("optional").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -7,7 +7,7 @@ use jiff_diesel::DateTime;
 use super::schema::idempotency;
 use super::store::{Stop, Store};
 use crate::platform::data::instant::{now, stored};
-use crate::platform::http::idempotency::{Kept, Key};
+use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::transact;
 
 /// How long a key stands for its answer.
@@ -25,7 +25,7 @@ pub struct KeyRow {
 }
 
 impl KeyRow {
-    pub fn new(key: &Key, answer: &Kept) -> KeyRow {
+    pub fn new(key: &IdempotencyKey, answer: &StoredResponse) -> KeyRow {
         KeyRow {
             key: key.scope.clone(),
             fingerprint: key.fingerprint.clone(),
@@ -36,8 +36,8 @@ impl KeyRow {
         }
     }
 
-    pub fn read(self) -> Kept {
-        Kept {
+    pub fn read(self) -> StoredResponse {
+        StoredResponse {
             status: u16::try_from(self.status).unwrap_or(200),
             headers: serde_json::from_str(&self.headers).unwrap_or_default(),
             body: self.body,
@@ -50,7 +50,7 @@ impl KeyRow {
 macro_rules! kept_answer {
     ($conn:ident, $key:expr) => {{
         use $crate::roles::user::schema::idempotency;
-        let key: Option<&$crate::platform::http::idempotency::Key> = $key;
+        let key: Option<&$crate::platform::http::idempotency::IdempotencyKey> = $key;
         match key {
             None => None,
             Some(key) => {
@@ -74,7 +74,7 @@ macro_rules! kept_answer {
 macro_rules! keep_answer {
     ($conn:ident, $key:expr, $answer:expr) => {{
         use $crate::roles::user::schema::idempotency;
-        let key: Option<&$crate::platform::http::idempotency::Key> = $key;
+        let key: Option<&$crate::platform::http::idempotency::IdempotencyKey> = $key;
         match key {
             None => None,
             Some(given) => {
@@ -93,10 +93,10 @@ pub(super) use {keep_answer, kept_answer};
 
 impl Store {
     /// The answer that this key stands for, if it was given before. Refused when the key came with another body.
-    pub async fn kept(&self, key: Option<&Key>) -> Result<Option<Kept>, Stop> {
+    pub async fn kept(&self, key: Option<&IdempotencyKey>) -> Result<Option<StoredResponse>, Stop> {
         if key.is_none() {
             return Ok(None);
         }
-        transact!(self.db, |conn| { Ok::<Option<Kept>, Stop>(kept_answer!(conn, key)) })
+        transact!(self.db, |conn| { Ok::<Option<StoredResponse>, Stop>(kept_answer!(conn, key)) })
     }
 }

@@ -25,9 +25,9 @@ use actix_web::web::{Data, PayloadConfig, ServiceConfig, put};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use crate::config::Settings;
-use crate::platform::auth::layer::Door;
-use crate::platform::auth::verifier::Issued;
-use crate::platform::cache::aside::Aside;
+use crate::platform::auth::layer::AuthLayer;
+use crate::platform::auth::verifier::LocalTokenVerifier;
+use crate::platform::cache::aside::CacheAside;
 use crate::platform::data;
 use crate::platform::observe::metrics::{self, CACHE, resource};
 use crate::platform::role::{Context, Role, Service};
@@ -59,7 +59,7 @@ pub const ROLE: Role = Role {
 /// What the routes of this role stand on.
 #[derive(Clone)]
 struct Desk {
-    users: Data<Aside<Users>>,
+    users: Data<CacheAside<Users>>,
     store: Data<Store>,
     rules: Data<Rules>,
     passwords: Data<Passwords>,
@@ -70,7 +70,7 @@ struct Desk {
 fn open(context: &Context) -> anyhow::Result<Service> {
     let settings = Arc::clone(&context.settings);
     let store = Store::open(&settings)?;
-    let users = Aside::open(&settings, "user", Users::new(store.clone()))?;
+    let users = CacheAside::open(&settings, "user", Users::new(store.clone()))?;
     let desk = Desk {
         users: Data::from(Arc::clone(&users)),
         store: Data::new(store.clone()),
@@ -82,8 +82,8 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let queue = context.queue()?;
     let owner = store.clone();
     let door = move |context: &Context| {
-        let issued = Issued::new(Own(owner.clone()), &context.settings.auth.issuer, ROLE.name);
-        Door::of_owner(context, Rc::new(issued))
+        let issued = LocalTokenVerifier::new(Own(owner.clone()), &context.settings.auth.issuer, ROLE.name);
+        AuthLayer::of_owner(context, Rc::new(issued))
     };
     metrics::show(&[&CACHE]);
     metrics::show(&jobs::meters::ALL);

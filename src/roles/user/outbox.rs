@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::api;
-use super::api::jobs::Notice;
+use super::api::jobs::JobMessage;
 use super::schema::outbox;
 use crate::platform::queue::event::Event;
-use crate::platform::request_context::Case;
+use crate::platform::request_context::RequestContext;
 
 /// One message to be.
 #[derive(Clone, Debug, Queryable, QueryableByName, Selectable, Insertable)]
@@ -32,7 +32,7 @@ impl Row {
     pub fn fact(kind: &str, what: &str, id: Uuid, version: i64, case_id: &str, now: Timestamp, data: Value) -> Row {
         let event_id = Uuid::now_v7().to_string();
         let (name, subject) = (format!("{kind}.{what}"), format!("{kind}/{id}"));
-        let traceparent = Case::current_trace();
+        let traceparent = RequestContext::current_trace();
         let event = Event::new(api::ROLE, event_id.clone(), &name, subject.clone(), now, data).traced(&traceparent);
         Row {
             id: event_id,
@@ -50,7 +50,7 @@ impl Row {
     pub fn job(id: Uuid, kind: &str, origin: (&str, &str), sent: i32, now: Timestamp) -> Row {
         let message_id = Uuid::now_v7().to_string();
         let (name, subject) = (format!("job.{kind}"), format!("job/{id}"));
-        let data = json!(Notice { job_id: id });
+        let data = json!(JobMessage { job_id: id });
         let (case_id, traceparent) = origin;
         let event = Event::new(api::ROLE, message_id.clone(), &name, subject.clone(), now, data).traced(traceparent);
         Row {

@@ -18,9 +18,9 @@ use super::schema::{codes, deliveries, idempotency, jobs, outbox};
 use super::store::Store;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
-use crate::platform::observe::span::{Step, is_recorded, record};
-use crate::platform::observe::trace_context::Trace;
-use crate::platform::queue::{Message, Queue, To, Unsent};
+use crate::platform::observe::span::{SpanRecord, is_recorded, record};
+use crate::platform::observe::trace_context::TraceContext;
+use crate::platform::queue::{Destination, Message, PublishError, Queue};
 use crate::{read, transact};
 
 /// Messages in one go.
@@ -111,7 +111,7 @@ pub async fn forget(store: Store) {
 enum Turn {
     Idle,
     Sent,
-    Stuck(Unsent),
+    Stuck(PublishError),
 }
 
 async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
@@ -127,7 +127,7 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
         return Ok(Turn::Idle);
     }
     let begin = Instant::now();
-    let steps: Vec<Trace> = rows.iter().map(|row| Trace::resumed(&row.traceparent)).collect();
+    let steps: Vec<TraceContext> = rows.iter().map(|row| TraceContext::resumed(&row.traceparent)).collect();
     let messages: Vec<Message> = rows.iter().zip(&steps).map(|(row, step)| message(row, step)).collect();
     let verdicts = queue.publish(&messages).await;
     for ((message, step), verdict) in
@@ -135,7 +135,7 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
     {
         let (system, destination) = queue.place(&message.to);
         let failed = verdict.as_ref().err().map(ToString::to_string);
-        let told = Step::send(system, destination, &message.id, failed);
+        let told = SpanRecord::send(system, destination, &message.id, failed);
         record(super::api::ROLE, &message.case_id, step, begin, told);
     }
     let mut stuck = None;
@@ -152,7 +152,7 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
     store.sent(&sent).await?;
     for row in sent.iter().filter(|row| row.job_id.is_some()) {
         let (kind, role) = (row.routing_key.trim_start_matches("job."), super::api::ROLE);
-        let trace_id = Trace::id_in(&row.traceparent);
+        let trace_id = TraceContext::id_in(&row.traceparent);
         tracing::info!(
             role,
             case_id = row.case_id,
@@ -168,11 +168,11 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
 }
 
 /// With the step of sending it where that is recorded, else with the one that it came about in.
-fn message(row: &Row, sending: &Trace) -> Message {
+fn message(row: &Row, sending: &TraceContext) -> Message {
     let step = if is_recorded(sending) { sending.text() } else { &row.traceparent };
     Message {
         id: row.id.clone(),
-        to: if row.job_id.is_some() { To::Jobs } else { To::Event(row.routing_key.clone()) },
+        to: if row.job_id.is_some() { Destination::Jobs } else { Destination::Event(row.routing_key.clone()) },
         case_id: row.case_id.clone(),
         traceparent: step.to_owned(),
         body: row.body.clone().into(),

@@ -12,14 +12,14 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::jobs::{deliver_webhook, refresh_calendar, schedule_meeting, send_invitations, send_letter};
-use super::tools::{End, Tools};
+use super::tools::{JobOutcome, Tools};
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem, UNKNOWN_JOB};
-use crate::platform::observe::span::{Step, is_recorded, record};
+use crate::platform::observe::span::{SpanRecord, is_recorded, record};
 use crate::platform::queue::event::Event;
-use crate::platform::queue::{Delivery, Queue, To};
-use crate::platform::request_context::{Case, milliseconds};
-use crate::platform::role::{Lifecycle, Stage};
-use crate::roles::user::api::jobs::{Failure, Notice, Order, Verdict, Work};
+use crate::platform::queue::{Delivery, Destination, Queue};
+use crate::platform::request_context::{RequestContext, milliseconds};
+use crate::platform::role::{Lifecycle, Phase};
+use crate::roles::user::api::jobs::{AttemptFailure, JobLease, JobMessage, JobPayload, RetryDecision};
 
 /// How long a job is left alone that could not even be started: user is away.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ pub async fn work(tools: Tools, queue: Arc<Queue>, lifecycle: Arc<Lifecycle>) {
     let tools = Rc::new(tools);
     let mut consumer = queue.consume(tools.limits.concurrency);
     let mut hands = JoinSet::new();
-    let draining = lifecycle.reached(Stage::Draining);
+    let draining = lifecycle.reached(Phase::Draining);
     tokio::pin!(draining);
     loop {
         let free = hands.len() < usize::from(tools.limits.concurrency);
@@ -57,12 +57,12 @@ async fn handle(tools: Rc<Tools>, queue: Arc<Queue>, delivery: Delivery) {
         return delivery.never().await;
     };
     let [id, trace] = [&delivery.case_id, &delivery.traceparent].map(|text| text.as_deref().unwrap_or_default());
-    let case = Case::resumed(id, trace, super::ROLE.name);
+    let case = RequestContext::resumed(id, trace, super::ROLE.name);
     let span = tracing::info_span!("job", role = case.role, case_id = case.id(), trace_id = case.trace.id());
     let failed = case.clone().scope(start(&tools, job, delivery).instrument(span)).await;
     if is_recorded(&case.trace) {
-        let (system, destination) = queue.place(&To::Jobs);
-        let step = Step::process(system, destination, failed.map(str::to_owned));
+        let (system, destination) = queue.place(&Destination::Jobs);
+        let step = SpanRecord::process(system, destination, failed.map(str::to_owned));
         record(case.role, case.id(), &case.trace, case.started, step);
     }
 }
@@ -106,12 +106,12 @@ async fn put_back(delivery: Delivery) {
 
 fn job_of(delivery: &Delivery) -> Option<Uuid> {
     let event: Event = serde_json::from_slice(&delivery.body).ok()?;
-    let notice: Notice = serde_json::from_value(event.data).ok()?;
+    let notice: JobMessage = serde_json::from_value(event.data).ok()?;
     Some(notice.job_id)
 }
 
 /// One attempt, to the report of how it ended: whether it failed, if that was heard.
-async fn attempt(tools: &Tools, order: &Order) -> Result<Option<&'static str>, ()> {
+async fn attempt(tools: &Tools, order: &JobLease) -> Result<Option<&'static str>, ()> {
     let begin = Instant::now();
     let (job_id, attempt) = (order.job_id, order.attempt);
     tracing::info!(%job_id, attempt, kind = order.work.name(), meeting_id = %order.meeting_id, "JOB_START");
@@ -119,8 +119,8 @@ async fn attempt(tools: &Tools, order: &Order) -> Result<Option<&'static str>, (
     let done = AssertUnwindSafe(timeout(limit, perform(tools, order))).catch_unwind().await;
     let end = match done {
         Ok(Ok(end)) => end,
-        Ok(Err(_)) => Err(Failure::again(order, format!("it took longer than {} s", limit.as_secs()))),
-        Err(_) => Err(Failure::again(order, "the worker stumbled over it; its log says more".to_owned())),
+        Ok(Err(_)) => Err(AttemptFailure::again(order, format!("it took longer than {} s", limit.as_secs()))),
+        Err(_) => Err(AttemptFailure::again(order, "the worker stumbled over it; its log says more".to_owned())),
     };
     let ms = milliseconds(begin);
     match end {
@@ -128,7 +128,7 @@ async fn attempt(tools: &Tools, order: &Order) -> Result<Option<&'static str>, (
             tracing::info!(%job_id, attempt, kind = order.work.name(), ms, "JOB_DONE");
             Ok(None)
         }
-        Err(failure) if matches!(failure.verdict, Verdict::Later) => {
+        Err(failure) if matches!(failure.verdict, RetryDecision::Later) => {
             tracing::debug!(%job_id, attempt, ms, why = failure.error, "put back for a moment");
             report(tools, job_id, &failure).await.map(|()| None)
         }
@@ -139,7 +139,7 @@ async fn attempt(tools: &Tools, order: &Order) -> Result<Option<&'static str>, (
     }
 }
 
-async fn report(tools: &Tools, job: Uuid, failure: &Failure) -> Result<(), ()> {
+async fn report(tools: &Tools, job: Uuid, failure: &AttemptFailure) -> Result<(), ()> {
     match tools.jobs.fail(job, failure).await {
         Ok(()) => Ok(()),
         Err(problem) if is_over(&problem) => Ok(()),
@@ -155,21 +155,21 @@ pub fn is_over(problem: &Problem) -> bool {
     problem.kind == JOB_NOT_YOURS || problem.kind == UNKNOWN_JOB
 }
 
-async fn perform(tools: &Tools, order: &Order) -> End {
+async fn perform(tools: &Tools, order: &JobLease) -> JobOutcome {
     match &order.work {
-        Work::ScheduleMeeting(search) => schedule_meeting::perform(tools, order, search).await,
-        Work::SendInvitations(mailing) => send_invitations::perform(tools, order, mailing).await,
-        Work::DeliverWebhook(webhook) => deliver_webhook::perform(tools, order, webhook).await,
-        Work::RefreshCalendar(feed) => refresh_calendar::perform(tools, order, feed).await,
-        Work::SendLetter(letter) => send_letter::perform(tools, order, letter).await,
-        Work::Other => Err(Failure::again(order, "this worker does not know this kind of job".to_owned())),
+        JobPayload::ScheduleMeeting(search) => schedule_meeting::perform(tools, order, search).await,
+        JobPayload::SendInvitations(mailing) => send_invitations::perform(tools, order, mailing).await,
+        JobPayload::DeliverWebhook(webhook) => deliver_webhook::perform(tools, order, webhook).await,
+        JobPayload::RefreshCalendar(feed) => refresh_calendar::perform(tools, order, feed).await,
+        JobPayload::SendLetter(letter) => send_letter::perform(tools, order, letter).await,
+        JobPayload::Other => Err(AttemptFailure::again(order, "this worker does not know this kind of job".to_owned())),
     }
 }
 
-impl Failure {
+impl AttemptFailure {
     /// An attempt that is worth another one.
-    pub fn again(order: &Order, error: String) -> Failure {
-        let verdict = Verdict::Again { retry_after: None, slow: false };
-        Failure { attempt: order.attempt, verdict, error, notes: Vec::new() }
+    pub fn again(order: &JobLease, error: String) -> AttemptFailure {
+        let verdict = RetryDecision::Again { retry_after: None, slow: false };
+        AttemptFailure { attempt: order.attempt, verdict, error, notes: Vec::new() }
     }
 }

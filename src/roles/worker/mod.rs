@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
 
-use crate::platform::auth::layer::Door;
+use crate::platform::auth::layer::AuthLayer;
 use crate::platform::observe::metrics::resource;
-use crate::platform::role::{Context, Role, Service, Work};
+use crate::platform::role::{BackgroundTask, Context, Role, Service};
 use crate::roles::{availability, suggestion, user};
 
 /// The gateway's name: the result of every job goes to its callback, as a client's would.
@@ -42,7 +42,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
             .app_data(Data::from(Arc::clone(&queue_of)))
             .service(resource("/health").get(handlers::health));
     };
-    let work: Work = Box::new(move |lifecycle| {
+    let work: BackgroundTask = Box::new(move |lifecycle| {
         Box::pin(async move {
             match tools::Tools::new(&work_of, kit) {
                 Ok(tools) => consumer::work(tools, queue, lifecycle).await,
@@ -50,6 +50,6 @@ fn open(context: &Context) -> anyhow::Result<Service> {
             }
         })
     });
-    let (routes, door) = (Arc::new(routes), Arc::new(Door::inner));
+    let (routes, door) = (Arc::new(routes), Arc::new(AuthLayer::inner));
     Ok(Service { routes, door, prepare: Box::pin(async { Ok(()) }), work: Some(work) })
 }

@@ -3,39 +3,41 @@
 use super::consumer::is_over;
 use super::{GATEWAY, mail};
 use crate::config::{Jobs as Limits, Settings};
-use crate::platform::outbound::{Guard, Hosts, Sender};
+use crate::platform::outbound::{HostLimiter, SsrfGuard, WebhookClient};
 use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
-use crate::roles::availability::api::Availabilities;
-use crate::roles::suggestion::api::Suggester;
+use crate::roles::availability::api::AvailabilityClient;
+use crate::roles::suggestion::api::SuggestionClient;
 use crate::roles::user;
-use crate::roles::user::api::jobs::{Done, Failure, Finding, Jobs, Note, Order, Outcome, Verdict};
+use crate::roles::user::api::jobs::{
+    AttemptFailure, DeliveryOutcome, DeliveryRecord, JobClient, JobLease, JobReport, JobResult, RetryDecision,
+};
 
 /// How an attempt ended.
-pub type End = Result<(), Failure>;
+pub type JobOutcome = Result<(), AttemptFailure>;
 
 /// What can be opened on any thread.
 pub struct Kit {
-    carrier: mail::Carrier,
+    carrier: mail::Mailer,
 }
 
 impl Kit {
     /// As the settings say.
     pub fn open(settings: &Settings) -> anyhow::Result<Kit> {
-        Ok(Kit { carrier: mail::Carrier::open(settings)? })
+        Ok(Kit { carrier: mail::Mailer::open(settings)? })
     }
 }
 
 /// Everything.
 pub struct Tools {
     pub limits: Limits,
-    pub jobs: Jobs,
-    pub times: Availabilities,
-    pub suggester: Suggester,
-    pub carrier: mail::Carrier,
-    pub sender: Sender,
-    pub guard: Guard,
-    pub hosts: Hosts,
+    pub jobs: JobClient,
+    pub times: AvailabilityClient,
+    pub suggester: SuggestionClient,
+    pub carrier: mail::Mailer,
+    pub sender: WebhookClient,
+    pub guard: SsrfGuard,
+    pub hosts: HostLimiter,
     /// Bytes that a subscribed calendar may have.
     pub calendar_body: usize,
     /// What links in letters begin with.
@@ -54,13 +56,13 @@ impl Tools {
         let given = Some(settings.server.public_url.trim_end_matches('/').to_owned()).filter(|url| !url.is_empty());
         Ok(Tools {
             limits: settings.jobs.clone(),
-            jobs: Jobs::new(Peer::new(context, user::api::ROLE), gateway),
-            times: Availabilities::new(context),
-            suggester: Suggester::new(context),
+            jobs: JobClient::new(Peer::new(context, user::api::ROLE), gateway),
+            times: AvailabilityClient::new(context),
+            suggester: SuggestionClient::new(context),
             carrier: kit.carrier,
-            sender: Sender::new(&settings.webhooks)?,
-            guard: Guard::new(&settings.webhooks),
-            hosts: Hosts::new(settings.webhooks.per_host),
+            sender: WebhookClient::new(&settings.webhooks)?,
+            guard: SsrfGuard::new(&settings.webhooks),
+            hosts: HostLimiter::new(settings.webhooks.per_host),
             calendar_body: settings.limits.calendar_body,
             public_url: given.or_else(found).unwrap_or_default(),
         })
@@ -68,15 +70,20 @@ impl Tools {
 
     /// Ends an attempt to reach `target`, which came to this: how it went, what is to become of the job if it did not succeed, and
     /// what happened.
-    pub async fn end(&self, order: &Order, target: &str, came: (Outcome, Option<Verdict>, String)) -> End {
+    pub async fn end(
+        &self,
+        order: &JobLease,
+        target: &str,
+        came: (DeliveryOutcome, Option<RetryDecision>, String),
+    ) -> JobOutcome {
         let (outcome, verdict, detail) = came;
-        let notes = vec![Note { target: target.to_owned(), outcome, detail: detail.clone() }];
+        let notes = vec![DeliveryRecord { target: target.to_owned(), outcome, detail: detail.clone() }];
         if let Some(verdict) = verdict {
-            return Err(Failure { verdict, notes, ..Failure::again(order, detail) });
+            return Err(AttemptFailure { verdict, notes, ..AttemptFailure::again(order, detail) });
         }
-        let done = Done { attempt: order.attempt, result: Finding::Sent, notes };
+        let done = JobReport { attempt: order.attempt, result: JobResult::Sent, notes };
         match self.jobs.finish(order, &done).await {
-            Err(problem) if !is_over(&problem) => Err(Failure::again(order, problem.to_string())),
+            Err(problem) if !is_over(&problem) => Err(AttemptFailure::again(order, problem.to_string())),
             _ => Ok(()),
         }
     }

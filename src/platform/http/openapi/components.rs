@@ -5,7 +5,7 @@ use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr};
 
-use crate::platform::http::problem::{HEADERS_TOO_LARGE, Kind};
+use crate::platform::http::problem::{HEADERS_TOO_LARGE, ProblemType};
 
 /// The content type of problems.
 pub(super) const PROBLEM: &str = "application/problem+json";
@@ -16,7 +16,7 @@ pub(super) fn problem() -> Content {
 }
 
 /// What a request is answered that is refused for one of these reasons, which share their status.
-pub fn refusal(kinds: &[&'static Kind]) -> ResponseBuilder {
+pub fn refusal(kinds: &[&'static ProblemType]) -> ResponseBuilder {
     let lines: Vec<String> = kinds.iter().map(|kind| format!("`{}`: {}", kind.slug, kind.title)).collect();
     let answer = ResponseBuilder::new().description(lines.join("; "));
     if kinds.contains(&HEADERS_TOO_LARGE) {

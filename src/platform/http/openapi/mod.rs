@@ -16,11 +16,11 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use self::components::{PROBLEM, header, problem, tags, without_null};
 pub use self::components::{refusal, text};
-use crate::platform::auth::permissions::Who;
+use crate::platform::auth::permissions::Access;
 use crate::platform::http::problem::{
-    BAD_GATEWAY, BAD_REQUEST, FORBIDDEN, GATEWAY_TIMEOUT, HEADERS_TOO_LARGE, INTERNAL, INVALID_TOKEN, Kind,
-    PRECONDITION_FAILED, RATE_LIMITED, TIMEOUT, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, UNSUPPORTED_MEDIA, URI_TOO_LONG,
-    VALIDATION,
+    BAD_GATEWAY, BAD_REQUEST, FORBIDDEN, GATEWAY_TIMEOUT, HEADERS_TOO_LARGE, INTERNAL, INVALID_TOKEN,
+    PRECONDITION_FAILED, ProblemType, RATE_LIMITED, TIMEOUT, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, UNSUPPORTED_MEDIA,
+    URI_TOO_LONG, VALIDATION,
 };
 
 const JSON: &str = "application/json";
@@ -29,7 +29,7 @@ const JSON: &str = "application/json";
 pub type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// One method of one path.
-pub struct Op {
+pub struct ApiOperation {
     /// As the gateway serves it.
     pub path: &'static str,
     /// Its method.
@@ -42,42 +42,48 @@ pub struct Op {
     operation: OperationBuilder,
     body: Option<RequestBodyBuilder>,
     answers: Vec<(u16, ResponseBuilder)>,
-    refusals: Vec<&'static Kind>,
+    refusals: Vec<&'static ProblemType>,
     /// What the door refuses, whoever is behind it.
-    door: &'static [&'static Kind],
+    door: &'static [&'static ProblemType],
     is_limited: bool,
     speaks_problems: bool,
 }
 
 /// Describes `GET`.
-pub fn get(path: &'static str, id: &'static str, summary: &'static str) -> Op {
-    Op::new(HttpMethod::Get, "GET", path, id, summary)
+pub fn get(path: &'static str, id: &'static str, summary: &'static str) -> ApiOperation {
+    ApiOperation::new(HttpMethod::Get, "GET", path, id, summary)
 }
 
 /// Describes `POST`.
-pub fn post(path: &'static str, id: &'static str, summary: &'static str) -> Op {
-    Op::new(HttpMethod::Post, "POST", path, id, summary)
+pub fn post(path: &'static str, id: &'static str, summary: &'static str) -> ApiOperation {
+    ApiOperation::new(HttpMethod::Post, "POST", path, id, summary)
 }
 
 /// Describes `PUT`.
-pub fn put(path: &'static str, id: &'static str, summary: &'static str) -> Op {
-    Op::new(HttpMethod::Put, "PUT", path, id, summary)
+pub fn put(path: &'static str, id: &'static str, summary: &'static str) -> ApiOperation {
+    ApiOperation::new(HttpMethod::Put, "PUT", path, id, summary)
 }
 
 /// Describes `PATCH`.
-pub fn patch(path: &'static str, id: &'static str, summary: &'static str) -> Op {
-    Op::new(HttpMethod::Patch, "PATCH", path, id, summary)
+pub fn patch(path: &'static str, id: &'static str, summary: &'static str) -> ApiOperation {
+    ApiOperation::new(HttpMethod::Patch, "PATCH", path, id, summary)
 }
 
 /// Describes `DELETE`.
-pub fn delete(path: &'static str, id: &'static str, summary: &'static str) -> Op {
-    Op::new(HttpMethod::Delete, "DELETE", path, id, summary)
+pub fn delete(path: &'static str, id: &'static str, summary: &'static str) -> ApiOperation {
+    ApiOperation::new(HttpMethod::Delete, "DELETE", path, id, summary)
 }
 
-impl Op {
-    fn new(method: HttpMethod, verb: &'static str, path: &'static str, id: &'static str, summary: &'static str) -> Op {
+impl ApiOperation {
+    fn new(
+        method: HttpMethod,
+        verb: &'static str,
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+    ) -> ApiOperation {
         let operation = OperationBuilder::new().operation_id(Some(id)).summary(Some(summary));
-        Op {
+        ApiOperation {
             path,
             method,
             verb,
@@ -95,13 +101,13 @@ impl Op {
     }
 
     /// More than the summary says.
-    pub fn about(mut self, text: &str) -> Op {
+    pub fn about(mut self, text: &str) -> ApiOperation {
         self.operation = self.operation.description(Some(text));
         self
     }
 
     /// A variable of the path.
-    pub fn path<T: PartialSchema>(self, name: &str, about: &str, example: Option<&str>) -> Op {
+    pub fn path<T: PartialSchema>(self, name: &str, about: &str, example: Option<&str>) -> ApiOperation {
         let schema = T::schema();
         let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
         let parameter = parameter.description(Some(about)).schema(Some(schema)).example(example.map(Value::from));
@@ -109,7 +115,7 @@ impl Op {
     }
 
     /// What may stand in the query: the fields of `T`.
-    pub fn query<T: IntoParams>(mut self) -> Op {
+    pub fn query<T: IntoParams>(mut self) -> ApiOperation {
         for mut parameter in T::into_params(|| Some(ParameterIn::Query)) {
             parameter.schema = parameter.schema.map(without_null);
             self = self.parameter(parameter);
@@ -118,41 +124,41 @@ impl Op {
     }
 
     /// A header of the request that need not be there.
-    pub fn header(self, name: &str, about: &str, schema: ObjectBuilder) -> Op {
+    pub fn header(self, name: &str, about: &str, schema: ObjectBuilder) -> ApiOperation {
         let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
         self.parameter(parameter.description(Some(about)).schema(Some(schema)).build())
     }
 
     /// `If-Match`.
-    pub fn if_match(self) -> Op {
+    pub fn if_match(self) -> ApiOperation {
         self.header("If-Match", "Changes only what has this `ETag`.", tags()).refuses(&[PRECONDITION_FAILED])
     }
 
     /// `If-None-Match`, and the 304 that it may bring.
-    pub fn if_none_match(self) -> Op {
+    pub fn if_none_match(self) -> ApiOperation {
         let about = "Asks only for what has not this `ETag`.";
         self.header("If-None-Match", about, tags()).answer(304, "As you know it").sends("ETag", "Its version.")
     }
 
     /// `Idempotency-Key`.
-    pub fn once(self) -> Op {
+    pub fn once(self) -> ApiOperation {
         let key = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!#-~]([ !#-~]*[!#-~])?$"));
         let about = "Whoever sends it again within 24 hours gets the first answer again.";
         self.header("Idempotency-Key", about, key).refuses(&[crate::platform::http::problem::KEY_REUSED])
     }
 
-    fn parameter(mut self, parameter: Parameter) -> Op {
+    fn parameter(mut self, parameter: Parameter) -> ApiOperation {
         self.operation = self.operation.parameter(parameter);
         self
     }
 
     /// A body of JSON, with an example.
-    pub fn takes<T: ToSchema>(self, example: Option<Value>) -> Op {
+    pub fn takes<T: ToSchema>(self, example: Option<Value>) -> ApiOperation {
         self.takes_as::<T>(JSON, example)
     }
 
     /// A body of this content type.
-    pub fn takes_as<T: ToSchema>(mut self, content_type: &str, example: Option<Value>) -> Op {
+    pub fn takes_as<T: ToSchema>(mut self, content_type: &str, example: Option<Value>) -> ApiOperation {
         let content = ContentBuilder::new().schema(Some(self.named::<T>())).example(example).build();
         let body = self.body.take().unwrap_or_else(|| RequestBodyBuilder::new().required(Some(Required::True)));
         self.body = Some(body.content(content_type, content));
@@ -160,46 +166,46 @@ impl Op {
     }
 
     /// An answer without a body.
-    pub fn answer(mut self, status: u16, about: &str) -> Op {
+    pub fn answer(mut self, status: u16, about: &str) -> ApiOperation {
         self.answers.push((status, ResponseBuilder::new().description(about)));
         self
     }
 
     /// An answer in JSON.
-    pub fn answers<T: ToSchema>(self, status: u16, about: &str) -> Op {
+    pub fn answers<T: ToSchema>(self, status: u16, about: &str) -> ApiOperation {
         self.answers_as::<T>(status, JSON, about)
     }
 
     /// An answer of this content type.
-    pub fn answers_as<T: ToSchema>(mut self, status: u16, content_type: &str, about: &str) -> Op {
+    pub fn answers_as<T: ToSchema>(mut self, status: u16, content_type: &str, about: &str) -> ApiOperation {
         let content = ContentBuilder::new().schema(Some(self.named::<T>())).build();
         self.answer(status, about).last(|answer| answer.content(content_type, content))
     }
 
     /// An answer whose content has no schema.
-    pub fn streams(self, status: u16, content_type: &str, about: &str) -> Op {
+    pub fn streams(self, status: u16, content_type: &str, about: &str) -> ApiOperation {
         self.answer(status, about).last(|answer| answer.content(content_type, ContentBuilder::new().build()))
     }
 
     /// Another content type of the answer described last.
-    pub fn also_answers<T: ToSchema>(mut self, content_type: &str) -> Op {
+    pub fn also_answers<T: ToSchema>(mut self, content_type: &str) -> ApiOperation {
         let content = ContentBuilder::new().schema(Some(self.named::<T>())).build();
         self.last(|answer| answer.content(content_type, content))
     }
 
     /// A header of the answer described last.
-    pub fn sends(self, name: &str, about: &str) -> Op {
+    pub fn sends(self, name: &str, about: &str) -> ApiOperation {
         let header = HeaderBuilder::new().schema(Some(text())).description(Some(about)).build();
         self.last(|answer| answer.header(name, header))
     }
 
     /// What else may be done with what the answer described last brings: an operation, its parameter, and where its value is.
-    pub fn leads_to(self, operation: &'static str, parameter: &str, value: &str) -> Op {
+    pub fn leads_to(self, operation: &'static str, parameter: &str, value: &str) -> ApiOperation {
         let link = utoipa::openapi::link::Link::builder().operation_id(operation).parameter(parameter, value).build();
         self.last(|answer| answer.link(operation, link))
     }
 
-    fn last(mut self, change: impl FnOnce(ResponseBuilder) -> ResponseBuilder) -> Op {
+    fn last(mut self, change: impl FnOnce(ResponseBuilder) -> ResponseBuilder) -> ApiOperation {
         if let Some((status, answer)) = self.answers.pop() {
             self.answers.push((status, change(answer)));
         }
@@ -207,53 +213,55 @@ impl Op {
     }
 
     /// Problems that the answer may be.
-    pub fn refuses(mut self, kinds: &[&'static Kind]) -> Op {
+    pub fn refuses(mut self, kinds: &[&'static ProblemType]) -> ApiOperation {
         self.refusals.extend(kinds);
         self
     }
 
     /// Problems that a program reads, and that are a page to whoever has sent a form.
-    pub fn shows(self, kinds: &[&'static Kind]) -> Op {
-        let page = |op: Op, kind: &&'static Kind| op.answers_as::<schemas::Text>(kind.status, "text/html", kind.title);
+    pub fn shows(self, kinds: &[&'static ProblemType]) -> ApiOperation {
+        let page = |op: ApiOperation, kind: &&'static ProblemType| {
+            op.answers_as::<schemas::Text>(kind.status, "text/html", kind.title)
+        };
         kinds.iter().fold(self, page).refuses(kinds)
     }
 
     /// It is there for as long as something else needs it.
-    pub fn deprecated(mut self) -> Op {
+    pub fn deprecated(mut self) -> ApiOperation {
         self.operation = self.operation.deprecated(Some(utoipa::openapi::Deprecated::True));
         self
     }
 
     /// It is answered without asking anybody else, and never refused.
-    pub fn never_fails(mut self) -> Op {
+    pub fn never_fails(mut self) -> ApiOperation {
         self.refusals.retain(|kind| [BAD_REQUEST, URI_TOO_LONG, HEADERS_TOO_LARGE, INTERNAL].contains(kind));
         self
     }
 
     /// Its errors are described as answers; they are no problem documents.
-    pub fn without_problems(mut self) -> Op {
+    pub fn without_problems(mut self) -> ApiOperation {
         self.speaks_problems = false;
         self
     }
 
     /// Callers may ask only so often.
-    pub fn limited(mut self) -> Op {
+    pub fn limited(mut self) -> ApiOperation {
         self.is_limited = true;
         self
     }
 
     /// The group in which readers find it.
-    pub fn tagged(mut self, tag: &'static str) -> Op {
+    pub fn tagged(mut self, tag: &'static str) -> ApiOperation {
         self.tag = tag;
         self
     }
 
     /// Who may, where callers must say who they are.
-    pub fn for_whom(mut self, who: Who) -> Op {
+    pub fn for_whom(mut self, who: Access) -> ApiOperation {
         let bearer = || SecurityRequirement::new::<_, _, &str>("bearer", []);
         let any = match who {
-            Who::Open | Who::Token => return self,
-            Who::Invited => vec![SecurityRequirement::default(), bearer()],
+            Access::Open | Access::Token => return self,
+            Access::Invited => vec![SecurityRequirement::default(), bearer()],
             _ => vec![bearer()],
         };
         self.operation = self.operation.securities(Some(any));

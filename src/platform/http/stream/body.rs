@@ -14,7 +14,7 @@ use futures_util::Stream;
 use futures_util::future::poll_fn;
 use tokio::time::Instant;
 
-use super::Line;
+use super::ConnectionState;
 use crate::platform::http::problem::{BAD_REQUEST, Problem, TIMEOUT, TOO_LARGE};
 
 /// A client that sends gets so long before its pace counts, and is looked at so often from then on.
@@ -27,11 +27,11 @@ const FREE: u64 = 1 << 20;
 const TIMES: u64 = 4;
 
 /// A body under way; a handler reads it through the request's payload, and the gate keeps an eye on it.
-pub struct Body(Rc<RefCell<Inner>>);
+pub struct MonitoredBody(Rc<RefCell<Inner>>);
 
 struct Inner {
     payload: Payload,
-    line: Rc<Line>,
+    line: Rc<ConnectionState>,
     within: Duration,
     /// When somebody began to read it, and when its pace is looked at next.
     begun: Option<(Instant, Instant)>,
@@ -48,10 +48,10 @@ enum State {
     Broken,
 }
 
-impl Body {
+impl MonitoredBody {
     /// Takes a request's body and puts one that is watched in its place; `None` if there is none.
-    pub fn watch(req: &mut ServiceRequest, within: Duration) -> Option<Body> {
-        let line = Rc::clone(req.request().conn_data::<Rc<Line>>()?);
+    pub fn watch(req: &mut ServiceRequest, within: Duration) -> Option<MonitoredBody> {
+        let line = Rc::clone(req.request().conn_data::<Rc<ConnectionState>>()?);
         let payload = match req.take_payload() {
             Payload::None => return None,
             payload => payload,
@@ -59,7 +59,7 @@ impl Body {
         let inner = Inner { payload, line, within, begun: None, read: 0, state: State::Coming };
         let shared = Rc::new(RefCell::new(inner));
         req.set_payload(Payload::Stream { payload: Box::pin(Arriving(Rc::clone(&shared))) });
-        Some(Body(shared))
+        Some(MonitoredBody(shared))
     }
 
     /// To be asked when the request is answered: takes what has come and was not read. Whether that was all; if not, this

@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::limiter::Place;
-use super::{HEAD, Line, Phase};
+use super::limiter::ConnectionPermit;
+use super::{ConnectionState, HEAD, Phase};
 use crate::platform::rpc::timer_pool::Timer;
 
 /// In so long a client takes so many bytes of an answer that waits for it, or is gone.
@@ -45,10 +45,10 @@ enum Closing {
     Lingering(Instant, usize),
 }
 
-/// The stream; see [`Line`] for what its requests have to say to it.
-pub struct Wire {
+/// The stream; see [`ConnectionState`] for what its requests have to say to it.
+pub struct GuardedStream {
     io: TcpStream,
-    line: Rc<Line>,
+    line: Rc<ConnectionState>,
     reading: Timer,
     writing: Timer,
     /// Wound when it has run down, and not for each request.
@@ -62,19 +62,19 @@ pub struct Wire {
     has_method: bool,
     /// The client has ended, or is lost.
     gone: bool,
-    _place: Option<Place>,
+    _place: Option<ConnectionPermit>,
 }
 
-impl Wire {
+impl GuardedStream {
     /// A connection that was just accepted.
-    pub fn new(io: TcpStream, place: Option<Place>) -> Wire {
+    pub fn new(io: TcpStream, place: Option<ConnectionPermit>) -> GuardedStream {
         let socket = SockRef::from(&io);
         // a socket that takes no options has no other side any more; reading says so
         drop(socket.set_tcp_nodelay(true));
         drop(socket.set_tcp_user_timeout(Some(UNTAKEN)));
-        Wire {
+        GuardedStream {
             io,
-            line: Rc::new(Line::new()),
+            line: Rc::new(ConnectionState::new()),
             reading: Timer::default(),
             writing: Timer::default(),
             idling: None,
@@ -89,7 +89,7 @@ impl Wire {
     }
 
     /// What requests on it find among their connection's data.
-    pub fn line(&self) -> Rc<Line> {
+    pub fn line(&self) -> Rc<ConnectionState> {
         Rc::clone(&self.line)
     }
 
@@ -168,7 +168,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for GuardedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.line.deaf.get() {
             return Poll::Ready(Ok(()));
@@ -202,7 +202,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for GuardedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         this.line.used.set(true);
@@ -273,7 +273,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for GuardedStream {
     /// A body that is framed wrong is for the library a client who is gone, to whom there is nothing to say.
     fn drop(&mut self) {
         if self.line.unanswered.get() && !self.gone {
@@ -288,20 +288,20 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio::time::{Duration, pause, sleep, timeout};
 
-    use super::{KEEP_ALIVE, Wire};
-    use crate::platform::http::stream::UnderWay;
+    use super::{GuardedStream, KEEP_ALIVE};
+    use crate::platform::http::stream::InFlightRequest;
 
-    async fn connected() -> std::io::Result<(Wire, TcpStream)> {
+    async fn connected() -> std::io::Result<(GuardedStream, TcpStream)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let client = TcpStream::connect(listener.local_addr()?).await?;
-        Ok((Wire::new(listener.accept().await?.0, None), client))
+        Ok((GuardedStream::new(listener.accept().await?.0, None), client))
     }
 
     /// Reads a request, and works on it for that long.
-    async fn answer(wire: &mut Wire, client: &mut TcpStream, takes: Duration) -> std::io::Result<()> {
+    async fn answer(wire: &mut GuardedStream, client: &mut TcpStream, takes: Duration) -> std::io::Result<()> {
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await?;
         assert_ne!(wire.read(&mut [0; 64]).await?, 0);
-        let _request = UnderWay::begin(wire.line()).await;
+        let _request = InFlightRequest::begin(wire.line()).await;
         sleep(takes).await;
         Ok(())
     }

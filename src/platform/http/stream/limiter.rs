@@ -5,44 +5,44 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Connections by address; looked at when one opens or closes, never per request.
-pub struct Crowd {
+pub struct ConnectionLimiter {
     most: usize,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// An open connection's place; free again when dropped.
-pub struct Place {
-    crowd: Arc<Crowd>,
+pub struct ConnectionPermit {
+    crowd: Arc<ConnectionLimiter>,
     of: IpAddr,
 }
 
 /// Whom an address stands for: whoever has one of IPv6 has a whole /64 of them.
-pub fn kin(address: IpAddr) -> IpAddr {
+pub fn client_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() >> 64 << 64)),
         four => four,
     }
 }
 
-impl Crowd {
+impl ConnectionLimiter {
     /// At most so many for each address.
-    pub fn new(most: usize) -> Crowd {
-        Crowd { most, open: Mutex::default() }
+    pub fn new(most: usize) -> ConnectionLimiter {
+        ConnectionLimiter { most, open: Mutex::default() }
     }
 
     /// One more connection from there, unless it has enough.
-    pub fn enter(self: &Arc<Crowd>, address: IpAddr) -> Option<Place> {
-        let of = kin(address);
+    pub fn enter(self: &Arc<ConnectionLimiter>, address: IpAddr) -> Option<ConnectionPermit> {
+        let of = client_prefix(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(of).or_default();
         (*count < self.most).then(|| {
             *count += 1;
-            Place { crowd: Arc::clone(self), of }
+            ConnectionPermit { crowd: Arc::clone(self), of }
         })
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut open = self.crowd.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.of) {
@@ -58,11 +58,11 @@ impl Drop for Place {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Crowd, kin};
+    use super::{ConnectionLimiter, client_prefix};
 
     #[test]
     fn each_address_has_so_many_and_gets_them_back() {
-        let crowd = Arc::new(Crowd::new(2));
+        let crowd = Arc::new(ConnectionLimiter::new(2));
         let enter = |address: &str| address.parse().ok().and_then(|address| crowd.enter(address));
         let first = enter("10.0.0.1");
         let _second = enter("::ffff:10.0.0.1");
@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn nobody_is_remembered_who_is_gone() {
-        let crowd = Arc::new(Crowd::new(1));
+        let crowd = Arc::new(ConnectionLimiter::new(1));
         for last in 0..200_u8 {
             drop(crowd.enter([10, 0, 0, last].into()));
         }
         assert!(crowd.open.lock().is_ok_and(|open| open.is_empty()));
-        assert_eq!(kin([127, 0, 0, 1].into()).to_string(), "127.0.0.1");
+        assert_eq!(client_prefix([127, 0, 0, 1].into()).to_string(), "127.0.0.1");
     }
 }

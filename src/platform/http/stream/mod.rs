@@ -18,10 +18,10 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use crate::platform::rpc::timer_pool::Timer;
-pub use body::Body;
-pub use guarded::Wire;
-pub use limiter::{Crowd, Place, kin};
-pub use serve::{Terms, serve};
+pub use body::MonitoredBody;
+pub use guarded::GuardedStream;
+pub use limiter::{ConnectionLimiter, ConnectionPermit, client_prefix};
+pub use serve::{ServerOptions, serve};
 
 /// Time for a head: from the connection's beginning, or from the first byte of a later request.
 const HEAD: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ enum Phase {
 }
 
 /// What a connection and its requests tell each other; each request finds it among its connection's data.
-pub struct Line {
+pub struct ConnectionState {
     phase: Cell<Phase>,
     /// A request has ended, or something was written, since the clock for idle connections was wound.
     used: Cell<bool>,
@@ -62,9 +62,9 @@ pub struct Line {
     bodies: RefCell<Timer>,
 }
 
-impl Line {
-    fn new() -> Line {
-        Line {
+impl ConnectionState {
+    fn new() -> ConnectionState {
+        ConnectionState {
             phase: Cell::new(Phase::Head(Some(Instant::now()))),
             used: Cell::new(false),
             read: Cell::new(0),
@@ -121,32 +121,32 @@ impl Line {
 }
 
 /// A request that is worked on, until it is dropped with the last byte of its answer.
-pub struct UnderWay {
-    line: Rc<Line>,
+pub struct InFlightRequest {
+    line: Rc<ConnectionState>,
     answered: bool,
 }
 
-impl UnderWay {
+impl InFlightRequest {
     /// A request has come on this connection, whole but for its body. What comes behind the last one waits for ever, which is
     /// until the last answer is out.
-    pub async fn begin(line: Rc<Line>) -> UnderWay {
+    pub async fn begin(line: Rc<ConnectionState>) -> InFlightRequest {
         if line.closing.get() {
             line.hung_up.set(true);
             std::future::pending::<()>().await;
         }
         line.phase.set(Phase::Busy);
-        UnderWay { line, answered: false }
+        InFlightRequest { line, answered: false }
     }
 
     /// It is answered; this may be the last answer on its connection.
-    fn answered(mut self, last: bool) -> UnderWay {
+    fn answered(mut self, last: bool) -> InFlightRequest {
         self.answered = true;
         self.line.closing.set(self.line.closing.get() || last);
         self
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlightRequest {
     fn drop(&mut self) {
         self.line.phase.set(Phase::Idle);
         self.line.used.set(true);
@@ -156,21 +156,21 @@ impl Drop for UnderWay {
 
 pin_project! {
     /// An answer's body, and the request that it ends.
-    pub struct LastWord<B> {
+    pub struct TrackedBody<B> {
         #[pin]
         body: B,
-        request: Option<UnderWay>,
+        request: Option<InFlightRequest>,
     }
 }
 
-impl<B> LastWord<B> {
+impl<B> TrackedBody<B> {
     /// This body ends that request, and if it is the `last`, the connection.
-    pub fn new(body: B, request: Option<UnderWay>, last: bool) -> LastWord<B> {
-        LastWord { body, request: request.map(|request| request.answered(last)) }
+    pub fn new(body: B, request: Option<InFlightRequest>, last: bool) -> TrackedBody<B> {
+        TrackedBody { body, request: request.map(|request| request.answered(last)) }
     }
 }
 
-impl<B: MessageBody> MessageBody for LastWord<B> {
+impl<B: MessageBody> MessageBody for TrackedBody<B> {
     type Error = B::Error;
 
     fn size(&self) -> BodySize {

@@ -23,9 +23,9 @@ use futures_util::future::ready;
 use ipnet::IpNet;
 use socket2::SockRef;
 
-use super::{Crowd, Line, Wire};
+use super::{ConnectionLimiter, ConnectionState, GuardedStream};
 use crate::platform::http::client_address::is_trusted;
-use crate::platform::wake_gate::Woken;
+use crate::platform::wake_gate::WakeGated;
 
 /// Connections that may wait to be accepted. Those beyond look open to their clients, and are lost.
 const BACKLOG: i32 = 4096;
@@ -37,13 +37,13 @@ const ENOUGH: &[u8] =
 
 /// How connections are served.
 #[derive(Clone)]
-pub struct Terms {
+pub struct ServerOptions {
     /// Threads.
     pub workers: usize,
     /// Connections open at a time; more wait to be accepted.
     pub connections: usize,
     /// Connections of one address, if they are counted.
-    pub crowd: Option<Arc<Crowd>>,
+    pub crowd: Option<Arc<ConnectionLimiter>>,
     /// Who is not counted, for many come through them.
     pub trusted: Vec<IpNet>,
     /// Seconds that requests under way get to finish.
@@ -54,7 +54,7 @@ pub struct Terms {
 ///
 /// # Errors
 /// What the operating system says when the listener cannot be used.
-pub fn serve<F, I, S, B>(listener: TcpListener, terms: Terms, app: F) -> std::io::Result<Server>
+pub fn serve<F, I, S, B>(listener: TcpListener, terms: ServerOptions, app: F) -> std::io::Result<Server>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
@@ -85,7 +85,7 @@ where
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let draining = draining.clone();
-                Woken::new(async move { draining.notified().await })
+                WakeGated::new(async move { draining.notified().await })
             })
             .h1_write_buffer_size(WRITTEN)
             // all three are the stream's own affair
@@ -93,7 +93,7 @@ where
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(Duration::ZERO)
             .local_addr(address)
-            .on_connect_ext(|wire: &Wire, data| drop(data.insert(wire.line())))
+            .on_connect_ext(|wire: &GuardedStream, data| drop(data.insert(wire.line())))
             .expect(fn_service(move |req| answer_expecting(again.get().cloned(), req)))
             .h1(fn_factory(move || {
                 let (making, made) = (factory.new_service(()), Rc::clone(&made));
@@ -109,12 +109,12 @@ where
 }
 
 /// A new connection, unless its address has enough of them.
-fn accept(terms: &Terms, io: TcpStream) -> Result<(Wire, Option<SocketAddr>), DispatchError> {
+fn accept(terms: &ServerOptions, io: TcpStream) -> Result<(GuardedStream, Option<SocketAddr>), DispatchError> {
     let peer = io.peer_addr().ok();
     let counted = terms.crowd.as_ref().zip(peer).filter(|(_, peer)| !is_trusted(peer.ip(), &terms.trusted));
-    let Some((crowd, address)) = counted else { return Ok((Wire::new(io, None), peer)) };
+    let Some((crowd, address)) = counted else { return Ok((GuardedStream::new(io, None), peer)) };
     match crowd.enter(address.ip()) {
-        Some(place) => Ok((Wire::new(io, Some(place)), peer)),
+        Some(place) => Ok((GuardedStream::new(io, Some(place)), peer)),
         None => {
             tracing::debug!(%address, "one connection too many");
             // a fresh socket takes this much at once; if not, the client is closed without a word
@@ -137,7 +137,7 @@ where
     S::Response: Into<Response<B>>,
     B: MessageBody + 'static,
 {
-    let (Some(app), Some(line)) = (app, req.conn_data::<Rc<Line>>().cloned()) else { return Ok(req) };
+    let (Some(app), Some(line)) = (app, req.conn_data::<Rc<ConnectionState>>().cloned()) else { return Ok(req) };
     line.expect(true);
     let answer = app.call(req).await;
     line.expect(false);

@@ -9,7 +9,7 @@ use actix_web::{App, HttpResponse, HttpServer};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
-use super::exporter::{CONTENT_TYPE, Page};
+use super::exporter::{CONTENT_TYPE, Exporter};
 use crate::platform::http::health;
 use crate::platform::role::Context;
 
@@ -20,7 +20,7 @@ use crate::platform::role::Context;
 /// What the operating system says when the listener cannot be used.
 pub fn serve(context: &Context, listener: TcpListener) -> std::io::Result<Server> {
     let context = Data::new(context.clone());
-    let registry = Data::new(Page::registry(Arc::clone(&context.book)));
+    let registry = Data::new(Exporter::registry(Arc::clone(&context.book)));
     let app = move || {
         App::new()
             .app_data(context.clone())

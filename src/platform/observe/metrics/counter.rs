@@ -9,7 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 
 /// Something that has a place on the page.
-pub trait Shown: Sync {
+pub trait Metric: Sync {
     /// Writes its series.
     ///
     /// # Errors
@@ -18,10 +18,10 @@ pub trait Shown: Sync {
 }
 
 /// What roles have put on the page beside what every role has.
-static MORE: Mutex<Vec<&'static dyn Shown>> = Mutex::new(Vec::new());
+static MORE: Mutex<Vec<&'static dyn Metric>> = Mutex::new(Vec::new());
 
 /// Puts metrics on the page of this process; each once.
-pub fn show(metrics: &[&'static dyn Shown]) {
+pub fn show(metrics: &[&'static dyn Metric]) {
     let mut more = MORE.lock().unwrap_or_else(PoisonError::into_inner);
     for metric in metrics {
         if !more.iter().any(|one| std::ptr::addr_eq(*one, *metric)) {
@@ -31,7 +31,7 @@ pub fn show(metrics: &[&'static dyn Shown]) {
 }
 
 /// What [`show`] was given so far.
-pub(super) fn shown() -> Vec<&'static dyn Shown> {
+pub(super) fn shown() -> Vec<&'static dyn Metric> {
     MORE.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
@@ -42,7 +42,7 @@ pub(super) const NO_EXEMPLAR: Option<&Exemplar<NoLabelSet, f64>> = None;
 type Label = (&'static str, &'static [&'static str]);
 
 /// A counter with `N` series: one for each combination of its labels' values.
-pub struct Counts<const N: usize> {
+pub struct CounterVec<const N: usize> {
     /// Without the `_total` that the page adds.
     name: &'static str,
     help: &'static str,
@@ -50,10 +50,10 @@ pub struct Counts<const N: usize> {
     cells: [AtomicU64; N],
 }
 
-impl<const N: usize> Counts<N> {
+impl<const N: usize> CounterVec<N> {
     /// All zero.
-    pub const fn new(name: &'static str, help: &'static str, labels: &'static [Label]) -> Counts<N> {
-        Counts { name, help, labels, cells: [const { AtomicU64::new(0) }; N] }
+    pub const fn new(name: &'static str, help: &'static str, labels: &'static [Label]) -> CounterVec<N> {
+        CounterVec { name, help, labels, cells: [const { AtomicU64::new(0) }; N] }
     }
 
     /// Adds to the series with these values, in the order of the labels; values that no label has are not counted.
@@ -84,7 +84,7 @@ impl<const N: usize> Counts<N> {
     }
 }
 
-impl<const N: usize> Shown for Counts<N> {
+impl<const N: usize> Metric for CounterVec<N> {
     fn encode(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let mut metric = page.encode_descriptor(self.name, self.help, None, MetricType::Counter)?;
         for (at, cell) in self.cells.iter().enumerate() {
@@ -114,7 +114,7 @@ impl Gauge {
     }
 }
 
-impl Shown for Gauge {
+impl Metric for Gauge {
     fn encode(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let value = f64::from_bits(self.bits.load(Ordering::Relaxed));
         if value.is_nan() {
@@ -128,11 +128,12 @@ impl Shown for Gauge {
 mod tests {
     use std::sync::atomic::Ordering;
 
-    use super::Counts;
+    use super::CounterVec;
 
     #[test]
     fn each_combination_of_values_has_a_series_of_its_own() {
-        let counts: Counts<6> = Counts::new("x", "y", &[("kind", &["a", "b"]), ("state", &["new", "done", "dead"])]);
+        let counts: CounterVec<6> =
+            CounterVec::new("x", "y", &[("kind", &["a", "b"]), ("state", &["new", "done", "dead"])]);
         counts.add(&["a", "dead"], 1);
         counts.add(&["b", "new"], 2);
         counts.add(&["b", "unheard of"], 7);

@@ -12,7 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::counter::{NO_EXEMPLAR, shown};
 use super::requests::{BOUNDS, durations, in_flight};
-use super::{RETRIES, Shown as _};
+use super::{Metric as _, RETRIES};
 use crate::platform::role::AddressBook;
 use crate::platform::rpc::replicas::OUTCOMES;
 
@@ -22,22 +22,22 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 const MEMORY_PAGE: u64 = 4096;
 
 /// Everything that is on the page.
-pub struct Page {
+pub struct Exporter {
     book: Arc<AddressBook>,
     started: SystemTime,
 }
 
-impl fmt::Debug for Page {
+impl fmt::Debug for Exporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Page")
+        f.write_str("Exporter")
     }
 }
 
-impl Page {
+impl Exporter {
     /// The page of this process; `book` knows the roles that it calls.
     pub fn registry(book: Arc<AddressBook>) -> Registry {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Page { book, started: SystemTime::now() }));
+        registry.register_collector(Box::new(Exporter { book, started: SystemTime::now() }));
         registry
     }
 
@@ -115,9 +115,9 @@ fn resident_memory() -> Option<u64> {
     Some(pages * MEMORY_PAGE)
 }
 
-impl Collector for Page {
+impl Collector for Exporter {
     fn encode(&self, mut page: DescriptorEncoder<'_>) -> fmt::Result {
-        Page::encode_requests(&mut page)?;
+        Exporter::encode_requests(&mut page)?;
         self.encode_upstreams(&mut page)?;
         RETRIES.encode(&mut page)?;
         for metric in shown() {

@@ -66,7 +66,7 @@ struct Durations {
 type Near = (usize, usize, u16);
 
 /// The numbers of one worker thread of a role.
-pub struct Meter {
+pub struct RequestMetrics {
     role: &'static str,
     /// The way to those that this thread has found before: few enough to be looked through.
     known: RefCell<Vec<(Near, Arc<Durations>)>>,
@@ -82,7 +82,7 @@ struct Shard {
 static SHARDS: Mutex<Vec<Arc<Shard>>> = Mutex::new(Vec::new());
 
 /// A request that is being answered.
-pub struct Running(Rc<Meter>);
+pub struct Running(Rc<RequestMetrics>);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -97,12 +97,12 @@ impl Shard {
     }
 }
 
-impl Meter {
+impl RequestMetrics {
     /// For one worker thread of a role.
-    pub fn new(role: &'static str) -> Rc<Meter> {
+    pub fn new(role: &'static str) -> Rc<RequestMetrics> {
         let shard = Arc::new(Shard { role, in_flight: AtomicI64::new(0), all: Mutex::default() });
         SHARDS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&shard));
-        Rc::new(Meter { role, known: RefCell::default(), shard })
+        Rc::new(RequestMetrics { role, known: RefCell::default(), shard })
     }
 
     /// A request has come. It is in flight until what this returns is dropped, however it ends.
@@ -143,14 +143,14 @@ fn add(sum: &AtomicU64, more: u64) {
 
 /// How many took how long: each bucket by itself, and the sum in seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Sums {
+pub(super) struct Totals {
     pub buckets: [u64; BOUNDS.len() + 1],
     pub seconds: f64,
 }
 
 /// All threads' numbers added up.
-pub(super) fn durations() -> BTreeMap<Key, Sums> {
-    let mut sums: BTreeMap<Key, Sums> = BTreeMap::new();
+pub(super) fn durations() -> BTreeMap<Key, Totals> {
+    let mut sums: BTreeMap<Key, Totals> = BTreeMap::new();
     for shard in SHARDS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         for (key, durations) in shard.all.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let sum = sums.entry(*key).or_default();

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use self::file::{Change, File};
 use self::ready::{Job, Ready};
-use super::{Answer, Delivery, EVENTS, Heard, Message, To, Unsent};
+use super::{Answer, Delivery, Destination, EVENTS, Message, PublishError, StreamItem};
 use crate::platform::http::health::{Dependency, Status};
 
 /// How long a health report waits for the file.
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The queue's file, the jobs that wait, and the listeners.
 pub struct Embedded {
     shelf: Arc<Shelf>,
-    heard: broadcast::Sender<Heard>,
+    heard: broadcast::Sender<StreamItem>,
 }
 
 /// What consumers and deliveries share.
@@ -42,16 +42,16 @@ impl Embedded {
     }
 
     /// All jobs of one call are written in one transaction; events go out after it.
-    pub(super) async fn publish(&self, messages: &[Message]) -> Vec<Result<(), Unsent>> {
-        let jobs: Vec<Message> = messages.iter().filter(|message| message.to == To::Jobs).cloned().collect();
+    pub(super) async fn publish(&self, messages: &[Message]) -> Vec<Result<(), PublishError>> {
+        let jobs: Vec<Message> = messages.iter().filter(|message| message.to == Destination::Jobs).cloned().collect();
         let written = match jobs.is_empty() {
             true => Ok(()),
             false => self.shelf.file.write(Change::Keep(jobs)).await,
         };
         let verdict = |message: &Message| match &message.to {
-            To::Jobs => written.clone().map_err(Unsent::Unwritten),
-            To::Event(routing_key) => {
-                let event = Heard::Event { routing_key: routing_key.clone(), body: message.body.clone() };
+            Destination::Jobs => written.clone().map_err(PublishError::Unwritten),
+            Destination::Event(routing_key) => {
+                let event = StreamItem::Event { routing_key: routing_key.clone(), body: message.body.clone() };
                 // an error says that nobody listens, which is no fault
                 drop(self.heard.send(event));
                 Ok(())
@@ -65,7 +65,7 @@ impl Embedded {
         Consumer { shelf: Arc::clone(&self.shelf), slots }
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Heard> {
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<StreamItem> {
         self.heard.subscribe()
     }
 
@@ -138,7 +138,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::{Consumer, Embedded};
-    use crate::platform::queue::{Answer, Delivery, Heard, Message, Ticket, To};
+    use crate::platform::queue::{Answer, Delivery, Destination, Message, StreamItem, Ticket};
 
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -160,13 +160,13 @@ mod tests {
         }
     }
 
-    fn message(body: &'static str, to: To) -> Message {
+    fn message(body: &'static str, to: Destination) -> Message {
         let (case_id, traceparent) = (format!("case-{body}"), format!("trace-{body}"));
         Message { id: body.to_owned(), to, case_id, traceparent, body: Bytes::from_static(body.as_bytes()) }
     }
 
     async fn publish(queue: &Embedded, bodies: &[&'static str]) -> bool {
-        let messages: Vec<Message> = bodies.iter().map(|body| message(body, To::Jobs)).collect();
+        let messages: Vec<Message> = bodies.iter().map(|body| message(body, Destination::Jobs)).collect();
         queue.publish(&messages).await.iter().all(Result::is_ok)
     }
 
@@ -273,12 +273,12 @@ mod tests {
     async fn every_listener_hears_every_event_and_none_is_needed() -> Outcome {
         let folder = Folder::new();
         let queue = folder.open()?;
-        let event = message("it", To::Event("meeting.suggested".to_owned()));
+        let event = message("it", Destination::Event("meeting.suggested".to_owned()));
         assert_eq!(queue.publish(std::slice::from_ref(&event)).await, [Ok(())], "nobody listens");
         let mut listeners = [queue.subscribe(), queue.subscribe()];
         assert_eq!(queue.publish(&[event]).await, [Ok(())]);
         for listener in &mut listeners {
-            let heard = Heard::Event { routing_key: "meeting.suggested".to_owned(), body: "it".into() };
+            let heard = StreamItem::Event { routing_key: "meeting.suggested".to_owned(), body: "it".into() };
             assert_eq!(listener.recv().await?, heard);
         }
         assert!(waiting(&queue).is_empty(), "an event is no job");

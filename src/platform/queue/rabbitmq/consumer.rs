@@ -13,8 +13,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::link::{CLOSE, Line};
-use super::reconnect::Outage;
+use super::link::{AmqpLink, CLOSE};
+use super::reconnect::ReconnectBackoff;
 use super::topology::Topology;
 use crate::platform::queue::{self, Answer, Delivery};
 
@@ -22,7 +22,7 @@ use crate::platform::queue::{self, Answer, Delivery};
 pub struct Consumer {
     topology: Arc<Topology>,
     concurrency: u16,
-    outage: Outage,
+    outage: ReconnectBackoff,
     pause: Option<Instant>,
     opening: Option<JoinHandle<anyhow::Result<Session>>>,
     session: Option<Session>,
@@ -30,14 +30,14 @@ pub struct Consumer {
 
 /// A connection that consumes.
 struct Session {
-    line: Arc<Line>,
+    line: Arc<AmqpLink>,
     tag: String,
     messages: UnboundedReceiver<ConsumerMessage>,
 }
 
 impl Consumer {
     pub(super) fn new(topology: Arc<Topology>, concurrency: u16) -> Consumer {
-        let outage = Outage::of("consumer");
+        let outage = ReconnectBackoff::of("consumer");
         Consumer { topology, concurrency, outage, pause: None, opening: None, session: None }
     }
 
@@ -106,7 +106,7 @@ impl Drop for Consumer {
 
 impl Session {
     async fn open(topology: Arc<Topology>, concurrency: u16) -> anyhow::Result<Session> {
-        let line = Line::open(&topology.arguments, "consumer").await?;
+        let line = AmqpLink::open(&topology.arguments, "consumer").await?;
         topology.declare(&line).await?;
         let channel = line.channel()?;
         // no more than are worked on: every job that a dying worker holds counts as delivered once more
@@ -117,7 +117,7 @@ impl Session {
 }
 
 /// All parts of a message are there: amqprs says so.
-fn delivery(message: ConsumerMessage, line: &Arc<Line>) -> Option<Delivery> {
+fn delivery(message: ConsumerMessage, line: &Arc<AmqpLink>) -> Option<Delivery> {
     let ConsumerMessage { deliver, basic_properties, content, .. } = message;
     let deliver = deliver?;
     let properties = basic_properties.unwrap_or_default();
@@ -139,7 +139,7 @@ fn delivery(message: ConsumerMessage, line: &Arc<Line>) -> Option<Delivery> {
 /// The right to answer for one delivery, on the connection that it came by.
 pub struct Ticket {
     tag: Option<u64>,
-    line: Arc<Line>,
+    line: Arc<AmqpLink>,
 }
 
 impl Ticket {
@@ -151,7 +151,7 @@ impl Ticket {
     }
 }
 
-async fn tell(line: &Line, tag: u64, answer: Answer) -> anyhow::Result<()> {
+async fn tell(line: &AmqpLink, tag: u64, answer: Answer) -> anyhow::Result<()> {
     let channel = line.channel()?;
     match answer {
         Answer::Done => channel.basic_ack(BasicAckArguments::new(tag, false)).await?,

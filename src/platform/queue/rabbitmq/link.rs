@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use url::Url;
 
-use super::confirms::Desk;
+use super::confirms::ConfirmTracker;
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a goodbye may take.
@@ -21,32 +21,32 @@ const HEARTBEAT: u16 = 5;
 
 /// A connection and its channel. amqprs spawns tasks when they are dropped, and panics where no runtime is: this may be
 /// dropped anywhere.
-pub struct Line {
+pub struct AmqpLink {
     open: Option<(Connection, Channel)>,
-    desk: Arc<Desk>,
+    desk: Arc<ConfirmTracker>,
     home: Handle,
 }
 
-impl Line {
+impl AmqpLink {
     /// Connects; the connection's tasks live on this runtime. `name` tells the broker's operator what it is for. Dropping
     /// this future while it waits does no harm.
     ///
     /// # Errors
     /// What the broker or the network says, and no answer within five seconds.
-    pub async fn open(arguments: &OpenConnectionArguments, name: &str) -> anyhow::Result<Line> {
+    pub async fn open(arguments: &OpenConnectionArguments, name: &str) -> anyhow::Result<AmqpLink> {
         let arguments = arguments.clone().heartbeat(HEARTBEAT).connection_name(&format!("w2meet {name}")).finish();
         // a task of its own: amqprs cannot bear being dropped half way
-        let opening = tokio::spawn(timeout(CONNECT, Line::connect(arguments)));
+        let opening = tokio::spawn(timeout(CONNECT, AmqpLink::connect(arguments)));
         opening.await?.context("the broker does not answer within five seconds")?
     }
 
-    async fn connect(arguments: OpenConnectionArguments) -> anyhow::Result<Line> {
+    async fn connect(arguments: OpenConnectionArguments) -> anyhow::Result<AmqpLink> {
         let connection = Connection::open(&arguments).await?;
         let channel = connection.open_channel(None).await?;
-        let (desk, clerk) = Desk::with_clerk();
+        let (desk, clerk) = ConfirmTracker::with_clerk();
         // without it the broker's cancellation of a consumer is swallowed, and its receiver never ends
         channel.register_callback(clerk).await?;
-        Ok(Line { open: Some((connection, channel)), desk, home: Handle::current() })
+        Ok(AmqpLink { open: Some((connection, channel)), desk, home: Handle::current() })
     }
 
     /// The channel.
@@ -58,7 +58,7 @@ impl Line {
     }
 
     /// Where the broker's answers arrive.
-    pub fn desk(&self) -> &Desk {
+    pub fn desk(&self) -> &ConfirmTracker {
         &self.desk
     }
 
@@ -89,7 +89,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for AmqpLink {
     fn drop(&mut self) {
         self.let_go();
     }

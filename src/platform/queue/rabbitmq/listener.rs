@@ -9,20 +9,20 @@ use tokio::sync::broadcast;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
-use super::link::Line;
-use super::reconnect::Outage;
+use super::link::AmqpLink;
+use super::reconnect::ReconnectBackoff;
 use super::topology::Topology;
-use crate::platform::queue::Heard;
+use crate::platform::queue::StreamItem;
 
 /// Passes on what it hears; never ends.
-pub async fn listen(topology: Arc<Topology>, heard: broadcast::Sender<Heard>) {
-    let mut outage = Outage::of("listener");
+pub async fn listen(topology: Arc<Topology>, heard: broadcast::Sender<StreamItem>) {
+    let mut outage = ReconnectBackoff::of("listener");
     loop {
         let why = match open(&topology).await {
             Ok((line, mut messages)) => {
                 outage.is_over();
                 // an error says that nobody listens just now
-                drop(heard.send(Heard::Gap));
+                drop(heard.send(StreamItem::Gap));
                 while let Some(message) = messages.recv().await {
                     drop(event(message).map(|event| heard.send(event)));
                 }
@@ -36,8 +36,8 @@ pub async fn listen(topology: Arc<Topology>, heard: broadcast::Sender<Heard>) {
     }
 }
 
-async fn open(topology: &Topology) -> anyhow::Result<(Line, UnboundedReceiver<ConsumerMessage>)> {
-    let line = Line::open(&topology.arguments, "listener").await?;
+async fn open(topology: &Topology) -> anyhow::Result<(AmqpLink, UnboundedReceiver<ConsumerMessage>)> {
+    let line = AmqpLink::open(&topology.arguments, "listener").await?;
     topology.declare_exchange(&line).await?;
     let channel = line.channel()?;
     let arguments = QueueDeclareArguments::exclusive_server_named().auto_delete(true).finish();
@@ -48,7 +48,7 @@ async fn open(topology: &Topology) -> anyhow::Result<(Line, UnboundedReceiver<Co
     Ok((line, messages))
 }
 
-fn event(message: ConsumerMessage) -> Option<Heard> {
+fn event(message: ConsumerMessage) -> Option<StreamItem> {
     let body = Bytes::from(message.content?);
-    Some(Heard::Event { routing_key: message.deliver?.routing_key().clone(), body })
+    Some(StreamItem::Event { routing_key: message.deliver?.routing_key().clone(), body })
 }

@@ -18,10 +18,10 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 pub use self::consumer::{Consumer, Ticket};
-use self::link::Line;
+use self::link::AmqpLink;
 use self::publisher::Publisher;
 use self::topology::Topology;
-use super::{EVENTS, Heard, Message, To, Unsent};
+use super::{Destination, EVENTS, Message, PublishError, StreamItem};
 use crate::config;
 use crate::platform::http::health::{Dependency, Status};
 
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Rabbit {
     topology: Arc<Topology>,
     publisher: Publisher,
-    heard: broadcast::Sender<Heard>,
+    heard: broadcast::Sender<StreamItem>,
     listener: OnceLock<AbortHandle>,
 }
 
@@ -51,15 +51,15 @@ impl Rabbit {
         })
     }
 
-    pub(super) async fn publish(&self, messages: &[Message]) -> Vec<Result<(), Unsent>> {
+    pub(super) async fn publish(&self, messages: &[Message]) -> Vec<Result<(), PublishError>> {
         self.publisher.publish(messages).await
     }
 
-    pub(super) fn place(&self, to: &To) -> &str {
-        if *to == To::Jobs { &self.topology.queue } else { &self.topology.exchange }
+    pub(super) fn place(&self, to: &Destination) -> &str {
+        if *to == Destination::Jobs { &self.topology.queue } else { &self.topology.exchange }
     }
 
-    pub(super) fn away(&self) -> Option<Unsent> {
+    pub(super) fn away(&self) -> Option<PublishError> {
         self.publisher.away()
     }
 
@@ -71,7 +71,7 @@ impl Rabbit {
         Consumer::new(Arc::clone(&self.topology), concurrency.max(1))
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Heard> {
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<StreamItem> {
         // first the receiver, then the listener: the first Gap is not missed
         let receiver = self.heard.subscribe();
         self.listener.get_or_init(|| {
@@ -83,7 +83,7 @@ impl Rabbit {
     /// Opens a connection and a channel of its own: what the broker really does now.
     pub(super) async fn health(&self) -> Dependency {
         let begin = Instant::now();
-        let opened = timeout(PATIENCE, Line::open(&self.topology.arguments, "health")).await;
+        let opened = timeout(PATIENCE, AmqpLink::open(&self.topology.arguments, "health")).await;
         let answer =
             Dependency::measured(if matches!(opened, Ok(Ok(_))) { Status::Healthy } else { Status::Unhealthy }, begin);
         if let Ok(Ok(line)) = opened {

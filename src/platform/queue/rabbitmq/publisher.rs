@@ -11,11 +11,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::confirms::Tell;
-use super::link::Line;
-use super::reconnect::Outage;
+use super::confirms::ConfirmSender;
+use super::link::AmqpLink;
+use super::reconnect::ReconnectBackoff;
 use super::topology::{Topology, table};
-use crate::platform::queue::{CONFIRM, Message, To, Unsent};
+use crate::platform::queue::{CONFIRM, Destination, Message, PublishError};
 
 /// The content type of a CloudEvent in structured mode.
 const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -30,13 +30,13 @@ pub struct Publisher(RwLock<State>);
 
 enum State {
     Away(String),
-    Live(UnboundedSender<Vec<Letter>>),
+    Live(UnboundedSender<Vec<PendingPublish>>),
 }
 
 /// A message on its way, and who waits for its fate.
-struct Letter {
+struct PendingPublish {
     message: Message,
-    tell: Tell,
+    tell: ConfirmSender,
 }
 
 impl Default for Publisher {
@@ -47,14 +47,14 @@ impl Default for Publisher {
 
 impl Publisher {
     /// Sends everything, then waits for the confirms.
-    pub async fn publish(&self, messages: &[Message]) -> Vec<Result<(), Unsent>> {
+    pub async fn publish(&self, messages: &[Message]) -> Vec<Result<(), PublishError>> {
         let deadline = Instant::now() + CONFIRM;
         let mut letters = Vec::with_capacity(messages.len());
         let mut fates = Vec::with_capacity(messages.len());
         for message in messages {
             fates.push(check(message).map(|()| {
                 let (tell, told) = oneshot::channel();
-                letters.push(Letter { message: message.clone(), tell });
+                letters.push(PendingPublish { message: message.clone(), tell });
                 told
             }));
         }
@@ -65,34 +65,34 @@ impl Publisher {
                 (Err(wrong), _) => Err(wrong),
                 (Ok(_), Err(away)) => Err(away.clone()),
                 (Ok(told), Ok(())) => match timeout_at(deadline, told).await {
-                    Ok(told) => told.unwrap_or(Err(Unsent::Lost)),
-                    Err(_) => Err(Unsent::Unconfirmed),
+                    Ok(told) => told.unwrap_or(Err(PublishError::Lost)),
+                    Err(_) => Err(PublishError::Unconfirmed),
                 },
             });
         }
         verdicts
     }
 
-    fn hand_over(&self, letters: Vec<Letter>) -> Result<(), Unsent> {
+    fn hand_over(&self, letters: Vec<PendingPublish>) -> Result<(), PublishError> {
         match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Away(why) => Err(Unsent::Away(why.clone())),
+            State::Away(why) => Err(PublishError::Away(why.clone())),
             State::Live(line) => {
-                line.send(letters).map_err(|_| Unsent::Away("the connection has just ended".to_owned()))
+                line.send(letters).map_err(|_| PublishError::Away("the connection has just ended".to_owned()))
             }
         }
     }
 
     /// Why there is no connection, if there is none.
-    pub fn away(&self) -> Option<Unsent> {
+    pub fn away(&self) -> Option<PublishError> {
         match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Away(why) => Some(Unsent::Away(why.clone())),
+            State::Away(why) => Some(PublishError::Away(why.clone())),
             State::Live(_) => None,
         }
     }
 
     /// Keeps the connection; never ends.
     pub async fn run(&self, topology: &Topology) {
-        let mut outage = Outage::of("publisher");
+        let mut outage = ReconnectBackoff::of("publisher");
         loop {
             let why = match open(topology).await {
                 Ok(line) => {
@@ -120,24 +120,28 @@ impl Publisher {
 }
 
 /// amqprs panics at names that AMQP cannot carry.
-fn check(message: &Message) -> Result<(), Unsent> {
+fn check(message: &Message) -> Result<(), PublishError> {
     match &message.to {
-        _ if message.id.len() > SHORT => Err(Unsent::TooLong("its id")),
-        To::Event(routing_key) if routing_key.len() > SHORT => Err(Unsent::TooLong("its routing key")),
+        _ if message.id.len() > SHORT => Err(PublishError::TooLong("its id")),
+        Destination::Event(routing_key) if routing_key.len() > SHORT => Err(PublishError::TooLong("its routing key")),
         _ => Ok(()),
     }
 }
 
 /// A connection on which everything is declared and confirms are on.
-async fn open(topology: &Topology) -> anyhow::Result<Line> {
-    let line = Line::open(&topology.arguments, "publisher").await?;
+async fn open(topology: &Topology) -> anyhow::Result<AmqpLink> {
+    let line = AmqpLink::open(&topology.arguments, "publisher").await?;
     topology.declare(&line).await?;
     line.channel()?.confirm_select(ConfirmSelectArguments::default()).await?;
     Ok(line)
 }
 
 /// Publishes until the connection ends; says why it did.
-async fn serve(line: &Line, topology: &Topology, mut letters: UnboundedReceiver<Vec<Letter>>) -> anyhow::Error {
+async fn serve(
+    line: &AmqpLink,
+    topology: &Topology,
+    mut letters: UnboundedReceiver<Vec<PendingPublish>>,
+) -> anyhow::Error {
     let sending = async {
         while let Some(batch) = letters.recv().await {
             for letter in batch {
@@ -156,7 +160,7 @@ async fn serve(line: &Line, topology: &Topology, mut letters: UnboundedReceiver<
 }
 
 /// Declares everything anew whenever somebody deleted the queue under us.
-async fn mend(line: &Line, topology: &Topology) -> anyhow::Result<()> {
+async fn mend(line: &AmqpLink, topology: &Topology) -> anyhow::Result<()> {
     loop {
         line.desk().unroutable().await;
         sleep(MOURNING).await;
@@ -165,8 +169,8 @@ async fn mend(line: &Line, topology: &Topology) -> anyhow::Result<()> {
     }
 }
 
-async fn send(line: &Line, topology: &Topology, letter: Letter) -> anyhow::Result<()> {
-    let Letter { message, tell } = letter;
+async fn send(line: &AmqpLink, topology: &Topology, letter: PendingPublish) -> anyhow::Result<()> {
+    let PendingPublish { message, tell } = letter;
     if tell.is_closed() {
         return Ok(()); // nobody waits any more: it counts as not sent, and will come again
     }
@@ -177,10 +181,10 @@ async fn send(line: &Line, topology: &Topology, letter: Letter) -> anyhow::Resul
         .with_persistence(true)
         .with_headers(table(&[("case-id", message.case_id.into()), ("traceparent", message.traceparent.into())])?);
     let mut arguments = match &message.to {
-        To::Jobs => BasicPublishArguments::new("", &topology.queue),
-        To::Event(routing_key) => BasicPublishArguments::new(&topology.exchange, routing_key),
+        Destination::Jobs => BasicPublishArguments::new("", &topology.queue),
+        Destination::Event(routing_key) => BasicPublishArguments::new(&topology.exchange, routing_key),
     };
-    arguments.mandatory(message.to == To::Jobs);
+    arguments.mandatory(message.to == Destination::Jobs);
     line.desk().expect(&message.id, tell);
     line.channel()?.basic_publish(properties, message.body.to_vec(), arguments).await?;
     Ok(())

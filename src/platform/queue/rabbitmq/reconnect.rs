@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 const STEADY: Duration = Duration::from_secs(5);
 
 /// What one connection has been through.
-pub struct Outage {
+pub struct ReconnectBackoff {
     line: &'static str,
     pause: Duration,
     since: Option<Instant>,
@@ -18,10 +18,10 @@ pub struct Outage {
     connected: Option<Instant>,
 }
 
-impl Outage {
+impl ReconnectBackoff {
     /// None so far. `line` names the connection in the log.
-    pub fn of(line: &'static str) -> Outage {
-        Outage { line, pause: FIRST, since: None, explained: false, connected: None }
+    pub fn of(line: &'static str) -> ReconnectBackoff {
+        ReconnectBackoff { line, pause: FIRST, since: None, explained: false, connected: None }
     }
 
     /// The connection ended, or did not come about. Returns how long to wait before the next try.

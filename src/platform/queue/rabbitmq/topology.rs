@@ -5,7 +5,7 @@ use amqprs::channel::{ExchangeDeclareArguments, QueueDeclareArguments};
 use amqprs::connection::OpenConnectionArguments;
 use anyhow::ensure;
 
-use super::link::Line;
+use super::link::AmqpLink;
 
 /// Deliveries after which the broker buries a job: a backstop against one that ends every worker. Attempts are counted in the
 /// database, and end long before.
@@ -47,7 +47,7 @@ impl Topology {
     ///
     /// # Errors
     /// [`Mismatch`], or what the broker says; the line has ended then.
-    pub async fn declare(&self, line: &Line) -> anyhow::Result<()> {
+    pub async fn declare(&self, line: &AmqpLink) -> anyhow::Result<()> {
         let dead = format!("{}.dead", self.queue);
         declare_queue(line, &dead, &[("x-queue-type", "quorum".into())]).await?;
         // at-least-once and reject-publish belong together: a job leaves this queue only when the dead one has it
@@ -67,14 +67,14 @@ impl Topology {
     ///
     /// # Errors
     /// As for [`Topology::declare`].
-    pub async fn declare_exchange(&self, line: &Line) -> anyhow::Result<()> {
+    pub async fn declare_exchange(&self, line: &AmqpLink) -> anyhow::Result<()> {
         let mut arguments = ExchangeDeclareArguments::new(&self.exchange, "topic");
         let declared = line.channel()?.exchange_declare(arguments.durable(true).finish()).await;
         declared.map_err(|_| refusal(line, format!("the exchange {}", self.exchange), "W2MEET_QUEUE__EXCHANGE"))
     }
 }
 
-async fn declare_queue(line: &Line, name: &str, arguments: &[(&str, amqprs::FieldValue)]) -> anyhow::Result<()> {
+async fn declare_queue(line: &AmqpLink, name: &str, arguments: &[(&str, amqprs::FieldValue)]) -> anyhow::Result<()> {
     let table = table(arguments)?;
     let arguments = QueueDeclareArguments::durable_client_named(name).arguments(table).finish();
     let declared = line.channel()?.queue_declare(arguments).await;
@@ -82,7 +82,7 @@ async fn declare_queue(line: &Line, name: &str, arguments: &[(&str, amqprs::Fiel
 }
 
 /// The broker ends the channel to refuse, and says why there; amqprs' own error says nothing.
-fn refusal(line: &Line, what: String, setting: &'static str) -> anyhow::Error {
+fn refusal(line: &AmqpLink, what: String, setting: &'static str) -> anyhow::Error {
     let why = line.desk().why();
     if why.starts_with("PRECONDITION_FAILED") {
         return Mismatch { what, why, setting }.into();

@@ -16,8 +16,8 @@ use tokio::time::interval;
 use url::{Host, Url};
 
 use crate::config::Policy;
-pub use replica::{OUTCOMES, Replica, Seat};
-use retry_budget::Budget;
+pub use replica::{InFlightGuard, OUTCOMES, Replica};
+use retry_budget::RetryBudget;
 
 /// How often names are looked up again.
 const LOOKUP: Duration = Duration::from_secs(3);
@@ -30,7 +30,7 @@ pub struct Replicas {
     /// How many that are: asked for with every request, and by far cheaper.
     count: AtomicUsize,
     turn: AtomicUsize,
-    budget: Budget,
+    budget: RetryBudget,
     policy: Policy,
     /// Requests that one replica may have in hand from this process.
     most: usize,
@@ -38,7 +38,7 @@ pub struct Replicas {
 
 /// Why nobody can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nobody {
+pub enum NoReplica {
     /// No replica is there, or all say that they are not ready.
     Ready,
     /// All have as much in hand as they may.
@@ -69,7 +69,7 @@ impl Replicas {
     }
 
     /// What may be asked twice.
-    pub fn budget(&self) -> &Budget {
+    pub fn budget(&self) -> &RetryBudget {
         &self.budget
     }
 
@@ -80,13 +80,13 @@ impl Replicas {
     /// are asked again.
     ///
     /// # Errors
-    /// [`Nobody`] when there is none.
-    pub fn choose(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<Seat, Nobody> {
+    /// [`NoReplica`] when there is none.
+    pub fn choose(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<InFlightGuard, NoReplica> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let is_new = |replica: &&Arc<Replica>| !tried.iter().any(|one| Arc::ptr_eq(one, replica));
         if let [only] = known.as_slice() {
-            let seat = || only.take(self.most).ok_or(Nobody::Free);
-            return if is_new(&only) { seat() } else { Err(Nobody::Ready) };
+            let seat = || only.take(self.most).ok_or(NoReplica::Free);
+            return if is_new(&only) { seat() } else { Err(NoReplica::Ready) };
         }
         let ready = || known.iter().filter(|replica| replica.is_ready());
         if repeatable
@@ -99,7 +99,7 @@ impl Replicas {
         let fit = || ready().filter(is_new).filter(|replica| panic || !replica.is_resting());
         let count = fit().count();
         if count == 0 {
-            return Err(Nobody::Ready);
+            return Err(NoReplica::Ready);
         }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % count;
         let by_turn = || fit().cycle().skip(turn).take(count);
@@ -109,7 +109,7 @@ impl Replicas {
                 return Ok(seat);
             }
         }
-        by_turn().find_map(|replica| replica.take(self.most)).ok_or(Nobody::Free)
+        by_turn().find_map(|replica| replica.take(self.most)).ok_or(NoReplica::Free)
     }
 
     /// As [`Replicas::choose`]; but when there is nobody fit to be asked, one of whom we think ill. What we think of them is a moment
@@ -117,19 +117,19 @@ impl Replicas {
     ///
     /// # Errors
     /// As [`Replicas::choose`], once all were tried.
-    pub fn choose_anybody(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<Seat, Nobody> {
+    pub fn choose_anybody(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<InFlightGuard, NoReplica> {
         match self.choose(tried, repeatable) {
-            Err(Nobody::Ready) => {}
+            Err(NoReplica::Ready) => {}
             chosen => return chosen,
         }
         let known = self.known();
         let mut untried: Vec<_> = known.iter().filter(|one| !tried.iter().any(|it| Arc::ptr_eq(it, one))).collect();
         if untried.is_empty() {
-            return Err(Nobody::Ready);
+            return Err(NoReplica::Ready);
         }
         // those that say no answer at least; one that rests may not
         untried.sort_by_key(|replica| (replica.is_resting(), replica.in_hand()));
-        untried.into_iter().find_map(|replica| replica.take(self.most)).ok_or(Nobody::Free)
+        untried.into_iter().find_map(|replica| replica.take(self.most)).ok_or(NoReplica::Free)
     }
 
     /// Looks names up, again and again, for as long as the process lives; returns at once when there are none.
@@ -179,7 +179,7 @@ async fn addresses(base: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Nobody, Policy, Replicas, addresses};
+    use super::{NoReplica, Policy, Replicas, addresses};
 
     fn replicas(count: usize, policy: Policy, most: usize) -> Replicas {
         Replicas::new((0..count).map(|at| format!("http://{at}")).collect(), policy, most)
@@ -230,7 +230,7 @@ mod tests {
         let known = replicas.known();
         known.iter().for_each(|replica| replica.says(false));
         (0..3).for_each(|_| known[0].failed());
-        assert_eq!(replicas.choose(&[], true).err(), Some(Nobody::Ready));
+        assert_eq!(replicas.choose(&[], true).err(), Some(NoReplica::Ready));
         let mut tried = Vec::new();
         while let Ok(seat) = replicas.choose_anybody(&tried, true) {
             tried.push(seat.replica().clone());
@@ -259,7 +259,7 @@ mod tests {
             let seat = replicas.choose(&known[..1], true).map(|seat| seat.replica().base.clone());
             assert_eq!(seat.ok().as_deref(), Some("http://1"));
         }
-        assert_eq!(replicas.choose(&known, true).err(), Some(Nobody::Ready));
+        assert_eq!(replicas.choose(&known, true).err(), Some(NoReplica::Ready));
     }
 
     #[test]
@@ -269,6 +269,6 @@ mod tests {
         assert_eq!(asked(&replicas, 50), [0, 50]);
         let more: Vec<_> = (0..4).filter_map(|_| replicas.choose(&[], true).ok()).collect();
         assert_eq!(busy.len() + more.len(), 6);
-        assert_eq!(replicas.choose(&[], true).err(), Some(Nobody::Free));
+        assert_eq!(replicas.choose(&[], true).err(), Some(NoReplica::Free));
     }
 }

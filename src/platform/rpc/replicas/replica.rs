@@ -25,12 +25,12 @@ pub struct Replica {
     /// Whether it says itself that it works, or has not been asked.
     ready: AtomicBool,
     resting: AtomicBool,
-    rest: Mutex<Rest>,
+    rest: Mutex<Ejection>,
 }
 
 /// The time in which nobody asks a replica that failed.
 #[derive(Debug, Default)]
-struct Rest {
+struct Ejection {
     /// How often in a row.
     times: u32,
     /// Whether one request tries whether it works again.
@@ -39,16 +39,16 @@ struct Rest {
 }
 
 /// A request that a replica has in hand.
-pub struct Seat(Arc<Replica>);
+pub struct InFlightGuard(Arc<Replica>);
 
-impl Seat {
+impl InFlightGuard {
     /// Who has it.
     pub fn replica(&self) -> &Arc<Replica> {
         &self.0
     }
 }
 
-impl Drop for Seat {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.in_hand.fetch_sub(1, Ordering::Relaxed);
     }
@@ -69,8 +69,8 @@ impl Replica {
     }
 
     /// Gives it one request more, if that is not more than `most`.
-    pub fn take(self: &Arc<Self>, most: usize) -> Option<Seat> {
-        let seat = Seat(Arc::clone(self));
+    pub fn take(self: &Arc<Self>, most: usize) -> Option<InFlightGuard> {
+        let seat = InFlightGuard(Arc::clone(self));
         // the seat takes back what was added when it is dropped
         (self.in_hand.fetch_add(1, Ordering::Relaxed) < most).then_some(seat)
     }
@@ -122,7 +122,7 @@ impl Replica {
         let over = rest.until.is_some_and(|until| until <= now);
         if over {
             // nobody else, until this trial has ended or is forgotten
-            *rest = Rest { on_trial: true, until: Some(now + REST), ..*rest };
+            *rest = Ejection { on_trial: true, until: Some(now + REST), ..*rest };
         }
         over
     }
@@ -133,7 +133,7 @@ impl Replica {
             self.failures.store(0, Ordering::Relaxed);
         }
         if self.is_resting() {
-            *self.rest() = Rest::default();
+            *self.rest() = Ejection::default();
             self.resting.store(false, Ordering::Relaxed);
             tracing::info!(replica = self.base, "a replica works again");
         }
@@ -153,7 +153,7 @@ impl Replica {
         let times = rest.times.saturating_add(1);
         // replicas that failed together do not come back together
         let length = (REST * times).min(LONGEST_REST).mul_f64(rand::random_range(0.9..1.1));
-        *rest = Rest { times, on_trial: false, until: Some(Instant::now() + length) };
+        *rest = Ejection { times, on_trial: false, until: Some(Instant::now() + length) };
         self.resting.store(true, Ordering::Relaxed);
         tracing::warn!(
             replica = self.base,
@@ -162,7 +162,7 @@ impl Replica {
         );
     }
 
-    fn rest(&self) -> MutexGuard<'_, Rest> {
+    fn rest(&self) -> MutexGuard<'_, Ejection> {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

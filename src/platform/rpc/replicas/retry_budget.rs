@@ -13,19 +13,19 @@ const MOST: f64 = 20.0;
 
 /// The repeats that are left.
 #[derive(Debug)]
-pub struct Budget {
+pub struct RetryBudget {
     /// Requests since the rest was reckoned.
     sent: AtomicU32,
     left: Mutex<(f64, Instant)>,
 }
 
-impl Default for Budget {
-    fn default() -> Budget {
-        Budget { sent: AtomicU32::new(0), left: Mutex::new((RATE, Instant::now())) }
+impl Default for RetryBudget {
+    fn default() -> RetryBudget {
+        RetryBudget { sent: AtomicU32::new(0), left: Mutex::new((RATE, Instant::now())) }
     }
 }
 
-impl Budget {
+impl RetryBudget {
     /// A request was sent for the first time.
     pub fn earn(&self) {
         self.sent.fetch_add(1, Ordering::Relaxed);
@@ -45,11 +45,11 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
-    use super::Budget;
+    use super::RetryBudget;
 
     #[test]
     fn a_fifth_of_what_is_asked_may_be_asked_again() {
-        let budget = Budget::default();
+        let budget = RetryBudget::default();
         while budget.spend() {}
         let mut repeated = 0;
         for _ in 0..1000 {

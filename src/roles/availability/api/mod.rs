@@ -8,25 +8,25 @@ mod wanted;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-pub use self::question::{Hours, Place, Question};
+pub use self::question::{AnswerZone, Hours, Question};
 pub use self::reading::quorum;
-pub use self::wanted::{IN_A_QUERY, Wanted};
+pub use self::wanted::{IN_A_QUERY, RequestedAttendee};
 use crate::calendar::{Attendance, Frame, Preference, WindowError, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 pub use crate::platform::http::window::Window;
 use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
-use crate::platform::rpc::request::Call;
+use crate::platform::rpc::request::RpcRequest;
 
 /// Its name in the table of roles.
 pub const ROLE: &str = "availability";
 
 /// What is known of every attendee, over one frame.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Detail {
+pub struct GroupDetail {
     /// In the order they were asked for, but those whom nobody knows.
-    pub attendees: Vec<Presence>,
+    pub attendees: Vec<AttendeeAvailability>,
     /// Whom nobody knows, where they are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Email>,
@@ -45,7 +45,7 @@ pub struct Detail {
 
 /// One attendee's time.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Presence {
+pub struct AttendeeAvailability {
     /// Who.
     pub email: Email,
     /// Which slot they like.
@@ -56,7 +56,7 @@ pub struct Presence {
     /// How much their coming counts, 1 to 9.
     #[serde(default = "once", skip_serializing_if = "is_once")]
     pub weight: u32,
-    /// Where in `Detail::zones` theirs is.
+    /// Where in `GroupDetail::zones` theirs is.
     #[serde(default, skip_serializing_if = "is_first")]
     pub zone: usize,
     /// The frame's quarters in which they are free, packed as `Grid::to_text`.
@@ -82,7 +82,7 @@ fn is_first(zone: &usize) -> bool {
     *zone == 0
 }
 
-impl Detail {
+impl GroupDetail {
     /// The frame that its grids lie in.
     ///
     /// # Errors
@@ -105,12 +105,12 @@ pub fn frame(zone: Option<Zone>, as_of: Date, window: Option<Window>) -> Result<
 
 /// A client of the availability role.
 #[derive(Clone)]
-pub struct Availabilities(Peer);
+pub struct AvailabilityClient(Peer);
 
-impl Availabilities {
+impl AvailabilityClient {
     /// For one worker thread.
-    pub fn new(context: &Context) -> Availabilities {
-        Availabilities(Peer::new(context, ROLE))
+    pub fn new(context: &Context) -> AvailabilityClient {
+        AvailabilityClient(Peer::new(context, ROLE))
     }
 
     /// The peer behind it.
@@ -122,7 +122,7 @@ impl Availabilities {
     ///
     /// # Errors
     /// What [`Peer::call`] says.
-    pub async fn detail(&self, question: &Question) -> Result<Detail, Problem> {
-        self.0.call(Call::ask("/internal/availability/detail", question)?).await
+    pub async fn detail(&self, question: &Question) -> Result<GroupDetail, Problem> {
+        self.0.call(RpcRequest::ask("/internal/availability/detail", question)?).await
     }
 }

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use crate::calendar::Preference;
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::{Dates, Format, Formatted, TimeZone, Week, Window};
-use crate::platform::http::openapi::{Op, get, post, text};
+use crate::platform::http::openapi::{ApiOperation, get, post, text};
 use crate::platform::http::problem::UNKNOWN_USER;
 
 /// Whether somebody must come.
@@ -289,7 +289,7 @@ pub enum EmptyCode {
 }
 
 /// All of them.
-pub fn paths() -> Vec<Op> {
+pub fn paths() -> Vec<ApiOperation> {
     let asked = json!({ "attendees": ["ana@example.com", { "email": "priya@example.com", "weight": 2 }] });
     let ops = vec![
         get("/api/availability", "find_common_time", "Says when all of them can.")
@@ -301,7 +301,8 @@ pub fn paths() -> Vec<Op> {
         post("/api/availability", "find_common_time_of_many", "Says when all of them can, for long lists.")
             .takes::<AvailabilityQuestion>(Some(asked)),
     ];
-    let whole =
-        |op: Op| op.answers::<CommonTime>(200, "When they can").refuses(&[UNKNOWN_USER]).tagged("finding times");
+    let whole = |op: ApiOperation| {
+        op.answers::<CommonTime>(200, "When they can").refuses(&[UNKNOWN_USER]).tagged("finding times")
+    };
     ops.into_iter().map(whole).collect()
 }

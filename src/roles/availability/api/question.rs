@@ -5,10 +5,10 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::reading;
-use super::wanted::{Wanted, wanted};
+use super::wanted::{RequestedAttendee, wanted};
 use crate::calendar::{Attendance, Fault, YEARS, Zone};
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Fields, parsed};
+use crate::platform::http::extract::{Params, parsed};
 use crate::platform::http::window::{Window, date};
 
 /// RFC 5545 calls a time without a zone floating: everybody's wall clock as it stands.
@@ -18,9 +18,9 @@ const FLOATING: &str = "floating";
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Question {
     /// Each once.
-    pub attendees: Vec<Wanted>,
+    pub attendees: Vec<RequestedAttendee>,
     /// The zone of the answer; the first attendee's if it is left out.
-    pub time_zone: Option<Place>,
+    pub time_zone: Option<AnswerZone>,
     /// The day whose offsets count between zones in a typical week; today if it is left out.
     pub as_of: Option<Date>,
     /// The dates searched; the typical week if they are left out.
@@ -42,7 +42,7 @@ pub struct Question {
 /// Where an answer's clock hangs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Place {
+pub enum AnswerZone {
     /// In this zone.
     Zone(Zone),
     /// Nowhere: zones are ignored.
@@ -61,15 +61,15 @@ pub struct Hours {
 impl Question {
     /// Reads it from a request. Faults stay in `fields`. An `organizer` comes too, first if the request does not name them
     /// elsewhere, and must, whatever the quorum, unless the request says otherwise.
-    pub fn read(fields: &mut Fields, organizer: Option<&Email>) -> Option<Question> {
+    pub fn read(fields: &mut Params, organizer: Option<&Email>) -> Option<Question> {
         // whoever names a number does not care who they are
         let unsaid = if fields.has("quorum") { Attendance::Optional } else { Attendance::Required };
         let attendees = wanted(fields, unsaid, organizer);
         let quorum = reading::quorum(fields, attendees.as_ref().map(Vec::len));
         let skip_unknown = reading::skip_unknown(fields);
         let time_zone = fields.optional("time_zone", |value| match value.as_str() {
-            Some(FLOATING) => Ok(Place::Floating),
-            _ => parsed("not_a_time_zone", Zone::parse)(value).map(Place::Zone),
+            Some(FLOATING) => Ok(AnswerZone::Floating),
+            _ => parsed("not_a_time_zone", Zone::parse)(value).map(AnswerZone::Zone),
         });
         let as_of = fields.optional("as_of", |value| {
             let detail = "must be a date from 1970 to 2199";
@@ -79,7 +79,7 @@ impl Question {
             })
         });
         let window = Window::read(fields);
-        if window.is_some() && (as_of.is_some() || matches!(time_zone, Some(Place::Floating))) {
+        if window.is_some() && (as_of.is_some() || matches!(time_zone, Some(AnswerZone::Floating))) {
             let detail = "as_of and floating belong to the typical week: leave them out, or leave out the dates";
             fields.fault(Fault::new("#/time_zone", "window_and_week", detail));
         }

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::question::Hours;
 use crate::calendar::Fault;
-use crate::platform::http::extract::{Fields, parsed};
+use crate::platform::http::extract::{Params, parsed};
 
 /// `quorum`: a count, or a percentage of all who are wanted, rounded up to whole people.
-pub fn quorum(fields: &mut Fields, wanted: Option<usize>) -> Option<usize> {
+pub fn quorum(fields: &mut Params, wanted: Option<usize>) -> Option<usize> {
     let from_query = fields.is_query();
     fields.optional("quorum", |value| {
         let most = wanted.unwrap_or(usize::MAX);
@@ -31,13 +31,13 @@ pub fn quorum(fields: &mut Fields, wanted: Option<usize>) -> Option<usize> {
 }
 
 /// `unknown=skip`: whoever is not registered is left out.
-pub fn skip_unknown(fields: &mut Fields) -> bool {
+pub fn skip_unknown(fields: &mut Params) -> bool {
     let known = |text: &str| if text == "skip" { Ok(()) } else { Err("must be skip, or be left out") };
     fields.optional("unknown", parsed("not_skip", known)).is_some()
 }
 
 /// `earliest` and `latest`, as `HH:MM` on quarters.
-pub fn hours(fields: &mut Fields) -> Option<Hours> {
+pub fn hours(fields: &mut Params) -> Option<Hours> {
     let earliest = fields.optional("earliest", |value| clock(value, 0, "00:00 to 23:45"));
     let latest = fields.optional("latest", |value| clock(value, 15, "00:15 to 24:00"));
     if let (Some(earliest), Some(latest)) = (earliest, latest)

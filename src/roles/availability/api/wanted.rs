@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::calendar::{Attendance, Fault};
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Fields, email, parsed};
+use crate::platform::http::extract::{Params, email, parsed};
 
 /// How many may be asked about at once.
 const MOST_ATTENDEES: usize = 10_000;
@@ -26,7 +26,7 @@ pub const IN_A_QUERY: [(&str, &str); 3] =
 /// One who is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "Written")]
-pub struct Wanted {
+pub struct RequestedAttendee {
     /// Who.
     pub email: Email,
     /// Whether they must be there.
@@ -35,10 +35,10 @@ pub struct Wanted {
     pub weight: u32,
 }
 
-impl From<Email> for Wanted {
+impl From<Email> for RequestedAttendee {
     /// One who must be there, and counts once.
-    fn from(email: Email) -> Wanted {
-        Wanted { email, attendance: Attendance::Required, weight: 1 }
+    fn from(email: Email) -> RequestedAttendee {
+        RequestedAttendee { email, attendance: Attendance::Required, weight: 1 }
     }
 }
 
@@ -60,21 +60,21 @@ fn once() -> u32 {
     1
 }
 
-impl From<Written> for Wanted {
-    fn from(written: Written) -> Wanted {
+impl From<Written> for RequestedAttendee {
+    fn from(written: Written) -> RequestedAttendee {
         match written {
-            Written::Plain(email) => Wanted::from(email),
-            Written::Whole { email, attendance, weight } => Wanted { email, attendance, weight },
+            Written::Plain(email) => RequestedAttendee::from(email),
+            Written::Whole { email, attendance, weight } => RequestedAttendee { email, attendance, weight },
         }
     }
 }
 
-impl Serialize for Wanted {
+impl Serialize for RequestedAttendee {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let (Attendance::Required, 1) = (self.attendance, self.weight) {
             return self.email.serialize(serializer);
         }
-        let mut whole = serializer.serialize_struct("Wanted", 3)?;
+        let mut whole = serializer.serialize_struct("RequestedAttendee", 3)?;
         whole.serialize_field("email", &self.email)?;
         whole.serialize_field("attendance", &self.attendance)?;
         whole.serialize_field("weight", &self.weight)?;
@@ -90,7 +90,7 @@ struct Said {
 }
 
 /// Reads everybody, each once. Of whom nothing is said, `unsaid` is meant; an organizer must come, named or not.
-pub fn wanted(fields: &mut Fields, unsaid: Attendance, organizer: Option<&Email>) -> Option<Vec<Wanted>> {
+pub fn wanted(fields: &mut Params, unsaid: Attendance, organizer: Option<&Email>) -> Option<Vec<RequestedAttendee>> {
     let lists: Vec<&Value> = LISTS.iter().filter_map(|(name, _)| fields.get(name)).collect();
     let counts: Option<Vec<usize>> = lists.iter().map(|list| list.as_array().map(Vec::len)).collect();
     // whoever calls a meeting meets somebody
@@ -114,7 +114,7 @@ pub fn wanted(fields: &mut Fields, unsaid: Attendance, organizer: Option<&Email>
     wrong.into_iter().for_each(|fault| fields.fault(fault));
     let mut wanted = guests.wanted;
     if let Some(organizer) = organizer.filter(|organizer| wanted.iter().all(|one| one.email != **organizer)) {
-        wanted.insert(0, Wanted::from(organizer.clone()));
+        wanted.insert(0, RequestedAttendee::from(organizer.clone()));
     }
     whole.then_some(wanted)
 }
@@ -123,7 +123,7 @@ pub fn wanted(fields: &mut Fields, unsaid: Attendance, organizer: Option<&Email>
 struct Guests<'a> {
     unsaid: Attendance,
     organizer: Option<&'a Email>,
-    wanted: Vec<Wanted>,
+    wanted: Vec<RequestedAttendee>,
     places: HashMap<Email, usize>,
 }
 
@@ -152,7 +152,7 @@ impl Guests<'_> {
         let unsaid = if self.organizer == Some(&email) { Attendance::Required } else { self.unsaid };
         self.places.insert(email.clone(), self.wanted.len());
         let attendance = attendance.unwrap_or(unsaid);
-        self.wanted.push(Wanted { email, attendance, weight: weight.unwrap_or(1) });
+        self.wanted.push(RequestedAttendee { email, attendance, weight: weight.unwrap_or(1) });
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, NAMES};
 use crate::platform::http::problem::{BAD_GATEWAY, BAD_REQUEST, UNKNOWN_USER};
-use crate::platform::request_context::Case;
+use crate::platform::request_context::RequestContext;
 
 /// Runs a handler, and tells its problem as the reference would.
 pub async fn told(place: &str, work: impl Future<Output = Answer>) -> HttpResponse {
@@ -37,7 +37,7 @@ pub async fn told(place: &str, work: impl Future<Output = Answer>) -> HttpRespon
     if let Some(seconds) = problem.retry_after {
         answer.insert_header(("Retry-After", seconds));
     }
-    answer.json(json!({ "case_id": Case::current_id(), "detail": detail }))
+    answer.json(json!({ "case_id": RequestContext::current_id(), "detail": detail }))
 }
 
 /// `User service error` and its like.

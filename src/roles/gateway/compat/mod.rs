@@ -14,15 +14,15 @@ use serde_json::{Map, Value, json};
 use self::errors::told;
 use super::handlers::Peers;
 use crate::calendar::{Fault, Format, days, parse_week};
-use crate::platform::auth::permissions::{Rule, Who, rule};
+use crate::platform::auth::permissions::{Access, Rule, rule};
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Fields, JsonBody, email, email_in_path, parsed};
+use crate::platform::http::extract::{JsonBody, Params, email, email_in_path, parsed};
 use crate::platform::http::health::{Report, Status};
 use crate::platform::http::problem::{Problem, USER_EXISTS};
 use crate::platform::observe::metrics::{resource, resource_of};
-use crate::platform::request_context::Case;
+use crate::platform::request_context::RequestContext;
 use crate::platform::role::Context;
-use crate::platform::rpc::request::Call;
+use crate::platform::rpc::request::RpcRequest;
 use crate::roles::suggestion::api::Suggestions;
 
 /// The reference has no zones, and no quarters.
@@ -36,15 +36,15 @@ type Body = Result<JsonBody, Problem>;
 
 /// Who may come in; what belongs to whom is looked at by the roles that are asked on the caller's behalf.
 pub const RULES: &[Rule] = &[
-    rule("GET", "/{role}/health", Who::Open),
-    rule("GET", "/users/*", Who::SignedIn),
-    rule("POST", "/users/*", Who::SignedIn),
-    rule("PUT", "/users/*", Who::SignedIn),
-    rule("DELETE", "/users/*", Who::SignedIn),
-    rule("GET", "/availability/*", Who::SignedIn),
-    rule("GET", "/suggestion/*", Who::SignedIn),
-    rule("POST", "/worker/*", Who::SignedIn),
-    rule("GET", "/api/availability/common_availabilities", Who::SignedIn),
+    rule("GET", "/{role}/health", Access::Open),
+    rule("GET", "/users/*", Access::SignedIn),
+    rule("POST", "/users/*", Access::SignedIn),
+    rule("PUT", "/users/*", Access::SignedIn),
+    rule("DELETE", "/users/*", Access::SignedIn),
+    rule("GET", "/availability/*", Access::SignedIn),
+    rule("GET", "/suggestion/*", Access::SignedIn),
+    rule("POST", "/worker/*", Access::SignedIn),
+    rule("GET", "/api/availability/common_availabilities", Access::SignedIn),
 ];
 
 /// Registers the reference's paths; those without a name in them first, for they are found by looking, not by matching.
@@ -67,13 +67,13 @@ pub fn routes(cfg: &mut ServiceConfig) {
 
 async fn role_health(role: Data<&'static str>, peers: Data<Peers>) -> HttpResponse {
     let dead = || {
-        let (case_id, service) = (Case::current_id(), format!("{}-service", role.get_ref()));
+        let (case_id, service) = (RequestContext::current_id(), format!("{}-service", role.get_ref()));
         Report { case_id, service, status: Status::Unhealthy, dependencies: Default::default() }.answer()
     };
     let Some(peer) = peers.find(role.get_ref()) else {
         return dead();
     };
-    match peer.exchange(&Call::get("/health")).await {
+    match peer.exchange(&RpcRequest::get("/health")).await {
         Ok((status, body)) => HttpResponse::build(status).content_type("application/json").body(body),
         Err(_) => dead(),
     }
@@ -84,7 +84,7 @@ async fn create_user(peers: Data<Peers>, body: Body) -> HttpResponse {
         let body = body?.0;
         let named = body.get("name").is_some();
         let wanted = translated(body)?;
-        match peers.call::<Value>("user", Call::new(Method::POST, "/users?format=hours").json(&wanted)?).await {
+        match peers.call::<Value>("user", RpcRequest::new(Method::POST, "/users?format=hours").json(&wanted)?).await {
             Ok(user) => Ok(HttpResponse::Created().json(shown(&user))),
             Err(problem) if problem.kind == USER_EXISTS => {
                 let address = wanted["email"].as_str().and_then(|typed| Email::parse(typed).ok());
@@ -108,7 +108,7 @@ async fn find_user(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
 
 async fn find_user_by_query(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
     told("query", async {
-        let mut fields = Fields::of_query(&req, None);
+        let mut fields = Params::of_query(&req, None);
         let asked = fields.required("user1email", email);
         Ok(HttpResponse::Ok().json(shown(&peers.user(&fields.finish(asked)?).await?)))
     })
@@ -128,7 +128,7 @@ async fn replace_user(req: HttpRequest, peers: Data<Peers>, body: Body) -> HttpR
         }
         let patch = renamed(patch);
         let path = format!("/users/{}?format=hours", address.path_segment());
-        let user: Value = peers.call("user", Call::new(Method::PATCH, path).json(&patch)?).await?;
+        let user: Value = peers.call("user", RpcRequest::new(Method::PATCH, path).json(&patch)?).await?;
         Ok(HttpResponse::Ok().json(shown(&user)))
     })
     .await
@@ -138,7 +138,7 @@ async fn delete_user(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
     told("path", async {
         let path = format!("/users/{}", email_in_path(&req, 2)?.path_segment());
         let peer = peers.find("user").ok_or_else(|| Problem::internal("no peer"))?;
-        peer.order(&Call::new(Method::DELETE, path)).await?;
+        peer.order(&RpcRequest::new(Method::DELETE, path)).await?;
         Ok(HttpResponse::NoContent().finish())
     })
     .await
@@ -146,8 +146,9 @@ async fn delete_user(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
 
 async fn find_common(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
     told("query", async {
-        let both = both(Fields::of_query(&req, None))?.0;
-        let found: Value = peers.call("availability", Call::get(format!("/availability?{both}&format=hours"))).await?;
+        let both = both(Params::of_query(&req, None))?.0;
+        let found: Value =
+            peers.call("availability", RpcRequest::get(format!("/availability?{both}&format=hours"))).await?;
         let preference = |at: usize| found["attendees"][at]["preference"].clone();
         let second = if preference(1).is_null() { preference(0) } else { preference(1) };
         Ok(HttpResponse::Ok().json(json!({
@@ -159,28 +160,28 @@ async fn find_common(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
 
 async fn find_suggestions(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
     told("query", async {
-        let (both, pick) = both(Fields::of_query(&req, None))?;
+        let (both, pick) = both(Params::of_query(&req, None))?;
         let pick = pick.map_or_else(String::new, |pick| format!("&pick={pick}"));
         let path = format!("/suggestions?{both}&step_minutes=60{pick}");
-        let found: Suggestions = peers.call("suggestion", Call::get(path)).await?;
+        let found: Suggestions = peers.call("suggestion", RpcRequest::get(path)).await?;
         // one preference gives one suggestion, whatever it is
         let most = if found.pick.is_some() { 1 } else { usize::MAX };
         let hour = |clock: &str| clock.get(..2).and_then(|hour| hour.parse::<u32>().ok()).unwrap_or_default();
         let slot = |start: &str| [hour(start), hour(start) + 1];
         let list = found.suggestions.iter().take(most).map(|it| json!({ "day": it.day, "slot": slot(&it.start) }));
         let list: Vec<Value> = list.collect();
-        Ok(HttpResponse::Ok().json(json!({ "case_id": Case::current_id(), "suggestions": list })))
+        Ok(HttpResponse::Ok().json(json!({ "case_id": RequestContext::current_id(), "suggestions": list })))
     })
     .await
 }
 
 async fn create_task(context: Data<Context>, peers: Data<Peers>, body: Body) -> HttpResponse {
     told("task", async {
-        let (one, two, pick) = pair(Fields::of_body(body?.0)?)?;
+        let (one, two, pick) = pair(Params::of_body(body?.0)?)?;
         let meeting = json!({ "organizer": one, "attendees": [one, two], "pick": pick });
-        let accepted: Value = peers.call("user", Call::new(Method::POST, "/meetings").json(&meeting)?).await?;
+        let accepted: Value = peers.call("user", RpcRequest::new(Method::POST, "/meetings").json(&meeting)?).await?;
         Ok(HttpResponse::Accepted().json(json!({
-            "case_id": Case::current_id(), "status": "enqueued", "job_id": accepted["job_id"],
+            "case_id": RequestContext::current_id(), "status": "enqueued", "job_id": accepted["job_id"],
             "queue": context.settings.queue.name, "meeting_id": accepted["id"],
         })))
     })
@@ -188,13 +189,13 @@ async fn create_task(context: Data<Context>, peers: Data<Peers>, body: Body) -> 
 }
 
 /// The two attendees of a query as ours, and the pick.
-fn both(fields: Fields) -> Result<(String, Option<String>), Problem> {
+fn both(fields: Params) -> Result<(String, Option<String>), Problem> {
     let (one, two, pick) = pair(fields)?;
     Ok((format!("attendee={}&attendee={}&{PLAIN}", one.path_segment(), two.path_segment()), pick))
 }
 
 /// Two users, and the pick.
-fn pair(mut fields: Fields) -> Result<(Email, Email, Option<String>), Problem> {
+fn pair(mut fields: Params) -> Result<(Email, Email, Option<String>), Problem> {
     let users = (fields.required("userId1", email), fields.required("userId2", email));
     let pick = fields.optional(
         "preference",
@@ -207,12 +208,12 @@ fn pair(mut fields: Fields) -> Result<(Email, Email, Option<String>), Problem> {
 }
 
 impl Peers {
-    async fn call<T: serde::de::DeserializeOwned>(&self, role: &str, call: Call) -> Result<T, Problem> {
+    async fn call<T: serde::de::DeserializeOwned>(&self, role: &str, call: RpcRequest) -> Result<T, Problem> {
         self.find(role).ok_or_else(|| Problem::internal("no peer"))?.call(call).await
     }
 
     async fn user(&self, email: &Email) -> Result<Value, Problem> {
-        self.call("user", Call::get(format!("/users/{}?format=hours", email.path_segment()))).await
+        self.call("user", RpcRequest::get(format!("/users/{}?format=hours", email.path_segment()))).await
     }
 }
 

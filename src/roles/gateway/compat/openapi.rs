@@ -10,7 +10,7 @@ use crate::calendar::Preference;
 use crate::platform::email::Email;
 use crate::platform::http::health::Report;
 use crate::platform::http::openapi::schemas::{ChangedWeek, GivenWeek, Week};
-use crate::platform::http::openapi::{Op, delete, get, post, put};
+use crate::platform::http::openapi::{ApiOperation, delete, get, post, put};
 
 /// How readers find them.
 const TAG: (&str, &str) = ("reference", "The paths of an earlier implementation, for its clients. Take the others.");
@@ -148,7 +148,7 @@ pub enum ReferenceStep {
     Place(u64),
 }
 
-fn refuses(op: Op, also: &[(u16, &str)]) -> Op {
+fn refuses(op: ApiOperation, also: &[(u16, &str)]) -> ApiOperation {
     let common = [
         (400, "Not valid"),
         (401, "Not signed in"),
@@ -161,13 +161,13 @@ fn refuses(op: Op, also: &[(u16, &str)]) -> Op {
         .fold(op.without_problems(), |op, (status, about)| op.answers::<ReferenceError>(*status, about))
 }
 
-fn of_user(op: Op, also: &[(u16, &str)]) -> Op {
+fn of_user(op: ApiOperation, also: &[(u16, &str)]) -> ApiOperation {
     let op = op.path::<Email>("email", "Whose.", Some("ana@example.com"));
     refuses(op, &[&[(404, "Nobody has this address")], also].concat())
 }
 
 /// How readers find them, and all of them.
-pub fn described() -> ((&'static str, &'static str), Vec<Op>) {
+pub fn described() -> ((&'static str, &'static str), Vec<ApiOperation>) {
     let health = |path, id| {
         let op = get(path, id, "Says how a role does.").without_problems();
         op.answers::<Report>(200, "It works, if perhaps without something").answers::<Report>(503, "It does not")

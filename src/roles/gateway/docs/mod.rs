@@ -14,14 +14,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::platform::http::preconditions::Tags;
+use crate::platform::http::preconditions::EntityTags;
 use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
 
 const STYLE: &str = include_str!("page.css");
 
 /// Something that stays the same for as long as the process lives.
-struct Fixed {
+struct CachedDocument {
     body: Bytes,
     /// Stands for what it says.
     tag: i64,
@@ -29,21 +29,21 @@ struct Fixed {
     policy: String,
 }
 
-static DESCRIPTION: OnceLock<Fixed> = OnceLock::new();
-static PAGE: OnceLock<Fixed> = OnceLock::new();
+static DESCRIPTION: OnceLock<CachedDocument> = OnceLock::new();
+static PAGE: OnceLock<CachedDocument> = OnceLock::new();
 
-impl Fixed {
-    fn new(body: String, content_type: &'static str, policy: &str) -> Fixed {
+impl CachedDocument {
+    fn new(body: String, content_type: &'static str, policy: &str) -> CachedDocument {
         let digest: [u8; 32] = Sha256::digest(&body).into();
         let tag = i64::from_le_bytes(std::array::from_fn(|index| digest[index])) & i64::MAX;
         let policy = format!("default-src 'none'; {policy}base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-        Fixed { body: body.into(), tag, content_type, policy }
+        CachedDocument { body: body.into(), tag, content_type, policy }
     }
 
     /// All of it, or 304 for whoever has it.
     fn answer(&self, req: &HttpRequest) -> Result<HttpResponse, Problem> {
         let etag = (ETAG, format!("\"{}\"", self.tag));
-        if Tags::read(req, &IF_NONE_MATCH)?.is_some_and(|known| known.match_weakly(self.tag)) {
+        if EntityTags::read(req, &IF_NONE_MATCH)?.is_some_and(|known| known.match_weakly(self.tag)) {
             return Ok(HttpResponse::NotModified().insert_header(etag).finish());
         }
         Ok(HttpResponse::Ok()
@@ -57,7 +57,11 @@ impl Fixed {
 /// `GET /openapi.json`
 pub async fn find_description(req: HttpRequest, context: Data<Context>) -> Result<HttpResponse, Problem> {
     let made = || {
-        Fixed::new(super::description(context.settings.auth.mode).to_json().unwrap_or_default(), "application/json", "")
+        CachedDocument::new(
+            super::description(context.settings.auth.mode).to_json().unwrap_or_default(),
+            "application/json",
+            "",
+        )
     };
     DESCRIPTION.get_or_init(made).answer(&req)
 }
@@ -67,7 +71,11 @@ pub async fn find_page(req: HttpRequest, context: Data<Context>) -> Result<HttpR
     let made = || {
         let document = serde_json::to_value(super::description(context.settings.auth.mode)).unwrap_or_default();
         let style = STANDARD.encode(Sha256::digest(STYLE));
-        Fixed::new(page::render(&document, STYLE), "text/html; charset=utf-8", &format!("style-src 'sha256-{style}'; "))
+        CachedDocument::new(
+            page::render(&document, STYLE),
+            "text/html; charset=utf-8",
+            &format!("style-src 'sha256-{style}'; "),
+        )
     };
     PAGE.get_or_init(made).answer(&req)
 }

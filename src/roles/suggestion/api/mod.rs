@@ -12,8 +12,8 @@ use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
-use crate::platform::rpc::request::Call;
-use crate::roles::availability::api::Detail;
+use crate::platform::rpc::request::RpcRequest;
+use crate::roles::availability::api::GroupDetail;
 
 /// Its name in the table of roles.
 pub const ROLE: &str = "suggestion";
@@ -22,7 +22,7 @@ pub const ROLE: &str = "suggestion";
 #[derive(Debug, Serialize)]
 pub struct Ranking<'a> {
     /// Everybody's time.
-    pub detail: &'a Detail,
+    pub detail: &'a GroupDetail,
     /// How long.
     pub duration_minutes: u32,
     /// How to pick.
@@ -35,12 +35,12 @@ pub struct Ranking<'a> {
 
 /// A client of the suggestion role.
 #[derive(Clone)]
-pub struct Suggester(Peer);
+pub struct SuggestionClient(Peer);
 
-impl Suggester {
+impl SuggestionClient {
     /// For one worker thread.
-    pub fn new(context: &Context) -> Suggester {
-        Suggester(Peer::new(context, ROLE))
+    pub fn new(context: &Context) -> SuggestionClient {
+        SuggestionClient(Peer::new(context, ROLE))
     }
 
     /// Ranks what availability has found.
@@ -48,7 +48,7 @@ impl Suggester {
     /// # Errors
     /// What [`Peer::call`] says.
     pub async fn rank(&self, ranking: &Ranking<'_>) -> Result<Suggestions, Problem> {
-        self.0.call(Call::ask("/suggestions", ranking)?).await
+        self.0.call(RpcRequest::ask("/suggestions", ranking)?).await
     }
 }
 
@@ -137,7 +137,7 @@ pub struct EmptyReason {
     /// Who stands in the way of how much, the worst first.
     pub blocking: Vec<Blocker>,
     /// The slots that fail by the fewest.
-    pub nearest: Vec<Miss>,
+    pub nearest: Vec<NearMiss>,
     /// What to ask for instead, each with what it yields.
     pub relaxations: Vec<Relaxation>,
 }
@@ -155,7 +155,7 @@ pub struct Blocker {
 
 /// A slot to which not enough can come.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Miss {
+pub struct NearMiss {
     /// As a suggestion's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<Cow<'static, str>>,

@@ -9,7 +9,7 @@ use super::Suggestions;
 use crate::calendar::Preference;
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::Dates;
-use crate::platform::http::openapi::{Op, Schemas, get, post};
+use crate::platform::http::openapi::{ApiOperation, Schemas, get, post};
 use crate::platform::http::problem::{SLOT_TAKEN, UNKNOWN_USER, UNVERIFIED};
 use crate::roles::availability::api::openapi::{Asked, AvailabilityQuestion, Step};
 use crate::roles::user::api::openapi::Meeting;
@@ -108,7 +108,7 @@ pub struct SuggestionsOrMeeting {
 }
 
 /// All of them.
-pub fn paths() -> Vec<Op> {
+pub fn paths() -> Vec<ApiOperation> {
     let asked = json!({ "attendees": ["ana@example.com", "kenji@example.com"], "pick": "best", "limit": 3 });
     let ops = vec![
         get("/api/suggestions", "find_suggestions", "Says which slots are best, and why.")

@@ -10,18 +10,18 @@ use serde_json::json;
 use super::model::{NewUser, Profile, User};
 use super::store::Users;
 use crate::calendar::{Format, parse_week};
-use crate::platform::cache::aside::{Aside, Missing, Written};
+use crate::platform::cache::aside::{CacheAside, LoadError, WriteOutcome};
 use crate::platform::data::Error;
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Fields, JsonBody, email_in_path, format, parsed};
+use crate::platform::http::extract::{JsonBody, Params, email_in_path, format, parsed};
 use crate::platform::http::health::Report;
-use crate::platform::http::idempotency::{Kept, Key};
-use crate::platform::http::preconditions::{IfMatch, Tags};
+use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
+use crate::platform::http::preconditions::{EntityTags, IfMatch};
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::roles::user::api::{ByPerson, LookupRequest, ROLE};
 use crate::roles::user::store::Stop;
 
-pub(in crate::roles::user) type Cached = Data<Aside<Users>>;
+pub(in crate::roles::user) type Cached = Data<CacheAside<Users>>;
 pub(in crate::roles::user) type Answer = Result<HttpResponse, Problem>;
 
 const PAGE: u64 = 50;
@@ -29,12 +29,12 @@ const PAGE: u64 = 50;
 /// `POST /users`
 pub async fn create_user(req: HttpRequest, users: Cached, JsonBody(body): JsonBody) -> Answer {
     let format = asked_format(&req)?;
-    let key = Key::read(&req, &body)?;
+    let key = IdempotencyKey::read(&req, &body)?;
     let new = NewUser::read(body)?;
     let answer = |user: &User| {
         let location = format!("/api/users/{}", user.email.path_segment());
         let headers = [(LOCATION.as_str(), location), (ETAG.as_str(), format!("\"{}\"", user.version))];
-        Kept::new(201, &headers, &json!(user.public(format)))
+        StoredResponse::new(201, &headers, &json!(user.public(format)))
     };
     let made = async |barred| users.source().create(&new, barred, key.as_ref(), None, &answer).await;
     Ok(write(&users, &new.email, made).await?.respond())
@@ -84,7 +84,7 @@ pub async fn replace_availability(req: HttpRequest, users: Cached, JsonBody(body
 
 /// `GET /users`, a page in the order of creation
 pub async fn list_users(req: HttpRequest, users: Cached) -> Answer {
-    let mut fields = Fields::of_query(&req, None);
+    let mut fields = Params::of_query(&req, None);
     let format = fields.optional("format", format).unwrap_or_default();
     let limit = fields.number("limit", 1..=200).unwrap_or(PAGE);
     let cursor = fields.optional("cursor", parsed("not_a_cursor", |text| Ok::<_, String>(text.to_owned())));
@@ -147,13 +147,13 @@ pub(super) fn asked(req: &HttpRequest) -> Result<(Email, Format), Problem> {
 }
 
 fn asked_format(req: &HttpRequest) -> Result<Format, Problem> {
-    let mut fields = Fields::of_query(req, None);
+    let mut fields = Params::of_query(req, None);
     let asked = fields.optional("format", format).unwrap_or_default();
     fields.finish(Some(asked))
 }
 
 /// Finds one user, in the cache first.
-pub(super) async fn find(users: &Aside<Users>, email: &Email) -> Result<User, Problem> {
+pub(super) async fn find(users: &CacheAside<Users>, email: &Email) -> Result<User, Problem> {
     let found = users.get(&[email.as_str()]).await.map_err(|why| unavailable(users, why))?;
     match found.into_iter().next().flatten() {
         Some(text) => decode(&text),
@@ -164,7 +164,7 @@ pub(super) async fn find(users: &Aside<Users>, email: &Email) -> Result<User, Pr
 /// Changes a profile, if the caller's precondition holds.
 pub(super) async fn change(
     req: &HttpRequest,
-    users: &Aside<Users>,
+    users: &CacheAside<Users>,
     email: &Email,
     change: impl Fn(&User) -> Result<Profile, Problem> + Send + Sync,
 ) -> Result<User, Problem> {
@@ -175,14 +175,14 @@ pub(super) async fn change(
 
 /// Runs a transaction on one user under the cache's protocol, then warms the cache by the ordinary road.
 pub(in crate::roles::user) async fn write<T>(
-    users: &Aside<Users>,
+    users: &CacheAside<Users>,
     email: &Email,
     transaction: impl AsyncFn(Option<i64>) -> Result<(T, i64), Stop>,
 ) -> Result<T, Problem> {
     let written = users.write(email.as_str(), async |barred| match transaction(barred).await {
-        Ok((value, epoch)) => Ok(Written::Done { value: Ok(value), epoch }),
-        Err(Stop::Refused(problem)) => Ok(Written::Done { value: Err(problem), epoch: 0 }),
-        Err(Stop::OtherEpoch(epoch)) => Ok(Written::OtherEpoch(epoch)),
+        Ok((value, epoch)) => Ok(WriteOutcome::Done { value: Ok(value), epoch }),
+        Err(Stop::Refused(problem)) => Ok(WriteOutcome::Done { value: Err(problem), epoch: 0 }),
+        Err(Stop::OtherEpoch(epoch)) => Ok(WriteOutcome::OtherEpoch(epoch)),
         Err(Stop::Database(why)) => Err(why),
     });
     let value = written.await.map_err(|why: Error| why.problem(users.source().store.db.name()))??;
@@ -193,11 +193,13 @@ pub(in crate::roles::user) async fn write<T>(
     Ok(value)
 }
 
-fn unavailable(users: &Aside<Users>, why: Missing<Arc<Error>>) -> Problem {
+fn unavailable(users: &CacheAside<Users>, why: LoadError<Arc<Error>>) -> Problem {
     let database = users.source().store.db.name();
     match why {
-        Missing::Source(why) => why.problem(database),
-        Missing::Late => Problem::unavailable(database, "the database does not answer in time; try again in a moment"),
+        LoadError::Source(why) => why.problem(database),
+        LoadError::Late => {
+            Problem::unavailable(database, "the database does not answer in time; try again in a moment")
+        }
     }
 }
 
@@ -216,7 +218,7 @@ pub(super) fn show_week(user: &User, format: Format) -> HttpResponse {
 
 /// 304 for a caller who says by `If-None-Match` that it has this version already.
 pub(super) fn unless_known(req: &HttpRequest, user: &User) -> Result<Option<HttpResponse>, Problem> {
-    let known = match Tags::read(req, &IF_NONE_MATCH)? {
+    let known = match EntityTags::read(req, &IF_NONE_MATCH)? {
         Some(tags) => tags.match_weakly(user.version),
         None => false,
     };

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::calendar::standards::Graded;
 use crate::calendar::{Day, Days, Fault, Format, Overrides, Preference, Week, Zone, days, packed, parse_week};
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Fields, email, parsed, text};
+use crate::platform::http::extract::{Params, email, parsed, text};
 use crate::platform::http::merge_patch::merge_members;
 use crate::platform::http::problem::Problem;
 
@@ -74,7 +74,7 @@ impl NewUser {
     /// Reads the body of a `POST /users`.
     pub fn read(body: Value) -> Result<NewUser, Problem> {
         let typed_email = body.get("email").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
-        let mut fields = Fields::of_body(body)?;
+        let mut fields = Params::of_body(body)?;
         let email = fields.required("email", email);
         let profile = Profile::read(&mut fields);
         let user = email.zip(profile).map(|(email, profile)| NewUser { email, typed_email, profile });
@@ -96,7 +96,7 @@ impl Profile {
     }
 
     /// Only a name must be given: without more, a user lives in UTC and can never meet.
-    fn read(fields: &mut Fields) -> Option<Profile> {
+    fn read(fields: &mut Params) -> Option<Profile> {
         let name = fields.required("name", text(LONGEST_NAME));
         let time_zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse));
         let preference = fields.optional("preference", preference);
@@ -140,7 +140,7 @@ impl Profile {
             "overrides": self.overrides,
         });
         merge_members(&mut document, patch);
-        let mut fields = Fields::of_body(document)?;
+        let mut fields = Params::of_body(document)?;
         let profile = Profile::read(&mut fields);
         fields.finish(profile)
     }

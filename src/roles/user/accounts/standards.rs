@@ -11,8 +11,8 @@ use super::model::{Profile, User};
 use crate::calendar::standards::{Availability, FreeBusy, Unreadable, parse_availability};
 use crate::calendar::{Fault, Frame, Person};
 use crate::platform::data::instant::now;
-use crate::platform::http::extract::{Fields, RawBody, email_in_path};
-use crate::platform::http::preconditions::Tags;
+use crate::platform::http::extract::{Params, RawBody, email_in_path};
+use crate::platform::http::preconditions::EntityTags;
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
 use crate::platform::http::window::Window;
 use crate::roles::user::api::meetings::Period;
@@ -25,7 +25,7 @@ const MOST_FAULTS: usize = 100;
 /// `GET /users/{email}/freebusy.ics`
 pub async fn find_free_busy(req: HttpRequest, users: Cached) -> Answer {
     let email = email_in_path(&req, 1)?;
-    let mut fields = Fields::of_query(&req, None);
+    let mut fields = Params::of_query(&req, None);
     let window = Window::read(&mut fields);
     let window = fields.finish(Some(window))?;
     let user = find(&users, &email).await?;
@@ -46,7 +46,7 @@ pub async fn find_free_busy(req: HttpRequest, users: Cached) -> Answer {
     // Meetings change it and the account does not: its tag is what it says, whenever it says so.
     let tag = tag(&told(Timestamp::UNIX_EPOCH));
     let etag = (ETAG, format!("W/\"{tag}\""));
-    if Tags::read(&req, &IF_NONE_MATCH)?.is_some_and(|known| known.match_weakly(tag)) {
+    if EntityTags::read(&req, &IF_NONE_MATCH)?.is_some_and(|known| known.match_weakly(tag)) {
         return Ok(HttpResponse::NotModified().insert_header(etag).finish());
     }
     let content_type = "text/calendar; charset=utf-8; method=PUBLISH; component=VFREEBUSY";
@@ -56,7 +56,7 @@ pub async fn find_free_busy(req: HttpRequest, users: Cached) -> Answer {
 /// `GET /users/{email}/availability.ics`
 pub async fn find_availability_for_calendars(req: HttpRequest, users: Cached) -> Answer {
     let email = email_in_path(&req, 1)?;
-    Fields::of_query(&req, None).finish(Some(()))?;
+    Params::of_query(&req, None).finish(Some(()))?;
     let user = find(&users, &email).await?;
     if let Some(known) = unless_known(&req, &user)? {
         return Ok(known);

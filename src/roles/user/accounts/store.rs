@@ -13,9 +13,9 @@ use crate::platform::cache::loader::{Loaded, Source};
 use crate::platform::data::Error;
 use crate::platform::data::instant::{self, now, stored};
 use crate::platform::email::Email;
-use crate::platform::http::idempotency::{Kept, Key};
+use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::{Problem, USER_EXISTS};
-use crate::platform::request_context::Case;
+use crate::platform::request_context::RequestContext;
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::auth::store::CredentialRow;
 use crate::roles::user::keys::{keep_answer, kept_answer};
@@ -90,10 +90,10 @@ impl Users {
         &self,
         new: &NewUser,
         barred: Option<i64>,
-        key: Option<&Key>,
+        key: Option<&IdempotencyKey>,
         password: Option<&str>,
-        answer: impl Fn(&User) -> Kept + Send + Sync,
-    ) -> Result<(Kept, i64), Stop> {
+        answer: impl Fn(&User) -> StoredResponse + Send + Sync,
+    ) -> Result<(StoredResponse, i64), Stop> {
         let now = stored(now());
         let row = Row {
             id: Uuid::now_v7().to_string(),
@@ -229,7 +229,7 @@ impl Source for Users {
 /// What is published of a user: that something happened to whom, not what.
 pub(super) fn fact(user: &User, what: &str) -> outbox::Row {
     let data = json!({ "id": user.id, "email": user.email, "version": user.version });
-    outbox::Row::fact("user", what, user.id, user.version, &Case::current_id(), now(), data)
+    outbox::Row::fact("user", what, user.id, user.version, &RequestContext::current_id(), now(), data)
 }
 
 impl TryFrom<Row> for User {

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::ROLE;
 use crate::platform::auth::Caller;
 use crate::platform::auth::token::{Claims, KeySet};
-use crate::platform::auth::verifier::Issuer;
+use crate::platform::auth::verifier::AccountProvider;
 use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
-use crate::platform::rpc::request::Call;
+use crate::platform::rpc::request::RpcRequest;
 
 /// Asks who stands behind an API key; the answer is a [`Caller`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,22 +21,22 @@ pub struct ExchangeRequest {
 }
 
 /// The accounts, as another role sees them.
-pub struct Accounts(Peer);
+pub struct AccountClient(Peer);
 
-impl Accounts {
+impl AccountClient {
     /// For one worker thread.
-    pub fn new(context: &Context) -> Accounts {
-        Accounts(Peer::new(context, ROLE))
+    pub fn new(context: &Context) -> AccountClient {
+        AccountClient(Peer::new(context, ROLE))
     }
 }
 
-impl Issuer for Accounts {
+impl AccountProvider for AccountClient {
     const FRESH: Option<Duration> = None;
     /// So long a key that was taken back may still open the gateway; whoever owns the data looks each time.
     const KEY_FRESH: Duration = Duration::from_secs(5);
 
     async fn keys(&self) -> Result<KeySet, Problem> {
-        self.0.call(Call::get("/.well-known/jwks.json")).await
+        self.0.call(RpcRequest::get("/.well-known/jwks.json")).await
     }
 
     /// The signature is enough here: whoever owns the data looks again.
@@ -45,6 +45,6 @@ impl Issuer for Accounts {
     }
 
     async fn exchange(&self, key: &str) -> Result<Caller, Problem> {
-        self.0.call(Call::ask("/internal/keys/exchange", &ExchangeRequest { key: key.to_owned() })?).await
+        self.0.call(RpcRequest::ask("/internal/keys/exchange", &ExchangeRequest { key: key.to_owned() })?).await
     }
 }

@@ -2,20 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::outbound::calendar_source::{Fetched, Seen};
+use crate::platform::outbound::calendar_source::{Fetched, Validators};
 
 /// A subscription to be looked after.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Feed {
+pub struct CalendarSubscription {
     /// Where it is published. Whoever knows it may read the calendar.
     pub url: String,
     /// What was seen of it before.
-    pub seen: Seen,
+    pub seen: Validators,
 }
 
 /// What came of looking.
 #[derive(Serialize, Deserialize)]
-pub struct Refreshed {
+pub struct RefreshReport {
     /// Which attempt.
     pub attempt: i32,
     /// What is there.

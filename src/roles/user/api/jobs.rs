@@ -9,26 +9,26 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::calendars::{Feed, Refreshed};
-use super::letters::AccountLetter;
+use super::calendars::{CalendarSubscription, RefreshReport};
+use super::letters::AccountMail;
 use super::meetings::Period;
 use crate::calendar::{Guest, Person, Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::platform::http::window::Window;
 use crate::platform::rpc::Peer;
-use crate::platform::rpc::request::Call;
+use crate::platform::rpc::request::RpcRequest;
 
 /// What a message in the queue says: which job is to be done. What it consists of is asked for at its start.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Notice {
+pub struct JobMessage {
     /// The job.
     pub job_id: Uuid,
 }
 
 /// A job that was started: what is to be done, and as what.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Order {
+pub struct JobLease {
     /// The job.
     pub job_id: Uuid,
     /// What it is for.
@@ -40,45 +40,45 @@ pub struct Order {
     /// The request that it goes back to.
     pub case_id: String,
     /// What is to be done.
-    pub work: Work,
+    pub work: JobPayload,
 }
 
 /// The kinds of work.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Work {
+pub enum JobPayload {
     /// Find a time.
-    ScheduleMeeting(Search),
+    ScheduleMeeting(ScheduleRequest),
     /// Tell the attendees.
-    SendInvitations(Mailing),
+    SendInvitations(InvitationMail),
     /// Tell whoever asked.
     DeliverWebhook(Webhook),
     /// Look whether a subscribed calendar has changed.
-    RefreshCalendar(Feed),
+    RefreshCalendar(CalendarSubscription),
     /// Write to somebody about their account.
-    SendLetter(AccountLetter),
+    SendLetter(AccountMail),
     /// What only a later release knows.
     #[serde(other)]
     Other,
 }
 
-impl Work {
+impl JobPayload {
     /// The name, as JSON has it.
     pub const fn name(&self) -> &'static str {
         match self {
-            Work::ScheduleMeeting(_) => "schedule_meeting",
-            Work::SendInvitations(_) => "send_invitations",
-            Work::DeliverWebhook(_) => "deliver_webhook",
-            Work::RefreshCalendar(_) => "refresh_calendar",
-            Work::SendLetter(_) => "send_letter",
-            Work::Other => "other",
+            JobPayload::ScheduleMeeting(_) => "schedule_meeting",
+            JobPayload::SendInvitations(_) => "send_invitations",
+            JobPayload::DeliverWebhook(_) => "deliver_webhook",
+            JobPayload::RefreshCalendar(_) => "refresh_calendar",
+            JobPayload::SendLetter(_) => "send_letter",
+            JobPayload::Other => "other",
         }
     }
 }
 
 /// When a meeting could be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Search {
+pub struct ScheduleRequest {
     /// Those without whom it cannot be.
     pub required: Vec<Email>,
     /// Those who come if it suits them.
@@ -101,7 +101,7 @@ pub struct Search {
 
 /// An invitation and whom it goes to.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Mailing {
+pub struct InvitationMail {
     /// Whether the meeting is called off.
     pub cancel: bool,
     /// Grows with every change that the attendees are told of (RFC 5545, SEQUENCE).
@@ -148,19 +148,19 @@ pub struct Webhook {
 
 /// How an attempt to reach somebody outside ended.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Note {
+pub struct DeliveryRecord {
     /// A mailbox or a URL.
     pub target: String,
     /// How.
-    pub outcome: Outcome,
+    pub outcome: DeliveryOutcome,
     /// What was answered.
     pub detail: String,
 }
 
-/// See [`Note`].
+/// See [`DeliveryRecord`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// It arrived.
     Delivered,
     /// It never will.
@@ -169,33 +169,33 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl DeliveryOutcome {
     /// The name, as JSON has it.
     pub const fn name(self) -> &'static str {
         match self {
-            Outcome::Delivered => "delivered",
-            Outcome::Refused => "refused",
-            Outcome::Failed => "failed",
+            DeliveryOutcome::Delivered => "delivered",
+            DeliveryOutcome::Refused => "refused",
+            DeliveryOutcome::Failed => "failed",
         }
     }
 }
 
 /// The end of an attempt that did its work.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Done {
+pub struct JobReport {
     /// Which attempt.
     pub attempt: i32,
     /// What came of it.
-    pub result: Finding,
+    pub result: JobResult,
     /// Whom it reached.
     #[serde(default)]
-    pub notes: Vec<Note>,
+    pub notes: Vec<DeliveryRecord>,
 }
 
 /// What came of a job.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Finding {
+pub enum JobResult {
     /// A time was found.
     Suggested {
         /// When.
@@ -214,22 +214,22 @@ pub enum Finding {
 
 /// The end of an attempt that did not.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Failure {
+pub struct AttemptFailure {
     /// Which attempt.
     pub attempt: i32,
     /// What to do about it.
-    pub verdict: Verdict,
+    pub verdict: RetryDecision,
     /// What went wrong; a sentence.
     pub error: String,
     /// Whom it reached all the same.
     #[serde(default)]
-    pub notes: Vec<Note>,
+    pub notes: Vec<DeliveryRecord>,
 }
 
-/// See [`Failure`].
+/// See [`AttemptFailure`].
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "then")]
-pub enum Verdict {
+pub enum RetryDecision {
     /// Try again, after the schedule of its kind.
     Again {
         /// Seconds that the other side asked for.
@@ -246,31 +246,31 @@ pub enum Verdict {
 }
 
 /// The worker's client of the user role, and of the callback at the gateway.
-pub struct Jobs {
+pub struct JobClient {
     user: Peer,
     gateway: Peer,
 }
 
-impl Jobs {
+impl JobClient {
     /// For the worker's thread.
-    pub fn new(user: Peer, gateway: Peer) -> Jobs {
-        Jobs { user, gateway }
+    pub fn new(user: Peer, gateway: Peer) -> JobClient {
+        JobClient { user, gateway }
     }
 
     /// Starts a job, as its next attempt.
     ///
     /// # Errors
     /// 404 for a job that never was, 409 for one that is over or whose time has not come; what [`Peer::call`] says.
-    pub async fn start(&self, job: Uuid) -> Result<Order, Problem> {
-        self.user.call(Call::new(Method::POST, format!("/internal/jobs/{job}/start"))).await
+    pub async fn start(&self, job: Uuid) -> Result<JobLease, Problem> {
+        self.user.call(RpcRequest::new(Method::POST, format!("/internal/jobs/{job}/start"))).await
     }
 
     /// Reports what came of it, at the gateway's callback.
     ///
     /// # Errors
     /// 409 when the slot is taken meanwhile, or the job is another attempt's by now; what [`Peer::call`] says.
-    pub async fn finish(&self, order: &Order, done: &Done) -> Result<(), Problem> {
-        let call = Call::new(Method::POST, format!("/api/callbacks/jobs/{}", order.job_id)).json(done)?;
+    pub async fn finish(&self, order: &JobLease, done: &JobReport) -> Result<(), Problem> {
+        let call = RpcRequest::new(Method::POST, format!("/api/callbacks/jobs/{}", order.job_id)).json(done)?;
         let bearer = HeaderValue::from_str(&format!("Bearer {}", order.token)).map_err(Problem::internal)?;
         // to say it twice does no harm: an attempt ends once
         let call = call.bearer(bearer).repeatable();
@@ -281,8 +281,8 @@ impl Jobs {
     ///
     /// # Errors
     /// 409 when the job is another attempt's by now; what [`Peer::call`] says.
-    pub async fn refreshed(&self, order: &Order, refreshed: &Refreshed) -> Result<(), Problem> {
-        let call = Call::ask(format!("/internal/jobs/{}/calendar", order.job_id), refreshed)?;
+    pub async fn refreshed(&self, order: &JobLease, refreshed: &RefreshReport) -> Result<(), Problem> {
+        let call = RpcRequest::ask(format!("/internal/jobs/{}/calendar", order.job_id), refreshed)?;
         heard(async || self.user.order(&call).await).await
     }
 
@@ -290,8 +290,8 @@ impl Jobs {
     ///
     /// # Errors
     /// 409 when the job is another attempt's by now; what [`Peer::call`] says.
-    pub async fn fail(&self, job: Uuid, failure: &Failure) -> Result<(), Problem> {
-        let call = Call::ask(format!("/internal/jobs/{job}/retry"), failure)?;
+    pub async fn fail(&self, job: Uuid, failure: &AttemptFailure) -> Result<(), Problem> {
+        let call = RpcRequest::ask(format!("/internal/jobs/{job}/retry"), failure)?;
         heard(async || self.user.order(&call).await).await
     }
 }

@@ -35,7 +35,7 @@ impl Purpose {
 
 /// One letter.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct AccountLetter {
+pub struct AccountMail {
     /// What for.
     pub purpose: Purpose,
     /// To whom.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub use crate::calendar::Participation;
 use crate::calendar::Preference;
 use crate::platform::email::Email;
-use crate::platform::http::idempotency::Key;
+use crate::platform::http::idempotency::IdempotencyKey;
 
 /// Where a meeting stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -89,7 +89,7 @@ pub struct Period {
 
 /// A state that a meeting was in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Passed {
+pub struct StatusChange {
     /// The state.
     pub status: Status,
     /// Since when.
@@ -101,7 +101,7 @@ pub struct Passed {
 
 /// A meeting that suggestion has found the time for already.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Found {
+pub struct ScheduledMeeting {
     /// Who calls it; the first attendee when nobody is named.
     pub organizer: Option<Email>,
     /// Who comes, each once.
@@ -122,7 +122,7 @@ pub struct Found {
     /// What the caller is answered; the meeting comes in as `meeting`.
     pub answer: Value,
     /// The caller's Idempotency-Key, if there is one.
-    pub key: Option<Key>,
+    pub key: Option<IdempotencyKey>,
 }
 
 /// What is left of a meeting's wire form for whoever only follows it.

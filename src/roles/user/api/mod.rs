@@ -15,11 +15,11 @@ pub use busy::{Busy, ByPerson};
 
 use crate::calendar::{Overrides, Preference, Week, Zone, packed};
 use crate::platform::email::Email;
-use crate::platform::http::idempotency::{Kept, Key};
+use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
-use crate::platform::rpc::request::Call;
+use crate::platform::rpc::request::RpcRequest;
 
 /// Its name in the table of roles.
 pub const ROLE: &str = "user";
@@ -38,7 +38,7 @@ pub struct LookupRequest {
 #[derive(Debug, Deserialize)]
 pub struct Lookup {
     /// Those who exist.
-    pub users: Vec<Card>,
+    pub users: Vec<UserAvailability>,
     /// Those who do not.
     pub unknown: Vec<Email>,
     /// When they cannot meet, whatever their week says; in no order.
@@ -48,7 +48,7 @@ pub struct Lookup {
 
 /// What finding a time needs to know of a user: this much is read of the account as user keeps it.
 #[derive(Debug, Deserialize)]
-pub struct Card {
+pub struct UserAvailability {
     /// The public key.
     pub email: Email,
     /// Which slot the user likes.
@@ -70,12 +70,12 @@ pub struct Card {
 
 /// A client of the user role.
 #[derive(Clone)]
-pub struct Users(Peer);
+pub struct UserClient(Peer);
 
-impl Users {
+impl UserClient {
     /// For one worker thread.
-    pub fn new(context: &Context) -> Users {
-        Users(Peer::new(context, ROLE))
+    pub fn new(context: &Context) -> UserClient {
+        UserClient(Peer::new(context, ROLE))
     }
 
     /// The peer behind it.
@@ -88,22 +88,22 @@ impl Users {
     /// # Errors
     /// What [`Peer::call`] says.
     pub async fn lookup(&self, request: &LookupRequest) -> Result<Lookup, Problem> {
-        self.0.call(Call::ask("/internal/users/lookup", request)?).await
+        self.0.call(RpcRequest::ask("/internal/users/lookup", request)?).await
     }
 
     /// What was answered under a key before, if anything was.
     ///
     /// # Errors
     /// 422 when the key came with another body; what [`Peer::call`] says.
-    pub async fn answered(&self, key: &Key) -> Result<Option<Kept>, Problem> {
-        self.0.call(Call::ask("/internal/answers", key)?).await
+    pub async fn answered(&self, key: &IdempotencyKey) -> Result<Option<StoredResponse>, Problem> {
+        self.0.call(RpcRequest::ask("/internal/answers", key)?).await
     }
 
     /// Records a meeting whose time is found; gives what the caller is to be answered.
     ///
     /// # Errors
     /// 409 when another meeting has taken the time; what [`Peer::call`] says.
-    pub async fn record(&self, found: &meetings::Found) -> Result<Kept, Problem> {
-        self.0.call(Call::new(Method::POST, "/internal/meetings").json(found)?).await
+    pub async fn record(&self, found: &meetings::ScheduledMeeting) -> Result<StoredResponse, Problem> {
+        self.0.call(RpcRequest::new(Method::POST, "/internal/meetings").json(found)?).await
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::calendar::Fault;
 use crate::platform::auth::Scope;
-use crate::platform::http::extract::{Fields, parsed, text};
+use crate::platform::http::extract::{Params, parsed, text};
 use crate::platform::http::problem::Problem;
 use crate::roles::user::mailbox::codes::{hash, secret};
 
@@ -63,7 +63,7 @@ pub struct Wish {
 impl Wish {
     /// Reads the body of `POST /auth/keys` by an account with these rights.
     pub fn read(body: Value, account: Scope, now: Timestamp) -> Result<Wish, Problem> {
-        let mut fields = Fields::of_body(body)?;
+        let mut fields = Params::of_body(body)?;
         let name = fields.required("name", text(LONGEST));
         let known = |text: &str| match KeyScope::parse(text) {
             Some(KeyScope::Admin) if account < Scope::Admin => Err("admin is for admins: read or write"),

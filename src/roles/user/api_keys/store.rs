@@ -7,7 +7,7 @@ use jiff_diesel::DateTime;
 use uuid::Uuid;
 
 use super::model::{ApiKey, Drawn, KeyScope, Wish, too_many};
-use crate::platform::auth::{Caller, Means};
+use crate::platform::auth::{AuthMethod, Caller};
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::email::Email;
@@ -130,7 +130,7 @@ impl Store {
             id: row.user_id,
             email: Email::parse(&email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?,
             scope: allowed.rights(scope(&rights)?),
-            means: Means::Key { writes: allowed != KeyScope::Read },
+            means: AuthMethod::Key { writes: allowed != KeyScope::Read },
         }))
     }
 }

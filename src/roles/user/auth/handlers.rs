@@ -15,8 +15,8 @@ use crate::calendar::Zone;
 use crate::platform::auth::Caller;
 use crate::platform::auth::verifier::invalid;
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Fields, JsonBody, email, parsed, text};
-use crate::platform::http::idempotency::Kept;
+use crate::platform::http::extract::{JsonBody, Params, email, parsed, text};
+use crate::platform::http::idempotency::StoredResponse;
 use crate::platform::http::problem::{
     BAD_REQUEST, INVALID_TOKEN, Problem, TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD,
 };
@@ -37,7 +37,7 @@ pub async fn register(req: HttpRequest, users: Cached, passwords: Data<Passwords
     }
     let words = vec![new.email.to_string(), new.profile.name.clone()];
     let hash = passwords.make(password, words).await?;
-    let answer = |_: &_| Kept::new(201, &[], &Value::Null);
+    let answer = |_: &_| StoredResponse::new(201, &[], &Value::Null);
     let made = async |barred| users.source().create(&new, barred, None, Some(&hash), &answer).await;
     write(&users, &new.email, made).await.map_err(|problem| match problem.kind {
         kind if kind == USER_EXISTS => exists(&new.email),
@@ -55,7 +55,7 @@ pub async fn register(req: HttpRequest, users: Cached, passwords: Data<Passwords
 
 fn read_registration(req: &HttpRequest, body: Value) -> Result<(NewUser, Password), Problem> {
     let typed_email = body.get("email").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
-    let mut fields = Fields::of_body(body)?.without_query(req);
+    let mut fields = Params::of_body(body)?.without_query(req);
     let address = fields.required("email", email);
     let password = fields.required("password", new_password);
     let name = fields.optional("name", text(LONGEST_NAME));
@@ -84,7 +84,7 @@ pub async fn login(
     passwords: Data<Passwords>,
     JsonBody(body): JsonBody,
 ) -> Answer {
-    let mut fields = Fields::of_body(body)?.without_query(&req);
+    let mut fields = Params::of_body(body)?.without_query(&req);
     let (address, password) = (fields.required("email", email), fields.required("password", typed_password));
     let (address, password) = fields.finish(address.zip(password))?;
     let account = prove(&store, &passwords, &address, password).await?;
@@ -168,7 +168,7 @@ pub async fn logout(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBo
 }
 
 fn refresh_token(req: &HttpRequest, body: Value) -> Result<String, Problem> {
-    let mut fields = Fields::of_body(body)?.without_query(req);
+    let mut fields = Params::of_body(body)?.without_query(req);
     let token = fields.required("refresh_token", text(200));
     fields.finish(token)
 }

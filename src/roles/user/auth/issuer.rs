@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::api_keys;
 use crate::platform::auth::Caller;
 use crate::platform::auth::token::{Claims, KeySet};
-use crate::platform::auth::verifier::{Issuer, invalid};
+use crate::platform::auth::verifier::{AccountProvider, invalid};
 use crate::platform::http::problem::Problem;
 use crate::roles::user::store::Store;
 
@@ -15,7 +15,7 @@ pub const FRESH: Duration = Duration::from_secs(5);
 /// The accounts themselves.
 pub struct Own(pub Store);
 
-impl Issuer for Own {
+impl AccountProvider for Own {
     const FRESH: Option<Duration> = Some(FRESH);
     /// A key that is taken back is taken back at once.
     const KEY_FRESH: Duration = Duration::ZERO;

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::store::scope;
-use crate::platform::auth::{Caller, Means};
+use crate::platform::auth::{AuthMethod, Caller};
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::email::Email;
@@ -188,5 +188,5 @@ impl Store {
 
 fn caller(id: String, email: &str, rights: &str, session: &str) -> Result<Caller, Error> {
     let email = Email::parse(email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?;
-    Ok(Caller { id, email, scope: scope(rights)?, means: Means::Session(Some(session.to_owned())) })
+    Ok(Caller { id, email, scope: scope(rights)?, means: AuthMethod::Session(Some(session.to_owned())) })
 }

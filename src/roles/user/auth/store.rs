@@ -5,7 +5,7 @@ use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 
-use crate::platform::auth::{Caller, Means, Scope};
+use crate::platform::auth::{AuthMethod, Caller, Scope};
 use crate::platform::data::Error;
 use crate::platform::data::instant::{self, now, stored};
 use crate::platform::email::Email;
@@ -96,7 +96,7 @@ impl Store {
         let Some((email, name, time_zone, row)) = found else { return Ok(None) };
         let email = Email::parse(&email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?;
         Ok(Some(Account {
-            caller: Caller { id: row.user_id, email, scope: scope(&row.scope)?, means: Means::Session(None) },
+            caller: Caller { id: row.user_id, email, scope: scope(&row.scope)?, means: AuthMethod::Session(None) },
             name,
             time_zone,
             password_hash: row.password_hash,

@@ -12,10 +12,10 @@ use super::store::{Brought, Entry, unknown};
 use crate::calendar::Fault;
 use crate::platform::data::instant::{now, read};
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Fields, JsonBody, RawBody, email_in_path, parsed};
+use crate::platform::http::extract::{JsonBody, Params, RawBody, email_in_path, parsed};
 use crate::platform::http::json;
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
-use crate::platform::outbound::calendar_source::{Fetched, File, Seen, Source as _, text_of};
+use crate::platform::outbound::calendar_source::{CalendarSource as _, Fetched, File, Validators, text_of};
 use crate::roles::user::meetings::handlers::id_in_path;
 use crate::roles::user::meetings::request::Rules;
 use crate::roles::user::store::Store;
@@ -28,13 +28,13 @@ const LONGEST_NAME: usize = 64;
 /// `PUT /users/{email}/calendars/{name}`: iCalendar text, or where it is published
 pub async fn put_calendar(req: HttpRequest, store: Data<Store>, rules: Data<Rules>, RawBody(body): RawBody) -> Answer {
     let (email, name) = asked(&req)?;
-    Fields::of_query(&req, None).finish(Some(()))?;
+    Params::of_query(&req, None).finish(Some(()))?;
     let brought = match kind(&req)? {
         Kind::Text => file(&store, &email, text_of(&body)).await?,
         Kind::Json => {
             let body = json::parse(&body);
             let body = body.map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no JSON: {why}")))?;
-            let mut fields = Fields::of_body(body)?;
+            let mut fields = Params::of_body(body)?;
             let url = fields.required("url", |value| rules.calendar_url(value));
             Brought::Url(fields.finish(url)?)
         }
@@ -50,7 +50,7 @@ pub async fn put_calendar(req: HttpRequest, store: Data<Store>, rules: Data<Rule
 /// `GET /users/{email}/calendars`
 pub async fn list_calendars(req: HttpRequest, store: Data<Store>) -> Answer {
     let email = email_in_path(&req, 1)?;
-    Fields::of_query(&req, None).finish(Some(()))?;
+    Params::of_query(&req, None).finish(Some(()))?;
     let found: Vec<Value> = all(&store, &email).await?.iter().map(shown).collect();
     Ok(HttpResponse::Ok().json(json!({ "calendars": found })))
 }
@@ -58,7 +58,7 @@ pub async fn list_calendars(req: HttpRequest, store: Data<Store>) -> Answer {
 /// `GET /users/{email}/calendars/{name}`
 pub async fn find_calendar(req: HttpRequest, store: Data<Store>) -> Answer {
     let (email, name) = asked(&req)?;
-    Fields::of_query(&req, None).finish(Some(()))?;
+    Params::of_query(&req, None).finish(Some(()))?;
     let all = all(&store, &email).await?;
     let found = all.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(&email, &name))?;
     Ok(HttpResponse::Ok().json(shown(found)))
@@ -81,7 +81,7 @@ pub async fn refresh_calendar(req: HttpRequest, store: Data<Store>, JsonBody(bod
 }
 
 async fn file(store: &Store, email: &Email, text: String) -> Result<Brought, Problem> {
-    let Fetched::Text { text, .. } = File(text).fetch(&Seen::default()).await else {
+    let Fetched::Text { text, .. } = File(text).fetch(&Validators::default()).await else {
         return Err(Problem::internal("a file that is not there"));
     };
     let worked = store.work_out(email, &text, now(), turn_soon().await?).await.map_err(|why| store.unread(&why))?;

@@ -15,8 +15,8 @@ use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem};
-use crate::platform::outbound::calendar_source::{Fetched, Seen};
-use crate::roles::user::api::calendars::Refreshed;
+use crate::platform::outbound::calendar_source::{Fetched, Validators};
+use crate::roles::user::api::calendars::RefreshReport;
 use crate::roles::user::jobs::meters;
 use crate::roles::user::jobs::model::{NewJob, OPEN, REFRESH, State};
 use crate::roles::user::jobs::outcome::check_attempt;
@@ -72,7 +72,7 @@ pub async fn go_on(store: Store) {
 
 /// What a look at a subscription means for what is kept of it.
 enum News {
-    Text { text: String, seen: Seen, import: Import },
+    Text { text: String, seen: Validators, import: Import },
     Unchanged,
     Failed(String),
 }
@@ -124,7 +124,7 @@ impl Store {
 
     /// Takes what a worker has found at a subscription, and ends its job. What cannot be had, or read, leaves the last good
     /// state as it is.
-    pub async fn take_refreshed(&self, job_id: Uuid, refreshed: Refreshed) -> Result<(), Stop> {
+    pub async fn take_refreshed(&self, job_id: Uuid, refreshed: RefreshReport) -> Result<(), Stop> {
         let id = job_id.to_string();
         let subject = jobs::table.filter(jobs::id.eq(&id)).filter(jobs::kind.eq(REFRESH)).select(jobs::meeting_id);
         let subject: Option<String> = read!(self.db, |conn| async { subject.first(conn).await.optional() })?;

@@ -110,9 +110,9 @@ macro_rules! find_feed {
         let mine = calendars::table.filter(calendars::id.eq($id.to_string())).filter(calendars::url.ne(""));
         let mine = mine.select((calendars::url, calendars::etag, calendars::last_modified));
         let found: Option<(String, Option<String>, Option<String>)> = mine.first($conn).await.optional()?;
-        found.map(|(url, etag, last_modified)| $crate::roles::user::api::calendars::Feed {
+        found.map(|(url, etag, last_modified)| $crate::roles::user::api::calendars::CalendarSubscription {
             url,
-            seen: $crate::platform::outbound::calendar_source::Seen { etag, last_modified },
+            seen: $crate::platform::outbound::calendar_source::Validators { etag, last_modified },
         })
     }};
 }

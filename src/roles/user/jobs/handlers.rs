@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::model::{Job, State};
 use super::store::unknown;
-use crate::platform::http::extract::{Fields, JsonBody, parsed};
+use crate::platform::http::extract::{JsonBody, Params, parsed};
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNAUTHORIZED};
 use crate::roles::user::meetings::handlers::id_in_path;
 use crate::roles::user::store::Store;
@@ -45,7 +45,7 @@ pub async fn finish_job(req: HttpRequest, store: Data<Store>, JsonBody(body): Js
 
 /// `GET /jobs`, a page in the order of creation; of one state or meeting if that is asked
 pub async fn list_jobs(req: HttpRequest, store: Data<Store>) -> Answer {
-    let mut fields = Fields::of_query(&req, None);
+    let mut fields = Params::of_query(&req, None);
     let state = fields.optional(
         "state",
         parsed("not_a_state", |text| {

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::model::State;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, read};
-use crate::platform::observe::metrics::{Counts, Gauge, Shown};
+use crate::platform::observe::metrics::{CounterVec, Gauge, Metric};
 use crate::read;
 use crate::roles::user::schema::{jobs, outbox};
 use crate::roles::user::store::Store;
@@ -18,7 +18,7 @@ use crate::roles::user::store::Store;
 /// How old the numbers of what waits may be.
 const LOOK: Duration = Duration::from_secs(2);
 
-static JOBS: Counts<30> = Counts::new(
+static JOBS: CounterVec<30> = CounterVec::new(
     "w2meet_jobs",
     "Jobs that came into a state, counted when that is written",
     &[
@@ -32,7 +32,7 @@ static AGE: Gauge =
 static PENDING: Gauge = Gauge::new("w2meet_outbox_pending", "Messages that wait for the queue to take them");
 
 /// All of them.
-pub const ALL: [&dyn Shown; 4] = [&JOBS, &DEAD, &AGE, &PENDING];
+pub const ALL: [&dyn Metric; 4] = [&JOBS, &DEAD, &AGE, &PENDING];
 
 /// A job has come into a state.
 pub fn count(kind: &str, state: State) {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::config::Jobs as Limits;
 use crate::platform::email::Email;
-use crate::roles::user::api::jobs::Verdict;
+use crate::roles::user::api::jobs::RetryDecision;
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::meetings::model::Meeting;
 
@@ -192,7 +192,7 @@ pub struct Mishap {
 
 impl Job {
     /// How it stands after an attempt that failed.
-    pub fn after(&self, verdict: Verdict, error: &str, limits: &Limits, chance: f64, now: Timestamp) -> Job {
+    pub fn after(&self, verdict: RetryDecision, error: &str, limits: &Limits, chance: f64, now: Timestamp) -> Job {
         let mut job = self.clone();
         job.errors.push(Mishap { attempt: self.attempt, at: now, error: error.to_owned() });
         let surplus = job.errors.len().saturating_sub(LONGEST_MEMORY);
@@ -200,14 +200,14 @@ impl Job {
         (job.due_at, job.sent, job.updated_at) = (None, 0, now);
         let later = |delay: SignedDuration| now.saturating_add(delay).ok();
         match verdict {
-            Verdict::Gone => job.state = State::Cancelled,
-            Verdict::Never => job.state = State::Dead,
-            Verdict::Later => {
+            RetryDecision::Gone => job.state = State::Cancelled,
+            RetryDecision::Never => job.state = State::Dead,
+            RetryDecision::Later => {
                 job.max_attempts = job.max_attempts.saturating_add(1);
                 (job.state, job.due_at) = (State::Retryable, later(SOON));
             }
-            Verdict::Again { .. } if self.attempt >= self.max_attempts => job.state = State::Dead,
-            Verdict::Again { retry_after, slow } => {
+            RetryDecision::Again { .. } if self.attempt >= self.max_attempts => job.state = State::Dead,
+            RetryDecision::Again { retry_after, slow } => {
                 let delay = self.delay(retry_after, slow, limits, chance);
                 (job.state, job.due_at) = (State::Retryable, later(delay));
             }

@@ -13,8 +13,8 @@ use super::model::{Call, INVITE, Job, LETTER, Letter, Note, SCHEDULE, WEBHOOK};
 use crate::calendar::{self, Guest, Invitation, Method, Zone};
 use crate::platform::data::Error;
 use crate::platform::email::Email;
-use crate::roles::user::api::jobs::{Mailing, Order, Recipient, Webhook, Work};
-use crate::roles::user::api::letters::AccountLetter;
+use crate::roles::user::api::jobs::{InvitationMail, JobLease, JobPayload, Recipient, Webhook};
+use crate::roles::user::api::letters::AccountMail;
 use crate::roles::user::api::meetings::{Attendance, Attendee, Period};
 use crate::roles::user::meetings::model::Meeting;
 
@@ -47,18 +47,18 @@ pub fn of(
     people: &HashMap<String, Person>,
     secret: &str,
     now: Timestamp,
-) -> Result<Order, Error> {
+) -> Result<JobLease, Error> {
     let work = match (job.kind.as_str(), meeting) {
-        (SCHEDULE, Some(meeting)) => Work::ScheduleMeeting(meeting.search(now)),
-        (INVITE, _) => Work::SendInvitations(mailing(read(job, payload)?, people, secret)),
+        (SCHEDULE, Some(meeting)) => JobPayload::ScheduleMeeting(meeting.search(now)),
+        (INVITE, _) => JobPayload::SendInvitations(mailing(read(job, payload)?, people, secret)),
         (WEBHOOK, _) => {
             let Call { url, secret, body } = read(job, payload)?;
-            Work::DeliverWebhook(Webhook { url, id: format!("msg_{}", job.id.simple()), body, secret })
+            JobPayload::DeliverWebhook(Webhook { url, id: format!("msg_{}", job.id.simple()), body, secret })
         }
-        (LETTER, _) => Work::SendLetter(account_letter(job, read(job, payload)?, people)),
-        _ => Work::Other,
+        (LETTER, _) => JobPayload::SendLetter(account_letter(job, read(job, payload)?, people)),
+        _ => JobPayload::Other,
     };
-    Ok(Order {
+    Ok(JobLease {
         job_id: job.id,
         meeting_id: job.meeting_id,
         attempt: job.attempt,
@@ -72,14 +72,14 @@ fn read<T: DeserializeOwned>(job: &Job, payload: &str) -> Result<T, Error> {
     serde_json::from_str(payload).map_err(|why| Error::Corrupt(format!("the payload of job {}: {why}", job.id)))
 }
 
-fn account_letter(job: &Job, note: Note, people: &HashMap<String, Person>) -> AccountLetter {
+fn account_letter(job: &Job, note: Note, people: &HashMap<String, Person>) -> AccountMail {
     let Note { purpose, email, code, minutes } = note;
     let typed_email = named(people, &email).email;
     let path = purpose.link(&code);
-    AccountLetter { purpose, email, typed_email, path, minutes, stamp: job.created_at }
+    AccountMail { purpose, email, typed_email, path, minutes, stamp: job.created_at }
 }
 
-fn mailing(letter: Letter, people: &HashMap<String, Person>, secret: &str) -> Mailing {
+fn mailing(letter: Letter, people: &HashMap<String, Person>, secret: &str) -> InvitationMail {
     let Letter { cancel, sequence, meeting, recipients } = letter;
     let person = |email: &Email| named(people, email);
     let recipient = |email: Email| {
@@ -91,7 +91,7 @@ fn mailing(letter: Letter, people: &HashMap<String, Person>, secret: &str) -> Ma
         Some(Recipient { email: email.clone(), person: person(&email), time_zone, answer_path: path })
     };
     let nowhen = Period { start: Timestamp::UNIX_EPOCH, end: Timestamp::UNIX_EPOCH };
-    Mailing {
+    InvitationMail {
         cancel,
         sequence,
         stamp: meeting.updated_at,

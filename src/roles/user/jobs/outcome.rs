@@ -7,7 +7,7 @@ use super::model::{INVITE, Job, Letter, SCHEDULE, State};
 use super::rows::DeliveryRow;
 use crate::platform::data::instant::stored;
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem};
-use crate::roles::user::api::jobs::{Finding, Note, Outcome};
+use crate::roles::user::api::jobs::{DeliveryOutcome, DeliveryRecord, JobResult};
 use crate::roles::user::api::meetings::Status;
 use crate::roles::user::meetings::changes::Change;
 use crate::roles::user::meetings::model::Meeting;
@@ -17,18 +17,20 @@ use crate::roles::user::store::Stop;
 pub fn outcome(
     job: &Job,
     meeting: &Meeting,
-    result: &Finding,
+    result: &JobResult,
     others: i64,
     unreached: i64,
     now: Timestamp,
 ) -> Option<Change> {
     let looks = job.kind == SCHEDULE && matches!(meeting.status, Status::Queued | Status::Running);
     match result {
-        Finding::Suggested { period, reason } if looks => Some(meeting.clone().suggested(*period, reason.clone(), now)),
-        Finding::NoCommonTime { reason } if looks => {
+        JobResult::Suggested { period, reason } if looks => {
+            Some(meeting.clone().suggested(*period, reason.clone(), now))
+        }
+        JobResult::NoCommonTime { reason } if looks => {
             Some(meeting.clone().given_up(Status::NoCommonTime, reason.clone(), now))
         }
-        Finding::Sent if job.kind == INVITE && meeting.status == Status::Suggested && others == 0 => {
+        JobResult::Sent if job.kind == INVITE && meeting.status == Status::Suggested && others == 0 => {
             Some(meeting.clone().invited(usize::try_from(unreached).unwrap_or(0), now))
         }
         _ => None,
@@ -43,19 +45,20 @@ pub fn given_up(job: &Job, meeting: Option<&Meeting>, error: &str, now: Timestam
 }
 
 /// The payload without those who were reached, or never will be.
-pub fn still_to_tell(job: &Job, payload: &str, notes: &[Note]) -> Option<String> {
+pub fn still_to_tell(job: &Job, payload: &str, notes: &[DeliveryRecord]) -> Option<String> {
     if job.kind != INVITE || notes.is_empty() {
         return None;
     }
     let mut letter: Letter = serde_json::from_str(payload).ok()?;
-    let settled = |email: &str| notes.iter().any(|note| note.outcome != Outcome::Failed && note.target == email);
+    let settled =
+        |email: &str| notes.iter().any(|note| note.outcome != DeliveryOutcome::Failed && note.target == email);
     letter.recipients.retain(|email| !settled(email.as_str()));
     serde_json::to_string(&letter).ok()
 }
 
 /// The lines that an attempt adds to the list of deliveries.
-pub fn notes(job: &Job, notes: &[Note], now: Timestamp) -> Vec<DeliveryRow> {
-    let row = |note: &Note| DeliveryRow {
+pub fn notes(job: &Job, notes: &[DeliveryRecord], now: Timestamp) -> Vec<DeliveryRow> {
+    let row = |note: &DeliveryRecord| DeliveryRow {
         id: Uuid::now_v7().to_string(),
         job_id: job.id.to_string(),
         meeting_id: job.meeting_id.to_string(),

@@ -9,7 +9,7 @@ use super::model::{Job, NewJob, State};
 use crate::config::Jobs as Limits;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{read, stored};
-use crate::platform::request_context::Case;
+use crate::platform::request_context::RequestContext;
 use crate::roles::user::meetings::model::Meeting;
 use crate::roles::user::schema::{deliveries, jobs};
 
@@ -69,7 +69,7 @@ impl JobRow {
             token: token(),
             errors: "[]".to_owned(),
             case_id: case_id.to_owned(),
-            traceparent: Case::current_trace(),
+            traceparent: RequestContext::current_trace(),
             created_at: now,
             updated_at: now,
         }

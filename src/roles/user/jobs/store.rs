@@ -13,7 +13,7 @@ use super::rows::{JobRow, put_job};
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem, UNAUTHORIZED, UNKNOWN_JOB};
-use crate::roles::user::api::jobs::{Done, Failure, Order, Outcome, Verdict, Work};
+use crate::roles::user::api::jobs::{AttemptFailure, DeliveryOutcome, JobLease, JobPayload, JobReport, RetryDecision};
 use crate::roles::user::api::meetings::Status;
 use crate::roles::user::calendars::store::find_feed;
 use crate::roles::user::jobs::order::{self, Person};
@@ -51,7 +51,7 @@ macro_rules! hold_job {
 
 impl Store {
     /// Starts a job as its next attempt.
-    pub async fn start_job(&self, id: Uuid) -> Result<Order, Stop> {
+    pub async fn start_job(&self, id: Uuid) -> Result<JobLease, Stop> {
         let started = transact!(self.db, |conn| {
             let (mut job, payload, meeting) = hold_job!(self, conn, id);
             if !matches!(job.state, State::Queued | State::Running) {
@@ -60,7 +60,7 @@ impl Store {
             let now = now();
             if job.attempt >= job.max_attempts {
                 // every attempt vanished without a word
-                let after = job.after(Verdict::Never, "no attempt came to an end", &self.limits, 0.5, now);
+                let after = job.after(RetryDecision::Never, "no attempt came to an end", &self.limits, 0.5, now);
                 put_job!(conn, &after);
                 if let Some(change) = given_up(&after, meeting.as_ref(), "no attempt came to an end", now) {
                     put_meeting!(self, conn, meeting.as_ref(), &change);
@@ -100,12 +100,12 @@ impl Store {
         let (job, payload, meeting, feed, people, now) = started.map_err(Stop::Refused)?;
         let secret = self.secret.get().map(String::as_str).unwrap_or_default();
         let order = order::of(&job, &payload, meeting.as_ref(), &people, secret, now)?;
-        let work = feed.map_or(order.work, Work::RefreshCalendar);
-        Ok(Order { work, ..order })
+        let work = feed.map_or(order.work, JobPayload::RefreshCalendar);
+        Ok(JobLease { work, ..order })
     }
 
     /// Writes down what came of an attempt.
-    pub async fn finish_job(&self, id: Uuid, token: &str, done: &Done) -> Result<(), Stop> {
+    pub async fn finish_job(&self, id: Uuid, token: &str, done: &JobReport) -> Result<(), Stop> {
         transact!(self.db, |conn| {
             let (mut job, _, meeting) = hold_job!(self, conn, id);
             if !same(job.token.as_bytes(), token.as_bytes()) {
@@ -131,7 +131,7 @@ impl Store {
                     let open = letters.filter(jobs::id.ne(id.to_string())).filter(jobs::state.eq_any(OPEN));
                     others = open.count().get_result::<i64>(conn).await?;
                     let refused = deliveries::table.filter(deliveries::meeting_id.eq(meeting.id.to_string()));
-                    let refused = refused.filter(deliveries::outcome.eq(Outcome::Refused.name()));
+                    let refused = refused.filter(deliveries::outcome.eq(DeliveryOutcome::Refused.name()));
                     // those of earlier revisions are past
                     let since = meeting.history.last().map_or(meeting.created_at, |passed| passed.at);
                     let refused = refused.filter(deliveries::created_at.ge(stored(since)));
@@ -154,7 +154,7 @@ impl Store {
     }
 
     /// Writes down that an attempt failed, and when the next one is.
-    pub async fn fail_job(&self, id: Uuid, failure: &Failure) -> Result<Job, Stop> {
+    pub async fn fail_job(&self, id: Uuid, failure: &AttemptFailure) -> Result<Job, Stop> {
         let job = transact!(self.db, |conn| {
             let (job, payload, meeting) = hold_job!(self, conn, id);
             check_attempt(&job, failure.attempt)?;

@@ -141,7 +141,7 @@ macro_rules! send_code {
         let before = before.filter(codes::purpose.eq(&code.row.purpose)).filter(codes::created_at.gt(hour));
         let may = before.count().get_result::<i64>($conn).await? < $store.auth.letters_per_hour;
         if may && $crate::roles::user::mailbox::codes::keep_code!($conn, code, number) {
-            let case_id = $crate::platform::request_context::Case::current_id();
+            let case_id = $crate::platform::request_context::RequestContext::current_id();
             let limits = &$store.limits;
             let row = $crate::roles::user::jobs::rows::JobRow::of(&code.job, code.job.id, &case_id, limits, now);
             diesel::insert_into(jobs::table).values(&row).execute($conn).await?;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::pages;
 use crate::calendar::Fault;
-use crate::platform::auth::{Asker, Caller, Means, unknown_caller};
-use crate::platform::http::extract::{Fields, JsonBody, RawBody, email, text};
+use crate::platform::auth::{AuthMethod, Caller, Principal, unknown_caller};
+use crate::platform::http::extract::{JsonBody, Params, RawBody, email, text};
 use crate::platform::http::problem::{Problem, TOO_MANY_LETTERS, UNVERIFIED};
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::auth::handlers::prove;
@@ -55,7 +55,7 @@ pub async fn verify(req: HttpRequest, store: Data<Store>, body: Payload) -> Answ
 
 /// `POST /auth/password/forgot`: the same answer after the same work, whether or not there is such an account
 pub async fn forgot_password(store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Params::of_body(body)?;
     let email = fields.required("email", email);
     let email = fields.finish(email)?;
     store.send_code(Purpose::ResetPassword, &email).await.map_err(|stop| store.problem(stop))?;
@@ -109,12 +109,12 @@ pub async fn change_password(
     passwords: Data<Passwords>,
     JsonBody(body): JsonBody,
 ) -> Answer {
-    let mut fields = Fields::of_body(body)?.without_query(&req);
+    let mut fields = Params::of_body(body)?.without_query(&req);
     let (old, new) = (fields.required("current_password", typed_password), fields.required("password", new_password));
     let (old, new) = fields.finish(old.zip(new))?;
     let account = prove(&store, &passwords, &caller.email, old).await?;
     let hash = passwords.make(new, vec![caller.email.to_string(), account.name]).await?;
-    let Means::Session(session) = caller.means else { return Err(unknown_caller()) };
+    let AuthMethod::Session(session) = caller.means else { return Err(unknown_caller()) };
     let session = session.unwrap_or_default();
     store.change_password(&caller.id, &session, &hash).await.map_err(|why| store.unread(&why))?;
     Ok(HttpResponse::NoContent().finish())
@@ -122,8 +122,8 @@ pub async fn change_password(
 
 /// Whether letters may go to others in the name of whoever asks: only who reads a mailbox answers for what is sent from it. Else
 /// anybody could have strangers written to, in the name of any address that is not taken.
-pub async fn check_verified(asker: &Asker, store: &Store) -> Result<(), Problem> {
-    let Asker::Account(caller) = asker else { return Ok(()) };
+pub async fn check_verified(asker: &Principal, store: &Store) -> Result<(), Problem> {
+    let Principal::Account(caller) = asker else { return Ok(()) };
     if !store.auth.verify_email {
         return Ok(());
     }
@@ -137,18 +137,18 @@ pub async fn check_verified(asker: &Asker, store: &Store) -> Result<(), Problem>
 }
 
 /// What a program or a form has sent, and whether it was a form.
-async fn fields(req: &HttpRequest, body: Payload) -> Result<(Fields, bool), Problem> {
+async fn fields(req: &HttpRequest, body: Payload) -> Result<(Params, bool), Problem> {
     let by_form = req.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let mut body = body.into_inner();
     let fields = match by_form {
-        true => Fields::of_form(&RawBody::from_request(req, &mut body).await?.0),
-        false => Fields::of_body(JsonBody::from_request(req, &mut body).await?.0)?,
+        true => Params::of_form(&RawBody::from_request(req, &mut body).await?.0),
+        false => Params::of_body(JsonBody::from_request(req, &mut body).await?.0)?,
     };
     Ok((fields, by_form))
 }
 
 fn token_in_query(req: &HttpRequest) -> Result<String, Problem> {
-    let mut fields = Fields::of_query(req, None);
+    let mut fields = Params::of_query(req, None);
     let token = fields.required("token", secret);
     fields.finish(token)
 }

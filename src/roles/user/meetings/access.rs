@@ -2,12 +2,12 @@
 
 use super::model::Meeting;
 use super::store::unknown;
-use crate::platform::auth::{Asker, forbidden};
+use crate::platform::auth::{Principal, forbidden};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 
 /// Whoever called it, and everybody who is asked to come, may see a meeting. To others there is none.
-pub fn check_sees(asker: &Asker, meeting: &Meeting) -> Result<(), Problem> {
+pub fn check_sees(asker: &Principal, meeting: &Meeting) -> Result<(), Problem> {
     let comes = |email: &Email| meeting.attendees.iter().any(|one| one.email == *email);
     match asker.bound() {
         Some(caller) if caller.email != meeting.organizer && !comes(&caller.email) => Err(unknown(meeting.id)),
@@ -16,18 +16,18 @@ pub fn check_sees(asker: &Asker, meeting: &Meeting) -> Result<(), Problem> {
 }
 
 /// Whoever called it may change it.
-pub fn check_leads(asker: &Asker, meeting: &Meeting) -> Result<(), Problem> {
+pub fn check_leads(asker: &Principal, meeting: &Meeting) -> Result<(), Problem> {
     check_sees(asker, meeting)?;
     if asker.is(&meeting.organizer) { Ok(()) } else { Err(forbidden("this is for the meeting's organizer")) }
 }
 
 /// A meeting is called in one's own name.
-pub fn check_calls(asker: &Asker, organizer: &Email) -> Result<(), Problem> {
+pub fn check_calls(asker: &Principal, organizer: &Email) -> Result<(), Problem> {
     if asker.is(organizer) { Ok(()) } else { Err(forbidden("organizer must be the account that calls the meeting")) }
 }
 
 /// Answering is everybody's own, too.
-pub fn check_answers(asker: &Asker, meeting: &Meeting, who: &Email) -> Result<(), Problem> {
+pub fn check_answers(asker: &Principal, meeting: &Meeting, who: &Email) -> Result<(), Problem> {
     check_sees(asker, meeting)?;
     if asker.is(who) { Ok(()) } else { Err(forbidden("everybody answers for themselves")) }
 }

@@ -8,7 +8,7 @@ use super::request::Wish;
 use crate::calendar::Zone;
 use crate::platform::email::Email;
 use crate::platform::http::problem::{MEETING_OVER, NOT_FOUND, Problem};
-use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Passed, Period, Status};
+use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
 use crate::roles::user::jobs::model::{Letter, NewJob, SCHEDULE};
 
 /// States that are remembered.
@@ -59,7 +59,7 @@ impl Meeting {
             callback: wish.callback,
             sequence: 0,
             announced: None,
-            history: vec![Passed { status: Status::Queued, at: now, reason: None }],
+            history: vec![StatusChange { status: Status::Queued, at: now, reason: None }],
             case_id: case_id.to_owned(),
             version: 1,
             created_at: now,
@@ -73,7 +73,7 @@ impl Meeting {
         self.version += 1;
         self.updated_at = now;
         if self.status != status {
-            self.history.push(Passed { status, at: now, reason: reason.clone() });
+            self.history.push(StatusChange { status, at: now, reason: reason.clone() });
             let surplus = self.history.len().saturating_sub(LONGEST_HISTORY);
             self.history.drain(..surplus);
         }

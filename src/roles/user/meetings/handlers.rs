@@ -11,14 +11,14 @@ use super::changes::Change;
 use super::model::Meeting;
 use super::request::{Rules, Wish};
 use super::store::{Page, unknown};
-use crate::platform::auth::{Asker, forbidden};
+use crate::platform::auth::{Principal, forbidden};
 use crate::platform::data::instant::now;
-use crate::platform::http::extract::{Fields, JsonBody, email, parsed};
-use crate::platform::http::idempotency::{Kept, Key};
+use crate::platform::http::extract::{JsonBody, Params, email, parsed};
+use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::preconditions::IfMatch;
 use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem};
-use crate::platform::request_context::Case;
-use crate::roles::user::api::meetings::{Found, Status};
+use crate::platform::request_context::RequestContext;
+use crate::roles::user::api::meetings::{ScheduledMeeting, Status};
 use crate::roles::user::jobs::order::invitation;
 use crate::roles::user::mailbox::handlers::check_verified;
 use crate::roles::user::store::Store;
@@ -30,59 +30,65 @@ const PAGE: u64 = 50;
 /// `POST /meetings`
 pub async fn create_meeting(
     req: HttpRequest,
-    asker: Asker,
+    asker: Principal,
     store: Data<Store>,
     rules: Data<Rules>,
     JsonBody(body): JsonBody,
 ) -> Answer {
-    let key = Key::read(&req, &body)?;
+    let key = IdempotencyKey::read(&req, &body)?;
     let now = now();
     let wish = match Wish::read(body, &rules, now) {
         Ok(wish) => wish,
         // it may have been right when it was asked first: a start has passed since
         Err(problem) => {
             let kept = store.kept(key.as_ref()).await.map_err(|stop| store.problem(stop))?;
-            return kept.map(Kept::respond).ok_or(problem);
+            return kept.map(StoredResponse::respond).ok_or(problem);
         }
     };
     check_calls(&asker, &wish.organizer)?;
     check_verified(&asker, &store).await?;
-    let case_id = Case::current_id();
+    let case_id = RequestContext::current_id();
     let open = |home: &_| Meeting::open(wish.clone(), home, &case_id, now);
     let made = store.create_meeting(&wish, key.as_ref(), open, accepted).await;
     Ok(made.map_err(|stop| store.problem(stop))?.respond())
 }
 
 /// `POST /internal/meetings`: one whose time suggestion has found already; gives the whole answer for the caller
-pub async fn record_meeting(asker: Asker, store: Data<Store>, rules: Data<Rules>, JsonBody(body): JsonBody) -> Answer {
-    let found: Found = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
+pub async fn record_meeting(
+    asker: Principal,
+    store: Data<Store>,
+    rules: Data<Rules>,
+    JsonBody(body): JsonBody,
+) -> Answer {
+    let found: ScheduledMeeting =
+        serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
     let now = now();
     let (period, reason, key, told) = (found.period, found.reason.clone(), found.key.clone(), found.answer.clone());
     let key = key.map(|key| key.of(&asker));
     let wish = Wish::found(found, &rules, now)?;
     check_calls(&asker, &wish.organizer)?;
     check_verified(&asker, &store).await?;
-    let case_id = Case::current_id();
+    let case_id = RequestContext::current_id();
     let open = |home: &_| Meeting::open(wish.clone(), home, &case_id, now).meeting.found(period, reason.clone(), now);
     let answer = |change: &Change| {
         let mut body = told.clone();
         body["meeting"] = change.meeting.public();
-        Kept::new(200, &[(LOCATION.as_str(), format!("/api/meetings/{}", change.meeting.id))], &body)
+        StoredResponse::new(200, &[(LOCATION.as_str(), format!("/api/meetings/{}", change.meeting.id))], &body)
     };
     let made = store.create_meeting(&wish, key.as_ref(), open, answer).await;
     Ok(HttpResponse::Ok().json(made.map_err(|stop| store.problem(stop))?))
 }
 
 /// `POST /internal/answers`: what was answered under a key before, if anything was
-pub async fn find_answer(asker: Asker, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
-    let key: Key = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
+pub async fn find_answer(asker: Principal, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+    let key: IdempotencyKey = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
     let kept = store.kept(Some(&key.of(&asker))).await.map_err(|stop| store.problem(stop))?;
     Ok(HttpResponse::Ok().json(kept))
 }
 
 /// `GET /meetings`, a page in the order of creation; of one attendee if that is asked, and for an account its own
-pub async fn list_meetings(req: HttpRequest, asker: Asker, store: Data<Store>) -> Answer {
-    let mut fields = Fields::of_query(&req, None);
+pub async fn list_meetings(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
+    let mut fields = Params::of_query(&req, None);
     let attendee = fields.optional("attendee", email);
     let limit = fields.number("limit", 1..=200).unwrap_or(PAGE);
     let cursor = fields.optional("cursor", parsed("not_a_cursor", |text| Uuid::parse_str(text).map_err(|_| CURSOR)));
@@ -108,7 +114,7 @@ pub async fn list_meetings(req: HttpRequest, asker: Asker, store: Data<Store>) -
 const CURSOR: &str = "is none of ours; take it from the Link header";
 
 /// `GET /meetings/{id}`
-pub async fn find_meeting(req: HttpRequest, asker: Asker, store: Data<Store>) -> Answer {
+pub async fn find_meeting(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
     check_sees(&asker, &meeting)?;
     Ok(show(&meeting, meeting.shown(asker.is(&meeting.organizer))))
@@ -123,7 +129,7 @@ pub async fn find_any_meeting(req: HttpRequest, store: Data<Store>) -> Answer {
 /// `PATCH /meetings/{id}`, an RFC 7396 merge patch: changes what it is called, or looks for another time
 pub async fn change_meeting(
     req: HttpRequest,
-    asker: Asker,
+    asker: Principal,
     store: Data<Store>,
     rules: Data<Rules>,
     JsonBody(patch): JsonBody,
@@ -140,7 +146,7 @@ pub async fn change_meeting(
 }
 
 /// `DELETE /meetings/{id}`: calls it off; it stays to be read
-pub async fn cancel_meeting(req: HttpRequest, asker: Asker, store: Data<Store>) -> Answer {
+pub async fn cancel_meeting(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
     let guard = IfMatch::read(&req)?;
     let cancelled = |meeting: Meeting| {
         check_leads(&asker, &meeting)?;
@@ -155,7 +161,7 @@ pub async fn cancel_meeting(req: HttpRequest, asker: Asker, store: Data<Store>) 
 }
 
 /// `GET /meetings/{id}/deliveries`: every attempt to reach somebody outside
-pub async fn list_deliveries(req: HttpRequest, asker: Asker, store: Data<Store>) -> Answer {
+pub async fn list_deliveries(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
     check_leads(&asker, &meeting)?;
     let rows = store.deliveries(meeting.id).await.map_err(|why| store.unread(&why))?;
@@ -173,7 +179,7 @@ pub async fn list_deliveries(req: HttpRequest, asker: Asker, store: Data<Store>)
 }
 
 /// `GET /meetings/{id}/invite.ics`: the meeting for a calendar
-pub async fn download_invitation(req: HttpRequest, asker: Asker, store: Data<Store>) -> Answer {
+pub async fn download_invitation(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
     check_sees(&asker, &meeting)?;
     let people = store.people(&meeting.emails()).await.map_err(|why| store.unread(&why))?;
@@ -215,7 +221,7 @@ fn show(meeting: &Meeting, shown: Value) -> HttpResponse {
 }
 
 /// The answer to whoever asked for a meeting. Only here is a secret told that was made for them.
-fn accepted(change: &Change) -> Kept {
+fn accepted(change: &Change) -> StoredResponse {
     let meeting = &change.meeting;
     let mut body = meeting.public();
     if let (Value::Object(body), Some(callback)) = (&mut body, &meeting.callback) {
@@ -229,5 +235,5 @@ fn accepted(change: &Change) -> Kept {
         (ETAG.as_str(), format!("\"{}\"", meeting.version)),
         (RETRY_AFTER.as_str(), "1".to_owned()),
     ];
-    Kept::new(202, &headers, &body)
+    StoredResponse::new(202, &headers, &body)
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::calendar::{Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::window::Window;
-use crate::roles::user::api::jobs::Search;
-use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Passed, Period, Status};
+use crate::roles::user::api::jobs::ScheduleRequest;
+use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
 
 /// Days that are searched when nobody names dates, today included.
 const DAYS: i64 = 14;
@@ -37,7 +37,7 @@ pub struct Meeting {
     pub sequence: i64,
     /// The time that they were told last; none if they know of none, or that it is off.
     pub announced: Option<Period>,
-    pub history: Vec<Passed>,
+    pub history: Vec<StatusChange>,
     pub case_id: String,
     pub version: i64,
     pub created_at: Timestamp,
@@ -53,13 +53,13 @@ pub struct Callback {
 
 impl Meeting {
     /// What a worker is to look for.
-    pub fn search(&self, now: Timestamp) -> Search {
+    pub fn search(&self, now: Timestamp) -> ScheduleRequest {
         let today = self.time_zone.date_at(now);
         let next = Window { from: today, to: today.saturating_add((DAYS - 1).days()) };
         let of = |kind| {
             self.attendees.iter().filter(move |one| one.attendance == kind).map(|one| one.email.clone()).collect()
         };
-        Search {
+        ScheduleRequest {
             required: of(Attendance::Required),
             optional: of(Attendance::Optional),
             time_zone: self.time_zone.clone(),

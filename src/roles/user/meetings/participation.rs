@@ -9,10 +9,10 @@ use super::access::check_answers;
 use super::handlers::{find, id_in_path};
 use super::model::Meeting;
 use crate::calendar::{Fault, Zone};
-use crate::platform::auth::Asker;
+use crate::platform::auth::Principal;
 use crate::platform::data::instant::now;
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Fields, JsonBody, email, parsed, unread};
+use crate::platform::http::extract::{JsonBody, Params, email, parsed, unread};
 use crate::platform::http::html::escaped;
 use crate::platform::http::problem::{Problem, UNAUTHORIZED};
 use crate::roles::user::api::meetings::{Participation, Status};
@@ -30,12 +30,12 @@ const ANSWERS: [(&str, Participation); 3] = [
 ];
 
 /// `POST /meetings/{id}/participation`: JSON from a program, a form from the page
-pub async fn answer(req: HttpRequest, asker: Result<Asker, Problem>, store: Data<Store>, body: Payload) -> Answer {
+pub async fn answer(req: HttpRequest, asker: Result<Principal, Problem>, store: Data<Store>, body: Payload) -> Answer {
     let by_form = req.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let mut body = body.into_inner();
     let mut fields = match by_form {
-        true => Fields::of_form(&Bytes::from_request(&req, &mut body).await.map_err(|why| unread(&why))?),
-        false => Fields::of_body(JsonBody::from_request(&req, &mut body).await?.0)?,
+        true => Params::of_form(&Bytes::from_request(&req, &mut body).await.map_err(|why| unread(&why))?),
+        false => Params::of_body(JsonBody::from_request(&req, &mut body).await?.0)?,
     };
     let who = fields.required("email", email);
     let says = fields.required("participation", participation);
@@ -73,7 +73,7 @@ pub async fn answer(req: HttpRequest, asker: Result<Asker, Problem>, store: Data
 /// `GET /meetings/{id}/participation?email=&key=&answer=`: the page behind the link, with one answer made ready. It changes
 /// nothing: mail scanners open links.
 pub async fn ask(req: HttpRequest, store: Data<Store>) -> Answer {
-    let mut fields = Fields::of_query(&req, None);
+    let mut fields = Params::of_query(&req, None);
     let who = fields.required("email", email);
     let key = fields.optional("key", parsed("not_a_key", |text| Ok::<_, String>(text.to_owned())));
     let ready = fields.optional("answer", participation);

@@ -7,12 +7,12 @@ use super::model::{Callback, Meeting};
 use crate::calendar::{Fault, Preference, Zone};
 use crate::config::Settings;
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Fields, email, parsed, text};
+use crate::platform::http::extract::{Params, email, parsed, text};
 use crate::platform::http::merge_patch::merge_members;
 use crate::platform::http::problem::Problem;
 use crate::platform::http::window::{self, Window};
-use crate::platform::outbound::{Guard, Secret};
-use crate::roles::user::api::meetings::{Attendance, Attendee, Found, Participation, Period};
+use crate::platform::outbound::{Secret, SsrfGuard};
+use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Period, ScheduledMeeting};
 
 const LONGEST_TITLE: usize = 200;
 const MOST_ATTENDEES: usize = 500;
@@ -38,7 +38,7 @@ pub struct Wish {
 impl Wish {
     /// Reads the body of a `POST /meetings`.
     pub fn read(body: Value, rules: &Rules, now: Timestamp) -> Result<Wish, Problem> {
-        let mut fields = Fields::of_body(body)?;
+        let mut fields = Params::of_body(body)?;
         let organizer = fields.required("organizer", email);
         let attendees = fields.required("attendees", attendees);
         let title = fields.optional("title", text(LONGEST_TITLE)).unwrap_or_else(|| "Meeting".to_owned());
@@ -88,7 +88,7 @@ impl Wish {
     }
 
     /// What suggestion has found a time for, whoever calls it being asked to come as well.
-    pub fn found(found: Found, rules: &Rules, now: Timestamp) -> Result<Wish, Problem> {
+    pub fn found(found: ScheduledMeeting, rules: &Rules, now: Timestamp) -> Result<Wish, Problem> {
         let first = found.attendees.first().cloned();
         let minutes = found.period.end.duration_since(found.period.start).as_mins();
         let attendance =
@@ -147,16 +147,16 @@ impl Wish {
 const INSTANT: &str = "must be an instant such as 2026-03-23T09:00:00+01:00";
 
 /// What this installation lets callbacks be.
-pub struct Rules(Guard);
+pub struct Rules(SsrfGuard);
 
 impl Rules {
     /// As the settings say.
     pub fn of(settings: &Settings) -> Rules {
-        Rules(Guard::new(&settings.webhooks))
+        Rules(SsrfGuard::new(&settings.webhooks))
     }
 
     /// What judges every URL that a client names.
-    pub fn guard(&self) -> &Guard {
+    pub fn guard(&self) -> &SsrfGuard {
         &self.0
     }
 

@@ -15,7 +15,7 @@ use crate::calendar::Zone;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{self, stored};
 use crate::platform::email::Email;
-use crate::platform::http::idempotency::{Kept, Key};
+use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::{Problem, UNKNOWN_MEETING, UNKNOWN_USER};
 use crate::roles::user::api::Busy;
 use crate::roles::user::api::meetings::Period;
@@ -43,10 +43,10 @@ impl Store {
     pub async fn create_meeting(
         &self,
         wish: &Wish,
-        key: Option<&Key>,
+        key: Option<&IdempotencyKey>,
         open: impl Fn(&Zone) -> Change + Send + Sync,
-        answer: impl Fn(&Change) -> Kept + Send + Sync,
-    ) -> Result<Kept, Stop> {
+        answer: impl Fn(&Change) -> StoredResponse + Send + Sync,
+    ) -> Result<StoredResponse, Stop> {
         let emails: Vec<&str> = wish.attendees.iter().map(|one| one.email.as_str()).collect();
         let kept = transact!(self.db, |conn| {
             if let Some(kept) = kept_answer!(conn, key) {
@@ -63,7 +63,7 @@ impl Store {
                 return Ok(kept);
             }
             put_meeting!(self, conn, None, &change);
-            Ok::<Kept, Stop>(answer)
+            Ok::<StoredResponse, Stop>(answer)
         })?;
         self.bell.notify_one();
         Ok(kept)

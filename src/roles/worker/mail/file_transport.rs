@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::message::Letter;
+use super::message::InvitationMessage;
 
 /// Keeps the letter as `.eml` and its calendar object, if it has one, as `.ics`; again, it writes the same files. Returns the mail's.
 ///
 /// # Errors
 /// Whatever the file system says.
-pub fn keep(folder: &Path, letter: &Letter) -> io::Result<PathBuf> {
+pub fn keep(folder: &Path, letter: &InvitationMessage) -> io::Result<PathBuf> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if let Some(ics) = &letter.ics {
         write(folder, &format!("{}.ics", letter.name), ics.as_bytes())?;

@@ -9,7 +9,7 @@ use lettre::message::Mailbox;
 use tokio::task::spawn_blocking;
 
 use super::file_transport;
-use super::message::Letter;
+use super::message::InvitationMessage;
 use super::smtp::Server;
 use crate::config::Settings;
 
@@ -26,7 +26,7 @@ pub enum Outcome {
 
 /// Carries letters; cheap to clone, and usable on any runtime.
 #[derive(Clone)]
-pub struct Carrier {
+pub struct Mailer {
     from: Mailbox,
     way: Arc<Way>,
 }
@@ -36,12 +36,12 @@ enum Way {
     Outbox(PathBuf),
 }
 
-impl Carrier {
+impl Mailer {
     /// Reads the settings; nothing is connected to, or written, before there is a letter.
     ///
     /// # Errors
     /// Settings that cannot work, each with its remedy.
-    pub fn open(settings: &Settings) -> anyhow::Result<Carrier> {
+    pub fn open(settings: &Settings) -> anyhow::Result<Mailer> {
         let mail = &settings.mail;
         let from: Mailbox = mail.from.parse().with_context(|| {
             format!("mail.from is {:?}: write an address, such as W2Meet <meetings@example.com>", mail.from)
@@ -51,7 +51,7 @@ impl Carrier {
             ("", false) => Way::Outbox(mail.outbox_dir.clone()),
             _ => Way::Server(Server::open(&mail.smtp_url, &from, Duration::from_secs(mail.timeout_seconds))?),
         };
-        Ok(Carrier { from, way: Arc::new(way) })
+        Ok(Mailer { from, way: Arc::new(way) })
     }
 
     /// Who letters are from.
@@ -60,7 +60,7 @@ impl Carrier {
     }
 
     /// Carries one letter. It may be repeated: what arrives twice has the same Message-ID.
-    pub async fn carry(&self, letter: &Letter) -> Outcome {
+    pub async fn carry(&self, letter: &InvitationMessage) -> Outcome {
         match &*self.way {
             Way::Server(server) => server.send(&self.from.email, letter).await,
             Way::Outbox(folder) => {

@@ -37,7 +37,7 @@ pub struct Links {
 
 /// A mail that is ready to go.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct InvitationMessage {
     pub(super) to: Address,
     /// Unique to meeting, revision, method and recipient; safe as a file name.
     pub(super) name: String,
@@ -46,12 +46,17 @@ pub struct Letter {
     pub(super) ics: Option<String>,
 }
 
-impl Letter {
+impl InvitationMessage {
     /// Writes it. The same arguments give the same bytes.
     ///
     /// # Errors
     /// An address that no mail can be sent to.
-    pub fn write(from: &Mailbox, invitation: &Invitation, to: &Recipient, case_id: &str) -> anyhow::Result<Letter> {
+    pub fn write(
+        from: &Mailbox,
+        invitation: &Invitation,
+        to: &Recipient,
+        case_id: &str,
+    ) -> anyhow::Result<InvitationMessage> {
         let (address, key) = address(&to.person.email)?;
         let method = invitation.method.name();
         let recipient = Uuid::new_v5(&invitation.meeting_id, key.as_str().as_bytes()).simple();
@@ -73,7 +78,7 @@ impl Letter {
             .singlepart(part(ContentType::TEXT_PLAIN, templates::text(invitation, to)))
             .singlepart(part(calendar.context("the content type of a calendar object")?, ics.clone()));
         let mail = builder.multipart(parts).context("the mail cannot be put together")?.formatted();
-        Ok(Letter { to: address, name, mail, ics: Some(ics) })
+        Ok(InvitationMessage { to: address, name, mail, ics: Some(ics) })
     }
 }
 

@@ -12,6 +12,6 @@ mod templates;
 #[cfg(test)]
 mod tests;
 
-pub use account_mail::Slip;
-pub use mailer::{Carrier, Outcome};
-pub use message::{Letter, Links, Recipient};
+pub use account_mail::AccountMessage;
+pub use mailer::{Mailer, Outcome};
+pub use message::{InvitationMessage, Links, Recipient};

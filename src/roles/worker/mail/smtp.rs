@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::mailer::Outcome;
-use super::message::Letter;
+use super::message::InvitationMessage;
 use crate::calendar::invitation::one_line;
 use crate::config::SecretUrl;
 
@@ -85,12 +85,12 @@ impl Server {
     }
 
     /// Sends one letter, within the time there is for it.
-    pub async fn send(&self, from: &Address, letter: &Letter) -> Outcome {
+    pub async fn send(&self, from: &Address, letter: &InvitationMessage) -> Outcome {
         let late = |_| later(format!("the mail server did not answer within {:?}", self.patience));
         timeout(self.patience, self.try_send(from, letter)).await.unwrap_or_else(late)
     }
 
-    async fn try_send(&self, from: &Address, letter: &Letter) -> Outcome {
+    async fn try_send(&self, from: &Address, letter: &InvitationMessage) -> Outcome {
         let mut connection = match self.connection().await {
             Ok(connection) => connection,
             Err(why) => return later(why),
@@ -174,7 +174,7 @@ impl Failure {
     }
 }
 
-async fn deliver(connection: &mut Connection, from: &Address, letter: &Letter) -> Result<(), Failure> {
+async fn deliver(connection: &mut Connection, from: &Address, letter: &InvitationMessage) -> Result<(), Failure> {
     let mut options = Vec::new();
     if !letter.mail.is_ascii() || !AsRef::<str>::as_ref(&letter.to).is_ascii() {
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {

@@ -2,7 +2,7 @@
 
 use jiff::Zoned;
 
-use super::account_mail::Slip;
+use super::account_mail::AccountMessage;
 use super::message::Recipient;
 use crate::calendar::invitation::one_line;
 use crate::calendar::{Guest, Invitation, Method, Participation, Person, Zone};
@@ -108,7 +108,7 @@ pub fn account_subject(purpose: Purpose) -> &'static str {
 }
 
 /// Its text. Nothing in it was written by whoever asked for it: they may not be who reads it.
-pub fn account_text(slip: &Slip) -> String {
+pub fn account_text(slip: &AccountMessage) -> String {
     let (site, link, life) = (one_line(&slip.site), one_line(&slip.link), life(slip.minutes));
     match slip.purpose {
         Purpose::VerifyMailbox => format!(

@@ -10,7 +10,7 @@ use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::{
     ChangedOverrides, ChangedWeek, Dates, Formatted, GivenWeek, Overrides, Paged, Text, TimeZone, Week,
 };
-use crate::platform::http::openapi::{Op, delete, get, patch, post, put};
+use crate::platform::http::openapi::{ApiOperation, delete, get, patch, post, put};
 use crate::platform::http::problem::{NOT_FOUND, UNKNOWN_USER, USER_EXISTS, VALIDATION};
 
 /// Somebody who can be asked to a meeting.
@@ -80,15 +80,15 @@ pub struct UserPatch {
     overrides: Option<ChangedOverrides>,
 }
 
-fn of_user(op: Op) -> Op {
+fn of_user(op: ApiOperation) -> ApiOperation {
     op.path::<Email>("email", "Whose.", Some("ana@example.com")).refuses(&[NOT_FOUND, UNKNOWN_USER, VALIDATION])
 }
 
-pub fn paths() -> Vec<Op> {
+pub fn paths() -> Vec<ApiOperation> {
     users().into_iter().chain(weeks()).collect()
 }
 
-fn users() -> Vec<Op> {
+fn users() -> Vec<ApiOperation> {
     let new = json!({
         "name": "Mia", "email": "mia@example.com", "time_zone": "Europe/Lisbon",
         "availability": { "monday": [9, 10, "13:30-15:00"] }, "if_needed": { "friday": ["09:00-12:00"] },
@@ -130,7 +130,7 @@ fn users() -> Vec<Op> {
     ]
 }
 
-fn weeks() -> Vec<Op> {
+fn weeks() -> Vec<ApiOperation> {
     vec![
         of_user(get("/api/users/{email}/availability", "find_availability", "Reads when a user can meet."))
             .query::<Formatted>()

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::platform::auth::Scope;
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::{Json, TimeZone};
-use crate::platform::http::openapi::{Op, get, post};
+use crate::platform::http::openapi::{ApiOperation, get, post};
 use crate::platform::http::problem::{INVALID_TOKEN, TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
 
 /// An account, as its owner sees it.
@@ -80,7 +80,7 @@ pub struct SignedIn {
     account: Account,
 }
 
-pub fn paths() -> Vec<Op> {
+pub fn paths() -> Vec<ApiOperation> {
     let person =
         json!({ "email": "mia.lund@example.com", "password": "the train to Lisbon was empty", "name": "Mia Lund" });
     vec![

@@ -8,7 +8,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::Text;
-use crate::platform::http::openapi::{Op, delete, get, put, text};
+use crate::platform::http::openapi::{ApiOperation, delete, get, put, text};
 use crate::platform::http::problem::{NOT_FOUND, UNKNOWN_CALENDAR, UNKNOWN_USER, VALIDATION};
 
 /// What is known of a calendar from elsewhere; nothing of what stands in it.
@@ -63,15 +63,15 @@ impl PartialSchema for Name {
     }
 }
 
-fn of_user(op: Op) -> Op {
+fn of_user(op: ApiOperation) -> ApiOperation {
     op.path::<Email>("email", "Whose.", Some("ana@example.com")).refuses(&[NOT_FOUND, UNKNOWN_USER, VALIDATION])
 }
 
-fn named(op: Op) -> Op {
+fn named(op: ApiOperation) -> ApiOperation {
     of_user(op).path::<Name>("name", "Which.", None)
 }
 
-pub fn paths() -> Vec<Op> {
+pub fn paths() -> Vec<ApiOperation> {
     vec![
         of_user(get("/api/users/{email}/calendars", "list_calendars", "Lists a user's calendars from elsewhere."))
             .answers::<Calendars>(200, "All of them"),

@@ -5,9 +5,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::platform::http::openapi::schemas::{Id, Paged};
-use crate::platform::http::openapi::{Op, get, post};
+use crate::platform::http::openapi::{ApiOperation, get, post};
 use crate::platform::http::problem::{JOB_NOT_YOURS, NOT_FOUND, UNAUTHORIZED, UNKNOWN_JOB};
-use crate::roles::user::api::jobs::{Finding, Note};
+use crate::roles::user::api::jobs::{DeliveryRecord, JobResult};
 
 /// Something to be done in the background.
 #[derive(ToSchema)]
@@ -39,7 +39,7 @@ pub struct Mishap {
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum JobKind {
-    /// Finding a time.
+    /// Find a time.
     ScheduleMeeting,
     /// Writing to all who are asked to come.
     SendInvitations,
@@ -90,17 +90,17 @@ pub struct Which {
 pub struct JobReport {
     /// Which attempt.
     attempt: i32,
-    result: Finding,
+    result: JobResult,
     /// Whom it reached.
     #[schema(required = false)]
-    notes: Vec<Note>,
+    notes: Vec<DeliveryRecord>,
 }
 
-fn of_job(op: Op) -> Op {
+fn of_job(op: ApiOperation) -> ApiOperation {
     op.path::<Id>("id", "Which.", None).refuses(&[NOT_FOUND, UNKNOWN_JOB])
 }
 
-pub fn paths() -> Vec<Op> {
+pub fn paths() -> Vec<ApiOperation> {
     vec![
         get("/api/jobs", "list_jobs", "Lists jobs, in the order of creation.")
             .query::<Which>()

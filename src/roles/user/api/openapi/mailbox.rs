@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::{Id, Json, Text};
-use crate::platform::http::openapi::{Op, delete, get, post, put};
+use crate::platform::http::openapi::{ApiOperation, delete, get, post, put};
 use crate::platform::http::problem::{
     LINK_VOID, NOT_FOUND, TOO_MANY_ATTEMPTS, TOO_MANY_LETTERS, UNAVAILABLE, UNKNOWN_USER, VALIDATION, WRONG_PASSWORD,
 };
@@ -123,7 +123,7 @@ pub struct ApiKeys {
 }
 
 /// A page with a form that posts the code back.
-fn page(path: &'static str, id: &'static str, summary: &'static str) -> Op {
+fn page(path: &'static str, id: &'static str, summary: &'static str) -> ApiOperation {
     get(path, id, summary).query::<Link>().answers_as::<Text>(200, "text/html", "The page").answers_as::<Text>(
         410,
         "text/html",
@@ -131,11 +131,11 @@ fn page(path: &'static str, id: &'static str, summary: &'static str) -> Op {
     )
 }
 
-pub fn paths() -> Vec<Op> {
+pub fn paths() -> Vec<ApiOperation> {
     mailboxes().into_iter().chain(keys()).collect()
 }
 
-fn mailboxes() -> Vec<Op> {
+fn mailboxes() -> Vec<ApiOperation> {
     vec![
         post("/api/auth/verification", "send_verification", "Sends the letter that verifies the mailbox once more.")
             .answers::<Promise>(202, "It is on its way, or not needed")
@@ -173,7 +173,7 @@ fn mailboxes() -> Vec<Op> {
     ]
 }
 
-fn keys() -> Vec<Op> {
+fn keys() -> Vec<ApiOperation> {
     vec![
         get("/api/auth/keys", "list_api_keys", "Lists the account's API keys.").answers::<ApiKeys>(200, "All of them"),
         post("/api/auth/keys", "create_api_key", "Makes an API key. It is shown here, and nowhere else.")

@@ -12,12 +12,12 @@ use super::jobs::{Job, JobKind};
 use crate::calendar::Preference;
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::{Id, Paged, Text, TimeZone, Window};
-use crate::platform::http::openapi::{Op, Schemas, delete, get, patch, post};
+use crate::platform::http::openapi::{ApiOperation, Schemas, delete, get, patch, post};
 use crate::platform::http::problem::{
     MEETING_OVER, NOT_FOUND, SLOT_TAKEN, TOO_MANY_LETTERS, UNAUTHORIZED, UNKNOWN_MEETING, UNKNOWN_USER, UNVERIFIED,
     VALIDATION,
 };
-use crate::roles::user::api::jobs::Outcome;
+use crate::roles::user::api::jobs::DeliveryOutcome;
 use crate::roles::user::api::meetings::{Attendance, Participation, Status};
 
 /// A meeting.
@@ -187,7 +187,7 @@ pub struct Delivery {
     /// A mailbox or a URL.
     target: String,
     attempt: i32,
-    outcome: Outcome,
+    outcome: DeliveryOutcome,
     /// What was answered.
     detail: String,
     at: Timestamp,
@@ -234,11 +234,11 @@ pub struct Link {
     pub answer: Option<ReplyWord>,
 }
 
-fn of_meeting(op: Op) -> Op {
+fn of_meeting(op: ApiOperation) -> ApiOperation {
     op.path::<Id>("id", "Which.", None).refuses(&[NOT_FOUND, UNKNOWN_MEETING])
 }
 
-pub fn paths() -> Vec<Op> {
+pub fn paths() -> Vec<ApiOperation> {
     let new = json!({
         "organizer": "ana@example.com", "attendees": ["emre@example.com", { "email": "priya@example.com", "attendance": "optional" }],
         "title": "Plan",

@@ -14,11 +14,11 @@ mod mailbox;
 mod meetings;
 
 pub use self::meetings::Meeting;
-use crate::platform::http::openapi::Op;
+use crate::platform::http::openapi::ApiOperation;
 
 /// All of them.
-pub fn paths() -> Vec<Op> {
-    let tagged = |tag, ops: Vec<Op>| ops.into_iter().map(move |op| op.tagged(tag));
+pub fn paths() -> Vec<ApiOperation> {
+    let tagged = |tag, ops: Vec<ApiOperation>| ops.into_iter().map(move |op| op.tagged(tag));
     tagged("accounts", auth::paths())
         .chain(tagged("accounts", mailbox::paths()))
         .chain(tagged("users", accounts::paths()))

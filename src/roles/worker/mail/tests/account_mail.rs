@@ -7,11 +7,11 @@ use uuid::Uuid;
 use super::carrier;
 use super::smtp::Smtp;
 use crate::roles::user::api::letters::Purpose;
-use crate::roles::worker::mail::{Letter, Outcome, Slip};
+use crate::roles::worker::mail::{AccountMessage, InvitationMessage, Outcome};
 
-fn slip(purpose: Purpose, minutes: u32) -> anyhow::Result<Slip> {
+fn slip(purpose: Purpose, minutes: u32) -> anyhow::Result<AccountMessage> {
     let stamp: Timestamp = "2026-03-01T09:00:00Z".parse()?;
-    Ok(Slip {
+    Ok(AccountMessage {
         id: Uuid::from_u128(0x0198_c0de_0000_7000_8000_0000_0000_0001),
         purpose,
         typed_email: "Ana@example.com".to_owned(),
@@ -23,7 +23,7 @@ fn slip(purpose: Purpose, minutes: u32) -> anyhow::Result<Slip> {
 }
 
 /// The text of a letter, with soft line breaks undone.
-fn text(letter: &Letter) -> String {
+fn text(letter: &InvitationMessage) -> String {
     String::from_utf8_lossy(&letter.mail).replace("=\r\n", "").replace("=3D", "=")
 }
 
@@ -37,8 +37,8 @@ fn a_letter_about_an_account_is_the_same_each_time_and_its_link_is_whole() -> an
         (Purpose::ResetPassword, "reset_password", "Set a new password for W2Meet", 1, "for one minute"),
     ] {
         let slip = slip(purpose, minutes)?;
-        let letter = Letter::about(&from, &slip, "case-1")?;
-        assert_eq!(letter.mail, Letter::about(&from, &slip, "case-1")?.mail);
+        let letter = InvitationMessage::about(&from, &slip, "case-1")?;
+        assert_eq!(letter.mail, InvitationMessage::about(&from, &slip, "case-1")?.mail);
         assert_eq!((letter.name.as_str(), letter.ics.is_none()), (format!("{}.{name}", slip.id).as_str(), true));
         let text = text(&letter);
         for line in [
@@ -61,7 +61,7 @@ fn a_letter_about_an_account_is_the_same_each_time_and_its_link_is_whole() -> an
 async fn a_mail_server_takes_it_like_any_other() -> anyhow::Result<()> {
     let server = Smtp::start().await?;
     let carrier = carrier(&[("SMTP_URL", &server.url()), ("FROM", "W2Meet <meet@example.com>")])?;
-    let letter = Letter::about(carrier.from(), &slip(Purpose::ResetPassword, 60)?, "case-1")?;
+    let letter = InvitationMessage::about(carrier.from(), &slip(Purpose::ResetPassword, 60)?, "case-1")?;
     assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
     let mails = server.mails();
     assert_eq!((mails.len(), mails[0].to.as_slice()), (1, &["Ana@example.com".to_owned()][..]));

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use super::smtp::Smtp;
 use super::{carrier, invitation, letter, recipient};
 use crate::calendar::Method;
-use crate::roles::worker::mail::{Letter, Outcome};
+use crate::roles::worker::mail::{InvitationMessage, Outcome};
 
 /// The files stay, for `scripts/check-invitations` to read.
 fn outbox() -> PathBuf {
@@ -122,7 +122,8 @@ async fn without_a_server_every_revision_is_kept_in_files_of_its_own() -> anyhow
     for (method, sequence) in revisions {
         for to in ["Bob@example.com", "cy@example.com"] {
             let invitation = invitation(method, sequence)?;
-            let letter = Letter::write(carrier.from(), &invitation, &recipient(to, "Europe/Berlin")?, "case-1")?;
+            let letter =
+                InvitationMessage::write(carrier.from(), &invitation, &recipient(to, "Europe/Berlin")?, "case-1")?;
             let (mail, ics) =
                 (folder.join(format!("{}.eml", letter.name)), folder.join(format!("{}.ics", letter.name)));
             for _ in 0..2 {
@@ -140,7 +141,7 @@ async fn without_a_server_every_revision_is_kept_in_files_of_its_own() -> anyhow
     for name in [&mut hostile.organizer.name, &mut hostile.attendees[1].person.name] {
         *name = "\";ROLE=CHAIR:mailto:eve@example.com\r\nEND:VEVENT ^n 日本, \\".repeat(9);
     }
-    let letter = Letter::write(carrier.from(), &hostile, &recipient("bob@example.com", "UTC")?, "case-1")?;
+    let letter = InvitationMessage::write(carrier.from(), &hostile, &recipient("bob@example.com", "UTC")?, "case-1")?;
     assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
     assert_eq!(std::fs::metadata(&folder)?.permissions().mode() & 0o777, 0o700);
     assert_eq!(std::fs::read_dir(&folder)?.count(), 14, "nothing else is left in {}", folder.display());

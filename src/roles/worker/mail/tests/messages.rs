@@ -4,14 +4,14 @@ use lettre::message::Mailbox;
 
 use super::{invitation, person, recipient};
 use crate::calendar::{Guest, Method, Participation};
-use crate::roles::worker::mail::{Letter, templates};
+use crate::roles::worker::mail::{InvitationMessage, templates};
 
 fn from() -> anyhow::Result<Mailbox> {
     Ok("W2Meet <meet@example.org>".parse()?)
 }
 
 /// The head of a mail, unfolded.
-fn head(letter: &Letter) -> Vec<String> {
+fn head(letter: &InvitationMessage) -> Vec<String> {
     let text = String::from_utf8_lossy(&letter.mail);
     let head = text.split("\r\n\r\n").next().unwrap_or_default();
     head.replace("\r\n ", " ").split("\r\n").map(str::to_owned).collect()
@@ -19,8 +19,12 @@ fn head(letter: &Letter) -> Vec<String> {
 
 #[test]
 fn a_letter_has_the_shape_that_mail_programs_know() -> anyhow::Result<()> {
-    let letter =
-        Letter::write(&from()?, &invitation(Method::Request, 0)?, &recipient("Bob@example.com", "UTC")?, "case-1")?;
+    let letter = InvitationMessage::write(
+        &from()?,
+        &invitation(Method::Request, 0)?,
+        &recipient("Bob@example.com", "UTC")?,
+        "case-1",
+    )?;
     let id = "0198c0de-0000-7000-8000-000000000001.0.request.716936cffdf854c7816d35d4ee7c26d7";
     assert_eq!(letter.name, id);
     assert_eq!(
@@ -55,14 +59,15 @@ fn every_revision_and_recipient_has_its_own_message_id_and_each_time_the_same_by
         for (method, sequence) in [(Method::Request, 0), (Method::Request, 1), (Method::Cancel, 1)] {
             for email in ["bob@example.com", "cy@example.com"] {
                 let invitation = invitation(method, sequence)?;
-                let letter = Letter::write(&from()?, &invitation, &recipient(email, "UTC")?, "case-1")?;
+                let letter = InvitationMessage::write(&from()?, &invitation, &recipient(email, "UTC")?, "case-1")?;
                 let before = seen.insert(letter.name.clone(), letter.mail.clone());
                 assert!(before.is_none_or(|before| before == letter.mail));
             }
         }
     }
     assert_eq!(seen.len(), 6);
-    let spelling = |email| Letter::write(&from()?, &invitation(Method::Request, 0)?, &recipient(email, "UTC")?, "c");
+    let spelling =
+        |email| InvitationMessage::write(&from()?, &invitation(Method::Request, 0)?, &recipient(email, "UTC")?, "c");
     assert_eq!(spelling("bob@example.com")?.name, spelling("BOB@Example.com")?.name);
     Ok(())
 }
@@ -160,11 +165,16 @@ fn a_crowd_is_counted_not_listed() -> anyhow::Result<()> {
 
 #[test]
 fn names_titles_and_case_ids_cannot_add_headers_or_parts() -> anyhow::Result<()> {
-    let plain = Letter::write(&from()?, &invitation(Method::Request, 0)?, &recipient("bob@example.com", "UTC")?, "c")?;
-    let names = |letter: &Letter| -> Vec<String> {
+    let plain = InvitationMessage::write(
+        &from()?,
+        &invitation(Method::Request, 0)?,
+        &recipient("bob@example.com", "UTC")?,
+        "c",
+    )?;
+    let names = |letter: &InvitationMessage| -> Vec<String> {
         head(letter).iter().map(|line| line.split(':').next().unwrap_or_default().to_owned()).collect()
     };
-    let boundaries = |letter: &Letter| String::from_utf8_lossy(&letter.mail).matches("\r\n--=_").count();
+    let boundaries = |letter: &InvitationMessage| String::from_utf8_lossy(&letter.mail).matches("\r\n--=_").count();
     for hostile in [
         "x\r\nBcc: eve@example.com",
         "x\nBcc: eve@example.com\n\nhello",
@@ -183,7 +193,7 @@ fn names_titles_and_case_ids_cannot_add_headers_or_parts() -> anyhow::Result<()>
         let mut to = recipient("bob@example.com", "UTC")?;
         to.person.name = hostile.to_owned();
         to.page = Some(hostile.to_owned());
-        let letter = Letter::write(&from()?, &invitation, &to, hostile)?;
+        let letter = InvitationMessage::write(&from()?, &invitation, &to, hostile)?;
         assert_eq!(names(&letter), names(&plain), "{hostile:?}");
         assert_eq!(boundaries(&letter), 3, "{hostile:?}");
         assert!(letter.mail.is_ascii(), "{hostile:?}");
@@ -197,7 +207,7 @@ fn names_titles_and_case_ids_cannot_add_headers_or_parts() -> anyhow::Result<()>
 fn what_is_no_address_gets_no_letter() -> anyhow::Result<()> {
     for email in ["", "bob", "bob@example.com\r\nBcc: eve@example.com", "\"a b\"@example.com", "a@b.co,c@d.co"] {
         let to = recipient(email, "UTC")?;
-        assert!(Letter::write(&from()?, &invitation(Method::Request, 0)?, &to, "c").is_err(), "{email:?}");
+        assert!(InvitationMessage::write(&from()?, &invitation(Method::Request, 0)?, &to, "c").is_err(), "{email:?}");
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ mod smtp;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Carrier, Letter, Links, Recipient};
+use super::{InvitationMessage, Links, Mailer, Recipient};
 use crate::calendar::{Guest, Invitation, Method, Participation, Person, Zone};
 use crate::config::load_from;
 
@@ -51,11 +51,11 @@ fn recipient(email: &str, zone: &str) -> anyhow::Result<Recipient> {
 }
 
 /// A carrier with these settings, such as `("SMTP_URL", "smtp://localhost")`.
-fn carrier(settings: &[(&str, &str)]) -> anyhow::Result<Carrier> {
+fn carrier(settings: &[(&str, &str)]) -> anyhow::Result<Mailer> {
     let variables = settings.iter().map(|(name, value)| (format!("W2MEET_MAIL__{name}"), (*value).to_owned()));
-    Carrier::open(&load_from(None, variables)?.settings)
+    Mailer::open(&load_from(None, variables)?.settings)
 }
 
-fn letter(carrier: &Carrier, to: &str) -> anyhow::Result<Letter> {
-    Letter::write(carrier.from(), &invitation(Method::Request, 0)?, &recipient(to, "UTC")?, "case-1")
+fn letter(carrier: &Mailer, to: &str) -> anyhow::Result<InvitationMessage> {
+    InvitationMessage::write(carrier.from(), &invitation(Method::Request, 0)?, &recipient(to, "UTC")?, "case-1")
 }
