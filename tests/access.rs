@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use w2meet::platform::auth::permissions::{Access, RULES, Rule};
 
 use crate::both_shapes;
-use crate::support::access::{Account, REQUIRED, SERVICE, admin, open, register};
-use crate::support::meeting::{ANA, BEN, monday, mornings, text};
+use crate::support::access::{Account, REQUIRED, SERVICE, admin, auth_open, register};
+use crate::support::meeting::{ANA, BEN, mornings, next_monday, text};
 use crate::support::{Cluster, Reply, Shape, eventually};
 
 const EVE: &str = "eve@example.com";
@@ -28,7 +28,7 @@ async fn world(cluster: &Cluster) -> World {
     ana.put("/api/users/ana@example.com/availability", mornings()).await.expect(200);
     ben.put("/api/users/ben@example.com/availability", mornings()).await.expect(200);
     calendar(&ana, ANA).await.expect(201);
-    let wish = json!({ "organizer": ANA, "attendees": [BEN], "from": monday(), "to": monday() });
+    let wish = json!({ "organizer": ANA, "attendees": [BEN], "from": next_monday(), "to": next_monday() });
     let made = ana.post("/api/meetings", wish).await.expect(202).json;
     let meeting = text(&made, "id").to_owned();
     eventually("the invitations are out", async || {
@@ -68,7 +68,7 @@ async fn tried(account: &Account, rule: &Rule, path: &str) -> Reply {
     if rule.path.ends_with("/calendars/{name}") && rule.method == "PUT" {
         return account.send(method, path, "text/calendar", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n".to_vec()).await;
     }
-    account.ask(method, path, wanted(rule)).await
+    account.request(method, path, wanted(rule)).await
 }
 
 /// All that a refusal says, but for what it was asked about.
@@ -93,7 +93,7 @@ both_shapes! {
             world.ana.get("/api/users/ana@example.com").await.expect(200).json,
             world.ana.get(&format!("/api/meetings/{}", world.meeting)).await.expect(200).json,
         );
-        let behind = world.eve.at(&user.url("user"));
+        let behind = world.eve.as_gateway_at(&user.url("user"));
         let nobody = crate::support::Client::new(cluster.base());
         let mut wrong = Vec::new();
         for rule in RULES {
@@ -144,7 +144,7 @@ both_shapes! {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
                 if !RULES.iter().any(|one| one.path == rule.path && one.method == method) {
                     let path = filled(rule, EVE, NOBODY);
-                    let reply = eve.ask(method.parse().expect("a method"), &path, None).await;
+                    let reply = eve.request(method.parse().expect("a method"), &path, None).await;
                     assert_eq!(reply.status, 405, "{method} {path}: {}", reply.text);
                 }
             }
@@ -165,7 +165,7 @@ both_shapes! {
         world.ben.post(&format!("{path}/participation"), answer).await.expect(200);
         world.ben.delete(&path).await.expect(403);
         let bearer = format!("Authorization: Bearer {}\r\n", world.ben.access_token);
-        cluster.events(&world.meeting, &bearer).await;
+        cluster.open_events(&world.meeting, &bearer).await;
         let listed = world.ben.get("/api/meetings").await.expect(200).json;
         assert_eq!(listed["meetings"].as_array().map(Vec::len), Some(1), "{listed}");
         let listed = world.eve.get("/api/meetings").await.expect(200).json;
@@ -213,12 +213,12 @@ both_shapes! {
         let world = world(cluster).await;
         let key = [("idempotency-key", "one")];
         let meet = |organizer: &str| json!({ "organizer": organizer, "attendees": [ANA, BEN, EVE] });
-        let first = world.ana.keyed("/api/meetings", meet(ANA), &key).await.expect(202);
-        let again = world.ana.keyed("/api/meetings", meet(ANA), &key).await.expect(202);
+        let first = world.ana.post_with_headers("/api/meetings", meet(ANA), &key).await.expect(202);
+        let again = world.ana.post_with_headers("/api/meetings", meet(ANA), &key).await.expect(202);
         assert_eq!(first.json["id"], again.json["id"]);
-        let other = world.eve.keyed("/api/meetings", meet(EVE), &key).await.expect(202);
+        let other = world.eve.post_with_headers("/api/meetings", meet(EVE), &key).await.expect(202);
         assert_ne!(first.json["id"], other.json["id"]);
-        world.eve.keyed("/api/meetings", meet(ANA), &key).await.expect(403);
+        world.eve.post_with_headers("/api/meetings", meet(ANA), &key).await.expect(403);
     }
 
     async fn anybody_who_is_signed_in_may_ask_when_others_can_meet(cluster) {
@@ -226,7 +226,7 @@ both_shapes! {
         let query = "attendee=ana@example.com&attendee=ben@example.com";
         let common = world.eve.get(&format!("/api/availability?{query}")).await.expect(200);
         assert_eq!(common.json["common"]["monday"], json!(["09:00-12:00"]));
-        let week = format!("{query}&from={0}&to={0}&pick=best&limit=5", monday());
+        let week = format!("{query}&from={0}&to={0}&pick=best&limit=5", next_monday());
         let found = world.eve.get(&format!("/api/suggestions?{week}")).await.expect(200);
         assert!(!found.text.contains(&world.meeting) && !found.text.contains("Meeting"), "{}", found.text);
         cluster.get(&format!("/api/availability?{query}")).await.expect(401);
@@ -256,7 +256,7 @@ both_shapes! {
             let reply = cluster.send(Method::GET, path, &headers, None).await;
             assert!([401, 404].contains(&reply.status), "{path}: {}", reply.text);
         }
-        let said: String = cluster.nodes.iter().map(|node| node.said()).collect();
+        let said: String = cluster.nodes.iter().map(|node| node.log_text()).collect();
         for secret in [SERVICE, world.admin.access_token.as_str(), crate::support::access::PASSWORD] {
             assert!(!said.contains(secret), "a log line holds a secret");
         }
@@ -266,7 +266,7 @@ both_shapes! {
 #[actix_web::test]
 async fn where_access_is_open_only_signing_in_looks_at_tokens() {
     for shape in [Shape::Embedded, Shape::Services] {
-        let cluster = Cluster::of(shape, &open()).await;
+        let cluster = Cluster::in_shape(shape, &auth_open()).await;
         let ana = register(&cluster, ANA).await;
         ana.get("/api/auth/me").await.expect(200);
         cluster.get("/api/auth/me").await.expect(401);

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use crate::both_shapes;
 use crate::support::account::{
-    Account, OTHER, PASSWORD, RESET, VERIFY, forgot, login, newest, nth, promote, required, reset, slips, with,
+    Account, OTHER, PASSWORD, RESET, VERIFY, account_mails, auth_required_with, forgot, login, promote, reset,
+    send_with_bearer, wait_for_mail, wait_for_newest_mail,
 };
-use crate::support::meeting::{letters, monday, text};
+use crate::support::meeting::{invitation_mails, next_monday, text};
 use crate::support::{Cluster, eventually, rows};
 
 const ANA: &str = "ana@example.com";
@@ -61,7 +62,7 @@ fn naming(rows: &[String], email: &str) -> Vec<String> {
 /// Waits until no row holds this address: what is still to be said of it has been said.
 async fn is_forgotten(cluster: &Cluster, email: &str) {
     eventually("no row holds the address any more", async || {
-        let left = naming(&rows::all(cluster).await, email);
+        let left = naming(&rows::all_rows(cluster).await, email);
         if !left.is_empty() {
             println!("{left:#?}");
         }
@@ -70,14 +71,14 @@ async fn is_forgotten(cluster: &Cluster, email: &str) {
     .await;
 }
 
-both_shapes! { with &required(&[]);
+both_shapes! { with &auth_required_with(&[]);
     async fn an_export_holds_all_that_is_kept_and_no_secret(cluster) {
         let ana = free(cluster, ANA).await;
         free(cluster, BEN).await;
         ana.patch(&format!("/api/users/{ANA}"), json!({ "overrides": { "2027-01-05": [] } })).await.expect(200);
         put_calendar(&ana).await;
         let (id, key) = ana.key("write").await;
-        let meeting = invited(&ana, &[BEN], &format!("{}T09:00:00Z", monday())).await;
+        let meeting = invited(&ana, &[BEN], &format!("{}T09:00:00Z", next_monday())).await;
         let export = ana.get("/api/auth/export").await.expect(200);
         let all = &export.json;
         assert_eq!(export.header("cache-control"), Some("no-store"));
@@ -94,7 +95,7 @@ both_shapes! { with &required(&[]);
         for secret in [&key, &ana.token, &ana.refresh, &"argon2".to_owned(), &"hash".to_owned()] {
             assert!(!export.text.contains(secret.as_str()), "it holds {secret}");
         }
-        with(cluster, &key, awc::http::Method::GET, "/api/auth/export", None).await.expect(403);
+        send_with_bearer(cluster, &key, awc::http::Method::GET, "/api/auth/export", None).await.expect(403);
         cluster.get("/api/auth/export").await.expect(401);
     }
 
@@ -105,8 +106,8 @@ both_shapes! { with &required(&[]);
         put_calendar(&ana).await;
         let (_, key) = ana.key("write").await;
         forgot(cluster, ANA).await.expect(202);
-        newest(cluster, ANA, RESET).await;
-        let day = monday();
+        wait_for_newest_mail(cluster, ANA, RESET).await;
+        let day = next_monday();
         let hers = invited(&ana, &[BEN, DIANA], &format!("{day}T09:00:00Z")).await;
         let past = invited(&ana, &[BEN], &format!("{day}T11:00:00Z")).await;
         let alone = invited(&ana, &[CAT], &format!("{day}T12:00:00Z")).await;
@@ -114,9 +115,9 @@ both_shapes! { with &required(&[]);
         ana.delete(&format!("/api/meetings/{}", text(&alone, "id"))).await.expect(204);
         // one of them has been: its end is put into the past, where the service keeps it
         let end = format!("\"end\":\"{}", day.year());
-        rows::run(cluster, &format!(
+        rows::run_sql(cluster, &format!(
             "UPDATE meetings SET document = replace(document, '{end}', '\"end\":\"2001') WHERE id = '{}'", text(&past, "id"))).await;
-        assert!(naming(&rows::all(cluster).await, ANA).len() > 10, "the search finds her");
+        assert!(naming(&rows::all_rows(cluster).await, ANA).len() > 10, "the search finds her");
         let cat = Account::login(cluster, CAT, PASSWORD).await;
         cat.delete(&format!("/api/users/{CAT}")).await.expect(204);
 
@@ -125,16 +126,16 @@ both_shapes! { with &required(&[]);
         eventually("her tokens are void", async || (ana.get("/api/auth/me").await.status == 401).then_some(())).await;
         cluster.post("/api/auth/refresh", json!({ "refresh_token": ana.refresh })).await.expect(401);
         eventually("her key is void", async || {
-            (with(cluster, &key, awc::http::Method::GET, "/api/auth/me", None).await.status == 401).then_some(())
+            (send_with_bearer(cluster, &key, awc::http::Method::GET, "/api/auth/me", None).await.status == 401).then_some(())
         }).await;
         // the others are told, in her name, for else their calendars would not believe it
         let off = eventually("Ben and Diana hear that it is off", async || {
-            let off: Vec<_> = letters(cluster, &hers).into_iter().filter(|letter| letter.cancel).collect();
+            let off: Vec<_> = invitation_mails(cluster, &hers).into_iter().filter(|letter| letter.cancel).collect();
             (off.len() == 2).then_some(off)
         }).await;
         assert!(off.iter().all(|letter| letter.ics.contains(ANA)), "{off:?}");
         is_forgotten(cluster, ANA).await;
-        let left: Vec<String> = rows::all(cluster).await.into_iter().filter(|row| row.contains(&ana.id)).collect();
+        let left: Vec<String> = rows::all_rows(cluster).await.into_iter().filter(|row| row.contains(&ana.id)).collect();
         assert_eq!(left, Vec::<String>::new(), "nor her id");
         login(cluster, ANA, PASSWORD).await.expect(401);
 
@@ -149,7 +150,7 @@ both_shapes! { with &required(&[]);
         let come: Vec<&str> = bens["attendees"].as_array().into_iter().flatten().map(|one| text(one, "email")).collect();
         assert_eq!((text(&bens, "status"), come), ("invited", vec![BEN, DIANA]));
         // nobody is left who was in that one
-        let gone = rows::all(cluster).await.into_iter().filter(|row| row.contains(text(&alone, "id"))).collect::<Vec<_>>();
+        let gone = rows::all_rows(cluster).await.into_iter().filter(|row| row.contains(text(&alone, "id"))).collect::<Vec<_>>();
         assert_eq!(gone.iter().filter(|row| row.starts_with("meetings:")).count(), 0, "{gone:?}");
 
         // the address is free, and whoever takes it finds nothing
@@ -165,9 +166,9 @@ both_shapes! { with &required(&[]);
         let admin = Account::login(cluster, &admin.email, PASSWORD).await;
         Account::register(cluster, ANA).await;
         forgot(cluster, ANA).await.expect(202);
-        let slip = newest(cluster, ANA, RESET).await;
+        let mail = wait_for_newest_mail(cluster, ANA, RESET).await;
         admin.delete(&format!("/api/users/{ANA}")).await.expect(204);
-        reset(cluster, &slip.token(), OTHER).await.expect(410);
+        reset(cluster, &mail.token(), OTHER).await.expect(410);
         is_forgotten(cluster, ANA).await;
         admin.delete(&format!("/api/users/{ANA}")).await.expect(404);
     }
@@ -176,11 +177,11 @@ both_shapes! { with &required(&[]);
         for round in 1..=7 {
             let ana = Account::register(cluster, ANA).await;
             if round <= 5 {
-                nth(cluster, ANA, VERIFY, round).await;
+                wait_for_mail(cluster, ANA, VERIFY, round).await;
             }
             ana.delete(&format!("/api/users/{ANA}")).await.expect(204);
         }
         is_forgotten(cluster, ANA).await;
-        assert_eq!(slips(cluster, ANA, VERIFY).len(), 5);
+        assert_eq!(account_mails(cluster, ANA, VERIFY).len(), 5);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use w2meet::platform::auth::permissions::{Access, RULES, Rule};
 
 use crate::both_shapes;
-use crate::support::account::{Account, PASSWORD, demote, promote, required, with};
+use crate::support::account::{Account, PASSWORD, auth_required_with, demote, promote, send_with_bearer};
 use crate::support::{Cluster, Reply, eventually, rows, within};
 
 const ANA: &str = "ana@example.com";
@@ -34,10 +34,10 @@ fn asks(rule: &Rule) -> bool {
 }
 
 async fn me(cluster: &Cluster, key: &str) -> u16 {
-    with(cluster, key, Method::GET, "/api/auth/me", None).await.status
+    send_with_bearer(cluster, key, Method::GET, "/api/auth/me", None).await.status
 }
 
-both_shapes! { with &required(&[]);
+both_shapes! { with &auth_required_with(&[]);
     async fn a_key_is_shown_once_and_calls_for_its_account(cluster) {
         let ana = Account::verified(cluster, ANA).await;
         let made = ana.post(KEYS, json!({ "name": "  Calendar bot ", "scope": "write" })).await.expect(201);
@@ -48,16 +48,16 @@ both_shapes! { with &required(&[]);
         assert!(rest.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_'), "{key}");
         assert_eq!(made.header("cache-control"), Some("no-store"));
         assert_eq!(made.header("location"), Some(format!("{KEYS}/{id}").as_str()));
-        let seen = with(cluster, &key, Method::GET, "/api/auth/me", None).await.expect(200).json;
+        let seen = send_with_bearer(cluster, &key, Method::GET, "/api/auth/me", None).await.expect(200).json;
         assert_eq!(seen["id"], ana.id.as_str());
-        with(cluster, &key, Method::PATCH, &format!("/api/users/{ANA}"), Some(json!({ "name": "Bot" }))).await.expect(200);
+        send_with_bearer(cluster, &key, Method::PATCH, &format!("/api/users/{ANA}"), Some(json!({ "name": "Bot" }))).await.expect(200);
         let listed = ana.get(KEYS).await.expect(200);
         let one = &listed.json["keys"][0];
         assert_eq!((&one["id"], &one["name"], &one["scope"]), (&json!(id), &json!("Calendar bot"), &json!("write")));
         assert_eq!(one["prefix"].as_str(), key.rsplit_once('_').map(|(prefix, _)| prefix));
         assert!(one["last_used_at"].is_string() && one["expires_at"].is_null(), "{one}");
         assert!(!listed.text.contains(&key) && one.get("key").is_none(), "{one}");
-        let kept: Vec<String> = rows::all(cluster).await.into_iter().filter(|row| row.contains(&key[37..])).collect();
+        let kept: Vec<String> = rows::all_rows(cluster).await.into_iter().filter(|row| row.contains(&key[37..])).collect();
         assert_eq!(kept, Vec::<String>::new(), "the secret is nowhere");
     }
 
@@ -77,7 +77,7 @@ both_shapes! { with &required(&[]);
             "w2m_' OR 1=1 --_x".replace(' ', ""),
         ];
         for forged in forged.iter().filter(|forged| **forged != key) {
-            let refused = with(cluster, forged, Method::GET, "/api/auth/me", None).await;
+            let refused = send_with_bearer(cluster, forged, Method::GET, "/api/auth/me", None).await;
             assert_eq!(refused.status, 401, "{forged}: {}", refused.text);
             assert!(!refused.text.contains(forged.as_str()));
         }
@@ -135,12 +135,12 @@ both_shapes! { with &required(&[]);
             account.put(&format!("/api/users/{}/availability", account.email), week.clone()).await.expect(200);
         }
         let ask = |notify: bool| json!({ "organizer": ANA, "attendees": [ANA, BEN], "notify": notify, "week": next_week() });
-        let only = with(cluster, &read, Method::POST, "/api/suggestions", Some(ask(false))).await;
+        let only = send_with_bearer(cluster, &read, Method::POST, "/api/suggestions", Some(ask(false))).await;
         only.expect(200);
-        let arranged = with(cluster, &read, Method::POST, "/api/suggestions", Some(ask(true))).await;
+        let arranged = send_with_bearer(cluster, &read, Method::POST, "/api/suggestions", Some(ask(true))).await;
         assert_eq!(arranged.status, 403, "{}", arranged.text);
         assert_eq!(ana.get("/api/meetings").await.expect(200).json["meetings"], json!([]));
-        with(cluster, &write, Method::POST, "/api/suggestions", Some(ask(true))).await.expect(200);
+        send_with_bearer(cluster, &write, Method::POST, "/api/suggestions", Some(ask(true))).await.expect(200);
     }
 
     async fn an_admins_key_is_as_much_as_it_was_made_for_and_as_its_owner_is_by_now(cluster) {
@@ -148,7 +148,7 @@ both_shapes! { with &required(&[]);
         promote(cluster, ROOT);
         let root = Account::login(cluster, &root.email, PASSWORD).await;
         let (write, admin) = (root.key("write").await.1, root.key("admin").await.1);
-        let list = async |key: &str| with(cluster, key, Method::GET, "/api/users", None).await.status;
+        let list = async |key: &str| send_with_bearer(cluster, key, Method::GET, "/api/users", None).await.status;
         assert_eq!((list(&root.token).await, list(&write).await, list(&admin).await), (200, 403, 200));
         demote(cluster, ROOT);
         within(Duration::from_secs(15), "the key is an admin's no more", async || (list(&admin).await == 403).then_some(())).await;
@@ -176,7 +176,7 @@ both_shapes! { with &required(&[]);
         let body = json!({ "name": "x", "expires_at": "2999-01-01T00:00:00Z" });
         let made = ana.post(KEYS, body).await.expect(201).json;
         let key = made["key"].as_str().expect("a key").to_owned();
-        rows::run(cluster, "UPDATE api_keys SET expires_at = '2020-01-01 00:00:00'").await;
+        rows::run_sql(cluster, "UPDATE api_keys SET expires_at = '2020-01-01 00:00:00'").await;
         assert_eq!(me(cluster, &key).await, 401);
         let shown: Value = ana.get(KEYS).await.expect(200).json["keys"][0]["expires_at"].clone();
         assert_eq!(shown, "2020-01-01T00:00:00Z");
@@ -185,5 +185,5 @@ both_shapes! { with &required(&[]);
 
 /// The dates of the week after next, as `week` takes them.
 fn next_week() -> String {
-    crate::support::meeting::monday().strftime("%G-W%V").to_string()
+    crate::support::meeting::next_monday().strftime("%G-W%V").to_string()
 }

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::interval;
 
-use crate::support::upstream::{gateway, nobody, read_head, upstream};
+use crate::support::upstream::{closed_port_url, read_head, serve_connections, start_gateway};
 use crate::support::{Client, Node, eventually};
 
 const USER: &str = "/api/users/ana@example.com";
@@ -30,7 +30,7 @@ impl Fake {
     fn start() -> (Rc<Fake>, String) {
         let fake = Rc::new(Fake { ready: Cell::new(true), ..Fake::default() });
         let own = Rc::clone(&fake);
-        let base = upstream(move |stream| Rc::clone(&own).serve(stream));
+        let base = serve_connections(move |stream| Rc::clone(&own).serve(stream));
         (fake, base)
     }
 
@@ -59,7 +59,7 @@ impl Fake {
 }
 
 fn start(bases: &[&str], more: &[(&str, &str)]) -> (Node, Client) {
-    let node = gateway(&bases.join(","), more);
+    let node = start_gateway(&bases.join(","), more);
     let client = node.client("gateway");
     (node, client)
 }
@@ -98,7 +98,7 @@ async fn a_replica_that_said_it_was_not_ready_is_asked_before_a_read_is_lost_to_
 
 #[actix_web::test]
 async fn replicas_that_are_gone_are_named_at_once_and_found_again() {
-    let (gone, other) = (nobody(), nobody());
+    let (gone, other) = (closed_port_url(), closed_port_url());
     let (_node, client) = start(&[&gone, &other], &[("W2MEET_BALANCE__PROBE_MS", "20")]);
     let refused = client.get(USER).await;
     refused.expect_problem("503 unavailable", USER, "user is not there just now");
@@ -174,7 +174,7 @@ async fn a_post_whose_key_does_not_go_along_is_not_sent_twice() {
     one.hangs.set(true);
     two.hangs.set(true);
     let headers = "Idempotency-Key: 66\r\nConnection: close, idempotency-key\r\nContent-Length: 0\r\n";
-    client.raw("POST", "/api/users", headers).await.expect(504);
+    client.send_head("POST", "/api/users", headers).await.expect(504);
     assert_eq!(one.count() + two.count(), 1);
 }
 
@@ -182,7 +182,7 @@ async fn a_post_whose_key_does_not_go_along_is_not_sent_twice() {
 async fn a_good_answer_that_takes_long_counts_more_than_a_quick_one_that_says_no() {
     let (asked, answer) = (Rc::new(Cell::new(0)), "Content-Length: 0\r\n\r\n");
     let many = Rc::clone(&asked);
-    let slow = upstream(move |mut stream| {
+    let slow = serve_connections(move |mut stream| {
         let many = Rc::clone(&many);
         async move {
             while read_head(&mut stream).await.is_some() {
@@ -194,7 +194,7 @@ async fn a_good_answer_that_takes_long_counts_more_than_a_quick_one_that_says_no
             }
         }
     });
-    let away = upstream(move |mut stream| async move {
+    let away = serve_connections(move |mut stream| async move {
         while read_head(&mut stream).await.is_some() {
             drop(stream.write_all(format!("HTTP/1.1 503 No\r\n{answer}").as_bytes()).await);
         }

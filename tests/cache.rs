@@ -7,20 +7,20 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::history::History;
-use crate::support::servers::{say, told};
+use crate::support::servers::{env_var, print_line};
 use crate::support::{Cluster, PrivatePostgres, PrivateRedis, Replicas, eventually};
 
 const PEOPLE: usize = 6;
 
 fn rounds() -> usize {
-    told("W2MEET_TEST_CACHE_ROUNDS").map_or(2000, |rounds| rounds.parse().expect("a number"))
+    env_var("W2MEET_TEST_CACHE_ROUNDS").map_or(2000, |rounds| rounds.parse().expect("a number"))
 }
 
 #[actix_web::test]
 async fn no_answer_is_older_than_an_acknowledged_write_while_redis_forgets_everything_ten_times_a_second() {
     let Some(redis) = PrivateRedis::start() else { return };
     let replicas = Replicas::start(&[&redis.url(), &redis.url()]).await;
-    let history = History::of(&replicas.clients[0], PEOPLE).await;
+    let history = History::start(&replicas.clients[0], PEOPLE).await;
     let mut conn = redis.connect();
     let flushing = spawn(async move {
         let mut tick = tokio::time::interval(Duration::from_millis(100));
@@ -34,8 +34,8 @@ async fn no_answer_is_older_than_an_acknowledged_write_while_redis_forgets_every
     history.run(&replicas.clients, rounds()).await;
     assert!(!flushing.is_finished(), "Redis was to forget until the end");
     flushing.abort();
-    let hits = replicas.count("cache hit", "reader");
-    say(&format!(
+    let hits = replicas.count_lines("cache hit", "reader");
+    print_line(&format!(
         "cache over PostgreSQL and Redis: {} rounds, {} reads, {hits} hits, {} put off, FLUSHALL every 100 ms, in {:.1?}",
         rounds(),
         history.reads.get(),
@@ -52,10 +52,10 @@ async fn no_answer_is_older_than_an_acknowledged_write_in_one_process() {
     let cluster = Cluster::all_with(&[("W2MEET_SERVER__WORKERS", "2"), ("W2MEET_CACHE__CAPACITY", "4")]).await;
     let node = &cluster.nodes[0];
     let clients = [node.client("user"), node.client("user")];
-    let history = History::of(&clients[0], PEOPLE).await;
+    let history = History::start(&clients[0], PEOPLE).await;
     let begin = Instant::now();
     history.run(&clients, rounds() / 2).await;
-    say(&format!(
+    print_line(&format!(
         "cache in one process: {} rounds, {} reads, {} put off, in {:.1?}",
         rounds() / 2,
         history.reads.get(),
@@ -88,7 +88,7 @@ async fn two_hundred_cold_reads_of_one_user_ask_the_database_at_most_once_per_re
         join_all((0..200).map(read)).await;
         most = most.max(selects() - before);
     }
-    say(&format!("200 cold reads on 2 replicas: at most {most} SELECTs in five tries"));
+    print_line(&format!("200 cold reads on 2 replicas: at most {most} SELECTs in five tries"));
     assert!((1..=2).contains(&most), "{most} SELECTs");
 }
 
@@ -112,7 +112,7 @@ async fn somebody_unknown_is_known_to_every_replica_as_soon_as_made() {
         }
     }
     // the second 404 before the making was the cache's own
-    let remembered = async || (replicas.count("cache hit", "late") >= 20).then_some(());
+    let remembered = async || (replicas.count_lines("cache hit", "late") >= 20).then_some(());
     eventually("absence is remembered", remembered).await;
 }
 
@@ -122,9 +122,9 @@ async fn the_first_read_after_a_write_is_a_hit_at_every_replica() {
     let replicas = Replicas::start(&[&redis.url(), &redis.url()]).await;
     let (email, path) = ("warm@example.com", "/users/warm@example.com");
     replicas.clients[0].post("/users", json!({ "email": email, "name": "Warm" })).await.expect(201);
-    let misses = || replicas.count("cache miss", email);
+    let misses = || replicas.count_lines("cache miss", email);
     let hits = async |expected: usize| {
-        let counted = async || (replicas.count("cache hit", email) == expected).then_some(());
+        let counted = async || (replicas.count_lines("cache hit", email) == expected).then_some(());
         eventually(&format!("hit number {expected} of {email}"), counted).await;
     };
     eventually("the miss that warms", async || (misses() == 1).then_some(())).await;

@@ -7,8 +7,8 @@ use futures_util::future::{join, join_all};
 use serde_json::json;
 
 use crate::support::history::History;
-use crate::support::servers::say;
-use crate::support::{Line, Node, PrivateRedis, Replicas, eventually};
+use crate::support::servers::print_line;
+use crate::support::{Node, PrivateRedis, Replicas, ToxicProxy, eventually};
 
 #[actix_web::test]
 async fn a_redis_that_returns_with_its_old_memory_is_not_believed() {
@@ -16,7 +16,7 @@ async fn a_redis_that_returns_with_its_old_memory_is_not_believed() {
         return;
     };
     let replicas = Replicas::start(&[&redis.url(), &redis.url()]).await;
-    let history = History::of(&replicas.clients[0], 2).await;
+    let history = History::start(&replicas.clients[0], 2).await;
     for round in 1..=3 {
         for (at, client) in replicas.clients.iter().enumerate() {
             history.read(client, at, 0).await;
@@ -36,7 +36,7 @@ async fn a_redis_restored_from_a_backup_is_not_believed() {
         return;
     };
     let replicas = Replicas::start(&[&redis.url(), &redis.url()]).await;
-    let history = History::of(&replicas.clients[0], 1).await;
+    let history = History::start(&replicas.clients[0], 1).await;
     for round in 1..=3 {
         history.read(&replicas.clients[0], 0, 0).await;
         redis.back_up();
@@ -55,9 +55,9 @@ async fn a_writer_that_missed_a_new_epoch_does_not_write_under_the_old_one() {
     let Some(redis) = PrivateRedis::start() else {
         return;
     };
-    let line = Line::to(redis.port());
+    let line = ToxicProxy::to_port(redis.port());
     let replicas = Replicas::start(&[&redis.url(), &redis.url(), &line.redis_url()]).await;
-    let history = History::of(&replicas.clients[0], 4).await;
+    let history = History::start(&replicas.clients[0], 4).await;
     line.cut();
     for round in 0..4 {
         // whoever has lost Redis raises the epoch; a look into the database tells the reader, and nobody tells the writer
@@ -76,9 +76,9 @@ async fn a_writer_that_missed_a_new_epoch_does_not_write_under_the_old_one() {
 #[actix_web::test]
 async fn a_writer_cut_off_from_redis_before_its_release_leaves_nothing_old_behind() {
     let Some(redis) = PrivateRedis::start() else { return };
-    let line = Line::to(redis.port());
+    let line = ToxicProxy::to_port(redis.port());
     let replicas = Replicas::start(&[&line.redis_url(), &redis.url()]).await;
-    let history = History::of(&replicas.clients[1], 1).await;
+    let history = History::start(&replicas.clients[1], 1).await;
     for _ in 0..5 {
         history.read(&replicas.clients[1], 1, 0).await;
         let held = hold_users(&replicas.database).await;
@@ -92,7 +92,7 @@ async fn a_writer_cut_off_from_redis_before_its_release_leaves_nothing_old_behin
         for _ in 0..20 {
             history.read(&replicas.clients[1], 1, 0).await;
         }
-        line.mend();
+        line.restore();
         let connected = async || {
             let health = replicas.clients[0].get("/health").await.expect(200).json;
             (health["status"] == "healthy").then_some(())
@@ -105,7 +105,7 @@ async fn a_writer_cut_off_from_redis_before_its_release_leaves_nothing_old_behin
 #[actix_web::test]
 async fn a_write_by_a_replica_that_alone_lost_redis_is_seen_everywhere_within_a_second() {
     let Some(redis) = PrivateRedis::start() else { return };
-    let line = Line::to(redis.port());
+    let line = ToxicProxy::to_port(redis.port());
     let replicas = Replicas::start(&[&line.redis_url(), &redis.url()]).await;
     let (writer, reader) = (&replicas.clients[0], &replicas.clients[1]);
     let path = "/users/far@example.com";
@@ -119,7 +119,7 @@ async fn a_write_by_a_replica_that_alone_lost_redis_is_seen_everywhere_within_a_
         (name == "1").then(|| acknowledged.elapsed())
     })
     .await;
-    say(&format!("a write past Redis was seen by the other replica after {seen:.1?}"));
+    print_line(&format!("a write past Redis was seen by the other replica after {seen:.1?}"));
     assert!(seen < Duration::from_millis(1500), "{seen:?}");
     for _ in 0..50 {
         assert_eq!(reader.get(path).await.expect(200).json["name"], "1", "it went back");

@@ -1,6 +1,6 @@
 //! The calendar engine against its brute-force twin: property tests, and the days on which clocks jump.
 
-use crate::support::fixtures::{Sample, any_zone, packed, somebody, windows};
+use crate::support::fixtures::{SampleAttendee, any_zone, sample_attendee, sample_week, windows};
 use crate::support::oracle::ranking_model::{Asked, Person};
 use crate::support::oracle::time_model::{self, Shown};
 use jiff::ToSpan;
@@ -45,7 +45,7 @@ proptest! {
         seed: u64,
     ) {
         let frame = Frame::window(zone(own), from, to).expect("a window");
-        let packed = packed(seed);
+        let packed = sample_week(seed);
         let quarters = time_model::window(own, from, to);
         prop_assert_eq!(frame.len(), quarters.len());
         let grid = frame.projector().project(&week(&packed), &zone(other));
@@ -63,7 +63,7 @@ proptest! {
         // Half of the cases at a time when some offsets were odd.
         let as_of = date(1970, 1, 1).saturating_add((if seed & 1 == 0 { days } else { days % 4000 }).days());
         let frame = Frame::typical_week(Some(zone(own)), as_of);
-        let packed = packed(seed);
+        let packed = sample_week(seed);
         let grid = frame.projector().project(&week(&packed), &zone(other));
         let expected = time_model::project_typical(own, as_of, &time_model::table(&packed), other);
         prop_assert_eq!(bools(&grid), expected);
@@ -99,7 +99,7 @@ proptest! {
         people in prop_oneof![98 => 0..10usize, 1 => 240..270usize, 1 => 480..520usize],
         seed: u64,
     ) {
-        let packed: Vec<_> = (0..people as u64).map(|n| packed(seed.wrapping_add(n))).collect();
+        let packed: Vec<_> = (0..people as u64).map(|n| sample_week(seed.wrapping_add(n))).collect();
         let weeks: Vec<_> = packed.iter().map(week).collect();
         let free = |packed: &[u8; 84]| (0..672).map(|q| packed[q / 8] >> (q % 8) & 1 == 1).collect();
         let free: Vec<Vec<bool>> = packed.iter().map(free).collect();
@@ -121,7 +121,7 @@ proptest! {
     fn heat_maps_of_windows_count_whole_hours_too((own, other, from, to) in windows(), seed: u64) {
         let frame = Frame::window(zone(own), from, to).expect("a window");
         let mut projector = frame.projector();
-        let people = (0..seed % 12).map(|n| week(&packed(seed ^ n)));
+        let people = (0..seed % 12).map(|n| week(&sample_week(seed ^ n)));
         let grids: Vec<_> = people.map(|week| projector.project(&week, &zone(other))).collect();
         let free: Vec<_> = grids.iter().map(bools).collect();
         let hours = frame.hours();
@@ -148,7 +148,7 @@ proptest! {
 
     #[test]
     fn a_week_reads_back_as_it_was_written(seed: u64) {
-        let week = week(&packed(seed));
+        let week = week(&sample_week(seed));
         prop_assert_eq!(week_format::parse(&week_format::days(&week, Format::Ranges)), Ok(week));
         let hours = week_format::parse(&week_format::days(&week, Format::Hours));
         prop_assert_eq!(&hours, &week_format::parse(&week_format::days(&week, Format::Grid)));
@@ -170,7 +170,7 @@ proptest! {
     ) {
         let scene = Scene::new(place);
         let ask = Ask { pick, seed, duration, step, limit, quorum, distinct };
-        let people: Vec<_> = seeds.into_iter().map(|seed| somebody(seed, &scene.zones, scene.from)).collect();
+        let people: Vec<_> = seeds.into_iter().map(|seed| sample_attendee(seed, &scene.zones, scene.from)).collect();
         let attendees = scene.attendees(&people);
         let asked = scene.asked(&people, &ask);
         for (attendee, person) in attendees.iter().zip(&asked.people) {
@@ -253,9 +253,9 @@ impl Scene {
     }
 
     /// The people as the engine sees them.
-    fn attendees(&self, people: &[Sample]) -> Vec<Attendee> {
+    fn attendees(&self, people: &[SampleAttendee]) -> Vec<Attendee> {
         let mut projector = self.frame.projector();
-        let mut attendee = |one: &Sample| {
+        let mut attendee = |one: &SampleAttendee| {
             let home = zone(one.zone);
             let mut overrides = Overrides::default();
             for (date, runs) in &one.overrides {
@@ -286,7 +286,7 @@ impl Scene {
     }
 
     /// The same people, and the question put to them, as the twin sees them.
-    fn asked(&self, people: &[Sample], ask: &Ask) -> Asked {
+    fn asked(&self, people: &[SampleAttendee], ask: &Ask) -> Asked {
         let mut walls: BTreeMap<&str, Wall> = BTreeMap::new();
         for one in people {
             walls.entry(one.zone).or_insert_with(|| self.wall(one.zone));
@@ -320,7 +320,7 @@ impl Scene {
         }
     }
 
-    fn person(&self, one: &Sample, wall: &Wall) -> Person {
+    fn person(&self, one: &SampleAttendee, wall: &Wall) -> Person {
         let hours = one.earliest.unwrap_or(0).into()..one.latest.unwrap_or(1440).into();
         let nothing = one.overrides.keys().map(|date| (*date, Vec::new())).collect();
         let mut free = time_model::said(wall, &time_model::table(&one.week), &one.overrides, hours.clone());

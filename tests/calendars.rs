@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::cluster::Space;
-use crate::support::meeting::{ANA, BEN, meet, monday, path, settled};
+use crate::support::cluster::Sandbox;
+use crate::support::meeting::{ANA, BEN, create_meeting, meeting_path, next_monday, wait_for_status};
 use crate::support::{Cluster, Node, Reply, eventually};
 
 const ALL: &str = "/api/users/ana@example.com/calendars";
@@ -40,7 +40,7 @@ pub async fn two_people(cluster: &Cluster, zone: &str) {
 
 /// When both are free on that Monday and the day after, as `00:00-09:00` of days 0 and 1, on Ana's clock.
 pub async fn free(cluster: &Cluster) -> Vec<String> {
-    let (from, to) = (monday(), monday().saturating_add(1.day()));
+    let (from, to) = (next_monday(), next_monday().saturating_add(1.day()));
     let asked = format!("/api/availability?attendee={ANA}&attendee={BEN}&from={from}&to={to}");
     let answer = cluster.get(&asked).await.expect(200).json;
     let periods = answer["periods"].as_array().expect("periods").clone();
@@ -56,7 +56,7 @@ both_shapes! {
     async fn what_a_calendar_holds_is_taken_away_from_its_owners_time(cluster) {
         two_people(cluster, "Europe/Paris").await;
         assert_eq!(free(cluster).await, ["0 00:00-2 00:00"]);
-        let (day, next) = (compact(monday()), compact(monday().saturating_add(1.day())));
+        let (day, next) = (compact(next_monday()), compact(next_monday().saturating_add(1.day())));
         let text = calendar(&[
             &format!("UID:1\nDTSTART;TZID=W. Europe Standard Time:{day}T090000\nDTEND;TZID=Europe/Paris:{day}T103000"),
             &format!("UID:2\nDTSTART:{day}T120000\nDURATION:PT1H"),
@@ -93,7 +93,7 @@ both_shapes! {
 
     async fn no_answer_is_older_than_a_calendar_that_was_acknowledged(cluster) {
         two_people(cluster, "UTC").await;
-        let day = compact(monday());
+        let day = compact(next_monday());
         for round in 0..10 {
             let text = calendar(&[&format!("UID:1\nDTSTART:{day}T{round:02}0000Z\nDURATION:PT48H")]);
             let status = if round == 0 { 201 } else { 200 };
@@ -105,7 +105,7 @@ both_shapes! {
 
     async fn titles_stay_with_their_owner(cluster) {
         two_people(cluster, "UTC").await;
-        let day = compact(monday());
+        let day = compact(next_monday());
         let text = calendar(&[&format!(
             "UID:SECRET-1\nSUMMARY:SECRET-2\nDESCRIPTION:SECRET-3\nLOCATION:SECRET-4\nX-SECRET-5:SECRET-6\nATTENDEE;CN=SECRET-7:mailto:secret-8@example.com\n\
              DTSTART:{day}T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY"
@@ -113,14 +113,14 @@ both_shapes! {
         let mut told = vec![put_text(cluster, WORK, &text).await.expect(201)];
         let body = json!({ "url": "https://calendar.example.com/SECRET-9/basic.ics?key=SECRET-10" });
         told.push(cluster.put(&format!("{ALL}/feed"), body).await.expect(201));
-        let asked = format!("attendee={ANA}&attendee={BEN}&from={0}&to={0}", monday());
+        let asked = format!("attendee={ANA}&attendee={BEN}&from={0}&to={0}", next_monday());
         for path in [ALL, WORK, "/api/users/ana@example.com", "/api/users"] {
             told.push(cluster.get(path).await.expect(200));
         }
         told.push(cluster.get(&format!("/api/availability?{asked}")).await.expect(200));
         told.push(cluster.get(&format!("/api/suggestions?{asked}")).await.expect(200));
         told.push(cluster.get("/api/jobs").await.expect(200));
-        let midnight = monday().to_zoned(jiff::tz::TimeZone::UTC).expect("a date").timestamp();
+        let midnight = next_monday().to_zoned(jiff::tz::TimeZone::UTC).expect("a date").timestamp();
         let at = |hour: i64| midnight + jiff::SignedDuration::from_hours(hour);
         let lookup = json!({ "emails": [ANA], "busy_in": { "start": at(0), "end": at(23) } });
         let user = cluster.nodes_of("user")[0].client("user");
@@ -138,7 +138,7 @@ both_shapes! {
             assert!(!reply.text.to_uppercase().contains("SECRET"), "{}", reply.text);
         }
         for node in &cluster.nodes {
-            let said = node.said();
+            let said = node.log_text();
             let line = said.lines().find(|line| line.to_uppercase().contains("SECRET-"));
             assert_eq!(line, None);
         }
@@ -146,7 +146,7 @@ both_shapes! {
 
     async fn what_cannot_be_read_is_refused_with_its_line_and_leaves_what_was_there(cluster) {
         two_people(cluster, "UTC").await;
-        let day = compact(monday());
+        let day = compact(next_monday());
         put_text(cluster, WORK, &calendar(&[&format!("UID:1\nDTSTART:{day}T000000Z\nDURATION:PT47H")])).await.expect(201);
         let event = |lines: &str| calendar(&[lines]);
         let nested = format!("BEGIN:VCALENDAR\n{}", "BEGIN:VEVENT\n".repeat(5000));
@@ -240,7 +240,7 @@ both_shapes! {
 
     async fn with_their_user_calendars_are_gone(cluster) {
         two_people(cluster, "UTC").await;
-        let day = compact(monday());
+        let day = compact(next_monday());
         put_text(cluster, WORK, &calendar(&[&format!("UID:1\nDTSTART:{day}T000000Z\nDURATION:PT47H")])).await.expect(201);
         assert_eq!(free(cluster).await, ["1 23:00-2 00:00"]);
         for email in [ANA, BEN] {
@@ -253,9 +253,9 @@ both_shapes! {
 
     async fn a_meeting_of_ours_in_an_imported_calendar_is_not_in_its_own_way(cluster) {
         two_people(cluster, "UTC").await;
-        let meeting = meet(cluster, json!({})).await;
-        settled(cluster, &meeting, &["invited"]).await;
-        let invitation = cluster.get(&format!("{}/invite.ics", path(&meeting))).await.expect(200).text;
+        let meeting = create_meeting(cluster, json!({})).await;
+        wait_for_status(cluster, &meeting, &["invited"]).await;
+        let invitation = cluster.get(&format!("{}/invite.ics", meeting_path(&meeting))).await.expect(200).text;
         let busy = free(cluster).await;
         let imported = put_text(cluster, WORK, &invitation).await.expect(201).json;
         assert_eq!(imported["busy_periods"], 0);
@@ -266,14 +266,14 @@ both_shapes! {
         assert_eq!(put_text(cluster, WORK, &other).await.expect(200).json["busy_periods"], 1);
         put_text(cluster, WORK, &invitation).await.expect(200);
         // cancelled, it holds nothing, whatever the calendar still says
-        cluster.delete(&path(&meeting)).await.expect(204);
+        cluster.delete(&meeting_path(&meeting)).await.expect(204);
         assert_eq!(free(cluster).await, ["0 00:00-2 00:00"]);
     }
 }
 
 #[actix_web::test]
 async fn what_is_known_of_a_calendar_goes_on_as_time_does() {
-    let space = Space::new();
+    let space = Sandbox::new();
     let with = |days: &str| {
         let mut env = space.env();
         env.push(("W2MEET_CALENDARS__HORIZON_DAYS".to_owned(), days.to_owned()));

@@ -14,7 +14,7 @@ use w2meet::config::Webhooks;
 use w2meet::platform::outbound::{Delivery, DeliveryResult, Resolver, Secret, WebhookClient, signature};
 
 use crate::callback_urls::{message, sender, settings};
-use crate::support::upstream::{nobody, read_head, upstream};
+use crate::support::upstream::{closed_port_url, read_head, serve_connections};
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 
@@ -59,7 +59,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
 fn receiver(answer: impl Into<String>) -> (String, Rc<RefCell<Vec<Seen>>>) {
     let seen: Rc<RefCell<Vec<Seen>>> = Rc::default();
     let (list, answer) = (Rc::clone(&seen), Rc::new(answer.into()));
-    let base = upstream(move |mut stream| {
+    let base = serve_connections(move |mut stream| {
         let (list, answer) = (Rc::clone(&list), Rc::clone(&answer));
         async move {
             if let Some(request) = read_request(&mut stream).await {
@@ -99,7 +99,7 @@ async fn a_receiver_can_tell_who_sent_it() {
 async fn a_name_that_moves_to_this_machine_is_not_followed() {
     let connections = Rc::new(Cell::new(0));
     let count = Rc::clone(&connections);
-    let base = upstream(move |_| {
+    let base = serve_connections(move |_| {
         count.set(count.get() + 1);
         async {}
     });
@@ -130,7 +130,7 @@ async fn a_name_that_moves_between_two_attempts_is_blocked_at_the_second() {
     let requests = Rc::new(Cell::new(0));
     let count = Rc::clone(&requests);
     // it would keep the connection for the next request
-    let base = upstream(move |mut stream| {
+    let base = serve_connections(move |mut stream| {
         let count = Rc::clone(&count);
         async move {
             while read_request(&mut stream).await.is_some() {
@@ -185,9 +185,12 @@ async fn the_status_tells_what_comes_next() {
     );
     let (senseless, _) = receiver("hello\r\n\r\n");
     let (silent, unfinished) = (receiver("").0, receiver("HTTP/1.1 100 Continue\r\n\r\n").0);
-    for (url, reason) in
-        [(nobody(), "no connection"), (senseless, "not HTTP"), (silent, "broke off"), (unfinished, "answered 100")]
-    {
+    for (url, reason) in [
+        (closed_port_url(), "no connection"),
+        (senseless, "not HTTP"),
+        (silent, "broke off"),
+        (unfinished, "answered 100"),
+    ] {
         let answer = send(&sender, &url).await;
         let fits = |why: &str| why.contains(reason);
         assert!(
@@ -202,9 +205,10 @@ async fn a_receiver_that_hangs_costs_no_more_than_the_set_time() {
     let brief = Webhooks { timeout_seconds: 0.3, ..here() };
     let begin = Instant::now();
     // one never answers, one never ends its head, one never ends its body
-    let silent = upstream(async |mut stream| drop((stream.read_u8().await, std::future::pending::<()>().await)));
-    let dripping = upstream(async |mut stream| while stream.write_all(b"HTTP/1.1 2").await.is_ok() {});
-    let open = upstream(async |mut stream| {
+    let silent =
+        serve_connections(async |mut stream| drop((stream.read_u8().await, std::future::pending::<()>().await)));
+    let dripping = serve_connections(async |mut stream| while stream.write_all(b"HTTP/1.1 2").await.is_ok() {});
+    let open = serve_connections(async |mut stream| {
         let head = b"HTTP/1.1 503 X\r\nContent-Length: 9\r\n\r\nab";
         drop((read_request(&mut stream).await, stream.write_all(head).await, std::future::pending::<()>().await));
     });
@@ -222,7 +226,7 @@ async fn a_receiver_that_hangs_costs_no_more_than_the_set_time() {
 async fn an_answer_without_end_is_not_read_to_its_end() {
     let written = Rc::new(Cell::new(0));
     let total = Rc::clone(&written);
-    let base = upstream(move |mut stream| {
+    let base = serve_connections(move |mut stream| {
         let total = Rc::clone(&total);
         async move {
             read_request(&mut stream).await;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::cluster::{Space, fresh_folder};
+use crate::support::cluster::{Sandbox, make_temp_folder};
 use crate::support::replicas::user_env;
-use crate::support::shell::{TextFile, run, text};
+use crate::support::shell::{TextFile, run_command, utf8};
 use crate::support::{Cluster, Node, eventually};
 
 const REDIS: &str = "redis://127.0.0.1:6379";
@@ -21,10 +21,10 @@ fn the_effective_settings_are_shown_without_their_passwords() {
         ("W2MEET_UPSTREAMS__USER", "http://a:1, http://b:2/"),
         ("W2MEET_DATABASE__URL_FILE", secret.path()),
     ];
-    let output = run(&["config", "--config", file.path()], &env);
-    let shown = text(&output.stdout);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stderr), "");
+    let output = run_command(&["config", "--config", file.path()], &env);
+    let shown = utf8(&output.stdout);
+    assert!(output.status.success(), "{}", utf8(&output.stderr));
+    assert_eq!(utf8(&output.stderr), "");
     let settings: toml::Table = shown.parse().unwrap_or_else(|why| panic!("{why}: {shown}"));
     assert_eq!(settings["cache"]["ttl_seconds"].as_integer(), Some(7), "the file wins over the default");
     assert_eq!(settings["log"]["level"].as_str(), Some("debug"));
@@ -37,8 +37,8 @@ fn the_effective_settings_are_shown_without_their_passwords() {
     let upstreams = settings["upstreams"]["user"].as_array().expect("a list");
     assert_eq!(upstreams.iter().filter_map(|it| it.as_str()).collect::<Vec<_>>(), ["http://a:1", "http://b:2"]);
     assert!(!shown.contains("hidden"), "{shown}");
-    let unreadable = run(&["config"], &[("W2MEET_DATABASE__URL_FILE", "/nowhere/url")]);
-    let why = text(&unreadable.stderr);
+    let unreadable = run_command(&["config"], &[("W2MEET_DATABASE__URL_FILE", "/nowhere/url")]);
+    let why = utf8(&unreadable.stderr);
     assert!(
         !unreadable.status.success() && why.contains("/nowhere/url") && why.contains("W2MEET_DATABASE__URL_FILE"),
         "{why}"
@@ -47,21 +47,22 @@ fn the_effective_settings_are_shown_without_their_passwords() {
 
 #[test]
 fn a_password_in_the_query_of_a_url_is_masked_too() {
-    let in_query = run(&["config"], &[("W2MEET_DATABASE__URL", "postgres://db/w2meet?user=u&password=hidden5")]);
-    assert!(!text(&in_query.stdout).contains("hidden5"), "{}", text(&in_query.stdout));
+    let in_query =
+        run_command(&["config"], &[("W2MEET_DATABASE__URL", "postgres://db/w2meet?user=u&password=hidden5")]);
+    assert!(!utf8(&in_query.stdout).contains("hidden5"), "{}", utf8(&in_query.stdout));
 }
 
 #[actix_web::test]
 async fn migrating_twice_is_migrating_once() {
-    let mut space = Space::new();
-    let folder = fresh_folder();
+    let mut space = Sandbox::new();
+    let folder = make_temp_folder();
     let schema = space.schema().await;
     let folder_text = folder.display().to_string();
     for _ in 0..2 {
         for env in [[("W2MEET_DATABASE__URL", schema.as_str())], [("W2MEET_DATA_DIR", &folder_text)]] {
-            let output = run(&["migrate"], &env);
-            assert!(output.status.success(), "{env:?}: {}", text(&output.stderr));
-            assert!(text(&output.stdout).contains("is up to date"));
+            let output = run_command(&["migrate"], &env);
+            assert!(output.status.success(), "{env:?}: {}", utf8(&output.stderr));
+            assert!(utf8(&output.stdout).contains("is up to date"));
         }
     }
     let node = Node::start("user", &user_env(&space, &schema, REDIS));
@@ -73,33 +74,33 @@ async fn migrating_twice_is_migrating_once() {
 async fn the_health_command_tells_a_ready_process_from_one_that_is_not_there() {
     let cluster = Cluster::all().await;
     let address = cluster.base().trim_start_matches("http://").to_owned();
-    let ready = run(&["health", "--role", "gateway"], &[("W2MEET_GATEWAY__LISTEN", &address)]);
-    assert_eq!(ready.status.code(), Some(0), "{}", text(&ready.stderr));
-    assert!(text(&ready.stdout).contains("gateway is ready"));
-    let everything = run(&["health"], &[("W2MEET_GATEWAY__LISTEN", &address)]);
-    assert_eq!(everything.status.code(), Some(0), "{}", text(&everything.stderr));
+    let ready = run_command(&["health", "--role", "gateway"], &[("W2MEET_GATEWAY__LISTEN", &address)]);
+    assert_eq!(ready.status.code(), Some(0), "{}", utf8(&ready.stderr));
+    assert!(utf8(&ready.stdout).contains("gateway is ready"));
+    let everything = run_command(&["health"], &[("W2MEET_GATEWAY__LISTEN", &address)]);
+    assert_eq!(everything.status.code(), Some(0), "{}", utf8(&everything.stderr));
     drop(cluster);
     for arguments in [&["health", "--role", "gateway"][..], &["health"]] {
-        let absent = run(arguments, &[("W2MEET_GATEWAY__LISTEN", &address)]);
+        let absent = run_command(arguments, &[("W2MEET_GATEWAY__LISTEN", &address)]);
         assert_eq!(absent.status.code(), Some(1));
-        assert!(text(&absent.stderr).contains(&format!("http://{address}")), "{}", text(&absent.stderr));
+        assert!(utf8(&absent.stderr).contains(&format!("http://{address}")), "{}", utf8(&absent.stderr));
     }
 }
 
 #[test]
 fn the_health_command_does_not_call_ready_what_it_could_not_ask() {
-    let nowhere = run(&["health"], &[("W2MEET_GATEWAY__LISTEN", "127.0.0.1:0")]);
-    assert_eq!(nowhere.status.code(), Some(1), "{}", text(&nowhere.stdout));
-    assert!(text(&nowhere.stderr).contains("W2MEET_GATEWAY__LISTEN"), "{}", text(&nowhere.stderr));
+    let nowhere = run_command(&["health"], &[("W2MEET_GATEWAY__LISTEN", "127.0.0.1:0")]);
+    assert_eq!(nowhere.status.code(), Some(1), "{}", utf8(&nowhere.stdout));
+    assert!(utf8(&nowhere.stderr).contains("W2MEET_GATEWAY__LISTEN"), "{}", utf8(&nowhere.stderr));
 }
 
 #[actix_web::test]
 async fn everything_that_the_demo_proposes_works() {
     let cluster = Cluster::all().await;
     for _ in 0..2 {
-        let output = run(&["demo", "--url", cluster.base()], &[]);
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        let said = text(&output.stdout);
+        let output = run_command(&["demo", "--url", cluster.base()], &[]);
+        assert!(output.status.success(), "{}", utf8(&output.stderr));
+        let said = utf8(&output.stdout);
         let urls: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("curl '")?.strip_suffix('\'')).collect();
         assert!(urls.len() >= 3, "{said}");
         for url in urls {
@@ -117,9 +118,9 @@ async fn everything_that_the_demo_proposes_works() {
         let users = cluster.get("/api/users").await.expect(200).json;
         assert!(users["users"].as_array().is_some_and(|users| users.len() >= 5), "{users}");
     }
-    let nobody = run(&["demo", "--url", "http://127.0.0.1:9"], &[]);
+    let nobody = run_command(&["demo", "--url", "http://127.0.0.1:9"], &[]);
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(text(&nobody.stderr).contains("nobody answers at http://127.0.0.1:9"), "{}", text(&nobody.stderr));
+    assert!(utf8(&nobody.stderr).contains("nobody answers at http://127.0.0.1:9"), "{}", utf8(&nobody.stderr));
 }
 
 #[actix_web::test]
@@ -131,8 +132,8 @@ async fn jobs_that_were_given_up_are_listed_shown_and_tried_again() {
     for email in ["ana@example.com", "ben@example.com"] {
         cluster.register(email, always.clone()).await;
     }
-    let jobs = |arguments: &[&str]| run(&[&["jobs", "--url", cluster.base()], arguments].concat(), &[]);
-    assert_eq!(text(&jobs(&["dead"]).stdout), "there are none\n");
+    let jobs = |arguments: &[&str]| run_command(&[&["jobs", "--url", cluster.base()], arguments].concat(), &[]);
+    assert_eq!(utf8(&jobs(&["dead"]).stdout), "there are none\n");
     let meeting = json!({ "organizer": "ana@example.com", "attendees": ["ben@example.com"] });
     cluster.post("/api/meetings", meeting).await.expect(202);
     let id = eventually("a job is dead", async || {
@@ -140,21 +141,21 @@ async fn jobs_that_were_given_up_are_listed_shown_and_tried_again() {
         dead["jobs"][0]["id"].as_str().map(str::to_owned)
     })
     .await;
-    let listed = text(&jobs(&["dead"]).stdout);
+    let listed = utf8(&jobs(&["dead"]).stdout);
     assert!(listed.contains(&id) && listed.contains("send_invitations") && listed.contains("1/1"), "{listed}");
-    let shown: Value = serde_json::from_str(&text(&jobs(&["show", &id]).stdout)).expect("JSON");
+    let shown: Value = serde_json::from_str(&utf8(&jobs(&["show", &id]).stdout)).expect("JSON");
     assert_eq!((&shown["state"], &shown["errors"][0]["attempt"]), (&json!("dead"), &json!(1)));
     let again = jobs(&["retry", &id]);
-    assert!(text(&again.stdout).contains("is queued again"), "{}", text(&again.stderr));
+    assert!(utf8(&again.stdout).contains("is queued again"), "{}", utf8(&again.stderr));
     let unknown = jobs(&["show", "01a1f949-5084-77ab-81a8-0d54f21df260"]);
-    assert!(!unknown.status.success() && text(&unknown.stderr).contains("no job has the id"));
+    assert!(!unknown.status.success() && utf8(&unknown.stderr).contains("no job has the id"));
 }
 
 #[test]
 fn the_help_teaches() {
-    let help = run(&["--help"], &[]);
+    let help = run_command(&["--help"], &[]);
     assert!(help.status.success());
-    let help = text(&help.stdout);
+    let help = utf8(&help.stdout);
     for role in w2meet::roles::ALL {
         assert!(help.contains(role.name) && help.contains(role.about), "{} is not in: {help}", role.name);
     }
@@ -163,7 +164,7 @@ fn the_help_teaches() {
     {
         assert!(help.contains(word), "{word} is not in: {help}");
     }
-    let wrong = run(&["--role", "kitchen"], &[]);
+    let wrong = run_command(&["--role", "kitchen"], &[]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(text(&wrong.stderr).contains("availability"), "{}", text(&wrong.stderr));
+    assert!(utf8(&wrong.stderr).contains("availability"), "{}", utf8(&wrong.stderr));
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::servers::say;
+use crate::support::servers::print_line;
 use crate::support::{Client, Cluster, PrivatePostgres, PrivateRedis, Replicas, Reply, eventually};
 
 const ANA: &str = "/api/users/ana@example.com";
@@ -73,7 +73,7 @@ async fn everybody_is_up(cluster: &Cluster) {
         let client = node.client(&node.roles);
         client.get("/livez").await.expect(200);
         client.get("/readyz").await.expect(200);
-        assert_eq!(node.ended(), None);
+        assert_eq!(node.exit_status(), None);
     }
 }
 
@@ -93,7 +93,9 @@ async fn without_redis_everything_works_and_after_a_second_as_fast_as_before() {
         asked += 1;
     }
     let after = median(&cluster, 100).await;
-    say(&format!("Redis killed: {asked} requests, none failed; median read {before:.1?} before, {after:.1?} after"));
+    print_line(&format!(
+        "Redis killed: {asked} requests, none failed; median read {before:.1?} before, {after:.1?} after"
+    ));
     assert!(after < before * 5 + Duration::from_millis(15), "{before:?} became {after:?}");
 
     let report = user_health(&cluster, 200).await;
@@ -123,7 +125,7 @@ async fn a_redis_that_hangs_slows_a_few_requests_and_fails_none() {
         times.push(ask(&cluster, turn).await);
     }
     let slow: Vec<_> = times.iter().filter(|time| **time > Duration::from_millis(95)).collect();
-    say(&format!("Redis hung: {} of 300 requests were slow: {slow:.0?}", slow.len()));
+    print_line(&format!("Redis hung: {} of 300 requests were slow: {slow:.0?}", slow.len()));
     assert!(slow.len() <= 20, "{slow:?}");
     assert!(times.iter().all(|time| *time < Duration::from_secs(1)), "{slow:?}");
     let report = user_health(&cluster, 200).await;
@@ -198,7 +200,7 @@ async fn without_postgresql_what_is_cached_is_answered_the_rest_refused_and_all_
     })
     .await;
     let healed = back.elapsed();
-    say(&format!("PostgreSQL killed: refused within {slowest:.1?}, healed {healed:.1?} after its return"));
+    print_line(&format!("PostgreSQL killed: refused within {slowest:.1?}, healed {healed:.1?} after its return"));
     assert!(healed < Duration::from_secs(2), "{healed:?}");
     assert_eq!(cluster.get("/api/users/cold@example.com").await.expect(200).json, written);
     assert_eq!(cluster.get(ANA).await.expect(200).json, cached);
@@ -248,7 +250,7 @@ async fn a_postgresql_that_hangs_delays_nobody_for_long_and_loses_nothing() {
     .await;
     let healed = back.elapsed();
     let (median, worst) = (reads[reads.len() / 2], reads[reads.len() - 1]);
-    say(&format!(
+    print_line(&format!(
         "PostgreSQL hung: refused within {slowest:.1?}, cached reads in {median:.1?} (worst {worst:.1?}), healed after {healed:.1?}"
     ));
     assert!(median < Duration::from_millis(50), "{median:?}");

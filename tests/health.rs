@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::servers::{say, told};
+use crate::support::servers::{env_var, print_line};
 use crate::support::{Client, Cluster, Shape, eventually};
 
 const ROLES: [&str; 5] = ["user", "availability", "suggestion", "worker", "gateway"];
@@ -139,11 +139,11 @@ async fn a_worker_with_a_broker_reports_how_it_does() {
     );
     assert_eq!(report(&away, "/api/health", 200).await["status"], "degraded");
 
-    let url = told("W2MEET_TEST_AMQP_URL").unwrap_or_else(|| "amqp://guest:guest@127.0.0.1:5672".to_owned());
+    let url = env_var("W2MEET_TEST_AMQP_URL").unwrap_or_else(|| "amqp://guest:guest@127.0.0.1:5672".to_owned());
     let parsed = url::Url::parse(&url).expect("a URL");
     let address = (parsed.host_str().unwrap_or("127.0.0.1"), parsed.port().unwrap_or(5672));
     if std::net::TcpStream::connect(address).is_err() {
-        return say("SKIPPED, a test that needs RabbitMQ (W2MEET_TEST_AMQP_URL says where it is)");
+        return print_line("SKIPPED, a test that needs RabbitMQ (W2MEET_TEST_AMQP_URL says where it is)");
     }
     let worker = with_broker(&url).await;
     assert!(dependencies(&worker).contains(&("rabbitmq", "healthy")), "{worker}");

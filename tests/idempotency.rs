@@ -4,7 +4,7 @@ use awc::http::Method;
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::meeting::{ANA, BEN, CAT, early_birds, monday, wish};
+use crate::support::meeting::{ANA, BEN, CAT, meeting_body, next_monday, register_morning_people};
 use crate::support::{Cluster, Reply};
 
 const MEETINGS: &str = "/api/meetings";
@@ -36,23 +36,23 @@ async fn replays(cluster: &Cluster, path: &str, key: &str, body: Value) -> Reply
 
 both_shapes! {
     async fn a_request_that_is_repeated_has_one_effect_and_one_answer(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let key = "8e03978e-40d5-43e8-bc93-6894a57f9324";
         let user = json!({ "email": CAT, "name": "Cat" });
         replays(cluster, "/api/users", key, user).await.expect(201);
-        let asked = wish(json!({ "callback_url": "https://example.com/" }));
+        let asked = meeting_body(json!({ "callback_url": "https://example.com/" }));
         let first = replays(cluster, MEETINGS, key, asked.clone()).await.expect(202);
         assert!(first.json["callback_secret"].is_string(), "the same secret, too");
         assert_eq!(meetings(cluster).await, 1, "the same key elsewhere is another");
         // the second time, the only time that suits is the meeting's own
-        let now = json!({ "attendees": [ANA, BEN], "notify": true, "from": monday(), "to": monday(), "duration_minutes": 120 });
+        let now = json!({ "attendees": [ANA, BEN], "notify": true, "from": next_monday(), "to": next_monday(), "duration_minutes": 120 });
         let first = replays(cluster, "/api/suggestions", key, now.clone()).await.expect(200);
         assert_eq!(first.header("location"), Some(format!("/api/meetings/{}", first.json["meeting"]["id"].as_str().unwrap_or_default()).as_str()));
         assert_eq!(meetings(cluster).await, 2);
 
         for (path, other) in [
             ("/api/users", json!({ "email": CAT, "name": "Kitty" })),
-            (MEETINGS, wish(json!({ "title": "Other" }))),
+            (MEETINGS, meeting_body(json!({ "title": "Other" }))),
             ("/api/suggestions", { let mut other = now; other["title"] = "Other".into(); other }),
         ] {
             post(cluster, path, key, &other).await.expect_problem("422 idempotency-key-reused", path, "another body");
@@ -61,21 +61,21 @@ both_shapes! {
     }
 
     async fn what_was_refused_before_it_began_is_not_kept(cluster) {
-        early_birds(cluster, &[ANA]).await;
+        register_morning_people(cluster, &[ANA]).await;
         let key = "first-try";
-        let asked = wish(json!({}));
-        post(cluster, MEETINGS, key, &wish(json!({ "title": "" }))).await.expect(422);
+        let asked = meeting_body(json!({}));
+        post(cluster, MEETINGS, key, &meeting_body(json!({ "title": "" }))).await.expect(422);
         post(cluster, MEETINGS, key, &asked).await.expect_problem("404 unknown-user", MEETINGS, "Ben is not there yet");
         post(cluster, "/api/users", key, &json!({ "email": ANA, "name": "Ana" })).await.expect(409);
-        early_birds(cluster, &[BEN]).await;
+        register_morning_people(cluster, &[BEN]).await;
         replays(cluster, MEETINGS, key, asked).await.expect(202);
         post(cluster, "/api/users", key, &json!({ "email": CAT, "name": "Cat" })).await.expect(201);
     }
 
     async fn keys_that_are_none_are_refused(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let long = "k".repeat(256);
-        for (path, body) in [(MEETINGS, wish(json!({}))), ("/api/users", json!({ "email": CAT, "name": "Cat" })),
+        for (path, body) in [(MEETINGS, meeting_body(json!({}))), ("/api/users", json!({ "email": CAT, "name": "Cat" })),
             ("/api/suggestions", json!({ "attendees": [ANA, BEN], "notify": true }))] {
             for key in ["", "\"\"", " ", &long, "a\"b", "\"", "k\u{e9}y"] {
                 post(cluster, path, key, &body).await.expect_problem("400 bad-request", path, key);
@@ -85,12 +85,12 @@ both_shapes! {
             two.expect_problem("400 bad-request", path, "two keys");
         }
         assert_eq!(meetings(cluster).await, 0);
-        post(cluster, MEETINGS, &"k".repeat(255), &wish(json!({}))).await.expect(202);
+        post(cluster, MEETINGS, &"k".repeat(255), &meeting_body(json!({}))).await.expect(202);
     }
 
     async fn many_requests_at_once_under_one_key_have_one_effect(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let body = wish(json!({}));
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let body = meeting_body(json!({}));
         let requests = (0..50).map(|_| post(cluster, MEETINGS, "once", &body));
         let replies = futures_util::future::join_all(requests).await;
         let texts: std::collections::BTreeSet<&str> = replies.iter().map(|reply| reply.text.as_str()).collect();

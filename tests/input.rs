@@ -4,7 +4,7 @@ use awc::http::Method;
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::refusal::Ana;
+use crate::support::refusal::RefusalTable;
 
 const USERS: &str = "/api/users";
 const ANA: &str = "/api/users/ana@example.com";
@@ -75,13 +75,13 @@ fn no_addresses() -> Vec<String> {
 
 both_shapes! {
     async fn a_patch_that_sets_what_nobody_knows_to_null_is_refused(cluster) {
-        let ana = Ana::new(cluster).await;
+        let ana = RefusalTable::new(cluster).await;
         for (patch, place) in [
             (json!({ "titel": null }), "#/titel"), (json!({ "": null }), "#/"),
             (json!({ "availability": { "funday": null } }), "#/availability/funday"),
             (json!({ "overrides": { "soon": null } }), "#/overrides/soon"),
         ] {
-            ana.finds(Method::PATCH, ANA, patch, &[place]).await;
+            ana.expect_faults(Method::PATCH, ANA, patch, &[place]).await;
         }
         cluster.register("ben@example.com", json!({})).await;
         let meeting = json!({ "organizer": "ana@example.com", "attendees": ["ben@example.com"] });
@@ -92,7 +92,7 @@ both_shapes! {
     }
 
     async fn what_is_no_json_is_refused_and_nothing_is_stored(cluster) {
-        let ana = Ana::new(cluster).await;
+        let ana = RefusalTable::new(cluster).await;
         let deep = |depth: usize| format!(r#"{{"name":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth)).into_bytes();
         for body in [
             b"".to_vec(), b"{".to_vec(), b"}".to_vec(), b"name=Ana".to_vec(), b"'{}'".to_vec(),
@@ -110,55 +110,55 @@ both_shapes! {
                 (Method::POST, USERS), (Method::PATCH, ANA), (Method::PUT, WEEK), (Method::POST, "/api/availability"),
                 (Method::POST, "/api/suggestions"),
             ] {
-                ana.refuses(method, path, &body, "400 bad-request").await;
+                ana.expect_refused(method, path, &body, "400 bad-request").await;
             }
         }
         ana.expect_none().await;
     }
 
     async fn a_user_that_is_not_valid_is_refused_with_the_place_of_each_fault_and_nothing_is_stored(cluster) {
-        let ana = Ana::new(cluster).await;
+        let ana = RefusalTable::new(cluster).await;
         for address in no_addresses() {
-            ana.finds(Method::POST, USERS, with("email", json!(address)), &["#/email"]).await;
+            ana.expect_faults(Method::POST, USERS, with("email", json!(address)), &["#/email"]).await;
         }
         for no_text in [json!(null), json!(1), json!(true), json!(["a@b.co"]), json!({ "email": "a@b.co" })] {
-            ana.finds(Method::POST, USERS, with("email", no_text.clone()), &["#/email"]).await;
-            ana.finds(Method::POST, USERS, with("name", no_text.clone()), &["#/name"]).await;
-            ana.finds(Method::PATCH, ANA, json!({ "name": no_text }), &["#/name"]).await;
+            ana.expect_faults(Method::POST, USERS, with("email", no_text.clone()), &["#/email"]).await;
+            ana.expect_faults(Method::POST, USERS, with("name", no_text.clone()), &["#/name"]).await;
+            ana.expect_faults(Method::PATCH, ANA, json!({ "name": no_text }), &["#/name"]).await;
         }
         for name in ["", " \t ", "a\nb", "a\u{0}b", "a\u{9b}b", &"x".repeat(201)] {
-            ana.finds(Method::POST, USERS, with("name", json!(name)), &["#/name"]).await;
-            ana.finds(Method::PATCH, ANA, json!({ "name": name }), &["#/name"]).await;
+            ana.expect_faults(Method::POST, USERS, with("name", json!(name)), &["#/name"]).await;
+            ana.expect_faults(Method::PATCH, ANA, json!({ "name": name }), &["#/name"]).await;
         }
         for zone in [
             json!("Mars/Olympus"), json!("../../etc/passwd"), json!("/etc/localtime"), json!("GMT+25"), json!(""),
             json!("+05:30"), json!("UTC+1"), json!("Z"), json!("Factory"), json!("floating"), json!("Europe/Paris\u{0}"),
             json!("posix/Europe/Paris"), json!(2), json!({}), json!("x".repeat(10_000)),
         ] {
-            ana.finds(Method::POST, USERS, with("time_zone", zone.clone()), &["#/time_zone"]).await;
-            ana.finds(Method::PATCH, ANA, json!({ "time_zone": zone }), &["#/time_zone"]).await;
+            ana.expect_faults(Method::POST, USERS, with("time_zone", zone.clone()), &["#/time_zone"]).await;
+            ana.expect_faults(Method::PATCH, ANA, json!({ "time_zone": zone }), &["#/time_zone"]).await;
         }
         for preference in [json!("FIRST"), json!("middle"), json!(""), json!(1), json!(["first"])] {
-            ana.finds(Method::POST, USERS, with("preference", preference.clone()), &["#/preference"]).await;
-            ana.finds(Method::PATCH, ANA, json!({ "preference": preference }), &["#/preference"]).await;
+            ana.expect_faults(Method::POST, USERS, with("preference", preference.clone()), &["#/preference"]).await;
+            ana.expect_faults(Method::PATCH, ANA, json!({ "preference": preference }), &["#/preference"]).await;
         }
         // nobody writes what is the server's, nor what it does not know
         for member in ["isAdmin", "role", "scope", "id", "version", "created_at", "updated_at", "typed_email", "a/b~c", ""] {
             let place = format!("#/{}", member.replace('~', "~0").replace('/', "~1"));
-            ana.finds(Method::POST, USERS, with(member, json!(1)), &[&place]).await;
-            ana.finds(Method::PATCH, ANA, json!({ member: 1 }), &[&place]).await;
+            ana.expect_faults(Method::POST, USERS, with(member, json!(1)), &[&place]).await;
+            ana.expect_faults(Method::PATCH, ANA, json!({ member: 1 }), &[&place]).await;
         }
-        ana.finds(Method::PATCH, ANA, json!({ "email": "ben@example.com" }), &["#/email"]).await;
+        ana.expect_faults(Method::PATCH, ANA, json!({ "email": "ben@example.com" }), &["#/email"]).await;
         for no_object in [json!([]), json!("x"), json!(1), json!(null), json!(true)] {
-            ana.finds(Method::POST, USERS, no_object.clone(), &["#"]).await;
-            ana.finds(Method::PATCH, ANA, no_object, &["#"]).await;
+            ana.expect_faults(Method::POST, USERS, no_object.clone(), &["#"]).await;
+            ana.expect_faults(Method::PATCH, ANA, no_object, &["#"]).await;
         }
-        ana.finds(Method::POST, USERS, json!({}), &["#/email", "#/name"]).await;
+        ana.expect_faults(Method::POST, USERS, json!({}), &["#/email", "#/name"]).await;
         let all = json!({
             "email": "x", "time_zone": "Moon", "preference": "", "isAdmin": true, "if_needed": 7,
             "availability": { "monday": [9, 24, "9"], "funday": [1], "tuesday": {} },
         });
-        ana.finds(Method::POST, USERS, all, &[
+        ana.expect_faults(Method::POST, USERS, all, &[
             "#/email", "#/name", "#/time_zone", "#/preference", "#/isAdmin", "#/if_needed", "#/availability/monday/1",
             "#/availability/monday/2", "#/availability/funday", "#/availability/tuesday",
         ]).await;
@@ -166,7 +166,7 @@ both_shapes! {
     }
 
     async fn a_week_that_is_not_valid_is_refused_with_the_place_of_each_fault_and_nothing_is_stored(cluster) {
-        let ana = Ana::new(cluster).await;
+        let ana = RefusalTable::new(cluster).await;
         let row = |length: usize| vec![json!(0); length];
         let mut rows = vec![json!(row(24)); 7];
         rows[2] = json!(row(23));
@@ -189,17 +189,17 @@ both_shapes! {
             (json!("monday"), vec![String::new()]), (json!(1), vec![String::new()]),
         ] {
             let places = |place: &str| places.iter().map(|step| format!("{place}{step}")).collect::<Vec<_>>();
-            ana.finds(Method::PUT, WEEK, week.clone(), &places("#")).await;
+            ana.expect_faults(Method::PUT, WEEK, week.clone(), &places("#")).await;
             for member in ["availability", "if_needed"] {
                 let found = places(&format!("#/{member}"));
-                ana.finds(Method::POST, USERS, with(member, week.clone()), &found).await;
+                ana.expect_faults(Method::POST, USERS, with(member, week.clone()), &found).await;
                 // in a merge patch a null takes a day away, and another spelling of a day is that day
                 if week["monday"] != json!(9) {
-                    ana.finds(Method::PATCH, ANA, json!({ member: week.clone() }), &found).await;
+                    ana.expect_faults(Method::PATCH, ANA, json!({ member: week.clone() }), &found).await;
                 }
             }
         }
-        ana.finds(Method::PUT, WEEK, json!(null), &["#"]).await;
+        ana.expect_faults(Method::PUT, WEEK, json!(null), &["#"]).await;
         ana.expect_none().await;
     }
 

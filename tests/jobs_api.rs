@@ -4,7 +4,10 @@ use awc::http::Method;
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::meeting::{ANA, BEN, early_birds, invited, meet, next_page, path, settled, text};
+use crate::support::meeting::{
+    ANA, BEN, create_invited_meeting, create_meeting, meeting_path, next_page, register_morning_people, text,
+    wait_for_status,
+};
 use crate::support::{Cluster, Reply, eventually};
 
 const NOBODY: &str = "01980000-0000-7000-8000-000000000000";
@@ -17,12 +20,12 @@ async fn report(cluster: &Cluster, job: &str, authorization: &str, body: Value) 
 
 both_shapes! {
     async fn jobs_are_listed_by_state_and_meeting_page_by_page(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let secret = format!("whsec_{}", "B".repeat(32));
-        let first = meet(cluster, json!({ "callback_url": "https://hook.invalid/", "callback_secret": secret })).await;
-        let first = settled(cluster, &first, &["invited"]).await;
-        let second = meet(cluster, json!({ "duration_minutes": 600 })).await;
-        settled(cluster, &second, &["no_common_time"]).await;
+        let first = create_meeting(cluster, json!({ "callback_url": "https://hook.invalid/", "callback_secret": secret })).await;
+        let first = wait_for_status(cluster, &first, &["invited"]).await;
+        let second = create_meeting(cluster, json!({ "duration_minutes": 600 })).await;
+        wait_for_status(cluster, &second, &["no_common_time"]).await;
         let states = eventually("nothing is under way but what nobody takes", async || {
             let jobs = cluster.get("/api/jobs").await.expect(200).json["jobs"].as_array()?.clone();
             let states: Vec<String> = jobs.iter().map(|job| format!("{} {}", text(job, "kind"), text(job, "state"))).collect();
@@ -66,8 +69,8 @@ both_shapes! {
     }
 
     async fn what_is_not_given_up_is_not_taken_up_again(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let meeting = invited(cluster, json!({})).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
         let jobs = cluster.get(&format!("/api/jobs?state=succeeded&meeting_id={}", text(&meeting, "id"))).await.expect(200).json;
         let path = format!("/api/jobs/{}/retry", text(&jobs["jobs"][0], "id"));
         cluster.post(&path, json!({})).await.expect_problem("409 job-not-yours", &path, "it is done");
@@ -79,8 +82,8 @@ both_shapes! {
     }
 
     async fn a_report_needs_the_token_of_its_job_and_comes_in_time(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let meeting = invited(cluster, json!({})).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
         let jobs = cluster.get(&format!("/api/jobs?meeting_id={}", text(&meeting, "id"))).await.expect(200).json;
         let id = text(&jobs["jobs"][0], "id");
         let path = format!("/api/callbacks/jobs/{id}");
@@ -93,18 +96,18 @@ both_shapes! {
         for body in [json!({}), json!({ "attempt": "1" }), json!([])] {
             report(cluster, id, "Bearer x", body).await.expect_problem("400 bad-request", &path, "no report");
         }
-        assert_eq!(cluster.get(&crate::support::meeting::path(&meeting)).await.expect(200).json, meeting);
+        assert_eq!(cluster.get(&crate::support::meeting::meeting_path(&meeting)).await.expect(200).json, meeting);
     }
 
     async fn an_attempt_that_was_overtaken_is_not_heard(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         // the worker stands still: the test is the worker
         let worker = cluster.nodes_of("worker");
         if cluster.shape == crate::support::Shape::Embedded {
             return;
         }
         worker[0].signal("STOP");
-        let asked = meet(cluster, json!({ "callback_url": "https://hook.invalid/" })).await;
+        let asked = create_meeting(cluster, json!({ "callback_url": "https://hook.invalid/" })).await;
         let user = cluster.nodes_of("user")[0].client("user");
         let id = text(&asked, "job_id");
         let start = format!("/internal/jobs/{id}/start");
@@ -119,13 +122,13 @@ both_shapes! {
         for _ in 0..2 {
             report(cluster, id, &bearer, done(2)).await.expect(204);
         }
-        assert_eq!(text(&cluster.get(&path(&asked)).await.expect(200).json, "reason"), "because");
+        assert_eq!(text(&cluster.get(&meeting_path(&asked)).await.expect(200).json, "reason"), "because");
         worker[0].signal("CONT");
     }
 
     async fn what_is_internal_is_nothing_at_the_gateway(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let meeting = meet(cluster, json!({})).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_meeting(cluster, json!({})).await;
         let job = text(&meeting, "job_id");
         for path in [format!("/internal/jobs/{job}/start"), format!("/internal/jobs/{job}/retry"), "/internal/meetings".to_owned(),
             "/internal/answers".to_owned(), "/internal/users/lookup".to_owned()] {
@@ -142,11 +145,11 @@ both_shapes! {
     with &[("W2MEET_JOBS__MAX_ATTEMPTS", "2"), ("W2MEET_JOBS__RETRY_SECONDS", "0.01")];
 
     async fn what_was_given_up_is_taken_up_again_when_somebody_asks(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         // where letters go, nothing can be written
         std::fs::create_dir_all(cluster.outbox().parent().expect("a folder")).expect("a folder");
         std::fs::write(cluster.outbox(), "in the way").expect("a file");
-        let meeting = meet(cluster, json!({})).await;
+        let meeting = create_meeting(cluster, json!({})).await;
         let dead = eventually("the letters are given up", async || {
             let dead = cluster.get("/api/jobs?state=dead").await.expect(200).json;
             dead["jobs"].get(0).cloned()
@@ -154,11 +157,11 @@ both_shapes! {
         let errors = dead["errors"].as_array().expect("a list");
         assert_eq!((text(&dead, "kind"), &dead["attempt"], errors.len()), ("send_invitations", &json!(2), 2), "{dead}");
         assert!(text(&errors[0], "error").contains("cannot write to the outbox"), "{dead}");
-        assert_eq!(text(&cluster.get(&path(&meeting)).await.expect(200).json, "status"), "suggested");
+        assert_eq!(text(&cluster.get(&meeting_path(&meeting)).await.expect(200).json, "status"), "suggested");
         std::fs::remove_file(cluster.outbox()).expect("out of the way");
         let again = cluster.post(&format!("/api/jobs/{}/retry", text(&dead, "id")), json!({})).await.expect(202).json;
         assert_eq!(text(&again, "state"), "queued");
-        settled(cluster, &meeting, &["invited"]).await;
-        crate::support::meeting::told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        wait_for_status(cluster, &meeting, &["invited"]).await;
+        crate::support::meeting::wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use crate::both_shapes;
-use crate::support::upstream::{gateway, nobody, read_head, upstream};
+use crate::support::upstream::{closed_port_url, read_head, serve_connections, start_gateway};
 use crate::support::{Cluster, Shape, eventually};
 
 const ALICE: &str = "/users/users/alice@example.com";
@@ -55,7 +55,7 @@ both_shapes! {
                 ("GET", format!("/availability/availabilities?userId1={escaped}&userId2=alice@example.com")),
                 ("GET", format!("/api/suggestions?attendee={escaped}&attendee=alice@example.com")),
             ] {
-                let reply = cluster.raw(method, &path, "").await;
+                let reply = cluster.send_head(method, &path, "").await;
                 assert!([400, 404, 422].contains(&reply.status), "{method} {hostile}: {reply:?}");
             }
             let reply = cluster.post("/api/users", json!({ "email": hostile, "name": "x", "time_zone": "' OR 1=1" })).await;
@@ -187,7 +187,7 @@ both_shapes! {
 /// 7. A healthy database wrote over what was said of the dead cache.
 #[actix_web::test]
 async fn a_dead_cache_shows_in_the_health_of_its_role_and_of_all() {
-    let cluster = Cluster::split_with(&[("W2MEET_CACHE__URL", &nobody().replace("http", "redis"))]).await;
+    let cluster = Cluster::split_with(&[("W2MEET_CACHE__URL", &closed_port_url().replace("http", "redis"))]).await;
     for (path, service) in [
         ("/users/health", "user-service"),
         ("/availability/health", "availability-service"),
@@ -206,7 +206,7 @@ async fn a_dead_cache_shows_in_the_health_of_its_role_and_of_all() {
 async fn the_gateway_goes_round_the_replicas_and_names_every_request() {
     let counts = [Rc::new(Cell::new(0)), Rc::new(Cell::new(0))];
     let bases = counts.each_ref().map(|count| counting(Rc::clone(count), Rc::default()));
-    let node = gateway(&bases.join(","), &[]);
+    let node = start_gateway(&bases.join(","), &[]);
     let client = node.client("gateway");
     let mut ids = std::collections::BTreeSet::new();
     for _ in 0..20 {
@@ -246,7 +246,7 @@ async fn a_read_on_a_cold_cache_is_the_read_on_a_warm_one() {
 #[actix_web::test]
 async fn connections_between_roles_are_kept_and_users_are_read_at_once() {
     let (requests, connections) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
-    let node = gateway(&counting(Rc::clone(&requests), Rc::clone(&connections)), &[]);
+    let node = start_gateway(&counting(Rc::clone(&requests), Rc::clone(&connections)), &[]);
     let client = node.client("gateway");
     for _ in 0..20 {
         client.get("/api/users").await.expect(200);
@@ -274,7 +274,7 @@ async fn connections_between_roles_are_kept_and_users_are_read_at_once() {
 
 /// An upstream that answers `{}` to everything, and counts requests and connections.
 fn counting(requests: Rc<Cell<u32>>, connections: Rc<Cell<u32>>) -> String {
-    upstream(move |mut stream| {
+    serve_connections(move |mut stream| {
         let requests = Rc::clone(&requests);
         connections.set(connections.get() + 1);
         async move {

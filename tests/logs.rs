@@ -7,7 +7,7 @@ use awc::http::Method;
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::cluster::Space;
+use crate::support::cluster::Sandbox;
 use crate::support::{Cluster, Node, Reply, eventually};
 
 const ASK: &str = "/api/suggestions?attendee=ana@example.com&attendee=ben@example.com";
@@ -146,7 +146,7 @@ both_shapes! {
 
 #[actix_web::test]
 async fn a_call_that_fails_is_told_with_its_callee_and_time() {
-    let space = Space::new();
+    let space = Sandbox::new();
     let mut env = space.env();
     env.push(("W2MEET_QUEUE__URL".into(), "amqp://127.0.0.1:9".into()));
     for role in ["USER", "AVAILABILITY", "SUGGESTION"] {
@@ -190,7 +190,7 @@ async fn nobody_can_write_a_log_line_for_machines_but_us() {
     send_forgeries(cluster.base().trim_start_matches("http://"));
     send_as(&cluster, "last", Method::GET, "/livez", None).await.expect(200);
     lines_of(&cluster, "last", &["gateway"]).await;
-    let said = cluster.nodes[0].said();
+    let said = cluster.nodes[0].log_text();
     assert!(said.contains("forged"), "nothing was tried: {said}");
     for line in said.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line:?}"));
@@ -203,12 +203,12 @@ async fn nobody_can_write_a_log_line_for_machines_but_us() {
 
 #[actix_web::test]
 async fn nobody_can_write_a_log_line_for_people_but_us() {
-    let space = Space::new();
+    let space = Sandbox::new();
     let mut env = space.env();
     env.push(("W2MEET_LOG__FORMAT".into(), "text".into()));
     let node = Node::spawn("all", &env);
     let address = eventually("it listens", async || {
-        let said = node.said();
+        let said = node.log_text();
         said.lines().any(|line| line.contains(" ready")).then_some(())?;
         let line = said.lines().find(|line| line.contains("listening") && line.contains("gateway"))?.to_owned();
         Some(line.split_once("address=")?.1.split_whitespace().next()?.to_owned())
@@ -216,7 +216,7 @@ async fn nobody_can_write_a_log_line_for_people_but_us() {
     .await;
     send_forgeries(&address);
     let said = eventually("the last forgery is told", async || {
-        let said = node.said();
+        let said = node.log_text();
         said.lines().any(|line| line.contains("completed") && line.contains("422")).then_some(said)
     })
     .await;

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::both_shapes;
 use crate::support::access::run_beside;
 use crate::support::account::{
-    Account, OTHER, PASSWORD, RESET, VERIFY, all_written, forgot, login, newest, nth, promote, required, reset, slips,
-    with,
+    Account, OTHER, PASSWORD, RESET, VERIFY, account_mails, auth_required_with, forgot, login, promote, reset,
+    send_with_bearer, wait_for_mail, wait_for_mail_jobs, wait_for_newest_mail,
 };
-use crate::support::fault_rig::Plant;
-use crate::support::shell::text;
+use crate::support::fault_rig::FaultRig;
+use crate::support::shell::utf8;
 use crate::support::{Cluster, Reply, Shape, rows, within};
 
 const ANA: &str = "ana@example.com";
@@ -55,24 +55,24 @@ async fn middles(mut ask: impl AsyncFnMut(usize)) -> [std::time::Duration; 2] {
     })
 }
 
-both_shapes! { with &required(&[]);
+both_shapes! { with &auth_required_with(&[]);
     async fn who_registers_gets_a_letter_whose_link_verifies_the_mailbox_once(cluster) {
         let ana = Account::register(cluster, ANA).await;
         assert_eq!(ana.get("/api/auth/me").await.expect(200).json["email_verified_at"], Value::Null);
-        let slip = nth(cluster, ANA, VERIFY, 1).await;
-        assert!(slip.text.contains("Subject: Confirm your address for W2Meet\r\n"), "{}", slip.text);
-        assert!(slip.text.contains("Auto-Submitted: auto-generated") && slip.text.contains("24 hours"), "{}", slip.text);
-        assert!(slip.link().starts_with("/api/auth/verify?token="), "{}", slip.link());
-        assert!(slip.text.contains(&format!("{}/api/auth/verify", cluster.base())), "{}", slip.text);
-        verify(cluster, &slip.token()).await.expect(204);
+        let mail = wait_for_mail(cluster, ANA, VERIFY, 1).await;
+        assert!(mail.text.contains("Subject: Confirm your address for W2Meet\r\n"), "{}", mail.text);
+        assert!(mail.text.contains("Auto-Submitted: auto-generated") && mail.text.contains("24 hours"), "{}", mail.text);
+        assert!(mail.link().starts_with("/api/auth/verify?token="), "{}", mail.link());
+        assert!(mail.text.contains(&format!("{}/api/auth/verify", cluster.base())), "{}", mail.text);
+        verify(cluster, &mail.token()).await.expect(204);
         let seen = ana.get("/api/auth/me").await.expect(200).json["email_verified_at"].clone();
         assert!(seen.is_string(), "{seen}");
-        let again = verify(cluster, &slip.token()).await;
+        let again = verify(cluster, &mail.token()).await;
         again.expect_problem("410 link-void", "/api/auth/verify", "used once");
         assert_eq!(ana.get("/api/auth/me").await.expect(200).json["email_verified_at"], seen);
         // nothing more to send
         ana.post("/api/auth/verification", json!({})).await.expect(202);
-        assert_eq!(slips(cluster, ANA, VERIFY).len(), 1);
+        assert_eq!(account_mails(cluster, ANA, VERIFY).len(), 1);
         for wrong in [json!({}), json!({ "token": 7 }), json!({ "token": "x", "y": 1 }), json!({ "token": "" })] {
             cluster.post("/api/auth/verify", wrong).await.expect(422);
         }
@@ -81,21 +81,21 @@ both_shapes! { with &required(&[]);
 
     async fn the_page_behind_the_link_asks_and_only_its_button_verifies(cluster) {
         let ana = Account::register(cluster, ANA).await;
-        let slip = newest(cluster, ANA, VERIFY).await;
+        let mail = wait_for_newest_mail(cluster, ANA, VERIFY).await;
         for _ in 0..2 {
-            let page = cluster.get(&slip.link()).await.expect(200);
+            let page = cluster.get(&mail.link()).await.expect(200);
             is_strict(&page);
             for part in ["<form method=\"post\">", "autofocus>Yes, confirm it</button>", ANA, "<html lang=\"en\">", ":focus-visible"] {
                 assert!(page.text.contains(part), "{part}: {}", page.text);
             }
         }
-        cluster.send(Method::HEAD, &slip.link(), &[], None).await.expect(200);
+        cluster.send(Method::HEAD, &mail.link(), &[], None).await.expect(200);
         assert_eq!(ana.get("/api/auth/me").await.json["email_verified_at"], Value::Null, "mail scanners open links");
-        let done = form(cluster, &slip.link(), &format!("token={}", slip.token())).await.expect(200);
+        let done = form(cluster, &mail.link(), &format!("token={}", mail.token())).await.expect(200);
         is_strict(&done);
         assert!(done.text.contains("role=\"status\""), "{}", done.text);
         assert!(ana.get("/api/auth/me").await.json["email_verified_at"].is_string());
-        for late in [cluster.get(&slip.link()).await, form(cluster, &slip.link(), &format!("token={}", slip.token())).await] {
+        for late in [cluster.get(&mail.link()).await, form(cluster, &mail.link(), &format!("token={}", mail.token())).await] {
             is_strict(&late.expect(410));
         }
         let odd = cluster.get("/api/auth/verify?token=%3Cscript%3E").await.expect(410);
@@ -105,27 +105,27 @@ both_shapes! { with &required(&[]);
 
     async fn a_newer_letter_makes_the_older_ones_void_and_there_are_not_many(cluster) {
         let ana = Account::register(cluster, ANA).await;
-        let first = nth(cluster, ANA, VERIFY, 1).await;
+        let first = wait_for_mail(cluster, ANA, VERIFY, 1).await;
         for count in 2..=5 {
             ana.post("/api/auth/verification", json!({})).await.expect(202);
-            nth(cluster, ANA, VERIFY, count).await;
+            wait_for_mail(cluster, ANA, VERIFY, count).await;
         }
         let refused = ana.post("/api/auth/verification", json!({})).await;
         refused.expect_problem("429 too-many-letters", "/api/auth/verification", "five an hour");
         assert_eq!(refused.header("retry-after"), Some("3600"));
-        let all = slips(cluster, ANA, VERIFY);
-        assert_eq!(all.iter().map(|slip| slip.token()).collect::<HashSet<_>>().len(), 5);
-        for slip in &all[..4] {
-            verify(cluster, &slip.token()).await.expect(410);
+        let all = account_mails(cluster, ANA, VERIFY);
+        assert_eq!(all.iter().map(|mail| mail.token()).collect::<HashSet<_>>().len(), 5);
+        for mail in &all[..4] {
+            verify(cluster, &mail.token()).await.expect(410);
         }
         assert_eq!(first, all[0]);
         // another kind of letter is another matter
         forgot(cluster, ANA).await.expect(202);
-        let other = nth(cluster, ANA, RESET, 1).await;
+        let other = wait_for_mail(cluster, ANA, RESET, 1).await;
         verify(cluster, &other.token()).await.expect(410);
         reset(cluster, &all[4].token(), OTHER).await.expect(410);
         verify(cluster, &all[4].token()).await.expect(204);
-        with(cluster, "nonsense", Method::POST, "/api/auth/verification", Some(json!({}))).await.expect(401);
+        send_with_bearer(cluster, "nonsense", Method::POST, "/api/auth/verification", Some(json!({}))).await.expect(401);
     }
 
     async fn only_who_has_shown_the_mailbox_has_others_invited(cluster) {
@@ -140,7 +140,7 @@ both_shapes! { with &required(&[]);
         let ask = json!({ "organizer": ANA, "attendees": [ANA, BEN], "notify": true });
         let early = ana.post("/api/suggestions", ask).await;
         assert!(early.status == 403 || early.json["suggestions"] == json!([]), "{}", early.text);
-        verify(cluster, &newest(cluster, ANA, VERIFY).await.token()).await.expect(204);
+        verify(cluster, &wait_for_newest_mail(cluster, ANA, VERIFY).await.token()).await.expect(204);
         ana.post("/api/meetings", wish).await.expect(202);
     }
 
@@ -148,43 +148,43 @@ both_shapes! { with &required(&[]);
         let ana = Account::verified(cluster, ANA).await;
         let (_, key) = ana.key("read").await;
         forgot(cluster, "Ana@EXAMPLE.com").await.expect(202);
-        let slip = nth(cluster, ANA, RESET, 1).await;
-        assert!(slip.text.contains("Subject: Set a new password for W2Meet\r\n") && slip.text.contains("one hour"), "{}", slip.text);
+        let mail = wait_for_mail(cluster, ANA, RESET, 1).await;
+        assert!(mail.text.contains("Subject: Set a new password for W2Meet\r\n") && mail.text.contains("one hour"), "{}", mail.text);
         for weak in ["", "too short", "passwordpassword", ANA] {
-            let reply = reset(cluster, &slip.token(), weak).await;
+            let reply = reset(cluster, &mail.token(), weak).await;
             reply.expect_problem("422 validation", "/api/auth/password/reset", weak);
             assert_eq!(reply.pointers(), ["#/password"], "{weak}");
         }
-        reset(cluster, &slip.token(), OTHER).await.expect(204);
-        reset(cluster, &slip.token(), PASSWORD).await.expect_problem("410 link-void", "/api/auth/password/reset", "used once");
+        reset(cluster, &mail.token(), OTHER).await.expect(204);
+        reset(cluster, &mail.token(), PASSWORD).await.expect_problem("410 link-void", "/api/auth/password/reset", "used once");
         login(cluster, ANA, PASSWORD).await.expect(401);
         cluster.post("/api/auth/refresh", json!({ "refresh_token": ana.refresh })).await.expect(401);
         let anew = Account::login(cluster, ANA, OTHER).await;
         assert_eq!(anew.id, ana.id);
         // keys are no sessions, and it was Ana who made this one
-        with(cluster, &key, Method::GET, "/api/auth/me", None).await.expect(200);
+        send_with_bearer(cluster, &key, Method::GET, "/api/auth/me", None).await.expect(200);
     }
 
     async fn the_page_for_a_password_says_what_is_wrong_and_takes_a_better_one(cluster) {
         Account::register(cluster, ANA).await;
         forgot(cluster, ANA).await.expect(202);
-        let slip = newest(cluster, ANA, RESET).await;
-        let page = cluster.get(&slip.link()).await.expect(200);
+        let mail = wait_for_newest_mail(cluster, ANA, RESET).await;
+        let page = cluster.get(&mail.link()).await.expect(200);
         is_strict(&page);
         for part in ["autocomplete=\"new-password\"", "<label for=\"password\">", "autocomplete=\"username\"", "aria-describedby=\"rule\"", ANA] {
             assert!(page.text.contains(part), "{part}: {}", page.text);
         }
-        let body = |password: &str| format!("token={}&password={}", slip.token(), password.replace(' ', "+"));
-        let wrong = form(cluster, &slip.link(), &body("short")).await.expect(422);
+        let body = |password: &str| format!("token={}&password={}", mail.token(), password.replace(' ', "+"));
+        let wrong = form(cluster, &mail.link(), &body("short")).await.expect(422);
         is_strict(&wrong);
         assert!(wrong.text.contains("role=\"alert\"") && wrong.text.contains("aria-invalid=\"true\""), "{}", wrong.text);
         assert!(!wrong.text.contains("short\""), "what was typed is not sent back: {}", wrong.text);
-        let done = form(cluster, &slip.link(), &body(OTHER)).await.expect(200);
+        let done = form(cluster, &mail.link(), &body(OTHER)).await.expect(200);
         is_strict(&done);
         assert!(done.text.contains("role=\"status\""), "{}", done.text);
         Account::login(cluster, ANA, OTHER).await;
-        is_strict(&cluster.get(&slip.link()).await.expect(410));
-        is_strict(&form(cluster, &slip.link(), &body(PASSWORD)).await.expect(410));
+        is_strict(&cluster.get(&mail.link()).await.expect(410));
+        is_strict(&form(cluster, &mail.link(), &body(PASSWORD)).await.expect(410));
     }
 
     async fn nobody_learns_who_has_an_account(cluster) {
@@ -198,14 +198,14 @@ both_shapes! { with &required(&[]);
         let known = forgot(cluster, ANA).await.expect(202);
         let unknown = forgot(cluster, "nobody@example.com").await.expect(202);
         assert_eq!(shown(&known), shown(&unknown));
-        newest(cluster, ANA, RESET).await;
+        wait_for_newest_mail(cluster, ANA, RESET).await;
         for _ in 0..5 {
             forgot(cluster, ANA).await.expect(202);
             forgot(cluster, "nobody@example.com").await.expect(202);
         }
         let (known, unknown) = (forgot(cluster, ANA).await, forgot(cluster, "nobody@example.com").await);
         assert_eq!(shown(&known), shown(&unknown), "beyond the bound, too");
-        assert_eq!(slips(cluster, "nobody@example.com", RESET), []);
+        assert_eq!(account_mails(cluster, "nobody@example.com", RESET), []);
         // nor by many at once
         Account::verified(cluster, BEN).await;
         for reply in join_all((0..24).map(|_| forgot(cluster, BEN))).await {
@@ -214,7 +214,7 @@ both_shapes! { with &required(&[]);
         for _ in 0..5 {
             forgot(cluster, BEN).await.expect(202);
         }
-        let rows = rows::all(cluster).await;
+        let rows = rows::all_rows(cluster).await;
         for email in [ANA, BEN, "nobody@example.com"] {
             let is_his = |row: &&String| row.starts_with("codes:") && row.contains(email) && row.contains(RESET);
             assert_eq!(rows.iter().filter(is_his).count(), 5, "letters to {email}");
@@ -230,9 +230,9 @@ both_shapes! { with &required(&[]);
         let taken = cluster.post("/api/auth/register", json!({ "email": ANA, "password": PASSWORD })).await;
         taken.expect_problem("409 user-exists", "/api/auth/register", "the address alone proves nothing");
         login(cluster, ANA, PASSWORD).await.expect(401);
-        assert_eq!(slips(cluster, ANA, VERIFY).len(), 0);
+        assert_eq!(account_mails(cluster, ANA, VERIFY).len(), 0);
         forgot(cluster, ANA).await.expect(202);
-        reset(cluster, &newest(cluster, ANA, RESET).await.token(), OTHER).await.expect(204);
+        reset(cluster, &wait_for_newest_mail(cluster, ANA, RESET).await.token(), OTHER).await.expect(204);
         let ana = Account::login(cluster, ANA, OTHER).await;
         assert!(ana.get("/api/auth/me").await.json["email_verified_at"].is_string(), "the same letter has shown it");
         let week = ana.get(&format!("/api/users/{ANA}/availability")).await.expect(200).json;
@@ -243,11 +243,11 @@ both_shapes! { with &required(&[]);
         let eve = Account::register(cluster, ANA).await;
         let (_, key) = eve.key("write").await;
         forgot(cluster, ANA).await.expect(202);
-        reset(cluster, &newest(cluster, ANA, RESET).await.token(), OTHER).await.expect(204);
+        reset(cluster, &wait_for_newest_mail(cluster, ANA, RESET).await.token(), OTHER).await.expect(204);
         login(cluster, ANA, PASSWORD).await.expect(401);
         cluster.post("/api/auth/refresh", json!({ "refresh_token": eve.refresh })).await.expect(401);
         crate::support::eventually("the key is refused", async || {
-            (with(cluster, &key, Method::GET, "/api/auth/me", None).await.status == 401).then_some(())
+            (send_with_bearer(cluster, &key, Method::GET, "/api/auth/me", None).await.status == 401).then_some(())
         }).await;
         // the letter that Eve's registration sent is good for nothing that Ana has not done herself
         let ana = Account::login(cluster, ANA, OTHER).await;
@@ -287,8 +287,8 @@ both_shapes! { with &required(&[]);
     async fn a_link_that_was_not_followed_in_time_is_void(cluster) {
         Account::register(cluster, ANA).await;
         forgot(cluster, ANA).await.expect(202);
-        let (first, second) = (newest(cluster, ANA, VERIFY).await, newest(cluster, ANA, RESET).await);
-        rows::run(cluster, "UPDATE codes SET expires_at = '2020-01-01 00:00:00'").await;
+        let (first, second) = (wait_for_newest_mail(cluster, ANA, VERIFY).await, wait_for_newest_mail(cluster, ANA, RESET).await);
+        rows::run_sql(cluster, "UPDATE codes SET expires_at = '2020-01-01 00:00:00'").await;
         verify(cluster, &first.token()).await.expect_problem("410 link-void", "/api/auth/verify", "too late");
         reset(cluster, &second.token(), OTHER).await.expect_problem("410 link-void", "/api/auth/password/reset", "too late");
         is_strict(&cluster.get(&second.link()).await.expect(410));
@@ -298,7 +298,7 @@ both_shapes! { with &required(&[]);
     async fn of_many_who_use_a_code_at_once_one_succeeds(cluster) {
         Account::register(cluster, ANA).await;
         forgot(cluster, ANA).await.expect(202);
-        let token = newest(cluster, ANA, RESET).await.token();
+        let token = wait_for_newest_mail(cluster, ANA, RESET).await.token();
         let passwords: Vec<String> = (0..6).map(|n| format!("{OTHER} {n}")).collect();
         let tries = passwords.iter().map(|password| reset(cluster, &token, password));
         let seen: Vec<u16> = join_all(tries).await.iter().map(|reply| reply.status).collect();
@@ -318,7 +318,7 @@ both_shapes! { with &required(&[]);
     async fn no_code_is_ever_said_again(cluster) {
         let ana = Account::register(cluster, ANA).await;
         forgot(cluster, ANA).await.expect(202);
-        let (first, second) = (newest(cluster, ANA, VERIFY).await, newest(cluster, ANA, RESET).await);
+        let (first, second) = (wait_for_newest_mail(cluster, ANA, VERIFY).await, wait_for_newest_mail(cluster, ANA, RESET).await);
         cluster.get(&first.link()).await.expect(200);
         cluster.get(&second.link()).await.expect(200);
         let refused = reset(cluster, &second.token(), "short").await.expect(422);
@@ -326,7 +326,7 @@ both_shapes! { with &required(&[]);
         let (_, key) = ana.key("read").await;
         let (wrong, again) = (verify(cluster, &first.token()).await, ana.get("/api/auth/keys").await.expect(200));
         let export = ana.get("/api/auth/export").await.expect(200);
-        let said = cluster.nodes.iter().map(|node| node.said()).collect::<String>();
+        let said = cluster.nodes.iter().map(|node| node.log_text()).collect::<String>();
         for secret in [first.token(), second.token(), key, PASSWORD.to_owned()] {
             assert!(secret.len() > 20, "{secret}");
             for (what, text) in [("log", &said), ("422", &refused.text), ("410", &wrong.text), ("keys", &again.text), ("export", &export.text)] {
@@ -336,33 +336,33 @@ both_shapes! { with &required(&[]);
     }
 }
 
-both_shapes! { with &required(&[
+both_shapes! { with &auth_required_with(&[
         ("W2MEET_AUTH__RESET_MINUTES", "0.00001"), ("W2MEET_AUTH__VERIFICATION_MINUTES", "0.00001")]);
     async fn a_link_ends_by_itself_and_one_that_is_over_is_not_even_sent(cluster) {
         let ana = Account::register(cluster, ANA).await;
         forgot(cluster, ANA).await.expect(202);
         promote(cluster, ANA);
         let ana = Account::login(cluster, &ana.email, PASSWORD).await;
-        all_written(cluster, &ana.token).await;
-        let said = with(cluster, &ana.token, Method::GET, "/api/jobs?limit=200", None).await.expect(200);
+        wait_for_mail_jobs(cluster, &ana.token).await;
+        let said = send_with_bearer(cluster, &ana.token, Method::GET, "/api/jobs?limit=200", None).await.expect(200);
         assert!(said.text.contains("\"cancelled\""), "{}", said.text);
-        assert_eq!((slips(cluster, ANA, VERIFY).len(), slips(cluster, ANA, RESET).len()), (0, 0));
+        assert_eq!((account_mails(cluster, ANA, VERIFY).len(), account_mails(cluster, ANA, RESET).len()), (0, 0));
     }
 }
 
-both_shapes! { with &required(&[("W2MEET_AUTH__VERIFY_EMAIL", "false")]);
+both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__VERIFY_EMAIL", "false")]);
     async fn without_mail_nobody_is_asked_to_show_a_mailbox(cluster) {
         let ana = Account::register(cluster, ANA).await;
         Account::register(cluster, BEN).await;
         ana.post("/api/meetings", json!({ "organizer": ANA, "attendees": [BEN] })).await.expect(202);
-        assert_eq!(slips(cluster, ANA, VERIFY).len(), 0);
+        assert_eq!(account_mails(cluster, ANA, VERIFY).len(), 0);
         // whoever asks still gets one
         ana.post("/api/auth/verification", json!({})).await.expect(202);
-        newest(cluster, ANA, VERIFY).await;
+        wait_for_newest_mail(cluster, ANA, VERIFY).await;
     }
 }
 
-both_shapes! { with &required(&[("W2MEET_AUTH__VERIFY_EMAIL", "false"), ("W2MEET_AUTH__INVITATIONS_PER_DAY", "2")]);
+both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__VERIFY_EMAIL", "false"), ("W2MEET_AUTH__INVITATIONS_PER_DAY", "2")]);
     async fn nobody_is_asked_to_more_meetings_in_a_day_than_may_be(cluster) {
         let (ana, ben) = (Account::register(cluster, ANA).await, Account::register(cluster, BEN).await);
         let with_ben = json!({ "organizer": ANA, "attendees": [BEN] });
@@ -380,7 +380,7 @@ both_shapes! { with &required(&[("W2MEET_AUTH__VERIFY_EMAIL", "false"), ("W2MEET
         let other = Account::register(cluster, "cem@example.com").await;
         let meeting = other.post("/api/meetings", json!({ "organizer": other.email, "attendees": [ANA] })).await.expect(202);
         let path = meeting.header("location").expect("its path").to_owned();
-        let late = with(cluster, &other.token, Method::PATCH, &path, Some(json!({ "attendees": [ANA, BEN] }))).await;
+        let late = send_with_bearer(cluster, &other.token, Method::PATCH, &path, Some(json!({ "attendees": [ANA, BEN] }))).await;
         late.expect_problem("429 too-many-letters", &path, "ben@example.com was asked");
     }
 }
@@ -388,13 +388,13 @@ both_shapes! { with &required(&[("W2MEET_AUTH__VERIFY_EMAIL", "false"), ("W2MEET
 /// The work is the same by construction; this would show a look-up that one of them lacks, or a letter that is waited for.
 #[actix_web::test]
 async fn an_unknown_address_takes_as_long_as_a_known_one() {
-    let more = required(&[("W2MEET_AUTH__LETTERS_PER_HOUR", "100000")]);
-    let cluster = &Cluster::of(Shape::Embedded, &more).await;
+    let more = auth_required_with(&[("W2MEET_AUTH__LETTERS_PER_HOUR", "100000")]);
+    let cluster = &Cluster::in_shape(Shape::Embedded, &more).await;
     Account::register(cluster, ANA).await;
     let asked = [ANA, "nobody@example.com"];
     let [known, unknown] = middles(async |which: usize| drop(forgot(cluster, asked[which]).await.expect(202))).await;
     println!("known {known:?}, unknown {unknown:?}");
-    if crate::support::benchmarks::strict() {
+    if crate::support::benchmarks::is_full_size() {
         let ratio = known.as_secs_f64() / unknown.as_secs_f64();
         assert!((0.8..1.25).contains(&ratio), "known {known:?}, unknown {unknown:?}");
     }
@@ -405,33 +405,33 @@ async fn an_unknown_address_takes_as_long_as_a_known_one() {
 #[actix_web::test]
 async fn no_letter_is_lost_when_workers_are_killed() {
     let sweep = ("W2MEET_JOBS__SWEEP_SECONDS", "1");
-    let Some(plant) = Plant::open(&required(&[sweep])).await else { return };
-    let cluster = &plant.cluster;
+    let Some(rig) = FaultRig::start(&auth_required_with(&[sweep])).await else { return };
+    let cluster = &rig.cluster;
     let people: Vec<String> = (0..30).map(|n| format!("p{n}@example.com")).collect();
     for (n, email) in people.iter().enumerate() {
         cluster.post("/api/auth/register", json!({ "email": email, "password": PASSWORD })).await.expect(201);
         if n % 6 == 3 {
-            plant.replace_workers();
+            rig.replace_workers();
         }
     }
     within(std::time::Duration::from_secs(60), "everybody has a letter", async || {
-        people.iter().all(|email| slips(cluster, email, VERIFY).len() == 1).then_some(())
+        people.iter().all(|email| account_mails(cluster, email, VERIFY).len() == 1).then_some(())
     })
     .await;
     for email in &people {
-        verify(cluster, &newest(cluster, email, VERIFY).await.token()).await.expect(204);
+        verify(cluster, &wait_for_newest_mail(cluster, email, VERIFY).await.token()).await.expect(204);
     }
 }
 
 /// Where no mail can be sent: whoever has the machine opens the way in.
 #[actix_web::test]
 async fn an_operator_prints_a_link_that_sets_a_password() {
-    let cluster = &Cluster::of(Shape::Embedded, &required(&[])).await;
+    let cluster = &Cluster::in_shape(Shape::Embedded, &auth_required_with(&[])).await;
     Account::register(cluster, ANA).await;
     let run = |email: &str| run_beside(cluster.nodes_of("user")[0], &["user", "password-reset", email]);
     let done = run(ANA);
-    let said = text(&done.stdout);
-    assert!(done.status.success(), "{}", text(&done.stderr));
+    let said = utf8(&done.stdout);
+    assert!(done.status.success(), "{}", utf8(&done.stderr));
     let link = said[said.find("/api/").expect("a link")..].trim().to_owned();
     cluster.get(&link).await.expect(200);
     let token = link.split_once("token=").map(|(_, token)| token.to_owned()).expect("a code");
@@ -439,8 +439,8 @@ async fn an_operator_prints_a_link_that_sets_a_password() {
     login(cluster, ANA, OTHER).await.expect(200);
     let nobody = run("nobody@example.com");
     assert!(
-        !nobody.status.success() && text(&nobody.stderr).contains("nobody is registered"),
+        !nobody.status.success() && utf8(&nobody.stderr).contains("nobody is registered"),
         "{}",
-        text(&nobody.stderr)
+        utf8(&nobody.stderr)
     );
 }

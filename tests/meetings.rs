@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::both_shapes;
 use crate::support::Cluster;
 use crate::support::meeting::{
-    ANA, BEN, CAT, begins, early_birds, invited, meet, monday, next_page, path, settled, text, wish,
+    ANA, BEN, CAT, create_invited_meeting, create_meeting, meeting_body, meeting_path, next_monday, next_page,
+    register_morning_people, start_label, text, wait_for_status,
 };
 
 const MEETINGS: &str = "/api/meetings";
@@ -63,8 +64,8 @@ fn refused() -> Vec<(Value, Vec<&'static str>)> {
         (json!({ "callback_url": url, "callback_secret": "whsec_AAAA" }), vec!["#/callback_secret"]),
         (json!({ "callback_secret": secret }), vec!["#/callback_secret"]),
         (json!({ "to": null }), vec!["#/from"]),
-        (json!({ "to": monday().saturating_sub(1.day()) }), vec!["#/from"]),
-        (json!({ "to": monday().saturating_add(62.days()) }), vec!["#/from"]),
+        (json!({ "to": next_monday().saturating_sub(1.day()) }), vec!["#/from"]),
+        (json!({ "to": next_monday().saturating_add(62.days()) }), vec!["#/from"]),
         (json!({ "week": "2027-W01" }), vec!["#/from"]),
         (json!({ "start": "2199-01-01T09:00:00Z" }), vec!["#/start"]),
         (
@@ -100,9 +101,9 @@ fn refused() -> Vec<(Value, Vec<&'static str>)> {
 async fn offered(cluster: &Cluster, first: Date, last: Date) -> String {
     let query = format!("attendee={ANA}&attendee={BEN}&from={first}&to={last}");
     let found = cluster.get(&format!("/api/suggestions?{query}")).await.expect(200).json;
-    let slot = begins(&found["suggestions"][0]);
+    let slot = start_label(&found["suggestions"][0]);
     let common = cluster.get(&format!("/api/availability?{query}")).await.expect(200).json;
-    assert_eq!(begins(&common["periods"][0]), slot, "{common}");
+    assert_eq!(start_label(&common["periods"][0]), slot, "{common}");
     slot
 }
 
@@ -114,7 +115,7 @@ both_shapes! {
         let body = json!({ "organizer": "Ana@Example.com", "attendees": [BEN, ANA, BEN] });
         let accepted = cluster.post(MEETINGS, body).await.expect(202);
         let meeting = &accepted.json;
-        assert_eq!(accepted.header("location"), Some(path(meeting).as_str()));
+        assert_eq!(accepted.header("location"), Some(meeting_path(meeting).as_str()));
         assert_eq!((accepted.header("retry-after"), accepted.header("etag")), (Some("1"), Some("\"1\"")));
         let asked = |email: &str| json!({ "email": email, "attendance": "required", "participation": "needs_action" });
         assert_eq!(*meeting, json!({
@@ -124,25 +125,25 @@ both_shapes! {
             "sequence": 0, "history": [{ "status": "queued", "at": meeting["created_at"] }], "version": 1,
             "created_at": meeting["created_at"], "updated_at": meeting["created_at"], "job_id": meeting["job_id"],
         }));
-        let done = settled(cluster, meeting, &["invited"]).await;
+        let done = wait_for_status(cluster, meeting, &["invited"]).await;
         assert_eq!(states(&done), ["queued", "running", "suggested", "invited"]);
         let history = done["history"].as_array().expect("a list");
         let times: Vec<&str> = history.iter().map(|it| text(it, "at")).collect();
         assert!(times.is_sorted() && text(&history[2], "reason").contains("free"), "{done}");
-        assert!(begins(&done).starts_with("Mon 1"), "Monday, on the organizer's clock: {done}");
+        assert!(start_label(&done).starts_with("Mon 1"), "Monday, on the organizer's clock: {done}");
         let [start, end] = ["start", "end"].map(|it| text(&done, it).parse::<jiff::Timestamp>().expect("an instant"));
         assert_eq!(end.duration_since(start).as_mins(), 60);
         let now = jiff::Timestamp::now();
         assert!(start > now && start < now + 15 * 24.hours(), "within the next two weeks: {done}");
-        let read = cluster.get(&path(meeting)).await.expect(200);
+        let read = cluster.get(&meeting_path(meeting)).await.expect(200);
         assert_eq!(read.header("etag"), Some(format!("\"{}\"", read.json["version"]).as_str()));
     }
 
     async fn everything_that_is_asked_for_counts(cluster) {
-        early_birds(cluster, &[ANA, BEN, CAT]).await;
-        let day = monday();
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let day = next_monday();
         let next = day.saturating_add(1.day());
-        let meeting = meet(cluster, json!({
+        let meeting = create_meeting(cluster, json!({
             "title": " Plan & <b>budget</b> ", "duration_minutes": 90, "pick": "last", "seed": 7, "time_zone": "asia/tokyo",
             "attendees": [{ "email": BEN }, { "email": CAT, "attendance": "optional" }], "to": next,
             "callback_url": "https://example.com/hook",
@@ -151,21 +152,21 @@ both_shapes! {
         assert_eq!(meeting["window"], json!({ "from": day, "to": next }));
         assert_eq!((&meeting["attendees"][2]["attendance"], &meeting["seed"]), (&json!("optional"), &json!(7)));
         assert!(text(&meeting, "callback_secret").starts_with("whsec_"));
-        let done = settled(cluster, &meeting, &["invited"]).await;
+        let done = wait_for_status(cluster, &meeting, &["invited"]).await;
         assert_eq!((text(&done, "start"), text(&done, "end")),
             (&*format!("{next}T19:30:00+09:00"), &*format!("{next}T21:00:00+09:00")));
         assert_eq!(done.get("callback_secret"), None);
         let given = format!("whsec_{}", "B".repeat(32));
         let own = json!({ "callback_url": "https://example.com/", "callback_secret": given, "week": "2098-W10", "from": null, "to": null });
-        let meeting = meet(cluster, own).await;
+        let meeting = create_meeting(cluster, own).await;
         assert_eq!((text(&meeting, "callback_secret"), text(&meeting["window"], "from")), (&*given, "2098-03-03"));
     }
 
     async fn what_is_not_valid_is_refused_with_its_place_and_nothing_is_stored(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let mut wrong = Vec::new();
         for (over, places) in refused() {
-            let reply = cluster.post(MEETINGS, wish(over.clone())).await;
+            let reply = cluster.post(MEETINGS, meeting_body(over.clone())).await;
             let found = reply.pointers();
             let mut sorted = found.clone();
             sorted.sort_unstable();
@@ -181,7 +182,7 @@ both_shapes! {
         }
         let plain = cluster.send(Method::POST, MEETINGS, &[("content-type", "text/plain")], Some(b"{}".to_vec())).await;
         plain.expect_problem("415 unsupported-media", MEETINGS, "text/plain");
-        let strangers = wish(json!({ "attendees": ["x@example.com", BEN, "y@example.com"], "organizer": "z@example.com" }));
+        let strangers = meeting_body(json!({ "attendees": ["x@example.com", BEN, "y@example.com"], "organizer": "z@example.com" }));
         let reply = cluster.post(MEETINGS, strangers).await;
         reply.expect_problem("404 unknown-user", MEETINGS, "strangers");
         assert_eq!(reply.json["unknown"], json!(["z@example.com", "x@example.com", "y@example.com"]));
@@ -191,29 +192,29 @@ both_shapes! {
     }
 
     async fn a_fixed_time_is_taken_as_it_is_unless_another_meeting_has_it(cluster) {
-        early_birds(cluster, &[ANA, BEN, CAT]).await;
-        let start = format!("{}T20:10:00+00:00", monday());
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let start = format!("{}T20:10:00+00:00", next_monday());
         let fixed = json!({ "start": start, "from": null, "to": null, "duration_minutes": 30 });
-        let first = invited(cluster, fixed.clone()).await;
-        assert_eq!((text(&first, "start"), text(&first, "end")), (&*start, &*format!("{}T20:40:00+00:00", monday())));
+        let first = create_invited_meeting(cluster, fixed.clone()).await;
+        assert_eq!((text(&first, "start"), text(&first, "end")), (&*start, &*format!("{}T20:40:00+00:00", next_monday())));
         let mut other = fixed.clone();
         other["attendees"] = json!([CAT]);
-        let second = meet(cluster, other).await;
-        let second = settled(cluster, &second, &["no_common_time", "invited"]).await;
+        let second = create_meeting(cluster, other).await;
+        let second = wait_for_status(cluster, &second, &["no_common_time", "invited"]).await;
         assert_eq!(text(&second, "status"), "no_common_time");
         assert!(text(&second, "reason").contains("another meeting has taken this time"), "{second}");
         assert_eq!(text(&second, "start"), start, "what was asked for can still be read");
         // right before and right after is free
         for (hour, status) in [("19:40", "invited"), ("20:40", "invited"), ("20:39", "no_common_time")] {
-            let next = json!({ "start": format!("{}T{hour}:00Z", monday()), "from": null, "to": null, "duration_minutes": 30 });
-            let meeting = meet(cluster, next).await;
-            let meeting = settled(cluster, &meeting, &["no_common_time", "invited"]).await;
+            let next = json!({ "start": format!("{}T{hour}:00Z", next_monday()), "from": null, "to": null, "duration_minutes": 30 });
+            let meeting = create_meeting(cluster, next).await;
+            let meeting = wait_for_status(cluster, &meeting, &["no_common_time", "invited"]).await;
             assert_eq!(text(&meeting, "status"), status, "{hour}");
         }
     }
 
     async fn without_a_common_time_the_reason_is_told(cluster) {
-        early_birds(cluster, &[ANA]).await;
+        register_morning_people(cluster, &[ANA]).await;
         cluster.register(BEN, json!({ "monday": ["11:30-13:00"] })).await;
         cluster.register(CAT, json!({})).await;
         let past = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_sub(9.days());
@@ -222,8 +223,8 @@ both_shapes! {
             (json!({ "attendees": [CAT] }), "somebody is never free in what was searched: cat@example.com"),
             (json!({ "from": past, "to": past.saturating_add(6.days()) }), "the dates lie in the past"),
         ] {
-            let meeting = meet(cluster, more.clone()).await;
-            let done = settled(cluster, &meeting, &["no_common_time", "invited", "failed"]).await;
+            let meeting = create_meeting(cluster, more.clone()).await;
+            let done = wait_for_status(cluster, &meeting, &["no_common_time", "invited", "failed"]).await;
             assert_eq!(states(&done), ["queued", "running", "no_common_time"], "{more}");
             assert!(text(&done, "reason").contains(reason), "{more}: {done}");
             assert_eq!((&done["start"], &done["history"][2]["reason"]), (&Value::Null, &done["reason"]));
@@ -231,7 +232,7 @@ both_shapes! {
     }
 
     async fn optional_attendees_are_minded_when_it_suits(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         cluster.register(CAT, json!({ "monday": [11] })).await;
         cluster.register("dan@example.com", json!({})).await;
         let optional = |email: &str| json!({ "email": email, "attendance": "optional" });
@@ -240,31 +241,31 @@ both_shapes! {
             (json!([BEN, optional(CAT)]), "Mon 11:00"),
             (json!([BEN, optional("dan@example.com")]), "Mon 10:00"),
         ] {
-            let meeting = invited(cluster, json!({ "attendees": others })).await;
-            assert_eq!(begins(&meeting), begin, "{others}");
+            let meeting = create_invited_meeting(cluster, json!({ "attendees": others })).await;
+            assert_eq!(start_label(&meeting), begin, "{others}");
         }
         // nobody must be there: then nobody's time counts, and still no time is made up
-        let nobody = meet(cluster, json!({ "attendees": [optional(ANA), optional("dan@example.com")] })).await;
-        settled(cluster, &nobody, &["no_common_time"]).await;
+        let nobody = create_meeting(cluster, json!({ "attendees": [optional(ANA), optional("dan@example.com")] })).await;
+        wait_for_status(cluster, &nobody, &["no_common_time"]).await;
     }
 
     async fn what_a_meeting_holds_is_offered_to_nobody_until_it_is_called_off(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let (day, typical) = (monday(), format!("/api/availability?attendee={ANA}&attendee={BEN}"));
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let (day, typical) = (next_monday(), format!("/api/availability?attendee={ANA}&attendee={BEN}"));
         let before = cluster.get(&typical).await.expect(200).json;
         assert_eq!(offered(cluster, day, day).await, "Mon 09:00");
-        let first = invited(cluster, json!({})).await;
-        assert_eq!((begins(&first), offered(cluster, day, day).await), ("Mon 09:00".to_owned(), "Mon 10:00".to_owned()));
-        let second = invited(cluster, json!({ "duration_minutes": 120 })).await;
-        assert_eq!(begins(&second), "Mon 10:00");
-        let full = meet(cluster, json!({ "duration_minutes": 15 })).await;
-        settled(cluster, &full, &["no_common_time"]).await;
+        let first = create_invited_meeting(cluster, json!({})).await;
+        assert_eq!((start_label(&first), offered(cluster, day, day).await), ("Mon 09:00".to_owned(), "Mon 10:00".to_owned()));
+        let second = create_invited_meeting(cluster, json!({ "duration_minutes": 120 })).await;
+        assert_eq!(start_label(&second), "Mon 10:00");
+        let full = create_meeting(cluster, json!({ "duration_minutes": 15 })).await;
+        wait_for_status(cluster, &full, &["no_common_time"]).await;
         assert_eq!(offered(cluster, day, day.saturating_add(1.day())).await, "Tue 09:00");
         assert_eq!(cluster.get(&typical).await.expect(200).json["common"], before["common"], "a typical week knows no dates");
-        cluster.delete(&path(&first)).await.expect(204);
+        cluster.delete(&meeting_path(&first)).await.expect(204);
         assert_eq!(offered(cluster, day, day).await, "Mon 09:00");
-        let again = cluster.patch(&path(&full), json!({})).await.expect(200).json;
-        assert_eq!(begins(&settled(cluster, &again, &["invited"]).await), "Mon 09:00");
+        let again = cluster.patch(&meeting_path(&full), json!({})).await.expect(200).json;
+        assert_eq!(start_label(&wait_for_status(cluster, &again, &["invited"]).await), "Mon 09:00");
     }
 
     async fn meetings_that_race_for_one_hour_never_both_get_it(cluster) {
@@ -272,12 +273,12 @@ both_shapes! {
         for number in 0..4 {
             cluster.register(&format!("u{number}@example.com"), json!({ "monday": [9, 10] })).await;
         }
-        let bodies: Vec<Value> = (0..4).map(|number| wish(json!({ "attendees": [format!("u{number}@example.com")] }))).collect();
+        let bodies: Vec<Value> = (0..4).map(|number| meeting_body(json!({ "attendees": [format!("u{number}@example.com")] }))).collect();
         let asked = futures_util::future::join_all(bodies.into_iter().map(|body| cluster.post(MEETINGS, body))).await;
         let mut ends = Vec::new();
         for meeting in asked {
-            let done = settled(cluster, &meeting.expect(202).json, &["invited", "no_common_time", "failed"]).await;
-            ends.push(format!("{} {}", text(&done, "status"), begins(&done)));
+            let done = wait_for_status(cluster, &meeting.expect(202).json, &["invited", "no_common_time", "failed"]).await;
+            ends.push(format!("{} {}", text(&done, "status"), start_label(&done)));
         }
         ends.sort();
         assert_eq!(ends, ["invited Mon 09:00", "invited Mon 10:00", "no_common_time never", "no_common_time never"]);
@@ -293,17 +294,17 @@ both_shapes! {
             json!({ "from": day, "to": day })
         };
         for (days, begin) in [(-1, "09:00:00+01:00"), (0, "01:30:00+01:00"), (1, "09:00:00+02:00")] {
-            let meeting = invited(cluster, window(days)).await;
+            let meeting = create_invited_meeting(cluster, window(days)).await;
             assert_eq!(text(&meeting, "start"), format!("{}T{begin}", sunday.saturating_add(days.days())));
         }
     }
 
     async fn meetings_are_listed_by_attendee_page_by_page(cluster) {
-        early_birds(cluster, &[ANA, BEN, "c+t@example.com"]).await;
+        register_morning_people(cluster, &[ANA, BEN, "c+t@example.com"]).await;
         let mut made = Vec::new();
         for number in 0..5 {
             let with = if number % 2 == 0 { BEN } else { "c+t@example.com" };
-            made.push(meet(cluster, json!({ "attendees": [with], "title": format!("No {number}") })).await);
+            made.push(create_meeting(cluster, json!({ "attendees": [with], "title": format!("No {number}") })).await);
         }
         let titles = |meetings: &Value| -> Vec<String> {
             meetings["meetings"].as_array().expect("a list").iter().map(|one| text(one, "title").to_owned()).collect()

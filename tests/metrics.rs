@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::both_shapes;
-use crate::support::meeting::{ANA, BEN, early_birds, meet, settled};
-use crate::support::upstream::{gateway, nobody, upstream};
+use crate::support::meeting::{ANA, BEN, create_meeting, register_morning_people, wait_for_status};
+use crate::support::upstream::{closed_port_url, serve_connections, start_gateway};
 use crate::support::{Client, Cluster, eventually};
 
 /// Every role that runs serves its metrics.
@@ -46,7 +46,7 @@ both_shapes! {
     with WATCHED;
 
     async fn each_request_is_counted_by_its_route_and_none_by_what_its_path_holds(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         cluster.get("/api/users/ana@example.com").await.expect(200);
         cluster.get("/api/users/nobody@example.com").await.expect(404);
         cluster.send(Method::HEAD, "/api/users/ana@example.com", &[], None).await.expect(200);
@@ -81,9 +81,9 @@ both_shapes! {
     }
 
     async fn calls_look_ups_and_jobs_are_counted_where_they_happen(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let meeting = meet(cluster, json!({})).await;
-        settled(cluster, &meeting, &["invited"]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_meeting(cluster, json!({})).await;
+        wait_for_status(cluster, &meeting, &["invited"]).await;
         let user = admin(cluster, "user");
         let page_of_user = eventually("the jobs are counted", async || {
             let page = page(&user).await;
@@ -124,7 +124,7 @@ both_shapes! {
     }
 
     async fn no_stranger_makes_a_series(cluster) {
-        early_birds(cluster, &[ANA]).await;
+        register_morning_people(cluster, &[ANA]).await;
         let attack = async |count: usize| {
             let word = || format!("{:016x}", rand::random::<u64>());
             for at in (0..count).step_by(50) {
@@ -155,14 +155,14 @@ both_shapes! {
 #[actix_web::test]
 async fn a_replica_that_is_gone_shows_as_ejected_and_its_calls_as_unsent() {
     let answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-    let here = upstream(move |mut stream| async move {
+    let here = serve_connections(move |mut stream| async move {
         while crate::support::upstream::read_head(&mut stream).await.is_some() {
             if tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.is_err() {
                 return;
             }
         }
     });
-    let gone = nobody();
+    let gone = closed_port_url();
     // without probes: what ejects it are the calls
     let both = format!("{here},{gone}");
     let settings = [
@@ -170,7 +170,7 @@ async fn a_replica_that_is_gone_shows_as_ejected_and_its_calls_as_unsent() {
         ("W2MEET_BALANCE__PROBE_MS", "0"),
         ("W2MEET_BALANCE__HEDGE_MS", "0"),
     ];
-    let node = gateway(&both, &settings);
+    let node = start_gateway(&both, &settings);
     let client = node.client("gateway");
     for _ in 0..20 {
         client.get("/api/users/ana@example.com").await.expect(200);

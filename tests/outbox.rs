@@ -8,9 +8,9 @@ use tokio::sync::broadcast::Receiver;
 use w2meet::platform::queue::StreamItem;
 use w2meet::platform::queue::event::Event;
 
-use crate::support::cluster::Space;
-use crate::support::jobs::Names;
+use crate::support::cluster::Sandbox;
 use crate::support::replicas::user_env;
+use crate::support::test_queue::QueueNames;
 use crate::support::{Cluster, Node, eventually};
 
 const REDIS: &str = "redis://127.0.0.1:9";
@@ -37,7 +37,7 @@ impl Ears {
     }
 }
 
-fn env(space: &Space, database: &str, names: &Names) -> Vec<(String, String)> {
+fn env(space: &Sandbox, database: &str, names: &QueueNames) -> Vec<(String, String)> {
     let mut env = user_env(space, database, REDIS);
     env.extend(names.env());
     env
@@ -61,8 +61,8 @@ async fn write(nodes: &[Node], changes: i64) -> HashMap<String, i64> {
 
 #[actix_web::test]
 async fn every_fact_is_published_in_order_though_a_replica_is_killed() {
-    let Some(names) = Names::shared() else { return };
-    let mut space = Space::new();
+    let Some(names) = QueueNames::in_shared_broker() else { return };
+    let mut space = Sandbox::new();
     let database = space.schema().await;
     let env = env(&space, &database, &names);
     let nodes = [Node::start("user", &env), Node::start("user", &env)];

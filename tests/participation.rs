@@ -4,19 +4,25 @@ use awc::http::Method;
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::meeting::{ANA, BEN, CAT, early_birds, invited, meet, monday, path, settled, text, told};
+use crate::support::meeting::{
+    ANA, BEN, CAT, create_invited_meeting, create_meeting, meeting_path, next_monday, register_morning_people, text,
+    wait_for_mails, wait_for_status,
+};
 use crate::support::{Cluster, Reply};
 
 const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
 
 async fn say(cluster: &Cluster, meeting: &Value, email: &str, participation: &str) -> Reply {
     cluster
-        .post(&format!("{}/participation", path(meeting)), json!({ "email": email, "participation": participation }))
+        .post(
+            &format!("{}/participation", meeting_path(meeting)),
+            json!({ "email": email, "participation": participation }),
+        )
         .await
 }
 
 async fn said(cluster: &Cluster, meeting: &Value, email: &str) -> String {
-    let meeting = cluster.get(&path(meeting)).await.expect(200).json;
+    let meeting = cluster.get(&meeting_path(meeting)).await.expect(200).json;
     let mut all = meeting["attendees"].as_array().into_iter().flatten();
     all.find(|one| one["email"] == email).map(|one| text(one, "participation").to_owned()).expect("an attendee")
 }
@@ -29,28 +35,28 @@ fn parameter<'a>(link: &'a str, name: &str) -> &'a str {
 
 both_shapes! {
     async fn an_answer_is_noted_and_no_frees_the_time(cluster) {
-        early_birds(cluster, &[ANA, BEN, CAT]).await;
-        let meeting = invited(cluster, json!({})).await;
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
         for answer in ["tentative", "accepted", "declined", "declined"] {
             let noted = say(cluster, &meeting, "Ben@Example.com", answer).await.expect(200);
             assert_eq!(noted.json["attendees"][1]["participation"], answer);
             assert_eq!((text(&noted.json, "status"), &noted.json["start"]), ("invited", &meeting["start"]));
         }
         // Ben's time is free again; Ana's is not
-        let other = invited(cluster, json!({ "organizer": CAT, "attendees": [BEN] })).await;
+        let other = create_invited_meeting(cluster, json!({ "organizer": CAT, "attendees": [BEN] })).await;
         assert_eq!(other["start"], meeting["start"]);
         let back = say(cluster, &meeting, BEN, "accepted").await;
-        back.expect_problem("409 slot-taken", &format!("{}/participation", path(&meeting)), "Ben is elsewhere");
+        back.expect_problem("409 slot-taken", &format!("{}/participation", meeting_path(&meeting)), "Ben is elsewhere");
         assert_eq!(said(cluster, &meeting, BEN).await, "declined");
-        cluster.delete(&path(&other)).await.expect(204);
+        cluster.delete(&meeting_path(&other)).await.expect(204);
         say(cluster, &meeting, BEN, "accepted").await.expect(200);
         assert_eq!(said(cluster, &meeting, BEN).await, "accepted");
     }
 
     async fn answers_that_are_none_are_refused(cluster) {
-        early_birds(cluster, &[ANA, BEN, CAT]).await;
-        let meeting = meet(cluster, json!({})).await;
-        let path = format!("{}/participation", path(&meeting));
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = create_meeting(cluster, json!({})).await;
+        let path = format!("{}/participation", meeting_path(&meeting));
         for (body, place) in [
             (json!({ "email": BEN }), "#/participation"),
             (json!({ "email": BEN, "participation": "needs_action" }), "#/participation"),
@@ -74,16 +80,16 @@ both_shapes! {
 
     async fn the_link_in_a_letter_opens_a_page_and_the_page_answers(cluster) {
         let odd = "o'ben+x@example.com";
-        early_birds(cluster, &[ANA, odd]).await;
+        register_morning_people(cluster, &[ANA, odd]).await;
         let title = r#"<script>alert("1")</script> & 'more'"#;
-        let meeting = invited(cluster, json!({ "attendees": [odd], "title": title })).await;
-        let letters = told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 o'ben+x"]).await;
+        let meeting = create_invited_meeting(cluster, json!({ "attendees": [odd], "title": title })).await;
+        let letters = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 o'ben+x"]).await;
         for (line, answer, label) in [("Yes", "accepted", "I come"), ("Maybe", "tentative", "Maybe"), ("No", "declined", "I do not come")] {
             let link = letters[1].link(line);
             assert_eq!(parameter(&link, "answer"), answer);
-            let before = cluster.get(&path(&meeting)).await.expect(200).json;
+            let before = cluster.get(&meeting_path(&meeting)).await.expect(200).json;
             let page = cluster.get(&link).await.expect(200);
-            assert_eq!(cluster.get(&path(&meeting)).await.expect(200).json, before, "mail scanners open links");
+            assert_eq!(cluster.get(&meeting_path(&meeting)).await.expect(200).json, before, "mail scanners open links");
             assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
             let policy = page.header("content-security-policy").unwrap_or_default();
             assert!(policy.contains("default-src 'none'") && !policy.contains("script-src"), "{policy}");
@@ -110,14 +116,14 @@ both_shapes! {
     }
 
     async fn only_ones_own_link_answers(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let meeting = invited(cluster, json!({})).await;
-        let other = invited(cluster, json!({})).await;
-        let letters = told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
-        let elsewhere = told(cluster, &other, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        let other = create_invited_meeting(cluster, json!({})).await;
+        let letters = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let elsewhere = wait_for_mails(cluster, &other, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         let key = |link: String| parameter(&link, "key").to_owned();
         let (anas, right, others) = (key(letters[0].link("Yes")), key(letters[1].link("Yes")), key(elsewhere[1].link("Yes")));
-        let path = format!("{}/participation", path(&meeting));
+        let path = format!("{}/participation", meeting_path(&meeting));
         for key in [Some(anas), Some(others), Some(right[1..].to_owned()), Some(format!("{right}A")), Some("%C3%A9".to_owned()), Some(String::new()), None] {
             let key = key.map_or_else(String::new, |key| format!("&key={key}"));
             let page = cluster.get(&format!("{path}?email={BEN}{key}")).await;
@@ -133,25 +139,25 @@ both_shapes! {
     }
 
     async fn the_key_of_a_link_stands_in_no_log_line(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let meeting = invited(cluster, json!({})).await;
-        let letters = told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        let letters = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         let link = letters[1].link("Yes");
         let key = link.split("key=").nth(1).and_then(|rest| rest.split('&').next()).expect("a key").to_owned();
         cluster.get(&link).await.expect(200);
         let gateway = cluster.nodes_of("gateway")[0];
         let of_the_page = |line: &Value| line["path"].as_str().is_some_and(|path| path.ends_with("/participation"));
         gateway.wait_for("that user has answered", |line| line["message"] == "call answered" && of_the_page(line));
-        assert!(key.len() > 20 && cluster.nodes.iter().all(|node| !node.said().contains(&key)), "{key}");
+        assert!(key.len() > 20 && cluster.nodes.iter().all(|node| !node.log_text().contains(&key)), "{key}");
     }
 
     async fn the_page_says_when_it_is_on_the_readers_clock(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let meeting = meet(cluster, json!({ "time_zone": "Asia/Tokyo" })).await;
-        let meeting = settled(cluster, &meeting, &["invited"]).await;
-        let letters = told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_meeting(cluster, json!({ "time_zone": "Asia/Tokyo" })).await;
+        let meeting = wait_for_status(cluster, &meeting, &["invited"]).await;
+        let letters = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         let page = cluster.get(&letters[1].link("Yes")).await.expect(200).text;
-        let when = format!("{}, 09:00 (UTC)", monday().strftime("%A, %-d %B %Y"));
+        let when = format!("{}, 09:00 (UTC)", next_monday().strftime("%A, %-d %B %Y"));
         assert!(page.contains(&when) && page.contains(BEN), "{when}: {page}");
     }
 }

@@ -48,7 +48,7 @@ async fn chunked(client: &Client, method: &str, path: &str, body: &[u8]) -> Repl
         bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(b"0\r\n\r\n");
-    client.bytes(&bytes).await
+    client.send_bytes(&bytes).await
 }
 
 /// A user of exactly so many bytes of JSON, most of them blanks.
@@ -85,7 +85,7 @@ both_shapes! {
                 tries.push(("GET", format!("{path}/availability")));
             }
             for (method, path) in tries {
-                let reply = cluster.raw(method, &path, "").await;
+                let reply = cluster.send_head(method, &path, "").await;
                 wrong.check(&reply, kind, &path, &format!("{method} {path}"));
                 assert_eq!(reply.header("x-injected"), None, "{path}");
             }
@@ -98,13 +98,13 @@ both_shapes! {
             "/api/internal/availability/detail", "/api/../internal/users/lookup", "/availability/internal/availability/detail",
         ] {
             for (method, headers) in [("GET", ""), ("POST", "Content-Length: 0\r\nContent-Type: application/json\r\n")] {
-                let reply = cluster.raw(method, path, headers).await;
+                let reply = cluster.send_head(method, path, headers).await;
                 wrong.check(&reply, NOWHERE, path, &format!("{method} {path}"));
             }
         }
         // escapes that need not be are the same path, or none; whatever comes speaks of the path that was asked for
         for path in ["/%61pi/users", "/api/%75sers", "/%61pi/users/ana@example.com", "/api/users/ana@example.com/%61vailability"] {
-            let reply = cluster.raw("GET", path, "").await;
+            let reply = cluster.send_head("GET", path, "").await;
             if reply.status != 200 {
                 wrong.check(&reply, NOWHERE, path, path);
             }
@@ -112,7 +112,7 @@ both_shapes! {
         // what no URI may hold at all never reaches the API, and never kills it
         for path in [&b"/api/users/\xff"[..], b"/api/users/\xc3\xa9@b.co", b"/api/users/a b@c.de", b"/api/users/a\x00b", b"/\x7f", b"*"] {
             let line = [b"GET ", path, b" HTTP/1.1\r\nHost: w2meet.test\r\nConnection: close\r\n\r\n"].concat();
-            let status = cluster.bytes(&line).await.status;
+            let status = cluster.send_bytes(&line).await.status;
             assert!((400..500).contains(&status), "{}: {status}", String::from_utf8_lossy(path));
         }
         assert_eq!(cluster.get(USERS).await.expect(200).text, before, "nobody came, and nobody went");
@@ -131,7 +131,7 @@ both_shapes! {
                 if names(allowed).contains(method) {
                     continue;
                 }
-                let reply = cluster.raw(method, path, "").await;
+                let reply = cluster.send_head(method, path, "").await;
                 wrong.check(&reply, "405 method-not-allowed", path, &format!("{method} {path}"));
                 let allow = reply.header("allow").map(names).unwrap_or_default();
                 if allow != names(allowed) {
@@ -199,8 +199,8 @@ both_shapes! {
             let mut declared = format!("POST {USERS} HTTP/1.1\r\nHost: w2meet.test\r\nConnection: close\r\n{head}\r\n").into_bytes();
             declared.extend_from_slice(&body);
             for (row, reply) in [
-                ("declared", cluster.bytes(&declared).await),
-                ("declared and not sent", cluster.raw("POST", USERS, &head).await),
+                ("declared", cluster.send_bytes(&declared).await),
+                ("declared and not sent", cluster.send_head("POST", USERS, &head).await),
                 ("chunked", chunked(cluster, "POST", USERS, &body).await),
             ] {
                 wrong.check(&reply, "413 too-large", USERS, &format!("{length} bytes, {row}"));
@@ -223,7 +223,7 @@ both_shapes! {
             }
         }
         // an address longer than any may be: refused by somebody, and the next request is answered
-        let long = cluster.raw("GET", &format!("{USERS}?cursor={}", "x".repeat(KIB * KIB)), "").await;
+        let long = cluster.send_head("GET", &format!("{USERS}?cursor={}", "x".repeat(KIB * KIB)), "").await;
         assert!((400..500).contains(&long.status), "{long:?}");
         let users = cluster.get("/api/users?limit=200").await.expect(200).json;
         assert_eq!(users["users"].as_array().map(Vec::len), Some(8), "none of the large ones is stored");

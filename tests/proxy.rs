@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::support::Client;
-use crate::support::upstream::{gateway, nobody, read_head, upstream};
+use crate::support::upstream::{closed_port_url, read_head, serve_connections, start_gateway};
 
 const ANA: &str = "/api/users/ana@example.com";
 
@@ -18,7 +18,7 @@ const ANA: &str = "/api/users/ana@example.com";
 fn canned(answer: &'static [u8]) -> (String, Rc<RefCell<Vec<String>>>) {
     let heads = Rc::new(RefCell::new(Vec::new()));
     let kept = Rc::clone(&heads);
-    let base = upstream(move |mut stream| {
+    let base = serve_connections(move |mut stream| {
         let heads = Rc::clone(&kept);
         async move {
             while let Some((head, _)) = read_head(&mut stream).await {
@@ -48,7 +48,7 @@ async fn only_what_concerns_the_message_goes_through_in_both_directions() {
           Proxy-Authenticate: Basic\r\nProxy-Connection: x\r\nTE: trailers\r\nTrailer: X\r\nUpgrade: h2c\r\nCase-ID: theirs\r\n\
           X-Public: one\r\nX-Public: two\r\nETag: \"3\"\r\nContent-Type: application/json\r\nKept: yes\r\n\r\n{}",
     );
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     let client = node.client("gateway");
     let sent = "Connection: close, X-Private, Authorization, Case-ID, Content-Type, traceparent\r\nX-Private: 1\r\n\
                 Authorization: Bearer abc\r\nCase-ID: mine\r\nKeep-Alive: timeout=9\r\nProxy-Authorization: Basic x\r\n\
@@ -59,7 +59,7 @@ async fn only_what_concerns_the_message_goes_through_in_both_directions() {
                 traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\ntracestate: theirs=1\r\n";
     let line = "/api/users/a%2Fb+c%20@b.co?x=%20+%C3%A9&y=1&&z";
     let head = format!("GET {line} HTTP/1.1\r\nHost: meet.test:99\r\n{sent}\r\n");
-    let reply = client.bytes(head.as_bytes()).await.expect(200);
+    let reply = client.send_bytes(head.as_bytes()).await.expect(200);
     let seen = heads.borrow()[0].clone();
     assert!(seen.starts_with("GET /users/a%2Fb+c%20@b.co?x=%20+%C3%A9&y=1&&z HTTP/1.1\r\n"), "{seen}");
     for gone in [
@@ -110,7 +110,7 @@ async fn bodies_stream_through_in_both_directions_before_they_have_ended() {
     // the upstream holds its second half back until the client has the first, and the client likewise
     let (half_sent, half_read) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
     let (told, awaited) = (Rc::clone(&half_sent), Rc::clone(&half_read));
-    let base = upstream(move |mut stream| {
+    let base = serve_connections(move |mut stream| {
         let (told, awaited) = (Rc::clone(&told), Rc::clone(&awaited));
         async move {
             let Some((_, mut body)) = read_head(&mut stream).await else {
@@ -127,7 +127,7 @@ async fn bodies_stream_through_in_both_directions_before_they_have_ended() {
             drop(stream.write_all(&[b'b'; 1_000_000]).await);
         }
     });
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     let address = node.url("gateway").trim_start_matches("http://").to_owned();
     let talk = async {
         let mut stream = TcpStream::connect(address).await.expect("the gateway listens");
@@ -155,7 +155,7 @@ async fn bodies_stream_through_in_both_directions_before_they_have_ended() {
 async fn a_body_arrives_as_it_was_sent_and_again_when_nobody_knows_what_became_of_it() {
     let (tries, length) = (Rc::new(Cell::new(0)), 60_000);
     let counted = Rc::clone(&tries);
-    let base = upstream(move |mut stream| {
+    let base = serve_connections(move |mut stream| {
         let tries = Rc::clone(&counted);
         async move {
             let Some((head, mut body)) = read_head(&mut stream).await else { return };
@@ -169,7 +169,7 @@ async fn a_body_arrives_as_it_was_sent_and_again_when_nobody_knows_what_became_o
             }
         }
     });
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     let address = node.url("gateway").trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(address).await.expect("the gateway listens");
     let head =
@@ -199,12 +199,12 @@ async fn an_answer_of_any_framing_arrives_whole_and_a_broken_one_never_looks_who
         let row = String::from_utf8_lossy(answer);
         assert_eq!((&*reply.text, heads.borrow().len()), (body, 1), "{row}");
         assert!(row.contains(&format!(" {} ", reply.status)), "{row}: {}", reply.status);
-        let all = client.raw("GET", ANA, "").await.text;
+        let all = client.send_head("GET", ANA, "").await.text;
         assert_eq!(all, body, "{row}: and not one byte more, which would be read as the next answer");
     }
     // what is cut off after its head was passed on is nothing at all, or shorter than it says
     let (base, _) = canned(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nonly this");
-    let cut = gateway_at(&base, &[]).1.raw("GET", ANA, "").await;
+    let cut = gateway_at(&base, &[]).1.send_head("GET", ANA, "").await;
     assert!(cut.status == 0 || cut.header("content-length") == Some("100000"), "{cut:?}");
 }
 
@@ -228,7 +228,7 @@ async fn what_comes_behind_an_answer_is_given_to_nobody() {
 async fn a_role_that_fails_is_named_with_the_status_that_says_how() {
     let patience = &[("W2MEET_LIMITS__CALL_SECONDS", "0.3")];
     for (row, base, kind, tries) in [
-        ("nobody listens", (nobody(), Rc::default()), "503 unavailable", 0),
+        ("nobody listens", (closed_port_url(), Rc::default()), "503 unavailable", 0),
         ("closes without an answer", canned(b""), "502 bad-gateway", 2),
         ("no HTTP", canned(b"220 smtp.example.com ESMTP\r\n\r\n"), "502 bad-gateway", 2),
         ("cut in its head", canned(b"HTTP/1.1 200 OK\r\nContent-Le"), "502 bad-gateway", 2),
@@ -245,9 +245,9 @@ async fn a_role_that_fails_is_named_with_the_status_that_says_how() {
         let post = client.post("/api/users", serde_json::json!({})).await;
         post.expect_problem(kind, "/api/users", row);
         assert!(base.1.borrow().len() <= 1, "{row}: {:?}", base.1.borrow());
-        assert!(!node.said().contains("panicked"), "{row}");
+        assert!(!node.log_text().contains("panicked"), "{row}");
     }
-    let silent = upstream(|mut stream| async move { while read_head(&mut stream).await.is_some() {} });
+    let silent = serve_connections(|mut stream| async move { while read_head(&mut stream).await.is_some() {} });
     let (_node, client) = gateway_at(&silent, patience);
     for method in [Method::GET, Method::DELETE] {
         let begin = Instant::now();
@@ -264,7 +264,7 @@ async fn a_role_that_fails_is_named_with_the_status_that_says_how() {
 
 /// A gateway before this upstream, and a client of it.
 fn gateway_at(base: &str, more: &[(&str, &str)]) -> (crate::support::cluster::Node, Client) {
-    let node = gateway(base, more);
+    let node = start_gateway(base, more);
     let client = node.client("gateway");
     (node, client)
 }

@@ -4,7 +4,7 @@ use awc::http::Method;
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::refusal::Ana;
+use crate::support::refusal::RefusalTable;
 
 const USERS: &str = "/api/users";
 const ANA: &str = "/api/users/ana@example.com";
@@ -12,7 +12,7 @@ const WEEK: &str = "/api/users/ana@example.com/availability";
 
 both_shapes! {
     async fn a_question_that_is_not_valid_is_refused_with_the_place_of_each_fault(cluster) {
-        let ana = Ana::new(cluster).await;
+        let ana = RefusalTable::new(cluster).await;
         for path in ["/api/availability", "/api/suggestions"] {
             for (query, place) in [
                 ("attendee=", "#/attendees"), ("attendee=ana@example.com", "#/attendees"), ("", "#/attendees"),
@@ -40,26 +40,26 @@ both_shapes! {
                 ("&earliest=09:00&latest=09:00", "#/latest"), ("&earliest=22:00&latest=06:00", "#/latest"),
             ] {
                 let two = if query.starts_with('&') { "attendee=ana@example.com&attendee=ben@example.com" } else { "" };
-                ana.finds(Method::GET, &format!("{path}?{two}{query}"), Value::Null, &[place]).await;
+                ana.expect_faults(Method::GET, &format!("{path}?{two}{query}"), Value::Null, &[place]).await;
             }
             let no_attendees = json!([1, null, "x", {}, { "email": "x" }, { "email": "a@b.co", "role": 1 }, ["a@b.co"], ""]);
             let inside = ["", "", "", "/email", "/email", "/role", "", ""];
             let places: Vec<String> = inside.iter().enumerate().map(|(at, inside)| format!("#/attendees/{at}{inside}")).collect();
-            ana.finds(Method::POST, path, json!({ "attendees": no_attendees }), &places).await;
+            ana.expect_faults(Method::POST, path, json!({ "attendees": no_attendees }), &places).await;
             let many: Vec<String> = (0..=10_000).map(|at| format!("u{at}@example.com")).collect();
             for attendees in [json!(null), json!("a@b.co"), json!({}), json!([]), json!(["a@b.co"]), json!(many)] {
-                ana.finds(Method::POST, path, json!({ "attendees": attendees }), &["#/attendees"]).await;
+                ana.expect_faults(Method::POST, path, json!({ "attendees": attendees }), &["#/attendees"]).await;
             }
-            ana.finds(Method::POST, path, json!([]), &["#"]).await;
+            ana.expect_faults(Method::POST, path, json!([]), &["#"]).await;
             let all = json!({ "attendees": [], "time_zone": 1, "as_of": 1, "week": 1, "from": 1, "to": 1, "foo": 1 });
             let places = ["#/attendees", "#/time_zone", "#/as_of", "#/week", "#/from", "#/to", "#/foo"];
-            ana.finds(Method::POST, path, all, &places).await;
+            ana.expect_faults(Method::POST, path, all, &places).await;
         }
         ana.expect_none().await;
     }
 
     async fn what_is_wrong_with_one_attendee_is_said_of_that_one(cluster) {
-        let ana = Ana::new(cluster).await;
+        let ana = RefusalTable::new(cluster).await;
         for path in ["/api/availability", "/api/suggestions"] {
             for (one, place) in [
                 (json!({ "email": "a@b.co", "attendance": "maybe" }), "attendance"), (json!({ "email": "a@b.co", "attendance": null }), "attendance"),
@@ -70,7 +70,7 @@ both_shapes! {
                 (json!({ "weight": 2 }), "email"), (json!({ "email": null }), "email"),
             ] {
                 let body = json!({ "attendees": ["ana@example.com", one] });
-                ana.finds(Method::POST, path, body, &[format!("#/attendees/1/{place}")]).await;
+                ana.expect_faults(Method::POST, path, body, &[format!("#/attendees/1/{place}")]).await;
             }
             for (name, value, place) in [
                 ("optional", json!("a@b.co"), "#/optional"), ("required", json!({}), "#/required"), ("optional", json!([{}]), "#/optional/0/email"),
@@ -79,28 +79,28 @@ both_shapes! {
                 ("latest", json!(["17:00"]), "#/latest"),
             ] {
                 let body = json!({ "attendees": ["ana@example.com", "ben@example.com"], name: value });
-                ana.finds(Method::POST, path, body, &[place]).await;
+                ana.expect_faults(Method::POST, path, body, &[place]).await;
             }
         }
         ana.expect_none().await;
     }
 
     async fn views_and_details_that_are_not_valid_are_refused_with_their_place(cluster) {
-        let ana = Ana::new(cluster).await;
+        let ana = RefusalTable::new(cluster).await;
         for value in ["0", "10", "45", "120", "-15", "x", "", "15.0"] {
             let query = format!("/api/availability?attendee=ana@example.com&attendee=ben@example.com&view_minutes={value}");
-            ana.finds(Method::GET, &query, Value::Null, &["#/view_minutes"]).await;
+            ana.expect_faults(Method::GET, &query, Value::Null, &["#/view_minutes"]).await;
         }
         let many: Vec<String> = (0..2000).map(|at| format!("u{at}@example.com")).collect();
         let long = json!({ "attendees": many, "from": "2026-01-01", "to": "2026-03-03", "view_minutes": 15 });
-        ana.finds(Method::POST, "/api/availability", long, &["#/view_minutes"]).await;
+        ana.expect_faults(Method::POST, "/api/availability", long, &["#/view_minutes"]).await;
         for name in ["distinct", "organizer", "limit", "duration_minutes"] {
             let query = format!("/api/availability?attendee=ana@example.com&attendee=ben@example.com&{name}=1");
-            ana.finds(Method::GET, &query, Value::Null, &[format!("#/{name}")]).await;
+            ana.expect_faults(Method::GET, &query, Value::Null, &[format!("#/{name}")]).await;
         }
         for detail in [json!({}), json!(null), json!([]), json!({ "attendees": [] })] {
             let places: &[&str] = if detail.is_null() { &["#/attendees", "#/detail"] } else { &["#/detail"] };
-            ana.finds(Method::POST, "/api/suggestions", json!({ "detail": detail }), places).await;
+            ana.expect_faults(Method::POST, "/api/suggestions", json!({ "detail": detail }), places).await;
         }
         let detail = |free: &str| json!({
             "attendees": [{ "email": "ana@example.com", "preference": "first", "free": free }],
@@ -108,13 +108,13 @@ both_shapes! {
         });
         for free in ["", "!", "AAAA"] {
             let body = json!({ "detail": detail(free) });
-            ana.finds(Method::POST, "/api/suggestions", body, &["#/detail/attendees/0/free"]).await;
+            ana.expect_faults(Method::POST, "/api/suggestions", body, &["#/detail/attendees/0/free"]).await;
         }
         ana.expect_none().await;
     }
 
     async fn a_wish_that_is_not_valid_is_refused_with_its_place(cluster) {
-        let ana = Ana::new(cluster).await;
+        let ana = RefusalTable::new(cluster).await;
         for (name, values) in [
             ("duration_minutes", &["0", "-15", "14", "20", "1441", "1455", "60.5", "\"60\"", "\"\"", "true", "1e9"][..]),
             ("step_minutes", &["0", "10", "45", "-15", "120", "\"x\""]),
@@ -130,11 +130,11 @@ both_shapes! {
                 let place = format!("#/{name}");
                 let value: Value = serde_json::from_str(value).expect("JSON");
                 let body = json!({ "attendees": ["ana@example.com", "ben@example.com"], name: value });
-                ana.finds(Method::POST, "/api/suggestions", body, &[&place]).await;
+                ana.expect_faults(Method::POST, "/api/suggestions", body, &[&place]).await;
                 if value != json!("60") {
                     let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                     let query = format!("attendee=ana@example.com&attendee=ben@example.com&{name}={shown}");
-                    ana.finds(Method::GET, &format!("/api/suggestions?{query}"), Value::Null, &[&place]).await;
+                    ana.expect_faults(Method::GET, &format!("/api/suggestions?{query}"), Value::Null, &[&place]).await;
                 }
             }
         }
@@ -143,11 +143,11 @@ both_shapes! {
             (USERS, "format=table"), (USERS, "foo=1"), (ANA, "format=HOURS"), (ANA, "foo=1"), (WEEK, "format="), (WEEK, "x"),
         ] {
             let name = format!("#/{}", place.split('=').next().unwrap_or_default());
-            ana.finds(Method::GET, &format!("{path}?{place}"), Value::Null, &[name]).await;
+            ana.expect_faults(Method::GET, &format!("{path}?{place}"), Value::Null, &[name]).await;
         }
         for cursor in ["", "garbage", "1", "' OR '1'='1", "00000000-0000-0000-0000-00000000000g", "%00", "%ff"] {
             let path = format!("{USERS}?cursor={}", cursor.replace(' ', "%20"));
-            ana.refuses(Method::GET, &path, b"", "400 bad-request").await;
+            ana.expect_refused(Method::GET, &path, b"", "400 bad-request").await;
         }
         ana.expect_none().await;
     }

@@ -10,94 +10,94 @@ use w2meet::platform::http::health::Status;
 use w2meet::platform::queue::{PublishError, StreamItem};
 
 use crate::support::eventually;
-use crate::support::jobs::{Names, event, job, next, publish, text};
+use crate::support::test_queue::{QueueNames, body_text, event_message, job_message, next_job, publish};
 
 /// Long enough for a job to come that must not.
 const A_WHILE: Duration = Duration::from_millis(300);
 
 #[actix_web::test]
 async fn a_confirmed_job_is_delivered_with_its_case_id() {
-    let Some(names) = Names::shared() else { return };
+    let Some(names) = QueueNames::in_shared_broker() else { return };
     let queue = names.start().await;
     let mut consumer = queue.consume(4);
-    assert_eq!(queue.publish(&[job("one"), job("two")]).await, [Ok(()), Ok(())]);
+    assert_eq!(queue.publish(&[job_message("one"), job_message("two")]).await, [Ok(()), Ok(())]);
     for body in ["one", "two"] {
-        let delivery = next(&mut consumer).await;
-        assert_eq!((text(&delivery), delivery.redelivered), (body, false));
+        let delivery = next_job(&mut consumer).await;
+        assert_eq!((body_text(&delivery), delivery.redelivered), (body, false));
         assert_eq!(delivery.case_id, Some(format!("case-{body}")));
         delivery.done().await;
     }
     consumer.close().await;
-    assert_eq!(names.waiting().await, 0);
+    assert_eq!(names.count_waiting().await, 0);
     assert_eq!(queue.name(), "rabbitmq");
     assert_eq!(queue.health().await.status, Status::Healthy);
 }
 
 #[actix_web::test]
 async fn a_job_that_no_queue_takes_is_not_published_until_the_queue_is_there_again() {
-    let Some(names) = Names::shared() else { return };
+    let Some(names) = QueueNames::in_shared_broker() else { return };
     let queue = names.start().await;
     names.delete_queue().await;
-    let verdicts = queue.publish(&[job("lost"), event("meeting.suggested", "fine")]).await;
+    let verdicts = queue.publish(&[job_message("lost"), event_message("meeting.suggested", "fine")]).await;
     assert_eq!(verdicts, [Err(PublishError::Unroutable), Ok(())]);
-    eventually("the queue is declared again", async || publish(&queue, job("kept")).await.ok()).await;
+    eventually("the queue is declared again", async || publish(&queue, job_message("kept")).await.ok()).await;
     let mut consumer = queue.consume(1);
-    assert_eq!(text(&next(&mut consumer).await), "kept");
+    assert_eq!(body_text(&next_job(&mut consumer).await), "kept");
 }
 
 #[actix_web::test]
 async fn a_consumer_holds_as_many_jobs_as_it_may_and_leaves_the_rest_to_others() {
-    let Some(names) = Names::shared() else { return };
+    let Some(names) = QueueNames::in_shared_broker() else { return };
     let queue = names.start().await;
-    let jobs: Vec<_> = ["1", "2", "3", "4", "5"].map(job).into();
+    let jobs: Vec<_> = ["1", "2", "3", "4", "5"].map(job_message).into();
     assert!(queue.publish(&jobs).await.iter().all(Result::is_ok));
     let mut consumer = queue.consume(2);
-    let first = next(&mut consumer).await;
-    let second = next(&mut consumer).await;
+    let first = next_job(&mut consumer).await;
+    let second = next_job(&mut consumer).await;
     assert!(timeout(A_WHILE, consumer.next()).await.is_err(), "both hands are full");
-    assert_eq!(names.waiting().await, 3, "the broker keeps the rest");
+    assert_eq!(names.count_waiting().await, 3, "the broker keeps the rest");
     first.done().await;
-    assert_eq!(text(&next(&mut consumer).await), "3", "dropped unanswered, it goes back");
+    assert_eq!(body_text(&next_job(&mut consumer).await), "3", "dropped unanswered, it goes back");
     second.done().await;
     consumer.close().await;
-    eventually("what was taken is back", async || (names.waiting().await == 3).then_some(())).await;
+    eventually("what was taken is back", async || (names.count_waiting().await == 3).then_some(())).await;
 }
 
 #[actix_web::test]
 async fn a_job_goes_back_to_the_queue_or_to_the_dead() {
-    let Some(names) = Names::shared() else { return };
+    let Some(names) = QueueNames::in_shared_broker() else { return };
     let queue = names.start().await;
-    publish(&queue, job("poison")).await.expect("published");
+    publish(&queue, job_message("poison")).await.expect("published");
     let mut consumer = queue.consume(1);
-    next(&mut consumer).await.again().await;
-    let back = next(&mut consumer).await;
-    assert_eq!((text(&back), back.redelivered), ("poison", true));
+    next_job(&mut consumer).await.again().await;
+    let back = next_job(&mut consumer).await;
+    assert_eq!((body_text(&back), back.redelivered), ("poison", true));
     back.never().await;
-    assert_eq!(eventually("it is dead", async || names.dead().await).await, "poison");
+    assert_eq!(eventually("it is dead", async || names.take_dead().await).await, "poison");
     assert!(timeout(A_WHILE, consumer.next()).await.is_err(), "it does not come again");
 }
 
 #[actix_web::test]
 async fn a_consumer_whose_queue_is_deleted_gets_the_jobs_of_the_new_one() {
-    let Some(names) = Names::shared() else { return };
+    let Some(names) = QueueNames::in_shared_broker() else { return };
     let queue = names.start().await;
     let mut consumer = queue.consume(1);
-    publish(&queue, job("before")).await.expect("published");
-    next(&mut consumer).await.done().await;
+    publish(&queue, job_message("before")).await.expect("published");
+    next_job(&mut consumer).await.done().await;
     names.delete_queue().await;
-    eventually("the queue is there again", async || publish(&queue, job("after")).await.ok()).await;
-    assert_eq!(text(&next(&mut consumer).await), "after");
+    eventually("the queue is there again", async || publish(&queue, job_message("after")).await.ok()).await;
+    assert_eq!(body_text(&next_job(&mut consumer).await), "after");
 }
 
 #[actix_web::test]
 async fn every_process_that_listens_hears_every_event() {
-    let Some(names) = Names::shared() else { return };
+    let Some(names) = QueueNames::in_shared_broker() else { return };
     let (queue, other) = (names.start().await, names.open());
     let mut listeners = [queue.subscribe(), other.subscribe()];
     for listener in &mut listeners {
         assert_eq!(listener.recv().await, Ok(StreamItem::Gap), "connected; what was before is missed");
     }
-    publish(&queue, event("meeting.suggested", "it")).await.expect("published");
+    publish(&queue, event_message("meeting.suggested", "it")).await.expect("published");
     for listener in &mut listeners {
         let heard = StreamItem::Event { routing_key: "meeting.suggested".to_owned(), body: "it".into() };
         assert_eq!(listener.recv().await, Ok(heard));
@@ -106,50 +106,50 @@ async fn every_process_that_listens_hears_every_event() {
 
 #[actix_web::test]
 async fn a_consumer_works_on_a_runtime_of_its_own_whose_end_it_survives() {
-    let Some(names) = Names::shared() else { return };
+    let Some(names) = QueueNames::in_shared_broker() else { return };
     let queue = names.start().await;
-    publish(&queue, job("elsewhere")).await.expect("published");
+    publish(&queue, job_message("elsewhere")).await.expect("published");
     let elsewhere = Arc::clone(&queue);
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let mut consumer = elsewhere.consume(1);
-        let delivery = tokio::task::LocalSet::new().block_on(&runtime, next(&mut consumer));
+        let delivery = tokio::task::LocalSet::new().block_on(&runtime, next_job(&mut consumer));
         // without a goodbye, and dropped where no runtime is any more
         drop(runtime);
-        let body = text(&delivery).to_owned();
+        let body = body_text(&delivery).to_owned();
         drop((delivery, consumer));
         body
     });
     let body = tokio::task::spawn_blocking(|| thread.join()).await.expect("joined").expect("it did not panic");
     assert_eq!(body, "elsewhere");
     let mut consumer = queue.consume(1);
-    assert!(next(&mut consumer).await.redelivered);
+    assert!(next_job(&mut consumer).await.redelivered);
 }
 
 #[actix_web::test]
 async fn a_queue_that_somebody_made_otherwise_is_refused_with_what_to_do() {
-    let Some(names) = Names::shared() else { return };
+    let Some(names) = QueueNames::in_shared_broker() else { return };
     let (connection, channel) = names.channel().await;
     channel.queue_declare(QueueDeclareArguments::durable_client_named(&names.queue)).await.expect("declared");
     let queue = names.open();
     tokio::spawn(Arc::clone(&queue).run());
     let told = eventually("it says what to do", async || {
-        let why = publish(&queue, job("any")).await.expect_err("refused").to_string();
+        let why = publish(&queue, job_message("any")).await.expect_err("refused").to_string();
         why.contains("W2MEET_QUEUE__NAME").then_some(why)
     })
     .await;
     assert!(told.contains(&names.queue) && told.contains("PRECONDITION_FAILED"), "{told}");
     names.delete_queue().await;
-    eventually("it heals", async || publish(&queue, job("any")).await.ok()).await;
+    eventually("it heals", async || publish(&queue, job_message("any")).await.ok()).await;
     connection.close().await.expect("closed");
 }
 
 #[actix_web::test]
 async fn without_a_broker_publishing_fails_at_once() {
-    let queue = Names::at("amqp://guest:guest@127.0.0.1:9").open();
+    let queue = QueueNames::in_broker("amqp://guest:guest@127.0.0.1:9").open();
     tokio::spawn(Arc::clone(&queue).run());
     let begin = Instant::now();
-    let verdicts = queue.publish(&[job("one"), event("meeting.suggested", "two")]).await;
+    let verdicts = queue.publish(&[job_message("one"), event_message("meeting.suggested", "two")]).await;
     assert!(matches!(verdicts[..], [Err(PublishError::Away(_)), Err(PublishError::Away(_))]), "{verdicts:?}");
     assert!(begin.elapsed() < Duration::from_secs(1));
     assert_eq!(queue.health().await.status, Status::Unhealthy);
@@ -157,11 +157,11 @@ async fn without_a_broker_publishing_fails_at_once() {
 
 #[actix_web::test]
 async fn what_amqp_cannot_carry_is_refused_and_holds_up_nothing_else() {
-    let Some(names) = Names::shared() else { return };
+    let Some(names) = QueueNames::in_shared_broker() else { return };
     let queue = names.start().await;
-    let mut nameless = job("one");
+    let mut nameless = job_message("one");
     nameless.id = "x".repeat(256);
-    let verdicts = queue.publish(&[nameless, event(&"x".repeat(256), "two"), job("three")]).await;
+    let verdicts = queue.publish(&[nameless, event_message(&"x".repeat(256), "two"), job_message("three")]).await;
     assert!(
         matches!(verdicts[..], [Err(PublishError::TooLong(_)), Err(PublishError::TooLong(_)), Ok(())]),
         "{verdicts:?}"

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use w2meet::platform::queue::{PublishError, Queue, StreamItem};
 
-use crate::support::jobs::{Names, job, next, publish, text};
+use crate::support::test_queue::{QueueNames, body_text, job_message, next_job, publish};
 use crate::support::{PrivateRabbit, eventually};
 
 /// A quorum queue that is younger than this may lose even what it confirmed when its broker is killed.
@@ -18,7 +18,7 @@ async fn publish_until(queue: &Queue, enough: impl Fn(&HashSet<String>) -> bool)
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     while !enough(&confirmed) {
         tick.tick().await;
-        let jobs: Vec<_> = (0..10).map(|_| job(&format!("{:016x}", rand::random::<u64>()))).collect();
+        let jobs: Vec<_> = (0..10).map(|_| job_message(&format!("{:016x}", rand::random::<u64>()))).collect();
         for (job, verdict) in jobs.iter().zip(queue.publish(&jobs).await) {
             match verdict {
                 Ok(()) => drop(confirmed.insert(String::from_utf8_lossy(&job.body).into_owned())),
@@ -32,7 +32,7 @@ async fn publish_until(queue: &Queue, enough: impl Fn(&HashSet<String>) -> bool)
 #[actix_web::test]
 async fn what_was_confirmed_outlives_the_kill_of_the_broker() {
     let Some(broker) = PrivateRabbit::start() else { return };
-    let names = Names::at(&broker.url());
+    let names = QueueNames::in_broker(&broker.url());
     let queue = names.start().await;
     let mut consumer = queue.consume(50);
     let mut listener = queue.subscribe();
@@ -40,7 +40,7 @@ async fn what_was_confirmed_outlives_the_kill_of_the_broker() {
     let born = Instant::now();
     let (mut confirmed, _) = publish_until(&queue, |_| born.elapsed() > GROWN_UP).await;
     // some of it is at work when it happens
-    let at_work = next(&mut consumer).await;
+    let at_work = next_job(&mut consumer).await;
     let publishing = Arc::clone(&queue);
     let killed = Arc::new(std::sync::Mutex::new(None::<usize>));
     let back = Arc::clone(&killed);
@@ -69,8 +69,8 @@ async fn what_was_confirmed_outlives_the_kill_of_the_broker() {
     confirmed.extend(more);
     at_work.done().await; // nobody hears it any more
     while !confirmed.is_empty() {
-        let delivery = next(&mut consumer).await;
-        confirmed.remove(text(&delivery));
+        let delivery = next_job(&mut consumer).await;
+        confirmed.remove(body_text(&delivery));
         delivery.done().await;
     }
     assert_eq!(listener.recv().await, Ok(StreamItem::Gap), "the listener is back too");
@@ -81,36 +81,36 @@ async fn what_was_confirmed_outlives_the_kill_of_the_broker() {
 #[actix_web::test]
 async fn a_job_waits_through_a_restart_of_the_broker_and_so_does_its_consumer() {
     let Some(broker) = PrivateRabbit::start() else { return };
-    let names = Names::at(&broker.url());
+    let names = QueueNames::in_broker(&broker.url());
     let queue = names.start().await;
     let mut consumer = queue.consume(1);
-    publish(&queue, job("before")).await.expect("published");
-    assert_eq!(text(&next(&mut consumer).await), "before");
+    publish(&queue, job_message("before")).await.expect("published");
+    assert_eq!(body_text(&next_job(&mut consumer).await), "before");
     broker.stop();
     eventually("publishing notices", async || {
-        matches!(publish(&queue, job("lost")).await, Err(PublishError::Away(_))).then_some(())
+        matches!(publish(&queue, job_message("lost")).await, Err(PublishError::Away(_))).then_some(())
     })
     .await;
     broker.boot();
-    let again = next(&mut consumer).await;
-    assert_eq!((text(&again), again.redelivered), ("before", true));
+    let again = next_job(&mut consumer).await;
+    assert_eq!((body_text(&again), again.redelivered), ("before", true));
     again.done().await;
-    eventually("it publishes again", async || publish(&queue, job("after")).await.ok()).await;
-    assert_eq!(text(&next(&mut consumer).await), "after");
+    eventually("it publishes again", async || publish(&queue, job_message("after")).await.ok()).await;
+    assert_eq!(body_text(&next_job(&mut consumer).await), "after");
 }
 
 #[actix_web::test]
 async fn a_broker_that_hangs_confirms_nothing_and_holds_nobody_up() {
     let Some(broker) = PrivateRabbit::start() else { return };
-    let names = Names::at(&broker.url());
+    let names = QueueNames::in_broker(&broker.url());
     let queue = names.start().await;
     broker.pause();
     let begin = Instant::now();
-    assert_eq!(publish(&queue, job("unheard")).await, Err(PublishError::Unconfirmed));
+    assert_eq!(publish(&queue, job_message("unheard")).await, Err(PublishError::Unconfirmed));
     assert!(begin.elapsed() < Duration::from_secs(4));
     let begin = Instant::now();
     assert_eq!(queue.health().await.status, w2meet::platform::http::health::Status::Unhealthy);
     assert!(begin.elapsed() < Duration::from_secs(2));
     broker.resume();
-    eventually("it publishes again", async || publish(&queue, job("heard")).await.ok()).await;
+    eventually("it publishes again", async || publish(&queue, job_message("heard")).await.ok()).await;
 }

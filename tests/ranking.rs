@@ -1,6 +1,6 @@
 //! How slots are ranked and "none" is explained, one rule of docs/RANKING.md at a time; `calendar.rs` tries them all at once.
 
-use crate::support::fixtures::packed;
+use crate::support::fixtures::sample_week;
 use jiff::civil::date;
 use std::ops::Range;
 use w2meet::calendar::{Ask, Attendance, Attendee, Blocker, Distinct, Explanation, Frame, Grid, Miss, Overrides};
@@ -213,7 +213,7 @@ fn a_quorum_that_is_missed_is_explained_by_all() {
 fn a_crowd_is_counted_as_one_by_one() {
     let frame = week();
     let person = |seed: u64| {
-        let week = |seed| Week::from_bytes(&packed(seed)).unwrap_or_default();
+        let week = |seed| Week::from_bytes(&sample_week(seed)).unwrap_or_default();
         let grid = |seed| frame.projector().project(&week(seed), &Zone::utc());
         Attendee {
             attendance: if seed.is_multiple_of(50) { Attendance::Required } else { Attendance::Optional },

@@ -5,11 +5,14 @@ use jiff::ToSpan;
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::meeting::{ANA, BEN, CAT, begins, early_birds, invited, meet, monday, path, settled, text, told};
+use crate::support::meeting::{
+    ANA, BEN, CAT, create_invited_meeting, create_meeting, meeting_path, next_monday, register_morning_people,
+    start_label, text, wait_for_mails, wait_for_status,
+};
 use crate::support::{Cluster, Reply};
 
 async fn change(cluster: &Cluster, meeting: &Value, patch: Value) -> Value {
-    let changed = cluster.patch(&path(meeting), patch.clone()).await;
+    let changed = cluster.patch(&meeting_path(meeting), patch.clone()).await;
     assert_eq!(changed.status, 200, "{patch}: {}", changed.text);
     assert_eq!(changed.header("etag"), Some(format!("\"{}\"", changed.json["version"]).as_str()));
     changed.json
@@ -18,21 +21,21 @@ async fn change(cluster: &Cluster, meeting: &Value, patch: Value) -> Value {
 async fn if_match(cluster: &Cluster, method: Method, meeting: &Value, tag: &str) -> Reply {
     let headers = [("if-match", tag), ("content-type", "application/json")];
     let body = (method == Method::PATCH).then(|| b"{\"title\":\"Other\"}".to_vec());
-    cluster.send(method, &path(meeting), &headers, body).await
+    cluster.send(method, &meeting_path(meeting), &headers, body).await
 }
 
 both_shapes! {
     async fn another_title_is_told_and_changes_nothing_else(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let meeting = invited(cluster, json!({ "title": "Plan" })).await;
-        told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({ "title": "Plan" })).await;
+        wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         let changed = change(cluster, &meeting, json!({ "title": "Budget" })).await;
         assert_eq!((text(&changed, "title"), &changed["sequence"]), ("Budget", &json!(1)));
         for same in ["status", "start", "end", "attendees", "history", "window"] {
             assert_eq!(changed[same], meeting[same], "{same}");
         }
         let all = ["REQUEST 0 ana", "REQUEST 0 ben", "REQUEST 1 ana", "REQUEST 1 ben"];
-        let letters = told(cluster, &meeting, &all).await;
+        let letters = wait_for_mails(cluster, &meeting, &all).await;
         assert!(letters[2].ics.contains("SUMMARY:Budget"), "{}", letters[2].ics);
         let line = |at: usize, name: &str| letters[at].ics.lines().find(|line| line.starts_with(name)).map(str::to_owned);
         assert_eq!((line(0, "UID"), line(0, "DTSTART")), (line(2, "UID"), line(2, "DTSTART")));
@@ -40,41 +43,41 @@ both_shapes! {
         // what is as it was is no change, and where callbacks go is nobody else's business
         let same = change(cluster, &meeting, json!({ "title": "Budget", "duration_minutes": 60 })).await;
         assert_eq!(same["version"], changed["version"]);
-        let none = cluster.patch(&path(&meeting), json!({ "callback_url": "https://example.com/" })).await;
+        let none = cluster.patch(&meeting_path(&meeting), json!({ "callback_url": "https://example.com/" })).await;
         assert_eq!(none.expect(422).pointers(), ["#/callback_secret"]);
         let secret = format!("whsec_{}", "B".repeat(32));
         let hooked = change(cluster, &meeting, json!({ "callback_url": "https://example.com/", "callback_secret": secret })).await;
         assert_eq!((text(&hooked, "callback_url"), &hooked["sequence"]), ("https://example.com/", &json!(1)));
-        told(cluster, &meeting, &all).await;
+        wait_for_mails(cluster, &meeting, &all).await;
     }
 
     async fn another_time_is_looked_for_and_told_under_the_same_id(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let meeting = invited(cluster, json!({})).await;
-        cluster.post(&format!("{}/participation", path(&meeting)), json!({ "email": BEN, "participation": "accepted" })).await.expect(200);
-        let tuesday = monday().saturating_add(1.day());
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        cluster.post(&format!("{}/participation", meeting_path(&meeting)), json!({ "email": BEN, "participation": "accepted" })).await.expect(200);
+        let tuesday = next_monday().saturating_add(1.day());
         let noon = format!("{tuesday}T12:00:00Z");
         for (sequence, (patch, begin)) in (1..).zip([
             (json!({ "duration_minutes": 90, "pick": "last" }), "Mon 10:30"),
             (json!({ "from": tuesday, "to": tuesday }), "Tue 10:30"),
             (json!({ "start": noon }), "Tue 12:00"),
-            (json!({ "start": null, "from": monday(), "to": monday(), "pick": "first" }), "Mon 09:00"),
+            (json!({ "start": null, "from": next_monday(), "to": next_monday(), "pick": "first" }), "Mon 09:00"),
             (json!({ "time_zone": "Asia/Tokyo" }), "Mon 18:00"),
         ]) {
             let changed = change(cluster, &meeting, patch.clone()).await;
             assert_eq!((text(&changed, "status"), &changed["sequence"]), ("queued", &json!(sequence)), "{patch}");
             assert_eq!(changed["attendees"][1]["participation"], "needs_action", "another time is another question");
-            let done = settled(cluster, &changed, &["invited", "no_common_time"]).await;
-            assert_eq!((text(&done, "status"), &*begins(&done)), ("invited", begin), "{patch}");
+            let done = wait_for_status(cluster, &changed, &["invited", "no_common_time"]).await;
+            assert_eq!((text(&done, "status"), &*start_label(&done)), ("invited", begin), "{patch}");
         }
         let busy = cluster.get(&format!("/api/availability?attendee={ANA}&attendee={BEN}&from={tuesday}&to={tuesday}")).await;
-        assert_eq!(begins(&busy.expect(200).json["periods"][0]), "Tue 09:00", "what it held before is free");
+        assert_eq!(start_label(&busy.expect(200).json["periods"][0]), "Tue 09:00", "what it held before is free");
     }
 
     async fn changes_that_are_none_are_refused(cluster) {
-        early_birds(cluster, &[ANA, BEN, CAT]).await;
-        let meeting = invited(cluster, json!({})).await;
-        let path = path(&meeting);
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        let path = meeting_path(&meeting);
         for (patch, place) in [
             (json!({ "organizer": BEN }), "#/organizer"),
             (json!({ "organizer": null }), "#/organizer"),
@@ -107,16 +110,16 @@ both_shapes! {
     }
 
     async fn who_is_left_out_learns_that_it_is_off_for_them(cluster) {
-        early_birds(cluster, &[ANA, BEN, CAT]).await;
-        let meeting = invited(cluster, json!({ "attendees": [BEN, CAT] })).await;
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT] })).await;
         let first = ["REQUEST 0 ana", "REQUEST 0 ben", "REQUEST 0 cat"];
-        told(cluster, &meeting, &first).await;
+        wait_for_mails(cluster, &meeting, &first).await;
         // the second change comes while the first is under way: Cat is told all the same
         change(cluster, &meeting, json!({ "attendees": [BEN] })).await;
         let changed = change(cluster, &meeting, json!({ "duration_minutes": 30 })).await;
-        settled(cluster, &changed, &["invited"]).await;
+        wait_for_status(cluster, &changed, &["invited"]).await;
         let letters = crate::support::eventually("Cat is told", async || {
-            let letters = crate::support::meeting::letters(cluster, &meeting);
+            let letters = crate::support::meeting::invitation_mails(cluster, &meeting);
             letters.iter().any(|letter| letter.cancel).then_some(letters)
         }).await;
         let off: Vec<_> = letters.iter().filter(|letter| letter.cancel).collect();
@@ -127,9 +130,9 @@ both_shapes! {
     }
 
     async fn a_meeting_that_is_called_off_is_off_for_good(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let meeting = invited(cluster, json!({})).await;
-        let path = path(&meeting);
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        let path = meeting_path(&meeting);
         let gone = cluster.delete(&path).await.expect(204);
         assert_eq!(gone.text, "");
         let off = cluster.get(&path).await.expect(200).json;
@@ -137,7 +140,7 @@ both_shapes! {
         assert_eq!((&off["sequence"], &off["start"]), (&json!(1), &meeting["start"]));
         let last = off["history"].as_array().and_then(|list| list.last()).expect("a state");
         assert_eq!((text(last, "status"), &last["reason"]), ("cancelled", &off["reason"]));
-        let letters = told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben", "CANCEL 1 ana", "CANCEL 1 ben"]).await;
+        let letters = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben", "CANCEL 1 ana", "CANCEL 1 ben"]).await;
         let line = |at: usize, name: &str| letters[at].ics.lines().find(|line| line.starts_with(name)).map(str::to_owned);
         assert_eq!((line(0, "UID"), line(0, "DTSTART")), (line(2, "UID"), line(2, "DTSTART")));
         cluster.delete(&path).await.expect(204);
@@ -148,54 +151,54 @@ both_shapes! {
     }
 
     async fn a_time_that_is_given_up_is_taken_back_as_it_was_told(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
-        let meeting = invited(cluster, json!({})).await;
-        let start = told(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await[0].ics.clone();
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        let start = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await[0].ics.clone();
         let start = start.lines().find(|line| line.starts_with("DTSTART")).expect("a start");
         let changed = change(cluster, &meeting, json!({ "duration_minutes": 240 })).await;
-        settled(cluster, &changed, &["no_common_time"]).await;
+        wait_for_status(cluster, &changed, &["no_common_time"]).await;
         let first = ["REQUEST 0 ana", "REQUEST 0 ben", "CANCEL 2 ana", "CANCEL 2 ben"];
-        let letters = told(cluster, &meeting, &first).await;
+        let letters = wait_for_mails(cluster, &meeting, &first).await;
         assert!(letters[2].ics.contains(start), "{}", letters[2].ics);
         // looked for once more: a calendar takes what is newer than the cancellation
         let again = change(cluster, &meeting, json!({ "duration_minutes": 60 })).await;
-        settled(cluster, &again, &["invited"]).await;
+        wait_for_status(cluster, &again, &["invited"]).await;
         let all = [&first[..], &["REQUEST 3 ana", "REQUEST 3 ben"]].concat();
-        told(cluster, &meeting, &all).await;
+        wait_for_mails(cluster, &meeting, &all).await;
     }
 
     async fn a_user_who_goes_leaves_meetings_or_calls_them_off(cluster) {
-        early_birds(cluster, &[ANA, BEN, CAT]).await;
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let [called, pair, three] = [
-            invited(cluster, json!({ "organizer": CAT, "attendees": [BEN] })).await,
-            invited(cluster, json!({ "attendees": [CAT] })).await,
-            invited(cluster, json!({ "attendees": [BEN, CAT] })).await,
+            create_invited_meeting(cluster, json!({ "organizer": CAT, "attendees": [BEN] })).await,
+            create_invited_meeting(cluster, json!({ "attendees": [CAT] })).await,
+            create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT] })).await,
         ];
         // nobody meets at these dates: it waits for a better time
-        let none = meet(cluster, json!({ "attendees": [BEN, CAT], "duration_minutes": 600 })).await;
-        let none = settled(cluster, &none, &["no_common_time"]).await;
+        let none = create_meeting(cluster, json!({ "attendees": [BEN, CAT], "duration_minutes": 600 })).await;
+        let none = wait_for_status(cluster, &none, &["no_common_time"]).await;
         cluster.delete(&format!("/api/users/{CAT}")).await.expect(204);
-        let status = async |meeting: &Value| text(&cluster.get(&path(meeting)).await.expect(200).json, "status").to_owned();
+        let status = async |meeting: &Value| text(&cluster.get(&meeting_path(meeting)).await.expect(200).json, "status").to_owned();
         assert_eq!((&*status(&called).await, &*status(&pair).await), ("cancelled", "cancelled"));
-        told(cluster, &called, &["REQUEST 0 ben", "REQUEST 0 cat", "CANCEL 1 ben"]).await;
-        told(cluster, &pair, &["REQUEST 0 ana", "REQUEST 0 cat", "CANCEL 1 ana"]).await;
-        let left = cluster.get(&path(&three)).await.expect(200).json;
+        wait_for_mails(cluster, &called, &["REQUEST 0 ben", "REQUEST 0 cat", "CANCEL 1 ben"]).await;
+        wait_for_mails(cluster, &pair, &["REQUEST 0 ana", "REQUEST 0 cat", "CANCEL 1 ana"]).await;
+        let left = cluster.get(&meeting_path(&three)).await.expect(200).json;
         assert_eq!((text(&left, "status"), &left["start"]), ("invited", &three["start"]));
         let who: Vec<&str> = left["attendees"].as_array().into_iter().flatten().map(|one| text(one, "email")).collect();
         assert_eq!(who, [ANA, BEN]);
         let again = change(cluster, &none, json!({ "duration_minutes": 15 })).await;
-        settled(cluster, &again, &["invited"]).await;
+        wait_for_status(cluster, &again, &["invited"]).await;
     }
 
     async fn a_user_who_goes_while_a_time_is_looked_for_breaks_nothing(cluster) {
-        early_birds(cluster, &[ANA, BEN, CAT]).await;
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let mut meetings = Vec::new();
         for _ in 0..6 {
-            meetings.push(meet(cluster, json!({ "attendees": [BEN, CAT], "duration_minutes": 15 })).await);
+            meetings.push(create_meeting(cluster, json!({ "attendees": [BEN, CAT], "duration_minutes": 15 })).await);
         }
         cluster.delete(&format!("/api/users/{CAT}")).await.expect(204);
         for meeting in &meetings {
-            let done = settled(cluster, meeting, &["invited", "failed", "no_common_time"]).await;
+            let done = wait_for_status(cluster, meeting, &["invited", "failed", "no_common_time"]).await;
             assert_eq!((text(&done, "status"), done["attendees"].as_array().map(Vec::len)), ("invited", Some(2)), "{done}");
         }
         cluster.expect_calm().await;

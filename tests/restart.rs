@@ -10,9 +10,9 @@ use awc::http::Method;
 use futures_util::future::{join, join_all};
 use serde_json::json;
 
-use crate::support::cluster::Space;
+use crate::support::cluster::Sandbox;
 use crate::support::replicas::user_env;
-use crate::support::servers::say;
+use crate::support::servers::print_line;
 use crate::support::{Client, Cluster, Node, PrivatePostgres, PrivateRedis, eventually};
 
 /// Inner roles tell the start of a request only if asked to.
@@ -42,7 +42,7 @@ async fn write_until_it_dies(client: &Client, name: &str, acknowledged: &RefCell
 
 #[actix_web::test]
 async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
-    let space = Space::new();
+    let space = Sandbox::new();
     let acknowledged = RefCell::new(HashMap::new());
     let (writes, slowest_start) = (Cell::new(0), Cell::new(Duration::ZERO));
     for round in 0..=10 {
@@ -69,7 +69,7 @@ async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
         join(writing, killing).await;
         writes.set(total());
     }
-    say(&format!(
+    print_line(&format!(
         "killed 10 times while writing: {} acknowledged writes, none lost; the slowest start took {:.1?}",
         writes.get(),
         slowest_start.get()
@@ -82,7 +82,7 @@ async fn a_role_that_starts_before_its_database_waits_for_it() {
         return;
     };
     redis.kill();
-    let space = Space::new();
+    let space = Sandbox::new();
     let node = Node::spawn("user", &user_env(&space, &postgres.url(), &redis.url()));
     let client = node.client("user");
     node.wait_for("what it waits for", |line| line["message"] == "waiting for the database");
@@ -98,7 +98,7 @@ async fn a_role_that_starts_before_its_database_waits_for_it() {
     let back = Instant::now();
     eventually("it is ready", async || (client.get("/readyz").await.status == 200).then_some(())).await;
     let ready = back.elapsed();
-    say(&format!("ready {ready:.1?} after PostgreSQL came"));
+    print_line(&format!("ready {ready:.1?} after PostgreSQL came"));
     assert!(ready < Duration::from_secs(3), "{ready:?}");
     client.post("/users", json!({ "email": "ana@example.com", "name": "Ana" })).await.expect(201);
     assert_eq!(client.get("/health").await.expect(200).json["status"], "degraded");
@@ -114,11 +114,11 @@ async fn a_role_that_is_told_to_stop_while_it_waits_for_its_database_stops() {
     let Some(postgres) = PrivatePostgres::prepare() else {
         return;
     };
-    let space = Space::new();
+    let space = Sandbox::new();
     let node = Node::spawn("user", &user_env(&space, &postgres.url(), "redis://127.0.0.1:9"));
     node.wait_for("what it waits for", |line| line["message"] == "waiting for the database");
     node.signal("TERM");
-    let ended = eventually("it stops", async || node.ended()).await;
+    let ended = eventually("it stops", async || node.exit_status()).await;
     assert_eq!(ended.code(), Some(0));
 }
 
@@ -176,8 +176,8 @@ async fn expect_a_clean_end(node: &Node, role: &str, path: &str) {
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer:?}");
     }
     let answered = begin.elapsed();
-    let ended = eventually("it ends", async || node.ended()).await;
-    say(&format!("{role} told to stop: 10 answered in {answered:.1?}, ended after {:.1?}", begin.elapsed()));
+    let ended = eventually("it ends", async || node.exit_status()).await;
+    print_line(&format!("{role} told to stop: 10 answered in {answered:.1?}, ended after {:.1?}", begin.elapsed()));
     assert_eq!(ended.code(), Some(0));
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
 }

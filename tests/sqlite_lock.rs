@@ -27,5 +27,5 @@ async fn a_request_given_up_in_the_middle_of_a_statement_breaks_nothing() {
     for reply in join_all((0..8).map(register)).await {
         reply.expect(201);
     }
-    assert!(!cluster.nodes[0].said().contains("panicked"), "{}", cluster.nodes[0].said());
+    assert!(!cluster.nodes[0].log_text().contains("panicked"), "{}", cluster.nodes[0].log_text());
 }

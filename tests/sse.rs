@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use w2meet::platform::queue::StreamItem;
 
 use crate::both_shapes;
-use crate::support::events::Told;
-use crate::support::jobs::Names;
-use crate::support::meeting::{mornings, settled};
-use crate::support::servers::say;
-use crate::support::{Cluster, Line, Node, PrivateRabbit, eventually};
+use crate::support::events::StreamEvent;
+use crate::support::meeting::{mornings, wait_for_status};
+use crate::support::servers::print_line;
+use crate::support::test_queue::QueueNames;
+use crate::support::{Cluster, Node, PrivateRabbit, ToxicProxy, eventually};
 
 const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
 const STEPS: [&str; 4] = ["queued", "running", "suggested", "invited"];
@@ -25,7 +25,7 @@ async fn arranged(cluster: &Cluster) -> Value {
     }
     let body = json!({ "organizer": "ana@example.com", "attendees": ["ben@example.com"], "title": "Plan" });
     let id = text(&cluster.post("/api/meetings", body).await.expect(202).json["id"]);
-    settled(cluster, &json!({ "id": id }), &["invited"]).await
+    wait_for_status(cluster, &json!({ "id": id }), &["invited"]).await
 }
 
 fn text(value: &Value) -> String {
@@ -38,7 +38,7 @@ async fn rename(cluster: &Cluster, id: &str, title: &str) -> i64 {
 }
 
 /// Milliseconds from the decision, which comes before the commit, to now: what a change took at most to get here.
-fn late(told: &Told) -> f64 {
+fn late(told: &StreamEvent) -> f64 {
     let decided: Timestamp = told.data["updated_at"].as_str().and_then(|at| at.parse().ok()).expect("an instant");
     Timestamp::now().duration_since(decided).as_secs_f64() * 1000.0
 }
@@ -47,7 +47,7 @@ both_shapes! {
     async fn a_stream_begins_with_the_meeting_as_it_is(cluster) {
         let meeting = arranged(cluster).await;
         let id = text(&meeting["id"]);
-        let mut events = cluster.events(&id, "").await;
+        let mut events = cluster.open_events(&id, "").await;
         for line in ["content-type: text/event-stream\r\n", "cache-control: no-store\r\n", "x-accel-buffering: no\r\n", "case-id: "] {
             assert!(events.head.contains(line), "{line}: {}", events.head);
         }
@@ -64,14 +64,14 @@ both_shapes! {
     async fn every_step_arrives_once_and_in_its_order(cluster) {
         let meeting = arranged(cluster).await;
         let id = text(&meeting["id"]);
-        let mut events = cluster.events(&id, "").await;
+        let mut events = cluster.open_events(&id, "").await;
         let first = events.next().await.expect("the first state");
         let path = format!("/api/meetings/{id}");
         let changed = cluster.patch(&path, json!({ "duration_minutes": 30 })).await.expect(200);
         assert_eq!(changed.json["status"], "queued");
         let mut took = Vec::new();
         let streamed = async {
-            let mut all: Vec<Told> = Vec::new();
+            let mut all: Vec<StreamEvent> = Vec::new();
             while all.last().is_none_or(|told| told.status() != "invited") {
                 let told = events.next().await.expect("more");
                 took.push(late(&told));
@@ -80,7 +80,7 @@ both_shapes! {
             (all, Instant::now())
         };
         let readable = async {
-            settled(cluster, &json!({ "id": id }), &["invited"]).await;
+            wait_for_status(cluster, &json!({ "id": id }), &["invited"]).await;
             Instant::now()
         };
         let ((all, heard), read) = join(streamed, readable).await;
@@ -92,7 +92,7 @@ both_shapes! {
         let behind = heard.saturating_duration_since(read);
         assert!(behind < Duration::from_secs(1), "{behind:?} after it could be read");
         took.sort_by(f64::total_cmp);
-        say(&format!("live, {:?}: at most {took:.1?} ms from the decision to the client", cluster.shape));
+        print_line(&format!("live, {:?}: at most {took:.1?} ms from the decision to the client", cluster.shape));
     }
 
     async fn who_comes_again_is_told_only_what_is_new(cluster) {
@@ -100,10 +100,10 @@ both_shapes! {
         let id = text(&meeting["id"]);
         let version = meeting["version"].as_i64().expect("a version");
         for seen in ["nonsense", "", "-1", "1e3", "99999999999999999999", &(version + 1).to_string(), &(version - 1).to_string()] {
-            let mut events = cluster.events(&id, &format!("Last-Event-ID: {seen}\r\n")).await;
+            let mut events = cluster.open_events(&id, &format!("Last-Event-ID: {seen}\r\n")).await;
             assert_eq!(events.next().await.map(|told| told.id), Some(version), "{seen}");
         }
-        let mut events = cluster.events(&id, &format!("Last-Event-ID: {version}\r\n")).await;
+        let mut events = cluster.open_events(&id, &format!("Last-Event-ID: {version}\r\n")).await;
         let next = rename(cluster, &id, "Later").await;
         let told = events.next().await.expect("the change");
         assert_eq!((told.id, told.name.as_str()), (next, "meeting.updated"));
@@ -119,14 +119,14 @@ both_shapes! {
         let id = text(&arranged(cluster).await["id"]);
         let path = format!("/api/meetings/{id}/events");
         // it ends, though what GET answers with does not
-        let head = cluster.raw("HEAD", &path, "").await;
+        let head = cluster.send_head("HEAD", &path, "").await;
         assert_eq!((head.status, head.text.as_str()), (200, ""));
         assert_eq!(head.header("content-type"), Some("text/event-stream"));
     }
 
     async fn an_open_stream_does_not_hold_up_the_end(cluster) {
         let id = text(&arranged(cluster).await["id"]);
-        let mut events = cluster.events(&id, "").await;
+        let mut events = cluster.open_events(&id, "").await;
         events.next().await.expect("the first state");
         let gateway = cluster.nodes_of("gateway")[0];
         gateway.signal("TERM");
@@ -142,7 +142,7 @@ async fn a_stream_whose_client_is_gone_frees_its_place() {
     let cluster = Cluster::all_with(&[("W2MEET_LIMITS__STREAMS", "1")]).await;
     let id = text(&arranged(&cluster).await["id"]);
     let path = format!("/api/meetings/{id}/events");
-    let mut events = cluster.events(&id, "").await;
+    let mut events = cluster.open_events(&id, "").await;
     events.next().await.expect("the first state");
     let full = cluster.get(&path).await;
     full.expect_problem("503 unavailable", &path, "full");
@@ -155,7 +155,7 @@ async fn a_stream_whose_client_is_gone_frees_its_place() {
     };
     eventually("the place is free", free).await;
     // HEAD has left no stream behind
-    cluster.events(&id, "").await.next().await.expect("the first state");
+    cluster.open_events(&id, "").await.next().await.expect("the first state");
 }
 
 #[actix_web::test]
@@ -177,7 +177,7 @@ fn another_gateway(cluster: &Cluster, queue: &[(String, String)]) -> Node {
     Node::start("gateway", &own.into_iter().chain(queue.iter().cloned()).chain(behind).collect::<Vec<_>>())
 }
 
-async fn split_over(names: &Names) -> Cluster {
+async fn split_over(names: &QueueNames) -> Cluster {
     let queue = names.env();
     let queue: Vec<(&str, &str)> = queue.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     Cluster::split_with(&queue).await
@@ -185,11 +185,11 @@ async fn split_over(names: &Names) -> Cluster {
 
 #[actix_web::test]
 async fn every_gateway_streams_every_change() {
-    let Some(names) = Names::shared() else { return };
+    let Some(names) = QueueNames::in_shared_broker() else { return };
     let cluster = split_over(&names).await;
     let other = another_gateway(&cluster, &names.env());
     let id = text(&arranged(&cluster).await["id"]);
-    let mut streams = [cluster.events(&id, "").await, other.client("gateway").events(&id, "").await];
+    let mut streams = [cluster.open_events(&id, "").await, other.client("gateway").open_events(&id, "").await];
     for events in &mut streams {
         events.next().await.expect("the first state");
     }
@@ -204,15 +204,15 @@ async fn every_gateway_streams_every_change() {
 
 #[actix_web::test]
 async fn what_a_gateway_cannot_hear_it_reads_as_soon_as_it_hears_again() {
-    let Some(names) = Names::shared() else { return };
+    let Some(names) = QueueNames::in_shared_broker() else { return };
     let cluster = split_over(&names).await;
     let mut url = url::Url::parse(&names.url).expect("a URL");
-    let line = Line::to(url.port().unwrap_or(5672));
+    let line = ToxicProxy::to_port(url.port().unwrap_or(5672));
     url.set_port(Some(line.port())).expect("a port");
-    let through = names.through(url.as_str());
+    let through = names.via(url.as_str());
     let gateway = another_gateway(&cluster, &through.env());
     let id = text(&arranged(&cluster).await["id"]);
-    let mut events = gateway.client("gateway").events(&id, "").await;
+    let mut events = gateway.client("gateway").open_events(&id, "").await;
     let first = events.next().await.expect("the first state");
     let queue = names.open();
     let mut listener = queue.subscribe();
@@ -222,7 +222,7 @@ async fn what_a_gateway_cannot_hear_it_reads_as_soon_as_it_hears_again() {
     let version = rename(&cluster, &id, "Unheard").await;
     // others have heard it: it will not be said again
     assert!(matches!(listener.recv().await, Ok(StreamItem::Event { .. })));
-    line.mend();
+    line.restore();
     let told = events.next().await.expect("the change");
     assert_eq!((told.id, told.name.as_str()), (version, "meeting"), "after {}", first.id);
     drop((events, gateway, cluster, queue));
@@ -231,9 +231,9 @@ async fn what_a_gateway_cannot_hear_it_reads_as_soon_as_it_hears_again() {
 #[actix_web::test]
 async fn a_stream_outlives_its_broker_and_misses_nothing() {
     let Some(broker) = PrivateRabbit::start() else { return };
-    let cluster = split_over(&Names::at(&broker.url())).await;
+    let cluster = split_over(&QueueNames::in_broker(&broker.url())).await;
     let id = text(&arranged(&cluster).await["id"]);
-    let mut events = cluster.events(&id, "").await;
+    let mut events = cluster.open_events(&id, "").await;
     let mut sent = events.until(|_| true).await;
     broker.kill();
     // nobody says so now, and yet the stream learns of it when it looks by itself

@@ -16,8 +16,8 @@ use w2meet::calendar::standards::{Availability, FreeBusy, Unreadable, parse_avai
 use w2meet::calendar::{Format, Frame, Person, Week, Zone, days};
 
 use crate::both_shapes;
-use crate::support::fixtures::{any_zone, packed, windows};
-use crate::support::meeting::{ANA, BEN, monday, mornings};
+use crate::support::fixtures::{any_zone, sample_week, windows};
+use crate::support::meeting::{ANA, BEN, mornings, next_monday};
 use crate::support::oracle::time_model;
 use crate::support::{Cluster, Reply};
 
@@ -35,7 +35,7 @@ fn config() -> ProptestConfig {
 }
 
 fn week(seed: u64) -> Week {
-    Week::from_bytes(&packed(seed)).expect("84 bytes")
+    Week::from_bytes(&sample_week(seed)).expect("84 bytes")
 }
 
 fn ana() -> Person {
@@ -371,7 +371,7 @@ both_shapes! {
         let body = json!({ "email": ANA, "name": "Ana", "availability": mornings(), "if_needed": { "monday": ["11:00-14:00"] } });
         cluster.post("/api/users", body).await.expect(201);
         cluster.register(BEN, mornings()).await;
-        let (monday, tuesday) = (monday(), monday().tomorrow().expect("a Tuesday"));
+        let (monday, tuesday) = (next_monday(), next_monday().tomorrow().expect("a Tuesday"));
         let asked = format!("{FREE_BUSY}?from={monday}&to={tuesday}");
         let wednesday = tuesday.tomorrow().expect("a Wednesday");
         let free = cluster.get(&asked).await.expect(200);

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::cluster::{Env, Space};
+use crate::support::cluster::{Env, Sandbox};
 use crate::support::replicas::user_env;
-use crate::support::servers::say;
-use crate::support::shell::{TextFile, run, text};
+use crate::support::servers::print_line;
+use crate::support::shell::{TextFile, run_command, utf8};
 use crate::support::{Client, Node, eventually};
 
 const REDIS: &str = "redis://127.0.0.1:6379";
 
 /// These settings over those of a test's own.
-fn with(space: &Space, more: &[(&str, &str)]) -> Env {
+fn with(space: &Sandbox, more: &[(&str, &str)]) -> Env {
     let mut env = space.env();
     env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     env
@@ -24,14 +24,14 @@ fn with(space: &Space, more: &[(&str, &str)]) -> Env {
 async fn refusal(roles: &str, env: &Env) -> String {
     let node = Node::spawn(roles, env);
     let what = format!("it refuses to start with {:?}", env.last());
-    let ended = eventually(&what, async || node.ended()).await;
-    assert_eq!(ended.code(), Some(1), "{}", node.said());
-    eventually("a reason", async || node.said().contains("w2meet:").then(|| node.said())).await
+    let ended = eventually(&what, async || node.exit_status()).await;
+    assert_eq!(ended.code(), Some(1), "{}", node.log_text());
+    eventually("a reason", async || node.log_text().contains("w2meet:").then(|| node.log_text())).await
 }
 
 /// Refused, and the reason holds each of these.
 async fn expect_refusal(roles: &str, more: &[(&str, &str)], reasons: &[&str]) {
-    let said = refusal(roles, &with(&Space::new(), more)).await;
+    let said = refusal(roles, &with(&Sandbox::new(), more)).await;
     for reason in reasons {
         assert!(said.contains(reason), "{reason:?} is not in: {said}");
     }
@@ -40,7 +40,7 @@ async fn expect_refusal(roles: &str, more: &[(&str, &str)], reasons: &[&str]) {
 
 #[actix_web::test]
 async fn it_is_ready_at_once_in_an_empty_folder_and_stays_small() {
-    let space = Space::new();
+    let space = Sandbox::new();
     let env = with(&space, &[("W2MEET_SERVER__WORKERS", "0")]);
     let begin = Instant::now();
     let node = Node::start("all", &env);
@@ -51,7 +51,7 @@ async fn it_is_ready_at_once_in_an_empty_folder_and_stays_small() {
         value.expect("a number of kB")
     };
     let (resident, of_its_own) = (read("VmRSS:"), read("RssAnon:"));
-    say(&format!("all roles: ready in {ready:.0?} in an empty folder, {} MiB resident", resident / 1024));
+    print_line(&format!("all roles: ready in {ready:.0?} in an empty folder, {} MiB resident", resident / 1024));
     assert!(ready < Duration::from_secs(3), "{ready:?}");
     // 64 MiB is promised of the shipped build, which maps 12 MiB of itself; this one maps more
     assert!(of_its_own < 52 << 10, "{of_its_own} kB");
@@ -59,7 +59,7 @@ async fn it_is_ready_at_once_in_an_empty_folder_and_stays_small() {
 
 #[actix_web::test]
 async fn a_second_process_on_the_same_data_is_refused() {
-    let space = Space::new();
+    let space = Sandbox::new();
     let _first = Node::start("all", &space.env());
     let said = refusal("all", &space.env()).await;
     assert!(said.contains("another w2meet uses the data directory") && said.contains("W2MEET_DATA_DIR"), "{said}");
@@ -67,7 +67,7 @@ async fn a_second_process_on_the_same_data_is_refused() {
 
 #[actix_web::test]
 async fn the_lock_of_a_killed_process_is_free() {
-    let space = Space::new();
+    let space = Sandbox::new();
     let first = Node::start("all", &space.env());
     first.signal("KILL");
     first.wait();
@@ -121,7 +121,7 @@ async fn everybody_is_let_in_from_elsewhere_only_if_that_is_meant() {
         (vec![], 200),
     ];
     for (more, status) in cases {
-        let space = Space::new();
+        let space = Sandbox::new();
         let node = Node::start("all", &with(&space, &more));
         let base = node.url("gateway").replace("0.0.0.0", "127.0.0.1");
         Client::new(&base).get("/readyz").await.expect(200);
@@ -148,7 +148,7 @@ async fn values_that_cannot_work_are_refused_by_name() {
         ("W2MEET_LOG__LEVEL", "=,=", "log.level"),
     ];
     for (name, value, key) in cases {
-        let said = refusal("all", &with(&Space::new(), &[(name, value)])).await;
+        let said = refusal("all", &with(&Sandbox::new(), &[(name, value)])).await;
         assert!(said.contains(key), "{name}={value}: {said}");
         assert!(!said.contains("hidden"), "{name}={value} shows its password: {said}");
     }
@@ -157,28 +157,28 @@ async fn values_that_cannot_work_are_refused_by_name() {
 #[actix_web::test]
 async fn an_unknown_key_in_a_file_is_refused_and_named() {
     let file = TextFile::new("w2meet.toml", "[cache]\nttl_secondz = 5\n");
-    let said = refusal("all", &with(&Space::new(), &[("W2MEET_CONFIG", file.path())])).await;
+    let said = refusal("all", &with(&Sandbox::new(), &[("W2MEET_CONFIG", file.path())])).await;
     assert!(said.contains("ttl_secondz") && said.contains(file.path()), "{said}");
-    let missing = run(&["config", "--config", "/nowhere/w2meet.toml"], &[]);
+    let missing = run_command(&["config", "--config", "/nowhere/w2meet.toml"], &[]);
     assert!(!missing.status.success());
-    assert!(text(&missing.stderr).contains("/nowhere/w2meet.toml"), "{}", text(&missing.stderr));
+    assert!(utf8(&missing.stderr).contains("/nowhere/w2meet.toml"), "{}", utf8(&missing.stderr));
 }
 
 #[actix_web::test]
 async fn an_unknown_variable_is_warned_of_and_lived_with() {
-    let space = Space::new();
+    let space = Sandbox::new();
     let node = Node::start("all", &with(&space, &[("W2MEET_CASHE__URL", "redis://h")]));
     node.wait_for("a warning", |line| {
         line["level"] == "WARN" && line["message"].as_str().is_some_and(|it| it.contains("W2MEET_CASHE__URL"))
     });
-    let output = run(&["config"], &[("W2MEET_CASHE__URL", "redis://h")]);
+    let output = run_command(&["config"], &[("W2MEET_CASHE__URL", "redis://h")]);
     assert!(output.status.success());
-    assert!(text(&output.stderr).contains("W2MEET_CASHE__URL"));
+    assert!(utf8(&output.stderr).contains("W2MEET_CASHE__URL"));
 }
 
 #[actix_web::test]
 async fn a_database_url_from_a_file_is_the_one_in_use() {
-    let mut space = Space::new();
+    let mut space = Sandbox::new();
     let secret = TextFile::new("url", &format!("{}\n", space.schema().await));
     let more = [("W2MEET_DATABASE__URL_FILE", secret.path()), ("W2MEET_CACHE__URL", REDIS)];
     let node = Node::start("user", &with(&space, &more));
@@ -188,7 +188,7 @@ async fn a_database_url_from_a_file_is_the_one_in_use() {
 
 #[actix_web::test]
 async fn the_short_name_of_the_embedded_database_is_the_file_in_the_data_directory() {
-    let space = Space::new();
+    let space = Sandbox::new();
     for _ in 0..2 {
         let node = Node::start("all", &with(&space, &[("W2MEET_DATABASE__URL", "sqlite:")]));
         let client = node.client("gateway");
@@ -202,13 +202,13 @@ async fn the_short_name_of_the_embedded_database_is_the_file_in_the_data_directo
 
 #[actix_web::test]
 async fn replicas_that_start_at_once_on_an_empty_database_all_come_up() {
-    let mut space = Space::new();
+    let mut space = Sandbox::new();
     let schema = space.schema().await;
     let env = user_env(&space, &schema, REDIS);
     let nodes: Vec<Node> = (0..4).map(|_| Node::spawn("user", &env)).collect();
     for node in &nodes {
         node.wait_for("ready", |line| line["message"] == "ready");
-        assert!(!node.said().contains("waiting for the database"), "{}", node.said());
+        assert!(!node.log_text().contains("waiting for the database"), "{}", node.log_text());
     }
     let path = "/users/ana@example.com";
     nodes[0].client("user").post("/users", json!({ "email": "ana@example.com", "name": "Ana" })).await.expect(201);

@@ -9,8 +9,8 @@ use w2meet::platform::outbound::calendar_source::{CalendarSource, Fetched, Valid
 
 use crate::both_shapes;
 use crate::calendars::{calendar, compact, free, put_text, two_people};
-use crate::support::meeting::monday;
-use crate::support::upstream::{read_head, upstream};
+use crate::support::meeting::next_monday;
+use crate::support::upstream::{read_head, serve_connections};
 use crate::support::{Client, Cluster, eventually};
 
 const FEED: &str = "/api/users/ana@example.com/calendars/feed";
@@ -42,7 +42,7 @@ impl Publisher {
     fn open() -> Publisher {
         let state = Rc::<State>::default();
         let shared = Rc::clone(&state);
-        let base = upstream(move |mut stream| {
+        let base = serve_connections(move |mut stream| {
             let state = Rc::clone(&shared);
             async move {
                 let Some((head, _)) = read_head(&mut stream).await else { return };
@@ -89,7 +89,7 @@ both_shapes! {
     async fn a_subscription_follows_what_is_published_and_keeps_the_last_good_state(cluster) {
         two_people(cluster, "UTC").await;
         let publisher = Publisher::open();
-        let day = compact(monday());
+        let day = compact(next_monday());
         let busy_from = |hour: u32| calendar(&[&format!("UID:1\nSUMMARY:SECRET-title\nDTSTART:{day}T{hour:02}0000Z\nDURATION:P2D")]);
         publisher.publish(&busy_from(5));
         let url = format!("{}/SECRET-path/basic.ics", publisher.base);
@@ -125,7 +125,7 @@ both_shapes! {
             shown(cluster, "it works again", |entry| entry["error"].is_null() && entry["busy_periods"] == 1).await;
         }
         for node in &cluster.nodes {
-            assert!(!node.said().contains("SECRET"), "{}", node.said());
+            assert!(!node.log_text().contains("SECRET"), "{}", node.log_text());
         }
         let jobs = cluster.get("/api/jobs").await.expect(200);
         assert!(!jobs.text.contains("SECRET") && jobs.json["jobs"][0]["kind"] == "refresh_calendar", "{}", jobs.text);
@@ -185,8 +185,8 @@ impl CalendarSource for Provider {
 
 #[actix_web::test]
 async fn a_provider_behind_oauth_is_one_more_source_and_nothing_else() {
-    let day = monday();
-    let base = upstream(move |mut stream| async move {
+    let day = next_monday();
+    let base = serve_connections(move |mut stream| async move {
         let Some((head, _)) = read_head(&mut stream).await else { return };
         let (status, body) =
             match (head.starts_with("POST /token "), head.to_lowercase().contains("authorization: bearer a-1\r\n")) {

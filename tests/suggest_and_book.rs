@@ -5,12 +5,15 @@ use serde_json::{Value, json};
 
 use crate::both_shapes;
 use crate::support::Cluster;
-use crate::support::meeting::{ANA, BEN, CAT, begins, early_birds, monday, path, settled, text, told};
+use crate::support::meeting::{
+    ANA, BEN, CAT, meeting_path, next_monday, register_morning_people, start_label, text, wait_for_mails,
+    wait_for_status,
+};
 
 const SUGGESTIONS: &str = "/api/suggestions";
 
 fn ask(more: Value) -> Value {
-    let mut body = json!({ "attendees": [ANA, BEN], "notify": true, "from": monday(), "to": monday() });
+    let mut body = json!({ "attendees": [ANA, BEN], "notify": true, "from": next_monday(), "to": next_monday() });
     for (name, value) in more.as_object().into_iter().flatten() {
         match value.is_null() {
             true => drop(body.as_object_mut().and_then(|body| body.remove(name))),
@@ -26,25 +29,25 @@ async fn none_made(cluster: &Cluster) {
 
 both_shapes! {
     async fn the_slot_is_answered_at_once_and_the_invitations_follow(cluster) {
-        early_birds(cluster, &[ANA, BEN, CAT]).await;
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let plain = cluster.post(SUGGESTIONS, ask(json!({ "notify": false }))).await.expect(200);
         assert_eq!((plain.json.get("meeting"), plain.header("location")), (None, None));
         none_made(cluster).await;
         let reply = cluster.post(SUGGESTIONS, ask(json!({ "title": "Plan", "pick": "first", "limit": 2, "time_zone": "Europe/Paris" }))).await.expect(200);
         let (slot, meeting) = (&reply.json["suggestions"][0], &reply.json["meeting"]);
-        assert_eq!(reply.header("location"), Some(path(meeting).as_str()));
+        assert_eq!(reply.header("location"), Some(meeting_path(meeting).as_str()));
         assert_eq!(slot, &plain_slot(slot, meeting), "the meeting is at the first of the slots");
         assert_eq!(reply.json["suggestions"].as_array().map(Vec::len), Some(2));
         assert_eq!((text(meeting, "status"), text(meeting, "title"), text(meeting, "organizer")), ("suggested", "Plan", ANA));
-        let done = settled(cluster, meeting, &["invited"]).await;
+        let done = wait_for_status(cluster, meeting, &["invited"]).await;
         assert_eq!((&done["start"], &done["time_zone"]), (&meeting["start"], &json!("Europe/Paris")));
-        told(cluster, meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        wait_for_mails(cluster, meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         // the time is held
         let next = cluster.post(SUGGESTIONS, ask(json!({ "organizer": CAT }))).await.expect(200).json;
-        assert_eq!(begins(&next["meeting"]), "Mon 10:00");
+        assert_eq!(start_label(&next["meeting"]), "Mon 10:00");
         assert_eq!(next["suggestions"][0]["free"], json!([CAT, ANA, BEN]), "whoever calls it comes too");
-        let moved = cluster.patch(&path(meeting), json!({ "duration_minutes": 30 })).await.expect(200).json;
-        assert_eq!(text(&settled(cluster, &moved, &["invited"]).await, "status"), "invited");
+        let moved = cluster.patch(&meeting_path(meeting), json!({ "duration_minutes": 30 })).await.expect(200).json;
+        assert_eq!(text(&wait_for_status(cluster, &moved, &["invited"]).await, "status"), "invited");
     }
 
     async fn without_dates_the_next_two_weeks_are_searched(cluster) {
@@ -58,7 +61,7 @@ both_shapes! {
     }
 
     async fn nothing_in_common_makes_no_meeting(cluster) {
-        early_birds(cluster, &[ANA]).await;
+        register_morning_people(cluster, &[ANA]).await;
         cluster.register(BEN, json!({ "monday": [13] })).await;
         let reply = cluster.post(SUGGESTIONS, ask(json!({}))).await.expect(200);
         assert_eq!((&reply.json["suggestions"], reply.header("location")), (&json!([]), None));
@@ -67,7 +70,7 @@ both_shapes! {
     }
 
     async fn what_a_meeting_cannot_be_asked_is_refused(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let typical = json!({ "from": null, "to": null });
         let over = |name: &str, value: Value| { let mut row = typical.clone(); row[name] = value; row };
         for (more, place) in [

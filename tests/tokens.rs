@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::both_shapes;
 use crate::support::access::{Account, REQUIRED, SERVICE, admin, register, run_beside, sign_in, signing_seed};
-use crate::support::cluster::Space;
+use crate::support::cluster::Sandbox;
 use crate::support::{Client, Cluster, Node, Reply, eventually};
 
 /// What makes tokens as the real thing does, and as it never would.
@@ -265,11 +265,11 @@ both_shapes! {
             ("X-W2Meet-User: ana@example.com\r\n", 401),
             ("", 401),
         ] {
-            let reply = cluster.raw("GET", "/api/auth/me", &at(headers)).await;
+            let reply = cluster.send_head("GET", "/api/auth/me", &at(headers)).await;
             assert_eq!(reply.status, status, "{headers:?}: {}", reply.text);
         }
         for target in ["/api/auth/me?access_token={}", "/api/users/ana@example.com?access_token={}&token={}"] {
-            cluster.raw("GET", &at(target), "").await.expect(401);
+            cluster.send_head("GET", &at(target), "").await.expect(401);
         }
         let nobody = cluster.get("/api/auth/me").await.expect(401);
         assert_eq!(nobody.header("www-authenticate"), Some("Bearer realm=\"w2meet\""));
@@ -327,7 +327,7 @@ both_shapes! {
 
 #[actix_web::test]
 async fn two_replicas_of_user_share_sessions_keys_and_failures_and_a_restart_keeps_them() {
-    let mut space = Space::new();
+    let mut space = Sandbox::new();
     let schema = space.schema().await;
     let mut env = crate::support::replicas::user_env(&space, &schema, "redis://127.0.0.1:6379");
     env.extend(REQUIRED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -350,7 +350,7 @@ async fn two_replicas_of_user_share_sessions_keys_and_failures_and_a_restart_kee
     ask(&clients[0], "/auth/refresh", json!({ "refresh_token": told["refresh_token"] })).await.expect(401);
     ask(&clients[1], "/auth/refresh", json!({ "refresh_token": renewed["refresh_token"] })).await.expect(401);
     let told = ask(&clients[0], "/auth/login", body.clone()).await.expect(200).json;
-    let again = nodes[1].again();
+    let again = nodes[1].respawn();
     again.wait_for("ready", |line| line["message"] == "ready");
     let third = again.client("user");
     me(&third, &told).await.expect(200);

@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::both_shapes;
-use crate::support::collector::{Collector, Step};
-use crate::support::meeting::{ANA, BEN, early_birds, settled, wish};
-use crate::support::upstream::{nobody, read_head, upstream};
+use crate::support::collector::{Collector, Span};
+use crate::support::meeting::{ANA, BEN, meeting_body, register_morning_people, wait_for_status};
+use crate::support::upstream::{closed_port_url, read_head, serve_connections};
 use crate::support::{Cluster, Reply, Shape, eventually};
 
 /// Webhooks may come to this machine.
-const HERE: &[(&str, &str)] =
+const LOCAL_WEBHOOKS: &[(&str, &str)] =
     &[("W2MEET_WEBHOOKS__ALLOW_HTTP", "true"), ("W2MEET_WEBHOOKS__ALLOW_NETWORKS", "127.0.0.1")];
-/// The step of a client that calls.
+/// The span of a client that calls.
 const OUTSIDE: &str = "00f067aa0ba902b7";
 const ROLES: [&str; 5] = ["gateway", "user", "availability", "suggestion", "worker"];
 
@@ -38,7 +38,7 @@ async fn ask(cluster: &Cluster, method: Method, path: &str, headers: &[(&str, &s
 fn receiver() -> (String, std::rc::Rc<std::cell::RefCell<Vec<String>>>) {
     let heads = std::rc::Rc::<std::cell::RefCell<Vec<String>>>::default();
     let list = std::rc::Rc::clone(&heads);
-    let url = upstream(move |mut stream| {
+    let url = serve_connections(move |mut stream| {
         let list = std::rc::Rc::clone(&list);
         async move {
             if let Some((head, _)) = read_head(&mut stream).await {
@@ -52,18 +52,18 @@ fn receiver() -> (String, std::rc::Rc<std::cell::RefCell<Vec<String>>>) {
 }
 
 both_shapes! {
-    with HERE;
+    with LOCAL_WEBHOOKS;
 
     async fn every_line_of_a_request_has_its_trace_from_the_gateway_to_the_webhook(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let (url, heads) = receiver();
         // as many as one morning has room for
         for at in 0..3 {
             let (case, (id, traceparent)) = (format!("traced-{at}"), outside(false));
             let headers = [("case-id", case.as_str()), ("traceparent", &traceparent)];
-            let body = wish(json!({ "callback_url": url, "title": case }));
+            let body = meeting_body(json!({ "callback_url": url, "title": case }));
             let meeting = ask(cluster, Method::POST, "/api/meetings", &headers, Some(body)).await.expect(202).json;
-            settled(cluster, &meeting, &["invited"]).await;
+            wait_for_status(cluster, &meeting, &["invited"]).await;
             let lines = eventually("every job of it is done", async || {
                 let mut lines = cluster.log();
                 lines.retain(|line| line["case_id"] == case.as_str());
@@ -90,7 +90,7 @@ both_shapes! {
     }
 
     async fn a_request_without_a_trace_gets_one_of_its_own(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let mut seen = BTreeSet::new();
         let wrong = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
         for (at, given) in [("a", None), ("b", Some(wrong)), ("c", Some("ff-x")), ("d", None)] {
@@ -110,51 +110,51 @@ both_shapes! {
     }
 }
 
-/// The steps of a trace once these many are there, by their ids.
-async fn steps(collector: &Collector, trace: &str, enough: impl Fn(&[Step]) -> bool) -> HashMap<String, Step> {
-    let steps = eventually("the steps are exported", async || {
-        let steps = collector.steps(trace);
+/// The spans of a trace once these many are there, by their ids.
+async fn spans(collector: &Collector, trace: &str, enough: impl Fn(&[Span]) -> bool) -> HashMap<String, Span> {
+    let spans = eventually("the spans are exported", async || {
+        let spans = collector.spans(trace);
         // each role exports when it likes
-        let is_there = |parent: &str| parent == OUTSIDE || steps.iter().any(|step| step.id == parent);
-        let whole = steps.iter().all(|step| is_there(&step.parent));
-        (whole && enough(&steps)).then_some(steps)
+        let is_there = |parent: &str| parent == OUTSIDE || spans.iter().any(|span| span.id == parent);
+        let whole = spans.iter().all(|span| is_there(&span.parent));
+        (whole && enough(&spans)).then_some(spans)
     })
     .await;
-    let count = steps.len();
-    let by_id: HashMap<String, Step> = steps.into_iter().map(|step| (step.id.clone(), step)).collect();
-    assert_eq!(by_id.len(), count, "each step has an id of its own");
+    let count = spans.len();
+    let by_id: HashMap<String, Span> = spans.into_iter().map(|span| (span.id.clone(), span)).collect();
+    assert_eq!(by_id.len(), count, "each span has an id of its own");
     by_id
 }
 
-/// From a step to the first one: service, kind and name of each.
-fn way<'a>(steps: &'a HashMap<String, Step>, from: &'a Step) -> Vec<(&'a str, SpanKind, &'a str)> {
+/// From a span to the first one: service, kind and name of each.
+fn way<'a>(spans: &'a HashMap<String, Span>, from: &'a Span) -> Vec<(&'a str, SpanKind, &'a str)> {
     let mut way = vec![(from.service.as_str(), from.kind, from.name.as_str())];
     let mut parent = &from.parent;
-    while let Some(step) = steps.get(parent) {
-        way.push((step.service.as_str(), step.kind, step.name.as_str()));
-        parent = &step.parent;
+    while let Some(span) = spans.get(parent) {
+        way.push((span.service.as_str(), span.kind, span.name.as_str()));
+        parent = &span.parent;
     }
-    assert_eq!(parent, OUTSIDE, "the way ends at the step that the client told: {way:?}");
+    assert_eq!(parent, OUTSIDE, "the way ends at the span that the client told: {way:?}");
     way
 }
 
-fn find<'a>(steps: &'a HashMap<String, Step>, service: &str, name: &str) -> &'a Step {
-    let found = steps.values().find(|step| step.service == service && step.name == name);
-    found.unwrap_or_else(|| panic!("no {name} at {service}: {steps:#?}"))
+fn find<'a>(spans: &'a HashMap<String, Span>, service: &str, name: &str) -> &'a Span {
+    let found = spans.values().find(|span| span.service == service && span.name == name);
+    found.unwrap_or_else(|| panic!("no {name} at {service}: {spans:#?}"))
 }
 
 async fn steps_hang_together(shape: Shape) {
     let collector = Collector::start();
-    let mut settings = HERE.to_vec();
+    let mut settings = LOCAL_WEBHOOKS.to_vec();
     settings.push(("W2MEET_TELEMETRY__OTLP_ENDPOINT", &collector.url));
     settings.push(("W2MEET_TELEMETRY__OTLP_HEADERS", "api-key=secret, tenant=w2"));
-    let cluster = Cluster::of(shape, &settings).await;
-    early_birds(&cluster, &[ANA, BEN]).await;
+    let cluster = Cluster::in_shape(shape, &settings).await;
+    register_morning_people(&cluster, &[ANA, BEN]).await;
 
     let (id, traceparent) = outside(true);
     let path = "/api/suggestions?attendee=ana@example.com&attendee=ben@example.com";
     ask(&cluster, Method::GET, path, &[("traceparent", &traceparent), ("case-id", "x-1")], None).await.expect(200);
-    let all = steps(&collector, &id, |steps| steps.len() >= 7).await;
+    let all = spans(&collector, &id, |spans| spans.len() >= 7).await;
     assert_eq!(all.len(), 7, "four servers and three calls: {all:#?}");
     let innermost = find(&all, "w2meet-user", "POST /internal/users/lookup");
     let (server, client) = (SpanKind::Server, SpanKind::Client);
@@ -172,10 +172,10 @@ async fn steps_hang_together(shape: Shape) {
     );
     let first = find(&all, "w2meet-gateway", "GET /api/suggestions");
     let told = ["http.request.method", "http.route", "http.response.status_code", "url.scheme", "w2meet.case_id"]
-        .map(|name| first.says(name));
+        .map(|name| first.attribute(name));
     assert_eq!(told, ["GET", "/api/suggestions", "200", "http", "x-1"]);
     let call = find(&all, "w2meet-gateway", "GET");
-    assert_eq!([call.says("peer.service"), call.says("server.address")], ["suggestion", "127.0.0.1"]);
+    assert_eq!([call.attribute("peer.service"), call.attribute("server.address")], ["suggestion", "127.0.0.1"]);
     let head = collector.heads().remove(0);
     assert!(
         head.starts_with("post /v1/traces ") && head.contains("api-key: secret") && head.contains("tenant: w2"),
@@ -190,21 +190,21 @@ async fn over_the_queue(cluster: &Cluster, collector: &Collector) {
     let (server, client) = (SpanKind::Server, SpanKind::Client);
     let (id, traceparent) = outside(true);
     let (url, heads) = receiver();
-    let body = wish(json!({ "callback_url": url }));
+    let body = meeting_body(json!({ "callback_url": url }));
     let meeting = ask(cluster, Method::POST, "/api/meetings", &[("traceparent", &traceparent)], Some(body))
         .await
         .expect(202)
         .json;
-    settled(cluster, &meeting, &["invited"]).await;
-    let processed = |steps: &[Step]| steps.iter().filter(|step| step.kind == SpanKind::Consumer).count() >= 3;
-    let called_back = |step: &Step| step.service == "w2meet-user" && step.name == "POST /callbacks/jobs/{id}";
-    let hooked = |steps: &[Step]| steps.iter().any(|step| step.says("url.full") == "http://127.0.0.1/");
-    let all = steps(collector, &id, |steps| processed(steps) && hooked(steps) && steps.iter().any(called_back)).await;
-    for step in all.values() {
-        way(&all, step);
-        assert!(!step.failed, "{step:?}");
+    wait_for_status(cluster, &meeting, &["invited"]).await;
+    let processed = |spans: &[Span]| spans.iter().filter(|span| span.kind == SpanKind::Consumer).count() >= 3;
+    let called_back = |span: &Span| span.service == "w2meet-user" && span.name == "POST /callbacks/jobs/{id}";
+    let hooked = |spans: &[Span]| spans.iter().any(|span| span.attribute("url.full") == "http://127.0.0.1/");
+    let all = spans(collector, &id, |spans| processed(spans) && hooked(spans) && spans.iter().any(called_back)).await;
+    for span in all.values() {
+        way(&all, span);
+        assert!(!span.failed, "{span:?}");
     }
-    let callback = all.values().find(|step| called_back(step));
+    let callback = all.values().find(|span| called_back(span));
     let road = way(&all, callback.expect("a callback"));
     let names: Vec<(&str, SpanKind)> = road.iter().map(|(service, kind, _)| (*service, *kind)).collect();
     let (producer, consumer) = (SpanKind::Producer, SpanKind::Consumer);
@@ -222,7 +222,7 @@ async fn over_the_queue(cluster: &Cluster, collector: &Collector) {
         [("w2meet-user", server), ("w2meet-gateway", client), ("w2meet-gateway", server)]
     );
     assert!(road[4].2.starts_with("process ") && road[5].2.starts_with("send "), "{road:?}");
-    let hook = all.values().find(|step| step.says("url.full") == "http://127.0.0.1/").expect("the webhook");
+    let hook = all.values().find(|span| span.attribute("url.full") == "http://127.0.0.1/").expect("the webhook");
     assert!(heads.borrow().iter().any(|head| head.contains(&format!("traceparent: 00-{id}-{}-01", hook.id))));
 }
 
@@ -251,16 +251,17 @@ async fn who_began_a_trace_decides_whether_it_is_recorded() {
             .await
             .expect(404);
     }
-    let recorded = steps(&collector, &yes, |steps| steps.len() >= 3).await;
-    assert!(recorded.values().all(|step| step.kind == SpanKind::Client || !step.failed), "{recorded:?}");
-    assert_eq!((collector.steps(&no).len(), collector.count()), (0, 3), "nothing else");
+    let recorded = spans(&collector, &yes, |spans| spans.len() >= 3).await;
+    assert!(recorded.values().all(|span| span.kind == SpanKind::Client || !span.failed), "{recorded:?}");
+    assert_eq!((collector.spans(&no).len(), collector.count()), (0, 3), "nothing else");
 }
 
 #[actix_web::test]
 async fn a_collector_that_hangs_or_is_gone_costs_steps_and_nothing_else() {
-    let hanging =
-        upstream(|mut stream| async move { while stream.read(&mut [0; 65536]).await.is_ok_and(|count| count > 0) {} });
-    for endpoint in [hanging, nobody()] {
+    let hanging = serve_connections(|mut stream| async move {
+        while stream.read(&mut [0; 65536]).await.is_ok_and(|count| count > 0) {}
+    });
+    for endpoint in [hanging, closed_port_url()] {
         let settings =
             [("W2MEET_TELEMETRY__OTLP_ENDPOINT", endpoint.as_str()), ("W2MEET_GATEWAY__ADMIN_LISTEN", "127.0.0.1:0")];
         let cluster = Cluster::all_with(&settings).await;

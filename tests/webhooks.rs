@@ -9,11 +9,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use w2meet::platform::outbound::{Secret, signature};
 
 use crate::both_shapes;
-use crate::support::meeting::{ANA, BEN, early_birds, invited, meet, path, settled, text};
-use crate::support::upstream::{read_head, upstream};
+use crate::support::meeting::{
+    ANA, BEN, create_invited_meeting, create_meeting, meeting_path, register_morning_people, text, wait_for_status,
+};
+use crate::support::upstream::{read_head, serve_connections};
 use crate::support::{Cluster, eventually};
 
-const HERE: &[(&str, &str)] = &[
+const LOCAL_WEBHOOKS: &[(&str, &str)] = &[
     ("W2MEET_WEBHOOKS__ALLOW_HTTP", "true"),
     ("W2MEET_WEBHOOKS__ALLOW_NETWORKS", "127.0.0.1"),
     ("W2MEET_JOBS__RETRY_SECONDS", "0.001"),
@@ -58,7 +60,7 @@ impl Receiver {
         let seen: Rc<RefCell<Vec<Seen>>> = Rc::default();
         let answers: VecDeque<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
         let (list, answers) = (Rc::clone(&seen), Rc::new(RefCell::new(answers)));
-        let base = upstream(move |mut stream| {
+        let base = serve_connections(move |mut stream| {
             let (list, answers) = (Rc::clone(&list), Rc::clone(&answers));
             async move {
                 let Some((head, mut body)) = read_head(&mut stream).await else { return };
@@ -105,24 +107,24 @@ async fn jobs(cluster: &Cluster, meeting: &Value, states: &[&str]) -> Vec<Value>
 
 /// `outcome attempt` of each delivery of a job.
 async fn attempts(cluster: &Cluster, meeting: &Value, job: &Value) -> Vec<String> {
-    let all = cluster.get(&format!("{}/deliveries", path(meeting))).await.expect(200).json;
+    let all = cluster.get(&format!("{}/deliveries", meeting_path(meeting))).await.expect(200).json;
     let mine = all["deliveries"].as_array().expect("a list").iter().filter(|one| one["job_id"] == job["id"]);
     mine.map(|one| format!("{} {}", text(one, "outcome"), one["attempt"])).collect()
 }
 
 both_shapes! {
-    with HERE;
+    with LOCAL_WEBHOOKS;
 
     async fn every_news_arrives_signed_under_the_secret_that_was_told(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let receiver = Receiver::new(&[]);
-        let asked = meet(cluster, json!({ "callback_url": receiver.url })).await;
+        let asked = create_meeting(cluster, json!({ "callback_url": receiver.url })).await;
         let secret = text(&asked, "callback_secret").to_owned();
-        let done = settled(cluster, &asked, &["invited"]).await;
+        let done = wait_for_status(cluster, &asked, &["invited"]).await;
         receiver.got(2).await;
-        cluster.delete(&path(&asked)).await.expect(204);
+        cluster.delete(&meeting_path(&asked)).await.expect(204);
         receiver.got(3).await;
-        let none = meet(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
+        let none = create_meeting(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
         let seen = receiver.got(4).await;
         assert_eq!(receiver.kinds(), ["meeting.cancelled", "meeting.invited", "meeting.no_common_time", "meeting.suggested"]);
         let mut ids: Vec<&str> = seen.iter().map(|one| one.header("webhook-id")).collect();
@@ -142,25 +144,25 @@ both_shapes! {
         }
         // the secret was told once
         let id = text(&asked, "id");
-        for path in [path(&asked), format!("{}/deliveries", path(&asked)), "/api/meetings".to_owned(), format!("/api/jobs?meeting_id={id}")] {
+        for path in [meeting_path(&asked), format!("{}/deliveries", meeting_path(&asked)), "/api/meetings".to_owned(), format!("/api/jobs?meeting_id={id}")] {
             let shown = cluster.get(&path).await.expect(200).text;
             assert!(!shown.contains("whsec_") && !shown.contains("callback_secret"), "{path}: {shown}");
         }
-        let said: String = cluster.nodes.iter().map(crate::support::Node::said).collect();
+        let said: String = cluster.nodes.iter().map(crate::support::Node::log_text).collect();
         assert!(!said.contains("whsec_"), "no secret is logged");
     }
 
     async fn a_receiver_that_fails_is_asked_again_under_the_same_id(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let receiver = Receiver::new(&["500 Oops"]);
-        let asked = meet(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
+        let asked = create_meeting(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
         let seen = receiver.got(2).await;
         assert_eq!((seen[0].header("webhook-id"), &seen[0].text), (seen[1].header("webhook-id"), &seen[1].text));
         assert!(seen.iter().all(|one| one.is_signed_by(text(&asked, "callback_secret"))), "{seen:?}");
         let job = jobs(cluster, &asked, &["succeeded"]).await.remove(0);
         assert_eq!((&job["attempt"], job["errors"].as_array().map(Vec::len)), (&json!(2), Some(1)), "{job}");
         assert_eq!(attempts(cluster, &asked, &job).await, ["failed 1", "delivered 2"]);
-        let log = cluster.get(&format!("{}/deliveries", path(&asked))).await.expect(200).json;
+        let log = cluster.get(&format!("{}/deliveries", meeting_path(&asked))).await.expect(200).json;
         let first = &log["deliveries"][0];
         assert_eq!((text(first, "kind"), text(first, "target"), text(first, "detail")), ("deliver_webhook", &*receiver.url, "it answered 500"));
 
@@ -175,9 +177,9 @@ both_shapes! {
     }
 
     async fn who_is_gone_is_left_in_peace(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let receiver = Receiver::new(&["410 Gone"]);
-        let asked = meet(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
+        let asked = create_meeting(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
         let job = jobs(cluster, &asked, &["cancelled"]).await.remove(0);
         assert_eq!((receiver.seen.borrow().len(), &job["next_attempt_at"]), (1, &Value::Null));
         assert_eq!(attempts(cluster, &asked, &job).await, ["refused 1"]);
@@ -185,45 +187,45 @@ both_shapes! {
     }
 
     async fn a_redirect_is_a_failure_and_is_not_followed(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let elsewhere = Receiver::new(&[]);
         let moved = format!("307 Moved\r\nLocation: {}", elsewhere.url);
         let receiver = Receiver::new(&[&moved]);
-        let asked = meet(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
+        let asked = create_meeting(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
         let job = jobs(cluster, &asked, &["succeeded"]).await.remove(0);
         assert_eq!(attempts(cluster, &asked, &job).await, ["failed 1", "delivered 2"]);
         assert_eq!((elsewhere.seen.borrow().len(), receiver.seen.borrow().len()), (0, 2));
     }
 
     async fn another_address_keeps_the_secret_and_another_secret_replaces_it(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let (first, second) = (Receiver::new(&[]), Receiver::new(&[]));
-        let asked = invited(cluster, json!({ "callback_url": first.url })).await;
+        let asked = create_invited_meeting(cluster, json!({ "callback_url": first.url })).await;
         let news = first.got(2).await;
-        let changed = cluster.patch(&path(&asked), json!({ "callback_url": second.url })).await.expect(200);
+        let changed = cluster.patch(&meeting_path(&asked), json!({ "callback_url": second.url })).await.expect(200);
         assert!(!changed.text.contains("whsec_"), "{}", changed.text);
-        let moved = cluster.patch(&path(&asked), json!({ "duration_minutes": 30 })).await.expect(200).json;
-        settled(cluster, &moved, &["invited"]).await;
+        let moved = cluster.patch(&meeting_path(&asked), json!({ "duration_minutes": 30 })).await.expect(200).json;
+        wait_for_status(cluster, &moved, &["invited"]).await;
         let later = second.got(2).await;
         assert_eq!((first.seen.borrow().len(), news.len()), (2, 2));
         let own = format!("whsec_{}", "B".repeat(32));
         assert!(later.iter().all(|one| !one.is_signed_by(&own)));
-        cluster.patch(&path(&asked), json!({ "callback_secret": own })).await.expect(200);
-        cluster.delete(&path(&asked)).await.expect(204);
+        cluster.patch(&meeting_path(&asked), json!({ "callback_secret": own })).await.expect(200);
+        cluster.delete(&meeting_path(&asked)).await.expect(204);
         assert!(second.got(3).await[2].is_signed_by(&own));
     }
 
     /// One Case-ID leads from the request through every role to the letter and the callback.
     async fn one_case_id_tells_the_whole_story(cluster) {
-        early_birds(cluster, &[ANA, BEN]).await;
+        register_morning_people(cluster, &[ANA, BEN]).await;
         let receiver = Receiver::new(&[]);
         let headers = [("content-type", "application/json"), ("case-id", "the-whole-story")];
-        let body = crate::support::meeting::wish(json!({ "callback_url": receiver.url })).to_string();
+        let body = crate::support::meeting::meeting_body(json!({ "callback_url": receiver.url })).to_string();
         let asked = cluster.send(awc::http::Method::POST, "/api/meetings", &headers, Some(body.into_bytes())).await.expect(202).json;
-        settled(cluster, &asked, &["invited"]).await;
+        wait_for_status(cluster, &asked, &["invited"]).await;
         let seen = receiver.got(2).await;
         assert!(seen.iter().all(|one| one.header("case-id") == "the-whole-story"), "{seen:?}");
-        let letters = crate::support::meeting::told(cluster, &asked, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let letters = crate::support::meeting::wait_for_mails(cluster, &asked, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         assert!(letters.iter().all(|letter| letter.header("case-id") == "the-whole-story"));
         jobs(cluster, &asked, &["succeeded"]).await;
         eventually("the log tells it", async || {

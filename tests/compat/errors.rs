@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{ALICE, TWO, alice_and_bob, expect_error, user};
 use crate::both_shapes;
-use crate::support::upstream::{gateway, nobody, read_head, upstream};
+use crate::support::upstream::{closed_port_url, read_head, serve_connections, start_gateway};
 
 both_shapes! {
     async fn a_body_that_is_wrong_is_answered_with_a_list_of_places(cluster) {
@@ -70,7 +70,7 @@ both_shapes! {
             ("/users/users/x", 400), ("/users/user-avail/cache-aside/x", 400), ("/users/users/a%00@b.co", 400), ("/users/users/%zz", 400),
             (&*format!("/users/users/{}", odd.replace(' ', "%20")), 400), ("/users/users/a%2540b@c.de", 404),
         ] {
-            let reply = cluster.raw("GET", path, "").await;
+            let reply = cluster.send_head("GET", path, "").await;
             let loc = &reply.json["detail"][0]["loc"];
             assert_eq!((reply.status, &loc[0]), (status, &json!("path")), "{path}: {}", reply.text);
         }
@@ -81,7 +81,7 @@ both_shapes! {
 #[actix_web::test]
 async fn a_role_that_fails_behind_an_old_path_is_told_in_the_old_words() {
     let answer = |head: &'static str, body: &'static str| {
-        upstream(move |mut stream| async move {
+        serve_connections(move |mut stream| async move {
             use tokio::io::AsyncWriteExt;
             while read_head(&mut stream).await.is_some() {
                 let text = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -92,12 +92,12 @@ async fn a_role_that_fails_behind_an_old_path_is_told_in_the_old_words() {
     let failed = ["User service error", "Availability service error", "Suggestion service error"];
     let problem = r#"{"type":"/problems/internal","title":"x","status":500,"detail":"secret"}"#;
     for (base, status, words) in [
-        (nobody(), 503, ["user is not there", "availability is not there", "suggestion is not there"]),
+        (closed_port_url(), 503, ["user is not there", "availability is not there", "suggestion is not there"]),
         (answer("500 Internal Server Error", problem), 502, failed),
         (answer("200 OK", "<html>"), 502, failed),
         (answer("418 I'm a teapot", "{}"), 502, failed),
     ] {
-        let node = gateway(&base, &[]);
+        let node = start_gateway(&base, &[]);
         let client = node.client("gateway");
         for (path, place, words) in [
             (ALICE.to_owned(), "path", words[0]),

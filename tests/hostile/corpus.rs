@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::raw_http::answers;
-use crate::support::upstream::{Recorder, gateway, upstream};
+use crate::support::raw_http::parse_replies;
+use crate::support::upstream::{Recorder, serve_connections, start_gateway};
 
 const CASES: &str = include_str!("requests.txt");
 const MARKER: &[u8] = b"GET /api/users/marker HTTP/1.1\r\nHost: w2meet.test\r\n\r\n";
@@ -95,7 +95,7 @@ async fn run(case: &Case<'_>, address: &str, recorder: &Recorder) -> Result<(), 
     let mut heard = Vec::new();
     let hearing = async {
         // after two answers there is nothing to wait for but a third one, which nobody asked for
-        while answers(&heard).len() < 2 && reading.read_buf(&mut heard).await.is_ok_and(|read| read > 0) {}
+        while parse_replies(&heard).len() < 2 && reading.read_buf(&mut heard).await.is_ok_and(|read| read > 0) {}
     };
     let all = futures_util::future::join(sending, hearing);
     if timeout(Duration::from_secs(8), all).await.is_err() {
@@ -104,7 +104,7 @@ async fn run(case: &Case<'_>, address: &str, recorder: &Recorder) -> Result<(), 
             String::from_utf8_lossy(&heard[..heard.len().min(300)])
         ));
     }
-    let statuses: Vec<u16> = answers(&heard).iter().map(|answer| answer.status).collect();
+    let statuses: Vec<u16> = parse_replies(&heard).iter().map(|answer| answer.status).collect();
     let then = if statuses.len() == 2 { "open" } else { "close" };
     if case.status != "any" && statuses.first().map(u16::to_string).as_deref() != Some(case.status) {
         return Err(format!("answered {statuses:?}, not {}", case.status));
@@ -140,12 +140,12 @@ async fn each_malformed_request_has_one_answer_and_a_role_sees_exactly_what_it_s
     let (recorder, base) = Recorder::start();
     let lured = Rc::new(Cell::new(0));
     let count = Rc::clone(&lured);
-    let trap = upstream(move |_| {
+    let trap = serve_connections(move |_| {
         count.set(count.get() + 1);
         async {}
     });
     let trap = trap.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     let address = node.url("gateway").replace("http://", "");
     let cases = cases(trap);
     assert!(cases.len() >= 100, "only {}", cases.len());
@@ -158,5 +158,5 @@ async fn each_malformed_request_has_one_answer_and_a_role_sees_exactly_what_it_s
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     assert_eq!(lured.get(), 0, "connections to where a request named");
-    assert!(!node.said().contains("panicked"));
+    assert!(!node.log_text().contains("panicked"));
 }

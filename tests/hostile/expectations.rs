@@ -6,8 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::raw_http::answers;
-use crate::support::upstream::{Recorder, gateway};
+use crate::support::raw_http::parse_replies;
+use crate::support::upstream::{Recorder, start_gateway};
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -15,7 +15,7 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 async fn read(stream: &mut TcpStream) -> Vec<u8> {
     let mut heard = Vec::new();
     let whole = async {
-        while heard != CONTINUE && answers(&heard).is_empty() {
+        while heard != CONTINUE && parse_replies(&heard).is_empty() {
             assert_ne!(stream.read_buf(&mut heard).await.expect("a socket"), 0, "closed");
         }
     };
@@ -26,7 +26,7 @@ async fn read(stream: &mut TcpStream) -> Vec<u8> {
 #[actix_web::test]
 async fn a_body_is_asked_for_when_somebody_reads_it_and_the_answer_follows() {
     let (recorder, base) = Recorder::start();
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     let address = node.url("gateway").replace("http://", "");
     let mut stream = TcpStream::connect(address).await.expect("the gateway listens");
     for (length, round) in [(2, "a short body"), (100_000, "a long one"), (5, "on the same connection")] {
@@ -35,7 +35,7 @@ async fn a_body_is_asked_for_when_somebody_reads_it_and_the_answer_follows() {
         stream.write_all(head.as_bytes()).await.expect("a socket");
         assert_eq!(String::from_utf8_lossy(&read(&mut stream).await), String::from_utf8_lossy(CONTINUE), "{round}");
         stream.write_all(&vec![b'x'; length]).await.expect("a socket");
-        let answer = answers(&read(&mut stream).await);
+        let answer = parse_replies(&read(&mut stream).await);
         assert_eq!(answer.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200], "{round}");
         assert_eq!(recorder.take(), [format!("POST /users {}", "x".repeat(length))], "{round}");
     }
@@ -44,7 +44,7 @@ async fn a_body_is_asked_for_when_somebody_reads_it_and_the_answer_follows() {
 #[actix_web::test]
 async fn a_body_that_nobody_will_read_is_not_asked_for() {
     let (recorder, base) = Recorder::start();
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     let client = node.client("gateway");
     for (target, fields, kind, path) in [
         ("POST /api/users", "Content-Length: 300000\r\n", "413 too-large", "/api/users"),
@@ -53,7 +53,7 @@ async fn a_body_that_nobody_will_read_is_not_asked_for() {
         ("POST /api/users", "Content-Length: 2\r\nExpect: more\r\n", "417 expectation-failed", "/api/users"),
     ] {
         let head = format!("{target} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n{fields}\r\n");
-        let reply = client.bytes(head.as_bytes()).await;
+        let reply = client.send_bytes(head.as_bytes()).await;
         reply.expect_problem(kind, path, fields);
         assert_eq!(reply.header("connection"), Some("close"), "{fields}: the body may come or not");
     }

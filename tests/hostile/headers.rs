@@ -3,14 +3,14 @@
 use awc::http::Method;
 
 use crate::support::Client;
-use crate::support::upstream::{Recorder, gateway, nobody, read_head, upstream};
+use crate::support::upstream::{Recorder, closed_port_url, read_head, serve_connections, start_gateway};
 
 const ANA: &str = "/api/users/ana@example.com";
 
 /// A role that answers everything with these fields.
 fn answering(fields: &'static str) -> String {
     use tokio::io::AsyncWriteExt;
-    upstream(move |mut stream| async move {
+    serve_connections(move |mut stream| async move {
         while read_head(&mut stream).await.is_some() {
             let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{fields}\r\n{{}}");
             drop(stream.write_all(answer.as_bytes()).await);
@@ -21,7 +21,7 @@ fn answering(fields: &'static str) -> String {
 #[actix_web::test]
 async fn every_answer_says_what_browsers_need_unless_its_maker_has_said_so() {
     let own = "Cache-Control: max-age=60\r\nContent-Security-Policy: default-src 'self'\r\n";
-    let node = gateway(&answering(own), &[]);
+    let node = start_gateway(&answering(own), &[]);
     let client = node.client("gateway");
     for path in ["/", "/health", "/livez", "/api/health", ANA, "/nowhere", "/api/users/a%zz"] {
         let reply = client.get(path).await;
@@ -37,7 +37,7 @@ async fn every_answer_says_what_browsers_need_unless_its_maker_has_said_so() {
         assert!(reply.header("access-control-allow-origin").is_none(), "{path}");
         assert!(reply.header("case-id").is_some(), "{path}");
     }
-    let secure = gateway(&nobody(), &[("W2MEET_SERVER__PUBLIC_URL", "https://meet.example.com")]);
+    let secure = start_gateway(&closed_port_url(), &[("W2MEET_SERVER__PUBLIC_URL", "https://meet.example.com")]);
     let reply = secure.client("gateway").get("/").await;
     assert_eq!(reply.header("strict-transport-security"), Some("max-age=63072000"));
 }
@@ -46,7 +46,7 @@ async fn every_answer_says_what_browsers_need_unless_its_maker_has_said_so() {
 async fn what_a_role_says_of_itself_stays_inside() {
     let fields = "Server: internal/1\r\nVia: 1.1 10.0.0.7\r\nX-Powered-By: x\r\nX-W2Meet-Shard: 7\r\nX-Internal-Host: db1\r\n\
                   Request-Timeout-Ms: 5\r\nLocation: http://10.0.0.7:8081/users/a?b#c\r\nX-Public: yes\r\n";
-    let node = gateway(&answering(fields), &[]);
+    let node = start_gateway(&answering(fields), &[]);
     let reply = node.client("gateway").get(ANA).await;
     for gone in ["server", "via", "x-powered-by", "x-w2meet-shard", "x-internal-host", "request-timeout-ms"] {
         assert_eq!(reply.header(gone), None, "{gone}");
@@ -58,7 +58,8 @@ async fn what_a_role_says_of_itself_stays_inside() {
 #[actix_web::test]
 async fn web_pages_of_allowed_origins_may_call_and_no_others() {
     let (recorder, base) = Recorder::start();
-    let node = gateway(&base, &[("W2MEET_SERVER__CORS_ORIGINS", "https://app.example.com, http://localhost:3000")]);
+    let node =
+        start_gateway(&base, &[("W2MEET_SERVER__CORS_ORIGINS", "https://app.example.com, http://localhost:3000")]);
     let client = node.client("gateway");
     let ask = async |client: &Client, method: Method, origin: &str, asked: &[(&str, &str)]| {
         let headers = [&[("origin", origin)], asked].concat();
@@ -91,7 +92,7 @@ async fn web_pages_of_allowed_origins_may_call_and_no_others() {
     let refused = client.send(Method::GET, "/nowhere", &[("origin", "http://localhost:3000")], None).await;
     assert_eq!(refused.header("access-control-allow-origin"), Some("http://localhost:3000"), "errors can be read, too");
     assert!(recorder.take().iter().all(|seen| seen.starts_with("GET")), "preflights are answered at the gateway");
-    let open = gateway(&base, &[("W2MEET_SERVER__CORS_ORIGINS", "*")]);
+    let open = start_gateway(&base, &[("W2MEET_SERVER__CORS_ORIGINS", "*")]);
     let preflight = ask(&open.client("gateway"), Method::OPTIONS, "https://any.test", &before).await.expect(204);
     assert_eq!(preflight.header("access-control-allow-origin"), Some("*"));
 }
@@ -99,7 +100,7 @@ async fn web_pages_of_allowed_origins_may_call_and_no_others() {
 #[actix_web::test]
 async fn a_gateway_with_names_answers_to_them_alone() {
     let (recorder, base) = Recorder::start();
-    let node = gateway(&base, &[("W2MEET_SERVER__HOSTS", "meet.example.com, 127.0.0.1")]);
+    let node = start_gateway(&base, &[("W2MEET_SERVER__HOSTS", "meet.example.com, 127.0.0.1")]);
     let client = node.client("gateway");
     for (target, host, kind) in [
         (ANA, "Host: meet.example.com\r\n", "200"),
@@ -111,13 +112,13 @@ async fn a_gateway_with_names_answers_to_them_alone() {
         ("http://meet.example.com/api/users/ana@example.com", "Host: evil.test\r\n", "200"),
     ] {
         let head = format!("GET {target} HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
-        let reply = client.bytes(head.as_bytes()).await;
+        let reply = client.send_bytes(head.as_bytes()).await;
         match kind {
             "200" => assert_eq!(reply.status, 200, "{target} {host}"),
             kind => reply.expect_problem(kind, ANA, host),
         }
     }
-    let old = client.bytes(b"GET /api/users/ana@example.com HTTP/1.0\r\n\r\n").await;
+    let old = client.send_bytes(b"GET /api/users/ana@example.com HTTP/1.0\r\n\r\n").await;
     old.expect_problem("421 misdirected", ANA, "HTTP/1.0 names nobody");
     assert_eq!(recorder.take().len(), 3);
     assert_eq!(client.get("/livez").await.status, 200);
@@ -149,7 +150,7 @@ async fn only_proxies_of_ours_are_believed_about_whom_they_speak_for() {
     ] {
         let heads = std::rc::Rc::new(std::cell::RefCell::new(String::new()));
         let kept = std::rc::Rc::clone(&heads);
-        let base = upstream(move |mut stream| {
+        let base = serve_connections(move |mut stream| {
             let kept = std::rc::Rc::clone(&kept);
             async move {
                 if let Some((head, _)) = read_head(&mut stream).await {
@@ -157,8 +158,8 @@ async fn only_proxies_of_ours_are_believed_about_whom_they_speak_for() {
                 }
             }
         });
-        let node = gateway(&base, &[("W2MEET_SERVER__TRUSTED_PROXIES", trusted)]);
-        node.client("gateway").raw("GET", ANA, said).await;
+        let node = start_gateway(&base, &[("W2MEET_SERVER__TRUSTED_PROXIES", trusted)]);
+        node.client("gateway").send_head("GET", ANA, said).await;
         let head = heads.borrow().clone();
         let field = |name: &str| {
             let values: Vec<&str> = head
@@ -180,10 +181,10 @@ async fn only_proxies_of_ours_are_believed_about_whom_they_speak_for() {
 
 #[actix_web::test]
 async fn where_to_report_a_weakness_is_told_if_it_is_known() {
-    let silent = gateway(&nobody(), &[]);
+    let silent = start_gateway(&closed_port_url(), &[]);
     let path = "/.well-known/security.txt";
     silent.client("gateway").get(path).await.expect_problem("404 not-found", path, "nothing is set");
-    let node = gateway(&nobody(), &[("W2MEET_SERVER__SECURITY_CONTACT", "mailto:security@example.com")]);
+    let node = start_gateway(&closed_port_url(), &[("W2MEET_SERVER__SECURITY_CONTACT", "mailto:security@example.com")]);
     let reply = node.client("gateway").get(path).await.expect(200);
     assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
     let lines: Vec<&str> = reply.text.lines().collect();
@@ -196,16 +197,16 @@ async fn where_to_report_a_weakness_is_told_if_it_is_known() {
 #[actix_web::test]
 async fn a_client_of_http_1_0_gets_no_chunks() {
     use tokio::io::AsyncWriteExt;
-    let base = upstream(move |mut stream| async move {
+    let base = serve_connections(move |mut stream| async move {
         while read_head(&mut stream).await.is_some() {
             let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
             drop(stream.write_all(answer).await);
         }
     });
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     for fields in ["", "Connection: keep-alive\r\n"] {
         let head = format!("GET {ANA} HTTP/1.0\r\n{fields}\r\n");
-        let reply = node.client("gateway").bytes(head.as_bytes()).await.expect(200);
+        let reply = node.client("gateway").send_bytes(head.as_bytes()).await.expect(200);
         assert_eq!((reply.text.as_str(), reply.header("transfer-encoding")), ("abcde", None), "{fields}");
     }
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::access::{REQUIRED, SERVICE, register};
-use crate::support::upstream::{Recorder, gateway};
+use crate::support::upstream::{Recorder, start_gateway};
 use crate::support::{Client, Cluster, Node, Reply, eventually};
 
 /// A gateway that counts, behind a proxy that it trusts: the client's address is what the test says.
@@ -20,7 +20,7 @@ fn limited(more: &[(&str, &str)]) -> Node {
         ("W2MEET_AUTH__SERVICE_SECRET", SERVICE),
         ("W2MEET_SERVER__TRUSTED_PROXIES", "127.0.0.1"),
     ];
-    gateway(&base, &[&own, more].concat())
+    start_gateway(&base, &[&own, more].concat())
 }
 
 async fn ask(client: &Client, address: &str) -> Reply {
@@ -122,7 +122,8 @@ async fn accounts_are_counted_wherever_they_come_from_and_signing_in_is_counted_
 #[actix_web::test]
 async fn where_everybody_may_do_everything_nobody_is_counted() {
     let (_, base) = Recorder::start();
-    let node = gateway(&base, &[("W2MEET_LIMITS__PER_ADDRESS", "1"), ("W2MEET_SERVER__CONNECTIONS_PER_ADDRESS", "1")]);
+    let node =
+        start_gateway(&base, &[("W2MEET_LIMITS__PER_ADDRESS", "1"), ("W2MEET_SERVER__CONNECTIONS_PER_ADDRESS", "1")]);
     let client = node.client("gateway");
     let replies = join_all((0..20).map(|_| client.get("/"))).await;
     assert!(replies.iter().all(|reply| reply.status == 200 && reply.header("ratelimit").is_none()));
@@ -132,7 +133,7 @@ async fn where_everybody_may_do_everything_nobody_is_counted() {
 async fn one_address_has_so_many_connections_and_gets_them_back() {
     let (_, base) = Recorder::start();
     let required = [("W2MEET_AUTH__MODE", "required"), ("W2MEET_AUTH__SERVICE_SECRET", SERVICE)];
-    let node = gateway(&base, &[&required[..], &[("W2MEET_SERVER__CONNECTIONS_PER_ADDRESS", "5")]].concat());
+    let node = start_gateway(&base, &[&required[..], &[("W2MEET_SERVER__CONNECTIONS_PER_ADDRESS", "5")]].concat());
     let address = node.url("gateway").replace("http://", "");
     let open = async || {
         let mut stream = TcpStream::connect(&address).await.expect("the gateway listens");

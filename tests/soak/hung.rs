@@ -10,9 +10,9 @@ use futures_util::future::{join_all, pending, select};
 use tokio::io::AsyncWriteExt;
 use tokio::time::interval;
 
-use crate::support::benchmarks::{Times, figure, size, strict};
+use crate::support::benchmarks::{Latencies, is_full_size, print_figure, soak_size};
 use crate::support::eventually;
-use crate::support::upstream::{gateway, read_head, upstream};
+use crate::support::upstream::{read_head, serve_connections, start_gateway};
 
 const USER: &str = "/api/users/ana@example.com";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -21,7 +21,7 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 fn replica(hangs: bool) -> (String, Rc<Cell<usize>>) {
     let asked = Rc::new(Cell::new(0));
     let count = Rc::clone(&asked);
-    let base = upstream(move |mut stream| {
+    let base = serve_connections(move |mut stream| {
         let count = Rc::clone(&count);
         async move {
             while let Some((head, _)) = read_head(&mut stream).await {
@@ -40,10 +40,11 @@ fn replica(hangs: bool) -> (String, Rc<Cell<usize>>) {
 
 #[actix_web::test]
 async fn when_all_replicas_hang_everybody_is_told_within_three_seconds() {
-    let (count, rate) = (size("HUNG", 300), size("READ_RATE", 100));
+    let (count, rate) = (soak_size("HUNG", 300), soak_size("READ_RATE", 100));
     let (bases, asked): (Vec<String>, Vec<_>) = (0..3).map(|_| replica(true)).unzip();
-    let node = gateway(&bases.join(","), &[("W2MEET_BALANCE__HEDGE_MS", "250"), ("W2MEET_BALANCE__PROBE_MS", "250")]);
-    let client = node.client("gateway").crowd();
+    let node =
+        start_gateway(&bases.join(","), &[("W2MEET_BALANCE__HEDGE_MS", "250"), ("W2MEET_BALANCE__PROBE_MS", "250")]);
+    let client = node.client("gateway").with_many_connections();
     let begin = Instant::now();
     let ticks = futures_util::stream::unfold(
         interval(Duration::from_secs(1) / u32::try_from(rate).expect("a rate")),
@@ -58,26 +59,26 @@ async fn when_all_replicas_hang_everybody_is_told_within_three_seconds() {
         (status, begin.elapsed())
     };
     let told: Vec<_> = Box::pin(ticks.take(count)).map(one).buffer_unordered(count).collect().await;
-    let (times, seconds) = (Times::of(told.iter().map(|(_, took)| *took)), begin.elapsed().as_secs_f64());
+    let (times, seconds) = (Latencies::from_times(told.iter().map(|(_, took)| *took)), begin.elapsed().as_secs_f64());
     let sent: usize = asked.iter().map(|asked| asked.get()).sum();
     let most = count as f64 * 1.2 + 10.0 * seconds + 20.0;
-    figure(
+    print_figure(
         &format!("3 replicas of 3 hang, {count} reads"),
-        &format!("{}; {sent} requests behind the gateway, {most:.0} allowed", times.tell()),
+        &format!("{}; {sent} requests behind the gateway, {most:.0} allowed", times.summary()),
     );
     assert!(told.iter().all(|(status, _)| [503, 504].contains(status)));
     assert!(sent as f64 <= most, "{sent} for {count} in {seconds} s");
-    if strict() {
-        assert!(times.longest() <= Duration::from_secs(3), "{}", times.tell());
+    if is_full_size() {
+        assert!(times.longest() <= Duration::from_secs(3), "{}", times.summary());
     }
 }
 
 #[actix_web::test]
 async fn what_is_stuck_at_one_replica_is_in_nobodys_way_at_the_other() {
-    let stuck = size("STUCK", 200);
+    let stuck = soak_size("STUCK", 200);
     let ((hung, at_it), (well, _)) = (replica(true), replica(false));
-    let node = gateway(&[hung, well].join(","), &[("W2MEET_BALANCE__HEDGE_MS", "0")]);
-    let client = node.client("gateway").crowd();
+    let node = start_gateway(&[hung, well].join(","), &[("W2MEET_BALANCE__HEDGE_MS", "0")]);
+    let client = node.client("gateway").with_many_connections();
     // without a key, so that nobody asks the other one instead
     let post = || client.try_send(Method::POST, "/api/users", &[], Some(b"{}".to_vec()));
     let waiting = Box::pin(join_all((0..2 * stuck).map(|_| post())));
@@ -94,14 +95,14 @@ async fn what_is_stuck_at_one_replica_is_in_nobodys_way_at_the_other() {
         }
     });
     drop(select(waiting, meanwhile).await);
-    let (quick, times) = (times.len(), Times::of(times));
-    figure(
+    let (quick, times) = (times.len(), Latencies::from_times(times));
+    print_figure(
         &format!("{stuck} requests stuck at one of 2 replicas"),
-        &format!("{quick} of {} more answered within 50 ms, by the other one: {}", asked.get(), times.tell()),
+        &format!("{quick} of {} more answered within 50 ms, by the other one: {}", asked.get(), times.summary()),
     );
     // every second one has its turn at the replica that hangs, for as long as nobody knows that it does
     assert!(quick > 0);
-    if strict() {
+    if is_full_size() {
         assert!(2 * quick + 2 >= asked.get(), "{quick} of {}", asked.get());
     }
 }

@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::both_shapes;
-use crate::support::benchmarks::figure;
-use crate::support::upstream::upstream;
+use crate::support::benchmarks::print_figure;
+use crate::support::upstream::serve_connections;
 use crate::support::{Client, Cluster, Node, PrivateRedis, Reply, eventually};
 
 const CLIENTS: usize = 50;
@@ -72,7 +72,7 @@ both_shapes! {
         ask(cluster, "one", &wish("another body")).await.expect(422);
         let replays = answers.iter().filter(|answer| is_replayed(answer)).count();
         let (shape, busy) = (cluster.shape, answers.iter().filter(|answer| answer.status == 409).count());
-        figure(
+        print_figure(
             &format!("{CLIENTS} parallel POSTs with one Idempotency-Key ({shape:?})"),
             &format!("1 meeting, {replays} replays, {busy} told to wait"),
         );
@@ -111,7 +111,7 @@ async fn a_slow_database_and_a_forgetful_cache_make_no_second_meeting() {
     expect_a_replay(&cluster, "slow", &id).await;
     redis.kill();
     expect_a_replay(&cluster, "slow", &id).await;
-    figure(
+    print_figure(
         "the same while the database hangs, then after FLUSHALL and without Redis",
         &format!("1 meeting; {put_off} of {CLIENTS} were put off with 503, and all retries got it"),
     );
@@ -147,14 +147,14 @@ async fn a_process_that_dies_between_effect_and_answer_has_made_the_meeting_alre
     register(&cluster).await;
     let (user, armed) = (Rc::new(RefCell::new(cluster.nodes.remove(0))), Rc::new(RefCell::new(false)));
     let (target, trap) = (Rc::clone(&user), Rc::clone(&armed));
-    let between = upstream(move |near| {
+    let between = serve_connections(move |near| {
         let (user, armed) = (Rc::clone(&target), Rc::clone(&trap));
         async move {
             pass_on(near, user, armed).await;
         }
     });
     let settings = [("W2MEET_UPSTREAMS__USER", between.as_str()), ("W2MEET_GATEWAY__LISTEN", "127.0.0.1:0")];
-    let gateway = cluster.nodes_of("gateway")[0].again_with(&settings);
+    let gateway = cluster.nodes_of("gateway")[0].respawn_with(&settings);
     gateway.wait_for("ready", |line| line["message"] == "ready");
     let client = gateway.client("gateway");
     for round in 0..5 {
@@ -162,7 +162,7 @@ async fn a_process_that_dies_between_effect_and_answer_has_made_the_meeting_alre
         armed.replace(true);
         let lost = ask(&client, &key, &wish(&key)).await;
         assert!([502, 503, 504].contains(&lost.status), "{}: {}", lost.status, lost.text);
-        let new = user.borrow().again();
+        let new = user.borrow().respawn();
         new.wait_for("ready", |line| line["message"] == "ready");
         user.replace(new);
         let answer = eventually("it answers again", async || {
@@ -173,5 +173,5 @@ async fn a_process_that_dies_between_effect_and_answer_has_made_the_meeting_alre
         assert!(is_replayed(&answer), "the meeting was there already");
         expect_a_replay(&client, &key, answer.json["id"].as_str().expect("an id")).await;
     }
-    figure("SIGKILL between effect and answer", "5 times: the retry got the same meeting");
+    print_figure("SIGKILL between effect and answer", "5 times: the retry got the same meeting");
 }

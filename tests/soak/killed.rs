@@ -7,11 +7,11 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 
-use crate::support::benchmarks::{Times, figure, size, strict};
-use crate::support::cluster::Space;
-use crate::support::fault_rig::HERE;
+use crate::support::benchmarks::{Latencies, is_full_size, print_figure, soak_size};
+use crate::support::cluster::Sandbox;
+use crate::support::fault_rig::LOCAL_WEBHOOKS;
 use crate::support::invariants::Evidence;
-use crate::support::load::{Load, all_done};
+use crate::support::load::{Load, wait_for_all_jobs};
 use crate::support::receiver::Receiver;
 use crate::support::servers::free_port;
 use crate::support::{Client, Node, within};
@@ -39,10 +39,10 @@ fn said_after(node: &Node, message: &str, start: Timestamp) -> Option<Duration> 
 
 #[actix_web::test]
 async fn no_accepted_meeting_is_lost_when_the_one_process_is_killed() {
-    let kills = size("KILLS", 3);
-    let (space, receiver) = (Space::new(), Receiver::open());
+    let kills = soak_size("KILLS", 3);
+    let (space, receiver) = (Sandbox::new(), Receiver::start());
     let mut env = space.env();
-    env.extend(HERE.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    env.extend(LOCAL_WEBHOOKS.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let gateway = format!("127.0.0.1:{}", free_port());
     env.push(("W2MEET_GATEWAY__LISTEN".to_owned(), gateway.clone()));
     let client = Client::new(&format!("http://{gateway}"));
@@ -59,7 +59,7 @@ async fn no_accepted_meeting_is_lost_when_the_one_process_is_killed() {
         join(ask_until(&load, &client, &killed), killing).await;
         node.wait();
         let start = Timestamp::now();
-        node = node.again();
+        node = node.respawn();
         let first = within(LIMIT, "the queue works", async || {
             load.post_one(&client).await; // perhaps nothing was left to do
             said_after(&node, "JOB_START", start)
@@ -68,21 +68,21 @@ async fn no_accepted_meeting_is_lost_when_the_one_process_is_killed() {
         working.push(first);
         ready.extend(within(LIMIT, "it is ready", async || said_after(&node, "ready", start).map(Some)).await);
     }
-    all_done(&client, LIMIT).await;
+    wait_for_all_jobs(&client, LIMIT).await;
     let outbox = PathBuf::from(node.setting("W2MEET_DATA_DIR")).join("outbox");
     let accepted = load.ids();
     Evidence::collect(&client, &receiver, &outbox).await.expect_all(&accepted);
-    let (ready, working) = (Times::of(ready), Times::of(working));
-    figure(
+    let (ready, working) = (Latencies::from_times(ready), Latencies::from_times(working));
+    print_figure(
         "one process killed -9 under load",
         &format!(
             "{kills} kills, {} accepted, 0 lost; ready after {}; first job begun after {}",
             accepted.len(),
-            ready.tell(),
-            working.tell()
+            ready.summary(),
+            working.summary()
         ),
     );
-    if strict() {
-        assert!(working.longest() <= Duration::from_secs(1), "{}", working.tell());
+    if is_full_size() {
+        assert!(working.longest() <= Duration::from_secs(1), "{}", working.summary());
     }
 }

@@ -9,8 +9,8 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::benchmarks::{figure, size};
-use crate::support::load::all_done;
+use crate::support::benchmarks::{print_figure, soak_size};
+use crate::support::load::wait_for_all_jobs;
 use crate::support::{Client, Cluster};
 
 /// Meetings that want each hour.
@@ -48,7 +48,7 @@ async fn race(cluster: &Cluster, rounds: usize) {
     let wishes = (0..rounds).flat_map(|round| (1..=RIVALS).map(move |rival| (round, rival)));
     let asked = stream::iter(wishes).map(|(round, rival)| ask(cluster, round, rival)).buffer_unordered(HANDS);
     let ids = asked.collect::<Vec<String>>().await;
-    all_done(cluster, Duration::from_secs(120)).await;
+    wait_for_all_jobs(cluster, Duration::from_secs(120)).await;
     let mut winners: HashMap<String, usize> = HashMap::new();
     for id in ids {
         let meeting = cluster.get(&format!("/api/meetings/{id}")).await.expect(200).json;
@@ -59,7 +59,7 @@ async fn race(cluster: &Cluster, rounds: usize) {
     let odd: Vec<_> = winners.iter().filter(|(_, winners)| **winners != 1).collect();
     assert!(odd.is_empty() && winners.len() == rounds, "hours that not exactly one meeting got: {odd:?}");
     let shape = cluster.shape;
-    figure(
+    print_figure(
         &format!("{RIVALS} meetings race for one free hour ({shape:?})"),
         &format!("{rounds} rounds: one got it each time, {} were told that there is none", rounds * (RIVALS - 1)),
     );
@@ -67,6 +67,6 @@ async fn race(cluster: &Cluster, rounds: usize) {
 
 both_shapes! {
     async fn an_hour_that_several_meetings_want_goes_to_one_of_them(cluster) {
-        race(cluster, size("ROUNDS", 5)).await;
+        race(cluster, soak_size("ROUNDS", 5)).await;
     }
 }

@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use serde_json::json;
 use tokio::time::interval;
 
-use crate::support::benchmarks::{Times, figure, size, strict};
+use crate::support::benchmarks::{Latencies, is_full_size, print_figure, soak_size};
 use crate::support::servers::free_port;
 use crate::support::{Client, Cluster, Node, eventually};
 
@@ -21,7 +21,7 @@ async fn ask(
     count: usize,
     per_second: usize,
     trouble: impl Future<Output = ()>,
-) -> (Times, Vec<String>) {
+) -> (Latencies, Vec<String>) {
     let tick = interval(Duration::from_secs(1) / u32::try_from(per_second).expect("a rate"));
     let ticks = futures_util::stream::unfold(tick, async |mut tick| {
         tick.tick().await;
@@ -39,7 +39,7 @@ async fn ask(
     };
     let all = Box::pin(ticks.take(count)).map(one).buffer_unordered(count).collect::<Vec<Duration>>();
     let times = match select(Box::pin(all), Box::pin(trouble)).await {
-        Either::Left((times, _)) => Times::of(times),
+        Either::Left((times, _)) => Latencies::from_times(times),
         Either::Right(_) => panic!("the trouble ended before the questions"),
     };
     (times, failed.take())
@@ -64,9 +64,9 @@ impl Fleet {
         while let Some(at) = cluster.nodes.iter().position(|node| node.roles == "availability") {
             replicas.push(cluster.nodes.remove(at));
         }
-        replicas.push(replicas[0].again());
+        replicas.push(replicas[0].respawn());
         let bases: Vec<String> = replicas.iter().map(|node| node.url("availability")).collect();
-        let gateway = cluster.nodes_of("gateway")[0].again_with(&[
+        let gateway = cluster.nodes_of("gateway")[0].respawn_with(&[
             ("W2MEET_UPSTREAMS__AVAILABILITY", bases.join(",").as_str()),
             ("W2MEET_GATEWAY__LISTEN", "127.0.0.1:0"),
         ]);
@@ -74,7 +74,12 @@ impl Fleet {
         Fleet { replicas: RefCell::new(replicas), gateway, client, _cluster: cluster }
     }
 
-    async fn ask(&self, count: usize, per_second: usize, trouble: impl Future<Output = ()>) -> (Times, Vec<String>) {
+    async fn ask(
+        &self,
+        count: usize,
+        per_second: usize,
+        trouble: impl Future<Output = ()>,
+    ) -> (Latencies, Vec<String>) {
         ask(&self.client, count, per_second, trouble).await
     }
 
@@ -86,9 +91,9 @@ impl Fleet {
             pace.tick().await;
             let dead = self.replicas.borrow_mut().remove(at);
             dead.signal(signal);
-            eventually("it ends", async || dead.ended()).await;
+            eventually("it ends", async || dead.exit_status()).await;
             let listen = dead.url("availability").replace("http://", "");
-            let starting = move || dead.again_with(&[("W2MEET_AVAILABILITY__LISTEN", &listen)]);
+            let starting = move || dead.respawn_with(&[("W2MEET_AVAILABILITY__LISTEN", &listen)]);
             let new = tokio::task::spawn_blocking(starting).await.expect("it starts again");
             self.replicas.borrow_mut().insert(at, new);
         }
@@ -102,24 +107,26 @@ impl Fleet {
 
 #[actix_web::test]
 async fn no_read_fails_while_one_of_three_replicas_is_killed_again_and_again() {
-    let (count, rate) = (size("READS", 600), size("READ_RATE", 200));
+    let (count, rate) = (soak_size("READS", 600), soak_size("READ_RATE", 200));
     let fleet = Fleet::start().await;
-    let every = Duration::from_millis(if strict() { 5000 } else { 1000 });
+    let every = Duration::from_millis(if is_full_size() { 5000 } else { 1000 });
     let (times, failed) = fleet.ask(count, rate, fleet.end("KILL", every)).await;
-    figure(
+    print_figure(
         "one of 3 replicas killed again and again",
-        &format!("{} of {count} reads failed; {}", failed.len(), times.tell()),
+        &format!("{} of {count} reads failed; {}", failed.len(), times.summary()),
     );
     assert_eq!(failed, Vec::<String>::new());
 }
 
 #[actix_web::test]
 async fn no_request_fails_while_the_gateway_is_replaced_again_and_again() {
-    let (count, rate) = (size("READS", 600), size("READ_RATE", 200));
+    let (count, rate) = (soak_size("READS", 600), soak_size("READ_RATE", 200));
     let fleet = Fleet::start().await;
     let listen = format!("127.0.0.1:{}", free_port());
     let start = || {
-        fleet.gateway.again_with(&[("W2MEET_GATEWAY__LISTEN", listen.as_str()), ("W2MEET_SERVER__SHARE_PORT", "true")])
+        fleet
+            .gateway
+            .respawn_with(&[("W2MEET_GATEWAY__LISTEN", listen.as_str()), ("W2MEET_SERVER__SHARE_PORT", "true")])
     };
     let gateway = RefCell::new(start());
     gateway.borrow().wait_for("it is ready", |line| line["message"] == "ready");
@@ -131,15 +138,15 @@ async fn no_request_fails_while_the_gateway_is_replaced_again_and_again() {
             new.wait_for("it is ready", |line| line["message"] == "ready");
             let old = gateway.replace(new);
             old.signal("TERM");
-            eventually("it ends", async || old.ended()).await;
+            eventually("it ends", async || old.exit_status()).await;
             replaced.set(replaced.get() + 1);
         }
     };
     let (times, failed) = ask(&client, count, rate, replace).await;
     let (failures, replaced) = (failed.len(), replaced.get());
-    figure(
+    print_figure(
         "the gateway replaced again and again",
-        &format!("{replaced} times, {failures} of {count} failed; {}", times.tell()),
+        &format!("{replaced} times, {failures} of {count} failed; {}", times.summary()),
     );
     assert_eq!(failed, Vec::<String>::new());
     assert!(replaced > 0);
@@ -147,23 +154,26 @@ async fn no_request_fails_while_the_gateway_is_replaced_again_and_again() {
 
 #[actix_web::test]
 async fn no_read_fails_while_the_replicas_are_restarted_in_turn() {
-    let (count, rate) = (size("READS", 600), size("READ_RATE", 200));
+    let (count, rate) = (soak_size("READS", 600), soak_size("READ_RATE", 200));
     let fleet = Fleet::start().await;
     let (times, failed) = fleet.ask(count, rate, fleet.end("TERM", Duration::from_millis(500))).await;
-    figure("3 replicas restarted in turn", &format!("{} of {count} reads failed; {}", failed.len(), times.tell()));
+    print_figure(
+        "3 replicas restarted in turn",
+        &format!("{} of {count} reads failed; {}", failed.len(), times.summary()),
+    );
     assert_eq!(failed, Vec::<String>::new());
 }
 
 #[actix_web::test]
 async fn no_read_fails_while_one_of_three_replicas_hangs() {
-    let (count, rate) = (size("READS", 600), size("READ_RATE", 200));
+    let (count, rate) = (soak_size("READS", 600), soak_size("READ_RATE", 200));
     let fleet = Fleet::start().await;
     let (times, failed) = fleet.ask(count, rate, fleet.stop_one()).await;
     fleet.replicas.borrow()[1].signal("CONT");
-    figure("one of 3 replicas hangs", &format!("{} of {count} reads failed; {}", failed.len(), times.tell()));
+    print_figure("one of 3 replicas hangs", &format!("{} of {count} reads failed; {}", failed.len(), times.summary()));
     assert_eq!(failed, Vec::<String>::new());
-    if strict() {
-        assert!(times.percentile(99.0) <= Duration::from_millis(25), "{}", times.tell());
-        assert!(times.longest() <= Duration::from_millis(300), "{}", times.tell());
+    if is_full_size() {
+        assert!(times.percentile(99.0) <= Duration::from_millis(25), "{}", times.summary());
+        assert!(times.longest() <= Duration::from_millis(300), "{}", times.summary());
     }
 }

@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use serde_json::json;
 use tokio::time::interval;
 
-use crate::support::benchmarks::{Times, figure, size, strict};
+use crate::support::benchmarks::{Latencies, is_full_size, print_figure, soak_size};
 use crate::support::servers::free_port;
 use crate::support::{Client, Cluster, Node, eventually};
 
@@ -50,7 +50,7 @@ impl Fleet {
                 let listen = format!("W2MEET_{}__LISTEN", role.to_uppercase());
                 let mut more: Vec<(&str, &str)> = upstreams.iter().map(|(name, at)| (&**name, &**at)).collect();
                 more.extend([(&*listen, &**address), ("W2MEET_SERVER__SHARE_PORT", "true")]);
-                let node = old.iter().find(|node| node.roles == *role).expect("one of each").again_with(&more);
+                let node = old.iter().find(|node| node.roles == *role).expect("one of each").respawn_with(&more);
                 nodes.push((node, listen.clone(), address.clone()));
             }
         }
@@ -69,18 +69,18 @@ impl Fleet {
             let shares = old.roles == "gateway";
             if !shares {
                 old.signal("TERM");
-                eventually("it ends", async || old.ended()).await;
+                eventually("it ends", async || old.exit_status()).await;
             }
             let (variable, place) = (listen.clone(), address.clone());
             let start = move || {
-                let new = old.again_with(&[(&variable, &place)]);
+                let new = old.respawn_with(&[(&variable, &place)]);
                 new.wait_for("it is ready", |line| line["message"] == "ready");
                 (old, new)
             };
             let (old, new) = tokio::task::spawn_blocking(start).await.expect("it starts again");
             if shares {
                 old.signal("TERM");
-                eventually("it ends", async || old.ended()).await;
+                eventually("it ends", async || old.exit_status()).await;
             }
             self.nodes.borrow_mut().insert(at, (new, listen, address));
             restarted.set(restarted.get() + 1);
@@ -88,7 +88,13 @@ impl Fleet {
     }
 
     /// Reads, makes users, and arranges meetings with a key, in turn, at this rate; how long each took, and what failed.
-    async fn ask(&self, count: usize, per_second: usize, kinds: &[Kind], trouble: impl Future<Output = ()>) -> Told {
+    async fn ask(
+        &self,
+        count: usize,
+        per_second: usize,
+        kinds: &[Kind],
+        trouble: impl Future<Output = ()>,
+    ) -> Measured {
         let tick = interval(Duration::from_secs(1) / u32::try_from(per_second).expect("a rate"));
         let ticks = futures_util::stream::unfold((tick, 0), async |(mut tick, at)| {
             tick.tick().await;
@@ -104,14 +110,14 @@ impl Fleet {
         };
         let all = Box::pin(ticks.take(count)).map(one).buffer_unordered(count).collect::<Vec<Duration>>();
         match select(Box::pin(all), Box::pin(trouble)).await {
-            Either::Left((times, _)) => Told { times: Times::of(times), failed: failed.take() },
+            Either::Left((times, _)) => Measured { times: Latencies::from_times(times), failed: failed.take() },
             Either::Right(_) => panic!("the trouble ended before the questions"),
         }
     }
 }
 
-struct Told {
-    times: Times,
+struct Measured {
+    times: Latencies,
     failed: Vec<String>,
 }
 
@@ -148,14 +154,14 @@ impl Kind {
 
 #[actix_web::test]
 async fn no_request_fails_while_every_role_is_restarted_in_turn() {
-    let (count, rate) = (size("READS", 300), size("ROLLING_RATE", 30));
+    let (count, rate) = (soak_size("READS", 300), soak_size("ROLLING_RATE", 30));
     let fleet = Fleet::start(2).await;
     let restarted = Cell::new(0);
     let kinds = [Kind::Read, Kind::MakeUser, Kind::Read, Kind::Arrange];
     let told = fleet.ask(count, rate, &kinds, fleet.restart(&restarted)).await;
-    figure(
+    print_figure(
         "every role restarted in turn, reads and writes",
-        &format!("{} restarts, {} of {count} failed; {}", restarted.get(), told.failed.len(), told.times.tell()),
+        &format!("{} restarts, {} of {count} failed; {}", restarted.get(), told.failed.len(), told.times.summary()),
     );
     assert_eq!(told.failed, Vec::<String>::new());
     assert!(restarted.get() > 2);
@@ -163,7 +169,7 @@ async fn no_request_fails_while_every_role_is_restarted_in_turn() {
 
 #[actix_web::test]
 async fn no_write_with_a_key_fails_while_one_of_three_replicas_of_user_hangs() {
-    let (count, rate) = (size("READS", 200), size("ROLLING_RATE", 30));
+    let (count, rate) = (soak_size("READS", 200), soak_size("ROLLING_RATE", 30));
     let fleet = Fleet::start(3).await;
     let hang = async {
         fleet.nodes.borrow()[1].0.signal("STOP");
@@ -171,12 +177,12 @@ async fn no_write_with_a_key_fails_while_one_of_three_replicas_of_user_hangs() {
     };
     let told = fleet.ask(count, rate, &[Kind::Read, Kind::MakeUserWithKey], hang).await;
     fleet.nodes.borrow()[1].0.signal("CONT");
-    figure(
+    print_figure(
         "one of 3 replicas of user hangs, reads and writes with a key",
-        &format!("{} of {count} failed; {}", told.failed.len(), told.times.tell()),
+        &format!("{} of {count} failed; {}", told.failed.len(), told.times.summary()),
     );
     assert_eq!(told.failed, Vec::<String>::new());
-    if strict() {
-        assert!(told.times.percentile(99.0) <= Duration::from_millis(25), "{}", told.times.tell());
+    if is_full_size() {
+        assert!(told.times.percentile(99.0) <= Duration::from_millis(25), "{}", told.times.summary());
     }
 }

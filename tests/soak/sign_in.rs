@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
-use crate::support::access::{REQUIRED, dear, register};
-use crate::support::benchmarks::{Times, figure, size, strict};
+use crate::support::access::{REQUIRED, auth_with_costly_passwords, register};
+use crate::support::benchmarks::{Latencies, is_full_size, print_figure, soak_size};
 use crate::support::{Client, Cluster, Shape};
 
 /// Attempts in a row that an address has before it must wait.
@@ -17,9 +17,9 @@ const T: f64 = 3.29;
 
 /// At full size passwords cost what they cost by default.
 async fn cluster(shape: Shape) -> Cluster {
-    match strict() {
-        true => Cluster::of(shape, &dear()).await,
-        false => Cluster::of(shape, REQUIRED).await,
+    match is_full_size() {
+        true => Cluster::in_shape(shape, &auth_with_costly_passwords()).await,
+        false => Cluster::in_shape(shape, REQUIRED).await,
     }
 }
 
@@ -39,7 +39,7 @@ fn moments(times: &[f64]) -> (f64, f64) {
 
 #[actix_web::test]
 async fn the_time_of_a_failed_sign_in_tells_nothing() {
-    let attempts = size("SIGN_INS", 20);
+    let attempts = soak_size("SIGN_INS", 20);
     let cluster = cluster(Shape::Services).await;
     let people = attempts.div_ceil(FREE);
     for at in 0..people {
@@ -67,15 +67,15 @@ async fn the_time_of_a_failed_sign_in_tells_nothing() {
         known * 1e3,
         unknown * 1e3
     );
-    figure("failed sign-ins", &said);
-    if strict() {
+    print_figure("failed sign-ins", &said);
+    if is_full_size() {
         assert!(apart.abs() < 5.0 && t.abs() < T, "{said}");
     }
 }
 
 #[actix_web::test]
 async fn a_crowd_at_the_door_slows_nobody_down_who_is_inside() {
-    let logins = size("LOGINS", 40);
+    let logins = soak_size("LOGINS", 40);
     let cluster = cluster(Shape::Services).await;
     let ana = register(&cluster, "ana@example.com").await;
     let ask = async || {
@@ -83,7 +83,7 @@ async fn a_crowd_at_the_door_slows_nobody_down_who_is_inside() {
         ana.get("/api/users/ana@example.com").await.expect(200);
         begin.elapsed()
     };
-    let calm = Times::of(stream::iter(0..200).then(|_| ask()).collect::<Vec<_>>().await);
+    let calm = Latencies::from_times(stream::iter(0..200).then(|_| ask()).collect::<Vec<_>>().await);
     // a client has a hundred connections at most
     let clients: Vec<Client> = (0..4).map(|_| Client::new(cluster.base())).collect();
     let crowd = async {
@@ -113,13 +113,14 @@ async fn a_crowd_at_the_door_slows_nobody_down_who_is_inside() {
     let (served, sent_away) = (count(401), count(503));
     assert_eq!(served + sent_away, logins, "{answers:?}");
     assert!(served > 0, "{answers:?}");
-    let (longest, times) = (Times::of(answers.iter().map(|(_, time)| *time)).longest(), Times::of(times));
-    figure(
+    let (longest, times) =
+        (Latencies::from_times(answers.iter().map(|(_, time)| *time)).longest(), Latencies::from_times(times));
+    print_figure(
         &format!("{logins} sign-ins at once"),
         &format!("{served} served, {sent_away} asked to come again (503), the last after {longest:.1?}"),
     );
-    figure("a user read meanwhile", &format!("{}; before: {}", times.tell(), calm.tell()));
-    if strict() {
-        assert!(times.percentile(99.0) <= Duration::from_millis(50), "{}", times.tell());
+    print_figure("a user read meanwhile", &format!("{}; before: {}", times.summary(), calm.summary()));
+    if is_full_size() {
+        assert!(times.percentile(99.0) <= Duration::from_millis(50), "{}", times.summary());
     }
 }

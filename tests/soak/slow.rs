@@ -9,9 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{interval, timeout};
 
-use crate::support::benchmarks::{Times, figure, size, strict};
-use crate::support::raw_http::answers;
-use crate::support::upstream::{Recorder, gateway, read_head, upstream};
+use crate::support::benchmarks::{Latencies, is_full_size, print_figure, soak_size};
+use crate::support::raw_http::parse_replies;
+use crate::support::upstream::{Recorder, read_head, serve_connections, start_gateway};
 use crate::support::{Client, Node, eventually};
 
 const MIB: usize = 1 << 20;
@@ -33,7 +33,7 @@ fn used(node: &Node) -> f64 {
 }
 
 /// Asks at a pace while `trouble` goes on; how long the answers took, and by how much memory grew at most.
-async fn meanwhile(node: &Node, client: &Client, path: &str, trouble: impl Future<Output = ()>) -> (Times, usize) {
+async fn meanwhile(node: &Node, client: &Client, path: &str, trouble: impl Future<Output = ()>) -> (Latencies, usize) {
     client.get(path).await.expect(200);
     let before = resident(node);
     let most = Cell::new(0);
@@ -52,13 +52,16 @@ async fn meanwhile(node: &Node, client: &Client, path: &str, trouble: impl Futur
         () = asking => {}
         () = trouble => {}
     }
-    (Times::of(times), most.get())
+    (Latencies::from_times(times), most.get())
 }
 
-fn expect_calm(what: &str, times: &Times, grown: usize, most: usize) {
-    figure(what, &format!("meanwhile honest requests {}; memory +{:.1} MiB", times.tell(), grown as f64 / MIB as f64));
-    if strict() {
-        assert!(times.percentile(99.0) <= Duration::from_millis(50), "{}", times.tell());
+fn expect_calm(what: &str, times: &Latencies, grown: usize, most: usize) {
+    print_figure(
+        what,
+        &format!("meanwhile honest requests {}; memory +{:.1} MiB", times.summary(), grown as f64 / MIB as f64),
+    );
+    if is_full_size() {
+        assert!(times.percentile(99.0) <= Duration::from_millis(50), "{}", times.summary());
         assert!(grown <= most, "{grown} bytes more");
     }
 }
@@ -69,7 +72,7 @@ async fn trickle(address: &str, first: &[u8], beginning: &[u8]) -> (Duration, St
     let mut heard = Vec::new();
     if !first.is_empty() {
         stream.write_all(first).await.expect("a socket");
-        while answers(&heard).is_empty() {
+        while parse_replies(&heard).is_empty() {
             assert_ne!(stream.read_buf(&mut heard).await.expect("a socket"), 0);
         }
         heard.clear();
@@ -99,9 +102,9 @@ async fn trickle(address: &str, first: &[u8], beginning: &[u8]) -> (Duration, St
 
 #[actix_web::test]
 async fn slow_heads_and_slow_bodies_are_cut_off() {
-    let (heads, bodies) = (size("SLOW_HEADS", 60), size("SLOW_BODIES", 40));
+    let (heads, bodies) = (soak_size("SLOW_HEADS", 60), soak_size("SLOW_BODIES", 40));
     let (_recorder, base) = Recorder::start();
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     let (client, address) = (node.client("gateway"), node.url("gateway").replace("http://", ""));
     let request = b"GET /api/users/first HTTP/1.1\r\nHost: x\r\n\r\n";
     let head = b"GET /api/users/slow HTTP/1.1\r\nHost: x\r\nX-Slow: ";
@@ -120,11 +123,14 @@ async fn slow_heads_and_slow_bodies_are_cut_off() {
         cut = futures_util::future::join(begun, join_all(sent)).await;
     };
     let (times, grown) = meanwhile(&node, &client, "/api/users/honest", trouble).await;
-    let most = Duration::from_secs(if strict() { 10 } else { 15 });
+    let most = Duration::from_secs(if is_full_size() { 10 } else { 15 });
     for (what, cut) in [("heads", &cut.0), ("bodies", &cut.1)] {
-        let all = Times::of(cut.iter().map(|(after, _)| *after));
-        figure(&format!("{} slow {what}", cut.len()), &format!("each cut off after at most {:.1?}", all.longest()));
-        assert!(all.longest() <= most, "{}", all.tell());
+        let all = Latencies::from_times(cut.iter().map(|(after, _)| *after));
+        print_figure(
+            &format!("{} slow {what}", cut.len()),
+            &format!("each cut off after at most {:.1?}", all.longest()),
+        );
+        assert!(all.longest() <= most, "{}", all.summary());
     }
     for (at, (_, said)) in cut.0.iter().enumerate() {
         assert_eq!(said, "HTTP/1.1 408 Request Timeout", "head {at}");
@@ -139,9 +145,9 @@ async fn slow_heads_and_slow_bodies_are_cut_off() {
 #[actix_web::test]
 async fn an_upload_without_end_is_refused_before_it_is_read() {
     let (_recorder, base) = Recorder::start();
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     let (client, address) = (node.client("gateway"), node.url("gateway").replace("http://", ""));
-    let all = size("UPLOAD_MIB", 64) * MIB;
+    let all = soak_size("UPLOAD_MIB", 64) * MIB;
     let chunk = [format!("{:x}\r\n", 64 << 10).into_bytes(), vec![b'x'; 64 << 10], b"\r\n".to_vec()].concat();
     for (what, framing, piece) in [
         ("declared", format!("Content-Length: {all}"), vec![b'x'; 64 << 10]),
@@ -178,7 +184,7 @@ async fn an_upload_without_end_is_refused_before_it_is_read() {
         };
         let (times, grown) = meanwhile(&node, &client, "/api/users/honest", trouble).await;
         let (until_answered, total) = sent.get();
-        figure(
+        print_figure(
             &format!("{} MiB uploaded, {what}", all / MIB),
             &format!(
                 "413 after {} KiB; {:.1} MiB taken off the client's hands in all",
@@ -193,10 +199,10 @@ async fn an_upload_without_end_is_refused_before_it_is_read() {
 
 #[actix_web::test]
 async fn who_does_not_take_an_answer_is_let_go() {
-    let readers = size("SLOW_READERS", 10);
+    let readers = soak_size("SLOW_READERS", 10);
     let answer =
         Rc::new([b"HTTP/1.1 200 OK\r\nContent-Length: 33554432\r\n\r\n".to_vec(), vec![b'x'; 32 * MIB]].concat());
-    let base = upstream(move |mut stream| {
+    let base = serve_connections(move |mut stream| {
         let answer = Rc::clone(&answer);
         async move {
             while let Some((head, _)) = read_head(&mut stream).await {
@@ -206,7 +212,7 @@ async fn who_does_not_take_an_answer_is_let_go() {
             }
         }
     });
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     let (client, address) = (node.client("gateway"), node.url("gateway").replace("http://", ""));
     let read = async |_| {
         let socket = TcpSocket::new_v4().expect("a socket");
@@ -229,22 +235,22 @@ async fn who_does_not_take_an_answer_is_let_go() {
     let trouble = async { taken = join_all((0..readers).map(read)).await };
     // not of the role: it has its hands full with what it sends
     let (times, grown) = meanwhile(&node, &client, "/livez", trouble).await;
-    let all = Times::of(taken);
-    figure(
+    let all = Latencies::from_times(taken);
+    print_figure(
         &format!("{readers} clients that read a byte a second"),
         &format!("let go after at most {:.1?}", all.longest()),
     );
     // two spans of 14 s, the first of which the system's own buffers fill; and the client looks once a second
-    assert!(all.longest() <= Duration::from_secs(if strict() { 31 } else { 40 }), "{}", all.tell());
+    assert!(all.longest() <= Duration::from_secs(if is_full_size() { 31 } else { 40 }), "{}", all.summary());
     // a sixth of a MiB for each: what has been read ahead, and no more however long they take
     expect_calm("slow readers", &times, grown, 96 * MIB);
 }
 
 #[actix_web::test]
 async fn idle_connections_are_in_nobodys_way() {
-    let count = size("IDLE", 200);
+    let count = soak_size("IDLE", 200);
     let (_recorder, base) = Recorder::start();
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     let (client, address) = (node.client("gateway"), node.url("gateway").replace("http://", ""));
     let mut held = Vec::new();
     let trouble = async {
@@ -264,7 +270,7 @@ async fn idle_connections_are_in_nobodys_way() {
 #[actix_web::test]
 async fn a_gateway_without_descriptors_serves_who_is_there_and_rests() {
     let (_recorder, base) = Recorder::start();
-    let node = gateway(&base, &[]);
+    let node = start_gateway(&base, &[]);
     let (client, address) = (node.client("gateway"), node.url("gateway").replace("http://", ""));
     client.get("/livez").await.expect(200);
     let pid = node.pid().to_string();
@@ -282,7 +288,7 @@ async fn a_gateway_without_descriptors_serves_who_is_there_and_rests() {
         client.get("/livez").await.expect(200);
     }
     let busy = (used(&node) - before.0) / before.1.elapsed().as_secs_f64();
-    figure(
+    print_figure(
         "300 connections for 128 descriptors",
         &format!("{:.0} % of a core, and who was there is answered", busy * 100.0),
     );

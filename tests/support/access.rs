@@ -27,12 +27,12 @@ pub const REQUIRED: &[(&str, &str)] = &[
 ];
 
 /// [`REQUIRED`], with passwords that cost what they cost by default.
-pub fn dear() -> Vec<(&'static str, &'static str)> {
+pub fn auth_with_costly_passwords() -> Vec<(&'static str, &'static str)> {
     REQUIRED.iter().copied().filter(|(name, _)| !name.contains("PASSWORD")).collect()
 }
 
 /// [`REQUIRED`], with access that is open all the same.
-pub fn open() -> Vec<(&'static str, &'static str)> {
+pub fn auth_open() -> Vec<(&'static str, &'static str)> {
     REQUIRED.iter().copied().filter(|(name, _)| !name.contains("MODE") && !name.contains("SERVICE")).collect()
 }
 
@@ -54,23 +54,23 @@ impl Account {
     }
 
     pub async fn get(&self, path: &str) -> Reply {
-        self.ask(Method::GET, path, None).await
+        self.request(Method::GET, path, None).await
     }
     pub async fn delete(&self, path: &str) -> Reply {
-        self.ask(Method::DELETE, path, None).await
+        self.request(Method::DELETE, path, None).await
     }
     pub async fn post(&self, path: &str, body: Value) -> Reply {
-        self.ask(Method::POST, path, Some(body)).await
+        self.request(Method::POST, path, Some(body)).await
     }
     pub async fn put(&self, path: &str, body: Value) -> Reply {
-        self.ask(Method::PUT, path, Some(body)).await
+        self.request(Method::PUT, path, Some(body)).await
     }
     pub async fn patch(&self, path: &str, body: Value) -> Reply {
-        self.ask(Method::PATCH, path, Some(body)).await
+        self.request(Method::PATCH, path, Some(body)).await
     }
 
     /// Any request, in this account's name.
-    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+    pub async fn request(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
         let kind = if body.is_some() { &[("content-type", "application/json")][..] } else { &[] };
         self.with(method, path, kind, body.map(|body| body.to_string().into_bytes())).await
     }
@@ -89,13 +89,13 @@ impl Account {
     }
 
     /// A POST with more headers.
-    pub async fn keyed(&self, path: &str, body: Value, more: &[(&str, &str)]) -> Reply {
+    pub async fn post_with_headers(&self, path: &str, body: Value, more: &[(&str, &str)]) -> Reply {
         let headers = [&[("content-type", "application/json")], more].concat();
         self.with(Method::POST, path, &headers, Some(body.to_string().into_bytes())).await
     }
 
     /// The same account, asking an inner role as if it were the gateway.
-    pub fn at(&self, base: &str) -> Account {
+    pub fn as_gateway_at(&self, base: &str) -> Account {
         let (access_token, refresh_token) = (self.access_token.clone(), self.refresh_token.clone());
         Account { client: Client::new(base), inside: true, access_token, refresh_token }
     }

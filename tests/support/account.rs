@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Cluster, Reply, access, eventually};
 
 /// Access is required, and who registers must show the mailbox; and what else is set.
-pub fn required<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+pub fn auth_required_with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let shown = ("W2MEET_AUTH__VERIFY_EMAIL", "true");
     access::REQUIRED.iter().copied().chain([shown]).chain(more.iter().copied()).collect()
 }
@@ -29,13 +29,13 @@ impl<'a> Account<'a> {
     pub async fn register(cluster: &'a Cluster, email: &str) -> Account<'a> {
         let made =
             cluster.post("/api/auth/register", json!({ "email": email, "password": PASSWORD })).await.expect(201);
-        Account::of(cluster, email, &made).await
+        Account::from_session(cluster, email, &made).await
     }
 
     /// A new account whose mailbox is verified.
     pub async fn verified(cluster: &'a Cluster, email: &str) -> Account<'a> {
         let account = Account::register(cluster, email).await;
-        let token = newest(cluster, email, VERIFY).await.token();
+        let token = wait_for_newest_mail(cluster, email, VERIFY).await.token();
         cluster.post("/api/auth/verify", json!({ "token": token })).await.expect(204);
         account
     }
@@ -43,10 +43,10 @@ impl<'a> Account<'a> {
     /// The same account, signed in with this password.
     pub async fn login(cluster: &'a Cluster, email: &str, password: &str) -> Account<'a> {
         let reply = login(cluster, email, password).await.expect(200);
-        Account::of(cluster, email, &reply).await
+        Account::from_session(cluster, email, &reply).await
     }
 
-    async fn of(cluster: &'a Cluster, email: &str, reply: &Reply) -> Account<'a> {
+    async fn from_session(cluster: &'a Cluster, email: &str, reply: &Reply) -> Account<'a> {
         let text = |name: &str| reply.json[name].as_str().unwrap_or_default().to_owned();
         let mut account = Account {
             cluster,
@@ -60,19 +60,19 @@ impl<'a> Account<'a> {
     }
 
     pub async fn get(&self, path: &str) -> Reply {
-        with(self.cluster, &self.token, Method::GET, path, None).await
+        send_with_bearer(self.cluster, &self.token, Method::GET, path, None).await
     }
     pub async fn delete(&self, path: &str) -> Reply {
-        with(self.cluster, &self.token, Method::DELETE, path, None).await
+        send_with_bearer(self.cluster, &self.token, Method::DELETE, path, None).await
     }
     pub async fn post(&self, path: &str, body: Value) -> Reply {
-        with(self.cluster, &self.token, Method::POST, path, Some(body)).await
+        send_with_bearer(self.cluster, &self.token, Method::POST, path, Some(body)).await
     }
     pub async fn put(&self, path: &str, body: Value) -> Reply {
-        with(self.cluster, &self.token, Method::PUT, path, Some(body)).await
+        send_with_bearer(self.cluster, &self.token, Method::PUT, path, Some(body)).await
     }
     pub async fn patch(&self, path: &str, body: Value) -> Reply {
-        with(self.cluster, &self.token, Method::PATCH, path, Some(body)).await
+        send_with_bearer(self.cluster, &self.token, Method::PATCH, path, Some(body)).await
     }
 
     /// A new key: its id, and itself.
@@ -94,11 +94,17 @@ pub fn demote(cluster: &Cluster, email: &str) {
 
 fn change(cluster: &Cluster, what: &str, email: &str) {
     let done = access::run_beside(cluster.nodes_of("user")[0], &["user", what, email]);
-    assert!(done.status.success(), "{}", super::shell::text(&done.stderr));
+    assert!(done.status.success(), "{}", super::shell::utf8(&done.stderr));
 }
 
 /// A request with a token or a key.
-pub async fn with(cluster: &Cluster, bearer: &str, method: Method, path: &str, body: Option<Value>) -> Reply {
+pub async fn send_with_bearer(
+    cluster: &Cluster,
+    bearer: &str,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> Reply {
     let bearer = format!("Bearer {bearer}");
     let mut headers = vec![("authorization", bearer.as_str())];
     if body.is_some() {
@@ -125,12 +131,12 @@ pub const RESET: &str = "reset_password";
 
 /// A letter about an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slip {
+pub struct AccountMail {
     pub name: String,
     pub text: String,
 }
 
-impl Slip {
+impl AccountMail {
     /// The path behind its link.
     pub fn link(&self) -> String {
         let at = self.text.find("/api/auth/").unwrap_or_else(|| panic!("no link in {}", self.text));
@@ -144,22 +150,22 @@ impl Slip {
 }
 
 /// All letters of one kind to one address so far, the oldest first.
-pub fn slips(cluster: &Cluster, email: &str, kind: &str) -> Vec<Slip> {
+pub fn account_mails(cluster: &Cluster, email: &str, kind: &str) -> Vec<AccountMail> {
     let files = std::fs::read_dir(cluster.outbox()).into_iter().flatten().flatten();
     let mut names: Vec<String> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
     names.retain(|name| name.ends_with(&format!(".{kind}.eml")) && !name.starts_with('.'));
     names.sort();
     let read = |name: String| {
         let text = std::fs::read_to_string(cluster.outbox().join(&name)).expect("a letter");
-        Slip { name, text: text.replace("=\r\n", "").replace("=3D", "=") }
+        AccountMail { name, text: text.replace("=\r\n", "").replace("=3D", "=") }
     };
-    names.into_iter().map(read).filter(|slip| slip.text.contains(&format!("To: {email}\r\n"))).collect()
+    names.into_iter().map(read).filter(|mail| mail.text.contains(&format!("To: {email}\r\n"))).collect()
 }
 
 /// Waits until there are so many letters of this kind, and gives the newest.
-pub async fn nth(cluster: &Cluster, email: &str, kind: &str, count: usize) -> Slip {
+pub async fn wait_for_mail(cluster: &Cluster, email: &str, kind: &str, count: usize) -> AccountMail {
     eventually(&format!("letter {count} of {kind} to {email}"), async || {
-        let mut all = slips(cluster, email, kind);
+        let mut all = account_mails(cluster, email, kind);
         assert!(all.len() <= count, "{} letters, not {count}", all.len());
         if all.len() == count { all.pop() } else { None }
     })
@@ -167,14 +173,14 @@ pub async fn nth(cluster: &Cluster, email: &str, kind: &str, count: usize) -> Sl
 }
 
 /// Waits for the first letter of this kind.
-pub async fn newest(cluster: &Cluster, email: &str, kind: &str) -> Slip {
-    eventually(&format!("a letter of {kind} to {email}"), async || slips(cluster, email, kind).pop()).await
+pub async fn wait_for_newest_mail(cluster: &Cluster, email: &str, kind: &str) -> AccountMail {
+    eventually(&format!("a letter of {kind} to {email}"), async || account_mails(cluster, email, kind).pop()).await
 }
 
 /// Waits until no letter is on its way.
-pub async fn all_written(cluster: &Cluster, admin: &str) {
+pub async fn wait_for_mail_jobs(cluster: &Cluster, admin: &str) {
     eventually("no letter is on its way", async || {
-        let jobs = with(cluster, admin, Method::GET, "/api/jobs?limit=200", None).await.expect(200).json;
+        let jobs = send_with_bearer(cluster, admin, Method::GET, "/api/jobs?limit=200", None).await.expect(200).json;
         let jobs = jobs["jobs"].as_array().cloned().unwrap_or_default();
         let over = |job: &Value| ["succeeded", "cancelled", "dead"].iter().any(|state| job["state"] == *state);
         jobs.iter().all(over).then_some(())

@@ -55,7 +55,7 @@ impl Cluster {
             node.wait_for("the last line", |line| {
                 line["case_id"] == "the-last-line" && line["message"] == "request completed"
             });
-            let said = node.said();
+            let said = node.log_text();
             let lines: Vec<&str> = said.lines().filter(alarming).collect();
             assert!(lines.is_empty(), "{} said:\n{}", node.roles, lines.join("\n"));
         }

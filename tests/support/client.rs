@@ -41,7 +41,7 @@ impl Client {
 
     /// One that asks for thousands at a time; others queue what is beyond a hundred.
     #[expect(clippy::disallowed_methods, reason = "a test calls from outside")]
-    pub fn crowd(&self) -> Client {
+    pub fn with_many_connections(&self) -> Client {
         let builder = awc::Client::builder().connector(awc::Connector::new().limit(20_000));
         Client { base: self.base.clone(), http: builder.disable_timeout().disable_redirects().finish() }
     }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::jobs::Names;
-use super::servers::{free_port, told};
+use super::servers::{env_var, free_port};
+use super::test_queue::QueueNames;
 use super::{Client, Reply};
 
 /// How the roles are spread.
@@ -29,15 +29,15 @@ pub struct Cluster {
     pub shape: Shape,
     pub nodes: Vec<Node>,
     client: Client,
-    _space: Space,
+    _space: Sandbox,
 }
 
 /// A folder, a schema and a prefix of its own; taken away after the last node.
-pub struct Space {
+pub struct Sandbox {
     folder: PathBuf,
     schema: Option<String>,
     prefix: OnceCell<String>,
-    names: Option<Names>,
+    names: Option<QueueNames>,
 }
 
 /// One process.
@@ -66,7 +66,7 @@ impl Cluster {
 
     /// [`Cluster::all`] with more settings.
     pub async fn all_with(more: &[(&str, &str)]) -> Cluster {
-        let space = Space::new();
+        let space = Sandbox::new();
         let mut env = space.env();
         env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let node = Node::start("all", &env);
@@ -82,7 +82,7 @@ impl Cluster {
     /// [`Cluster::split`] with more settings; a `W2MEET_DATABASE__URL` or `W2MEET_CACHE__URL` among them replaces the shared
     /// servers.
     pub async fn split_with(more: &[(&str, &str)]) -> Cluster {
-        let mut space = Space::new();
+        let mut space = Sandbox::new();
         let mut env = space.env();
         if !more.iter().any(|(name, _)| *name == "W2MEET_DATABASE__URL") {
             env.push(("W2MEET_DATABASE__URL".into(), space.schema().await));
@@ -115,7 +115,7 @@ impl Cluster {
     }
 
     /// All roles in one process, or each in its own, with more settings.
-    pub async fn of(shape: Shape, more: &[(&str, &str)]) -> Cluster {
+    pub async fn in_shape(shape: Shape, more: &[(&str, &str)]) -> Cluster {
         match shape {
             Shape::Embedded => Cluster::all_with(more).await,
             Shape::Services => Cluster::split_with(more).await,
@@ -189,12 +189,12 @@ impl Node {
     }
 
     /// Starts another with the same settings, ready or not.
-    pub fn again(&self) -> Node {
+    pub fn respawn(&self) -> Node {
         Node::spawn(&self.roles, &self.env)
     }
 
-    /// [`Node::again`] with other settings.
-    pub fn again_with(&self, more: &[(&str, &str)]) -> Node {
+    /// [`Node::respawn`] with other settings.
+    pub fn respawn_with(&self, more: &[(&str, &str)]) -> Node {
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Node::spawn(&self.roles, &self.env.iter().cloned().chain(more).collect::<Env>())
     }
@@ -260,12 +260,12 @@ impl Node {
     }
 
     /// All it has said, as text.
-    pub fn said(&self) -> String {
+    pub fn log_text(&self) -> String {
         self.lines.0.lock().expect("no reader panics").join("\n")
     }
 
     /// How many of its lines hold this text.
-    pub fn count(&self, text: &str) -> usize {
+    pub fn count_lines(&self, text: &str) -> usize {
         self.lines.0.lock().expect("no reader panics").iter().filter(|line| line.contains(text)).count()
     }
 
@@ -280,7 +280,7 @@ impl Node {
     }
 
     /// How it ended, if it did.
-    pub fn ended(&self) -> Option<std::process::ExitStatus> {
+    pub fn exit_status(&self) -> Option<std::process::ExitStatus> {
         self.child.lock().expect("one holder").try_wait().expect("a child")
     }
 
@@ -319,7 +319,8 @@ impl Drop for Node {
 
 /// The executable, with none of this process's own settings; `W2MEET_TEST_EXECUTABLE` names another one, such as the shipped.
 pub fn command() -> Command {
-    let mut command = Command::new(told("W2MEET_TEST_EXECUTABLE").unwrap_or(env!("CARGO_BIN_EXE_w2meet").to_owned()));
+    let mut command =
+        Command::new(env_var("W2MEET_TEST_EXECUTABLE").unwrap_or(env!("CARGO_BIN_EXE_w2meet").to_owned()));
     #[expect(clippy::disallowed_methods, reason = "what the test machine sets must not reach the executable")]
     let own = std::env::vars_os();
     for (name, _) in own {
@@ -337,15 +338,15 @@ pub fn test_url(variable: &str, default: &str) -> String {
 }
 
 /// A folder of its own, under the system's temporary one.
-pub fn fresh_folder() -> PathBuf {
+pub fn make_temp_folder() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("w2meet-test-{:016x}", rand::random::<u64>()));
     std::fs::create_dir_all(&folder).expect("a temporary folder");
     folder
 }
 
-impl Space {
-    pub fn new() -> Space {
-        Space { folder: fresh_folder(), schema: None, prefix: OnceCell::new(), names: None }
+impl Sandbox {
+    pub fn new() -> Sandbox {
+        Sandbox { folder: make_temp_folder(), schema: None, prefix: OnceCell::new(), names: None }
     }
 
     /// Free ports, a folder of its own, log lines as JSON, those of calls among them.
@@ -371,9 +372,9 @@ impl Space {
         format!("{url}{mark}options=-csearch_path%3D{schema}")
     }
 
-    /// Names of this test's own in a shared RabbitMQ.
+    /// QueueNames of this test's own in a shared RabbitMQ.
     pub fn queue(&mut self) -> Env {
-        let names = Names::shared().expect("RabbitMQ answers");
+        let names = QueueNames::in_shared_broker().expect("RabbitMQ answers");
         let env = names.env();
         self.names = Some(names);
         env
@@ -385,7 +386,7 @@ impl Space {
     }
 }
 
-impl Drop for Space {
+impl Drop for Sandbox {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.folder));
         if let Some(schema) = self.schema.take() {
@@ -397,7 +398,7 @@ impl Drop for Space {
         }
         drop(self.names.take());
         if let Some(prefix) = self.prefix.take() {
-            drop(forget(&prefix));
+            drop(delete_redis_keys(&prefix));
         }
     }
 }
@@ -416,7 +417,7 @@ pub async fn execute(url: &str, sql: &str) {
 }
 
 /// Takes every key of a prefix out of Redis.
-fn forget(prefix: &str) -> deadpool_redis::redis::RedisResult<()> {
+fn delete_redis_keys(prefix: &str) -> deadpool_redis::redis::RedisResult<()> {
     use deadpool_redis::redis::{Client, Commands};
     let client = Client::open(test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379"))?;
     let mut conn = client.get_connection()?;

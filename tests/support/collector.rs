@@ -1,4 +1,4 @@
-//! A collector of traces: takes what is exported by OTLP over HTTP, and lets a test look at each step.
+//! A collector of traces: takes what is exported by OTLP over HTTP, and lets a test look at each span.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,9 +10,9 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message;
 
-/// A step as it was told.
+/// A span as it was told.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct Span {
     pub service: String,
     pub name: String,
     pub kind: SpanKind,
@@ -24,8 +24,8 @@ pub struct Step {
     pub attributes: HashMap<String, String>,
 }
 
-impl Step {
-    pub fn says(&self, name: &str) -> &str {
+impl Span {
+    pub fn attribute(&self, name: &str) -> &str {
         self.attributes.get(name).map_or("", String::as_str)
     }
 }
@@ -38,7 +38,7 @@ pub struct Collector {
 
 #[derive(Default)]
 struct State {
-    steps: Mutex<Vec<Step>>,
+    spans: Mutex<Vec<Span>>,
     heads: Mutex<Vec<String>>,
 }
 
@@ -57,15 +57,15 @@ impl Collector {
         Collector { url, state }
     }
 
-    /// All steps of a trace so far.
-    pub fn steps(&self, trace: &str) -> Vec<Step> {
-        let steps = self.state.steps.lock().expect("no thread panics");
-        steps.iter().filter(|step| step.trace == trace).cloned().collect()
+    /// All spans of a trace so far.
+    pub fn spans(&self, trace: &str) -> Vec<Span> {
+        let spans = self.state.spans.lock().expect("no thread panics");
+        spans.iter().filter(|span| span.trace == trace).cloned().collect()
     }
 
-    /// How many steps of whatever trace.
+    /// How many spans of whatever trace.
     pub fn count(&self) -> usize {
-        self.state.steps.lock().expect("no thread panics").len()
+        self.state.spans.lock().expect("no thread panics").len()
     }
 
     /// The heads of the requests that brought them.
@@ -92,7 +92,7 @@ fn serve(state: &State, mut stream: &TcpStream) -> Option<()> {
     for resource in request.resource_spans {
         let about = texts(&resource.resource.unwrap_or_default().attributes);
         let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
-        let steps = spans.map(|span| Step {
+        let spans = spans.map(|span| Span {
             service: about.get("service.name").cloned().unwrap_or_default(),
             kind: span.kind(),
             trace: hex(&span.trace_id),
@@ -102,7 +102,7 @@ fn serve(state: &State, mut stream: &TcpStream) -> Option<()> {
             attributes: texts(&span.attributes),
             name: span.name,
         });
-        state.steps.lock().ok()?.extend(steps);
+        state.spans.lock().ok()?.extend(spans);
     }
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n").ok()
 }

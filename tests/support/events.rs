@@ -13,7 +13,7 @@ use super::Client;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// An open stream.
-pub struct Events {
+pub struct EventStream {
     socket: TcpStream,
     /// Status line and headers, in lower case.
     pub head: String,
@@ -25,13 +25,13 @@ pub struct Events {
 
 /// One event.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct StreamEvent {
     pub id: i64,
     pub name: String,
     pub data: Value,
 }
 
-impl Told {
+impl StreamEvent {
     /// What the meeting is at.
     pub fn status(&self) -> &str {
         self.data["status"].as_str().unwrap_or_default()
@@ -40,13 +40,13 @@ impl Told {
 
 impl Client {
     /// Opens the stream of a meeting, with these header lines more.
-    pub async fn events(&self, id: &str, headers: &str) -> Events {
+    pub async fn open_events(&self, id: &str, headers: &str) -> EventStream {
         let address = self.base().trim_start_matches("http://");
         let mut socket = TcpStream::connect(address).await.expect("the gateway listens");
         let head = format!("GET /api/meetings/{id}/events HTTP/1.1\r\nHost: w2meet.test\r\n{headers}\r\n");
         socket.write_all(head.as_bytes()).await.expect("sent");
         let (head, unread, text) = (String::new(), String::new(), String::new());
-        let mut events = Events { socket, head, raw: Vec::new(), unread, text };
+        let mut events = EventStream { socket, head, raw: Vec::new(), unread, text };
         while events.head.is_empty() {
             assert!(timeout(PATIENCE, events.read()).await.expect("an answer in time"), "an answer");
             if let Some(end) = events.raw.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -60,17 +60,17 @@ impl Client {
     }
 }
 
-impl Events {
+impl EventStream {
     /// The next event, past whatever is none; `None` when the stream has ended. Fails when neither comes.
-    pub async fn next(&mut self) -> Option<Told> {
+    pub async fn next(&mut self) -> Option<StreamEvent> {
         let next = timeout(PATIENCE, self.wait()).await;
         next.unwrap_or_else(|_| panic!("no more events came after {:?}", self.text))
     }
 
-    async fn wait(&mut self) -> Option<Told> {
+    async fn wait(&mut self) -> Option<StreamEvent> {
         loop {
             while let Some((block, rest)) = self.unread.split_once("\n\n") {
-                let told = told(block);
+                let told = parse_event(block);
                 self.unread = rest.to_owned();
                 if told.is_some() {
                     return told;
@@ -83,10 +83,10 @@ impl Events {
     }
 
     /// All events up to the first of which this is true.
-    pub async fn until(&mut self, enough: impl Fn(&Told) -> bool) -> Vec<Told> {
+    pub async fn until(&mut self, enough: impl Fn(&StreamEvent) -> bool) -> Vec<StreamEvent> {
         let mut all = Vec::new();
         loop {
-            let so_far = || all.iter().map(|it: &Told| (it.id, it.name.clone())).collect::<Vec<_>>();
+            let so_far = || all.iter().map(|it: &StreamEvent| (it.id, it.name.clone())).collect::<Vec<_>>();
             let told = self.next().await.unwrap_or_else(|| panic!("the stream ended after {:?}", so_far()));
             all.push(told.clone());
             if enough(&told) {
@@ -115,8 +115,8 @@ impl Events {
     }
 }
 
-fn told(block: &str) -> Option<Told> {
+fn parse_event(block: &str) -> Option<StreamEvent> {
     let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     let data = serde_json::from_str(field("data")?).expect("JSON on one line");
-    Some(Told { id: field("id")?.parse().expect("a version"), name: field("event")?.to_owned(), data })
+    Some(StreamEvent { id: field("id")?.parse().expect("a version"), name: field("event")?.to_owned(), data })
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::cluster::execute;
 use super::invariants::Evidence;
-use super::jobs::Names;
-use super::load::all_done;
+use super::load::wait_for_all_jobs;
 use super::receiver::Receiver;
+use super::test_queue::QueueNames;
 use super::{Cluster, Node, PrivateRabbit};
 
 /// Webhooks may go to this machine, as many at a time as there are hands; what fails is tried again soon.
-pub const HERE: [(&str, &str); 5] = [
+pub const LOCAL_WEBHOOKS: [(&str, &str); 5] = [
     ("W2MEET_WEBHOOKS__ALLOW_HTTP", "true"),
     ("W2MEET_WEBHOOKS__ALLOW_NETWORKS", "127.0.0.1"),
     ("W2MEET_WEBHOOKS__PER_HOST", "64"),
@@ -22,31 +22,31 @@ pub const HERE: [(&str, &str); 5] = [
 ];
 
 /// All of it.
-pub struct Plant {
+pub struct FaultRig {
     pub cluster: Cluster,
     pub workers: RefCell<Vec<Node>>,
     pub broker: Arc<PrivateRabbit>,
-    pub names: Names,
+    pub names: QueueNames,
     pub receiver: Receiver,
 }
 
-impl Plant {
+impl FaultRig {
     /// One that runs, with one worker. `None`, said loudly, where there is no RabbitMQ to start.
-    pub async fn open(more: &[(&str, &str)]) -> Option<Plant> {
+    pub async fn start(more: &[(&str, &str)]) -> Option<FaultRig> {
         let broker = Arc::new(PrivateRabbit::start()?);
-        let names = Names::at(&broker.url());
+        let names = QueueNames::in_broker(&broker.url());
         let queue = names.env();
         let set = queue.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let env: Vec<(&str, &str)> = set.chain(HERE).chain(more.iter().copied()).collect();
+        let env: Vec<(&str, &str)> = set.chain(LOCAL_WEBHOOKS).chain(more.iter().copied()).collect();
         let mut cluster = Cluster::split_with(&env).await;
         let at = cluster.nodes.iter().position(|node| node.roles == "worker").expect("a worker");
         let workers = RefCell::new(vec![cluster.nodes.remove(at)]);
-        Some(Plant { cluster, workers, broker, names, receiver: Receiver::open() })
+        Some(FaultRig { cluster, workers, broker, names, receiver: Receiver::start() })
     }
 
     /// One worker more.
-    pub fn hire(&self) {
-        let new = self.workers.borrow()[0].again();
+    pub fn add_worker(&self) {
+        let new = self.workers.borrow()[0].respawn();
         self.workers.borrow_mut().push(new);
     }
 
@@ -54,7 +54,7 @@ impl Plant {
     pub fn replace_workers(&self) {
         for worker in self.workers.borrow_mut().iter_mut() {
             worker.signal("KILL");
-            *worker = worker.again();
+            *worker = worker.respawn();
         }
     }
 
@@ -63,8 +63,8 @@ impl Plant {
     }
 
     /// How many lines of all workers that live hold this text.
-    pub fn said(&self, text: &str) -> usize {
-        self.workers.borrow().iter().map(|worker| worker.count(text)).sum()
+    pub fn count_lines(&self, text: &str) -> usize {
+        self.workers.borrow().iter().map(|worker| worker.count_lines(text)).sum()
     }
 
     /// Ends the broker and starts it again, while everything else goes on.
@@ -82,8 +82,8 @@ impl Plant {
     }
 
     /// Waits until nothing is left to do, and asks everybody what they saw.
-    pub async fn settle(&self, limit: Duration) -> Evidence {
-        all_done(&self.cluster, limit).await;
+    pub async fn finish(&self, limit: Duration) -> Evidence {
+        wait_for_all_jobs(&self.cluster, limit).await;
         Evidence::collect(&self.cluster, &self.receiver, &self.outbox()).await
     }
 
@@ -107,8 +107,8 @@ impl Plant {
         rows.iter().map(|row| row.get::<_, Option<String>>(0).unwrap_or_default()).collect()
     }
 
-    /// [`Plant::select`] of one number.
-    pub async fn number(&self, sql: &str) -> f64 {
+    /// [`FaultRig::select`] of one number.
+    pub async fn select_number(&self, sql: &str) -> f64 {
         self.select(sql).await[0].parse().expect("a number")
     }
 }

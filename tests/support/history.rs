@@ -42,7 +42,7 @@ struct Event {
 
 impl History {
     /// Makes the users; each is at version 1.
-    pub async fn of(client: &Client, people: usize) -> History {
+    pub async fn start(client: &Client, people: usize) -> History {
         let person = async |at: usize| {
             let email = format!("reader{at}@example.com");
             let made = client.post("/users", json!({ "email": email, "name": "0" })).await.expect(201);
@@ -50,7 +50,7 @@ impl History {
             Person { email, floor: Cell::new(1), writes: Cell::new(0) }
         };
         for at in 0..BYSTANDERS {
-            let body = json!({ "email": bystander(at), "name": "B" });
+            let body = json!({ "email": bystander_email(at), "name": "B" });
             client.post("/users", body).await.expect(201);
         }
         History {
@@ -78,7 +78,7 @@ impl History {
         for (at, person) in self.people.iter().enumerate() {
             let unknown = self.put_off.get() as i64;
             let known = 1 + person.writes.get();
-            assert!((known..=known + unknown).contains(&person.floor.get()), "{}", self.tell(at));
+            assert!((known..=known + unknown).contains(&person.floor.get()), "{}", self.describe(at));
             self.read(&replicas[0], 0, at).await;
         }
     }
@@ -143,7 +143,7 @@ impl History {
         let sent = self.begin.elapsed();
         let floors: Vec<i64> = self.people.iter().map(|person| person.floor.get()).collect();
         let people = self.people.iter().map(|person| person.email.clone());
-        let emails: Vec<String> = people.chain((0..BYSTANDERS).map(bystander)).collect();
+        let emails: Vec<String> = people.chain((0..BYSTANDERS).map(bystander_email)).collect();
         let answer = client.post("/internal/users/lookup", json!({ "emails": emails })).await;
         if answer.status == 503 {
             return self.put_off.set(self.put_off.get() + 1);
@@ -161,7 +161,7 @@ impl History {
         self.note(person, sent, format!("{what} version {version}"));
         if version < floor {
             self.note(person, sent, format!("STALE: {version}, where {floor} was acknowledged before the question"));
-            let told = self.tell(person);
+            let told = self.describe(person);
             self.stale.borrow_mut().push(told);
         }
     }
@@ -171,7 +171,7 @@ impl History {
         self.events.borrow_mut().push(Event { person, sent, answered, what });
     }
 
-    fn tell(&self, person: usize) -> String {
+    fn describe(&self, person: usize) -> String {
         let events = self.events.borrow();
         let mine = events.iter().filter(|event| event.person == person);
         let line = |event: &Event| {
@@ -184,6 +184,6 @@ impl History {
     }
 }
 
-fn bystander(at: usize) -> String {
+fn bystander_email(at: usize) -> String {
     format!("bystander{at}@example.com")
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Client;
-use super::receiver::{Hooks, Receiver, read_hook};
+use super::receiver::{Receiver, WebhooksById, read_hook};
 
 /// How an accepted meeting may end.
 const FINISHED: [&str; 3] = ["invited", "suggested", "no_common_time"];
@@ -17,7 +17,7 @@ const SHOWN: usize = 10;
 #[derive(Clone, Default)]
 pub struct Evidence {
     pub meetings: HashMap<String, Value>,
-    pub hooks: Hooks,
+    pub hooks: WebhooksById,
     /// The names of the invitations: meeting, revision, method and recipient.
     pub letters: BTreeSet<String>,
     pub dead: Vec<Value>,
@@ -26,13 +26,13 @@ pub struct Evidence {
 impl Evidence {
     /// Asks everybody.
     pub async fn collect(client: &Client, receiver: &Receiver, outbox: &Path) -> Evidence {
-        let meetings = all(client, "/api/meetings?limit=200", "meetings").await;
+        let meetings = fetch_all_pages(client, "/api/meetings?limit=200", "meetings").await;
         let by_id = |meeting: Value| (meeting["id"].as_str().expect("an id").to_owned(), meeting);
         Evidence {
             meetings: meetings.into_iter().map(by_id).collect(),
             hooks: receiver.hooks(),
-            letters: letters(outbox),
-            dead: all(client, "/api/jobs?state=dead&limit=200", "jobs").await,
+            letters: invitation_names(outbox),
+            dead: fetch_all_pages(client, "/api/jobs?state=dead&limit=200", "jobs").await,
         }
     }
 
@@ -88,7 +88,7 @@ impl Evidence {
 }
 
 /// Every page of a list.
-async fn all(client: &Client, path: &str, name: &str) -> Vec<Value> {
+async fn fetch_all_pages(client: &Client, path: &str, name: &str) -> Vec<Value> {
     let mut found = Vec::new();
     let mut next = Some(path.to_owned());
     while let Some(path) = next {
@@ -100,7 +100,7 @@ async fn all(client: &Client, path: &str, name: &str) -> Vec<Value> {
 }
 
 /// One name for each mail in the folder.
-fn letters(outbox: &Path) -> BTreeSet<String> {
+fn invitation_names(outbox: &Path) -> BTreeSet<String> {
     let files = std::fs::read_dir(outbox).into_iter().flatten().flatten();
     let names = files.filter_map(|file| file.file_name().into_string().ok());
     names.filter(|name| name.ends_with(".eml") && !name.starts_with('.')).collect()

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::{Value, json};
 
-use super::benchmarks::Times;
+use super::benchmarks::Latencies;
 use super::{Client, within};
 
 /// Requests under way at a time.
@@ -90,8 +90,8 @@ impl Load {
     }
 
     /// How long the answers took, but for the first so many.
-    pub fn times_after(&self, first: usize) -> Times {
-        Times::of(self.times.borrow().iter().skip(first).copied())
+    pub fn times_after(&self, first: usize) -> Latencies {
+        Latencies::from_times(self.times.borrow().iter().skip(first).copied())
     }
 }
 
@@ -114,7 +114,7 @@ fn week_of(pair: usize, first: bool) -> Value {
 }
 
 /// Waits until no job is open.
-pub async fn all_done(client: &Client, limit: Duration) {
+pub async fn wait_for_all_jobs(client: &Client, limit: Duration) {
     let empty = async |state: &str| {
         let path = format!("/api/jobs?state={state}&limit=1");
         let answer = client.try_send(Method::GET, &path, &[], None).await.ok()?;

@@ -11,7 +11,7 @@ pub const BEN: &str = "ben@example.com";
 pub const CAT: &str = "cat@example.com";
 
 /// A Monday that is one to two weeks ahead.
-pub fn monday() -> Date {
+pub fn next_monday() -> Date {
     let later = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(7.days());
     later.nth_weekday(1, Weekday::Monday).expect("a Monday")
 }
@@ -23,15 +23,15 @@ pub fn mornings() -> Value {
 }
 
 /// Registers people who can meet every morning, in UTC.
-pub async fn early_birds(cluster: &Cluster, emails: &[&str]) {
+pub async fn register_morning_people(cluster: &Cluster, emails: &[&str]) {
     for email in emails {
         cluster.register(email, mornings()).await;
     }
 }
 
 /// What Ana asks for: to meet Ben on that Monday, and what is put over it.
-pub fn wish(more: Value) -> Value {
-    let mut body = json!({ "organizer": ANA, "attendees": [BEN], "from": monday(), "to": monday() });
+pub fn meeting_body(more: Value) -> Value {
+    let mut body = json!({ "organizer": ANA, "attendees": [BEN], "from": next_monday(), "to": next_monday() });
     for (name, value) in more.as_object().into_iter().flatten() {
         match value.is_null() {
             true => drop(body.as_object_mut().and_then(|body| body.remove(name))),
@@ -46,19 +46,19 @@ pub fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value[member].as_str().unwrap_or_default()
 }
 
-pub fn path(meeting: &Value) -> String {
+pub fn meeting_path(meeting: &Value) -> String {
     format!("/api/meetings/{}", text(meeting, "id"))
 }
 
 /// Asks for a meeting, which is accepted.
-pub async fn meet(cluster: &Cluster, more: Value) -> Value {
-    cluster.post("/api/meetings", wish(more)).await.expect(202).json
+pub async fn create_meeting(cluster: &Cluster, more: Value) -> Value {
+    cluster.post("/api/meetings", meeting_body(more)).await.expect(202).json
 }
 
 /// Waits until a meeting is in one of these states, at this version or a later one.
-pub async fn settled(cluster: &Cluster, meeting: &Value, states: &[&str]) -> Value {
+pub async fn wait_for_status(cluster: &Cluster, meeting: &Value, states: &[&str]) -> Value {
     eventually(&format!("meeting {} is {states:?}", text(meeting, "id")), async || {
-        let now = cluster.get(&path(meeting)).await.expect(200).json;
+        let now = cluster.get(&meeting_path(meeting)).await.expect(200).json;
         let later = now["version"].as_i64() >= meeting["version"].as_i64();
         (later && states.contains(&text(&now, "status"))).then_some(now)
     })
@@ -66,13 +66,13 @@ pub async fn settled(cluster: &Cluster, meeting: &Value, states: &[&str]) -> Val
 }
 
 /// Asks for a meeting, and waits until its invitations are out.
-pub async fn invited(cluster: &Cluster, more: Value) -> Value {
-    let meeting = meet(cluster, more).await;
-    settled(cluster, &meeting, &["invited"]).await
+pub async fn create_invited_meeting(cluster: &Cluster, more: Value) -> Value {
+    let meeting = create_meeting(cluster, more).await;
+    wait_for_status(cluster, &meeting, &["invited"]).await
 }
 
 /// `Mon 09:00` of the hour at which a meeting begins, on its own clock.
-pub fn begins(meeting: &Value) -> String {
+pub fn start_label(meeting: &Value) -> String {
     let start = text(meeting, "start");
     let civil: Option<jiff::civil::DateTime> = start.get(..19).and_then(|start| start.parse().ok());
     civil.map_or_else(|| "never".to_owned(), |at| at.strftime("%a %H:%M").to_string())
@@ -80,7 +80,7 @@ pub fn begins(meeting: &Value) -> String {
 
 /// One letter out of the outbox folder.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct InvitationMail {
     pub to: String,
     pub cancel: bool,
     pub sequence: i64,
@@ -90,7 +90,7 @@ pub struct Letter {
     pub ics: String,
 }
 
-impl Letter {
+impl InvitationMail {
     pub fn header(&self, name: &str) -> &str {
         let head = self.mail.split("\r\n\r\n").next().unwrap_or_default();
         let mut lines = head.lines().filter_map(|line| line.split_once(": "));
@@ -106,20 +106,20 @@ impl Letter {
 }
 
 /// All letters about a meeting so far.
-pub fn letters(cluster: &Cluster, meeting: &Value) -> Vec<Letter> {
+pub fn invitation_mails(cluster: &Cluster, meeting: &Value) -> Vec<InvitationMail> {
     let files = std::fs::read_dir(cluster.outbox()).into_iter().flatten().flatten();
     let paths = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "eml"));
     let mine = paths.filter(|path| path.to_string_lossy().contains(text(meeting, "id")));
-    let mut letters: Vec<Letter> = mine.map(|path| read(&path)).collect();
+    let mut letters: Vec<InvitationMail> = mine.map(|path| read(&path)).collect();
     letters.sort_by(|a, b| (a.sequence, a.cancel, &a.to).cmp(&(b.sequence, b.cancel, &b.to)));
     letters
 }
 
-fn read(path: &std::path::Path) -> Letter {
+fn read(path: &std::path::Path) -> InvitationMail {
     let mail = std::fs::read_to_string(path).expect("a letter").replace("=\r\n", "").replace("=3D", "=");
     let ics = std::fs::read_to_string(path.with_extension("ics")).expect("its calendar object").replace("\r\n ", "");
     let sequence = ics.lines().find_map(|line| line.strip_prefix("SEQUENCE:")?.parse().ok());
-    let mut letter = Letter {
+    let mut letter = InvitationMail {
         to: String::new(),
         cancel: ics.contains("METHOD:CANCEL"),
         sequence: sequence.expect("a sequence"),
@@ -132,13 +132,13 @@ fn read(path: &std::path::Path) -> Letter {
 }
 
 /// Waits until these letters and no others are there: `REQUEST 0 ana`, in the order of revisions.
-pub async fn told(cluster: &Cluster, meeting: &Value, expected: &[&str]) -> Vec<Letter> {
-    let shown = |letter: &Letter| {
+pub async fn wait_for_mails(cluster: &Cluster, meeting: &Value, expected: &[&str]) -> Vec<InvitationMail> {
+    let shown = |letter: &InvitationMail| {
         let name = letter.to.split('@').next().unwrap_or_default();
         format!("{} {} {name}", if letter.cancel { "CANCEL" } else { "REQUEST" }, letter.sequence)
     };
     eventually(&format!("the letters are {expected:?}"), async || {
-        let letters = letters(cluster, meeting);
+        let letters = invitation_mails(cluster, meeting);
         let all: Vec<String> = letters.iter().map(shown).collect();
         assert!(all.len() <= expected.len(), "{all:?} are more than {expected:?}");
         (all == expected).then_some(letters)

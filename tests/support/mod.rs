@@ -12,7 +12,6 @@ pub mod fault_rig;
 pub mod fixtures;
 pub mod history;
 pub mod invariants;
-pub mod jobs;
 pub mod load;
 pub mod meeting;
 pub mod oracle;
@@ -25,6 +24,7 @@ pub mod rows;
 pub mod rust_source;
 pub mod servers;
 pub mod shell;
+pub mod test_queue;
 pub mod toxic_proxy;
 pub mod upstream;
 
@@ -33,7 +33,7 @@ pub use cluster::{Cluster, Node, Shape};
 pub use rabbit::PrivateRabbit;
 pub use replicas::Replicas;
 pub use servers::{PrivatePostgres, PrivateRedis};
-pub use toxic_proxy::Line;
+pub use toxic_proxy::ToxicProxy;
 
 use std::time::{Duration, Instant};
 
@@ -52,12 +52,12 @@ macro_rules! both_shapes {
 
             #[actix_web::test]
             async fn embedded() {
-                body(&Cluster::of(Shape::Embedded, $more).await).await;
+                body(&Cluster::in_shape(Shape::Embedded, $more).await).await;
             }
 
             #[actix_web::test]
             async fn services() {
-                body(&Cluster::of(Shape::Services, $more).await).await;
+                body(&Cluster::in_shape(Shape::Services, $more).await).await;
             }
         }
     )+};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
-use super::cluster::fresh_folder;
-use super::servers::{cannot_run, free_port, signal};
+use super::cluster::make_temp_folder;
+use super::servers::{free_port, signal, skip_without};
 
 /// Debian's own, which runs as whoever starts it; the one in its search path insists on a user of its own.
 const DEBIAN: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
@@ -30,10 +30,10 @@ impl PrivateRabbit {
     /// One that does not run yet.
     pub fn prepare() -> Option<PrivateRabbit> {
         if program().is_none() {
-            return cannot_run("rabbitmq-server");
+            return skip_without("rabbitmq-server");
         }
         let name = format!("w2meet-test-{:016x}@localhost", rand::random::<u64>());
-        Some(PrivateRabbit { folder: fresh_folder(), name, port: free_port(), child: Mutex::new(None) })
+        Some(PrivateRabbit { folder: make_temp_folder(), name, port: free_port(), child: Mutex::new(None) })
     }
 
     pub fn url(&self) -> String {

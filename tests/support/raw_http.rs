@@ -13,13 +13,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Client {
     /// Sends a head without a body: `line` is all between method and version, as it is.
-    pub async fn raw(&self, method: &str, target: &str, headers: &str) -> Reply {
+    pub async fn send_head(&self, method: &str, target: &str, headers: &str) -> Reply {
         let head = format!("{method} {target} HTTP/1.1\r\nHost: w2meet.test\r\nConnection: close\r\n{headers}\r\n");
-        self.bytes(head.as_bytes()).await
+        self.send_bytes(head.as_bytes()).await
     }
 
     /// Sends these bytes on a connection of their own, and reads until the other side closes it.
-    pub async fn bytes(&self, request: &[u8]) -> Reply {
+    pub async fn send_bytes(&self, request: &[u8]) -> Reply {
         let address = self.base().trim_start_matches("http://");
         let talk = async {
             let mut stream = TcpStream::connect(address).await?;
@@ -52,7 +52,7 @@ fn parse(answer: &[u8]) -> Reply {
 }
 
 /// Every whole answer among these bytes; what says that one goes on with its body is none.
-pub fn answers(mut heard: &[u8]) -> Vec<Reply> {
+pub fn parse_replies(mut heard: &[u8]) -> Vec<Reply> {
     let mut all = Vec::new();
     while let Some(end) = heard.windows(4).position(|four| four == b"\r\n\r\n") {
         let reply = parse(&heard[..end + 4]);

@@ -9,10 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use super::upstream::{read_head, upstream};
+use super::upstream::{read_head, serve_connections};
 
 /// A webhook, by its id: the bodies that came, each once. A repetition has the same.
-pub type Hooks = HashMap<String, BTreeSet<String>>;
+pub type WebhooksById = HashMap<String, BTreeSet<String>>;
 
 /// The receiver; it runs as long as the test.
 #[derive(Clone)]
@@ -23,47 +23,47 @@ pub struct Receiver {
 
 #[derive(Default)]
 struct State {
-    hooks: RefCell<Hooks>,
+    hooks: RefCell<WebhooksById>,
     came: Cell<usize>,
     shut: Cell<bool>,
     opened: Notify,
 }
 
 impl Receiver {
-    pub fn open() -> Receiver {
+    pub fn start() -> Receiver {
         let state = Rc::<State>::default();
         let shared = Rc::clone(&state);
-        let base = upstream(move |stream| {
+        let base = serve_connections(move |stream| {
             let state = Rc::clone(&shared);
             async move {
-                take(&state, stream).await;
+                receive(&state, stream).await;
             }
         });
         Receiver { url: format!("{base}/hook"), state }
     }
 
     /// How many came so far, repetitions among them.
-    pub fn came(&self) -> usize {
+    pub fn count_received(&self) -> usize {
         self.state.came.get()
     }
 
-    pub fn hooks(&self) -> Hooks {
+    pub fn hooks(&self) -> WebhooksById {
         self.state.hooks.borrow().clone()
     }
 
     /// Takes what comes, and does not answer any more.
-    pub fn shut(&self) {
+    pub fn hold_replies(&self) {
         self.state.shut.set(true);
     }
 
     /// Answers again, also those that wait.
-    pub fn reopen(&self) {
+    pub fn resume_replies(&self) {
         self.state.shut.set(false);
         self.state.opened.notify_waiters();
     }
 }
 
-async fn take(state: &State, mut stream: TcpStream) -> Option<()> {
+async fn receive(state: &State, mut stream: TcpStream) -> Option<()> {
     let (head, mut body) = read_head(&mut stream).await?;
     let header = |name: &str| {
         let mut lines = head.lines().filter_map(|line| line.split_once(": "));

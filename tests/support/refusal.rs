@@ -10,25 +10,25 @@ use super::{Cluster, Reply};
 const USERS: &str = "/api/users";
 
 /// A user whom every refused request leaves as she is, and nobody else.
-pub struct Ana<'a> {
+pub struct RefusalTable<'a> {
     cluster: &'a Cluster,
     before: String,
     /// The rows that were not refused as they should.
     wrong: RefCell<Vec<String>>,
 }
 
-impl<'a> Ana<'a> {
-    pub async fn new(cluster: &'a Cluster) -> Ana<'a> {
+impl<'a> RefusalTable<'a> {
+    pub async fn new(cluster: &'a Cluster) -> RefusalTable<'a> {
         let body = json!({
             "email": "ana@example.com", "name": "Ana", "time_zone": "Europe/Paris", "preference": "last",
             "availability": { "monday": [9] }, "if_needed": { "friday": [12] },
         });
         cluster.post(USERS, body).await.expect(201);
-        Ana { cluster, before: cluster.get(USERS).await.expect(200).text, wrong: RefCell::default() }
+        RefusalTable { cluster, before: cluster.get(USERS).await.expect(200).text, wrong: RefCell::default() }
     }
 
     /// Sends a body that is refused, and looks whether all users are as before.
-    pub async fn refuses(&self, method: Method, path: &str, body: &[u8], kind: &str) -> Reply {
+    pub async fn expect_refused(&self, method: Method, path: &str, body: &[u8], kind: &str) -> Reply {
         let headers = [("content-type", "application/json")];
         let row = format!("{method} {path} {:.300}", String::from_utf8_lossy(body));
         let reply = self.cluster.send(method, path, &headers, Some(body.to_vec())).await;
@@ -41,10 +41,10 @@ impl<'a> Ana<'a> {
         reply
     }
 
-    /// [`Ana::refuses`] a value that is JSON; these are the places of its faults, in any order.
-    pub async fn finds<S: AsRef<str>>(&self, method: Method, path: &str, body: Value, places: &[S]) {
+    /// [`RefusalTable::expect_refused`] a value that is JSON; these are the places of its faults, in any order.
+    pub async fn expect_faults<S: AsRef<str>>(&self, method: Method, path: &str, body: Value, places: &[S]) {
         let text = body.to_string();
-        let reply = self.refuses(method, path, text.as_bytes(), "422 validation").await;
+        let reply = self.expect_refused(method, path, text.as_bytes(), "422 validation").await;
         let mut found = reply.pointers();
         let mut expected: Vec<&str> = places.iter().map(AsRef::as_ref).collect();
         found.sort_unstable();

@@ -1,6 +1,6 @@
 //! Replicas of the user role alone, asked directly: what cache and database do to each other needs no more.
 
-use super::cluster::{Env, Space};
+use super::cluster::{Env, Sandbox};
 use super::{Client, Node};
 
 /// Processes of the user role over one database.
@@ -10,23 +10,23 @@ pub struct Replicas {
     env: Vec<Env>,
     /// The URL of the database they share.
     pub database: String,
-    _space: Space,
+    _space: Sandbox,
 }
 
 impl Replicas {
     /// As many as there are cache URLs, in a schema of its own on the test machine's PostgreSQL.
     pub async fn start(caches: &[&str]) -> Replicas {
-        let mut space = Space::new();
+        let mut space = Sandbox::new();
         let database = space.schema().await;
         Replicas::start_in(space, database, caches)
     }
 
     /// [`Replicas::start`] over a PostgreSQL of the test's own.
     pub fn start_over(database: &str, caches: &[&str]) -> Replicas {
-        Replicas::start_in(Space::new(), database.to_owned(), caches)
+        Replicas::start_in(Sandbox::new(), database.to_owned(), caches)
     }
 
-    fn start_in(space: Space, database: String, caches: &[&str]) -> Replicas {
+    fn start_in(space: Sandbox, database: String, caches: &[&str]) -> Replicas {
         let env: Vec<Env> = caches.iter().map(|cache| user_env(&space, &database, cache)).collect();
         let nodes: Vec<Node> = env.iter().map(|env| Node::start("user", env)).collect();
         // requests go round the cache until it is connected: that would be no test of the cache
@@ -49,7 +49,7 @@ impl Replicas {
     }
 
     /// How many log lines with this message name `key`, over all replicas.
-    pub fn count(&self, message: &str, key: &str) -> usize {
+    pub fn count_lines(&self, message: &str, key: &str) -> usize {
         let lines = self.nodes.iter().flat_map(Node::log);
         let keys = |line: &serde_json::Value| line["key"].as_str().is_some_and(|keys| keys.contains(key));
         lines.filter(|line| line["message"] == message && keys(line)).count()
@@ -57,7 +57,7 @@ impl Replicas {
 }
 
 /// The settings of a user role over these two.
-pub fn user_env(space: &Space, database: &str, cache: &str) -> Env {
+pub fn user_env(space: &Sandbox, database: &str, cache: &str) -> Env {
     let mut env = space.env();
     env.push(("W2MEET_DATABASE__URL".into(), database.into()));
     env.push(("W2MEET_DATABASE__POOL_SIZE".into(), "4".into()));

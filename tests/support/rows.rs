@@ -6,7 +6,7 @@ use super::cluster::execute;
 use super::{Cluster, Shape};
 
 #[derive(QueryableByName)]
-struct Line {
+struct TextRow {
     #[diesel(sql_type = diesel::sql_types::Text)]
     line: String,
 }
@@ -19,7 +19,7 @@ fn open(cluster: &Cluster) -> SqliteConnection {
 }
 
 /// Runs one statement.
-pub async fn run(cluster: &Cluster, sql: &str) {
+pub async fn run_sql(cluster: &Cluster, sql: &str) {
     match cluster.shape {
         Shape::Embedded => drop(diesel::sql_query(sql).execute(&mut open(cluster)).expect("it runs")),
         Shape::Services => execute(url(cluster), sql).await,
@@ -27,7 +27,7 @@ pub async fn run(cluster: &Cluster, sql: &str) {
 }
 
 /// Every row of every table, as a text that begins with the name of its table.
-pub async fn all(cluster: &Cluster) -> Vec<String> {
+pub async fn all_rows(cluster: &Cluster) -> Vec<String> {
     match cluster.shape {
         Shape::Embedded => all_of_sqlite(&mut open(cluster)),
         Shape::Services => all_of_postgres(url(cluster)).await,
@@ -40,7 +40,7 @@ fn url(cluster: &Cluster) -> &str {
 
 fn all_of_sqlite(conn: &mut SqliteConnection) -> Vec<String> {
     let mut ask = |sql: &str| -> Vec<String> {
-        let lines: Vec<Line> = diesel::sql_query(sql).load(conn).expect("it answers");
+        let lines: Vec<TextRow> = diesel::sql_query(sql).load(conn).expect("it answers");
         lines.into_iter().map(|line| line.line).collect()
     };
     let mut rows = Vec::new();

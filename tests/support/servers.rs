@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use deadpool_redis::redis;
 
-use super::cluster::fresh_folder;
+use super::cluster::make_temp_folder;
 
 /// A PostgreSQL in a folder of its own. It lets everybody in, and logs every statement.
 pub struct PrivatePostgres {
@@ -29,9 +29,9 @@ impl PrivatePostgres {
     /// One that does not run yet.
     pub fn prepare() -> Option<PrivatePostgres> {
         let Some(programs) = postgres_programs() else {
-            return cannot_run("initdb, postgres and pg_ctl (W2MEET_TEST_PG_BIN names their directory)");
+            return skip_without("initdb, postgres and pg_ctl (W2MEET_TEST_PG_BIN names their directory)");
         };
-        let server = PrivatePostgres { programs, folder: fresh_folder(), port: free_port() };
+        let server = PrivatePostgres { programs, folder: make_temp_folder(), port: free_port() };
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(&server.folder));
         }
@@ -134,9 +134,9 @@ impl PrivateRedis {
 
     fn make(keeps: bool) -> Option<PrivateRedis> {
         if Command::new("redis-server").arg("--version").output().is_err() {
-            return cannot_run("redis-server");
+            return skip_without("redis-server");
         }
-        let server = PrivateRedis { folder: fresh_folder(), port: free_port(), keeps, child: Mutex::new(None) };
+        let server = PrivateRedis { folder: make_temp_folder(), port: free_port(), keeps, child: Mutex::new(None) };
         server.boot();
         Some(server)
     }
@@ -218,18 +218,18 @@ impl Drop for PrivateRedis {
 
 /// What the suite itself is told.
 #[expect(clippy::disallowed_methods, reason = "the suite has no settings file")]
-pub fn told(variable: &str) -> Option<String> {
+pub fn env_var(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
 /// Past the harness, which keeps what passing tests print.
-pub fn say(what: &str) {
+pub fn print_line(what: &str) {
     drop(writeln!(std::io::stderr(), "{what}"));
 }
 
-pub fn cannot_run<T>(missing: &str) -> Option<T> {
-    assert!(told("CI").is_none(), "this test needs {missing}");
-    say(&format!("SKIPPED, a test that needs {missing}"));
+pub fn skip_without<T>(missing: &str) -> Option<T> {
+    assert!(env_var("CI").is_none(), "this test needs {missing}");
+    print_line(&format!("SKIPPED, a test that needs {missing}"));
     None
 }
 
@@ -245,7 +245,7 @@ fn postgres_programs() -> Option<PathBuf> {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
     found.sort_by_key(|path| path.parent().and_then(Path::file_name).and_then(|it| it.to_str()?.parse::<u32>().ok()));
-    found.extend(told("W2MEET_TEST_PG_BIN").map(PathBuf::from));
+    found.extend(env_var("W2MEET_TEST_PG_BIN").map(PathBuf::from));
     found.into_iter().rfind(|path| path.join("initdb").exists())
 }
 

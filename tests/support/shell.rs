@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::process::Output;
 
-use super::cluster::{command, fresh_folder};
+use super::cluster::{command, make_temp_folder};
 
 /// Runs a command to its end.
-pub fn run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
+pub fn run_command(arguments: &[&str], env: &[(&str, &str)]) -> Output {
     let output = command().args(arguments).envs(env.iter().copied()).current_dir(std::env::temp_dir()).output();
     output.expect("the executable starts")
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub fn utf8(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -20,7 +20,7 @@ pub struct TextFile(PathBuf);
 
 impl TextFile {
     pub fn new(name: &str, text: &str) -> TextFile {
-        let path = fresh_folder().join(name);
+        let path = make_temp_folder().join(name);
         std::fs::write(&path, text).expect("a file");
         TextFile(path)
     }

@@ -27,25 +27,25 @@ struct State {
 }
 
 /// The server; it ends when it is dropped.
-pub struct Smtp {
+pub struct SmtpServer {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     running: JoinHandle<()>,
 }
 
-impl Smtp {
+impl SmtpServer {
     /// Listens on a free port of this machine, without TLS and without passwords.
-    pub async fn start() -> Result<Smtp> {
+    pub async fn start() -> Result<SmtpServer> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, state) = (listener.local_addr()?, Arc::<Mutex<State>>::default());
         let shared = Arc::clone(&state);
         let running = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 lock(&shared).connections += 1;
-                tokio::spawn(talk(stream, Arc::clone(&shared)));
+                tokio::spawn(serve_session(stream, Arc::clone(&shared)));
             }
         });
-        Ok(Smtp { address, state, running })
+        Ok(SmtpServer { address, state, running })
     }
 
     /// For `mail.smtp_url`.
@@ -70,7 +70,7 @@ impl Smtp {
     }
 }
 
-impl Drop for Smtp {
+impl Drop for SmtpServer {
     fn drop(&mut self) {
         self.running.abort();
     }
@@ -81,7 +81,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 /// One conversation (RFC 5321), as far as clients of this product go.
-async fn talk(stream: TcpStream, state: Arc<Mutex<State>>) -> Result<()> {
+async fn serve_session(stream: TcpStream, state: Arc<Mutex<State>>) -> Result<()> {
     let mut stream = BufReader::new(stream);
     stream.write_all(b"220 test\r\n").await?;
     let answer = |address: &str| lock(&state).answers.get(address).cloned().unwrap_or_else(|| "250 ok".to_owned());

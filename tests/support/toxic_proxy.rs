@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Passes bytes on to a local port, until it is cut.
-pub struct Line {
+pub struct ToxicProxy {
     address: SocketAddr,
     state: Arc<State>,
 }
@@ -17,8 +17,8 @@ struct State {
     open: Mutex<Vec<TcpStream>>,
 }
 
-impl Line {
-    pub fn to(port: u16) -> Line {
+impl ToxicProxy {
+    pub fn to_port(port: u16) -> ToxicProxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let state = Arc::new(State::default());
@@ -36,7 +36,7 @@ impl Line {
                 }
             }
         });
-        Line { address, state }
+        ToxicProxy { address, state }
     }
 
     pub fn redis_url(&self) -> String {
@@ -54,7 +54,7 @@ impl Line {
         open.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
     }
 
-    pub fn mend(&self) {
+    pub fn restore(&self) {
         self.state.cut.store(false, Ordering::SeqCst);
     }
 }
@@ -77,7 +77,7 @@ impl State {
     }
 }
 
-impl Drop for Line {
+impl Drop for ToxicProxy {
     fn drop(&mut self) {
         self.cut();
         let address = self.address;

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::cluster::Node;
 
 /// Serves every connection by `serve`; gives the base URL.
-pub fn upstream<F: Future<Output = ()> + 'static>(serve: impl Fn(TcpStream) -> F + 'static) -> String {
+pub fn serve_connections<F: Future<Output = ()> + 'static>(serve: impl Fn(TcpStream) -> F + 'static) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("a socket");
     // as many may knock at once as at a role's own door
@@ -27,7 +27,7 @@ pub fn upstream<F: Future<Output = ()> + 'static>(serve: impl Fn(TcpStream) -> F
 }
 
 /// The base URL of a port that was free a moment ago: nobody listens there.
-pub fn nobody() -> String {
+pub fn closed_port_url() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     format!("http://{}", listener.local_addr().expect("an address"))
 }
@@ -47,7 +47,7 @@ pub async fn read_head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
 }
 
 /// A gateway in a process of its own; all its roles are at this base URL.
-pub fn gateway(base: &str, more: &[(&str, &str)]) -> Node {
+pub fn start_gateway(base: &str, more: &[(&str, &str)]) -> Node {
     let own = [
         ("W2MEET_GATEWAY__LISTEN", "127.0.0.1:0"),
         ("W2MEET_LOG__FORMAT", "json"),
@@ -75,7 +75,7 @@ impl Recorder {
     pub fn start() -> (Recorder, String) {
         let recorder = Recorder::default();
         let kept = recorder.clone();
-        let base = upstream(move |mut stream| {
+        let base = serve_connections(move |mut stream| {
             let kept = kept.clone();
             async move {
                 let mut rest = Vec::new();

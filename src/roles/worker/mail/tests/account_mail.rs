@@ -5,11 +5,11 @@ use lettre::message::Mailbox;
 use uuid::Uuid;
 
 use super::carrier;
-use super::smtp::Smtp;
+use super::smtp::SmtpServer;
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::worker::mail::{AccountMessage, InvitationMessage, Outcome};
 
-fn slip(purpose: Purpose, minutes: u32) -> anyhow::Result<AccountMessage> {
+fn mail(purpose: Purpose, minutes: u32) -> anyhow::Result<AccountMessage> {
     let stamp: Timestamp = "2026-03-01T09:00:00Z".parse()?;
     Ok(AccountMessage {
         id: Uuid::from_u128(0x0198_c0de_0000_7000_8000_0000_0000_0001),
@@ -36,17 +36,17 @@ fn a_letter_about_an_account_is_the_same_each_time_and_its_link_is_whole() -> an
         (Purpose::ResetPassword, "reset_password", "Set a new password for W2Meet", 90, "for 90 minutes"),
         (Purpose::ResetPassword, "reset_password", "Set a new password for W2Meet", 1, "for one minute"),
     ] {
-        let slip = slip(purpose, minutes)?;
-        let letter = InvitationMessage::about(&from, &slip, "case-1")?;
-        assert_eq!(letter.mail, InvitationMessage::about(&from, &slip, "case-1")?.mail);
-        assert_eq!((letter.name.as_str(), letter.ics.is_none()), (format!("{}.{name}", slip.id).as_str(), true));
+        let mail = mail(purpose, minutes)?;
+        let letter = InvitationMessage::about(&from, &mail, "case-1")?;
+        assert_eq!(letter.mail, InvitationMessage::about(&from, &mail, "case-1")?.mail);
+        assert_eq!((letter.name.as_str(), letter.ics.is_none()), (format!("{}.{name}", mail.id).as_str(), true));
         let text = text(&letter);
         for line in [
-            format!("Message-ID: <{}.{name}@example.org>\r\n", slip.id),
+            format!("Message-ID: <{}.{name}@example.org>\r\n", mail.id),
             format!("Subject: {subject}\r\n"),
             "To: Ana@example.com\r\n".to_owned(),
             "Auto-Submitted: auto-generated\r\n".to_owned(),
-            format!("\r\n{}\r\n", slip.link),
+            format!("\r\n{}\r\n", mail.link),
             life.to_owned(),
         ] {
             assert!(text.contains(&line), "{line:?}: {text}");
@@ -59,9 +59,9 @@ fn a_letter_about_an_account_is_the_same_each_time_and_its_link_is_whole() -> an
 
 #[tokio::test]
 async fn a_mail_server_takes_it_like_any_other() -> anyhow::Result<()> {
-    let server = Smtp::start().await?;
+    let server = SmtpServer::start().await?;
     let carrier = carrier(&[("SMTP_URL", &server.url()), ("FROM", "W2Meet <meet@example.com>")])?;
-    let letter = InvitationMessage::about(carrier.from(), &slip(Purpose::ResetPassword, 60)?, "case-1")?;
+    let letter = InvitationMessage::about(carrier.from(), &mail(Purpose::ResetPassword, 60)?, "case-1")?;
     assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
     let mails = server.mails();
     assert_eq!((mails.len(), mails[0].to.as_slice()), (1, &["Ana@example.com".to_owned()][..]));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::TcpListener;
 
-use super::smtp::Smtp;
+use super::smtp::SmtpServer;
 use super::{carrier, invitation, letter, recipient};
 use crate::calendar::Method;
 use crate::roles::worker::mail::{InvitationMessage, Outcome};
@@ -17,7 +17,7 @@ fn outbox() -> PathBuf {
 
 #[tokio::test]
 async fn what_the_server_takes_is_sent() -> anyhow::Result<()> {
-    let server = Smtp::start().await?;
+    let server = SmtpServer::start().await?;
     let carrier = carrier(&[("SMTP_URL", &server.url()), ("FROM", "W2Meet <meet@example.com>")])?;
     let letter = letter(&carrier, "Bob@example.com")?;
     assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
@@ -35,7 +35,7 @@ async fn what_the_server_takes_is_sent() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_recipient_that_the_server_does_not_know_is_refused_and_the_next_one_is_not() -> anyhow::Result<()> {
-    let server = Smtp::start().await?;
+    let server = SmtpServer::start().await?;
     server.answer("gone@example.com", "550 5.1.1 no such user");
     server.answer("data:full@example.com", "552 the mailbox is full");
     let carrier = carrier(&[("SMTP_URL", &server.url())])?;
@@ -50,7 +50,7 @@ async fn a_recipient_that_the_server_does_not_know_is_refused_and_the_next_one_i
 
 #[tokio::test]
 async fn what_may_go_better_another_time_waits() -> anyhow::Result<()> {
-    let server = Smtp::start().await?;
+    let server = SmtpServer::start().await?;
     server.answer("grey@example.com", "451 4.7.1 try again in five minutes");
     server.answer("locked@example.com", "530 who are you?");
     let carrier = carrier(&[("SMTP_URL", &server.url()), ("FROM", "meet@example.com")])?;
@@ -77,7 +77,7 @@ async fn a_server_that_is_not_there_is_tried_again_later() -> anyhow::Result<()>
 
 #[tokio::test]
 async fn a_late_answer_is_not_taken_for_the_answer_to_the_next_letter() -> anyhow::Result<()> {
-    let server = Smtp::start().await?;
+    let server = SmtpServer::start().await?;
     server.answer("data:slow@example.com", "");
     let carrier = carrier(&[("SMTP_URL", &server.url()), ("TIMEOUT_SECONDS", "1")])?;
     let slow = carrier.carry(&letter(&carrier, "slow@example.com")?).await;
@@ -92,7 +92,7 @@ async fn a_late_answer_is_not_taken_for_the_answer_to_the_next_letter() -> anyho
 
 #[tokio::test]
 async fn a_server_without_the_tls_that_was_asked_for_gets_nothing() -> anyhow::Result<()> {
-    let server = Smtp::start().await?;
+    let server = SmtpServer::start().await?;
     let url = server.url().replace("smtp://", "smtp://bob:secret@") + "?tls=required";
     let carrier = carrier(&[("SMTP_URL", &url)])?;
     let outcome = carrier.carry(&letter(&carrier, "bob@example.com")?).await;
@@ -103,7 +103,7 @@ async fn a_server_without_the_tls_that_was_asked_for_gets_nothing() -> anyhow::R
 
 #[tokio::test]
 async fn an_address_beyond_ascii_needs_a_server_that_takes_it() -> anyhow::Result<()> {
-    let server = Smtp::start().await?;
+    let server = SmtpServer::start().await?;
     let carrier = carrier(&[("SMTP_URL", &server.url())])?;
     let outcome = carrier.carry(&letter(&carrier, "josé@example.com")?).await;
     assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");

@@ -11,10 +11,10 @@ use w2meet::config::{Settings, load_from};
 use w2meet::platform::queue::{Delivery, Destination, Message, PublishError, Queue};
 
 use super::eventually;
-use super::servers::{cannot_run, told};
+use super::servers::{env_var, skip_without};
 
-/// Names of its own in a broker. In a shared one, what they name goes with them.
-pub struct Names {
+/// QueueNames of its own in a broker. In a shared one, what they name goes with them.
+pub struct QueueNames {
     pub url: String,
     pub queue: String,
     pub exchange: String,
@@ -22,28 +22,33 @@ pub struct Names {
     shared: bool,
 }
 
-impl Names {
+impl QueueNames {
     /// In the broker that all tests share. `None`, said loudly, where there is none.
-    pub fn shared() -> Option<Names> {
-        let url = told("W2MEET_TEST_AMQP_URL").unwrap_or_else(|| "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned());
+    pub fn in_shared_broker() -> Option<QueueNames> {
+        let url = env_var("W2MEET_TEST_AMQP_URL").unwrap_or_else(|| "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned());
         let parsed = url::Url::parse(&url).expect("a URL");
         let address = (parsed.host_str().unwrap_or("127.0.0.1"), parsed.port().unwrap_or(5672));
         if std::net::TcpStream::connect(address).is_err() {
-            return cannot_run("RabbitMQ (W2MEET_TEST_AMQP_URL says where it is)");
+            return skip_without("RabbitMQ (W2MEET_TEST_AMQP_URL says where it is)");
         }
-        let mut names = Names::at(&url);
+        let mut names = QueueNames::in_broker(&url);
         names.shared = true;
         Some(names)
     }
 
-    pub fn at(url: &str) -> Names {
+    pub fn in_broker(url: &str) -> QueueNames {
         let name = format!("w2meet-test-{:016x}", rand::random::<u64>());
-        Names { url: url.to_owned(), queue: format!("{name}.jobs"), exchange: format!("{name}.events"), shared: false }
+        QueueNames {
+            url: url.to_owned(),
+            queue: format!("{name}.jobs"),
+            exchange: format!("{name}.events"),
+            shared: false,
+        }
     }
 
     /// The same names, reached another way; they are taken away by whoever made them.
-    pub fn through(&self, url: &str) -> Names {
-        Names { url: url.to_owned(), queue: self.queue.clone(), exchange: self.exchange.clone(), shared: false }
+    pub fn via(&self, url: &str) -> QueueNames {
+        QueueNames { url: url.to_owned(), queue: self.queue.clone(), exchange: self.exchange.clone(), shared: false }
     }
 
     /// As environment variables.
@@ -65,7 +70,7 @@ impl Names {
     pub async fn start(&self) -> Arc<Queue> {
         let queue = self.open();
         tokio::spawn(Arc::clone(&queue).run());
-        let nobody = event("test.ready", "nobody listens");
+        let nobody = event_message("test.ready", "nobody listens");
         eventually("it publishes", async || publish(&queue, nobody.clone()).await.ok()).await;
         queue
     }
@@ -97,7 +102,7 @@ impl Names {
     }
 
     /// How many jobs wait in the broker, for no consumer yet.
-    pub async fn waiting(&self) -> u32 {
+    pub async fn count_waiting(&self) -> u32 {
         let (connection, channel) = self.channel().await;
         let passive = QueueDeclareArguments::new(&self.queue).passive(true).finish();
         let (_, waiting, _) = channel.queue_declare(passive).await.expect("it is there").expect("an answer");
@@ -106,7 +111,7 @@ impl Names {
     }
 
     /// How many consumers take jobs.
-    pub async fn consumers(&self) -> u32 {
+    pub async fn count_consumers(&self) -> u32 {
         let (connection, channel) = self.channel().await;
         let passive = QueueDeclareArguments::new(&self.queue).passive(true).finish();
         let (_, _, consumers) = channel.queue_declare(passive).await.expect("it is there").expect("an answer");
@@ -115,7 +120,7 @@ impl Names {
     }
 
     /// The oldest of the dead jobs.
-    pub async fn dead(&self) -> Option<String> {
+    pub async fn take_dead(&self) -> Option<String> {
         let (connection, channel) = self.channel().await;
         let mut get = BasicGetArguments::new(&format!("{}.dead", self.queue));
         let got = channel.basic_get(get.no_ack(true).finish()).await.expect("it is there");
@@ -124,7 +129,7 @@ impl Names {
     }
 }
 
-impl Drop for Names {
+impl Drop for QueueNames {
     fn drop(&mut self) {
         if !self.shared {
             return;
@@ -139,11 +144,11 @@ impl Drop for Names {
     }
 }
 
-pub fn job(body: &str) -> Message {
+pub fn job_message(body: &str) -> Message {
     message(body, Destination::Jobs)
 }
 
-pub fn event(routing_key: &str, body: &str) -> Message {
+pub fn event_message(routing_key: &str, body: &str) -> Message {
     message(body, Destination::Event(routing_key.to_owned()))
 }
 
@@ -164,10 +169,10 @@ pub async fn publish(queue: &Queue, message: Message) -> Result<(), PublishError
 }
 
 /// The next job; fails after ten seconds.
-pub async fn next(consumer: &mut w2meet::platform::queue::Consumer) -> Delivery {
+pub async fn next_job(consumer: &mut w2meet::platform::queue::Consumer) -> Delivery {
     tokio::time::timeout(Duration::from_secs(10), consumer.next()).await.expect("a job within ten seconds")
 }
 
-pub fn text(delivery: &Delivery) -> &str {
+pub fn body_text(delivery: &Delivery) -> &str {
     std::str::from_utf8(&delivery.body).expect("text")
 }
