@@ -38,6 +38,8 @@ CREATE TABLE jobs (
     attempt INTEGER NOT NULL,
     max_attempts INTEGER NOT NULL,
     sent INTEGER NOT NULL,
+    -- whether a later change of its subject makes it void
+    supersedable BOOLEAN NOT NULL,
     -- when to publish it (again): the next attempt, or the sweep; NULL while it waits in the outbox, or is over
     due_at TIMESTAMP,
     token TEXT NOT NULL,

@@ -4,22 +4,23 @@
 
 mod blocking;
 mod connect;
+mod connection;
 pub mod instant;
 
 use std::time::Duration;
 
 use diesel::SqliteConnection;
-use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use diesel::result::DatabaseErrorKind;
+use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tokio::time::timeout;
 
 use crate::config::Settings;
 use crate::platform::http::health::{Dependency, Status};
 use crate::platform::http::problem::Problem;
 pub use connect::{make_folder, migrate};
+pub use connection::{Connection, RunQueryDsl, columns};
 
 /// SQLite, whose calls block, on tokio's blocking threads.
 pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, blocking::Blocking>;
@@ -97,83 +98,42 @@ impl Error {
     }
 }
 
-/// Runs one reading query on whichever database this is: `read!(db, |conn| query.load(conn))`.
+/// Runs one reading query: `read!(db, |conn| query.load(conn))`.
 #[macro_export]
 macro_rules! read {
     ($db:expr, |$conn:ident| $body:expr) => {
         $db.within(async {
-            match $db.engine() {
-                $crate::platform::data::Engine::Postgres(pool) => {
-                    let mut held = $crate::platform::data::checkout(pool.get()).await?;
-                    let $conn = &mut *held;
-                    Ok::<_, $crate::platform::data::Error>($body.await?)
-                }
-                $crate::platform::data::Engine::Sqlite { readers, .. } => {
-                    let mut held = $crate::platform::data::checkout(readers.get()).await?;
-                    let $conn = &mut *held;
-                    Ok($body.await?)
-                }
-            }
+            let mut held = $db.connect().await?;
+            let $conn = &mut held;
+            Ok::<_, $crate::platform::data::Error>($body.await?)
         })
         .await
     };
 }
 
-/// Runs one transaction on whichever database this is. SQLite takes its write lock at once: a transaction that reads first
-/// and writes then would be refused as locked.
+/// Runs one transaction: committed if the block is `Ok`, rolled back if not.
 #[macro_export]
 macro_rules! transact {
     ($db:expr, |$conn:ident| $body:block) => {
         $db.within(async {
-            match $db.engine() {
-                $crate::platform::data::Engine::Postgres(pool) => {
-                    let mut held = $crate::platform::data::checkout(pool.get()).await?;
-                    diesel_async::AsyncConnection::transaction(&mut *held, async |$conn| $body).await
-                }
-                $crate::platform::data::Engine::Sqlite { writer, .. } => {
-                    let mut held = $db.turn(writer.get()).await?;
-                    $crate::platform::data::begin(&mut held).await?;
-                    let outcome = (async |$conn: &mut $crate::platform::data::SqliteConn| $body)(&mut held).await;
-                    $crate::platform::data::end(&mut held, outcome).await
-                }
+            let mut held = $db.begin().await?;
+            let outcome = async {
+                let $conn = &mut held;
+                $body
             }
+            .await;
+            held.end(outcome).await
         })
         .await
     };
 }
 
-/// Begins a transaction that writes.
-///
-/// # Errors
-/// A file that somebody else keeps locked.
-pub async fn begin(conn: &mut SqliteConn) -> Result<(), Error> {
-    Ok(conn.spawn_blocking(|conn| AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")).await?)
-}
-
-/// Ends it: what succeeded stays, everything else was never there.
-///
-/// # Errors
-/// The outcome's own, and a commit that fails.
-pub async fn end<T, E: From<Error>>(conn: &mut SqliteConn, outcome: Result<T, E>) -> Result<T, E> {
-    match outcome {
-        Ok(value) => {
-            let committed = conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await;
-            committed.map(|()| value).map_err(|why| Error::from(why).into())
-        }
-        Err(why) => {
-            // a connection that cannot even roll back is not used again: the pool sees its open transaction
-            drop(conn.spawn_blocking(AnsiTransactionManager::rollback_transaction).await);
-            Err(why)
-        }
-    }
-}
-
-/// What a pool gives, soon or not at all.
-///
-/// # Errors
-/// [`Error::Unavailable`] when there is no connection in time.
-pub async fn checkout<T, E: std::fmt::Display>(held: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
-    match timeout(CHECKOUT, held).await {
+/// What a pool gives, in time or not at all.
+async fn checkout<T, E: std::fmt::Display>(
+    held: impl Future<Output = Result<T, E>>,
+    limit: Duration,
+) -> Result<T, Error> {
+    match timeout(limit, held).await {
         Ok(held) => held.map_err(unavailable),
         Err(_) => Err(unavailable("no connection in time")),
     }
@@ -221,31 +181,28 @@ impl Db {
         }
     }
 
-    /// The one writer, waited for as long as an answer may take: it is busy, not gone.
+    /// A connection to read with.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when it is not free in time.
-    pub async fn turn<T, E: std::fmt::Display>(&self, held: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
-        match timeout(self.answer, held).await {
-            Ok(held) => held.map_err(unavailable),
-            Err(_) => Err(unavailable("others are writing")),
-        }
+    /// [`Error::Unavailable`] when there is none in time.
+    pub async fn connect(&self) -> Result<Connection, Error> {
+        Ok(match &self.engine {
+            Engine::Postgres(pool) => Connection::Postgres(checkout(pool.get(), CHECKOUT).await?),
+            Engine::Sqlite { readers, .. } => Connection::Sqlite(checkout(readers.get(), CHECKOUT).await?),
+        })
     }
 
-    /// A reading query whose rows nobody may change until this transaction ends. SQLite's one writer holds everything anyway.
-    pub fn shared(&self, query: &str) -> String {
-        match self.engine {
-            Engine::Postgres(_) => format!("{query} FOR SHARE"),
-            Engine::Sqlite { .. } => query.to_owned(),
-        }
-    }
-
-    /// A reading query whose rows nobody else may hold or change until this transaction ends.
-    pub fn exclusive(&self, query: &str) -> String {
-        match self.engine {
-            Engine::Postgres(_) => format!("{query} FOR UPDATE"),
-            Engine::Sqlite { .. } => query.to_owned(),
-        }
+    /// A transaction. SQLite has one writer; it is waited for as long as an answer may take: it is busy, not gone.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when there is no connection in time.
+    pub async fn begin(&self) -> Result<Connection, Error> {
+        let mut conn = match &self.engine {
+            Engine::Postgres(_) => self.connect().await?,
+            Engine::Sqlite { writer, .. } => Connection::Sqlite(checkout(writer.get(), self.answer).await?),
+        };
+        conn.begin().await?;
+        Ok(conn)
     }
 
     /// The end of a subquery that picks rows to work on and leaves alone those that another replica holds.

@@ -1,7 +1,7 @@
 //! Answers kept under their Idempotency-Keys, in the transaction of their effect.
 
+use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use jiff_diesel::DateTime;
 
 use super::schema::idempotency;
@@ -46,50 +46,39 @@ impl KeyRow {
     }
 }
 
-/// [`Store::kept`], within a transaction.
-macro_rules! kept_answer {
-    ($conn:ident, $key:expr) => {{
-        use $crate::roles::user::schema::idempotency;
-        let key: Option<&$crate::platform::http::idempotency::IdempotencyKey> = $key;
-        match key {
-            None => None,
-            Some(key) => {
-                let mine = idempotency::table.filter(idempotency::key.eq(&key.scope));
-                let row: Option<$crate::roles::user::keys::KeyRow> =
-                    mine.select($crate::roles::user::keys::KeyRow::as_select()).first($conn).await.optional()?;
-                match row {
-                    None => None,
-                    Some(row) => {
-                        key.check(&row.fingerprint).map_err(Stop::Refused)?;
-                        Some(row.read())
-                    }
-                }
-            }
-        }
-    }};
+/// The response that this key stands for, if it was given before.
+///
+/// # Errors
+/// A key that came with another body.
+pub async fn find_response(
+    conn: &mut Connection,
+    key: Option<&IdempotencyKey>,
+) -> Result<Option<StoredResponse>, Stop> {
+    let Some(key) = key else { return Ok(None) };
+    let mine = idempotency::table.filter(idempotency::key.eq(&key.scope)).select(columns::<KeyRow>());
+    let Some(row) = mine.first::<KeyRow>(conn).await.optional()? else { return Ok(None) };
+    key.check(&row.fingerprint).map_err(Stop::Refused)?;
+    Ok(Some(row.read()))
 }
 
-/// Keeps an answer under its key before its effect happens. Who finds the key taken by then waits for the other transaction
-/// here, and gets its answer.
-macro_rules! keep_answer {
-    ($conn:ident, $key:expr, $answer:expr) => {{
-        use $crate::roles::user::schema::idempotency;
-        let key: Option<&$crate::platform::http::idempotency::IdempotencyKey> = $key;
-        match key {
-            None => None,
-            Some(given) => {
-                let row = $crate::roles::user::keys::KeyRow::new(given, $answer);
-                let keeping =
-                    diesel::insert_into(idempotency::table).values(&row).on_conflict(idempotency::key).do_nothing();
-                match keeping.execute($conn).await? {
-                    0 => $crate::roles::user::keys::kept_answer!($conn, key),
-                    _ => None,
-                }
-            }
-        }
-    }};
+/// Saves a response under its key before its effect happens. A request that finds the key taken waits here for the other transaction, and
+/// gets its response.
+///
+/// # Errors
+/// A key that came with another body.
+pub async fn save_response(
+    conn: &mut Connection,
+    key: Option<&IdempotencyKey>,
+    response: &StoredResponse,
+) -> Result<Option<StoredResponse>, Stop> {
+    let Some(given) = key else { return Ok(None) };
+    let row = KeyRow::new(given, response);
+    let saving = diesel::insert_into(idempotency::table).values(&row).on_conflict(idempotency::key).do_nothing();
+    match saving.execute(conn).await? {
+        0 => find_response(conn, key).await,
+        _ => Ok(None),
+    }
 }
-pub(super) use {keep_answer, kept_answer};
 
 impl Store {
     /// The answer that this key stands for, if it was given before. Refused when the key came with another body.
@@ -97,6 +86,6 @@ impl Store {
         if key.is_none() {
             return Ok(None);
         }
-        transact!(self.db, |conn| { Ok::<Option<StoredResponse>, Stop>(kept_answer!(conn, key)) })
+        transact!(self.db, |conn| { find_response(conn, key).await })
     }
 }

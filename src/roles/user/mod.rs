@@ -86,7 +86,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
         AuthLayer::of_owner(context, Rc::new(issued))
     };
     metrics::show(&[&CACHE]);
-    metrics::show(&jobs::meters::ALL);
+    metrics::show(&jobs::metrics::ALL);
     Ok(Service {
         routes: Arc::new(move |cfg| routes(cfg, desk.clone())),
         door: Arc::new(door),
@@ -98,7 +98,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
             tokio::spawn(relay::wake(store.clone()));
             tokio::spawn(relay::measure(store.clone()));
             if settings.is_watched() {
-                tokio::spawn(jobs::meters::watch(store.clone()));
+                tokio::spawn(jobs::metrics::watch(store.clone()));
             }
             tokio::spawn(calendars::refresh::wake(store.clone()));
             tokio::spawn(calendars::refresh::go_on(store.clone()));

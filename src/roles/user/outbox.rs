@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::api;
 use super::api::jobs::JobMessage;
 use super::schema::outbox;
+use crate::platform::data::{Connection, Error, RunQueryDsl};
 use crate::platform::queue::event::Event;
 use crate::platform::request_context::RequestContext;
 
@@ -28,8 +29,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// A fact about something at this version.
-    pub fn fact(kind: &str, what: &str, id: Uuid, version: i64, case_id: &str, now: Timestamp, data: Value) -> Row {
+    /// An event: what happened to a subject, at this version.
+    pub fn event(kind: &str, what: &str, id: Uuid, version: i64, case_id: &str, now: Timestamp, data: Value) -> Row {
         let event_id = Uuid::now_v7().to_string();
         let (name, subject) = (format!("{kind}.{what}"), format!("{kind}/{id}"));
         let traceparent = RequestContext::current_trace();
@@ -66,12 +67,13 @@ impl Row {
     }
 }
 
-/// Puts messages into the outbox, within a transaction.
-macro_rules! post {
-    ($conn:ident, $rows:expr) => {
-        for row in $rows {
-            diesel::insert_into($crate::roles::user::schema::outbox::table).values(row).execute($conn).await?;
-        }
-    };
+/// Puts messages into the outbox, in the transaction of what they tell of.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn enqueue(conn: &mut Connection, rows: &[Row]) -> Result<(), Error> {
+    for row in rows {
+        diesel::insert_into(outbox::table).values(row).execute(conn).await?;
+    }
+    Ok(())
 }
-pub(super) use post;

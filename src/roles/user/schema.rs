@@ -63,6 +63,7 @@ diesel::table! {
         attempt -> Integer,
         max_attempts -> Integer,
         sent -> Integer,
+        supersedable -> Bool,
         due_at -> Nullable<Timestamp>,
         token -> Text,
         errors -> Text,

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::platform::data::RunQueryDsl;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use tokio::sync::Notify;
 
 use crate::config::{Auth, Calendars, Jobs as Limits, Settings};

@@ -1,11 +1,11 @@
 //! All that is kept of an account, for its owner: one JSON document, written as it is read. No more than one calendar, or one
 //! page of meetings, is in memory at a time.
 
+use crate::platform::data::{RunQueryDsl, columns};
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
 use bytes::Bytes;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use futures_util::stream::try_unfold;
 use jiff_diesel::DateTime;
 use serde_json::{Value, json};
@@ -152,7 +152,7 @@ impl Writing {
                     .filter(deliveries::id.gt(after))
                     .order(deliveries::id.asc())
                     .limit(PAGE)
-                    .select(DeliveryRow::as_select())
+                    .select(columns::<DeliveryRow>())
                     .load(conn))?;
                 let shown = |row: DeliveryRow| {
                     let (at, meeting) = (read(row.created_at), is_for_meeting(&row.kind).then_some(&row.meeting_id));

@@ -59,7 +59,7 @@ pub async fn delete_user(req: HttpRequest, users: Cached) -> Answer {
     let (email, _) = asked(&req)?;
     let guard = IfMatch::read(&req)?;
     guard.check(find(&users, &email).await?.version)?;
-    users.source().leave_the_past(&email).await.map_err(|stop| users.source().store.problem(stop))?;
+    users.source().anonymize_past_meetings(&email).await.map_err(|stop| users.source().store.problem(stop))?;
     let gone = async |barred| users.source().delete(&email, barred, |version| guard.check(version)).await;
     write(&users, &email, gone).await?;
     Ok(HttpResponse::NoContent().finish())

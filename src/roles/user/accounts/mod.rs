@@ -1,7 +1,7 @@
 //! Accounts: who there is and when they can meet.
 
+mod deletion;
 pub mod export;
-mod farewell;
 pub mod handlers;
 pub mod model;
 pub mod standards;

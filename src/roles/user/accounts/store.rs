@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -18,9 +18,9 @@ use crate::platform::http::problem::{Problem, USER_EXISTS};
 use crate::platform::request_context::RequestContext;
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::auth::store::CredentialRow;
-use crate::roles::user::keys::{keep_answer, kept_answer};
+use crate::roles::user::keys::{find_response, save_response};
 use crate::roles::user::mailbox::codes::{Code, send_code};
-use crate::roles::user::outbox::{self, post};
+use crate::roles::user::outbox::{self, enqueue};
 use crate::roles::user::schema::{cache_epoch, credentials, users};
 use crate::roles::user::store::{Stop, Store};
 use crate::{read, transact};
@@ -57,26 +57,18 @@ pub(super) struct Epoch {
     pub(super) epoch: i64,
 }
 
-/// Holds the cache's epoch for this transaction. A writer that could not bar the cache raises it instead.
-macro_rules! hold_epoch {
-    ($db:expr, $conn:ident, $barred:expr) => {
-        match $barred {
-            Some(barred) => {
-                let held = diesel::sql_query($db.shared("SELECT epoch FROM cache_epoch"));
-                match held.get_result::<$crate::roles::user::accounts::store::Epoch>($conn).await?.epoch {
-                    epoch if epoch == barred => epoch,
-                    other => return Err(Stop::OtherEpoch(other)),
-                }
-            }
-            None => {
-                let raised = diesel::update(cache_epoch::table).set(cache_epoch::epoch.eq(cache_epoch::epoch + 1));
-                raised.returning(cache_epoch::epoch).get_result($conn).await?
-            }
-        }
+/// Locks the cache's epoch for this transaction. A writer that could not put a tombstone into the cache raises it instead.
+pub(super) async fn lock_epoch(conn: &mut Connection, barred: Option<i64>) -> Result<i64, Stop> {
+    let Some(barred) = barred else {
+        let raised = diesel::update(cache_epoch::table).set(cache_epoch::epoch.eq(cache_epoch::epoch + 1));
+        return Ok(raised.returning(cache_epoch::epoch).get_result(conn).await?);
     };
+    let query = diesel::sql_query(conn.shared("SELECT epoch FROM cache_epoch"));
+    match query.get_result::<Epoch>(conn).await?.epoch {
+        epoch if epoch == barred => Ok(epoch),
+        other => Err(Stop::OtherEpoch(other)),
+    }
 }
-
-pub(super) use hold_epoch;
 
 impl Users {
     /// The users in this database.
@@ -110,15 +102,15 @@ impl Users {
             updated_at: now,
         };
         transact!(self.store.db, |conn| {
-            let epoch = hold_epoch!(self.store.db, conn, barred);
-            if let Some(kept) = kept_answer!(conn, key) {
+            let epoch = lock_epoch(conn, barred).await?;
+            if let Some(kept) = find_response(conn, key).await? {
                 return Ok((kept, epoch));
             }
             let making = diesel::insert_into(users::table).values(&row).on_conflict(users::email).do_nothing();
-            let made: Option<Row> = making.returning(Row::as_returning()).get_result(conn).await.optional()?;
+            let made: Option<Row> = making.returning(columns::<Row>()).get_result(conn).await.optional()?;
             let Some(made) = made else {
                 // by whom else than the same request, a moment before?
-                if let Some(kept) = kept_answer!(conn, key) {
+                if let Some(kept) = find_response(conn, key).await? {
                     return Ok((kept, epoch));
                 }
                 let detail = format!("{} is taken; change that user by PATCH", new.email);
@@ -129,15 +121,15 @@ impl Users {
                 diesel::insert_into(credentials::table).values(row).execute(conn).await?;
                 if self.store.auth.verify_email {
                     let code = Code::draw(Purpose::VerifyMailbox, &new.email, &self.store.auth, instant::now());
-                    send_code!(self.store, conn, &code);
+                    send_code(conn, &self.store, &code).await?;
                 }
             }
             let user = User::try_from(made)?;
             let answer = answer(&user);
-            if let Some(kept) = keep_answer!(conn, key, &answer) {
+            if let Some(kept) = save_response(conn, key, &answer).await? {
                 return Ok((kept, epoch));
             }
-            post!(conn, &[fact(&user, "created")]);
+            enqueue(conn, &[event(&user, "created")]).await?;
             Ok((answer, epoch))
         })
     }
@@ -150,12 +142,12 @@ impl Users {
         change: impl Fn(&User) -> Result<Profile, Problem> + Send + Sync,
     ) -> Result<(User, i64), Stop> {
         transact!(self.store.db, |conn| {
-            let epoch = hold_epoch!(self.store.db, conn, barred);
+            let epoch = lock_epoch(conn, barred).await?;
             // the first update holds the row, so that what `change` sees is what it changes
             let mine = users::table.filter(users::email.eq(email.as_str()));
             let raised =
                 diesel::update(mine).set((users::version.eq(users::version + 1), users::updated_at.eq(stored(now()))));
-            let held: Option<Row> = raised.returning(Row::as_returning()).get_result(conn).await.optional()?;
+            let held: Option<Row> = raised.returning(columns::<Row>()).get_result(conn).await.optional()?;
             let mut user = User::try_from(held.ok_or_else(|| Stop::Refused(Problem::unknown_user(email.as_str())))?)?;
             user.version -= 1;
             let profile = change(&user).map_err(Stop::Refused)?;
@@ -168,11 +160,11 @@ impl Users {
                     users::if_needed.eq(profile.if_needed.to_bytes().to_vec()),
                     users::overrides.eq(json!(profile.overrides).to_string()),
                 ))
-                .returning(Row::as_returning())
+                .returning(columns::<Row>())
                 .get_result(conn)
                 .await?;
             let user = User::try_from(changed)?;
-            post!(conn, &[fact(&user, "updated")]);
+            enqueue(conn, &[event(&user, "updated")]).await?;
             Ok((user, epoch))
         })
     }
@@ -183,7 +175,7 @@ impl Users {
             .filter(users::id.gt(after))
             .order(users::id.asc())
             .limit(limit)
-            .select(Row::as_select())
+            .select(columns::<Row>())
             .load(conn))?;
         rows.into_iter().map(User::try_from).collect()
     }
@@ -200,7 +192,7 @@ impl Source for Users {
             // a left join: the epoch of the same moment comes along, even where nobody is found
             let rows: Vec<(i64, Option<Row>)> = read!(self.store.db, |conn| cache_epoch::table
                 .left_join(users::table.on(users::email.eq_any(chunk)))
-                .select((cache_epoch::epoch, Option::<Row>::as_select()))
+                .select((cache_epoch::epoch, columns::<Row>().nullable()))
                 .load(conn))?;
             let epoch = rows.iter().map(|(epoch, _)| *epoch).next().unwrap_or_default();
             loaded.epoch = if at == 0 { epoch } else { loaded.epoch.min(epoch) };
@@ -227,9 +219,9 @@ impl Source for Users {
 }
 
 /// What is published of a user: that something happened to whom, not what.
-pub(super) fn fact(user: &User, what: &str) -> outbox::Row {
+pub(super) fn event(user: &User, what: &str) -> outbox::Row {
     let data = json!({ "id": user.id, "email": user.email, "version": user.version });
-    outbox::Row::fact("user", what, user.id, user.version, &RequestContext::current_id(), now(), data)
+    outbox::Row::event("user", what, user.id, user.version, &RequestContext::current_id(), now(), data)
 }
 
 impl TryFrom<Row> for User {

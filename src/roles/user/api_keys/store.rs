@@ -1,9 +1,10 @@
 //! The queries about keys, each named for the question it answers.
 
+use crate::platform::data::{RunQueryDsl, columns};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
+use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::model::{ApiKey, Drawn, KeyScope, Wish, too_many};
@@ -12,7 +13,6 @@ use crate::platform::data::Error;
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::email::Email;
 use crate::roles::user::auth::store::scope;
-use crate::roles::user::jobs::store::same;
 use crate::roles::user::schema::{api_keys, credentials, users};
 use crate::roles::user::store::{Stop, Store};
 use crate::{read, transact};
@@ -89,7 +89,7 @@ impl Store {
         let rows: Vec<Row> = read!(self.db, |conn| api_keys::table
             .filter(api_keys::user_id.eq(account))
             .order(api_keys::id.asc())
-            .select(Row::as_select())
+            .select(columns::<Row>())
             .load(conn))?;
         rows.iter().map(Row::read).collect()
     }
@@ -111,12 +111,12 @@ impl Store {
                 .inner_join(users::table.on(users::id.eq(api_keys::user_id)))
                 .inner_join(credentials::table.on(credentials::user_id.eq(api_keys::user_id)))
                 .filter(api_keys::id.eq(&id))
-                .select((users::email, credentials::scope, Row::as_select()))
+                .select((users::email, credentials::scope, columns::<Row>()))
                 .first(conn)
                 .await
                 .optional()
         })?;
-        let good = |row: &Row| same(row.hash.as_bytes(), hash.as_bytes()) && !row.is_over(now);
+        let good = |row: &Row| bool::from(row.hash.as_bytes().ct_eq(hash.as_bytes())) && !row.is_over(now);
         let Some((email, rights, row)) = found.filter(|(.., row)| good(row)) else { return Ok(None) };
         if row.is_news(now) {
             transact!(self.db, |conn| {

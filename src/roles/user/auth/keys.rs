@@ -1,9 +1,9 @@
 //! The keys that access tokens are signed with: made, changed and taken back in the database, so that all replicas have the same.
 
+use crate::platform::data::{RunQueryDsl, columns};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 use uuid::Uuid;
@@ -71,7 +71,7 @@ impl Store {
         read!(self.db, |conn| signing_keys::table
             .filter(signing_keys::retires_at.is_null().or(signing_keys::retires_at.gt(now)))
             .order((signing_keys::signs_from.desc(), signing_keys::id.desc()))
-            .select(KeyRow::as_select())
+            .select(columns::<KeyRow>())
             .load(conn))
     }
 

@@ -4,15 +4,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::store::scope;
 use crate::platform::auth::{AuthMethod, Caller};
-use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
+use crate::platform::data::{Connection, Error, RunQueryDsl};
 use crate::platform::email::Email;
 use crate::roles::user::schema::{credentials, refresh_tokens, sessions, users};
 use crate::roles::user::store::Store;
@@ -37,22 +36,17 @@ pub enum Renewal {
     Unknown,
 }
 
-/// Ends all sessions of an account, within a transaction.
-macro_rules! end_sessions {
-    ($conn:ident, $user_id:expr) => {
-        $crate::roles::user::auth::sessions::end_sessions!($conn, $user_id, "")
-    };
-    // all but this one
-    ($conn:ident, $user_id:expr, $but:expr) => {{
-        use $crate::roles::user::schema::{refresh_tokens, sessions};
-        let theirs = sessions::table.filter(sessions::user_id.eq($user_id)).filter(sessions::id.ne($but));
-        let theirs = theirs.select(sessions::id);
-        let theirs: Vec<String> = theirs.load($conn).await?;
-        diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq_any(&theirs))).execute($conn).await?;
-        diesel::delete(sessions::table.filter(sessions::id.eq_any(&theirs))).execute($conn).await?;
-    }};
+/// Ends all sessions of an account but the one with the id `but`.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn end_sessions(conn: &mut Connection, user_id: &str, but: &str) -> Result<(), Error> {
+    let theirs = sessions::table.filter(sessions::user_id.eq(user_id)).filter(sessions::id.ne(but));
+    let theirs: Vec<String> = theirs.select(sessions::id).load(conn).await?;
+    diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq_any(&theirs))).execute(conn).await?;
+    diesel::delete(sessions::table.filter(sessions::id.eq_any(&theirs))).execute(conn).await?;
+    Ok(())
 }
-pub(in crate::roles::user) use end_sessions;
 
 fn fresh() -> String {
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))

@@ -1,7 +1,7 @@
 //! The queries about who may sign in, each named for the question it answers.
 
+use crate::platform::data::{RunQueryDsl, columns};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 
@@ -88,7 +88,7 @@ impl Store {
             users::table
                 .inner_join(credentials::table.on(credentials::user_id.eq(users::id)))
                 .filter(users::email.eq(email.as_str()))
-                .select((users::email, users::name, users::time_zone, CredentialRow::as_select()))
+                .select((users::email, users::name, users::time_zone, columns::<CredentialRow>()))
                 .first(conn)
                 .await
                 .optional()

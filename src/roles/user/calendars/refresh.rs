@@ -2,27 +2,25 @@
 
 use std::time::Duration;
 
+use crate::platform::data::{RunQueryDsl, columns};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::import::{Import, range, turn};
-use super::store::{Row, put_months};
+use super::store::{Row, replace_months};
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem};
 use crate::platform::outbound::calendar_source::{Fetched, Validators};
 use crate::roles::user::api::calendars::RefreshReport;
-use crate::roles::user::jobs::meters;
 use crate::roles::user::jobs::model::{NewJob, OPEN, REFRESH, State};
 use crate::roles::user::jobs::outcome::check_attempt;
-use crate::roles::user::jobs::rows::{JobRow, put_job};
+use crate::roles::user::jobs::rows::{JobRow, create_job, lock_job, update_job};
 use crate::roles::user::jobs::store::unknown;
-use crate::roles::user::outbox::{self, post};
 use crate::roles::user::schema::{calendars, jobs};
 use crate::roles::user::store::{Stop, Store};
 use crate::{read, transact};
@@ -104,9 +102,7 @@ impl Store {
                 let (job, case_id) = (NewJob::refresh(), Uuid::now_v7().to_string());
                 let id = id.parse().map_err(|_| Error::Corrupt(format!("calendar {id}")))?;
                 let row = JobRow::of(&job, id, &case_id, &self.limits, now);
-                diesel::insert_into(jobs::table).values(&row).execute(conn).await?;
-                meters::count(&row.kind, State::Queued);
-                post!(conn, &[outbox::Row::job(job.id, job.kind, (&case_id, &row.traceparent), 0, now)]);
+                create_job(conn, &row).await?;
             }
             Ok::<usize, Error>(due.len())
         })?;
@@ -137,10 +133,9 @@ impl Store {
         let news = self.news(&before, refreshed.fetched, now).await?;
         transact!(self.db, |conn| {
             // the calendar before all that hangs on it: whoever puts or deletes one does it in this order too
-            let lock = diesel::sql_query(self.db.exclusive("SELECT id FROM calendars WHERE id = $1"));
+            let lock = diesel::sql_query(conn.exclusive("SELECT id FROM calendars WHERE id = $1"));
             let held: Vec<Id> = lock.bind::<diesel::sql_types::Text, _>(&subject).load(conn).await?;
-            let mine = diesel::update(jobs::table.filter(jobs::id.eq(&id))).set(jobs::sent.eq(jobs::sent));
-            let job: JobRow = mine.returning(JobRow::as_returning()).get_result(conn).await?;
+            let job = lock_job(conn, &id).await?.ok_or_else(|| Stop::Refused(unknown(job_id)))?;
             let mut job = job.read()?;
             if job.state == State::Succeeded && job.attempt == refreshed.attempt {
                 return Ok(()); // said twice
@@ -161,7 +156,7 @@ impl Store {
                         calendars::updated_at.eq(stored(now)),
                     );
                     diesel::update(mine).set((fine, kept)).execute(conn).await?;
-                    put_months!(conn, &before.email, &subject, &import.months);
+                    replace_months(conn, &before.email, &subject, &import.months).await?;
                 }
                 News::Unchanged => drop(diesel::update(mine).set(fine).execute(conn).await?),
                 News::Failed(why) => {
@@ -174,7 +169,7 @@ impl Store {
                 News::Text { .. } => {}
             }
             (job.state, job.due_at, job.updated_at) = (State::Succeeded, None, now);
-            put_job!(conn, &job);
+            update_job(conn, &job).await?;
             Ok::<(), Stop>(())
         })
     }
@@ -199,7 +194,7 @@ impl Store {
 
     async fn calendar_row(&self, id: &str) -> Result<Option<Row>, Error> {
         read!(self.db, |conn| async {
-            calendars::table.filter(calendars::id.eq(id)).select(Row::as_select()).first(conn).await.optional()
+            calendars::table.filter(calendars::id.eq(id)).select(columns::<Row>()).first(conn).await.optional()
         })
     }
 
@@ -211,7 +206,7 @@ impl Store {
         let near = stored(near.unwrap_or(now));
         let found: Option<Row> = read!(self.db, |conn| async {
             let needs = calendars::table.filter(calendars::known_until.lt(near)).filter(calendars::content.ne(""));
-            needs.order(calendars::known_until.asc()).select(Row::as_select()).first(conn).await.optional()
+            needs.order(calendars::known_until.asc()).select(columns::<Row>()).first(conn).await.optional()
         })?;
         let Some(row) = found else { return Ok(false) };
         let owner = Email::parse(&row.email).map_err(|_| Error::Corrupt(format!("calendar {}", row.id)))?;
@@ -227,7 +222,7 @@ impl Store {
             let kept = (calendars::known_until.eq(until), calendars::periods.eq(periods), calendars::error.eq(error));
             let changed = diesel::update(same).set(kept).execute(conn).await?;
             if let (1, Ok(import)) = (changed, &worked) {
-                put_months!(conn, &row.email, &row.id, &import.months);
+                replace_months(conn, &row.email, &row.id, &import.months).await?;
             }
             Ok::<(), Error>(())
         })?;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use jiff_diesel::DateTime;
 use uuid::Uuid;
@@ -16,7 +16,9 @@ use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{Problem, UNKNOWN_CALENDAR};
+use crate::platform::outbound::calendar_source::Validators;
 use crate::roles::user::api::Busy;
+use crate::roles::user::api::calendars::CalendarSubscription;
 use crate::roles::user::api::meetings::Period;
 use crate::roles::user::schema::{calendar_months, calendars, meetings, users};
 use crate::roles::user::store::{Stop, Store};
@@ -81,42 +83,36 @@ pub fn month_rows<'a>(email: &'a str, id: &'a str, months: &'a BTreeMap<i32, Mon
     months.iter().map(row).collect()
 }
 
-/// Puts the months of a calendar in place of those that it had, within a transaction that holds the calendar.
-macro_rules! put_months {
-    ($conn:ident, $email:expr, $id:expr, $months:expr) => {{
-        use $crate::roles::user::schema::calendar_months;
-        diesel::delete(calendar_months::table.filter(calendar_months::calendar_id.eq($id))).execute($conn).await?;
-        for row in $crate::roles::user::calendars::store::month_rows($email, $id, $months) {
-            diesel::insert_into(calendar_months::table).values(&row).execute($conn).await?;
-        }
-    }};
+/// Puts the months of a calendar in place of those that it had; the caller has locked the calendar.
+pub async fn replace_months(
+    conn: &mut Connection,
+    email: &str,
+    id: &str,
+    months: &BTreeMap<i32, Month>,
+) -> Result<(), Error> {
+    diesel::delete(calendar_months::table.filter(calendar_months::calendar_id.eq(id))).execute(conn).await?;
+    for row in month_rows(email, id, months) {
+        diesel::insert_into(calendar_months::table).values(&row).execute(conn).await?;
+    }
+    Ok(())
 }
 
-/// Deletes all calendars of a user who is no more, within a transaction.
-macro_rules! forget_calendars {
-    ($conn:ident, $email:expr) => {{
-        use $crate::roles::user::schema::{calendar_months, calendars};
-        diesel::delete(calendars::table.filter(calendars::email.eq($email.as_str()))).execute($conn).await?;
-        diesel::delete(calendar_months::table.filter(calendar_months::email.eq($email.as_str())))
-            .execute($conn)
-            .await?;
-    }};
+/// Deletes all calendars of an account that is being deleted.
+pub async fn erase_calendars(conn: &mut Connection, email: &Email) -> Result<(), Error> {
+    diesel::delete(calendars::table.filter(calendars::email.eq(email.as_str()))).execute(conn).await?;
+    diesel::delete(calendar_months::table.filter(calendar_months::email.eq(email.as_str()))).execute(conn).await?;
+    Ok(())
 }
 
-/// The subscription that a job is to look after, if it is still there.
-macro_rules! find_feed {
-    ($conn:ident, $id:expr) => {{
-        use $crate::roles::user::schema::calendars;
-        let mine = calendars::table.filter(calendars::id.eq($id.to_string())).filter(calendars::url.ne(""));
-        let mine = mine.select((calendars::url, calendars::etag, calendars::last_modified));
-        let found: Option<(String, Option<String>, Option<String>)> = mine.first($conn).await.optional()?;
-        found.map(|(url, etag, last_modified)| $crate::roles::user::api::calendars::CalendarSubscription {
-            url,
-            seen: $crate::platform::outbound::calendar_source::Validators { etag, last_modified },
-        })
-    }};
+/// The subscription that a job is to refresh, if it still exists.
+pub async fn find_subscription(conn: &mut Connection, id: Uuid) -> Result<Option<CalendarSubscription>, Error> {
+    let mine = calendars::table.filter(calendars::id.eq(id.to_string())).filter(calendars::url.ne(""));
+    let mine = mine.select((calendars::url, calendars::etag, calendars::last_modified));
+    let found: Option<(String, Option<String>, Option<String>)> = mine.first(conn).await.optional()?;
+    let subscription =
+        |(url, etag, last_modified)| CalendarSubscription { url, seen: Validators { etag, last_modified } };
+    Ok(found.map(subscription))
 }
-pub(in crate::roles::user) use {find_feed, forget_calendars, put_months};
 
 /// A calendar that was handed in.
 pub enum Brought {
@@ -159,7 +155,7 @@ impl Store {
         let months = if let Brought::File { import, .. } = brought { &import.months } else { &none };
         transact!(self.db, |conn| {
             // whoever deletes this user waits, and deletes the calendar too
-            let lock = diesel::sql_query(self.db.exclusive("SELECT email FROM users WHERE email = $1"));
+            let lock = diesel::sql_query(conn.exclusive("SELECT email FROM users WHERE email = $1"));
             let held: Vec<Held> = lock.bind::<diesel::sql_types::Text, _>(email.as_str()).load(conn).await?;
             if held.iter().all(|held| held.email != email.as_str()) {
                 return Err(Stop::Refused(Problem::unknown_user(email.as_str())));
@@ -178,8 +174,8 @@ impl Store {
                 return Err(Stop::Refused(Problem::validation(vec![Fault::new("#", "too_many_calendars", detail)])));
             }
             diesel::insert_into(calendars::table).values(&row).execute(conn).await?;
-            put_months!(conn, &row.email, &row.id, months);
-            let mine = calendars::table.filter(calendars::id.eq(&row.id)).select(Entry::as_select());
+            replace_months(conn, &row.email, &row.id, months).await?;
+            let mine = calendars::table.filter(calendars::id.eq(&row.id)).select(columns::<Entry>());
             Ok::<_, Stop>((mine.first(conn).await?, old.is_none()))
         })
     }
@@ -190,7 +186,7 @@ impl Store {
             .left_join(calendars::table.on(calendars::email.eq(users::email)))
             .filter(users::email.eq(email.as_str()))
             .order(calendars::name.asc())
-            .select((users::email, Option::<Entry>::as_select()))
+            .select((users::email, columns::<Entry>().nullable()))
             .load(conn))?;
         Ok((!rows.is_empty()).then(|| rows.into_iter().filter_map(|(_, entry)| entry).collect()))
     }

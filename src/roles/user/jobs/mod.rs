@@ -1,7 +1,8 @@
 //! Jobs: what workers do for meetings, attempt by attempt.
 
+mod due;
 pub mod handlers;
-pub mod meters;
+pub mod metrics;
 pub mod model;
 pub mod order;
 pub mod outcome;
@@ -9,4 +10,3 @@ pub mod rows;
 pub mod store;
 #[cfg(test)]
 mod tests;
-mod wake;

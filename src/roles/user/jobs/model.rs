@@ -89,10 +89,9 @@ pub struct NewJob {
     pub id: Uuid,
     pub kind: &'static str,
     pub payload: Value,
+    /// Whether a later change of its subject makes it void.
+    pub supersedable: bool,
 }
-
-/// The payloads of letters that take an invitation back, as a pattern of SQL: see the first member of [`Letter`].
-pub const FAREWELLS: &str = "{\"cancel\":true,%";
 
 /// The payload of [`INVITE`]: the revision to tell, and whom. A later change does not reach into it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -125,15 +124,16 @@ pub struct Call {
 
 impl NewJob {
     fn new(kind: &'static str, payload: Value) -> NewJob {
-        NewJob { id: Uuid::now_v7(), kind, payload }
+        NewJob { id: Uuid::now_v7(), kind, payload, supersedable: false }
     }
 
     pub fn schedule() -> NewJob {
-        NewJob::new(SCHEDULE, json!({}))
+        NewJob { supersedable: true, ..NewJob::new(SCHEDULE, json!({})) }
     }
 
+    /// Mails an invitation. A cancellation must reach its recipients whatever happens next.
     pub fn invite(letter: &Letter) -> NewJob {
-        NewJob::new(INVITE, json!(letter))
+        NewJob { supersedable: !letter.cancel, ..NewJob::new(INVITE, json!(letter)) }
     }
 
     /// Tells the client what became of the meeting, if it wants to know.
@@ -150,7 +150,7 @@ impl NewJob {
 
     /// A letter about a one-time code, under the code's id.
     pub fn letter(id: Uuid, note: &Note) -> NewJob {
-        NewJob { id, kind: LETTER, payload: json!(note) }
+        NewJob { id, ..NewJob::new(LETTER, json!(note)) }
     }
 
     pub fn max_attempts(&self, limits: &Limits) -> i32 {

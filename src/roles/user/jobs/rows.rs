@@ -1,19 +1,22 @@
 //! Jobs as they lie in the database.
 
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use jiff::Timestamp;
 use jiff_diesel::DateTime;
 use uuid::Uuid;
 
+use super::metrics;
 use super::model::{Job, NewJob, State};
 use crate::config::Jobs as Limits;
-use crate::platform::data::Error;
-use crate::platform::data::instant::{read, stored};
+use crate::platform::data::instant::{now, read, stored};
+use crate::platform::data::{Connection, Error, RunQueryDsl};
 use crate::platform::request_context::RequestContext;
 use crate::roles::user::meetings::model::Meeting;
+use crate::roles::user::outbox::{Row as Message, enqueue};
 use crate::roles::user::schema::{deliveries, jobs};
 
-#[derive(Debug, Queryable, Selectable, Insertable)]
+#[derive(Debug, Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = jobs)]
 pub struct JobRow {
     pub id: String,
@@ -24,6 +27,7 @@ pub struct JobRow {
     pub attempt: i32,
     pub max_attempts: i32,
     pub sent: i32,
+    pub supersedable: bool,
     pub due_at: Option<DateTime>,
     pub token: String,
     pub errors: String,
@@ -65,6 +69,7 @@ impl JobRow {
             attempt: 0,
             max_attempts: job.max_attempts(limits),
             sent: 0,
+            supersedable: job.supersedable,
             due_at: None,
             token: token(),
             errors: "[]".to_owned(),
@@ -73,6 +78,12 @@ impl JobRow {
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// The message that takes it to a worker, after it was published so often before.
+    pub fn message(&self, sent: i32) -> Result<Message, Error> {
+        let id = self.id.parse().map_err(|_| Error::Corrupt(format!("job {}", self.id)))?;
+        Ok(Message::job(id, &self.kind, (&self.case_id, &self.traceparent), sent, now()))
     }
 
     pub fn read(&self) -> Result<Job, Error> {
@@ -102,24 +113,38 @@ fn token() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-/// Writes down how a job stands, within a transaction.
-macro_rules! put_job {
-    ($conn:ident, $job:expr) => {{
-        use $crate::roles::user::schema::jobs;
-        let job: &$crate::roles::user::jobs::model::Job = $job;
-        diesel::update(jobs::table.filter(jobs::id.eq(job.id.to_string())))
-            .set((
-                jobs::state.eq(job.state.name()),
-                jobs::attempt.eq(job.attempt),
-                jobs::max_attempts.eq(job.max_attempts),
-                jobs::sent.eq(job.sent),
-                jobs::due_at.eq(job.due_at.map($crate::platform::data::instant::stored)),
-                jobs::errors.eq(serde_json::to_string(&job.errors).unwrap_or_default()),
-                jobs::updated_at.eq($crate::platform::data::instant::stored(job.updated_at)),
-            ))
-            .execute($conn)
-            .await?;
-        $crate::roles::user::jobs::meters::count(&job.kind, job.state);
-    }};
+/// Creates a job and the message that takes it to a worker.
+pub async fn create_job(conn: &mut Connection, row: &JobRow) -> Result<(), Error> {
+    diesel::insert_into(jobs::table).values(row).execute(conn).await?;
+    metrics::count(&row.kind, State::Queued);
+    enqueue(conn, &[row.message(0)?]).await
 }
-pub(in crate::roles::user) use put_job;
+
+/// Locks a job's row until the transaction ends, and reads it.
+pub async fn lock_job(conn: &mut Connection, id: &str) -> Result<Option<JobRow>, Error> {
+    let query = diesel::sql_query(conn.exclusive("SELECT * FROM jobs WHERE id = $1"));
+    Ok(query.bind::<Text, _>(id.to_owned()).get_result(conn).await.optional()?)
+}
+
+/// Writes a job's state.
+pub async fn update_job(conn: &mut Connection, job: &Job) -> Result<(), Error> {
+    let state = (
+        jobs::state.eq(job.state.name()),
+        jobs::attempt.eq(job.attempt),
+        jobs::max_attempts.eq(job.max_attempts),
+        jobs::sent.eq(job.sent),
+        jobs::due_at.eq(job.due_at.map(stored)),
+        jobs::errors.eq(serde_json::to_string(&job.errors).unwrap_or_default()),
+        jobs::updated_at.eq(stored(job.updated_at)),
+    );
+    diesel::update(jobs::table.filter(jobs::id.eq(job.id.to_string()))).set(state).execute(conn).await?;
+    metrics::count(&job.kind, job.state);
+    Ok(())
+}
+
+/// Replaces a job's payload.
+pub async fn set_payload(conn: &mut Connection, id: Uuid, payload: &str) -> Result<(), Error> {
+    let mine = jobs::table.filter(jobs::id.eq(id.to_string()));
+    diesel::update(mine).set(jobs::payload.eq(payload)).execute(conn).await?;
+    Ok(())
+}

@@ -2,58 +2,69 @@
 
 use std::collections::HashMap;
 
+use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
+use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::model::{INVITE, Job, LETTER, OPEN, REFRESH, SCHEDULE, State, is_for_meeting, is_told_once};
 use super::outcome::{check_attempt, given_up, not_to_be_done, notes, outcome, still_to_tell};
-use super::rows::{JobRow, put_job};
+use super::rows::{DeliveryRow, JobRow, lock_job, set_payload, update_job};
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem, UNAUTHORIZED, UNKNOWN_JOB};
 use crate::roles::user::api::jobs::{AttemptFailure, DeliveryOutcome, JobLease, JobPayload, JobReport, RetryDecision};
 use crate::roles::user::api::meetings::Status;
-use crate::roles::user::calendars::store::find_feed;
+use crate::roles::user::calendars::store::find_subscription;
 use crate::roles::user::jobs::order::{self, Person};
-use crate::roles::user::mailbox::codes::is_code_good;
-use crate::roles::user::meetings::rows::{hold_meeting, put_meeting};
-use crate::roles::user::outbox::{self, post};
+use crate::roles::user::mailbox::codes::is_wanted;
+use crate::roles::user::meetings::model::Meeting;
+use crate::roles::user::meetings::rows::{lock_meeting, save_change};
+use crate::roles::user::outbox::{self, enqueue};
 use crate::roles::user::schema::{deliveries, jobs, users};
 use crate::roles::user::store::{Stop, Store};
 use crate::{read, transact};
 
-/// The meeting that a job is for, without holding anything.
-macro_rules! find_job {
-    ($conn:ident, $id:expr) => {{
-        let mine = jobs::table.filter(jobs::id.eq($id.to_string())).select(JobRow::as_select());
-        let row: Option<JobRow> = mine.first($conn).await.optional()?;
-        row.ok_or_else(|| Stop::Refused(unknown($id)))?
-    }};
+/// Locks a job and its meeting, if it has one. The meeting comes first: a change of a meeting locks in this order too.
+async fn lock_with_meeting(conn: &mut Connection, id: Uuid) -> Result<(Job, String, Option<Meeting>), Stop> {
+    let found = jobs::table.filter(jobs::id.eq(id.to_string())).select((jobs::kind, jobs::meeting_id));
+    let found: Option<(String, String)> = found.first(conn).await.optional()?;
+    let (kind, subject) = found.ok_or_else(|| Stop::Refused(unknown(id)))?;
+    let meeting = lock_meeting(conn, &subject).await?;
+    if meeting.is_none() && is_for_meeting(&kind) {
+        return Err(Stop::Database(Error::Corrupt(format!("job {id} has no meeting"))));
+    }
+    let row = lock_job(conn, &id.to_string()).await?.ok_or_else(|| Stop::Refused(unknown(id)))?;
+    Ok((row.read()?, row.payload, meeting))
 }
 
-/// Holds a job and its meeting, if it is for one, the meeting first: whoever changes a meeting does it in this order too.
-macro_rules! hold_job {
-    ($store:expr, $conn:ident, $id:expr) => {{
-        let row = find_job!($conn, $id);
-        let meeting = hold_meeting!($store.db, $conn, row.meeting_id);
-        if meeting.is_none() && is_for_meeting(&row.kind) {
-            return Err(Stop::Database(Error::Corrupt(format!("job {} has no meeting", row.id))));
-        }
-        // nothing is changed yet: the update holds the row, and shows it as it is now
-        let mine = diesel::update(jobs::table.filter(jobs::id.eq(&row.id))).set(jobs::sent.eq(jobs::sent));
-        let row: Option<JobRow> = mine.returning(JobRow::as_returning()).get_result($conn).await.optional()?;
-        let row = row.ok_or_else(|| Stop::Refused(unknown($id)))?;
-        (row.read()?, row.payload, meeting)
-    }};
+/// How many other invitation jobs of a meeting are open, and how many recipients of its current revision were not reached.
+async fn count_invitations(conn: &mut Connection, meeting: &Meeting, job: Uuid) -> Result<(i64, i64), Error> {
+    let id = meeting.id.to_string();
+    let open = jobs::table.filter(jobs::meeting_id.eq(&id)).filter(jobs::kind.eq(INVITE));
+    let others = open.filter(jobs::id.ne(job.to_string())).filter(jobs::state.eq_any(OPEN));
+    let others = others.count().get_result::<i64>(conn).await?;
+    let since = meeting.history.last().map_or(meeting.created_at, |passed| passed.at);
+    let unreached = deliveries::table.filter(deliveries::meeting_id.eq(&id)).filter(deliveries::kind.eq(INVITE));
+    let unreached = unreached.filter(deliveries::outcome.eq(DeliveryOutcome::Refused.name()));
+    let unreached = unreached.filter(deliveries::created_at.ge(stored(since)));
+    Ok((others, unreached.count().get_result::<i64>(conn).await?))
+}
+
+/// Writes down whom an attempt reached.
+async fn insert_deliveries(conn: &mut Connection, rows: &[DeliveryRow]) -> Result<(), Error> {
+    for row in rows {
+        diesel::insert_into(deliveries::table).values(row).execute(conn).await?;
+    }
+    Ok(())
 }
 
 impl Store {
     /// Starts a job as its next attempt.
     pub async fn start_job(&self, id: Uuid) -> Result<JobLease, Stop> {
         let started = transact!(self.db, |conn| {
-            let (mut job, payload, meeting) = hold_job!(self, conn, id);
+            let (mut job, payload, meeting) = lock_with_meeting(conn, id).await?;
             if !matches!(job.state, State::Queued | State::Running) {
                 return Err(Stop::Refused(not_to_be_done(&job)));
             }
@@ -61,30 +72,30 @@ impl Store {
             if job.attempt >= job.max_attempts {
                 // every attempt vanished without a word
                 let after = job.after(RetryDecision::Never, "no attempt came to an end", &self.limits, 0.5, now);
-                put_job!(conn, &after);
+                update_job(conn, &after).await?;
                 if let Some(change) = given_up(&after, meeting.as_ref(), "no attempt came to an end", now) {
-                    put_meeting!(self, conn, meeting.as_ref(), &change);
+                    save_change(conn, &self.limits, meeting.as_ref(), &change).await?;
                 }
                 return Ok(Err(not_to_be_done(&after)));
             }
             job.attempt += 1;
             (job.state, job.updated_at) = (State::Running, now);
             job.due_at = self.overdue(now);
-            put_job!(conn, &job);
+            update_job(conn, &job).await?;
             let begun = meeting.as_ref().filter(|it| job.kind == SCHEDULE && it.status == Status::Queued);
             if let Some(change) = begun.map(|it| it.clone().started(now)) {
-                put_meeting!(self, conn, meeting.as_ref(), &change);
+                save_change(conn, &self.limits, meeting.as_ref(), &change).await?;
             }
-            let feed = if job.kind == REFRESH { find_feed!(conn, job.meeting_id) } else { None };
+            let feed = if job.kind == REFRESH { find_subscription(conn, job.meeting_id).await? } else { None };
             let pointless = match job.kind.as_str() {
                 REFRESH => feed.is_none(),
-                LETTER => !is_code_good!(conn, job.id, now),
+                LETTER => !is_wanted(conn, job.id, now).await?,
                 _ => false,
             };
             if pointless {
                 job.state = State::Cancelled;
                 job.due_at = None;
-                put_job!(conn, &job);
+                update_job(conn, &job).await?;
                 return Ok(Err(not_to_be_done(&job)));
             }
             let mut people: HashMap<String, Person> = HashMap::new();
@@ -107,8 +118,8 @@ impl Store {
     /// Writes down what came of an attempt.
     pub async fn finish_job(&self, id: Uuid, token: &str, done: &JobReport) -> Result<(), Stop> {
         transact!(self.db, |conn| {
-            let (mut job, _, meeting) = hold_job!(self, conn, id);
-            if !same(job.token.as_bytes(), token.as_bytes()) {
+            let (mut job, _, meeting) = lock_with_meeting(conn, id).await?;
+            if !bool::from(job.token.as_bytes().ct_eq(token.as_bytes())) {
                 return Err(Stop::Refused(Problem::new(UNAUTHORIZED, "this is not the token of this job")));
             }
             if job.state == State::Succeeded && job.attempt == done.attempt {
@@ -119,34 +130,21 @@ impl Store {
                 return Err(Stop::Refused(not_to_be_done(&job)));
             }
             let now = now();
-            for row in notes(&job, &done.notes, now) {
-                diesel::insert_into(deliveries::table).values(&row).execute(conn).await?;
-            }
+            insert_deliveries(conn, &notes(&job, &done.notes, now)).await?;
             if let Some(meeting) = &meeting {
-                let mut unreached = 0;
-                let mut others = 0;
-                if job.kind == INVITE {
-                    let mine = jobs::table.filter(jobs::meeting_id.eq(meeting.id.to_string()));
-                    let letters = mine.filter(jobs::kind.eq(INVITE));
-                    let open = letters.filter(jobs::id.ne(id.to_string())).filter(jobs::state.eq_any(OPEN));
-                    others = open.count().get_result::<i64>(conn).await?;
-                    let refused = deliveries::table.filter(deliveries::meeting_id.eq(meeting.id.to_string()));
-                    let refused = refused.filter(deliveries::outcome.eq(DeliveryOutcome::Refused.name()));
-                    // those of earlier revisions are past
-                    let since = meeting.history.last().map_or(meeting.created_at, |passed| passed.at);
-                    let refused = refused.filter(deliveries::created_at.ge(stored(since)));
-                    unreached = refused.filter(deliveries::kind.eq(INVITE)).count().get_result::<i64>(conn).await?;
-                }
+                let (others, unreached) = match job.kind.as_str() {
+                    INVITE => count_invitations(conn, meeting, id).await?,
+                    _ => (0, 0),
+                };
                 if let Some(change) = outcome(&job, meeting, &done.result, others, unreached, now) {
-                    put_meeting!(self, conn, Some(meeting), &change);
+                    save_change(conn, &self.limits, Some(meeting), &change).await?;
                 }
             }
             if is_told_once(&job.kind) {
-                let mine = jobs::table.filter(jobs::id.eq(id.to_string()));
-                diesel::update(mine).set(jobs::payload.eq("{}")).execute(conn).await?;
+                set_payload(conn, id, "{}").await?;
             }
             (job.state, job.due_at, job.updated_at) = (State::Succeeded, None, now);
-            put_job!(conn, &job);
+            update_job(conn, &job).await?;
             Ok::<(), Stop>(())
         })?;
         self.bell.notify_one();
@@ -156,21 +154,18 @@ impl Store {
     /// Writes down that an attempt failed, and when the next one is.
     pub async fn fail_job(&self, id: Uuid, failure: &AttemptFailure) -> Result<Job, Stop> {
         let job = transact!(self.db, |conn| {
-            let (job, payload, meeting) = hold_job!(self, conn, id);
+            let (job, payload, meeting) = lock_with_meeting(conn, id).await?;
             check_attempt(&job, failure.attempt)?;
             let now = now();
-            for row in notes(&job, &failure.notes, now) {
-                diesel::insert_into(deliveries::table).values(&row).execute(conn).await?;
-            }
+            insert_deliveries(conn, &notes(&job, &failure.notes, now)).await?;
             let chance = rand::random_range(0.0..=1.0);
             let after = job.after(failure.verdict, &failure.error, &self.limits, chance, now);
-            put_job!(conn, &after);
+            update_job(conn, &after).await?;
             if let Some(rest) = still_to_tell(&job, &payload, &failure.notes) {
-                let mine = jobs::table.filter(jobs::id.eq(id.to_string()));
-                diesel::update(mine).set(jobs::payload.eq(rest)).execute(conn).await?;
+                set_payload(conn, id, &rest).await?;
             }
             if let Some(change) = given_up(&after, meeting.as_ref(), &failure.error, now) {
-                put_meeting!(self, conn, meeting.as_ref(), &change);
+                save_change(conn, &self.limits, meeting.as_ref(), &change).await?;
             }
             Ok::<Job, Stop>(after)
         })?;
@@ -182,7 +177,7 @@ impl Store {
     /// from the beginning.
     pub async fn retry_job(&self, id: Uuid) -> Result<Job, Stop> {
         let job = transact!(self.db, |conn| {
-            let (mut job, _, meeting) = hold_job!(self, conn, id);
+            let (mut job, _, meeting) = lock_with_meeting(conn, id).await?;
             if !job.can_be_retried() {
                 let detail = format!("the job is {}: only what is dead or retryable can be retried", job.state.name());
                 return Err(Stop::Refused(Problem::new(JOB_NOT_YOURS, detail)));
@@ -190,10 +185,11 @@ impl Store {
             let now = now();
             job.max_attempts += job.attempt.max(1);
             (job.state, job.due_at, job.sent, job.updated_at) = (State::Queued, None, 0, now);
-            put_job!(conn, &job);
-            post!(conn, &[outbox::Row::job(job.id, &job.kind, (&job.case_id, &job.traceparent), 0, now)]);
+            update_job(conn, &job).await?;
+            let origin = (job.case_id.as_str(), job.traceparent.as_str());
+            enqueue(conn, &[outbox::Row::job(job.id, &job.kind, origin, 0, now)]).await?;
             if let Some(change) = meeting.clone().and_then(|it| it.resumed(&job.kind, now)) {
-                put_meeting!(self, conn, meeting.as_ref(), &change);
+                save_change(conn, &self.limits, meeting.as_ref(), &change).await?;
             }
             Ok::<Job, Stop>(job)
         })?;
@@ -205,7 +201,7 @@ impl Store {
     pub async fn job(&self, id: Uuid) -> Result<Option<Job>, Error> {
         let id = id.to_string();
         let row: Option<JobRow> = read!(self.db, |conn| async {
-            jobs::table.filter(jobs::id.eq(&id)).select(JobRow::as_select()).first(conn).await.optional()
+            jobs::table.filter(jobs::id.eq(&id)).select(columns::<JobRow>()).first(conn).await.optional()
         })?;
         row.map(|row| row.read()).transpose()
     }
@@ -227,7 +223,7 @@ impl Store {
             .filter(jobs::meeting_id.eq(&id).or(any.into_sql::<diesel::sql_types::Bool>()))
             .order(jobs::id.asc())
             .limit(limit)
-            .select(JobRow::as_select())
+            .select(columns::<JobRow>())
             .load(conn))?;
         rows.iter().map(JobRow::read).collect()
     }
@@ -242,9 +238,4 @@ impl Store {
 /// No job has this id.
 pub fn unknown(id: Uuid) -> Problem {
     Problem::new(UNKNOWN_JOB, format!("no job has the id {id}"))
-}
-
-/// Compares without telling by its time how far two secrets agree.
-pub fn same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
 }

@@ -10,12 +10,16 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::config::Auth;
-use crate::platform::data::instant::{read, stored};
+use crate::platform::data::instant::{now, read, stored};
+use crate::platform::data::{Connection, Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{LINK_VOID, Problem};
+use crate::platform::request_context::RequestContext;
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::jobs::model::{NewJob, Note};
-use crate::roles::user::schema::codes;
+use crate::roles::user::jobs::rows::{JobRow, create_job};
+use crate::roles::user::schema::{codes, users};
+use crate::roles::user::store::{Stop, Store};
 
 /// A code as it lies in the database: nobody can make a link of it.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -77,108 +81,77 @@ pub fn hash(secret: &str) -> String {
     Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a code has still to be brought to its mailbox, and there is somebody behind that; within a transaction.
-macro_rules! is_code_good {
-    ($conn:ident, $id:expr, $now:expr) => {{
-        use $crate::roles::user::schema::{codes, users};
-        let code: Option<$crate::roles::user::mailbox::codes::Row> = codes::table
-            .filter(codes::id.eq($id.to_string()))
-            .inner_join(users::table.on(users::email.eq(codes::email)))
-            .select($crate::roles::user::mailbox::codes::Row::as_select())
-            .first($conn)
-            .await
-            .optional()?;
-        match &code {
-            Some(code) => $crate::roles::user::mailbox::codes::is_newest!($conn, code) && code.is_open($now),
-            None => false,
-        }
-    }};
+/// Whether a code is still to be sent, and its address has an account.
+pub async fn is_wanted(conn: &mut Connection, id: Uuid, now: Timestamp) -> Result<bool, Error> {
+    let code: Option<Row> = codes::table
+        .filter(codes::id.eq(id.to_string()))
+        .inner_join(users::table.on(users::email.eq(codes::email)))
+        .select(columns::<Row>())
+        .first(conn)
+        .await
+        .optional()?;
+    match code {
+        Some(code) => is_good(conn, &code, now).await,
+        None => Ok(false),
+    }
 }
 
-/// Whether no later code of the same purpose went to the same address; within a transaction.
-macro_rules! is_newest {
-    ($conn:ident, $code:expr) => {{
-        use $crate::roles::user::schema::codes;
-        let later = codes::table.filter(codes::email.eq(&$code.email)).filter(codes::purpose.eq(&$code.purpose));
-        later.filter(codes::number.gt($code.number)).count().get_result::<i64>($conn).await? == 0
-    }};
+/// Whether a code works: it is unused, in time, and the newest of its purpose and address.
+pub async fn is_good(conn: &mut Connection, code: &Row, now: Timestamp) -> Result<bool, Error> {
+    let later = codes::table.filter(codes::email.eq(&code.email)).filter(codes::purpose.eq(&code.purpose));
+    let later: i64 = later.filter(codes::number.gt(code.number)).count().get_result(conn).await?;
+    Ok(later == 0 && code.is_open(now))
 }
 
-/// The number that this code will have: one more than the last of its purpose that went to its address; within a transaction.
-macro_rules! next_number {
-    ($conn:ident, $code:expr) => {{
-        use $crate::roles::user::schema::codes;
-        let before = codes::table.filter(codes::email.eq_any([&$code.row.email, &$code.digest]));
-        let before = before.filter(codes::purpose.eq(&$code.row.purpose));
-        let last: Option<i64> = before.select(diesel::dsl::max(codes::number)).first($conn).await?;
-        last.unwrap_or(0) + 1
-    }};
+/// The number of a new code: one more than the last of its purpose that went to its address.
+pub async fn next_number(conn: &mut Connection, code: &Code) -> Result<i64, Error> {
+    let before = codes::table.filter(codes::email.eq_any([&code.row.email, &code.digest]));
+    let before = before.filter(codes::purpose.eq(&code.row.purpose));
+    let last: Option<i64> = before.select(diesel::dsl::max(codes::number)).first(conn).await?;
+    Ok(last.unwrap_or(0) + 1)
 }
 
-/// Keeps a code under this number, within a transaction; says whether it was kept: of two that are made at once, one is enough.
-macro_rules! keep_code {
-    ($conn:ident, $code:expr, $number:expr) => {{
-        use $crate::roles::user::schema::codes;
-        let row = $crate::roles::user::mailbox::codes::Row { number: $number, ..$code.row.clone() };
-        let keeping = diesel::insert_into(codes::table).values(&row);
-        let place = (codes::email, codes::purpose, codes::number);
-        keeping.on_conflict(place).do_nothing().execute($conn).await? == 1
-    }};
+/// Saves a code under this number; `false` if another one took the number at the same time: one of them is enough.
+pub async fn save_code(conn: &mut Connection, code: &Code, number: i64) -> Result<bool, Error> {
+    let row = Row { number, ..code.row.clone() };
+    let unique = (codes::email, codes::purpose, codes::number);
+    let saving = diesel::insert_into(codes::table).values(&row).on_conflict(unique).do_nothing();
+    Ok(saving.execute(conn).await? == 1)
 }
 
-/// Keeps a code and has it brought to its mailbox, within a transaction, unless that had as many in the last hour as it may; says
-/// whether it had not.
-macro_rules! send_code {
-    ($store:expr, $conn:ident, $code:expr) => {{
-        use $crate::platform::data::instant::{now, stored};
-        use $crate::roles::user::schema::{codes, jobs};
-        let code: &$crate::roles::user::mailbox::codes::Code = $code;
-        let now = now();
-        let hour = stored(now.saturating_sub(jiff::SignedDuration::from_hours(1)).unwrap_or(now));
-        // before the others are counted: who comes between takes this number, or is counted
-        let number = $crate::roles::user::mailbox::codes::next_number!($conn, code);
-        let before = codes::table.filter(codes::email.eq_any([&code.row.email, &code.digest]));
-        let before = before.filter(codes::purpose.eq(&code.row.purpose)).filter(codes::created_at.gt(hour));
-        let may = before.count().get_result::<i64>($conn).await? < $store.auth.letters_per_hour;
-        if may && $crate::roles::user::mailbox::codes::keep_code!($conn, code, number) {
-            let case_id = $crate::platform::request_context::RequestContext::current_id();
-            let limits = &$store.limits;
-            let row = $crate::roles::user::jobs::rows::JobRow::of(&code.job, code.job.id, &case_id, limits, now);
-            diesel::insert_into(jobs::table).values(&row).execute($conn).await?;
-            $crate::roles::user::jobs::meters::count(&row.kind, $crate::roles::user::jobs::model::State::Queued);
-            let origin = (row.case_id.as_str(), row.traceparent.as_str());
-            let notice = $crate::roles::user::outbox::Row::job(code.job.id, code.job.kind, origin, 0, now);
-            $crate::roles::user::outbox::post!($conn, &[notice]);
-        }
-        may
-    }};
+/// Saves a code and its mail, unless the address got as many in the last hour as the settings allow; says whether it did not.
+pub async fn send_code(conn: &mut Connection, store: &Store, code: &Code) -> Result<bool, Error> {
+    let now = now();
+    let hour = stored(now.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(now));
+    // before the others are counted: a code that comes between takes this number, or is counted
+    let number = next_number(conn, code).await?;
+    let before = codes::table.filter(codes::email.eq_any([&code.row.email, &code.digest]));
+    let before = before.filter(codes::purpose.eq(&code.row.purpose)).filter(codes::created_at.gt(hour));
+    let allowed = before.count().get_result::<i64>(conn).await? < store.auth.letters_per_hour;
+    if allowed && save_code(conn, code, number).await? {
+        let row = JobRow::of(&code.job, code.job.id, &RequestContext::current_id(), &store.limits, now);
+        create_job(conn, &row).await?;
+    }
+    Ok(allowed)
 }
 
-/// Spends a code within the transaction of what it is for, and gives the address that it was sent to.
-macro_rules! use_code {
-    ($conn:ident, $purpose:expr, $code:expr, $now:expr) => {{
-        use $crate::roles::user::schema::codes;
-        let hash = $crate::roles::user::mailbox::codes::hash($code);
-        let purpose: $crate::roles::user::api::letters::Purpose = $purpose;
-        let mine = codes::table.filter(codes::hash.eq(&hash)).filter(codes::purpose.eq(purpose.name()));
-        // who comes second waits here for the first, and then finds it used
-        let held = diesel::update(mine).set(codes::hash.eq(&hash));
-        let held = held.returning($crate::roles::user::mailbox::codes::Row::as_returning());
-        let code: Option<$crate::roles::user::mailbox::codes::Row> = held.get_result($conn).await.optional()?;
-        let good = match &code {
-            Some(code) => $crate::roles::user::mailbox::codes::is_newest!($conn, code) && code.is_open($now),
-            None => false,
-        };
-        let Some(code) = code.filter(|_| good) else {
-            return Err(Stop::Refused($crate::roles::user::mailbox::codes::void()));
-        };
-        let used = Some($crate::platform::data::instant::stored($now));
-        diesel::update(codes::table.filter(codes::id.eq(&code.id))).set(codes::used_at.eq(used)).execute($conn).await?;
-        $crate::platform::email::Email::parse(&code.email)
-            .map_err(|_| $crate::platform::data::Error::Corrupt("the address of a code".to_owned()))?
-    }};
+/// Spends a code in the transaction of what it is for; gives the address that it was sent to.
+///
+/// # Errors
+/// A code that does not work.
+pub async fn spend_code(conn: &mut Connection, purpose: Purpose, code: &str, now: Timestamp) -> Result<Email, Stop> {
+    let hash = hash(code);
+    let mine = codes::table.filter(codes::hash.eq(&hash)).filter(codes::purpose.eq(purpose.name()));
+    // locks the row: a second request waits here for the first, and then finds the code used
+    let held = diesel::update(mine).set(codes::hash.eq(&hash)).returning(columns::<Row>());
+    let Some(code) = held.get_result::<Row>(conn).await.optional()? else { return Err(Stop::Refused(void())) };
+    if !is_good(conn, &code, now).await? {
+        return Err(Stop::Refused(void()));
+    }
+    let mine = codes::table.filter(codes::id.eq(&code.id));
+    diesel::update(mine).set(codes::used_at.eq(Some(stored(now)))).execute(conn).await?;
+    Ok(Email::parse(&code.email).map_err(|_| Error::Corrupt("the address of a code".to_owned()))?)
 }
-pub(in crate::roles::user) use {is_code_good, is_newest, keep_code, next_number, send_code, use_code};
 
 impl Row {
     /// Whether it was not used yet, nor is too old.

@@ -1,37 +1,35 @@
 //! The queries about mailboxes, each named for the question it answers.
 
+use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use jiff_diesel::DateTime;
+use uuid::Uuid;
 
-use super::codes::{Code, Row, hash, is_newest, keep_code, next_number, send_code, use_code, void};
+use super::codes::{self as one_time_codes, Code, Row, hash, is_good, next_number, save_code, spend_code, void};
 use crate::platform::auth::Caller;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::email::Email;
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::auth::sessions::end_sessions;
-use crate::roles::user::schema::{api_keys, codes, credentials, sign_in_failures, users};
+use crate::roles::user::jobs::model::State;
+use crate::roles::user::schema::{api_keys, codes, credentials, jobs, sign_in_failures, users};
 use crate::roles::user::store::{Stop, Store};
 use crate::transact;
 
-/// Forgets the codes, the letters and the keys of somebody who is deleted, within a transaction.
-macro_rules! forget_mailbox {
-    ($conn:ident, $email:expr, $id:expr) => {{
-        use $crate::roles::user::jobs::model::State;
-        use $crate::roles::user::schema::{api_keys, codes, jobs};
-        let mine = codes::table.filter(codes::email.eq($email.as_str()));
-        // a notice of it may be on its way: a worker finds that there is nothing to do
-        let letters = jobs::table.filter(jobs::id.eq_any(mine.select(codes::id)));
-        let void = (jobs::payload.eq("{}"), jobs::due_at.eq(None::<jiff_diesel::DateTime>), jobs::errors.eq("[]"));
-        diesel::update(letters).set((jobs::state.eq(State::Cancelled.name()), void)).execute($conn).await?;
-        let digest = $crate::roles::user::mailbox::codes::hash($email.as_str());
-        let used = Some($crate::platform::data::instant::stored($crate::platform::data::instant::now()));
-        diesel::update(mine).set((codes::email.eq(digest), codes::used_at.eq(used))).execute($conn).await?;
-        diesel::delete(api_keys::table.filter(api_keys::user_id.eq($id.to_string()))).execute($conn).await?;
-    }};
+/// Erases the codes, the mails and the API keys of an account that is being deleted.
+pub async fn erase_mailbox(conn: &mut Connection, email: &Email, id: Uuid) -> Result<(), Error> {
+    let mine = codes::table.filter(codes::email.eq(email.as_str()));
+    // a message about a mail may be on its way: a worker finds that there is nothing to do
+    let mails = jobs::table.filter(jobs::id.eq_any(mine.select(codes::id)));
+    let void = (jobs::payload.eq("{}"), jobs::due_at.eq(None::<DateTime>), jobs::errors.eq("[]"));
+    diesel::update(mails).set((jobs::state.eq(State::Cancelled.name()), void)).execute(conn).await?;
+    let used = Some(stored(now()));
+    let anonymous = (codes::email.eq(hash(email.as_str())), codes::used_at.eq(used));
+    diesel::update(mine).set(anonymous).execute(conn).await?;
+    diesel::delete(api_keys::table.filter(api_keys::user_id.eq(id.to_string()))).execute(conn).await?;
+    Ok(())
 }
-pub(in crate::roles::user) use forget_mailbox;
 
 impl Store {
     /// Has a code brought to an address, unless it had as many in the last hour as it may; says which. Costs the same whether
@@ -42,7 +40,7 @@ impl Store {
         // second by itself
         transact!(self.db, |conn| {
             self.has_room()?;
-            Ok::<bool, Stop>(send_code!(self, conn, &code))
+            Ok::<bool, Stop>(one_time_codes::send_code(conn, self, &code).await?)
         })
     }
 
@@ -51,9 +49,9 @@ impl Store {
         let (hash, now) = (hash(code), now());
         let found = transact!(self.db, |conn| {
             let mine = codes::table.filter(codes::hash.eq(&hash)).filter(codes::purpose.eq(purpose.name()));
-            let row: Option<Row> = mine.select(Row::as_select()).first(conn).await.optional()?;
+            let row: Option<Row> = mine.select(columns::<Row>()).first(conn).await.optional()?;
             match row {
-                Some(row) if is_newest!(conn, row) && row.is_open(now) => Ok::<_, Error>(Some(row)),
+                Some(row) if is_good(conn, &row, now).await? => Ok::<_, Error>(Some(row)),
                 _ => Ok(None),
             }
         })?;
@@ -65,7 +63,7 @@ impl Store {
     pub async fn verify_mailbox(&self, code: &str) -> Result<Email, Stop> {
         let now = now();
         transact!(self.db, |conn| {
-            let email = use_code!(conn, Purpose::VerifyMailbox, code, now);
+            let email = spend_code(conn, Purpose::VerifyMailbox, code, now).await?;
             let account = users::table.filter(users::email.eq(email.as_str())).select(users::id);
             let mine = credentials::table.filter(credentials::user_id.eq_any(account));
             let verified =
@@ -83,7 +81,7 @@ impl Store {
         let now = now();
         let at = stored(now);
         transact!(self.db, |conn| {
-            let email = use_code!(conn, Purpose::ResetPassword, code, now);
+            let email = spend_code(conn, Purpose::ResetPassword, code, now).await?;
             let account = users::table.filter(users::email.eq(email.as_str())).select(users::id);
             let account: Option<String> = account.first(conn).await.optional()?;
             let account = account.ok_or_else(|| Stop::Refused(void()))?;
@@ -106,7 +104,7 @@ impl Store {
             );
             let setting = diesel::insert_into(credentials::table).values(row);
             setting.on_conflict(credentials::user_id).do_update().set(anew).execute(conn).await?;
-            end_sessions!(conn, &account);
+            end_sessions(conn, &account, "").await?;
             if verified.is_none() {
                 diesel::delete(api_keys::table.filter(api_keys::user_id.eq(&account))).execute(conn).await?;
             }
@@ -133,7 +131,7 @@ impl Store {
             let mine = credentials::table.filter(credentials::user_id.eq(account));
             let changed = (credentials::password_hash.eq(password_hash), credentials::updated_at.eq(stored(now())));
             diesel::update(mine).set(changed).execute(conn).await?;
-            end_sessions!(conn, account, session);
+            end_sessions(conn, account, session).await?;
             Ok::<(), Error>(())
         })
     }
@@ -146,8 +144,8 @@ impl Store {
             if known == 0 {
                 return Ok(None);
             }
-            let number = next_number!(conn, code);
-            Ok::<_, Error>(keep_code!(conn, code, number).then(|| code.link.clone()))
+            let number = next_number(conn, &code).await?;
+            Ok::<_, Error>(save_code(conn, &code, number).await?.then(|| code.link.clone()))
         })
     }
 }

@@ -20,17 +20,17 @@ const LETTERS: usize = 50;
 pub struct Change {
     pub meeting: Meeting,
     pub jobs: Vec<NewJob>,
-    /// Whether what was under way for it is void.
-    pub overtakes: bool,
+    /// Whether the open jobs of the meeting are void, but for those that must reach people all the same.
+    pub supersedes_jobs: bool,
 }
 
 impl Change {
     fn of(meeting: Meeting) -> Change {
-        Change { meeting, jobs: Vec::new(), overtakes: false }
+        Change { meeting, jobs: Vec::new(), supersedes_jobs: false }
     }
 
-    fn overtaking(self) -> Change {
-        Change { overtakes: true, ..self }
+    fn superseding(self) -> Change {
+        Change { supersedes_jobs: true, ..self }
     }
 
     fn with(mut self, jobs: impl IntoIterator<Item = NewJob>) -> Change {
@@ -126,7 +126,7 @@ impl Meeting {
         if !meeting.fixed && status != Status::Cancelled {
             meeting.period = None;
         }
-        Change::of(meeting).overtaking().with(cancelled)
+        Change::of(meeting).superseding().with(cancelled)
     }
 
     /// All invitations are out.
@@ -154,7 +154,7 @@ impl Meeting {
     }
 
     /// Somebody is no user any more. Without its organizer, or with nobody to meet, it is off; what has been stays.
-    pub fn left_by(mut self, email: &Email, now: Timestamp) -> Option<Change> {
+    pub fn without_attendee(mut self, email: &Email, now: Timestamp) -> Option<Change> {
         if self.is_past(now) {
             return None;
         }
@@ -211,7 +211,7 @@ impl Meeting {
 
     /// A time is to be looked for, whatever is under way.
     fn queued(self, now: Timestamp) -> Change {
-        Change::of(self.passed(Status::Queued, None, now)).overtaking().with([NewJob::schedule()])
+        Change::of(self.passed(Status::Queued, None, now)).superseding().with([NewJob::schedule()])
     }
 
     /// Whether a wish is about more than how the meeting is called.

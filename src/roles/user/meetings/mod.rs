@@ -1,10 +1,10 @@
 //! Meetings: what people want to have arranged.
 
 pub mod access;
+pub mod anonymize;
 pub mod changes;
-mod flood;
-pub mod forgetting;
 pub mod handlers;
+mod invitation_quota;
 pub mod model;
 pub mod participation;
 pub mod request;

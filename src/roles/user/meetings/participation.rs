@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{FromRequest as _, HttpMessage as _, HttpRequest, HttpResponse};
 use serde_json::Value;
+use subtle::ConstantTimeEq as _;
 
 use super::access::check_answers;
 use super::handlers::{find, id_in_path};
@@ -17,7 +18,6 @@ use crate::platform::http::html::escaped;
 use crate::platform::http::problem::{Problem, UNAUTHORIZED};
 use crate::roles::user::api::meetings::{Participation, Status};
 use crate::roles::user::jobs::order::answer_key;
-use crate::roles::user::jobs::store::same;
 use crate::roles::user::page::page as framed;
 use crate::roles::user::store::Store;
 
@@ -104,7 +104,7 @@ enum Said {
 
 fn check_key(secret: &str, meeting: &Meeting, who: &Email, key: Option<&str>) -> Result<(), Problem> {
     let right = answer_key(secret, meeting, who);
-    match key.is_some_and(|key| !right.is_empty() && same(key.as_bytes(), right.as_bytes())) {
+    match key.is_some_and(|key| !right.is_empty() && bool::from(key.as_bytes().ct_eq(right.as_bytes()))) {
         true => Ok(()),
         false => Err(Problem::new(UNAUTHORIZED, "this link is not complete; open the one in your invitation again")),
     }

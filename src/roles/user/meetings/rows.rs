@@ -1,19 +1,23 @@
 //! Writing a change down: the meeting, whose time it holds, its jobs, and what is to be published of it.
 
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use jiff_diesel::DateTime;
 
 use super::changes::Change;
 use super::model::Meeting;
 use crate::config::Jobs as Limits;
-use crate::platform::data::Error;
 use crate::platform::data::instant::stored;
+use crate::platform::data::{Connection, Error, RunQueryDsl};
 use crate::platform::email::Email;
+use crate::platform::http::problem::{Problem, SLOT_TAKEN};
 use crate::roles::user::api::meetings::{Period, Status};
-use crate::roles::user::jobs::model::NewJob;
-use crate::roles::user::jobs::rows::JobRow;
-use crate::roles::user::outbox;
-use crate::roles::user::schema::{attendees, busy, meetings};
+use crate::roles::user::jobs::metrics;
+use crate::roles::user::jobs::model::{NewJob, OPEN, State};
+use crate::roles::user::jobs::rows::{JobRow, create_job};
+use crate::roles::user::outbox::{self, enqueue};
+use crate::roles::user::schema::{attendees, busy, jobs, meetings};
+use crate::roles::user::store::Stop;
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = meetings)]
@@ -71,7 +75,7 @@ pub struct Rows {
     /// Whose time is to be held, if that is not as before.
     pub busy: Option<Hold>,
     pub jobs: Vec<JobRow>,
-    pub messages: Vec<outbox::Row>,
+    pub event: outbox::Row,
 }
 
 impl Rows {
@@ -83,16 +87,12 @@ impl Rows {
         let news: Vec<&NewJob> = change.jobs.iter().chain(&webhook).collect();
         let what = if moved { meeting.status.name() } else { "updated" };
         let now = meeting.updated_at;
-        let fact =
-            outbox::Row::fact("meeting", what, meeting.id, meeting.version, &meeting.case_id, now, meeting.public());
-        let jobs: Vec<JobRow> = news.iter().map(|job| JobRow::new(job, meeting, limits)).collect();
-        let origins = jobs.iter().map(|row| (row.case_id.as_str(), row.traceparent.as_str()));
-        let notices = news.iter().zip(origins).map(|(job, origin)| outbox::Row::job(job.id, job.kind, origin, 0, now));
+        let (id, version, case_id) = (meeting.id, meeting.version, &meeting.case_id);
         Rows {
             attendees: attendees_of(before, meeting),
             busy: busy_of(before, meeting),
-            messages: std::iter::once(fact).chain(notices).collect(),
-            jobs,
+            event: outbox::Row::event("meeting", what, id, version, case_id, now, meeting.public()),
+            jobs: news.iter().map(|job| JobRow::new(job, meeting, limits)).collect(),
             meeting: MeetingRow {
                 id: meeting.id.to_string(),
                 organizer: meeting.organizer.to_string(),
@@ -132,95 +132,88 @@ fn busy_of(before: Option<&Meeting>, meeting: &Meeting) -> Option<Hold> {
     Some(Hold { stays: stays.into_iter().map(Email::to_string).collect(), new })
 }
 
-/// Reads a meeting that nobody else changes until this transaction ends.
-macro_rules! hold_meeting {
-    ($db:expr, $conn:ident, $id:expr) => {{
-        let query = diesel::sql_query($db.exclusive("SELECT document FROM meetings WHERE id = $1"));
-        let query = query.bind::<diesel::sql_types::Text, _>($id.to_string());
-        let held: Option<$crate::roles::user::meetings::rows::Document> = query.get_result($conn).await.optional()?;
-        match held {
-            Some(held) => Some(held.read()?),
-            None => None,
-        }
-    }};
+/// Reads a meeting and locks it until the transaction ends.
+pub async fn lock_meeting(conn: &mut Connection, id: &str) -> Result<Option<Meeting>, Error> {
+    let query = diesel::sql_query(conn.exclusive("SELECT document FROM meetings WHERE id = $1"));
+    let found: Option<Document> = query.bind::<Text, _>(id.to_owned()).get_result(conn).await.optional()?;
+    found.map(Document::read).transpose()
 }
 
-/// Writes a change down, within a transaction that holds the meeting. Refused when its time is taken.
-macro_rules! put_meeting {
-    ($store:expr, $conn:ident, $before:expr, $change:expr) => {{
-        use $crate::roles::user::jobs::{meters, model::State};
-        use $crate::roles::user::schema::{attendees, busy, jobs, meetings};
-        let (before, change): (
-            Option<&$crate::roles::user::meetings::model::Meeting>,
-            &$crate::roles::user::meetings::changes::Change,
-        ) = ($before, $change);
-        let unchanged = before.is_some_and(|before| before.version == change.meeting.version);
-        if !unchanged {
-            let rows = $crate::roles::user::meetings::rows::Rows::of(before, change, &$store.limits);
-            let id = change.meeting.id.to_string();
-            match before {
-                None => diesel::insert_into(meetings::table).values(&rows.meeting).execute($conn).await?,
-                Some(_) => {
-                    diesel::update(meetings::table.filter(meetings::id.eq(&id)))
-                        .set(&rows.meeting)
-                        .execute($conn)
-                        .await?
-                }
-            };
-            if let Some(others) = &rows.attendees {
-                if before.is_some() {
-                    diesel::delete(attendees::table.filter(attendees::meeting_id.eq(&id))).execute($conn).await?;
-                }
-                for row in others {
-                    diesel::insert_into(attendees::table).values(row).execute($conn).await?;
-                }
-            }
-            if let Some(held) = &rows.busy {
-                let mine = busy::table.filter(busy::meeting_id.eq(&id));
-                if before.is_some() {
-                    diesel::delete(mine.filter(busy::email.ne_all(&held.stays))).execute($conn).await?;
-                }
-                $crate::roles::user::meetings::rows::hold_time!($store.db, $conn, &held.new);
-            }
-            if change.overtakes {
-                let open = jobs::table
-                    .filter(jobs::meeting_id.eq(&id))
-                    .filter(jobs::state.eq_any($crate::roles::user::jobs::model::OPEN));
-                // whoever is to hear that it is off hears it all the same
-                let open = open.filter(jobs::payload.not_like($crate::roles::user::jobs::model::FAREWELLS));
-                let off: Vec<String> =
-                    diesel::update(open.filter(jobs::kind.ne($crate::roles::user::jobs::model::WEBHOOK)))
-                        .set((jobs::state.eq(State::Cancelled.name()), jobs::due_at.eq(None::<jiff_diesel::DateTime>)))
-                        .returning(jobs::kind)
-                        .get_results($conn)
-                        .await?;
-                off.iter().for_each(|kind| meters::count(kind, State::Cancelled));
-            }
-            for row in &rows.jobs {
-                diesel::insert_into(jobs::table).values(row).execute($conn).await?;
-                meters::count(&row.kind, State::Queued);
-            }
-            $crate::roles::user::outbox::post!($conn, &rows.messages);
-        }
-    }};
-}
-
-/// Holds everybody's time, one transaction at a time for each of them: two meetings that want the same hour meet here.
-macro_rules! hold_time {
-    ($db:expr, $conn:ident, $rows:expr) => {
-        for row in $rows {
-            // the rows come sorted, so that two such transactions never wait for each other
-            let lock = diesel::sql_query($db.exclusive("SELECT email FROM users WHERE email = $1"));
-            lock.bind::<diesel::sql_types::Text, _>(&row.email).execute($conn).await?;
-            let clash = busy::table.filter(busy::email.eq(&row.email));
-            let clash = clash.filter(busy::starts_at.lt(row.ends_at)).filter(busy::ends_at.gt(row.starts_at));
-            let taken: i64 = clash.count().get_result($conn).await?;
-            if taken > 0 {
-                let detail = "another meeting has taken this time for somebody who must be there";
-                return Err(Stop::Refused(Problem::new($crate::platform::http::problem::SLOT_TAKEN, detail)));
-            }
-            diesel::insert_into(busy::table).values(row).execute($conn).await?;
+/// Writes a change of a meeting that the caller has locked: its rows, the time that it holds, its jobs and its event.
+///
+/// # Errors
+/// A time that is taken.
+pub async fn save_change(
+    conn: &mut Connection,
+    limits: &Limits,
+    before: Option<&Meeting>,
+    change: &Change,
+) -> Result<(), Stop> {
+    if before.is_some_and(|before| before.version == change.meeting.version) {
+        return Ok(());
+    }
+    let rows = Rows::of(before, change, limits);
+    let id = change.meeting.id.to_string();
+    match before {
+        None => diesel::insert_into(meetings::table).values(&rows.meeting).execute(conn).await?,
+        Some(_) => {
+            let mine = meetings::table.filter(meetings::id.eq(&id));
+            diesel::update(mine).set(&rows.meeting).execute(conn).await?
         }
     };
+    if let Some(others) = &rows.attendees {
+        if before.is_some() {
+            diesel::delete(attendees::table.filter(attendees::meeting_id.eq(&id))).execute(conn).await?;
+        }
+        for row in others {
+            diesel::insert_into(attendees::table).values(row).execute(conn).await?;
+        }
+    }
+    if let Some(held) = &rows.busy {
+        if before.is_some() {
+            let mine = busy::table.filter(busy::meeting_id.eq(&id));
+            diesel::delete(mine.filter(busy::email.ne_all(&held.stays))).execute(conn).await?;
+        }
+        hold_time(conn, &held.new).await?;
+    }
+    if change.supersedes_jobs {
+        cancel_superseded_jobs(conn, &id).await?;
+    }
+    enqueue(conn, std::slice::from_ref(&rows.event)).await?;
+    for row in &rows.jobs {
+        create_job(conn, row).await?;
+    }
+    Ok(())
 }
-pub(in crate::roles::user) use {hold_meeting, hold_time, put_meeting};
+
+/// Cancels the open jobs of a meeting that its change has superseded.
+async fn cancel_superseded_jobs(conn: &mut Connection, meeting_id: &str) -> Result<(), Error> {
+    let open = jobs::table.filter(jobs::meeting_id.eq(meeting_id)).filter(jobs::state.eq_any(OPEN));
+    let cancelled: Vec<String> = diesel::update(open.filter(jobs::supersedable.eq(true)))
+        .set((jobs::state.eq(State::Cancelled.name()), jobs::due_at.eq(None::<DateTime>)))
+        .returning(jobs::kind)
+        .get_results(conn)
+        .await?;
+    cancelled.iter().for_each(|kind| metrics::count(kind, State::Cancelled));
+    Ok(())
+}
+
+/// Holds the time of people, one transaction at a time for each of them: two meetings that want the same hour meet here.
+///
+/// # Errors
+/// A time that is taken.
+async fn hold_time(conn: &mut Connection, rows: &[BusyRow]) -> Result<(), Stop> {
+    for row in rows {
+        // the rows come sorted, so that two such transactions never wait for each other
+        let lock = diesel::sql_query(conn.exclusive("SELECT email FROM users WHERE email = $1"));
+        lock.bind::<Text, _>(row.email.clone()).execute(conn).await?;
+        let overlap = busy::table.filter(busy::email.eq(&row.email));
+        let overlap = overlap.filter(busy::starts_at.lt(row.ends_at)).filter(busy::ends_at.gt(row.starts_at));
+        if overlap.count().get_result::<i64>(conn).await? > 0 {
+            let detail = "another meeting has taken this time for a required attendee";
+            return Err(Stop::Refused(Problem::new(SLOT_TAKEN, detail)));
+        }
+        diesel::insert_into(busy::table).values(row).execute(conn).await?;
+    }
+    Ok(())
+}

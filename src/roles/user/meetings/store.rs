@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
+use crate::platform::data::{RunQueryDsl, columns};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::changes::Change;
-use super::flood::check_flood;
+use super::invitation_quota::check_quota;
 use super::model::Meeting;
 use super::request::Wish;
-use super::rows::{Document, hold_meeting, put_meeting};
+use super::rows::{Document, lock_meeting, save_change};
 use crate::calendar::Zone;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{self, stored};
@@ -21,7 +21,7 @@ use crate::roles::user::api::Busy;
 use crate::roles::user::api::meetings::Period;
 use crate::roles::user::jobs::order::Person;
 use crate::roles::user::jobs::rows::DeliveryRow;
-use crate::roles::user::keys::{keep_answer, kept_answer};
+use crate::roles::user::keys::{find_response, save_response};
 use crate::roles::user::schema::{attendees, busy, deliveries, meetings, users};
 use crate::roles::user::store::{Stop, Store};
 use crate::{read, transact};
@@ -49,20 +49,20 @@ impl Store {
     ) -> Result<StoredResponse, Stop> {
         let emails: Vec<&str> = wish.attendees.iter().map(|one| one.email.as_str()).collect();
         let kept = transact!(self.db, |conn| {
-            if let Some(kept) = kept_answer!(conn, key) {
+            if let Some(kept) = find_response(conn, key).await? {
                 return Ok(kept);
             }
             self.has_room()?;
             let known = users::table.filter(users::email.eq_any(&emails)).select((users::email, users::time_zone));
             let known: Vec<(String, String)> = known.load(conn).await?;
             let home = home_of(wish, &known)?;
-            check_flood!(self, conn, emails, wish.organizer);
+            check_quota(conn, &self.auth, &emails, wish.organizer.as_str()).await?;
             let change = open(&home);
             let answer = answer(&change);
-            if let Some(kept) = keep_answer!(conn, key, &answer) {
+            if let Some(kept) = save_response(conn, key, &answer).await? {
                 return Ok(kept);
             }
-            put_meeting!(self, conn, None, &change);
+            save_change(conn, &self.limits, None, &change).await?;
             Ok::<StoredResponse, Stop>(answer)
         })?;
         self.bell.notify_one();
@@ -76,16 +76,16 @@ impl Store {
         decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
     ) -> Result<Meeting, Stop> {
         let meeting = transact!(self.db, |conn| {
-            let before = hold_meeting!(self.db, conn, id).ok_or_else(|| Stop::Refused(unknown(id)))?;
+            let before = lock_meeting(conn, &id.to_string()).await?.ok_or_else(|| Stop::Refused(unknown(id)))?;
             let change = decide(before.clone()).map_err(Stop::Refused)?;
             let strangers: Vec<&str> = newcomers(&before, &change.meeting);
             if !strangers.is_empty() {
                 let known = users::table.filter(users::email.eq_any(&strangers)).select(users::email);
                 let known: Vec<String> = known.load(conn).await?;
                 all_known(strangers.iter().copied(), &known)?;
-                check_flood!(self, conn, strangers, before.organizer);
+                check_quota(conn, &self.auth, &strangers, before.organizer.as_str()).await?;
             }
-            put_meeting!(self, conn, Some(&before), &change);
+            save_change(conn, &self.limits, Some(&before), &change).await?;
             Ok::<Meeting, Stop>(change.meeting)
         })?;
         self.bell.notify_one();
@@ -162,7 +162,7 @@ impl Store {
         read!(self.db, |conn| deliveries::table
             .filter(deliveries::meeting_id.eq(&id))
             .order(deliveries::id.asc())
-            .select(DeliveryRow::as_select())
+            .select(columns::<DeliveryRow>())
             .load(conn))
     }
 }

@@ -1,15 +1,15 @@
 //! Waking jobs: those whose next attempt is due, and those that were published and never finished.
 
+use crate::platform::data::RunQueryDsl;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use jiff_diesel::DateTime;
 use uuid::Uuid;
 
-use super::meters::count;
+use super::metrics::count;
 use super::model::State;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
-use crate::roles::user::outbox::{self, post};
+use crate::roles::user::outbox::{self, enqueue};
 use crate::roles::user::schema::jobs;
 use crate::roles::user::store::Store;
 use crate::{read, transact};
@@ -52,7 +52,7 @@ impl Store {
                     count(&due.kind, State::Queued);
                 }
                 let origin = (due.case_id.as_str(), due.traceparent.as_str());
-                post!(conn, &[outbox::Row::job(id(due)?, &due.kind, origin, due.sent, now())]);
+                enqueue(conn, &[outbox::Row::job(id(due)?, &due.kind, origin, due.sent, now())]).await?;
             }
             Ok::<usize, Error>(due.len())
         })?;

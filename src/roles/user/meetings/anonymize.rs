@@ -7,7 +7,7 @@ use crate::platform::email::Email;
 use crate::roles::user::api::meetings::Status;
 
 /// Where nobody has a mailbox (RFC 2606).
-pub const NOWHERE: &str = "deleted.invalid";
+pub const ANONYMOUS_DOMAIN: &str = "deleted.invalid";
 
 impl Meeting {
     /// Whether it is called off, or has been.
@@ -17,8 +17,8 @@ impl Meeting {
 
     /// Puts a name that means nothing in the place of an address, wherever it stands; another one in each meeting. Says
     /// whether there is anybody left whose meeting it is.
-    pub fn forgetting(mut self, email: &Email) -> (Meeting, bool) {
-        let drawn = format!("nobody-{:08x}@{NOWHERE}", rand::random::<u32>());
+    pub fn anonymized(mut self, email: &Email) -> (Meeting, bool) {
+        let drawn = format!("nobody-{:08x}@{ANONYMOUS_DOMAIN}", rand::random::<u32>());
         let Ok(nobody) = Email::parse(&drawn) else { return (self, true) };
         let hide = |text: &mut Option<String>| {
             if let Some(text) = text {
@@ -35,7 +35,7 @@ impl Meeting {
         }
         hide(&mut self.reason);
         self.history.iter_mut().for_each(|passed| hide(&mut passed.reason));
-        let gone = |email: &Email| email.as_str().ends_with(&format!("@{NOWHERE}"));
+        let gone = |email: &Email| email.as_str().ends_with(&format!("@{ANONYMOUS_DOMAIN}"));
         let somebody = !gone(&self.organizer) || self.attendees.iter().any(|one| !gone(&one.email));
         (self, somebody)
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::platform::data::RunQueryDsl;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use jiff_diesel::DateTime;
 use tokio::time::sleep;
 

@@ -1,0 +1,41 @@
+//! How many meetings a day may invite one person: an account could fill any mailbox otherwise.
+
+use diesel::prelude::*;
+use jiff::SignedDuration;
+
+use crate::config::{Auth, AuthMode};
+use crate::platform::data::instant::{now, stored};
+use crate::platform::data::{Connection, RunQueryDsl};
+use crate::platform::http::problem::{Problem, TOO_MANY_LETTERS};
+use crate::roles::user::schema::{attendees, meetings};
+use crate::roles::user::store::Stop;
+
+/// Seconds until a retry makes sense: the invitations of a day expire one by one.
+const HOUR: u32 = 3600;
+
+/// Refuses another invitation of one of these people if they were invited as often within a day as the settings allow.
+///
+/// # Errors
+/// 429 that names the first of them.
+pub async fn check_quota(conn: &mut Connection, auth: &Auth, emails: &[&str], organizer: &str) -> Result<(), Stop> {
+    let limit = auth.invitations_per_day;
+    if limit == 0 || auth.mode == AuthMode::Open {
+        return Ok(());
+    }
+    let now = now();
+    let yesterday = stored(now.saturating_sub(SignedDuration::from_hours(24)).unwrap_or(now));
+    let invited: Vec<&str> = emails.iter().copied().filter(|email| *email != organizer).collect();
+    let counts: Vec<(String, i64)> = attendees::table
+        .inner_join(meetings::table.on(meetings::id.eq(attendees::meeting_id)))
+        .filter(attendees::email.eq_any(invited).and(meetings::organizer.ne(attendees::email)))
+        .filter(meetings::created_at.gt(yesterday))
+        .group_by(attendees::email)
+        .select((attendees::email, diesel::dsl::count_star()))
+        .load(conn)
+        .await?;
+    let Some((email, _)) = counts.iter().find(|(_, count)| *count >= limit) else { return Ok(()) };
+    // the exact number would tell how often others invite this person
+    let detail =
+        format!("{email} was invited to {limit} meetings within a day, the most that is allowed; try again later");
+    Err(Stop::Refused(Problem { retry_after: Some(HOUR), ..Problem::new(TOO_MANY_LETTERS, detail) }))
+}
