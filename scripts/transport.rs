@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
 
 #[expect(clippy::disallowed_methods, reason = "it reads the settings of the queue alone")]
 async fn run(count: usize) -> anyhow::Result<()> {
-    let own = std::env::vars().filter(|(name, _)| name.starts_with("W2MEET_QUEUE__") || name == "W2MEET_DATA_DIR");
+    let own = std::env::vars().filter(|(name, _)| name.starts_with("W2MEET_QUEUE__"));
     let queue = Queue::open(&load_from(None, own)?.settings)?;
     tokio::spawn(Arc::clone(&queue).run());
     let mut ready = tokio::time::interval(Duration::from_millis(50));
@@ -42,7 +42,7 @@ async fn run(count: usize) -> anyhow::Result<()> {
     let begin = Instant::now();
     let mut consumer = queue.consume(HANDS);
     for _ in 0..count {
-        consumer.next().await.done().await;
+        consumer.next().await.ack().await;
     }
     let rate = |took: Duration| count as f64 / took.as_secs_f64();
     println!("{:.0} {:.0}", rate(published), rate(begin.elapsed()));

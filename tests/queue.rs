@@ -25,7 +25,7 @@ async fn a_confirmed_job_is_delivered_with_its_case_id() {
         let delivery = next_job(&mut consumer).await;
         assert_eq!((body_text(&delivery), delivery.redelivered), (body, false));
         assert_eq!(delivery.case_id, Some(format!("case-{body}")));
-        delivery.done().await;
+        delivery.ack().await;
     }
     consumer.close().await;
     assert_eq!(names.count_waiting().await, 0);
@@ -56,9 +56,9 @@ async fn a_consumer_holds_as_many_jobs_as_it_may_and_leaves_the_rest_to_others()
     let second = next_job(&mut consumer).await;
     assert!(timeout(A_WHILE, consumer.next()).await.is_err(), "both hands are full");
     assert_eq!(names.count_waiting().await, 3, "the broker keeps the rest");
-    first.done().await;
+    first.ack().await;
     assert_eq!(body_text(&next_job(&mut consumer).await), "3", "dropped unanswered, it goes back");
-    second.done().await;
+    second.ack().await;
     consumer.close().await;
     eventually("what was taken is back", async || (names.count_waiting().await == 3).then_some(())).await;
 }
@@ -69,10 +69,10 @@ async fn a_job_goes_back_to_the_queue_or_to_the_dead() {
     let queue = names.start().await;
     publish(&queue, job_message("poison")).await.expect("published");
     let mut consumer = queue.consume(1);
-    next_job(&mut consumer).await.again().await;
+    next_job(&mut consumer).await.requeue().await;
     let back = next_job(&mut consumer).await;
     assert_eq!((body_text(&back), back.redelivered), ("poison", true));
-    back.never().await;
+    back.reject().await;
     assert_eq!(eventually("it is dead", async || names.take_dead().await).await, "poison");
     assert!(timeout(A_WHILE, consumer.next()).await.is_err(), "it does not come again");
 }
@@ -83,7 +83,7 @@ async fn a_consumer_whose_queue_is_deleted_gets_the_jobs_of_the_new_one() {
     let queue = names.start().await;
     let mut consumer = queue.consume(1);
     publish(&queue, job_message("before")).await.expect("published");
-    next_job(&mut consumer).await.done().await;
+    next_job(&mut consumer).await.ack().await;
     names.delete_queue().await;
     eventually("the queue is there again", async || publish(&queue, job_message("after")).await.ok()).await;
     assert_eq!(body_text(&next_job(&mut consumer).await), "after");
@@ -150,7 +150,10 @@ async fn without_a_broker_publishing_fails_at_once() {
     tokio::spawn(Arc::clone(&queue).run());
     let begin = Instant::now();
     let verdicts = queue.publish(&[job_message("one"), event_message("meeting.suggested", "two")]).await;
-    assert!(matches!(verdicts[..], [Err(PublishError::Away(_)), Err(PublishError::Away(_))]), "{verdicts:?}");
+    assert!(
+        matches!(verdicts[..], [Err(PublishError::Unavailable(_)), Err(PublishError::Unavailable(_))]),
+        "{verdicts:?}"
+    );
     assert!(begin.elapsed() < Duration::from_secs(1));
     assert_eq!(queue.health().await.status, Status::Unhealthy);
 }

@@ -67,11 +67,11 @@ async fn what_was_confirmed_outlives_the_kill_of_the_broker() {
     let (more, refused) = meanwhile.await.expect("published");
     assert!(refused > 0, "the broker was away, and publishing said so");
     confirmed.extend(more);
-    at_work.done().await; // nobody hears it any more
+    at_work.ack().await; // nobody hears it any more
     while !confirmed.is_empty() {
         let delivery = next_job(&mut consumer).await;
         confirmed.remove(body_text(&delivery));
-        delivery.done().await;
+        delivery.ack().await;
     }
     assert_eq!(listener.recv().await, Ok(StreamItem::Gap), "the listener is back too");
     consumer.close().await;
@@ -88,13 +88,13 @@ async fn a_job_waits_through_a_restart_of_the_broker_and_so_does_its_consumer() 
     assert_eq!(body_text(&next_job(&mut consumer).await), "before");
     broker.stop();
     eventually("publishing notices", async || {
-        matches!(publish(&queue, job_message("lost")).await, Err(PublishError::Away(_))).then_some(())
+        matches!(publish(&queue, job_message("lost")).await, Err(PublishError::Unavailable(_))).then_some(())
     })
     .await;
     broker.boot();
     let again = next_job(&mut consumer).await;
     assert_eq!((body_text(&again), again.redelivered), ("before", true));
-    again.done().await;
+    again.ack().await;
     eventually("it publishes again", async || publish(&queue, job_message("after")).await.ok()).await;
     assert_eq!(body_text(&next_job(&mut consumer).await), "after");
 }

@@ -11,6 +11,9 @@ use futures_util::future::{join, join_all};
 use serde_json::json;
 
 use crate::support::cluster::Sandbox;
+use crate::support::fault_rig::LOCAL_WEBHOOKS;
+use crate::support::load::{Load, wait_for_all_jobs};
+use crate::support::receiver::Receiver;
 use crate::support::replicas::user_env;
 use crate::support::servers::print_line;
 use crate::support::{Client, Cluster, Node, PrivatePostgres, PrivateRedis, eventually};
@@ -74,6 +77,27 @@ async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
         writes.get(),
         slowest_start.get()
     ));
+}
+
+/// The embedded queue is in memory. The sweep for jobs without a report comes after minutes: it cannot be what helps here.
+#[actix_web::test]
+async fn a_job_that_was_running_when_the_process_was_killed_runs_again_soon_after_the_restart() {
+    let (sandbox, receiver) = (Sandbox::new(), Receiver::start());
+    let mut env = sandbox.env();
+    env.extend(LOCAL_WEBHOOKS.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let node = Node::start("all", &env);
+    let client = node.client("gateway");
+    let load = Load::prepare(&client, 1, &receiver.url).await;
+    receiver.hold_replies();
+    assert!(load.post_one(&client).await, "the meeting is accepted");
+    eventually("a webhook is being delivered", async || (receiver.count_received() > 0).then_some(())).await;
+    node.signal("KILL");
+    node.wait();
+    receiver.resume_replies();
+    let before = receiver.count_received();
+    let node = node.respawn();
+    wait_for_all_jobs(&node.client("gateway"), Duration::from_secs(20)).await;
+    assert!(receiver.count_received() > before, "the webhook was sent again");
 }
 
 #[actix_web::test]

@@ -1,7 +1,7 @@
-//! The queue: jobs, each to one worker, and events, to whoever listens. At least once, never lost: a job that was published
-//! is delivered until somebody says that it is done.
+//! The queue: each job goes to one worker, each event to every subscriber. A published job is delivered at least once, until a
+//! worker acknowledges it.
 //!
-//! [`embedded`] keeps jobs in a SQLite file, for when all roles run in one process; [`rabbitmq`] is for everything else.
+//! [`embedded`] keeps jobs in memory, for when all roles run in one process; [`rabbitmq`] is for everything else.
 
 pub mod embedded;
 pub mod event;
@@ -16,70 +16,67 @@ use tokio::sync::broadcast;
 use crate::config::Settings;
 use crate::platform::http::health::Dependency;
 
-/// How long a publisher waits for confirms; who gets none must take the message as not sent.
-const CONFIRM: Duration = Duration::from_secs(2);
-/// Events that a slow listener may be behind by before it misses some.
-const EVENTS: usize = 1024;
+/// How long a publisher waits for confirms. A message without a confirm counts as not published.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
+/// Events that are buffered for a slow subscriber before it misses some.
+const EVENT_BUFFER: usize = 1024;
 
 /// Where jobs and events go.
 pub enum Queue {
-    /// Inside this process, and in a file.
+    /// In the memory of this process.
     Embedded(embedded::Embedded),
-    /// A RabbitMQ that all processes share.
+    /// In a RabbitMQ that all processes share.
     Rabbit(rabbitmq::Rabbit),
 }
 
-/// Something to publish.
+/// A message to publish.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Its own id, at most 255 bytes; a repetition has the same.
+    /// The id, at most 255 bytes. A message that is published again keeps its id.
     pub id: String,
-    /// Where it goes.
+    /// The destination.
     pub to: Destination,
-    /// The Case-ID of the request that it comes from.
+    /// The Case-ID of the request that caused the message.
     pub case_id: String,
-    /// The step of that request's trace which publishes it, as a W3C traceparent; empty for none.
+    /// The span that publishes the message, as a W3C traceparent; empty for none.
     pub traceparent: String,
     /// A CloudEvent 1.0, as JSON in structured mode.
     pub body: Bytes,
 }
 
-/// Where a message goes.
+/// The destination of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// To one of the workers.
+    /// One of the workers.
     Jobs,
-    /// To every subscriber; a routing key such as `meeting.suggested`, at most 255 bytes.
+    /// Every subscriber; the routing key is such as `meeting.suggested`, at most 255 bytes.
     Event(String),
 }
 
-/// Why a message counts as not published. It may have been all the same: publish it again, with the same id.
+/// The reason why a message counts as not published. The broker may have it all the same: publish it again, with the same id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
-    /// There is no connection now; nothing waits for one.
-    #[error("the broker is away: {0}")]
-    Away(String),
-    /// The broker said no: its queue is full, or it failed inside.
+    /// There is no connection to the broker. Publishing does not wait for one.
+    #[error("the broker is unavailable: {0}")]
+    Unavailable(String),
+    /// The broker refused the message: its queue is full, or it failed.
     #[error("the broker refused the message")]
     Refused,
-    /// There is no queue that takes it. It is declared anew at once, so a later try may work.
-    #[error("no queue takes the message: it was deleted, and is being declared again")]
+    /// The broker has no queue for the message. The queue is declared again, so a later attempt may work.
+    #[error("the broker has no queue for the message: it was deleted and is being declared again")]
     Unroutable,
-    /// The broker did not say within two seconds whether it has the message.
+    /// The broker sent no confirm within two seconds.
     #[error("the broker did not confirm the message in time")]
     Unconfirmed,
     /// The connection ended before the broker confirmed.
     #[error("the connection ended before the broker confirmed the message")]
     Lost,
-    /// The embedded queue could not write to its file.
-    #[error("the queue's file did not take the message: {0}")]
-    Unwritten(String),
-    /// It can never be published.
+    /// The message can never be published.
     #[error("the message cannot be published: {0} is longer than 255 bytes")]
     TooLong(&'static str),
 }
 
-/// What a listener hears.
+/// What a subscriber receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamItem {
     /// An event.
@@ -89,19 +86,19 @@ pub enum StreamItem {
         /// The CloudEvent, as JSON.
         body: Bytes,
     },
-    /// The listener is connected, for the first time or again: events from before may have been missed.
+    /// The subscription is connected, for the first time or again: earlier events may be missing.
     Gap,
 }
 
 impl Queue {
-    /// The queue that the settings name. RabbitMQ: connects to nothing yet. Embedded: opens its file, or makes it.
+    /// The queue that the settings name. Opens no connection yet.
     ///
     /// # Errors
-    /// A URL that AMQP's rules cannot read, names that are too long, a file that cannot be opened or that another process uses.
+    /// A URL that is no AMQP URI, or names that are too long.
     pub fn open(settings: &Settings) -> anyhow::Result<Arc<Queue>> {
         Ok(Arc::new(match settings.queue.url.scheme() {
             "amqp" => Queue::Rabbit(rabbitmq::Rabbit::open(&settings.queue)?),
-            _ => Queue::Embedded(embedded::Embedded::open(&settings.data_dir.join("queue.db"))?),
+            _ => Queue::Embedded(embedded::Embedded::new()),
         }))
     }
 
@@ -113,35 +110,43 @@ impl Queue {
         }
     }
 
-    /// What system it is, and what it calls the place where such messages go.
-    pub fn place(&self, to: &Destination) -> (&'static str, &str) {
+    /// Whether its jobs are lost with this process. The owners publish them again at the next start.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self, Queue::Embedded(_))
+    }
+
+    /// The messaging system, and its name for the destination, as spans show them.
+    pub fn destination_name(&self, to: &Destination) -> (&'static str, &str) {
         match (self, to) {
-            (Queue::Rabbit(rabbit), to) => ("rabbitmq", rabbit.place(to)),
+            (Queue::Rabbit(rabbit), to) => ("rabbitmq", rabbit.destination_name(to)),
             (Queue::Embedded(_), Destination::Jobs) => ("w2meet", "jobs"),
             (Queue::Embedded(_), Destination::Event(_)) => ("w2meet", "events"),
         }
     }
 
-    /// Publishes; the verdicts come in the order of the messages. `Ok` for a job: it will be delivered, whatever happens. `Ok`
-    /// for an event: it went out, whether anybody listened or not.
+    /// Publishes; the results come in the order of the messages. `Ok` for a job: a worker will receive it, also when the broker
+    /// restarts. `Ok` for an event: it went out, with or without subscribers.
     ///
-    /// Never waits for a connection, and at most two seconds for confirms.
+    /// Never waits for a connection, and waits at most two seconds for confirms.
     pub async fn publish(&self, messages: &[Message]) -> Vec<Result<(), PublishError>> {
         match self {
-            Queue::Embedded(embedded) => embedded.publish(messages).await,
+            Queue::Embedded(embedded) => {
+                embedded.publish(messages);
+                vec![Ok(()); messages.len()]
+            }
             Queue::Rabbit(rabbit) => rabbit.publish(messages).await,
         }
     }
 
-    /// Why nothing can be published now, where that is known without trying.
-    pub fn away(&self) -> Option<PublishError> {
+    /// The reason why nothing can be published now, where that is known without an attempt.
+    pub fn unavailable(&self) -> Option<PublishError> {
         match self {
             Queue::Embedded(_) => None,
-            Queue::Rabbit(rabbit) => rabbit.away(),
+            Queue::Rabbit(rabbit) => rabbit.unavailable(),
         }
     }
 
-    /// A consumer of jobs that holds at most `concurrency` unanswered ones. Its connection lives on the runtime on which
+    /// A consumer of jobs that holds at most `concurrency` unsettled ones. Its connection lives on the runtime on which
     /// [`Consumer::next`] is called.
     pub fn consume(self: &Arc<Self>, concurrency: u16) -> Consumer {
         match &**self {
@@ -150,8 +155,8 @@ impl Queue {
         }
     }
 
-    /// Every event from now on, whatever its routing key; as well as can be, no more: see [`StreamItem::Gap`], and what
-    /// `broadcast` says of receivers that lag.
+    /// Every event from now on, with any routing key. Events may be missing: see [`StreamItem::Gap`], and the lag of a
+    /// `broadcast` receiver.
     ///
     /// With RabbitMQ the first call starts the listener on the caller's runtime: call it once at the start, on the main one.
     pub fn subscribe(&self) -> broadcast::Receiver<StreamItem> {
@@ -161,16 +166,16 @@ impl Queue {
         }
     }
 
-    /// Whether it does its work just now; answers within a second.
+    /// The health of the queue; answers within a second.
     pub async fn health(&self) -> Dependency {
         match self {
-            Queue::Embedded(embedded) => embedded.health().await,
+            Queue::Embedded(_) => Dependency::healthy(),
             Queue::Rabbit(rabbit) => rabbit.health().await,
         }
     }
 
-    /// Keeps the publishing connection, and declares queues and exchange as soon as the broker is there. Never ends: spawn it
-    /// once, on a runtime that lives as long as the process.
+    /// Maintains the publishing connection, and declares queues and exchange when it is established. Never ends: spawn it once, on
+    /// a runtime that lives as long as the process.
     pub async fn run(self: Arc<Self>) {
         match &*self {
             Queue::Embedded(_) => std::future::pending().await,
@@ -188,7 +193,7 @@ enum Source {
 }
 
 impl Consumer {
-    /// The next job; waits for it as long as it takes, and reconnects by itself. May be dropped while it waits: no job is lost.
+    /// Waits for the next job; reconnects by itself. The future may be dropped while it waits: no job is lost.
     pub async fn next(&mut self) -> Delivery {
         match &mut self.0 {
             Source::Embedded(consumer) => consumer.next().await,
@@ -196,7 +201,7 @@ impl Consumer {
         }
     }
 
-    /// Takes no more jobs. Those that it was not yet asked for go back at once; those still at work may be finished.
+    /// Takes no more jobs. Prefetched jobs are requeued at once; the worker may finish the jobs that it has.
     pub async fn close(self) {
         match self.0 {
             Source::Embedded(consumer) => drop(consumer),
@@ -205,52 +210,52 @@ impl Consumer {
     }
 }
 
-/// A job to do. Dropped without an answer it goes back to the queue.
+/// A job that was delivered. A delivery that is dropped unsettled is requeued.
 pub struct Delivery {
-    /// What was published.
+    /// The body of the message.
     pub body: Bytes,
-    /// The Case-ID that it was published with.
+    /// The Case-ID of the message.
     pub case_id: Option<String>,
-    /// The traceparent that it was published with.
+    /// The traceparent of the message.
     pub traceparent: Option<String>,
-    /// Whether somebody may have begun it before.
+    /// Whether a worker may have started the job before.
     pub redelivered: bool,
-    ticket: Ticket,
+    handle: AckHandle,
 }
 
-enum Ticket {
-    Embedded(embedded::Ticket),
-    Rabbit(rabbitmq::Ticket),
+enum AckHandle {
+    Embedded(embedded::AckHandle),
+    Rabbit(rabbitmq::AckHandle),
 }
 
-/// What is to happen with a delivery.
+/// How a delivery is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Done,
-    Again,
-    Never,
+enum Disposition {
+    Ack,
+    Requeue,
+    Reject,
 }
 
 impl Delivery {
-    /// It is done, and its effect committed: the queue may forget it. If this gets lost, it is delivered once more.
-    pub async fn done(self) {
-        self.answer(Answer::Done).await;
+    /// Acknowledges the job: its effect is committed. When the acknowledgement is lost, the job is delivered again.
+    pub async fn ack(self) {
+        self.settle(Disposition::Ack).await;
     }
 
-    /// It goes back to the queue, for whoever is next; at once, so whoever wants to wait waits elsewhere.
-    pub async fn again(self) {
-        self.answer(Answer::Again).await;
+    /// Puts the job back into the queue, without a delay.
+    pub async fn requeue(self) {
+        self.settle(Disposition::Requeue).await;
     }
 
-    /// It can never be done: it goes to the dead ones.
-    pub async fn never(self) {
-        self.answer(Answer::Never).await;
+    /// Rejects a job that can never be done: RabbitMQ moves it to the dead-letter queue.
+    pub async fn reject(self) {
+        self.settle(Disposition::Reject).await;
     }
 
-    async fn answer(self, answer: Answer) {
-        match self.ticket {
-            Ticket::Embedded(ticket) => ticket.answer(answer).await,
-            Ticket::Rabbit(ticket) => ticket.answer(answer).await,
+    async fn settle(self, disposition: Disposition) {
+        match self.handle {
+            AckHandle::Embedded(handle) => handle.settle(disposition),
+            AckHandle::Rabbit(handle) => handle.settle(disposition).await,
         }
     }
 }

@@ -37,10 +37,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Publishes for as long as the process lives.
 pub async fn publish(store: Store, queue: Arc<Queue>) {
-    if store.db.is_ours_alone()
-        && let Err(why) = store.unclaim_all().await
+    while store.db.is_ours_alone()
+        && let Err(why) = store.recover(queue.is_in_memory()).await
     {
-        tracing::warn!(%why, "what the last process had in hand waits some seconds");
+        tracing::debug!(%why, "the jobs of the last process cannot be read");
+        sleep(PAUSE).await;
     }
     let mut said = None;
     loop {
@@ -119,7 +120,7 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
         return Ok(Turn::Idle);
     }
     // without a connection nothing is taken in hand only to be let go again
-    if let Some(why) = queue.away() {
+    if let Some(why) = queue.unavailable() {
         return Ok(Turn::Stuck(why));
     }
     let rows = store.claim().await?;
@@ -133,7 +134,7 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
     for ((message, step), verdict) in
         messages.iter().zip(&steps).zip(&verdicts).filter(|((_, step), _)| is_recorded(step))
     {
-        let (system, destination) = queue.place(&message.to);
+        let (system, destination) = queue.destination_name(&message.to);
         let failed = verdict.as_ref().err().map(ToString::to_string);
         let told = SpanRecord::send(system, destination, &message.id, failed);
         record(super::api::ROLE, &message.case_id, step, begin, told);
@@ -250,10 +251,16 @@ impl Store {
         })
     }
 
-    /// Lets go of what an earlier process had in hand.
-    async fn unclaim_all(&self) -> Result<(), Error> {
+    /// Releases the messages that the last process had claimed. When its queue was lost with it, also makes its unfinished jobs
+    /// due now; a job without a due time is still in the outbox.
+    async fn recover(&self, queue_was_lost: bool) -> Result<(), Error> {
         transact!(self.db, |conn| {
             diesel::update(outbox::table).set(outbox::claimed_until.eq(None::<DateTime>)).execute(conn).await?;
+            if queue_was_lost {
+                let unfinished = jobs::state.eq_any([State::Queued.name(), State::Running.name()]);
+                let published = jobs::table.filter(unfinished).filter(jobs::due_at.is_not_null());
+                diesel::update(published).set(jobs::due_at.eq(stored(now()))).execute(conn).await?;
+            }
             Ok::<(), Error>(())
         })
     }

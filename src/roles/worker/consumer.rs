@@ -54,14 +54,14 @@ pub async fn work(tools: Tools, queue: Arc<Queue>, lifecycle: Arc<Lifecycle>) {
 async fn handle(tools: Rc<Tools>, queue: Arc<Queue>, delivery: Delivery) {
     let Some(job) = job_of(&delivery) else {
         tracing::error!(role = super::ROLE.name, case_id = delivery.case_id, "JOB_ERROR: a message that names no job");
-        return delivery.never().await;
+        return delivery.reject().await;
     };
     let [id, trace] = [&delivery.case_id, &delivery.traceparent].map(|text| text.as_deref().unwrap_or_default());
     let case = RequestContext::resumed(id, trace, super::ROLE.name);
     let span = tracing::info_span!("job", role = case.role, case_id = case.id(), trace_id = case.trace.id());
     let failed = case.clone().scope(start(&tools, job, delivery).instrument(span)).await;
     if is_recorded(&case.trace) {
-        let (system, destination) = queue.place(&Destination::Jobs);
+        let (system, destination) = queue.destination_name(&Destination::Jobs);
         let step = SpanRecord::process(system, destination, failed.map(str::to_owned));
         record(case.role, case.id(), &case.trace, case.started, step);
     }
@@ -72,7 +72,7 @@ async fn start(tools: &Tools, job: Uuid, delivery: Delivery) -> Option<&'static 
     match tools.jobs.start(job).await {
         Ok(order) => match attempt(tools, &order).await {
             Ok(failed) => {
-                delivery.done().await;
+                delivery.ack().await;
                 failed
             }
             // nobody has heard how it ended: the next attempt will tell
@@ -83,12 +83,12 @@ async fn start(tools: &Tools, job: Uuid, delivery: Delivery) -> Option<&'static 
         },
         Err(problem) if problem.kind == UNKNOWN_JOB => {
             tracing::error!(job_id = %job, "JOB_ERROR: nobody knows this job");
-            delivery.never().await;
+            delivery.reject().await;
             Some("unknown")
         }
         Err(problem) if problem.kind == JOB_NOT_YOURS => {
             tracing::info!(job_id = %job, why = %problem.detail, "nothing to do");
-            delivery.done().await;
+            delivery.ack().await;
             None
         }
         Err(problem) => {
@@ -101,7 +101,7 @@ async fn start(tools: &Tools, job: Uuid, delivery: Delivery) -> Option<&'static 
 
 async fn put_back(delivery: Delivery) {
     sleep(PAUSE).await;
-    delivery.again().await;
+    delivery.requeue().await;
 }
 
 fn job_of(delivery: &Delivery) -> Option<Uuid> {

@@ -1,4 +1,4 @@
-//! What the broker says on a channel by itself: confirms, returned messages, and the channel's end.
+//! What the broker sends on a channel unasked: confirms, returned messages, and the close of the channel.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,43 +11,43 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::platform::queue::PublishError;
 
-/// Who is told what became of a message. Told nothing: the channel ended before.
+/// The sender of a message's confirm. Dropped unsent when the channel ends first.
 pub type ConfirmSender = oneshot::Sender<Result<(), PublishError>>;
 
-/// Keeps what is not confirmed yet, and why the channel ended.
+/// The messages without a confirm, and the reason why the channel closed.
 pub struct ConfirmTracker {
-    book: Mutex<ConfirmState>,
+    state: Mutex<ConfirmState>,
     unroutable: Notify,
     open: watch::Receiver<()>,
 }
 
 #[derive(Default)]
 struct ConfirmState {
-    /// The delivery tag of what was published last; the broker counts in the same way.
-    last: u64,
+    /// The delivery tag of the last published message; the broker counts in the same way.
+    last_tag: u64,
     waiting: BTreeMap<u64, (String, ConfirmSender)>,
-    /// Messages that came back; their confirms come after them, as if all were well.
+    /// The ids of messages that the broker returned. It sends an ack for each of them afterwards.
     returned: Vec<String>,
-    why: Option<String>,
+    close_reason: Option<String>,
 }
 
 impl ConfirmTracker {
-    /// A desk, and who works at it: to be registered as the channel's callback.
-    pub fn with_clerk() -> (Arc<ConfirmTracker>, ConfirmCallback) {
+    /// A tracker, and the callback to register at the channel.
+    pub fn with_callback() -> (Arc<ConfirmTracker>, ConfirmCallback) {
         let (alive, open) = watch::channel(());
-        let desk = Arc::new(ConfirmTracker { book: Mutex::default(), unroutable: Notify::new(), open });
-        (Arc::clone(&desk), ConfirmCallback { desk, _alive: alive })
+        let confirms = Arc::new(ConfirmTracker { state: Mutex::default(), unroutable: Notify::new(), open });
+        (Arc::clone(&confirms), ConfirmCallback { confirms, _alive: alive })
     }
 
-    /// Expects a confirm of what is published next. The calls must be in the order of publishing.
-    pub fn expect(&self, id: &str, tell: ConfirmSender) {
-        let mut book = self.book();
-        book.last += 1;
-        let tag = book.last;
-        book.waiting.insert(tag, (id.to_owned(), tell));
+    /// Expects a confirm for the message that is published next. Call this in the order of publishing.
+    pub fn expect(&self, id: &str, confirm: ConfirmSender) {
+        let mut state = self.state();
+        state.last_tag += 1;
+        let tag = state.last_tag;
+        state.waiting.insert(tag, (id.to_owned(), confirm));
     }
 
-    /// Completes when a message has come back because no queue takes it.
+    /// Completes when the broker has returned a message that it has no queue for.
     pub async fn unroutable(&self) {
         self.unroutable.notified().await;
     }
@@ -55,59 +55,59 @@ impl ConfirmTracker {
     /// Completes when the channel or its connection has ended.
     pub async fn ended(&self) {
         let mut open = self.open.clone();
-        // nothing is ever sent: an error says that the clerk has gone, and that is with the channel
+        // nothing is ever sent: the error says that amqprs dropped the callback, which it does with the channel
         while open.changed().await.is_ok() {}
     }
 
-    /// Why the channel ended, in the broker's words where there are any.
-    pub fn why(&self) -> String {
-        self.book().why.clone().unwrap_or_else(|| "the connection to the broker has ended".to_owned())
+    /// The reason why the channel closed, as the broker gave it if it did.
+    pub fn close_reason(&self) -> String {
+        self.state().close_reason.clone().unwrap_or_else(|| "the connection to the broker has ended".to_owned())
     }
 
-    fn settle(&self, tag: u64, multiple: bool, verdict: &Result<(), PublishError>) {
-        let mut book = self.book();
-        let later = if multiple { book.waiting.split_off(&(tag + 1)) } else { BTreeMap::new() };
-        let settled = match multiple {
-            true => std::mem::replace(&mut book.waiting, later),
-            false => book.waiting.remove_entry(&tag).into_iter().collect(),
+    fn confirm(&self, tag: u64, multiple: bool, result: &Result<(), PublishError>) {
+        let mut state = self.state();
+        let later = if multiple { state.waiting.split_off(&(tag + 1)) } else { BTreeMap::new() };
+        let confirmed = match multiple {
+            true => std::mem::replace(&mut state.waiting, later),
+            false => state.waiting.remove_entry(&tag).into_iter().collect(),
         };
-        for (id, tell) in settled.into_values() {
-            let returned = book.returned.iter().position(|back| *back == id);
-            let verdict = match returned.map(|place| book.returned.swap_remove(place)) {
+        for (id, sender) in confirmed.into_values() {
+            let returned = state.returned.iter().position(|other| *other == id);
+            let result = match returned.map(|index| state.returned.swap_remove(index)) {
                 Some(_) => Err(PublishError::Unroutable),
-                None => verdict.clone(),
+                None => result.clone(),
             };
-            // who gave up waiting is told nothing
-            drop(tell.send(verdict));
+            // a publisher that gave up has dropped the receiver
+            drop(sender.send(result));
         }
     }
 
-    fn book(&self) -> MutexGuard<'_, ConfirmState> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ConfirmState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes into the book what the broker says; gone when the channel is.
+/// Records what the broker sends. amqprs drops it with the channel.
 pub struct ConfirmCallback {
-    desk: Arc<ConfirmTracker>,
+    confirms: Arc<ConfirmTracker>,
     _alive: watch::Sender<()>,
 }
 
 impl Drop for ConfirmCallback {
     fn drop(&mut self) {
-        self.desk.book().waiting.clear();
+        self.confirms.state().waiting.clear();
     }
 }
 
 #[async_trait]
 impl ChannelCallback for ConfirmCallback {
     async fn close(&mut self, _: &Channel, close: CloseChannel) -> Result<(), amqprs::error::Error> {
-        self.desk.book().why = Some(close.reply_text().clone());
+        self.confirms.state().close_reason = Some(close.reply_text().clone());
         Ok(())
     }
 
     async fn cancel(&mut self, _: &Channel, _: Cancel) -> Result<(), amqprs::error::Error> {
-        self.desk.book().why = Some("the queue was deleted".to_owned());
+        self.confirms.state().close_reason = Some("the queue was deleted".to_owned());
         Ok(())
     }
 
@@ -116,18 +116,18 @@ impl ChannelCallback for ConfirmCallback {
     }
 
     async fn publish_ack(&mut self, _: &Channel, ack: Ack) {
-        self.desk.settle(ack.delivery_tag(), ack.mutiple(), &Ok(()));
+        self.confirms.confirm(ack.delivery_tag(), ack.mutiple(), &Ok(()));
     }
 
     async fn publish_nack(&mut self, _: &Channel, nack: Nack) {
-        self.desk.settle(nack.delivery_tag(), nack.multiple(), &Err(PublishError::Refused));
+        self.confirms.confirm(nack.delivery_tag(), nack.multiple(), &Err(PublishError::Refused));
     }
 
     async fn publish_return(&mut self, _: &Channel, _: Return, properties: BasicProperties, _: Vec<u8>) {
         if let Some(id) = properties.message_id() {
-            self.desk.book().returned.push(id.clone());
+            self.confirms.state().returned.push(id.clone());
         }
-        self.desk.unroutable.notify_one();
+        self.confirms.unroutable.notify_one();
     }
 }
 
@@ -140,21 +140,21 @@ mod tests {
 
     #[test]
     fn one_confirm_may_stand_for_several_messages_but_not_for_one_that_came_back() {
-        let (desk, clerk) = ConfirmTracker::with_clerk();
-        let mut told: Vec<_> = ["a", "b", "c", "d"]
+        let (confirms, callback) = ConfirmTracker::with_callback();
+        let mut receivers: Vec<_> = ["a", "b", "c", "d"]
             .map(|id| {
-                let (tell, told) = oneshot::channel();
-                desk.expect(id, tell);
-                told
+                let (sender, receiver) = oneshot::channel();
+                confirms.expect(id, sender);
+                receiver
             })
             .into();
-        desk.settle(2, false, &Err(PublishError::Refused));
-        desk.book().returned.push("c".to_owned());
-        desk.settle(3, true, &Ok(()));
-        drop(clerk);
-        let verdicts: Vec<_> = told.iter_mut().map(|told| told.try_recv().ok()).collect();
+        confirms.confirm(2, false, &Err(PublishError::Refused));
+        confirms.state().returned.push("c".to_owned());
+        confirms.confirm(3, true, &Ok(()));
+        drop(callback);
+        let results: Vec<_> = receivers.iter_mut().map(|receiver| receiver.try_recv().ok()).collect();
         assert_eq!(
-            verdicts,
+            results,
             [Some(Ok(())), Some(Err(PublishError::Refused)), Some(Err(PublishError::Unroutable)), None]
         );
     }

@@ -1,4 +1,4 @@
-//! Takes jobs from the broker, over a connection of its own on the runtime of whoever takes them.
+//! Consumes jobs, over a connection of its own on the caller's runtime.
 
 use std::sync::Arc;
 
@@ -13,32 +13,33 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::link::{AmqpLink, CLOSE};
+use super::link::{AmqpLink, CLOSE_TIMEOUT};
 use super::reconnect::ReconnectBackoff;
 use super::topology::Topology;
-use crate::platform::queue::{self, Answer, Delivery};
+use crate::platform::queue::{self, Delivery, Disposition};
 
-/// A consumer, connected or on its way to be. Every step of the way is kept here, so that `next` may be dropped at any time.
+/// A consumer, connected or connecting. Every step of connecting is stored here, so that the future of `next` may be dropped at
+/// any time.
 pub struct Consumer {
     topology: Arc<Topology>,
     concurrency: u16,
-    outage: ReconnectBackoff,
-    pause: Option<Instant>,
+    backoff: ReconnectBackoff,
+    retry_at: Option<Instant>,
     opening: Option<JoinHandle<anyhow::Result<Session>>>,
     session: Option<Session>,
 }
 
 /// A connection that consumes.
 struct Session {
-    line: Arc<AmqpLink>,
+    link: Arc<AmqpLink>,
     tag: String,
     messages: UnboundedReceiver<ConsumerMessage>,
 }
 
 impl Consumer {
     pub(super) fn new(topology: Arc<Topology>, concurrency: u16) -> Consumer {
-        let outage = ReconnectBackoff::of("consumer");
-        Consumer { topology, concurrency, outage, pause: None, opening: None, session: None }
+        let backoff = ReconnectBackoff::new("consumer");
+        Consumer { topology, concurrency, backoff, retry_at: None, opening: None, session: None }
     }
 
     pub(in crate::platform::queue) async fn next(&mut self) -> Delivery {
@@ -49,49 +50,49 @@ impl Consumer {
             };
             match session.messages.recv().await {
                 Some(message) => {
-                    if let Some(delivery) = delivery(message, &session.line) {
+                    if let Some(delivery) = delivery(message, &session.link) {
                         return delivery;
                     }
                 }
-                // deliveries that are out keep their line; nobody hears their answers any more, and the broker delivers again
+                // unsettled deliveries hold their link; the broker delivers them again
                 None => {
-                    let why = anyhow!(session.line.desk().why());
+                    let why = anyhow!(session.link.confirms().close_reason());
                     self.session = None;
-                    self.pause = Some(Instant::now() + self.outage.goes_on(&why));
+                    self.retry_at = Some(Instant::now() + self.backoff.failed(&why));
                 }
             }
         }
     }
 
     async fn connect(&mut self) {
-        if let Some(until) = self.pause {
+        if let Some(until) = self.retry_at {
             sleep_until(until).await;
-            self.pause = None;
+            self.retry_at = None;
         }
         let open = || tokio::spawn(Session::open(Arc::clone(&self.topology), self.concurrency));
         let opened = self.opening.get_or_insert_with(open).await;
         self.opening = None;
         match opened.map_err(anyhow::Error::from).flatten() {
             Ok(session) => {
-                self.outage.is_over();
+                self.backoff.connected();
                 self.session = Some(session);
             }
-            Err(why) => self.pause = Some(Instant::now() + self.outage.goes_on(&why)),
+            Err(why) => self.retry_at = Some(Instant::now() + self.backoff.failed(&why)),
         }
     }
 
     pub(in crate::platform::queue) async fn close(mut self) {
-        let Some(Session { line, tag, mut messages }) = self.session.take() else { return };
-        if let Ok(channel) = line.channel() {
-            drop(timeout(CLOSE, channel.basic_cancel(BasicCancelArguments::new(&tag))).await);
+        let Some(Session { link, tag, mut messages }) = self.session.take() else { return };
+        if let Ok(channel) = link.channel() {
+            drop(timeout(CLOSE_TIMEOUT, channel.basic_cancel(BasicCancelArguments::new(&tag))).await);
         }
-        // it ends now: what came before the cancellation, and was not asked for
+        // the stream ends now: requeue what was prefetched
         messages.close();
         while let Some(message) = messages.recv().await {
-            drop(delivery(message, &line));
+            drop(delivery(message, &link));
         }
-        if let Some(line) = Arc::into_inner(line) {
-            line.close().await;
+        if let Some(link) = Arc::into_inner(link) {
+            link.close().await;
         }
     }
 }
@@ -106,18 +107,18 @@ impl Drop for Consumer {
 
 impl Session {
     async fn open(topology: Arc<Topology>, concurrency: u16) -> anyhow::Result<Session> {
-        let line = AmqpLink::open(&topology.arguments, "consumer").await?;
-        topology.declare(&line).await?;
-        let channel = line.channel()?;
-        // no more than are worked on: every job that a dying worker holds counts as delivered once more
+        let link = AmqpLink::open(&topology.arguments, "consumer").await?;
+        topology.declare(&link).await?;
+        let channel = link.channel()?;
+        // prefetch only what is worked on: the broker counts a delivery for every job that a dying worker holds
         channel.basic_qos(BasicQosArguments::new(0, concurrency, false)).await?;
         let (tag, messages) = channel.basic_consume_rx(BasicConsumeArguments::new(&topology.queue, "")).await?;
-        Ok(Session { line: Arc::new(line), tag, messages })
+        Ok(Session { link: Arc::new(link), tag, messages })
     }
 }
 
-/// All parts of a message are there: amqprs says so.
-fn delivery(message: ConsumerMessage, line: &Arc<AmqpLink>) -> Option<Delivery> {
+/// A delivery from a message of amqprs, whose parts are always there.
+fn delivery(message: ConsumerMessage, link: &Arc<AmqpLink>) -> Option<Delivery> {
     let ConsumerMessage { deliver, basic_properties, content, .. } = message;
     let deliver = deliver?;
     let properties = basic_properties.unwrap_or_default();
@@ -126,45 +127,45 @@ fn delivery(message: ConsumerMessage, line: &Arc<AmqpLink>) -> Option<Delivery> 
         _ => None,
     };
     let (case_id, traceparent) = (header("case-id"), header("traceparent"));
-    let ticket = Ticket { tag: Some(deliver.delivery_tag()), line: Arc::clone(line) };
+    let handle = AckHandle { tag: Some(deliver.delivery_tag()), link: Arc::clone(link) };
     Some(Delivery {
         body: Bytes::from(content.unwrap_or_default()),
         case_id,
         traceparent,
         redelivered: deliver.redelivered(),
-        ticket: queue::Ticket::Rabbit(ticket),
+        handle: queue::AckHandle::Rabbit(handle),
     })
 }
 
-/// The right to answer for one delivery, on the connection that it came by.
-pub struct Ticket {
+/// The right to settle one delivery, on the connection that it came by.
+pub struct AckHandle {
     tag: Option<u64>,
-    line: Arc<AmqpLink>,
+    link: Arc<AmqpLink>,
 }
 
-impl Ticket {
-    pub(in crate::platform::queue) async fn answer(mut self, answer: Answer) {
+impl AckHandle {
+    pub(in crate::platform::queue) async fn settle(mut self, disposition: Disposition) {
         let Some(tag) = self.tag.take() else { return };
-        if let Err(why) = tell(&self.line, tag, answer).await {
-            tracing::debug!(%why, ?answer, "an answer got lost; the broker will deliver the job again");
+        if let Err(why) = settle(&self.link, tag, disposition).await {
+            tracing::debug!(%why, ?disposition, "a settlement is lost; the broker delivers the job again");
         }
     }
 }
 
-async fn tell(line: &AmqpLink, tag: u64, answer: Answer) -> anyhow::Result<()> {
-    let channel = line.channel()?;
-    match answer {
-        Answer::Done => channel.basic_ack(BasicAckArguments::new(tag, false)).await?,
-        Answer::Again => channel.basic_nack(BasicNackArguments::new(tag, false, true)).await?,
-        Answer::Never => channel.basic_nack(BasicNackArguments::new(tag, false, false)).await?,
+async fn settle(link: &AmqpLink, tag: u64, disposition: Disposition) -> anyhow::Result<()> {
+    let channel = link.channel()?;
+    match disposition {
+        Disposition::Ack => channel.basic_ack(BasicAckArguments::new(tag, false)).await?,
+        Disposition::Requeue => channel.basic_nack(BasicNackArguments::new(tag, false, true)).await?,
+        Disposition::Reject => channel.basic_nack(BasicNackArguments::new(tag, false, false)).await?,
     }
     Ok(())
 }
 
-impl Drop for Ticket {
+impl Drop for AckHandle {
     fn drop(&mut self) {
         let Some(tag) = self.tag.take() else { return };
-        let line = Arc::clone(&self.line);
-        self.line.home().spawn(async move { drop(tell(&line, tag, Answer::Again).await) });
+        let link = Arc::clone(&self.link);
+        self.link.runtime().spawn(async move { drop(settle(&link, tag, Disposition::Requeue).await) });
     }
 }

@@ -13,75 +13,76 @@ use url::Url;
 
 use super::confirms::ConfirmTracker;
 
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long a goodbye may take.
-pub const CLOSE: Duration = Duration::from_secs(1);
-/// Seconds; a broker that says nothing for two of them is gone.
-const HEARTBEAT: u16 = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long closing may take.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The interval of heartbeats; a connection without one for twice as long has ended.
+const HEARTBEAT_SECONDS: u16 = 5;
 
-/// A connection and its channel. amqprs spawns tasks when they are dropped, and panics where no runtime is: this may be
-/// dropped anywhere.
+/// A connection and its channel. Dropped, amqprs' own types spawn tasks and panic outside a runtime; this type may be dropped
+/// anywhere.
 pub struct AmqpLink {
     open: Option<(Connection, Channel)>,
-    desk: Arc<ConfirmTracker>,
-    home: Handle,
+    confirms: Arc<ConfirmTracker>,
+    runtime: Handle,
 }
 
 impl AmqpLink {
-    /// Connects; the connection's tasks live on this runtime. `name` tells the broker's operator what it is for. Dropping
-    /// this future while it waits does no harm.
+    /// Connects; the connection's tasks run on the current runtime. `name` is what the broker's operator sees. The future may be
+    /// dropped while it waits.
     ///
     /// # Errors
-    /// What the broker or the network says, and no answer within five seconds.
+    /// A failure of the broker or the network, and no response within five seconds.
     pub async fn open(arguments: &OpenConnectionArguments, name: &str) -> anyhow::Result<AmqpLink> {
-        let arguments = arguments.clone().heartbeat(HEARTBEAT).connection_name(&format!("w2meet {name}")).finish();
-        // a task of its own: amqprs cannot bear being dropped half way
-        let opening = tokio::spawn(timeout(CONNECT, AmqpLink::connect(arguments)));
-        opening.await?.context("the broker does not answer within five seconds")?
+        let arguments =
+            arguments.clone().heartbeat(HEARTBEAT_SECONDS).connection_name(&format!("w2meet {name}")).finish();
+        // in its own task: amqprs does not support a connection attempt that is dropped
+        let opening = tokio::spawn(timeout(CONNECT_TIMEOUT, AmqpLink::connect(arguments)));
+        opening.await?.context("the broker did not respond within five seconds")?
     }
 
     async fn connect(arguments: OpenConnectionArguments) -> anyhow::Result<AmqpLink> {
         let connection = Connection::open(&arguments).await?;
         let channel = connection.open_channel(None).await?;
-        let (desk, clerk) = ConfirmTracker::with_clerk();
-        // without it the broker's cancellation of a consumer is swallowed, and its receiver never ends
-        channel.register_callback(clerk).await?;
-        Ok(AmqpLink { open: Some((connection, channel)), desk, home: Handle::current() })
+        let (confirms, callback) = ConfirmTracker::with_callback();
+        // without a callback amqprs swallows the broker's cancellation of a consumer, whose receiver then never ends
+        channel.register_callback(callback).await?;
+        Ok(AmqpLink { open: Some((connection, channel)), confirms, runtime: Handle::current() })
     }
 
     /// The channel.
     ///
     /// # Errors
-    /// When it was closed by us.
+    /// After [`AmqpLink::close`].
     pub fn channel(&self) -> anyhow::Result<&Channel> {
         self.open.as_ref().map(|(_, channel)| channel).context("the connection is closed")
     }
 
-    /// Where the broker's answers arrive.
-    pub fn desk(&self) -> &ConfirmTracker {
-        &self.desk
+    /// The tracker of the broker's confirms.
+    pub fn confirms(&self) -> &ConfirmTracker {
+        &self.confirms
     }
 
-    /// The runtime that it lives on.
-    pub fn home(&self) -> &Handle {
-        &self.home
+    /// The runtime of the connection's tasks.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
-    /// Says goodbye to the broker, for at most a second. What was not answered goes back to its queue.
+    /// Closes the connection within a second. The broker requeues unsettled deliveries.
     pub async fn close(mut self) {
         if let Some((connection, channel)) = self.open.clone() {
-            let goodbye = async move {
+            let closing = async move {
                 drop(channel.close().await);
                 drop(connection.close().await);
             };
-            drop(timeout(CLOSE, self.home.spawn(goodbye)).await);
+            drop(timeout(CLOSE_TIMEOUT, self.runtime.spawn(closing)).await);
         }
-        self.let_go();
+        self.release();
     }
 
-    fn let_go(&mut self) {
-        let _home = self.home.enter();
-        // the channel first: amqprs closes both, each in a task
+    fn release(&mut self) {
+        let _guard = self.runtime.enter();
+        // the channel first: amqprs closes each in a task
         if let Some((connection, channel)) = self.open.take() {
             drop(channel);
             drop(connection);
@@ -91,7 +92,7 @@ impl AmqpLink {
 
 impl Drop for AmqpLink {
     fn drop(&mut self) {
-        self.let_go();
+        self.release();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Hears every event: a queue of this process alone, which the broker forgets with the connection.
+//! Subscribes to every event, through a queue of this process alone that the broker deletes with the connection.
 
 use std::sync::Arc;
 
@@ -14,38 +14,38 @@ use super::reconnect::ReconnectBackoff;
 use super::topology::Topology;
 use crate::platform::queue::StreamItem;
 
-/// Passes on what it hears; never ends.
-pub async fn listen(topology: Arc<Topology>, heard: broadcast::Sender<StreamItem>) {
-    let mut outage = ReconnectBackoff::of("listener");
+/// Forwards every event to the subscribers of this process; never ends.
+pub async fn listen(topology: Arc<Topology>, events: broadcast::Sender<StreamItem>) {
+    let mut backoff = ReconnectBackoff::new("listener");
     loop {
         let why = match open(&topology).await {
-            Ok((line, mut messages)) => {
-                outage.is_over();
-                // an error says that nobody listens just now
-                drop(heard.send(StreamItem::Gap));
+            Ok((link, mut messages)) => {
+                backoff.connected();
+                // the error says that there is no subscriber just now
+                drop(events.send(StreamItem::Gap));
                 while let Some(message) = messages.recv().await {
-                    drop(event(message).map(|event| heard.send(event)));
+                    drop(event(message).map(|event| events.send(event)));
                 }
-                let why = anyhow!(line.desk().why());
-                line.close().await;
+                let why = anyhow!(link.confirms().close_reason());
+                link.close().await;
                 why
             }
             Err(why) => why,
         };
-        sleep(outage.goes_on(&why)).await;
+        sleep(backoff.failed(&why)).await;
     }
 }
 
 async fn open(topology: &Topology) -> anyhow::Result<(AmqpLink, UnboundedReceiver<ConsumerMessage>)> {
-    let line = AmqpLink::open(&topology.arguments, "listener").await?;
-    topology.declare_exchange(&line).await?;
-    let channel = line.channel()?;
+    let link = AmqpLink::open(&topology.arguments, "listener").await?;
+    topology.declare_exchange(&link).await?;
+    let channel = link.channel()?;
     let arguments = QueueDeclareArguments::exclusive_server_named().auto_delete(true).finish();
     let (queue, ..) = channel.queue_declare(arguments).await?.context("the broker gave the listener no queue")?;
     channel.queue_bind(QueueBindArguments::new(&queue, &topology.exchange, "#")).await?;
     let mut arguments = BasicConsumeArguments::new(&queue, "");
     let (_, messages) = channel.basic_consume_rx(arguments.manual_ack(false).finish()).await?;
-    Ok((line, messages))
+    Ok((link, messages))
 }
 
 fn event(message: ConsumerMessage) -> Option<StreamItem> {

@@ -1,5 +1,5 @@
 //! The queue in RabbitMQ: a quorum queue of jobs, a topic exchange of events, and one connection each for publishing, for
-//! every consumer, and for listening. All of them come back by themselves.
+//! every consumer, and for listening. Every connection reconnects by itself.
 
 mod confirms;
 mod consumer;
@@ -17,36 +17,36 @@ use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-pub use self::consumer::{Consumer, Ticket};
+pub use self::consumer::{AckHandle, Consumer};
 use self::link::AmqpLink;
 use self::publisher::Publisher;
 use self::topology::Topology;
-use super::{Destination, EVENTS, Message, PublishError, StreamItem};
+use super::{Destination, EVENT_BUFFER, Message, PublishError, StreamItem};
 use crate::config;
 use crate::platform::http::health::{Dependency, Status};
 
 /// How long a health report waits for the broker.
-const PATIENCE: Duration = Duration::from_secs(1);
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The way to a broker.
+/// A RabbitMQ broker.
 pub struct Rabbit {
     topology: Arc<Topology>,
     publisher: Publisher,
-    heard: broadcast::Sender<StreamItem>,
+    events: broadcast::Sender<StreamItem>,
     listener: OnceLock<AbortHandle>,
 }
 
 impl Rabbit {
-    /// Prepares for the broker at `queue.url`; connects to nothing yet.
+    /// The broker at `queue.url`. Opens no connection yet.
     ///
     /// # Errors
-    /// A URL that AMQP's rules cannot read, or names that are empty or too long.
+    /// A URL that is no AMQP URI, or names that are empty or too long.
     pub fn open(queue: &config::Queue) -> anyhow::Result<Rabbit> {
         let arguments = link::arguments(queue.url.expose()).with_context(|| format!("queue.url is {}", queue.url))?;
         Ok(Rabbit {
             topology: Arc::new(Topology::new(arguments, &queue.name, &queue.exchange)?),
             publisher: Publisher::default(),
-            heard: broadcast::channel(EVENTS).0,
+            events: broadcast::channel(EVENT_BUFFER).0,
             listener: OnceLock::new(),
         })
     }
@@ -55,12 +55,12 @@ impl Rabbit {
         self.publisher.publish(messages).await
     }
 
-    pub(super) fn place(&self, to: &Destination) -> &str {
+    pub(super) fn destination_name(&self, to: &Destination) -> &str {
         if *to == Destination::Jobs { &self.topology.queue } else { &self.topology.exchange }
     }
 
-    pub(super) fn away(&self) -> Option<PublishError> {
-        self.publisher.away()
+    pub(super) fn unavailable(&self) -> Option<PublishError> {
+        self.publisher.unavailable()
     }
 
     pub(super) async fn run(&self) {
@@ -72,24 +72,24 @@ impl Rabbit {
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<StreamItem> {
-        // first the receiver, then the listener: the first Gap is not missed
-        let receiver = self.heard.subscribe();
+        // first the receiver, then the listener: the receiver sees the first Gap
+        let receiver = self.events.subscribe();
         self.listener.get_or_init(|| {
-            tokio::spawn(listener::listen(Arc::clone(&self.topology), self.heard.clone())).abort_handle()
+            tokio::spawn(listener::listen(Arc::clone(&self.topology), self.events.clone())).abort_handle()
         });
         receiver
     }
 
-    /// Opens a connection and a channel of its own: what the broker really does now.
+    /// Opens a connection and a channel for the report alone: a live connection may belong to a broker that hangs.
     pub(super) async fn health(&self) -> Dependency {
         let begin = Instant::now();
-        let opened = timeout(PATIENCE, AmqpLink::open(&self.topology.arguments, "health")).await;
-        let answer =
-            Dependency::measured(if matches!(opened, Ok(Ok(_))) { Status::Healthy } else { Status::Unhealthy }, begin);
-        if let Ok(Ok(line)) = opened {
-            tokio::spawn(line.close());
+        let opened = timeout(HEALTH_TIMEOUT, AmqpLink::open(&self.topology.arguments, "health")).await;
+        let status = if matches!(opened, Ok(Ok(_))) { Status::Healthy } else { Status::Unhealthy };
+        let report = Dependency::measured(status, begin);
+        if let Ok(Ok(link)) = opened {
+            tokio::spawn(link.close());
         }
-        answer
+        report
     }
 }
 

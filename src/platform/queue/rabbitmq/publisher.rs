@@ -1,5 +1,5 @@
-//! Publishes with confirms. One task owns the connection; whoever publishes hands messages to it, from whatever runtime, and
-//! waits for what the broker says of them.
+//! Publishes with confirms. One task owns the connection; publishers on any runtime pass messages to it and wait for the broker's
+//! confirms.
 
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -15,164 +15,167 @@ use super::confirms::ConfirmSender;
 use super::link::AmqpLink;
 use super::reconnect::ReconnectBackoff;
 use super::topology::{Topology, table};
-use crate::platform::queue::{CONFIRM, Destination, Message, PublishError};
+use crate::platform::queue::{CONFIRM_TIMEOUT, Destination, Message, PublishError};
 
 /// The content type of a CloudEvent in structured mode.
 const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
-/// The longest that AMQP's short strings can be, in bytes.
-const SHORT: usize = 255;
-/// How long a deleted queue stays away. When it is back before RabbitMQ (3.10) has told its consumers that it went, they are
-/// never told, and get nothing from the new one.
-const MOURNING: Duration = Duration::from_secs(1);
+/// Bytes that fit into a short string of AMQP.
+const MAX_SHORT_STRING: usize = 255;
+/// The delay before a deleted queue is declared again. RabbitMQ 3.10 otherwise never notifies the consumers of the deleted
+/// queue, and they receive nothing from the new one.
+const REDECLARE_DELAY: Duration = Duration::from_secs(1);
 
-/// Whether there is a connection to publish on.
+/// The connection that messages are published on.
 pub struct Publisher(RwLock<State>);
 
 enum State {
-    Away(String),
-    Live(UnboundedSender<Vec<PendingPublish>>),
+    Disconnected(String),
+    Connected(UnboundedSender<Vec<PendingPublish>>),
 }
 
-/// A message on its way, and who waits for its fate.
+/// A message to publish, and the channel for its confirm.
 struct PendingPublish {
     message: Message,
-    tell: ConfirmSender,
+    confirm: ConfirmSender,
 }
 
 impl Default for Publisher {
     fn default() -> Self {
-        Publisher(RwLock::new(State::Away("not connected yet".to_owned())))
+        Publisher(RwLock::new(State::Disconnected("not connected yet".to_owned())))
     }
 }
 
 impl Publisher {
-    /// Sends everything, then waits for the confirms.
+    /// Sends every message, then waits for the confirms.
     pub async fn publish(&self, messages: &[Message]) -> Vec<Result<(), PublishError>> {
-        let deadline = Instant::now() + CONFIRM;
-        let mut letters = Vec::with_capacity(messages.len());
-        let mut fates = Vec::with_capacity(messages.len());
+        let deadline = Instant::now() + CONFIRM_TIMEOUT;
+        let mut batch = Vec::with_capacity(messages.len());
+        let mut waiting = Vec::with_capacity(messages.len());
         for message in messages {
-            fates.push(check(message).map(|()| {
-                let (tell, told) = oneshot::channel();
-                letters.push(PendingPublish { message: message.clone(), tell });
-                told
+            waiting.push(check(message).map(|()| {
+                let (confirm, confirmed) = oneshot::channel();
+                batch.push(PendingPublish { message: message.clone(), confirm });
+                confirmed
             }));
         }
-        let sent = self.hand_over(letters);
-        let mut verdicts = Vec::with_capacity(messages.len());
-        for fate in fates {
-            verdicts.push(match (fate, &sent) {
-                (Err(wrong), _) => Err(wrong),
-                (Ok(_), Err(away)) => Err(away.clone()),
-                (Ok(told), Ok(())) => match timeout_at(deadline, told).await {
-                    Ok(told) => told.unwrap_or(Err(PublishError::Lost)),
+        let sent = self.send_batch(batch);
+        let mut results = Vec::with_capacity(messages.len());
+        for confirmed in waiting {
+            results.push(match (confirmed, &sent) {
+                (Err(invalid), _) => Err(invalid),
+                (Ok(_), Err(unavailable)) => Err(unavailable.clone()),
+                (Ok(confirmed), Ok(())) => match timeout_at(deadline, confirmed).await {
+                    Ok(confirmed) => confirmed.unwrap_or(Err(PublishError::Lost)),
                     Err(_) => Err(PublishError::Unconfirmed),
                 },
             });
         }
-        verdicts
+        results
     }
 
-    fn hand_over(&self, letters: Vec<PendingPublish>) -> Result<(), PublishError> {
+    fn send_batch(&self, batch: Vec<PendingPublish>) -> Result<(), PublishError> {
         match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Away(why) => Err(PublishError::Away(why.clone())),
-            State::Live(line) => {
-                line.send(letters).map_err(|_| PublishError::Away("the connection has just ended".to_owned()))
+            State::Disconnected(why) => Err(PublishError::Unavailable(why.clone())),
+            State::Connected(sender) => {
+                let ended = |_| PublishError::Unavailable("the connection has just ended".to_owned());
+                sender.send(batch).map_err(ended)
             }
         }
     }
 
-    /// Why there is no connection, if there is none.
-    pub fn away(&self) -> Option<PublishError> {
+    /// The reason why there is no connection, if there is none.
+    pub fn unavailable(&self) -> Option<PublishError> {
         match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Away(why) => Some(PublishError::Away(why.clone())),
-            State::Live(_) => None,
+            State::Disconnected(why) => Some(PublishError::Unavailable(why.clone())),
+            State::Connected(_) => None,
         }
     }
 
-    /// Keeps the connection; never ends.
+    /// Maintains the connection; never ends.
     pub async fn run(&self, topology: &Topology) {
-        let mut outage = ReconnectBackoff::of("publisher");
+        let mut backoff = ReconnectBackoff::new("publisher");
         loop {
             let why = match open(topology).await {
-                Ok(line) => {
-                    outage.is_over();
-                    let (sender, letters) = unbounded_channel();
-                    self.become_state(State::Live(sender));
-                    let why = serve(&line, topology, letters).await;
-                    // before the goodbye, which may take a while
-                    self.become_state(State::Away(format!("{why:#}")));
-                    line.close().await;
+                Ok(link) => {
+                    backoff.connected();
+                    let (sender, batches) = unbounded_channel();
+                    self.set_state(State::Connected(sender));
+                    let why = serve(&link, topology, batches).await;
+                    // before closing, which may take a second
+                    self.set_state(State::Disconnected(format!("{why:#}")));
+                    link.close().await;
                     why
                 }
                 Err(why) => {
-                    self.become_state(State::Away(format!("{why:#}")));
+                    self.set_state(State::Disconnected(format!("{why:#}")));
                     why
                 }
             };
-            sleep(outage.goes_on(&why)).await;
+            sleep(backoff.failed(&why)).await;
         }
     }
 
-    fn become_state(&self, state: State) {
+    fn set_state(&self, state: State) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 }
 
-/// amqprs panics at names that AMQP cannot carry.
+/// Refuses names that AMQP cannot carry: amqprs panics at them.
 fn check(message: &Message) -> Result<(), PublishError> {
     match &message.to {
-        _ if message.id.len() > SHORT => Err(PublishError::TooLong("its id")),
-        Destination::Event(routing_key) if routing_key.len() > SHORT => Err(PublishError::TooLong("its routing key")),
+        _ if message.id.len() > MAX_SHORT_STRING => Err(PublishError::TooLong("its id")),
+        Destination::Event(routing_key) if routing_key.len() > MAX_SHORT_STRING => {
+            Err(PublishError::TooLong("its routing key"))
+        }
         _ => Ok(()),
     }
 }
 
-/// A connection on which everything is declared and confirms are on.
+/// Opens a connection, declares everything, and turns confirms on.
 async fn open(topology: &Topology) -> anyhow::Result<AmqpLink> {
-    let line = AmqpLink::open(&topology.arguments, "publisher").await?;
-    topology.declare(&line).await?;
-    line.channel()?.confirm_select(ConfirmSelectArguments::default()).await?;
-    Ok(line)
+    let link = AmqpLink::open(&topology.arguments, "publisher").await?;
+    topology.declare(&link).await?;
+    link.channel()?.confirm_select(ConfirmSelectArguments::default()).await?;
+    Ok(link)
 }
 
-/// Publishes until the connection ends; says why it did.
+/// Publishes until the connection ends; returns the reason.
 async fn serve(
-    line: &AmqpLink,
+    link: &AmqpLink,
     topology: &Topology,
-    mut letters: UnboundedReceiver<Vec<PendingPublish>>,
+    mut batches: UnboundedReceiver<Vec<PendingPublish>>,
 ) -> anyhow::Error {
     let sending = async {
-        while let Some(batch) = letters.recv().await {
-            for letter in batch {
-                send(line, topology, letter).await?;
+        while let Some(batch) = batches.recv().await {
+            for pending in batch {
+                send(link, topology, pending).await?;
             }
         }
         anyhow::Ok(())
     };
     let failed = tokio::select! {
-        // a broker that hangs holds up the sending, but not the end that its missing heartbeats bring
-        () = line.desk().ended() => None,
-        failed = mend(line, topology) => failed.err(),
+        // a broker that hangs blocks sending; its missing heartbeats still end the connection
+        () = link.confirms().ended() => None,
+        failed = redeclare(link, topology) => failed.err(),
         failed = sending => failed.err(),
     };
-    failed.unwrap_or_else(|| anyhow!(line.desk().why()))
+    failed.unwrap_or_else(|| anyhow!(link.confirms().close_reason()))
 }
 
-/// Declares everything anew whenever somebody deleted the queue under us.
-async fn mend(line: &AmqpLink, topology: &Topology) -> anyhow::Result<()> {
+/// Declares everything again whenever the queue was deleted during the connection.
+async fn redeclare(link: &AmqpLink, topology: &Topology) -> anyhow::Result<()> {
     loop {
-        line.desk().unroutable().await;
-        sleep(MOURNING).await;
-        topology.declare(line).await?;
-        tracing::warn!(queue = topology.queue, "somebody deleted the queue; it was declared again");
+        link.confirms().unroutable().await;
+        sleep(REDECLARE_DELAY).await;
+        topology.declare(link).await?;
+        tracing::warn!(queue = topology.queue, "the queue had been deleted; it was declared again");
     }
 }
 
-async fn send(line: &AmqpLink, topology: &Topology, letter: PendingPublish) -> anyhow::Result<()> {
-    let PendingPublish { message, tell } = letter;
-    if tell.is_closed() {
-        return Ok(()); // nobody waits any more: it counts as not sent, and will come again
+async fn send(link: &AmqpLink, topology: &Topology, pending: PendingPublish) -> anyhow::Result<()> {
+    let PendingPublish { message, confirm } = pending;
+    if confirm.is_closed() {
+        return Ok(()); // the publisher gave up: it counts the message as not published, and publishes it again
     }
     let mut properties = BasicProperties::default();
     properties
@@ -185,7 +188,7 @@ async fn send(line: &AmqpLink, topology: &Topology, letter: PendingPublish) -> a
         Destination::Event(routing_key) => BasicPublishArguments::new(&topology.exchange, routing_key),
     };
     arguments.mandatory(message.to == Destination::Jobs);
-    line.desk().expect(&message.id, tell);
-    line.channel()?.basic_publish(properties, message.body.to_vec(), arguments).await?;
+    link.confirms().expect(&message.id, confirm);
+    link.channel()?.basic_publish(properties, message.body.to_vec(), arguments).await?;
     Ok(())
 }

@@ -1,56 +1,66 @@
-//! How long to wait before the broker is tried again, and what the log says of it: once that it is away, once that it is back.
+//! The delay before the next connection attempt, and the log lines of an outage: one when it begins, one when it ends.
 
 use std::time::{Duration, Instant};
 
 use super::topology::Mismatch;
 
-const FIRST: Duration = Duration::from_millis(200);
-const LONGEST: Duration = Duration::from_secs(5);
-/// A connection that lasted this long was a good one: what comes then is a new outage.
-const STEADY: Duration = Duration::from_secs(5);
+const FIRST_DELAY: Duration = Duration::from_millis(200);
+const MAX_DELAY: Duration = Duration::from_secs(5);
+/// After a connection that lasted this long, a failure counts as a new outage.
+const STABLE_AFTER: Duration = Duration::from_secs(5);
 
-/// What one connection has been through.
+/// The connection attempts of one connection.
 pub struct ReconnectBackoff {
-    line: &'static str,
-    pause: Duration,
-    since: Option<Instant>,
-    explained: bool,
-    connected: Option<Instant>,
+    connection: &'static str,
+    delay: Duration,
+    outage_since: Option<Instant>,
+    mismatch_reported: bool,
+    connected_at: Option<Instant>,
 }
 
 impl ReconnectBackoff {
-    /// None so far. `line` names the connection in the log.
-    pub fn of(line: &'static str) -> ReconnectBackoff {
-        ReconnectBackoff { line, pause: FIRST, since: None, explained: false, connected: None }
+    /// No attempt so far. `connection` is the name in the log.
+    pub fn new(connection: &'static str) -> ReconnectBackoff {
+        ReconnectBackoff {
+            connection,
+            delay: FIRST_DELAY,
+            outage_since: None,
+            mismatch_reported: false,
+            connected_at: None,
+        }
     }
 
-    /// The connection ended, or did not come about. Returns how long to wait before the next try.
-    pub fn goes_on(&mut self, why: &anyhow::Error) -> Duration {
-        if self.connected.take().is_some_and(|at| at.elapsed() >= STEADY) {
-            self.pause = FIRST;
+    /// Records that the connection ended or failed. Returns the delay before the next attempt.
+    pub fn failed(&mut self, why: &anyhow::Error) -> Duration {
+        if self.connected_at.take().is_some_and(|at| at.elapsed() >= STABLE_AFTER) {
+            self.delay = FIRST_DELAY;
         }
-        let (line, cause) = (self.line, format!("{why:#}"));
-        // somebody has to do something: that must not drown in an outage that was reported before
-        if why.is::<Mismatch>() && !self.explained {
-            self.explained = true;
-            tracing::error!(line, cause, "the broker cannot be used");
-        } else if self.since.is_none() {
-            tracing::warn!(line, cause, "the broker is away; trying again until it is back");
+        let (connection, cause) = (self.connection, format!("{why:#}"));
+        // only the operator can help: the line must appear also during an outage that was reported before
+        if why.is::<Mismatch>() && !self.mismatch_reported {
+            self.mismatch_reported = true;
+            tracing::error!(line = connection, cause, "the broker cannot be used");
+        } else if self.outage_since.is_none() {
+            tracing::warn!(line = connection, cause, "the broker is unavailable; reconnecting");
         } else {
-            tracing::debug!(line, cause, "the broker is still away");
+            tracing::debug!(line = connection, cause, "the broker is still unavailable");
         }
-        self.since.get_or_insert_with(Instant::now);
-        let pause = self.pause;
-        self.pause = (pause * 2).min(LONGEST);
-        pause.mul_f64(rand::random_range(0.5..1.0))
+        self.outage_since.get_or_insert_with(Instant::now);
+        let delay = self.delay;
+        self.delay = (delay * 2).min(MAX_DELAY);
+        delay.mul_f64(rand::random_range(0.5..1.0))
     }
 
-    /// The connection is there.
-    pub fn is_over(&mut self) {
-        self.explained = false;
-        self.connected = Some(Instant::now());
-        if let Some(since) = self.since.take() {
-            tracing::info!(line = self.line, seconds = since.elapsed().as_secs(), "the broker is back");
+    /// Records that the connection is established.
+    pub fn connected(&mut self) {
+        self.mismatch_reported = false;
+        self.connected_at = Some(Instant::now());
+        if let Some(since) = self.outage_since.take() {
+            tracing::info!(
+                line = self.connection,
+                seconds = since.elapsed().as_secs(),
+                "the broker is available again"
+            );
         }
     }
 }
