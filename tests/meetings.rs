@@ -221,7 +221,7 @@ both_shapes! {
         for (more, reason) in [
             (json!({}), "the longest time that all share is 30 minutes, and 60 were asked for"),
             (json!({ "attendees": [CAT] }), "somebody is never free in what was searched: cat@example.com"),
-            (json!({ "from": past, "to": past.saturating_add(6.days()) }), "the dates lie in the past"),
+            (json!({ "from": past, "to": past.saturating_add(6.days()) }), "all dates are in the past"),
         ] {
             let meeting = create_meeting(cluster, more.clone()).await;
             let done = wait_for_status(cluster, &meeting, &["no_common_time", "invited", "failed"]).await;

@@ -105,6 +105,10 @@ async fn what_is_half_configured_is_refused_with_its_remedy() {
     let url = ("W2MEET_MAIL__SMTP_URL", "smtp://bob:hidden@mail.example");
     expect_refusal("all", &[url, ("W2MEET_MAIL__FROM", "meet@mail.example")], &["bob:***@", "?tls=required"]).await;
     expect_refusal("all", &[("W2MEET_MAIL__FROM", "nobody")], &["worker cannot start", "mail.from"]).await;
+    let upstreams = ["USER", "AVAILABILITY", "SUGGESTION"].map(|role| format!("W2MEET_UPSTREAMS__{role}"));
+    let upstreams = upstreams.each_ref().map(|name| (name.as_str(), "http://127.0.0.1:9"));
+    let remedies = ["worker cannot start", "W2MEET_SERVER__PUBLIC_URL=", "W2MEET_UPSTREAMS__GATEWAY="];
+    expect_refusal("worker", &upstreams, &remedies).await;
 }
 
 #[actix_web::test]

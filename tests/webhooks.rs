@@ -243,10 +243,10 @@ both_shapes! {
                 count("worker", "JOB_DONE", "", ""),
                 count("worker", "call answered", "callee", "availability"),
                 count("worker", "call answered", "callee", "suggestion"),
-                count("worker", "call answered", "callee", "gateway"),
-                count("gateway", "request completed", "path", "/api/callbacks/jobs/"),
+                count("worker", "call answered", "callee", "user"),
+                count("user", "request completed", "path", "/callbacks/jobs/"),
             ];
-            (story == [1, 1, 2, 4, 4, 1, 1, 4, 4]).then_some(())
+            (story == [1, 1, 2, 4, 4, 1, 1, 8, 4]).then_some(())
         }).await;
     }
 }

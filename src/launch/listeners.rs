@@ -123,6 +123,18 @@ pub fn address_book(settings: &Settings, bound: &[Bound]) -> AddressBook {
     book
 }
 
+/// Fills in the public address, where none is set: the one at which other roles reach the gateway.
+pub fn settle_public_url(settings: &mut Settings, bound: &[Bound]) {
+    let elsewhere =
+        || roles::ALL.iter().find(|role| role.faces_clients).and_then(|it| settings.upstreams(it.name).first());
+    let here = || bound.iter().find(|bound| bound.role.faces_clients).map(|it| reachable(it.address));
+    let url = match settings.server.public_url.as_str() {
+        "" => elsewhere().cloned().or_else(|| here().map(|address| format!("http://{address}"))).unwrap_or_default(),
+        given => given.trim_end_matches('/').to_owned(),
+    };
+    settings.server.public_url = url;
+}
+
 /// An address to connect to, for one that listens everywhere.
 pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {

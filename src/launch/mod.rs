@@ -24,7 +24,7 @@ use crate::platform::rpc::replicas::probe;
 use crate::platform::server;
 use crate::roles;
 use checks::{check, lock_data, settle_access};
-use listeners::{Bound, address_book, bind, reachable};
+use listeners::{Bound, address_book, bind, reachable, settle_public_url};
 pub use listeners::{is_unseen, listen_address, public_url, to_connect};
 
 /// Runs these roles until the process is told to stop.
@@ -36,6 +36,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::R
     let _lock = lock_data(&settings, roles)?;
     let bound = bind(&settings, roles)?;
     settle_access(&mut settings, roles, &bound)?;
+    settle_public_url(&mut settings, &bound);
     let outer = bound.iter().find(|bound| bound.role.faces_clients);
     let url = outer.map(|bound| format!("http://{}", reachable(bound.address)));
     otlp::start(&settings.telemetry, roles.iter().map(|role| role.name))?;

@@ -98,10 +98,10 @@ impl Cluster {
         if !more.iter().any(|(name, _)| *name == "W2MEET_QUEUE__URL") {
             env.extend(space.queue());
         }
-        // the worker reports to the gateway, and the gateway asks how the worker does: one must be known beforehand
+        // links in mails begin with the public address, so it is fixed before the gateway starts
         let gateway = format!("127.0.0.1:{}", free_port());
         env.push(("W2MEET_GATEWAY__LISTEN".into(), gateway.clone()));
-        env.push(("W2MEET_UPSTREAMS__GATEWAY".into(), format!("http://{gateway}")));
+        env.push(("W2MEET_SERVER__PUBLIC_URL".into(), format!("http://{gateway}")));
         env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut nodes = vec![Node::start("user", &env)];
         for (role, replicas) in [("availability", 2), ("suggestion", 2), ("worker", 1), ("gateway", 1)] {

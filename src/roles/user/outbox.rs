@@ -51,7 +51,7 @@ impl Row {
     pub fn job(id: Uuid, kind: &str, origin: (&str, &str), sent: i32, now: Timestamp) -> Row {
         let message_id = Uuid::now_v7().to_string();
         let (name, subject) = (format!("job.{kind}"), format!("job/{id}"));
-        let data = json!(JobMessage { job_id: id });
+        let data = json!(JobMessage { job_id: id, owner: api::ROLE.to_owned() });
         let (case_id, traceparent) = origin;
         let event = Event::new(api::ROLE, message_id.clone(), &name, subject.clone(), now, data).traced(traceparent);
         Row {

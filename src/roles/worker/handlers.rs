@@ -11,7 +11,7 @@ use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
 use crate::roles::{availability, suggestion};
 
-/// The roles that find times; how user does, they tell.
+/// The roles that find times. Their reports include the health of user.
 pub struct Peers([Peer; 2]);
 
 impl Peers {
@@ -22,7 +22,7 @@ impl Peers {
 
 /// `GET /health`
 pub async fn health(peers: Data<Peers>, queue: Data<Queue>) -> HttpResponse {
-    let needs = join_all(peers.0.iter().map(Peer::health)).await;
-    let likes = vec![(queue.name().to_owned(), queue.health().await)];
-    Report::new(ROLE.name, needs, likes).answer()
+    let required = join_all(peers.0.iter().map(Peer::health)).await;
+    let optional = vec![(queue.name().to_owned(), queue.health().await)];
+    Report::new(ROLE.name, required, optional).answer()
 }

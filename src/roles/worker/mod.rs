@@ -1,30 +1,28 @@
-//! The worker role: takes jobs from the queue, finds times, sends invitations, and tells whoever asked.
+//! The worker role: does the jobs of every owner. It finds times for meetings, sends mails and webhooks, and fetches calendars.
 
 pub mod api;
 mod consumer;
 mod handlers;
+mod job_context;
 mod jobs;
 mod mail;
-mod tools;
 
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
+use anyhow::ensure;
 
 use crate::platform::auth::layer::AuthLayer;
 use crate::platform::observe::metrics::resource;
 use crate::platform::role::{BackgroundTask, Context, Role, Service};
 use crate::roles::{availability, suggestion, user};
 
-/// The gateway's name: the result of every job goes to its callback, as a client's would.
-const GATEWAY: &str = "gateway";
-
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: api::ROLE,
-    about: "arranges meetings in the background: finds the time, invites, tells whoever asked",
+    about: "does background jobs: finds the time of a meeting, sends invitations and webhooks, fetches calendars",
     port: 8084,
-    calls: &[user::api::ROLE, availability::api::ROLE, suggestion::api::ROLE, GATEWAY],
+    calls: &[user::api::ROLE, availability::api::ROLE, suggestion::api::ROLE],
     observes: &[],
     keeps_cache: false,
     uses_queue: true,
@@ -32,10 +30,18 @@ pub const ROLE: Role = Role {
     open,
 };
 
+/// The roles whose jobs it does.
+const JOB_OWNERS: &[&str] = &[user::api::ROLE];
+
 fn open(context: &Context) -> anyhow::Result<Service> {
     let queue = context.queue()?;
-    // what is wrong with the settings is to be seen at the start
-    let kit = tools::Kit::open(&context.settings)?;
+    // wrong settings are refused at start, not at the first mail
+    let mailer = mail::Mailer::open(&context.settings)?;
+    ensure!(
+        !context.settings.server.public_url.is_empty(),
+        "links in mails need the public address of the gateway: set W2MEET_SERVER__PUBLIC_URL=https://meet.example.com, or \
+         W2MEET_UPSTREAMS__GATEWAY=http://host:port"
+    );
     let (routes_of, work_of, queue_of) = (context.clone(), context.clone(), Arc::clone(&queue));
     let routes = move |cfg: &mut ServiceConfig| {
         cfg.app_data(Data::new(handlers::Peers::new(&routes_of)))
@@ -44,9 +50,9 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     };
     let work: BackgroundTask = Box::new(move |lifecycle| {
         Box::pin(async move {
-            match tools::Tools::new(&work_of, kit) {
-                Ok(tools) => consumer::work(tools, queue, lifecycle).await,
-                Err(why) => tracing::error!(why = format!("{why:#}"), "the worker cannot work"),
+            match job_context::JobContext::new(&work_of, mailer) {
+                Ok(context) => consumer::run(context, queue, lifecycle).await,
+                Err(why) => tracing::error!(why = format!("{why:#}"), "the worker cannot start"),
             }
         })
     });

@@ -1,4 +1,4 @@
-//! What user and the worker tell each other about a job, and the worker's client for it.
+//! What the owner of a job and the worker tell each other about it, and the worker's client for that.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +6,7 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -19,153 +20,155 @@ use crate::platform::http::window::Window;
 use crate::platform::rpc::Peer;
 use crate::platform::rpc::request::RpcRequest;
 
-/// What a message in the queue says: which job is to be done. What it consists of is asked for at its start.
+/// A message in the queue. It names the job and its owner; the worker gets the payload when it starts the job there.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct JobMessage {
     /// The job.
     pub job_id: Uuid,
+    /// The role that owns the job.
+    #[serde(default = "default_owner")]
+    pub owner: String,
 }
 
-/// A job that was started: what is to be done, and as what.
+fn default_owner() -> String {
+    super::ROLE.to_owned()
+}
+
+/// A job that was started. Its owner writes a [`JobPayload`]; the worker reads a [`RawPayload`].
 #[derive(Debug, Serialize, Deserialize)]
-pub struct JobLease {
+pub struct JobLease<P = JobPayload> {
     /// The job.
     pub job_id: Uuid,
-    /// What it is for.
+    /// The meeting, calendar or code that the job is for.
     pub meeting_id: Uuid,
-    /// From 1. Whoever reports for an earlier one is not heard any more.
+    /// The attempt, from 1. Reports of an earlier attempt are refused.
     pub attempt: i32,
-    /// Opens the callback.
+    /// The token that authorizes the report of success.
     pub token: String,
-    /// The request that it goes back to.
+    /// The id of the request that caused the job.
     pub case_id: String,
-    /// What is to be done.
-    pub work: JobPayload,
+    /// The kind of the job, and its input.
+    pub work: P,
 }
 
-/// The kinds of work.
-#[derive(Debug, Serialize, Deserialize)]
+/// The kinds of jobs, each with its input.
+#[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum JobPayload {
-    /// Find a time.
+    /// Find a time for a meeting.
     ScheduleMeeting(ScheduleRequest),
-    /// Tell the attendees.
+    /// Mail invitations or cancellations to attendees.
     SendInvitations(InvitationMail),
-    /// Tell whoever asked.
+    /// Report a meeting to the client's callback URL.
     DeliverWebhook(Webhook),
-    /// Look whether a subscribed calendar has changed.
+    /// Fetch a subscribed calendar.
     RefreshCalendar(CalendarSubscription),
-    /// Write to somebody about their account.
+    /// Mail a user about their account.
     SendLetter(AccountMail),
-    /// What only a later release knows.
-    #[serde(other)]
+    /// A kind that this release does not know.
     Other,
 }
 
-impl JobPayload {
-    /// The name, as JSON has it.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            JobPayload::ScheduleMeeting(_) => "schedule_meeting",
-            JobPayload::SendInvitations(_) => "send_invitations",
-            JobPayload::DeliverWebhook(_) => "deliver_webhook",
-            JobPayload::RefreshCalendar(_) => "refresh_calendar",
-            JobPayload::SendLetter(_) => "send_letter",
-            JobPayload::Other => "other",
-        }
-    }
+/// A payload as the worker receives it: each kind of job has a handler, which knows the fields.
+#[derive(Debug, Deserialize)]
+pub struct RawPayload {
+    /// The kind of the job.
+    pub kind: String,
+    /// The input of the handler.
+    #[serde(flatten)]
+    pub fields: Map<String, Value>,
 }
 
-/// When a meeting could be.
+/// A search for the time of a meeting.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScheduleRequest {
-    /// Those without whom it cannot be.
+    /// The required attendees.
     pub required: Vec<Email>,
-    /// Those who come if it suits them.
+    /// The optional attendees.
     pub optional: Vec<Email>,
-    /// The zone whose dates are meant.
+    /// The zone of the dates.
     pub time_zone: Zone,
-    /// The dates.
+    /// The dates that are searched.
     pub window: Window,
-    /// Not before this instant.
+    /// The meeting starts at this instant or later.
     pub not_before: Timestamp,
-    /// How long.
+    /// The length of the meeting.
     pub duration_minutes: u32,
-    /// Which slot; by the attendees' own preferences if left out.
+    /// Which slot to pick; the attendees' preferences decide if it is absent.
     pub pick: Option<Preference>,
-    /// What random draws come from.
+    /// The seed of random picks.
     pub seed: Option<u64>,
-    /// The time that was asked for; nothing is searched then.
+    /// The requested time; if it is there, nothing is searched.
     pub fixed: Option<Period>,
 }
 
-/// An invitation and whom it goes to.
+/// An invitation, or a cancellation, and its recipients.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct InvitationMail {
-    /// Whether the meeting is called off.
+    /// Whether the meeting is cancelled.
     pub cancel: bool,
-    /// Grows with every change that the attendees are told of (RFC 5545, SEQUENCE).
+    /// The revision, which grows with every change that is mailed (RFC 5545, SEQUENCE).
     pub sequence: i64,
-    /// When this revision was made.
+    /// The instant of this revision.
     pub stamp: Timestamp,
-    /// What it is called.
+    /// The title of the meeting.
     pub title: String,
-    /// When it is.
+    /// The time of the meeting.
     pub period: Period,
-    /// Who calls it.
+    /// The organizer.
     pub organizer: Person,
-    /// All who are asked to come.
+    /// All attendees.
     pub attendees: Vec<Guest>,
-    /// Those whom this job tells, and has not told yet.
+    /// The recipients of this job that no mail has reached yet.
     pub recipients: Vec<Recipient>,
 }
 
-/// One whom a letter goes to.
+/// One recipient of an invitation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Recipient {
-    /// Which user.
+    /// The user.
     pub email: Email,
-    /// Who that is.
+    /// The name, and the address as typed.
     pub person: Person,
-    /// Where their clock hangs.
+    /// The recipient's time zone.
     pub time_zone: Zone,
-    /// The public path, with query, under which they say whether they come.
+    /// The public path, with query, of the page that takes the recipient's answer.
     pub answer_path: String,
 }
 
-/// A request to a client's own address.
+/// A request to a client's callback URL.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Where.
+    /// The callback URL.
     pub url: String,
-    /// The same for every attempt.
+    /// The message id, the same for every attempt.
     pub id: String,
-    /// The bytes to sign and to send.
+    /// The body to sign and to send.
     pub body: String,
-    /// What to sign with.
+    /// The secret that signs it.
     pub secret: String,
 }
 
-/// How an attempt to reach somebody outside ended.
+/// The result of one delivery to one recipient.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeliveryRecord {
-    /// A mailbox or a URL.
+    /// An e-mail address or a URL.
     pub target: String,
-    /// How.
+    /// How the delivery ended.
     pub outcome: DeliveryOutcome,
-    /// What was answered.
+    /// What the recipient's server said.
     pub detail: String,
 }
 
-/// See [`DeliveryRecord`].
+/// How a delivery ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryOutcome {
-    /// It arrived.
+    /// The recipient took it.
     Delivered,
-    /// It never will.
+    /// The recipient refused it for good.
     Refused,
-    /// It may, later.
+    /// It failed for now; a later attempt may succeed.
     Failed,
 }
 
@@ -180,137 +183,131 @@ impl DeliveryOutcome {
     }
 }
 
-/// The end of an attempt that did its work.
+/// The report of an attempt that succeeded.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct JobReport {
-    /// Which attempt.
+    /// The attempt.
     pub attempt: i32,
-    /// What came of it.
+    /// The result.
     pub result: JobResult,
-    /// Whom it reached.
+    /// The deliveries that the attempt made.
     #[serde(default)]
     pub notes: Vec<DeliveryRecord>,
 }
 
-/// What came of a job.
+/// The result of a job.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum JobResult {
-    /// A time was found.
+    /// A time was found for the meeting.
     Suggested {
-        /// When.
+        /// The time.
         period: Period,
-        /// Why then.
+        /// Why this time.
         reason: String,
     },
-    /// There is none.
+    /// No time was found for the meeting.
     NoCommonTime {
         /// Why.
         reason: String,
     },
-    /// The letter, or the webhook, is out.
+    /// The mail, or the webhook, was sent.
     Sent,
 }
 
-/// The end of an attempt that did not.
+/// The report of an attempt that failed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AttemptFailure {
-    /// Which attempt.
+    /// The attempt.
     pub attempt: i32,
-    /// What to do about it.
-    pub verdict: RetryDecision,
-    /// What went wrong; a sentence.
+    /// What to do with the job.
+    pub decision: RetryDecision,
+    /// What went wrong, as a sentence.
     pub error: String,
-    /// Whom it reached all the same.
+    /// The deliveries that the attempt made before it failed.
     #[serde(default)]
     pub notes: Vec<DeliveryRecord>,
 }
 
-/// See [`AttemptFailure`].
+/// What the owner does with a job after a failed attempt.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "then")]
 pub enum RetryDecision {
-    /// Try again, after the schedule of its kind.
-    Again {
-        /// Seconds that the other side asked for.
+    /// Retry after the backoff of its kind.
+    Retry {
+        /// Seconds that the recipient asked to wait.
         retry_after: Option<u64>,
-        /// Whether the other side was slow, or asked for mercy.
+        /// Whether the recipient was too slow, or limited the rate.
         slow: bool,
     },
-    /// Try again soon; this attempt was none.
-    Later,
-    /// It will never work.
-    Never,
-    /// Nobody wants it any more.
-    Gone,
+    /// Start again soon; this attempt does not count.
+    Snooze,
+    /// Give up: no attempt can succeed.
+    Discard,
+    /// Cancel: the recipient wants no more of this.
+    Cancel,
 }
 
-/// The worker's client of the user role, and of the callback at the gateway.
-pub struct JobClient {
-    user: Peer,
-    gateway: Peer,
-}
+/// The worker's client of a role that owns jobs.
+pub struct JobClient(Peer);
 
 impl JobClient {
-    /// For the worker's thread.
-    pub fn new(user: Peer, gateway: Peer) -> JobClient {
-        JobClient { user, gateway }
+    /// A client for the worker's thread.
+    pub fn new(owner: Peer) -> JobClient {
+        JobClient(owner)
     }
 
     /// Starts a job, as its next attempt.
     ///
     /// # Errors
-    /// 404 for a job that never was, 409 for one that is over or whose time has not come; what [`Peer::call`] says.
-    pub async fn start(&self, job: Uuid) -> Result<JobLease, Problem> {
-        self.user.call(RpcRequest::new(Method::POST, format!("/internal/jobs/{job}/start"))).await
+    /// 404 for an unknown job, 409 for a job that has ended or is not due; what [`Peer::call`] says.
+    pub async fn start(&self, job: Uuid) -> Result<JobLease<RawPayload>, Problem> {
+        self.0.call(RpcRequest::new(Method::POST, format!("/internal/jobs/{job}/start"))).await
     }
 
-    /// Reports what came of it, at the gateway's callback.
+    /// Reports success.
     ///
     /// # Errors
-    /// 409 when the slot is taken meanwhile, or the job is another attempt's by now; what [`Peer::call`] says.
-    pub async fn finish(&self, order: &JobLease, done: &JobReport) -> Result<(), Problem> {
-        let call = RpcRequest::new(Method::POST, format!("/api/callbacks/jobs/{}", order.job_id)).json(done)?;
-        let bearer = HeaderValue::from_str(&format!("Bearer {}", order.token)).map_err(Problem::internal)?;
-        // to say it twice does no harm: an attempt ends once
-        let call = call.bearer(bearer).repeatable();
-        heard(async || self.gateway.order(&call).await).await
+    /// 409 when another meeting holds the slot by now, or another attempt was started; what [`Peer::call`] says.
+    pub async fn finish<P>(&self, lease: &JobLease<P>, report: &JobReport) -> Result<(), Problem> {
+        let request = RpcRequest::new(Method::POST, format!("/callbacks/jobs/{}", lease.job_id)).json(report)?;
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", lease.token)).map_err(Problem::internal)?;
+        // safe to repeat: an attempt ends once
+        self.deliver_report(&request.bearer(bearer).repeatable()).await
     }
 
-    /// Reports what a subscribed calendar holds; to user itself, for it may be larger than the gateway takes.
+    /// Reports what a subscribed calendar contains.
     ///
     /// # Errors
-    /// 409 when the job is another attempt's by now; what [`Peer::call`] says.
-    pub async fn refreshed(&self, order: &JobLease, refreshed: &RefreshReport) -> Result<(), Problem> {
-        let call = RpcRequest::ask(format!("/internal/jobs/{}/calendar", order.job_id), refreshed)?;
-        heard(async || self.user.order(&call).await).await
+    /// 409 when another attempt was started; what [`Peer::call`] says.
+    pub async fn finish_refresh(&self, job: Uuid, report: &RefreshReport) -> Result<(), Problem> {
+        self.deliver_report(&RpcRequest::ask(format!("/internal/jobs/{job}/calendar"), report)?).await
     }
 
-    /// Reports that it failed.
+    /// Reports that an attempt failed.
     ///
     /// # Errors
-    /// 409 when the job is another attempt's by now; what [`Peer::call`] says.
+    /// 409 when another attempt was started; what [`Peer::call`] says.
     pub async fn fail(&self, job: Uuid, failure: &AttemptFailure) -> Result<(), Problem> {
-        let call = RpcRequest::ask(format!("/internal/jobs/{job}/retry"), failure)?;
-        heard(async || self.user.order(&call).await).await
+        self.deliver_report(&RpcRequest::ask(format!("/internal/jobs/{job}/retry"), failure)?).await
     }
-}
 
-/// How long a report is repeated to somebody who is away: longer than a role takes to be started again.
-const PATIENCE: Duration = Duration::from_secs(20);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// Says something until it is heard. What was done is done: without its report it would be done again.
-async fn heard(say: impl AsyncFn() -> Result<(), Problem>) -> Result<(), Problem> {
-    let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
-    loop {
-        match say().await {
-            Err(problem) if problem.kind.status >= 502 && begin.elapsed() < PATIENCE => {
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+    /// Repeats a report while the owner is unavailable: without it, finished work would be done again.
+    async fn deliver_report(&self, request: &RpcRequest) -> Result<(), Problem> {
+        let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            match self.0.order(request).await {
+                Err(problem) if problem.kind.status >= 502 && begin.elapsed() < REPORT_TIMEOUT => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                other => return other,
             }
-            other => return other,
         }
     }
 }
+
+/// How long a report is repeated: longer than a role takes to restart.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(20);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);

@@ -192,22 +192,22 @@ pub struct Mishap {
 
 impl Job {
     /// How it stands after an attempt that failed.
-    pub fn after(&self, verdict: RetryDecision, error: &str, limits: &Limits, chance: f64, now: Timestamp) -> Job {
+    pub fn after(&self, decision: RetryDecision, error: &str, limits: &Limits, chance: f64, now: Timestamp) -> Job {
         let mut job = self.clone();
         job.errors.push(Mishap { attempt: self.attempt, at: now, error: error.to_owned() });
         let surplus = job.errors.len().saturating_sub(LONGEST_MEMORY);
         job.errors.drain(..surplus);
         (job.due_at, job.sent, job.updated_at) = (None, 0, now);
         let later = |delay: SignedDuration| now.saturating_add(delay).ok();
-        match verdict {
-            RetryDecision::Gone => job.state = State::Cancelled,
-            RetryDecision::Never => job.state = State::Dead,
-            RetryDecision::Later => {
+        match decision {
+            RetryDecision::Cancel => job.state = State::Cancelled,
+            RetryDecision::Discard => job.state = State::Dead,
+            RetryDecision::Snooze => {
                 job.max_attempts = job.max_attempts.saturating_add(1);
                 (job.state, job.due_at) = (State::Retryable, later(SOON));
             }
-            RetryDecision::Again { .. } if self.attempt >= self.max_attempts => job.state = State::Dead,
-            RetryDecision::Again { retry_after, slow } => {
+            RetryDecision::Retry { .. } if self.attempt >= self.max_attempts => job.state = State::Dead,
+            RetryDecision::Retry { retry_after, slow } => {
                 let delay = self.delay(retry_after, slow, limits, chance);
                 (job.state, job.due_at) = (State::Retryable, later(delay));
             }

@@ -71,7 +71,7 @@ impl Store {
             let now = now();
             if job.attempt >= job.max_attempts {
                 // every attempt vanished without a word
-                let after = job.after(RetryDecision::Never, "no attempt came to an end", &self.limits, 0.5, now);
+                let after = job.after(RetryDecision::Discard, "no attempt came to an end", &self.limits, 0.5, now);
                 update_job(conn, &after).await?;
                 if let Some(change) = given_up(&after, meeting.as_ref(), "no attempt came to an end", now) {
                     save_change(conn, &self.limits, meeting.as_ref(), &change).await?;
@@ -159,7 +159,7 @@ impl Store {
             let now = now();
             insert_deliveries(conn, &notes(&job, &failure.notes, now)).await?;
             let chance = rand::random_range(0.0..=1.0);
-            let after = job.after(failure.verdict, &failure.error, &self.limits, chance, now);
+            let after = job.after(failure.decision, &failure.error, &self.limits, chance, now);
             update_job(conn, &after).await?;
             if let Some(rest) = still_to_tell(&job, &payload, &failure.notes) {
                 set_payload(conn, id, &rest).await?;

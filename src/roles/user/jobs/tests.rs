@@ -40,7 +40,7 @@ fn limits() -> Limits {
     }
 }
 
-const AGAIN: RetryDecision = RetryDecision::Again { retry_after: None, slow: false };
+const AGAIN: RetryDecision = RetryDecision::Retry { retry_after: None, slow: false };
 
 #[test]
 fn ten_attempts_wait_longer_and_longer_and_the_tenth_is_the_last() {
@@ -70,20 +70,20 @@ fn a_job_that_was_taken_up_again_waits_as_at_first() {
 
 #[test]
 fn an_attempt_that_was_none_costs_none() {
-    let after = job(SCHEDULE, 10).after(RetryDecision::Later, "stopping", &limits(), 0.5, Timestamp::UNIX_EPOCH);
+    let after = job(SCHEDULE, 10).after(RetryDecision::Snooze, "stopping", &limits(), 0.5, Timestamp::UNIX_EPOCH);
     assert_eq!((after.state, after.max_attempts), (State::Retryable, 11));
 }
 
 #[test]
 fn webhooks_follow_their_schedule_and_mind_what_the_other_side_asks() {
-    let wait = |attempt, verdict| {
-        let after = job(WEBHOOK, attempt).after(verdict, "no", &limits(), 0.5, Timestamp::UNIX_EPOCH);
+    let wait = |attempt, decision| {
+        let after = job(WEBHOOK, attempt).after(decision, "no", &limits(), 0.5, Timestamp::UNIX_EPOCH);
         after.due_at.map_or(0, Timestamp::as_second)
     };
-    let asked = |seconds, slow| RetryDecision::Again { retry_after: Some(seconds), slow };
+    let asked = |seconds, slow| RetryDecision::Retry { retry_after: Some(seconds), slow };
     assert_eq!((1..=4).map(|attempt| wait(attempt, AGAIN)).collect::<Vec<_>>(), [5, 300, 1800, 7200]);
     assert_eq!((wait(1, asked(7, false)), wait(1, asked(1, false)), wait(1, asked(99, false))), (7, 5, 10));
-    assert_eq!(wait(1, RetryDecision::Again { retry_after: None, slow: true }), 60);
+    assert_eq!(wait(1, RetryDecision::Retry { retry_after: None, slow: true }), 60);
 }
 
 #[test]

@@ -1,50 +1,47 @@
-//! Telling whoever asked for the meeting, at the address that they gave.
+//! Posts a meeting to the callback URL that the client gave.
 
 use std::time::Instant;
 
+use super::{JobOutcome, StartedJob};
 use crate::platform::observe::span::{SpanRecord, is_recorded, outgoing, record};
 use crate::platform::outbound::{Delivery, DeliveryResult, Secret};
 use crate::platform::request_context::RequestContext;
-use crate::roles::user::api::jobs::{AttemptFailure, DeliveryOutcome, JobLease, RetryDecision, Webhook};
-use crate::roles::worker::tools::{JobOutcome, Tools};
+use crate::roles::user::api::jobs::{DeliveryOutcome, RetryDecision, Webhook};
+use crate::roles::worker::job_context::JobContext;
 
-/// One attempt to deliver.
-pub async fn perform(tools: &Tools, order: &JobLease, webhook: &Webhook) -> JobOutcome {
-    let never = |why: String| AttemptFailure { verdict: RetryDecision::Never, ..AttemptFailure::again(order, why) };
-    let secret = Secret::parse(&webhook.secret).map_err(|why| never(why.to_string()))?;
-    let host = tools.guard.parse(&webhook.url).map(|url| url.host().to_owned()).unwrap_or_default();
-    let Some(_seat) = tools.hosts.try_enter(&host) else {
-        let error = format!("{host} has as many deliveries under way as it may");
-        return Err(AttemptFailure { verdict: RetryDecision::Later, ..AttemptFailure::again(order, error) });
+pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
+    let webhook: Webhook = job.payload()?;
+    let secret = Secret::parse(&webhook.secret).map_err(|why| job.fail(RetryDecision::Discard, why.to_string()))?;
+    let host = context.guard.parse(&webhook.url).map(|url| url.host().to_owned()).unwrap_or_default();
+    let Some(_permit) = context.hosts.try_enter(&host) else {
+        return Err(job.fail(RetryDecision::Snooze, format!("too many deliveries to {host} are in flight")));
     };
     let (case, begin) = (RequestContext::current(), Instant::now());
-    let (case_id, step) = (case.id(), outgoing(&case.trace));
+    let (case_id, span) = (case.id(), outgoing(&case.trace));
     let body = webhook.body.clone().into();
-    let (url, id, traceparent) = (&webhook.url, &webhook.id, step.text());
+    let (url, id, traceparent) = (&webhook.url, &webhook.id, span.text());
     let delivery = Delivery { url, id, body, secrets: &[secret], case_id, traceparent };
-    let answer = tools.sender.send(&delivery).await;
-    if is_recorded(&step) {
-        // the rest of the address may be a secret of its owner
+    let result = context.webhooks.send(&delivery).await;
+    if is_recorded(&span) {
+        // the path and the query may hold a secret of the client
         let scheme = url.split(':').next().unwrap_or_default();
-        let told = SpanRecord::client("POST", &host, format!("{scheme}://{host}/"), 0, answer.told());
-        record(case.role, case_id, &step, begin, told);
+        let call = SpanRecord::client("POST", &host, format!("{scheme}://{host}/"), 0, result.told());
+        record(case.role, case_id, &span, begin, call);
     }
-    let came = match answer {
-        DeliveryResult::Delivered { status } => (DeliveryOutcome::Delivered, None, format!("it answered {status}")),
+    let (outcome, detail, failed) = match result {
+        DeliveryResult::Delivered { status } => (DeliveryOutcome::Delivered, format!("it answered {status}"), None),
         DeliveryResult::Gone => {
-            (DeliveryOutcome::Refused, Some(RetryDecision::Gone), "it answered 410: no more of this".to_owned())
+            let detail = "it answered 410: it wants no more deliveries".to_owned();
+            (DeliveryOutcome::Refused, detail, Some(RetryDecision::Cancel))
         }
         DeliveryResult::Blocked { why } => {
-            (DeliveryOutcome::Refused, Some(RetryDecision::Never), format!("blocked_address: {why}"))
+            (DeliveryOutcome::Refused, format!("blocked_address: {why}"), Some(RetryDecision::Discard))
         }
         DeliveryResult::Failed { status, why, retry_after, timed_out } => {
             let retry_after = retry_after.map(|wait| wait.as_secs());
-            (
-                DeliveryOutcome::Failed,
-                Some(RetryDecision::Again { retry_after, slow: timed_out || status == Some(429) }),
-                why,
-            )
+            let slow = timed_out || status == Some(429);
+            (DeliveryOutcome::Failed, why, Some(RetryDecision::Retry { retry_after, slow }))
         }
     };
-    tools.end(order, &webhook.url, came).await
+    job.end_delivery(&webhook.url, outcome, detail, failed).await
 }

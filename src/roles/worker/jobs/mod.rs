@@ -1,7 +1,107 @@
-//! What the worker does for each kind of job: one file per kind.
+//! The kinds of jobs: one handler, in one file, for each.
 
-pub mod deliver_webhook;
-pub mod refresh_calendar;
-pub mod schedule_meeting;
-pub mod send_invitations;
-pub mod send_letter;
+mod deliver_webhook;
+mod refresh_calendar;
+mod schedule_meeting;
+mod send_invitations;
+mod send_letter;
+
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::job_context::JobContext;
+use crate::platform::http::problem::{JOB_NOT_YOURS, Problem, UNKNOWN_JOB};
+use crate::roles::user::api::jobs::{
+    AttemptFailure, DeliveryOutcome, DeliveryRecord, JobClient, JobLease, JobReport, JobResult, RawPayload,
+    RetryDecision,
+};
+
+/// How an attempt ended.
+pub type JobOutcome = Result<(), AttemptFailure>;
+
+/// Makes one attempt.
+type Handler = for<'a> fn(&'a JobContext, &'a StartedJob<'a>) -> LocalBoxFuture<'a, JobOutcome>;
+
+/// The handler of each kind.
+const HANDLERS: &[(&str, Handler)] = &[
+    ("schedule_meeting", |context, job| Box::pin(schedule_meeting::run(context, job))),
+    ("send_invitations", |context, job| Box::pin(send_invitations::run(context, job))),
+    ("deliver_webhook", |context, job| Box::pin(deliver_webhook::run(context, job))),
+    ("refresh_calendar", |context, job| Box::pin(refresh_calendar::run(context, job))),
+    ("send_letter", |context, job| Box::pin(send_letter::run(context, job))),
+];
+
+/// Makes one attempt at a job, with the handler of its kind.
+pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
+    match HANDLERS.iter().find(|(kind, _)| *kind == job.kind()) {
+        Some((_, handler)) => handler(context, job).await,
+        None => Err(job.retry("this worker does not know this kind of job")),
+    }
+}
+
+/// A job that this worker started, and the client of its owner.
+pub struct StartedJob<'a> {
+    pub lease: JobLease<RawPayload>,
+    pub owner: &'a JobClient,
+}
+
+impl StartedJob<'_> {
+    pub fn kind(&self) -> &str {
+        &self.lease.work.kind
+    }
+
+    /// The input of the handler.
+    fn payload<T: DeserializeOwned>(&self) -> Result<T, AttemptFailure> {
+        let fields = Value::Object(self.lease.work.fields.clone());
+        serde_json::from_value(fields).map_err(|why| self.retry(format!("the payload cannot be read: {why}")))
+    }
+
+    /// Reports success to the owner. A job that has ended meanwhile needs no report.
+    async fn finish(&self, report: &JobReport) -> Result<(), Problem> {
+        ignore_stale(self.owner.finish(&self.lease, report).await)
+    }
+
+    /// Reports that everything was sent.
+    async fn finish_sent(&self, notes: Vec<DeliveryRecord>) -> JobOutcome {
+        let report = JobReport { attempt: self.lease.attempt, result: JobResult::Sent, notes };
+        match self.finish(&report).await {
+            Ok(()) => Ok(()),
+            // the mails are out: the next attempt must not send them again
+            Err(problem) => Err(AttemptFailure { notes: report.notes, ..self.retry(problem.to_string()) }),
+        }
+    }
+
+    /// Ends an attempt to deliver something to one `target`. `failed` is absent if the target has it.
+    async fn end_delivery(
+        &self,
+        target: &str,
+        outcome: DeliveryOutcome,
+        detail: String,
+        failed: Option<RetryDecision>,
+    ) -> JobOutcome {
+        let notes = vec![DeliveryRecord { target: target.to_owned(), outcome, detail: detail.clone() }];
+        match failed {
+            None => self.finish_sent(notes).await,
+            Some(decision) => Err(AttemptFailure { notes, ..self.fail(decision, detail) }),
+        }
+    }
+
+    /// The report of an attempt that failed, and what the owner does then.
+    pub fn fail(&self, decision: RetryDecision, error: impl Into<String>) -> AttemptFailure {
+        AttemptFailure { attempt: self.lease.attempt, decision, error: error.into(), notes: Vec::new() }
+    }
+
+    /// The report of an attempt that failed, and may succeed later.
+    pub fn retry(&self, error: impl Into<String>) -> AttemptFailure {
+        self.fail(RetryDecision::Retry { retry_after: None, slow: false }, error)
+    }
+}
+
+/// Takes it for success that the job has ended meanwhile, or belongs to another attempt.
+pub fn ignore_stale(reported: Result<(), Problem>) -> Result<(), Problem> {
+    match reported {
+        Err(problem) if problem.kind == JOB_NOT_YOURS || problem.kind == UNKNOWN_JOB => Ok(()),
+        other => other,
+    }
+}

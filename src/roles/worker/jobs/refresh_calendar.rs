@@ -1,24 +1,21 @@
-//! Looking whether a subscribed calendar has changed. What is found there is user's matter; here it is not even read.
+//! Fetches a subscribed calendar and passes it to the owner of the job, which parses it.
 
+use super::{JobOutcome, StartedJob, ignore_stale};
 use crate::platform::outbound::Subscription;
 use crate::platform::outbound::calendar_source::CalendarSource as _;
 use crate::roles::user::api::calendars::{CalendarSubscription, RefreshReport};
-use crate::roles::user::api::jobs::{AttemptFailure, JobLease, RetryDecision};
-use crate::roles::worker::consumer::is_over;
-use crate::roles::worker::tools::{JobOutcome, Tools};
+use crate::roles::user::api::jobs::RetryDecision;
+use crate::roles::worker::job_context::JobContext;
 
-/// One look.
-pub async fn perform(tools: &Tools, order: &JobLease, feed: &CalendarSubscription) -> JobOutcome {
-    let host = tools.guard.parse(&feed.url).map(|url| url.host().to_owned()).unwrap_or_default();
-    let Some(_seat) = tools.hosts.try_enter(&host) else {
-        let error = format!("{host} has as many requests under way as it may");
-        return Err(AttemptFailure { verdict: RetryDecision::Later, ..AttemptFailure::again(order, error) });
+pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
+    let calendar: CalendarSubscription = job.payload()?;
+    let host = context.guard.parse(&calendar.url).map(|url| url.host().to_owned()).unwrap_or_default();
+    let Some(_permit) = context.hosts.try_enter(&host) else {
+        return Err(job.fail(RetryDecision::Snooze, format!("too many requests to {host} are in flight")));
     };
-    let source = Subscription { sender: &tools.sender, url: &feed.url, most: tools.calendar_body };
-    // a calendar that cannot be had is a result too: its owner is told, and it is due again later
-    let refreshed = RefreshReport { attempt: order.attempt, fetched: source.fetch(&feed.seen).await };
-    match tools.jobs.refreshed(order, &refreshed).await {
-        Err(problem) if !is_over(&problem) => Err(AttemptFailure::again(order, problem.to_string())),
-        _ => Ok(()),
-    }
+    let source = Subscription { sender: &context.webhooks, url: &calendar.url, most: context.calendar_body };
+    // a failed fetch is a result too: the user sees it, and the calendar is due again later
+    let report = RefreshReport { attempt: job.lease.attempt, fetched: source.fetch(&calendar.seen).await };
+    let reported = job.owner.finish_refresh(job.lease.job_id, &report).await;
+    ignore_stale(reported).map_err(|problem| job.retry(problem.to_string()))
 }

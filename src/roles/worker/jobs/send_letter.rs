@@ -1,31 +1,34 @@
-//! Writing to somebody about their account: one letter with a link that works once.
+//! Mails a user about their account: one mail with a link that works once.
 
+use super::{JobOutcome, StartedJob};
 use crate::platform::request_context::RequestContext;
-use crate::roles::user::api::jobs::{DeliveryOutcome, JobLease, RetryDecision};
+use crate::roles::user::api::jobs::{DeliveryOutcome, RetryDecision};
 use crate::roles::user::api::letters::AccountMail;
+use crate::roles::worker::job_context::JobContext;
 use crate::roles::worker::mail::{AccountMessage, InvitationMessage, Outcome as Carried};
-use crate::roles::worker::tools::{JobOutcome, Tools};
 
-/// One attempt. Repeated, it is the same letter under the same Message-ID.
-pub async fn perform(tools: &Tools, order: &JobLease, letter: &AccountMail) -> JobOutcome {
-    let slip = AccountMessage {
-        id: order.job_id,
-        purpose: letter.purpose,
-        typed_email: letter.typed_email.clone(),
-        link: format!("{}{}", tools.public_url, letter.path),
-        site: tools.public_url.clone(),
-        minutes: letter.minutes,
-        stamp: letter.stamp,
+/// Sends the mail. A second attempt sends the same mail, with the same Message-ID.
+pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
+    let mail: AccountMail = job.payload()?;
+    let message = AccountMessage {
+        id: job.lease.job_id,
+        purpose: mail.purpose,
+        typed_email: mail.typed_email,
+        link: format!("{}{}", context.public_url, mail.path),
+        site: context.public_url.clone(),
+        minutes: mail.minutes,
+        stamp: mail.stamp,
     };
-    let came = match InvitationMessage::about(tools.carrier.from(), &slip, &RequestContext::current_id()) {
-        Err(why) => (DeliveryOutcome::Refused, Some(RetryDecision::Never), format!("{why:#}")),
-        Ok(letter) => match tools.carrier.carry(&letter).await {
-            Carried::Sent => (DeliveryOutcome::Delivered, None, "sent".to_owned()),
-            Carried::Refused { why } => (DeliveryOutcome::Refused, Some(RetryDecision::Never), why),
+    let written = InvitationMessage::about(context.mailer.from(), &message, &RequestContext::current_id());
+    let (outcome, detail, failed) = match written {
+        Err(why) => (DeliveryOutcome::Refused, format!("{why:#}"), Some(RetryDecision::Discard)),
+        Ok(message) => match context.mailer.carry(&message).await {
+            Carried::Sent => (DeliveryOutcome::Delivered, "sent".to_owned(), None),
+            Carried::Refused { why } => (DeliveryOutcome::Refused, why, Some(RetryDecision::Discard)),
             Carried::Later { why } => {
-                (DeliveryOutcome::Failed, Some(RetryDecision::Again { retry_after: None, slow: false }), why)
+                (DeliveryOutcome::Failed, why, Some(RetryDecision::Retry { retry_after: None, slow: false }))
             }
         },
     };
-    tools.end(order, letter.email.as_str(), came).await
+    job.end_delivery(mail.email.as_str(), outcome, detail, failed).await
 }

@@ -1,0 +1,50 @@
+//! The clients and limits that the handlers of jobs use, made on the worker's one thread.
+
+use std::collections::HashMap;
+
+use super::JOB_OWNERS;
+use super::mail::Mailer;
+use crate::config::Jobs as Limits;
+use crate::platform::outbound::{HostLimiter, SsrfGuard, WebhookClient};
+use crate::platform::role::Context;
+use crate::platform::rpc::Peer;
+use crate::roles::availability::api::AvailabilityClient;
+use crate::roles::suggestion::api::SuggestionClient;
+use crate::roles::user::api::jobs::JobClient;
+
+/// The clients and limits of the worker.
+pub struct JobContext {
+    pub limits: Limits,
+    /// One client for each role that owns jobs.
+    pub owners: HashMap<&'static str, JobClient>,
+    pub availability: AvailabilityClient,
+    pub suggestion: SuggestionClient,
+    pub mailer: Mailer,
+    pub webhooks: WebhookClient,
+    pub guard: SsrfGuard,
+    pub hosts: HostLimiter,
+    /// The most bytes that a subscribed calendar may have.
+    pub calendar_body: usize,
+    /// The start of every link in a mail.
+    pub public_url: String,
+}
+
+impl JobContext {
+    /// The context for the calling thread.
+    pub fn new(context: &Context, mailer: Mailer) -> anyhow::Result<JobContext> {
+        let settings = &context.settings;
+        let owners = JOB_OWNERS.iter().map(|owner| (*owner, JobClient::new(Peer::new(context, owner)))).collect();
+        Ok(JobContext {
+            limits: settings.jobs.clone(),
+            owners,
+            availability: AvailabilityClient::new(context),
+            suggestion: SuggestionClient::new(context),
+            mailer,
+            webhooks: WebhookClient::new(&settings.webhooks)?,
+            guard: SsrfGuard::new(&settings.webhooks),
+            hosts: HostLimiter::new(settings.webhooks.per_host),
+            calendar_body: settings.limits.calendar_body,
+            public_url: settings.server.public_url.clone(),
+        })
+    }
+}
