@@ -1,20 +1,20 @@
-# One image for every role: W2MEET_ROLE (or --role) says which one a container plays.
+# One image for every role: W2MEET_ROLE (or --role) names the role of a container.
 
 ARG RUST_VERSION=1.95
 
 FROM rust:${RUST_VERSION}-slim-bookworm AS build
 WORKDIR /src
 
-# yes: as scripts/build does it, by a profile; it takes two builds, and the executable an eighth less of the processor.
-# no: one build, for whoever changes the code and wants to see it run.
+# yes: with a profile, like scripts/build. This takes two builds; the executable needs about an eighth less CPU time.
+# no: one build, for trying a change of the code.
 ARG GUIDED=yes
 RUN if [ "$GUIDED" = yes ]; then \
         apt-get update && apt-get install -y --no-install-recommends curl && rustup component add llvm-tools; \
     fi
 
-# The dependencies, in a layer of their own: it is built again only when one of these files changes. (A profile is one of all
-# code together, so with one everything is built anew.)
-# Cargo looks for the benches that the manifest names, whatever it builds.
+# The dependencies, in a layer of their own: it is built again only when one of these files changes. (A profile covers all code,
+# so a build with a profile compiles everything again.)
+# Cargo needs the benches that the manifest names, whatever it builds.
 COPY Cargo.toml Cargo.lock ./
 COPY benches benches
 RUN if [ "$GUIDED" != yes ]; then \
@@ -23,7 +23,7 @@ RUN if [ "$GUIDED" != yes ]; then \
         && cargo clean --release --locked --package w2meet; \
     fi
 
-# Our own code. config/ and migrations/ are compiled in.
+# The code of W2Meet. config/ and migrations/ are compiled in.
 COPY config config
 COPY migrations migrations
 COPY scripts/build scripts/
@@ -38,13 +38,13 @@ LABEL org.opencontainers.image.title="w2meet" \
 
 COPY --from=build /src/target/release/w2meet /usr/local/bin/w2meet
 
-# A number, not a name: orchestrators can then verify that it is not root.
+# A number, not a name, so that orchestrators can verify that it is not root.
 # /outbox: invitations, while no mail server is configured.
 RUN install --directory --owner=10001 --group=10001 --mode=0750 /data /outbox
 USER 10001:10001
 VOLUME /data
 
-# Inside a container, loopback reaches nobody. Who may come in is W2MEET_AUTH__MODE's affair.
+# A container's loopback cannot be reached from outside. W2MEET_AUTH__MODE controls access.
 ENV W2MEET_DATA_DIR=/data \
     W2MEET_GATEWAY__LISTEN=0.0.0.0:8080
 EXPOSE 8080
