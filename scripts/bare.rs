@@ -1,5 +1,5 @@
-//! What benchmarks are held against: an actix server that answers every GET with the same text and every POST with what it was
-//! sent, and nothing else. `bare [ADDRESS…]`, one thread each.
+//! The server that benchmarks compare with: it answers every GET with the same text and echoes every POST. `bare [ADDRESS…]`, one
+//! thread each.
 
 use actix_web::{App, HttpServer, web};
 use futures_util::future::try_join_all;
@@ -21,7 +21,7 @@ async fn main() -> std::io::Result<()> {
         false => body,
     };
     let app = move || App::new().app_data(web::PayloadConfig::new(LARGEST)).default_service(web::to(answer));
-    // longer than any client of ours keeps an idle connection
+    // longer than the clients of W2Meet keep an idle connection
     let server = || HttpServer::new(app).workers(1).keep_alive(std::time::Duration::from_secs(75));
     let servers =
         addresses.iter().map(|address| Ok(server().bind(address)?.run())).collect::<std::io::Result<Vec<_>>>()?;

@@ -1,4 +1,4 @@
-//! The ceiling that jobs are held against: publishes so many messages to the queue and consumes them, and does nothing else.
+//! The upper bound that job rates are compared with: publishes messages to the queue and consumes them, without other work.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use w2meet::config::load_from;
 use w2meet::platform::queue::{Destination, Message, Queue};
 
-/// As many in one go as the relay publishes, and as many in hand as a worker has.
+/// Messages that the relay publishes at once.
 const BATCH: usize = 256;
-const HANDS: u16 = 8;
+/// Messages that a worker handles at a time.
+const CONCURRENCY: u16 = 8;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
@@ -23,7 +24,7 @@ async fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "it reads the settings of the queue alone")]
+#[expect(clippy::disallowed_methods, reason = "it reads only the settings of the queue")]
 async fn run(count: usize) -> anyhow::Result<()> {
     let own = std::env::vars().filter(|(name, _)| name.starts_with("W2MEET_QUEUE__"));
     let queue = Queue::open(&load_from(None, own)?.settings)?;
@@ -40,7 +41,7 @@ async fn run(count: usize) -> anyhow::Result<()> {
     }
     let published = begin.elapsed();
     let begin = Instant::now();
-    let mut consumer = queue.consume(HANDS);
+    let mut consumer = queue.consume(CONCURRENCY);
     for _ in 0..count {
         consumer.next().await.ack().await;
     }
@@ -50,7 +51,7 @@ async fn run(count: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// About as large as what says that there is a job.
+/// A message about as large as that of a job.
 fn message(to: Destination) -> Message {
     let id = format!("{:016x}", rand::random::<u64>());
     Message { id, to, case_id: "transport".to_owned(), traceparent: String::new(), body: vec![b'x'; 330].into() }

@@ -1,5 +1,5 @@
-# A W2Meet of its own for a check: `start_cluster alone|services [VARIABLE=VALUE…]` sets $BASE; everything it made
-# is gone when the script ends. To be sourced; wants $EXECUTABLE.
+# Starts a W2Meet for a check: `start_cluster alone|services [VARIABLE=VALUE…]` sets $BASE. At its end the script removes
+# everything that it made. Source this file; it needs $EXECUTABLE.
 
 WORK=$(mktemp -d)
 PIDS=()
@@ -18,7 +18,7 @@ end_cluster() {
 }
 trap end_cluster EXIT
 
-# what a broker keeps, once nobody uses it; with $PYTHON, where there is one
+# deletes the queues and the exchange of the broker, if there is a $PYTHON
 delete_queue() {
   [[ -x ${PYTHON:-} ]] || return 0
   "$PYTHON" - "$AMQP" "$QUEUE" <<'PYTHON'
@@ -34,14 +34,14 @@ channel.exchange_delete(name + ".events")
 PYTHON
 }
 
-# what a cache keeps
+# deletes the keys of the cache
 forget_keys() {
   local redis=(redis-cli -u "${W2MEET_TEST_REDIS_URL:-redis://127.0.0.1:6379}")
   command -v redis-cli >/dev/null || return 0
   "${redis[@]}" --scan --pattern "$QUEUE*" | xargs -r "${redis[@]}" del >/dev/null
 }
 
-# one process; sets $URL when it is ready
+# starts one process; sets $URL when it is ready
 start_process() {
   local role=$1 log=$WORK/$1.log
   shift

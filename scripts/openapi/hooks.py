@@ -1,4 +1,4 @@
-"""What the description of the API cannot tell schemathesis: values of formats, and reasons that lie between fields."""
+"""What the OpenAPI document cannot say: values of formats, and rules between fields."""
 
 import base64
 import datetime
@@ -7,7 +7,7 @@ import os
 import schemathesis
 from hypothesis import strategies as st
 
-# the team of `w2meet demo`: without people who are there, most answers are 404
+# the team of `w2meet demo`: without existing users, most answers are 404
 PEOPLE = [f"{name}@example.com" for name in "ana bruno chidi dana emre freya kenji priya".split()]
 STRANGERS = ["nobody@example.org", "Odd.Case@EXAMPLE.org", "a+b@example.org", "josé@example.org", "a@exämple.org", "o'k@example.org"]
 ZONES = ["UTC", "Europe/Lisbon", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe", "europe/paris"]
@@ -60,26 +60,26 @@ known("refresh-token", st.text("abcdefghijklmnop0123456789_-", min_size=1, max_s
 known("future-date-time", st.integers(1, 1000).map(lambda days: (NOW + datetime.timedelta(days=days)).isoformat(timespec="seconds")))
 schemathesis.openapi.media_type("text/calendar", st.just(CALENDAR.encode()))
 
-# Why a request that fits its schema may be refused all the same: what lies between fields, or between the request and what there
-# is already. Everything else is an error in the description, or in the product.
+# Reasons to refuse a request that fits its schema: rules between fields, or between the request and the stored data. Any other
+# refusal is a fault of the document, or of the product.
 REASONS = {
     "half_a_window": "week alone, or from and to together",
     "not_a_window": "from is after to, or they are more than 62 days apart",
     "window_and_week": "as_of, floating and format belong to the typical week",
-    "start_and_window": "a start settles the time",
+    "start_and_window": "a start fixes the time",
     "in_the_past": "a start lies in the future",
     "no_callback": "a secret signs a callback",
     "empty_hours": "latest is later than earliest",
     "missing": "one of the three lists of attendees, or a first callback's secret",
-    "number_of_attendees": "two at least, whoever stands there twice",
+    "number_of_attendees": "at least two different attendees",
     "answer_too_long": "limit times attendees",
-    "not_a_quorum": "at most all who are named",
+    "not_a_quorum": "at most the number of attendees",
     "not_changeable": "the organizer stays",
     "unknown_field": "title needs notify",
     "too_many_calendars": "20 for each user",
     "too_many": "50 API keys for each account",
-    "not_a_scope": "an API key for admins, asked for by somebody else",
-    "not_a_calendar": "what a calendar holds",
+    "not_a_scope": "an admin API key, requested by another user",
+    "not_a_calendar": "the content of a calendar",
     "other_time_zone": "a VAVAILABILITY is in the zone of its user",
     "no_time_zone": "a VAVAILABILITY is in the zone of its user",
     "not_an_availability": "a VAVAILABILITY whose weeks cannot be read",
@@ -91,7 +91,7 @@ REASONS = {
 
 
 def has_a_written_fraction(value):
-    """JSON Schema takes 60.0 for an integer; here whole numbers are written without a fraction."""
+    """JSON Schema takes 60.0 for an integer; W2Meet wants integers without a fraction."""
     if isinstance(value, dict):
         return any(map(has_a_written_fraction, value.values()))
     if isinstance(value, list):
@@ -101,7 +101,7 @@ def has_a_written_fraction(value):
 
 @schemathesis.check
 def refused_for_a_reason_that_no_schema_can_tell(ctx, response, case):
-    """A schema-valid request is refused for one of the reasons above alone."""
+    """Checks that a schema-valid request is refused only for one of the reasons above."""
     meta = case.meta
     if meta is None or not meta.generation.mode.is_positive or response.status_code not in (400, 422):
         return None
@@ -122,7 +122,7 @@ def is_team(case):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """The team stays: it may be changed, and not deleted, for everybody else asks about it."""
+    """Keeps the team: requests may change its users but not delete them, because other requests need them."""
     if case.method == "DELETE" and is_team(case) and "calendars" not in case.path:
         case.path_parameters["email"] = "gone@example.com"
 
