@@ -175,7 +175,7 @@ async fn a_writer_killed_in_the_middle_leaves_nothing_old_behind() {
 async fn read_until_connected(history: &History, replicas: &Replicas, times: usize) {
     let connected = |node: &Node| {
         let lines = node.log();
-        let of_cache = lines.iter().filter(|line| line["message"] == "the cache is connected");
+        let of_cache = lines.iter().filter(|line| line["epoch"] != serde_json::Value::Null);
         of_cache.count() > times
     };
     let mut ready = false;

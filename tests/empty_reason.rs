@@ -83,6 +83,11 @@ fn kinds(why: &Value) -> Vec<&str> {
     list.filter_map(|one| one["kind"].as_str()).collect()
 }
 
+/// Whether the `detail` of this object is a text with these numbers, addresses and dates in it; its wording is free.
+fn mentions(object: &Value, facts: &[&str]) -> bool {
+    object["detail"].as_str().is_some_and(|text| !text.is_empty() && facts.iter().all(|fact| text.contains(fact)))
+}
+
 fn change<'a>(why: &'a Value, kind: &str) -> &'a Value {
     let list = why["relaxations"].as_array().expect("a list");
     list.iter().find(|one| one["kind"] == kind).map_or(&Value::Null, |one| &one["change"])
@@ -98,7 +103,7 @@ both_shapes! {
 
         let why = nothing(cluster, &on_monday(json!({}))).await;
         assert_eq!(why["code"], "attendees_unavailable");
-        assert_eq!(why["detail"], "the longest time that all share is 45 minutes, and 60 were asked for");
+        assert!(mentions(&why, &["45", "60"]), "{why}");
         assert_eq!((change(&why, "shorten"), change(&why, "make_optional")), (&json!({ "duration_minutes": 45 }), &json!({ "optional": [CAT] })));
         assert_eq!(change(&why, "widen"), &json!({ "from": "2026-11-23", "to": "2026-11-25" }), "on Wednesday they can");
         assert_eq!(why["blocking"][0]["email"], CAT);
@@ -130,7 +135,7 @@ both_shapes! {
         cluster.register("dan@example.com", json!({})).await;
         let why = nothing(cluster, &on_monday(json!({ "attendees": [ANA, "dan@example.com"] }))).await;
         assert_eq!(kinds(&why), ["make_optional"]);
-        assert_eq!(why["detail"], "somebody is never free in what was searched: dan@example.com");
+        assert!(mentions(&why, &["dan@example.com"]), "{why}");
         assert_eq!(why["blocking"][0], json!({ "email": "dan@example.com", "slots": 93, "alone": 9 }));
         cluster.expect_calm().await;
     }
@@ -144,7 +149,8 @@ both_shapes! {
         assert_eq!(arranged["meeting"]["status"], "suggested", "{arranged}");
         let why = nothing(cluster, &week).await;
         assert_eq!(change(&why, "widen"), &json!({ "from": "2120-03-04", "to": "2120-03-11", "week": null }));
-        assert_eq!(why["relaxations"][0]["detail"], "until Monday, 11 March 2120 there is 1 starting time");
+        assert_eq!(why["relaxations"][0]["slots"], 1);
+        assert!(mentions(&why["relaxations"][0], &["11 March 2120"]), "{why}");
         // where a meeting is to be arranged, what would help is told, too
         let again = cluster.post("/api/suggestions", changed(&week, &json!({ "notify": true }))).await.expect(200).json;
         assert_eq!((again.get("meeting"), &again["empty_reason"]), (None, &why));
@@ -159,21 +165,21 @@ both_shapes! {
         cluster.register(BEN, json!({ "monday": [10] })).await;
         cluster.register(CAT, json!({})).await;
         let skipped = "nobody@example.com";
-        for (body, code, detail) in [
-            (json!({ "attendees": [ANA, BEN] }), "attendees_unavailable", "none at which all are"),
-            (json!({ "attendees": [ANA, BEN, CAT], "quorum": 2 }), "attendees_unavailable", "2 of all 3"),
-            (json!({ "attendees": [ANA, CAT], "organizer": CAT }), "organizer_unavailable", "the organizer, cat@example.com, can come to none of the 669 starting times"),
-            (json!({ "attendees": [ANA, CAT], "organizer": ANA }), "attendees_unavailable", CAT),
-            (json!({ "attendees": [ANA, BEN], "organizer": ANA }), "attendees_unavailable", "none at which all are"),
-            (json!({ "attendees": [ANA, skipped], "unknown": "skip", "quorum": 2 }), "attendees_unavailable_or_unknown", "1 of them is not known"),
-            (json!({ "attendees": [ANA, BEN, skipped], "unknown": "skip" }), "attendees_unavailable", "none at which all are"),
+        for (body, code, facts) in [
+            (json!({ "attendees": [ANA, BEN] }), "attendees_unavailable", &[][..]),
+            (json!({ "attendees": [ANA, BEN, CAT], "quorum": 2 }), "attendees_unavailable", &["2", "3"]),
+            (json!({ "attendees": [ANA, CAT], "organizer": CAT }), "organizer_unavailable", &[CAT, "669"]),
+            (json!({ "attendees": [ANA, CAT], "organizer": ANA }), "attendees_unavailable", &[CAT]),
+            (json!({ "attendees": [ANA, BEN], "organizer": ANA }), "attendees_unavailable", &[][..]),
+            (json!({ "attendees": [ANA, skipped], "unknown": "skip", "quorum": 2 }), "attendees_unavailable_or_unknown", &["1"]),
+            (json!({ "attendees": [ANA, BEN, skipped], "unknown": "skip" }), "attendees_unavailable", &[][..]),
             // nobody's fault: the day has no such times
-            (json!({ "attendees": [ANA, BEN], "from": "2026-03-29", "to": "2026-03-29", "time_zone": "Europe/Paris", "duration_minutes": 1440 }), "unknown", "no starting time"),
-            (json!({ "attendees": [ANA, BEN], "from": "2011-12-30", "to": "2011-12-30", "time_zone": "Pacific/Apia" }), "unknown", "no starting time"),
+            (json!({ "attendees": [ANA, BEN], "from": "2026-03-29", "to": "2026-03-29", "time_zone": "Europe/Paris", "duration_minutes": 1440 }), "unknown", &[]),
+            (json!({ "attendees": [ANA, BEN], "from": "2011-12-30", "to": "2011-12-30", "time_zone": "Pacific/Apia" }), "unknown", &[]),
         ] {
             let why = nothing(cluster, &body).await;
             assert_eq!(why["code"], code, "{body}: {why}");
-            assert!(why["detail"].as_str().is_some_and(|text| text.contains(detail)), "{body}: {why}");
+            assert!(mentions(&why, facts), "{body}: {why}");
         }
         cluster.expect_calm().await;
     }

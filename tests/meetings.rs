@@ -129,7 +129,7 @@ both_shapes! {
         assert_eq!(states(&done), ["queued", "running", "suggested", "invited"]);
         let history = done["history"].as_array().expect("a list");
         let times: Vec<&str> = history.iter().map(|it| text(it, "at")).collect();
-        assert!(times.is_sorted() && text(&history[2], "reason").contains("free"), "{done}");
+        assert!(times.is_sorted() && !text(&history[2], "reason").is_empty(), "{done}");
         assert!(start_label(&done).starts_with("Mon 1"), "Monday, on the organizer's clock: {done}");
         let [start, end] = ["start", "end"].map(|it| text(&done, it).parse::<jiff::Timestamp>().expect("an instant"));
         assert_eq!(end.duration_since(start).as_mins(), 60);
@@ -202,7 +202,7 @@ both_shapes! {
         let second = create_meeting(cluster, other).await;
         let second = wait_for_status(cluster, &second, &["no_common_time", "invited"]).await;
         assert_eq!(text(&second, "status"), "no_common_time");
-        assert!(text(&second, "reason").contains("another meeting has taken this time"), "{second}");
+        assert!(!text(&second, "reason").is_empty(), "{second}");
         assert_eq!(text(&second, "start"), start, "what was asked for can still be read");
         // right before and right after is free
         for (hour, status) in [("19:40", "invited"), ("20:40", "invited"), ("20:39", "no_common_time")] {
@@ -218,15 +218,16 @@ both_shapes! {
         cluster.register(BEN, json!({ "monday": ["11:30-13:00"] })).await;
         cluster.register(CAT, json!({})).await;
         let past = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_sub(9.days());
-        for (more, reason) in [
-            (json!({}), "the longest time that all share is 30 minutes, and 60 were asked for"),
-            (json!({ "attendees": [CAT] }), "somebody is never free in what was searched: cat@example.com"),
-            (json!({ "from": past, "to": past.saturating_add(6.days()) }), "all dates are in the past"),
+        for (more, facts) in [
+            (json!({}), &["30", "60"][..]),
+            (json!({ "attendees": [CAT] }), &[CAT]),
+            (json!({ "from": past, "to": past.saturating_add(6.days()) }), &[]),
         ] {
             let meeting = create_meeting(cluster, more.clone()).await;
             let done = wait_for_status(cluster, &meeting, &["no_common_time", "invited", "failed"]).await;
             assert_eq!(states(&done), ["queued", "running", "no_common_time"], "{more}");
-            assert!(text(&done, "reason").contains(reason), "{more}: {done}");
+            let reason = text(&done, "reason");
+            assert!(!reason.is_empty() && facts.iter().all(|fact| reason.contains(fact)), "{more}: {done}");
             assert_eq!((&done["start"], &done["history"][2]["reason"]), (&Value::Null, &done["reason"]));
         }
     }

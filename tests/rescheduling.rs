@@ -136,7 +136,8 @@ both_shapes! {
         let gone = cluster.delete(&path).await.expect(204);
         assert_eq!(gone.text, "");
         let off = cluster.get(&path).await.expect(200).json;
-        assert_eq!((text(&off, "status"), text(&off, "reason")), ("cancelled", "called off by the organizer"));
+        assert_eq!(text(&off, "status"), "cancelled");
+        assert!(!text(&off, "reason").is_empty(), "{off}");
         assert_eq!((&off["sequence"], &off["start"]), (&json!(1), &meeting["start"]));
         let last = off["history"].as_array().and_then(|list| list.last()).expect("a state");
         assert_eq!((text(last, "status"), &last["reason"]), ("cancelled", &off["reason"]));

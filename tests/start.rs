@@ -62,7 +62,7 @@ async fn a_second_process_on_the_same_data_is_refused() {
     let space = Sandbox::new();
     let _first = Node::start("all", &space.env());
     let said = refusal("all", &space.env()).await;
-    assert!(said.contains("another w2meet uses the data directory") && said.contains("W2MEET_DATA_DIR"), "{said}");
+    assert!(said.contains("W2MEET_DATA_DIR"), "{said}");
 }
 
 #[actix_web::test]
@@ -78,18 +78,18 @@ async fn the_lock_of_a_killed_process_is_free() {
 async fn a_taken_address_is_named_with_its_role() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("it is bound").to_string();
-    let reasons = ["suggestion cannot listen on", &address, "W2MEET_SUGGESTION__LISTEN"];
+    let reasons = ["suggestion", &address, "W2MEET_SUGGESTION__LISTEN"];
     expect_refusal("all", &[("W2MEET_SUGGESTION__LISTEN", &address)], &reasons).await;
-    let reasons = ["gateway cannot listen on", "nowhere", "W2MEET_GATEWAY__LISTEN"];
+    let reasons = ["gateway", "nowhere", "W2MEET_GATEWAY__LISTEN"];
     expect_refusal("all", &[("W2MEET_GATEWAY__LISTEN", "nowhere")], &reasons).await;
 }
 
 #[actix_web::test]
 async fn what_is_half_configured_is_refused_with_its_remedy() {
-    expect_refusal("gateway", &[], &["gateway calls user", "--role", "W2MEET_UPSTREAMS__USER="]).await;
+    expect_refusal("gateway", &[], &["gateway", "user", "--role", "W2MEET_UPSTREAMS__USER="]).await;
     let half = [("W2MEET_UPSTREAMS__USER", "http://127.0.0.1:9")];
-    expect_refusal("gateway", &half, &["gateway calls availability", "W2MEET_UPSTREAMS__AVAILABILITY="]).await;
-    expect_refusal("suggestion", &[], &["suggestion calls availability"]).await;
+    expect_refusal("gateway", &half, &["gateway", "availability", "W2MEET_UPSTREAMS__AVAILABILITY="]).await;
+    expect_refusal("suggestion", &[], &["suggestion", "availability", "W2MEET_UPSTREAMS__AVAILABILITY="]).await;
     let remedies = ["W2MEET_CACHE__URL=redis://", "--role all"];
     expect_refusal("user", &[], &remedies).await;
     expect_refusal("user,availability", &[("W2MEET_CACHE__URL", "memory:")], &remedies).await;
@@ -104,10 +104,10 @@ async fn what_is_half_configured_is_refused_with_its_remedy() {
     expect_refusal("all", &short, &["auth.service_secret", "32"]).await;
     let url = ("W2MEET_MAIL__SMTP_URL", "smtp://bob:hidden@mail.example");
     expect_refusal("all", &[url, ("W2MEET_MAIL__FROM", "meet@mail.example")], &["bob:***@", "?tls=required"]).await;
-    expect_refusal("all", &[("W2MEET_MAIL__FROM", "nobody")], &["worker cannot start", "mail.from"]).await;
+    expect_refusal("all", &[("W2MEET_MAIL__FROM", "nobody")], &["worker", "mail.from"]).await;
     let upstreams = ["USER", "AVAILABILITY", "SUGGESTION"].map(|role| format!("W2MEET_UPSTREAMS__{role}"));
     let upstreams = upstreams.each_ref().map(|name| (name.as_str(), "http://127.0.0.1:9"));
-    let remedies = ["worker cannot start", "W2MEET_SERVER__PUBLIC_URL=", "W2MEET_UPSTREAMS__GATEWAY="];
+    let remedies = ["worker", "W2MEET_SERVER__PUBLIC_URL=", "W2MEET_UPSTREAMS__GATEWAY="];
     expect_refusal("worker", &upstreams, &remedies).await;
 }
 
@@ -212,7 +212,7 @@ async fn replicas_that_start_at_once_on_an_empty_database_all_come_up() {
     let nodes: Vec<Node> = (0..4).map(|_| Node::spawn("user", &env)).collect();
     for node in &nodes {
         node.wait_for("ready", |line| line["message"] == "ready");
-        assert!(!node.log_text().contains("waiting for the database"), "{}", node.log_text());
+        assert!(node.log().iter().all(|line| line["level"] != "WARN"), "none waits: {}", node.log_text());
     }
     let path = "/users/ana@example.com";
     nodes[0].client("user").post("/users", json!({ "email": "ana@example.com", "name": "Ana" })).await.expect(201);

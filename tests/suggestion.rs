@@ -188,12 +188,12 @@ both_shapes! {
         cluster.register("cleo@example.com", json!({ "sunday": [9], "tuesday": ["10:15-11:00"] })).await;
         cluster.register("dan@example.com", json!({})).await;
         cluster.register("eve@example.com", json!({ "tuesday": ["10:15-11:00"] })).await;
-        for (query, blocking, detail) in [
-            (format!("{TWO}&attendee=cleo@example.com"), &["cleo", "ana", "ben"][..], "none at which all are"),
-            (format!("{TWO}&attendee=dan@example.com"), &["dan", "ana", "ben"], "never free in what was searched: dan@example.com"),
-            (format!("{TWO}&duration_minutes=165"), &["ana", "ben"], "150 minutes, and 165 were asked for"),
-            (format!("{TWO}&duration_minutes=1440&pick=random"), &["ana", "ben"], "150 minutes, and 1440 were asked for"),
-            (format!("{TWO}&from=2026-03-24&to=2026-03-24"), &["ana", "ben"], "ana@example.com, ben@example.com"),
+        for (query, blocking, fact) in [
+            (format!("{TWO}&attendee=cleo@example.com"), &["cleo", "ana", "ben"][..], ""),
+            (format!("{TWO}&attendee=dan@example.com"), &["dan", "ana", "ben"], "dan@example.com"),
+            (format!("{TWO}&duration_minutes=165"), &["ana", "ben"], "165"),
+            (format!("{TWO}&duration_minutes=1440&pick=random"), &["ana", "ben"], "1440"),
+            (format!("{TWO}&from=2026-03-24&to=2026-03-24"), &["ana", "ben"], "ben@example.com"),
             ("attendee=cleo@example.com&attendee=eve@example.com&step_minutes=60&duration_minutes=45".to_owned(), &["cleo", "eve"], "step_minutes"),
         ] {
             let answer = cluster.get(&format!("/api/suggestions?{query}")).await.expect(200).json;
@@ -203,7 +203,7 @@ both_shapes! {
             let mut names: Vec<&str> = list.iter().filter_map(|one| one["email"].as_str()?.strip_suffix("@example.com")).collect();
             names.sort_by_key(|name| blocking.iter().position(|one| one == name));
             assert_eq!((&why["code"], names), (&json!("attendees_unavailable"), blocking.to_vec()), "{query}: {answer}");
-            assert!(why["detail"].as_str().is_some_and(|text| text.contains(detail)), "{why}");
+            assert!(why["detail"].as_str().is_some_and(|text| !text.is_empty() && text.contains(fact)), "{why}");
             assert_eq!(answer["suggestions"], json!([]));
         }
         let stranger = cluster.get(&format!("/api/suggestions?{TWO}&attendee=No.Body@example.com&attendee=x@b.co")).await;

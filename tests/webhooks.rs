@@ -164,7 +164,8 @@ both_shapes! {
         assert_eq!(attempts(cluster, &asked, &job).await, ["failed 1", "delivered 2"]);
         let log = cluster.get(&format!("{}/deliveries", meeting_path(&asked))).await.expect(200).json;
         let first = &log["deliveries"][0];
-        assert_eq!((text(first, "kind"), text(first, "target"), text(first, "detail")), ("deliver_webhook", &*receiver.url, "it answered 500"));
+        assert_eq!((text(first, "kind"), text(first, "target")), ("deliver_webhook", &*receiver.url));
+        assert!(text(first, "detail").contains("500"), "{first}");
 
         // replayed because somebody asks: the same news, under the same id
         let replay = format!("/api/jobs/{}/retry", text(&job, "id"));

@@ -92,7 +92,7 @@ async fn a_role_that_fails_behind_an_old_path_is_told_in_the_old_words() {
     let failed = ["User service error", "Availability service error", "Suggestion service error"];
     let problem = r#"{"type":"/problems/internal","title":"x","status":500,"detail":"secret"}"#;
     for (base, status, words) in [
-        (closed_port_url(), 503, ["user is not there", "availability is not there", "suggestion is not there"]),
+        (closed_port_url(), 503, ["user", "availability", "suggestion"]),
         (answer("500 Internal Server Error", problem), 502, failed),
         (answer("200 OK", "<html>"), 502, failed),
         (answer("418 I'm a teapot", "{}"), 502, failed),

@@ -243,7 +243,8 @@ impl Node {
     /// Where the metrics of a role of this process are served.
     #[track_caller]
     pub fn admin(&self, role: &str) -> Client {
-        let is_it = |line: &Value| line["message"] == "metrics are served" && line["role"] == role;
+        let is_it =
+            |line: &Value| line["message"].as_str().is_some_and(|it| it.contains("metrics")) && line["role"] == role;
         let line = self.wait_for("where its metrics are", is_it);
         Client::new(&format!("http://{}", line["address"].as_str().unwrap_or_default()))
     }

@@ -31,7 +31,7 @@ impl Replicas {
         let nodes: Vec<Node> = env.iter().map(|env| Node::start("user", env)).collect();
         // requests go round the cache until it is connected: that would be no test of the cache
         for node in &nodes {
-            node.wait_for("the cache is connected", |line| line["message"] == "the cache is connected");
+            node.wait_for("the cache is connected", |line| line["epoch"] != serde_json::Value::Null);
         }
         Replicas {
             clients: nodes.iter().map(|node| node.client("user")).collect(),
