@@ -212,7 +212,10 @@ async fn replicas_that_start_at_once_on_an_empty_database_all_come_up() {
     let nodes: Vec<Node> = (0..4).map(|_| Node::spawn("user", &env)).collect();
     for node in &nodes {
         node.wait_for("ready", |line| line["message"] == "ready");
-        assert!(node.log().iter().all(|line| line["level"] != "WARN"), "none waits: {}", node.log_text());
+        let about_database =
+            |line: &serde_json::Value| line["message"].as_str().is_some_and(|it| it.contains("database"));
+        let waits = node.log().iter().any(|line| line["level"] == "WARN" && about_database(line));
+        assert!(!waits, "{}", node.log_text());
     }
     let path = "/users/ana@example.com";
     nodes[0].client("user").post("/users", json!({ "email": "ana@example.com", "name": "Ana" })).await.expect(201);

@@ -1,4 +1,4 @@
-//! How many meetings are accepted, and how many jobs are done, in a second; beside the queue with nothing else to do.
+//! Every job of a full queue succeeds at the first attempt, and the figures: meetings accepted and jobs done in a second.
 
 use std::process::Command;
 use std::time::Instant;
@@ -9,8 +9,9 @@ use crate::support::load::{Load, wait_for_all_jobs};
 use crate::support::servers::env_var;
 use crate::support::{eventually, within};
 
-/// Messages published and consumed in a second by `scripts/transport.rs`, which `W2MEET_TEST_TRANSPORT` names when built.
-fn transport(rig: &FaultRig, messages: usize) -> Option<(f64, f64)> {
+/// Messages that the broker alone takes and delivers in a second, measured by the executable that `W2MEET_TEST_TRANSPORT`
+/// names (`scripts/transport.rs`).
+fn measure_transport(rig: &FaultRig, messages: usize) -> Option<(f64, f64)> {
     let mut command = Command::new(env_var("W2MEET_TEST_TRANSPORT")?);
     let queue = format!("{}.transport", rig.names.queue);
     let command = command.arg(messages.to_string()).env("W2MEET_QUEUE__URL", &rig.names.url);
@@ -20,7 +21,8 @@ fn transport(rig: &FaultRig, messages: usize) -> Option<(f64, f64)> {
     rates.next().zip(rates.next())
 }
 
-/// Arranges what waits, with so many workers; jobs in a second.
+/// Posts meetings while no worker runs, then starts workers until all jobs are done. Gives the meetings accepted and the
+/// jobs done in a second.
 async fn work_off(rig: &FaultRig, load: &Load, meetings: usize, workers: usize) -> (f64, f64) {
     for worker in rig.workers.borrow().iter() {
         worker.signal("KILL");
@@ -44,13 +46,16 @@ async fn work_off(rig: &FaultRig, load: &Load, meetings: usize, workers: usize) 
 }
 
 #[actix_web::test]
-async fn meetings_and_jobs_in_a_second() {
+async fn every_job_of_a_full_queue_succeeds_at_the_first_attempt() {
     let meetings = soak_size("RATED", 40);
     let Some(rig) = FaultRig::start(&[]).await else { return };
     let load = Load::prepare(&rig.cluster, meetings * 2, "").await;
-    let bare = transport(&rig, meetings * 2);
+    let bare = measure_transport(&rig, meetings * 2);
     let (accepted, one) = work_off(&rig, &load, meetings, 1).await;
     let (_, two) = work_off(&rig, &load, meetings, 2).await;
+    assert_eq!(load.accepted(), meetings * 2, "every request is accepted");
+    let failed = "SELECT count(*)::text FROM jobs WHERE state <> 'succeeded' OR attempt <> 1";
+    assert_eq!(rig.select_number(failed).await, 0.0, "jobs that failed or were started again");
     let ratio = |rate: f64, bare: Option<f64>| bare.map_or("-".to_owned(), |bare| format!("1/{:.0}", bare / rate));
     let (published, consumed) = (bare.map(|it| it.0), bare.map(|it| it.1));
     if let Some((published, consumed)) = bare {
