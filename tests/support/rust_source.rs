@@ -1,20 +1,22 @@
-//! Reads Rust source as far as the dependency rule needs: which paths a file names, and which texts it holds.
+//! Reads Rust source as far as the tests of its structure need: the paths, texts and words of a file.
 //!
-//! It knows comments, texts, `use` trees, `crate`, `self`, `super`, and modules inside a file. What it finds is what is
-//! written there, in tests too; macros are read as if they were code.
+//! It understands comments, texts, `use` trees, `crate`, `self`, `super`, and modules inside a file. It reads unit tests too,
+//! and macros as if they were code.
 
 use std::collections::HashMap;
 
-/// One file, seen from the rules.
+/// The content of one file.
 #[derive(Debug, Default)]
 pub struct Source {
-    /// Every path named outside of `use`, with names that `use` brought in written out: `["crate", "roles", "user", "api"]`.
+    /// Every path outside of `use`; a name that `use` brought in is written out: `["crate", "roles", "user", "api"]`.
     pub paths: Vec<Vec<String>>,
     /// Every path brought in by `use`.
     pub imports: Vec<Vec<String>>,
+    /// The paths and imports outside of `mod tests`.
+    pub dependencies: Vec<Vec<String>>,
     /// Every text outside of `mod tests`.
     pub texts: Vec<String>,
-    /// Every single word that is code.
+    /// Every word that is code.
     pub words: Vec<String>,
 }
 
@@ -43,7 +45,7 @@ impl Source {
         reader.found
     }
 
-    /// Everything it depends on: what it imports and what it names.
+    /// The imports and the paths of the file, unit tests included.
     pub fn all(&self) -> impl Iterator<Item = &Vec<String>> {
         self.imports.iter().chain(&self.paths)
     }
@@ -56,13 +58,13 @@ struct Reader {
     modules: Vec<Vec<String>>,
     depth: usize,
     opened_at: Vec<usize>,
-    /// What `use` calls by one word.
+    /// The full path of each name that `use` brought in.
     known: HashMap<String, Vec<String>>,
     found: Source,
 }
 
 impl Reader {
-    /// First, because a `use` may stand below what uses it.
+    /// Runs first, because a `use` may stand below the code that needs it.
     fn find_imports(&mut self) {
         self.walk(|reader, token| {
             if matches!(&token, Token::Word(word) if word == "use") {
@@ -86,6 +88,9 @@ impl Reader {
                 }
                 let full = reader.full(path.clone());
                 if path.len() > 1 || full.len() > 1 {
+                    if !reader.in_tests() {
+                        reader.found.dependencies.push(full.clone());
+                    }
                     reader.found.paths.push(full);
                 }
             }
@@ -120,7 +125,7 @@ impl Reader {
         }
     }
 
-    /// One tree of a `use`, up to its `;`, `,` or `}`.
+    /// Reads one tree of a `use`, up to its `;`, `,` or `}`.
     fn tree(&mut self, mut path: Vec<String>) {
         loop {
             match self.next() {
@@ -144,6 +149,9 @@ impl Reader {
                 }
                 Some(Token::Mark('*')) => {
                     let full = self.full(path.clone());
+                    if !self.in_tests() {
+                        self.found.dependencies.push(full.clone());
+                    }
                     self.found.imports.push(full);
                     path.clear();
                 }
@@ -169,10 +177,13 @@ impl Reader {
     fn import(&mut self, path: Vec<String>, name: String) {
         let full = self.full(path);
         self.known.insert(name, full.clone());
+        if !self.in_tests() {
+            self.found.dependencies.push(full.clone());
+        }
         self.found.imports.push(full);
     }
 
-    /// The path from the crate on, or as it is when it leads elsewhere.
+    /// Gives a path of this crate from `crate` on, and any other path unchanged.
     fn full(&self, path: Vec<String>) -> Vec<String> {
         let here = self.modules.last().cloned().unwrap_or_default();
         let mut rest = path.as_slice();
@@ -210,7 +221,7 @@ impl Reader {
     }
 }
 
-/// Words, texts and marks; comments are left out.
+/// Splits a text into words, texts and marks, without comments.
 fn tokens(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
     let starts = |at: usize, what: &str| what.chars().enumerate().all(|(i, c)| chars.get(at + i) == Some(&c));
