@@ -1,4 +1,4 @@
-//! The command line. Its help is the first page of the manual.
+//! The command line, its help, and what each command calls.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -16,17 +16,17 @@ use crate::{client, launch, roles};
 
 const ALL: &str = "all";
 
-/// Finds times that a group of people share, and says which is best and why.
+/// A self-hosted meeting backend: finds the times that a group shares, ranks them, says why, and schedules the meeting.
 #[derive(Parser)]
 #[command(name = "w2meet", version, about, after_help = EXAMPLES, propagate_version = true)]
 pub struct Cli {
-    /// Which roles to run in this process; a comma list.
+    /// The roles to run in this process, separated by commas.
     #[arg(long, env = "W2MEET_ROLE", global = true, default_value = ALL, value_delimiter = ',', value_parser = role_values())]
     role: Vec<String>,
-    /// A settings file (TOML). `w2meet config` prints every setting there is.
+    /// A settings file (TOML). `w2meet config` prints all settings.
     #[arg(long, env = "W2MEET_CONFIG", global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// An access token or an API key, for commands that ask a running W2Meet where callers must sign in.
+    /// An access token or an API key, for commands that call a gateway where sign-in is required.
     #[arg(long, env = "W2MEET_TOKEN", global = true, value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
     #[command(subcommand)]
@@ -36,11 +36,11 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Try it:
   w2meet                      everything in one process, on http://127.0.0.1:8080; data in ./w2meet-data
-  w2meet demo                 in a second terminal: some people to play with, and what to ask
-  w2meet jobs dead            what could not be done in the background, and why
+  w2meet demo                 in a second terminal: creates sample users, prints requests to try
+  w2meet jobs dead            lists the background jobs that failed for good, with the errors
   curl 'http://127.0.0.1:8080/api/suggestions?attendee=ana@example.com&attendee=kenji@example.com'
 
-In production, one process for each role (see compose.yaml):
+In production, one process per role (see compose.yaml):
   W2MEET_DATABASE__URL=postgres://… W2MEET_CACHE__URL=redis://… w2meet --role user
   W2MEET_UPSTREAMS__USER=http://host:8081 w2meet --role availability
 
@@ -48,35 +48,35 @@ Settings: config/default.toml < --config FILE < W2MEET_SECTION__NAME in the envi
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the roles (what happens without a command).
+    /// Run the roles; the default command.
     Serve,
-    /// Bring the database schema up to date, and end.
+    /// Bring the database schema up to date, then exit.
     Migrate,
-    /// Print the effective settings as TOML, secrets masked.
+    /// Print the effective settings as TOML, with secrets masked.
     Config,
-    /// Print what the API takes and answers, as OpenAPI 3.1; a running gateway serves it at /openapi.json.
+    /// Print the OpenAPI 3.1 description of the public API; a running gateway serves it at /openapi.json.
     Openapi,
-    /// Ask the running roles whether they are ready; ends with 0 if they are. For a container's health check.
+    /// Check that the running roles are ready; the exit code is 0 if all are. For the health check of a container.
     Health,
-    /// Fill a running W2Meet with a team of sample people, and say what to try.
+    /// Create sample users in a running W2Meet, and print requests to try.
     Demo {
-        /// Where it runs; by default where this configuration's gateway listens.
+        /// The URL of the gateway [default: the address that this configuration's gateway listens on].
         #[arg(long)]
         url: Option<String>,
     },
-    /// Say who looks after this installation, in the configured database itself.
+    /// Manage administrators, and print password links, in the configured database.
     User {
         #[command(subcommand)]
         command: UserCommand,
     },
-    /// The keys that access tokens are signed with, in the configured database itself.
+    /// Manage the keys that sign access tokens, in the configured database.
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
     },
-    /// See what waits or failed in the background, and try it again.
+    /// List, show and retry background jobs.
     Jobs {
-        /// Where it runs; by default where this configuration's gateway listens.
+        /// The URL of the gateway [default: the address that this configuration's gateway listens on].
         #[arg(long, global = true)]
         url: Option<String>,
         #[command(subcommand)]
@@ -86,55 +86,55 @@ enum Command {
 
 #[derive(Subcommand)]
 enum UserCommand {
-    /// Let an account do everything.
+    /// Make an account an administrator.
     Promote {
-        /// Its e-mail address.
+        /// The e-mail address of the account.
         email: String,
     },
-    /// Let an account do what everybody may.
+    /// Make an administrator an ordinary account again.
     Demote {
-        /// Its e-mail address.
+        /// The e-mail address of the account.
         email: String,
     },
-    /// Print a link that sets another password, once: for whoever cannot be sent a letter. It shows the mailbox, too.
+    /// Print a link that sets a new password, once: for a user who cannot receive mail. It also verifies the address.
     PasswordReset {
-        /// Its e-mail address.
+        /// The e-mail address of the account.
         email: String,
     },
 }
 
 #[derive(Subcommand)]
 enum KeysCommand {
-    /// List them.
+    /// List the keys.
     List,
-    /// Make a new key; the old one verifies until its tokens are over.
+    /// Create a new signing key. The old key still verifies its tokens until they expire.
     Rotate,
-    /// Take a key back at once, and every token that it has signed: their owners refresh, or sign in again.
+    /// Revoke a key at once, with every token that it has signed: clients must refresh, or sign in again.
     Revoke {
-        /// Its id.
+        /// The id of the key.
         id: String,
     },
 }
 
 fn role_values() -> impl TypedValueParser<Value = String> {
-    let all = PossibleValue::new(ALL).help("every role in this process");
+    let all = PossibleValue::new(ALL).help("all roles in one process");
     let each = roles::ALL.iter().rev().map(|role| PossibleValue::new(role.name).help(role.about));
     PossibleValuesParser::new(std::iter::once(all).chain(each).collect::<Vec<_>>())
 }
 
-/// Does what the command line says.
+/// Runs the command that the command line names.
 ///
 /// # Errors
-/// Whatever keeps it from that, as a sentence for whoever typed it.
+/// The reason why the command failed, as a sentence for the operator.
 pub fn run() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let Loaded { settings, warnings } = config::load(cli.config.as_deref())?;
-    let roles = chosen(&cli.role);
+    let roles = select_roles(&cli.role);
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(settings, &roles, &warnings),
         Command::Migrate => {
             block_on(data::migrate(&settings, roles::user::MIGRATIONS))?;
-            println!("the schema of {} is up to date", database(&settings));
+            println!("the schema of {} is up to date", describe_database(&settings));
             Ok(())
         }
         Command::Config => {
@@ -146,8 +146,8 @@ pub fn run() -> anyhow::Result<()> {
             println!("{}", roles::gateway::description(settings.auth.mode).to_pretty_json()?);
             Ok(())
         }
-        Command::User { command } => block_on(tend_user(&settings, command)),
-        Command::Keys { command } => block_on(tend_keys(&settings, command)),
+        Command::User { command } => block_on(run_user_command(&settings, command)),
+        Command::Keys { command } => block_on(run_keys_command(&settings, command)),
         Command::Health => on_actix(client::health(settings, roles)),
         Command::Demo { url } => {
             let url = url.unwrap_or_else(|| launch::public_url(&settings));
@@ -160,10 +160,10 @@ pub fn run() -> anyhow::Result<()> {
     }
 }
 
-async fn tend_user(settings: &Settings, command: UserCommand) -> anyhow::Result<()> {
-    let (email, scope, now) = match command {
-        UserCommand::Promote { email } => (email, Scope::Admin, "may do everything"),
-        UserCommand::Demote { email } => (email, Scope::User, "may do what everybody may"),
+async fn run_user_command(settings: &Settings, command: UserCommand) -> anyhow::Result<()> {
+    let (email, scope, role) = match command {
+        UserCommand::Promote { email } => (email, Scope::Admin, "an administrator"),
+        UserCommand::Demote { email } => (email, Scope::User, "an ordinary account"),
         UserCommand::PasswordReset { email } => {
             let path = roles::user::commands::reset_link(settings, &email).await?;
             let given = Some(settings.server.public_url.trim_end_matches('/')).filter(|url| !url.is_empty());
@@ -172,20 +172,20 @@ async fn tend_user(settings: &Settings, command: UserCommand) -> anyhow::Result<
         }
     };
     roles::user::commands::set_scope(settings, &email, scope).await?;
-    println!("{email} {now}, from the next sign-in or refresh on at the latest");
+    println!("{email} is now {role}; tokens say so from the next sign-in or refresh on");
     Ok(())
 }
 
-async fn tend_keys(settings: &Settings, command: KeysCommand) -> anyhow::Result<()> {
+async fn run_keys_command(settings: &Settings, command: KeysCommand) -> anyhow::Result<()> {
     use roles::user::commands::{list_keys, revoke_key, rotate_keys};
     match command {
         KeysCommand::List => list_keys(settings).await?.iter().for_each(|line| println!("{line}")),
         KeysCommand::Rotate => {
-            println!("{} signs in a few seconds, when everybody knows it", rotate_keys(settings).await?)
+            println!("{} starts to sign in a few seconds, when all processes know it", rotate_keys(settings).await?)
         }
         KeysCommand::Revoke { id } => {
             revoke_key(settings, &id).await?;
-            println!("{id} and every token that it has signed are worth nothing within a few seconds");
+            println!("{id}, and every token that it has signed, are invalid within a few seconds");
         }
     }
     Ok(())
@@ -194,40 +194,40 @@ async fn tend_keys(settings: &Settings, command: KeysCommand) -> anyhow::Result<
 fn serve(settings: Settings, roles: &[&'static Role], warnings: &[String]) -> anyhow::Result<()> {
     let _flush = observe::start(&settings.log)?;
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let somebody_reads = observe::is_text(&settings.log) || std::io::stderr().is_terminal();
-    if somebody_reads && roles.iter().any(|role| role.faces_clients) {
+    let is_interactive = observe::is_text(&settings.log) || std::io::stderr().is_terminal();
+    if is_interactive && roles.iter().any(|role| role.faces_clients) {
         eprintln!("{}", welcome(&launch::public_url(&settings)));
     }
     block_on(launch::serve(settings, roles))
 }
 
-/// What to do next, for whoever has just started it.
+/// The next steps, for an operator who has just started it.
 fn welcome(url: &str) -> String {
     format!(
-        "\nW2Meet {} is starting on {url}\n\n  1. w2meet demo                       in a second terminal: some sample people\n  \
+        "\nW2Meet {} is starting on {url}\n\n  1. w2meet demo                       in a second terminal: creates sample users\n  \
          2. curl '{url}/api/suggestions?attendee=ana@example.com&attendee=kenji@example.com'\n  3. open {url}\n\n\
-         Ctrl-C stops it. `w2meet --help` says more.\n",
+         Ctrl-C stops it. `w2meet --help` shows all commands.\n",
         env!("CARGO_PKG_VERSION")
     )
 }
 
-fn database(settings: &Settings) -> String {
+fn describe_database(settings: &Settings) -> String {
     settings.sqlite_path().map_or_else(|| settings.database.url.to_string(), |path| path.display().to_string())
 }
 
-/// The roles by their names, in the order of the table.
-fn chosen(names: &[String]) -> Vec<&'static Role> {
+/// The named roles, in the order of the table.
+fn select_roles(names: &[String]) -> Vec<&'static Role> {
     let all = names.iter().any(|name| name == ALL);
     roles::ALL.iter().filter(|role| all || names.iter().any(|name| name == role.name)).collect()
 }
 
-/// On tokio's multi-thread runtime: migrations need it, and the connections of the pools live on it.
+/// Runs a future on tokio's multi-thread runtime: migrations and connection pools need it.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(work)
 }
 
-/// On a runtime of one thread, as awc needs.
+/// Runs a future on a single-threaded runtime, as awc needs.
 fn on_actix<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     actix_rt::System::new().block_on(work)
 }
@@ -236,17 +236,17 @@ fn on_actix<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 mod tests {
     use clap::CommandFactory;
 
-    use super::{Cli, chosen};
+    use super::{Cli, select_roles};
 
     #[test]
-    fn the_command_line_holds_together() {
+    fn the_command_line_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
     fn roles_start_in_the_order_of_the_table_whatever_the_order_typed() {
         let names = |typed: &[&str]| -> Vec<&str> {
-            chosen(&typed.iter().map(ToString::to_string).collect::<Vec<_>>()).iter().map(|role| role.name).collect()
+            select_roles(&typed.iter().map(ToString::to_string).collect::<Vec<_>>()).iter().map(|role| role.name).collect()
         };
         assert_eq!(names(&["gateway", "user"]), ["user", "gateway"]);
         assert_eq!(names(&["all"]), ["user", "availability", "suggestion", "worker", "gateway"]);

@@ -1,4 +1,4 @@
-//! `w2meet jobs`: what waits, what failed, and trying it again.
+//! `w2meet jobs`: lists, shows and retries background jobs.
 
 use anyhow::{bail, ensure};
 use awc::http::{Method, StatusCode};
@@ -7,47 +7,47 @@ use serde_json::Value;
 
 use super::Server;
 
-/// Jobs in one answer.
+/// Jobs in one response.
 const PAGE: u64 = 200;
 
-/// What to do with jobs.
+/// The subcommands.
 #[derive(Subcommand)]
 pub enum Command {
     /// List jobs, the oldest first.
     List {
-        /// Only those that are queued, running, retryable, succeeded, dead or cancelled.
+        /// List only jobs in this state: queued, running, retryable, succeeded, dead or cancelled.
         #[arg(long)]
         state: Option<String>,
-        /// How many at most.
+        /// The most jobs to list.
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// List jobs that were given up; `retry` takes them up again.
+    /// List jobs that failed for good; `retry` starts them again.
     Dead {
-        /// How many at most.
+        /// The most jobs to list.
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// Show one job, with what went wrong.
+    /// Show one job, with its errors.
     Show {
-        /// Its id.
+        /// The id of the job.
         id: uuid::Uuid,
     },
-    /// Try a job again that is dead, or that waits for its next attempt.
+    /// Retry a job that is dead, or that waits for its next attempt.
     Retry {
-        /// Its id.
+        /// The id of the job.
         #[arg(required_unless_present = "all_dead")]
         id: Option<uuid::Uuid>,
-        /// Every job of the dead set instead.
+        /// Retry all dead jobs.
         #[arg(long, conflicts_with = "id")]
         all_dead: bool,
     },
 }
 
-/// Does it there.
+/// Runs a subcommand against a gateway.
 ///
 /// # Errors
-/// Nobody answering there, or what the answer says.
+/// A gateway that does not answer, or refuses.
 pub async fn run(server: &Server, command: Command) -> anyhow::Result<()> {
     match command {
         Command::List { state, limit } => show(server, state.as_deref(), limit).await?,
@@ -62,18 +62,18 @@ pub async fn run(server: &Server, command: Command) -> anyhow::Result<()> {
             for job in &dead {
                 retry(server, text(job, "id")).await?;
             }
-            println!("{} jobs are tried again", dead.len());
+            println!("{} jobs are queued again", dead.len());
         }
     }
     Ok(())
 }
 
-/// One more than asked for, to see whether there are more.
+/// Prints jobs. It asks for one more than the limit, to see whether there are more.
 async fn show(server: &Server, state: Option<&str>, limit: usize) -> anyhow::Result<()> {
     let jobs = list(server, state, limit.saturating_add(1)).await?;
     print(&jobs[..jobs.len().min(limit)]);
     if jobs.len() > limit {
-        eprintln!("these are the {limit} oldest; there are more: --limit 1000, or --state");
+        eprintln!("only the {limit} oldest jobs are listed: raise --limit, or use --state");
     }
     Ok(())
 }
@@ -90,7 +90,7 @@ async fn list(server: &Server, state: Option<&str>, limit: usize) -> anyhow::Res
     loop {
         let cursor = jobs.last().map_or_else(String::new, |last| format!("&cursor={}", text(last, "id")));
         let page = call(server, Method::GET, &format!("/api/jobs?limit={PAGE}{state}{cursor}")).await?;
-        let Some(page) = page["jobs"].as_array() else { bail!("{} answers something else than jobs", server.url) };
+        let Some(page) = page["jobs"].as_array() else { bail!("{} did not answer with a list of jobs", server.url) };
         let full = page.len() as u64 == PAGE;
         jobs.extend(page.iter().take(limit - jobs.len()).cloned());
         if !full || jobs.len() == limit {
@@ -100,15 +100,15 @@ async fn list(server: &Server, state: Option<&str>, limit: usize) -> anyhow::Res
 }
 
 async fn call(server: &Server, method: Method, path: &str) -> anyhow::Result<Value> {
-    let (status, body) = server.ask(method, path, None).await?;
-    let said = || body["detail"].as_str().unwrap_or("no reason given").to_owned();
-    ensure!(status.is_success() || status == StatusCode::ACCEPTED, "{status}: {}", said());
+    let (status, body) = server.send(method, path, None).await?;
+    let detail = || body["detail"].as_str().unwrap_or("no reason given").to_owned();
+    ensure!(status.is_success() || status == StatusCode::ACCEPTED, "{status}: {}", detail());
     Ok(body)
 }
 
 fn print(jobs: &[Value]) {
     if jobs.is_empty() {
-        println!("there are none");
+        println!("no jobs");
         return;
     }
     println!("{:<36}  {:<17} {:<9} {:>8}  {:<20}  last error", "id", "kind", "state", "attempts", "since");

@@ -1,4 +1,4 @@
-//! The commands that talk to a running W2Meet: its health, and sample people.
+//! The commands that call a running W2Meet: health checks and sample users.
 
 pub mod jobs;
 
@@ -13,96 +13,96 @@ use crate::launch;
 use crate::platform::email::Email;
 use crate::platform::role::Role;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A running W2Meet, and with what it is asked.
+/// A gateway to call, and the token to send.
 pub struct Server {
     url: String,
     token: Option<String>,
 }
 
 impl Server {
-    /// At the gateway `url`.
+    /// The gateway at `url`.
     pub fn new(url: &str, token: Option<String>) -> Server {
         Server { url: url.trim_end_matches('/').to_owned(), token }
     }
 
-    /// Asks for a public path. Where it wants to know who asks, the error says how to tell.
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<(StatusCode, Value)> {
-        let (status, body) = ask(method, &format!("{}{path}", self.url), self.token.as_deref(), body).await?;
-        let said = || body["detail"].as_str().unwrap_or("no reason given").to_owned();
+    /// Sends a request to a public path. If the gateway refuses the caller, the error says what to do.
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<(StatusCode, Value)> {
+        let (status, body) = send(method, &format!("{}{path}", self.url), self.token.as_deref(), body).await?;
+        let detail = || body["detail"].as_str().unwrap_or("no reason given").to_owned();
         match status {
             StatusCode::UNAUTHORIZED => bail!(
-                "{} wants to know who asks ({}): sign in at POST /api/auth/login, and give the access token of an admin by --token \
-                 or W2MEET_TOKEN",
+                "{} requires sign-in ({}): sign in at POST /api/auth/login as an administrator, and pass the access token by \
+                 --token or W2MEET_TOKEN",
                 self.url,
-                said()
+                detail()
             ),
             StatusCode::FORBIDDEN => bail!(
-                "{}: {}. Where the database is, `w2meet user promote EMAIL` lets an account do everything",
+                "{}: {}. On the machine of the database, `w2meet user promote EMAIL` makes an account an administrator",
                 self.url,
-                said()
+                detail()
             ),
             _ => Ok((status, body)),
         }
     }
 }
 
-/// Asks every role that this configuration runs whether it is ready.
+/// Checks that every role of this configuration is ready.
 ///
 /// # Errors
-/// The first that is not, and why.
+/// The first role that is not ready, and why.
 pub async fn health(settings: Settings, roles: Vec<&'static Role>) -> anyhow::Result<()> {
-    let mut asked = 0;
+    let mut checked = 0;
     for role in &roles {
         let address = launch::listen_address(&settings, role.name, launch::is_unseen(role, &roles), role.port);
         if address.ends_with(":0") {
-            continue; // on a port that only its own process knows; the gateway's readiness speaks for it
+            continue; // its port is known to its own process alone; the gateway is ready only if this role is
         }
         let base = format!("http://{}", launch::to_connect(&address));
-        let (status, body) = ask(Method::GET, &format!("{base}/readyz"), None, None).await?;
+        let (status, body) = send(Method::GET, &format!("{base}/readyz"), None, None).await?;
         if status != StatusCode::OK {
             bail!("{} is not ready: {}", role.name, body["detail"].as_str().unwrap_or("no reason given"));
         }
         println!("{} is ready", role.name);
-        asked += 1;
+        checked += 1;
     }
-    if asked == 0 {
+    if checked == 0 {
         bail!(
-            "every role of this configuration listens on a free port, so nobody knows whom to ask: give one a port, such as \
+            "every role of this configuration listens on a free port, so its address is unknown: set the port of one, such as \
              W2MEET_GATEWAY__LISTEN=127.0.0.1:8080"
         );
     }
     Ok(())
 }
 
-/// Makes the sample people, or brings those who are there back to how they were, and prints what to try.
+/// Creates the sample users, or resets those that exist, and prints requests to try.
 ///
 /// # Errors
-/// Nobody answering there, or an answer other than expected.
+/// A gateway that does not answer, or refuses.
 pub async fn demo(server: &Server) -> anyhow::Result<()> {
-    for (name, zone, preference, week) in people() {
+    for (name, zone, preference, week) in sample_users() {
         let email = Email::parse(&format!("{}@example.com", name.to_lowercase()))?;
         let mut user = json!({ "name": name, "time_zone": zone, "preference": preference, "availability": week });
         let path = format!("/api/users/{}", email.path_segment());
-        let (patched, _) = server.ask(Method::PATCH, &path, Some(&user)).await?;
+        let (patched, _) = server.send(Method::PATCH, &path, Some(&user)).await?;
         if patched == StatusCode::NOT_FOUND {
             user["email"] = json!(email);
-            let (made, body) = server.ask(Method::POST, "/api/users", Some(&user)).await?;
-            if made != StatusCode::CREATED {
-                bail!("{} refused {email}: {made} {body}", server.url);
+            let (created, body) = server.send(Method::POST, "/api/users", Some(&user)).await?;
+            if created != StatusCode::CREATED {
+                bail!("{} refused {email}: {created} {body}", server.url);
             }
         } else if patched != StatusCode::OK {
             bail!("{} refused to change {email}: {patched}", server.url);
         }
-        println!("  {:<20} {zone:<20} likes {preference}", email.as_str());
+        println!("  {:<20} {zone:<20} prefers {preference}", email.as_str());
     }
-    println!("\n{}", things_to_try(server));
+    println!("\n{}", sample_requests(server));
     Ok(())
 }
 
-/// A team over seven zones. The days that are left out are free of meetings.
-fn people() -> Vec<(&'static str, &'static str, &'static str, Value)> {
+/// A team in seven time zones. A day that is absent has no time for meetings.
+fn sample_users() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     let workdays = |hours: Value| {
         let days = ["monday", "tuesday", "wednesday", "thursday", "friday"];
         days.iter().map(|day| ((*day).to_owned(), hours.clone())).collect::<serde_json::Map<_, _>>().into()
@@ -124,46 +124,46 @@ fn people() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     ]
 }
 
-fn things_to_try(server: &Server) -> String {
+fn sample_requests(server: &Server) -> String {
     let url = &server.url;
-    // the token itself is nobody's business who looks over a shoulder
+    // the token itself is not printed
     let with = if server.token.is_some() { " -H \"Authorization: Bearer $W2MEET_TOKEN\"" } else { "" };
-    let asks = [
+    let questions = [
         (
-            "A time for three on two continents",
+            "Find a time for three users in three time zones",
             "suggestions?attendee=ana@example.com&attendee=emre@example.com&attendee=priya@example.com",
         ),
         (
-            "The same in real dates, three choices of 45 minutes",
+            "Find three slots of 45 minutes in a given week, the best first",
             "suggestions?attendee=ana@example.com&attendee=kenji@example.com&week=2026-W48&pick=best&limit=3&duration_minutes=45",
         ),
         (
-            "When two are free, and how many are in each hour",
+            "Show when two users are both free, and how many are free in each hour",
             "availability?attendee=ana@example.com&attendee=priya@example.com",
         ),
         (
-            "Two who have no four hours in common, and why",
+            "See why two users cannot meet for four hours, and what would help",
             "suggestions?attendee=bruno@example.com&attendee=kenji@example.com&duration_minutes=240",
         ),
     ];
-    let lines = asks.map(|(what, path)| format!("# {what}\ncurl{with} '{url}/api/{path}'"));
+    let lines = questions.map(|(what, path)| format!("# {what}\ncurl{with} '{url}/api/{path}'"));
     let meeting =
         r#"{"organizer":"ana@example.com","attendees":["emre@example.com","priya@example.com"],"title":"Plan"}"#;
-    let arrange = format!(
-        "# Have a meeting arranged; the invitations lie in the outbox folder of the data directory\n\
+    let schedule = format!(
+        "# Schedule a meeting; without a mail server the invitations are files in the outbox folder of the data directory\n\
          curl{with} '{url}/api/meetings' -H 'Content-Type: application/json' -d '{meeting}'"
     );
-    format!("Try:\n{}\n{arrange}\n", lines.join("\n"))
+    format!("Try:\n{}\n{schedule}\n", lines.join("\n"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a command is no role, and calls from outside")]
-async fn ask(
+#[expect(clippy::disallowed_methods, reason = "a command is not a role: it calls from outside")]
+async fn send(
     method: Method,
     url: &str,
     token: Option<&str>,
     body: Option<&Value>,
 ) -> anyhow::Result<(StatusCode, Value)> {
-    let client = awc::Client::builder().timeout(PATIENCE).disable_redirects().finish();
+    let client = awc::Client::builder().timeout(TIMEOUT).disable_redirects().finish();
     let mut request = client.request(method, url);
     if let Some(token) = token {
         request = request.bearer_auth(token);
@@ -172,9 +172,9 @@ async fn ask(
         Some(body) => request.send_json(body).await,
         None => request.send().await,
     };
-    let mut answer = sent
+    let mut response = sent
         .map_err(|why| anyhow::anyhow!("{why}"))
-        .with_context(|| format!("nobody answers at {url}: start it with `w2meet`"))?;
-    let text = answer.body().limit(1 << 20).await.map_err(|why| anyhow::anyhow!("{why}"))?;
-    Ok((answer.status(), serde_json::from_slice(&text).unwrap_or(Value::Null)))
+        .with_context(|| format!("no W2Meet answers at {url}: start it with `w2meet`"))?;
+    let text = response.body().limit(1 << 20).await.map_err(|why| anyhow::anyhow!("{why}"))?;
+    Ok((response.status(), serde_json::from_slice(&text).unwrap_or(Value::Null)))
 }
