@@ -246,7 +246,10 @@ mod tests {
     #[test]
     fn roles_start_in_the_order_of_the_table_whatever_the_order_typed() {
         let names = |typed: &[&str]| -> Vec<&str> {
-            select_roles(&typed.iter().map(ToString::to_string).collect::<Vec<_>>()).iter().map(|role| role.name).collect()
+            select_roles(&typed.iter().map(ToString::to_string).collect::<Vec<_>>())
+                .iter()
+                .map(|role| role.name)
+                .collect()
         };
         assert_eq!(names(&["gateway", "user"]), ["user", "gateway"]);
         assert_eq!(names(&["all"]), ["user", "availability", "suggestion", "worker", "gateway"]);

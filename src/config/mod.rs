@@ -1,4 +1,4 @@
-//! Settings: one documented file of defaults, one struct, read once and passed on.
+//! Settings: one documented file of defaults, and one struct that is read at start.
 
 mod values;
 
@@ -14,12 +14,12 @@ pub use values::{Addresses, AuthMode, LogFormat, Networks, Policy, Secret, Secre
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 const PREFIX: &str = "W2MEET_";
-/// Characters that a service secret has at least.
-const SECRET: usize = 32;
-/// Variables that are no settings: the flags' own, and those that only the test suite reads.
-const NOT_SETTINGS: [&str; 3] = ["W2MEET_ROLE", "W2MEET_CONFIG", "W2MEET_TOKEN"];
+/// The fewest characters of a service secret.
+const MIN_SECRET_LENGTH: usize = 32;
+/// Variables that set flags, not settings.
+const FLAG_VARIABLES: [&str; 3] = ["W2MEET_ROLE", "W2MEET_CONFIG", "W2MEET_TOKEN"];
 
-/// Everything that can be set; `config/default.toml` says what each means.
+/// All settings; `config/default.toml` documents each.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config/default.toml documents every setting, and is compiled in")]
@@ -88,15 +88,15 @@ section! {
     Webhooks { allow_http: bool, allow_networks: Networks, timeout_seconds: f64, per_host: usize }
 }
 
-/// The settings, and what was odd about their sources but could be lived with.
+/// The settings, and warnings about their sources.
 pub struct Loaded {
     /// The effective settings.
     pub settings: Settings,
-    /// A sentence for each variable that no setting answers to.
+    /// A sentence for each `W2MEET_` variable that sets nothing.
     pub warnings: Vec<String>,
 }
 
-/// Reads the defaults, then `file`, then this process's environment.
+/// Reads the defaults, then `file`, then the environment of this process.
 ///
 /// # Errors
 /// A file that cannot be read or holds an unknown key, and values of the wrong kind; each names its source.
@@ -105,7 +105,7 @@ pub fn load(file: Option<&Path>) -> anyhow::Result<Loaded> {
     load_from(file, std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))))
 }
 
-/// [`load`] with the environment given.
+/// [`load`] with a given environment.
 ///
 /// # Errors
 /// As for [`load`].
@@ -116,12 +116,12 @@ pub fn load_from(file: Option<&Path>, environment: impl Iterator<Item = (String,
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the settings file {}", path.display()))?;
         builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
-        let so_far: Result<Settings, _> = builder.build_cloned().and_then(Config::try_deserialize);
-        so_far.with_context(|| format!("the settings file {} is not right", path.display()))?;
+        let parsed: Result<Settings, _> = builder.build_cloned().and_then(Config::try_deserialize);
+        parsed.with_context(|| format!("the settings file {} is invalid", path.display()))?;
     }
     let mut warnings = Vec::new();
     for (name, value) in
-        environment.filter(|(name, _)| name.starts_with(PREFIX) && !NOT_SETTINGS.contains(&name.as_str()))
+        environment.filter(|(name, _)| name.starts_with(PREFIX) && !FLAG_VARIABLES.contains(&name.as_str()))
     {
         let key = name[PREFIX.len()..].to_lowercase().replace("__", ".");
         match (known.contains(&key), key.strip_suffix("_file").filter(|key| known.iter().any(|one| one == key))) {
@@ -132,10 +132,10 @@ pub fn load_from(file: Option<&Path>, environment: impl Iterator<Item = (String,
                 builder = builder.set_override(key, text.trim_end())?;
             }
             (false, None) if name.starts_with("W2MEET_TEST_") => {}
-            (false, None) => warnings.push(format!("the environment variable {name} is no setting, and was ignored")),
+            (false, None) => warnings.push(format!("the environment variable {name} is not a setting, and is ignored")),
         }
     }
-    let settings: Settings = builder.build()?.try_deserialize().context("a setting is not right")?;
+    let settings: Settings = builder.build()?.try_deserialize().context("a setting is invalid")?;
     settings.check()?;
     Ok(Loaded { settings, warnings })
 }
@@ -151,7 +151,7 @@ fn known_keys() -> anyhow::Result<Vec<String>> {
 }
 
 impl Settings {
-    /// Refuses what no role could work with, whichever roles run.
+    /// Refuses values with which no role can work.
     fn check(&self) -> anyhow::Result<()> {
         let one_of = |key: &str, url: &SecretUrl, schemes: &[&str]| match schemes.contains(&url.scheme()) {
             true => Ok(()),
@@ -168,7 +168,7 @@ impl Settings {
         for (role, Addresses(bases)) in &self.upstreams {
             for base in bases {
                 let url = url::Url::parse(base)
-                    .with_context(|| format!("upstreams.{role} holds {base:?}, which is no URL"))?;
+                    .with_context(|| format!("upstreams.{role} holds {base:?}, which is not a URL"))?;
                 if url.scheme() != "http" || url.host().is_none() || !url.username().is_empty() {
                     bail!("upstreams.{role} holds {base:?}: give base URLs such as http://host:8081");
                 }
@@ -178,7 +178,7 @@ impl Settings {
         let is_web = |url: url::Url| ["http", "https"].contains(&url.scheme());
         if !public.is_empty() && !url::Url::parse(public).is_ok_and(is_web) {
             bail!(
-                "server.public_url is {public:?}: give where people reach the gateway, such as https://meet.example.com"
+                "server.public_url is {public:?}: set the URL at which clients reach the gateway, such as https://meet.example.com"
             );
         }
         let endpoint = &self.telemetry.otlp_endpoint;
@@ -197,24 +197,24 @@ impl Settings {
         }
         if self.limits.calendar_body.saturating_mul(6) > self.limits.internal_body {
             bail!(
-                "limits.calendar_body may be a sixth of limits.internal_body at most: as JSON a calendar may grow that much"
+                "limits.calendar_body may be at most a sixth of limits.internal_body: a calendar can grow that much as JSON"
             );
         }
         let secret = self.auth.service_secret.expose();
-        if !secret.is_empty() && (secret.len() < SECRET || !secret.bytes().all(|b| b.is_ascii_graphic())) {
+        if !secret.is_empty() && (secret.len() < MIN_SECRET_LENGTH || !secret.bytes().all(|b| b.is_ascii_graphic())) {
             bail!(
-                "auth.service_secret must be at least {SECRET} letters, digits and signs: openssl rand -hex 32 makes one"
+                "auth.service_secret must be at least {MIN_SECRET_LENGTH} printable ASCII characters: openssl rand -hex 32 makes one"
             );
         }
         if self.auth.issuer.is_empty() {
-            bail!("auth.issuer must not be empty: it says in every token whose it is");
+            bail!("auth.issuer must not be empty: every token names it");
         }
         self.check_numbers()
     }
 
     fn check_numbers(&self) -> anyhow::Result<()> {
         let (jobs, calendars) = (&self.jobs, &self.calendars);
-        let many = 1e9;
+        let unbounded = 1e9;
         for (key, value, least, most) in [
             ("auth.hashing_queue", self.auth.hashing_queue as f64, 0.0, 10_000.0),
             ("auth.hashing_threads", self.auth.hashing_threads as f64, 0.0, 512.0),
@@ -222,49 +222,49 @@ impl Settings {
             ("auth.password_passes", self.auth.password_passes.into(), 1.0, 1000.0),
             ("auth.session_days", self.auth.session_days.into(), 1.0, 3650.0),
             ("auth.token_seconds", self.auth.token_seconds.into(), 1.0, 86_400.0),
-            ("balance.in_flight", self.balance.in_flight as f64, 1.0, many),
+            ("balance.in_flight", self.balance.in_flight as f64, 1.0, unbounded),
             ("calendars.horizon_days", calendars.horizon_days.into(), 62.0, 3650.0),
             ("calendars.refresh_minutes", calendars.refresh_minutes, 0.001, 10_080.0),
             ("database.pool_size", self.database.pool_size as f64, 1.0, 10_000.0),
-            ("jobs.backlog", jobs.backlog as f64, 1.0, many),
+            ("jobs.backlog", jobs.backlog as f64, 1.0, unbounded),
             ("jobs.concurrency", jobs.concurrency.into(), 1.0, 65_535.0),
             ("jobs.keep_days", jobs.keep_days.into(), 1.0, 36_500.0),
-            ("auth.letters_per_hour", self.auth.letters_per_hour as f64, 1.0, many),
-            ("auth.invitations_per_day", self.auth.invitations_per_day as f64, 0.0, many),
+            ("auth.letters_per_hour", self.auth.letters_per_hour as f64, 1.0, unbounded),
+            ("auth.invitations_per_day", self.auth.invitations_per_day as f64, 0.0, unbounded),
             ("auth.reset_minutes", self.auth.reset_minutes, 0.000_001, 1440.0),
             ("auth.verification_minutes", self.auth.verification_minutes, 0.000_001, 1440.0),
-            ("jobs.max_attempts", jobs.max_attempts.into(), 1.0, many),
+            ("jobs.max_attempts", jobs.max_attempts.into(), 1.0, unbounded),
             ("jobs.retry_seconds", jobs.retry_seconds, 0.001, 86_400.0),
             ("jobs.sweep_seconds", jobs.sweep_seconds, 0.001, 86_400.0),
             ("limits.call_seconds", self.limits.call_seconds, 0.001, 3600.0),
             ("mail.timeout_seconds", self.mail.timeout_seconds as f64, 1.0, 600.0),
-            ("server.connections", self.server.connections as f64, 1.0, many),
-            ("server.connections_per_address", self.server.connections_per_address as f64, 1.0, many),
+            ("server.connections", self.server.connections as f64, 1.0, unbounded),
+            ("server.connections_per_address", self.server.connections_per_address as f64, 1.0, unbounded),
             ("server.linger_ms", self.server.linger_ms as f64, 0.0, 600_000.0),
             ("server.workers", self.server.workers as f64, 0.0, 512.0),
             ("telemetry.sample_ratio", self.telemetry.sample_ratio, 0.0, 1.0),
-            ("webhooks.per_host", self.webhooks.per_host as f64, 1.0, many),
+            ("webhooks.per_host", self.webhooks.per_host as f64, 1.0, unbounded),
             ("webhooks.timeout_seconds", self.webhooks.timeout_seconds, 0.001, 60.0),
         ] {
             if !(least..=most).contains(&value) {
-                bail!("{key} is {value}: it must lie between {least} and {most}");
+                bail!("{key} is {value}: it must be between {least} and {most}");
             }
         }
         Ok(())
     }
 
-    /// The `listen` of a role by its name; empty where it was left to the default.
+    /// The address that a role listens on; empty for the default.
     pub fn listen(&self, role: &str) -> &str {
         self.listener(role).map_or("", |section| &section.listen)
     }
 
-    /// Where a role's metrics and probes are served apart; empty where they are not.
+    /// The second address of a role, for metrics and probes; empty if there is none.
     pub fn admin_listen(&self, role: &str) -> &str {
         self.listener(role).map_or("", |section| &section.admin_listen)
     }
 
-    /// Whether somebody can read metrics of this process.
-    pub fn is_watched(&self) -> bool {
+    /// Whether this process serves metrics.
+    pub fn serves_metrics(&self) -> bool {
         let sections = [&self.gateway, &self.user, &self.availability, &self.suggestion, &self.worker];
         sections.iter().any(|section| !section.admin_listen.is_empty())
     }
@@ -280,12 +280,12 @@ impl Settings {
         }
     }
 
-    /// Base URLs configured for a role that runs elsewhere.
+    /// The configured base URLs of a role that runs elsewhere.
     pub fn upstreams(&self, role: &str) -> &[String] {
         self.upstreams.get(role).map_or(&[], |Addresses(bases)| bases)
     }
 
-    /// Where the embedded database is, when it is the one in use.
+    /// The file of the SQLite database, if it is the one in use.
     pub fn sqlite_path(&self) -> Option<PathBuf> {
         let rest = self.database.url.expose().trim_start_matches("sqlite:").trim_start_matches("//");
         match self.database.url.scheme() {

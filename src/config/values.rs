@@ -1,4 +1,4 @@
-//! The kinds of values that settings have, each read strictly and printed without secrets.
+//! The types of settings: each is parsed strictly, and printed without secrets.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,42 +8,42 @@ use ipnet::IpNet;
 use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase", remote = "Self")]
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
     Auto,
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Who may call.
+/// Whether callers must sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase", remote = "Self")]
 pub enum AuthMode {
-    /// Open on loopback, required beyond.
+    /// Open on loopback, else required.
     Auto,
-    /// Everybody.
+    /// Every caller may do everything.
     Open,
-    /// Those who signed in.
+    /// Callers must sign in.
     Required,
 }
 
-/// Which replica of a role is asked next.
+/// How the next replica of a role is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", remote = "Self")]
 pub enum Policy {
-    /// Each in its turn.
+    /// One after the other.
     #[default]
     RoundRobin,
-    /// Of two drawn at random, the one with less in hand.
+    /// Of two random replicas, the one with fewer requests in flight.
     LeastLoaded,
 }
 
-/// Reads one of several names as text, for then the error says which there are; the crate that reads settings would not.
+/// Parses an enum from text. The error then lists the valid names; the enum support of the settings crate does not.
 macro_rules! by_name {
     ($($kind:ident)+) => {$(
         impl<'de> Deserialize<'de> for $kind {
@@ -61,17 +61,17 @@ macro_rules! by_name {
 }
 by_name!(LogFormat AuthMode Policy);
 
-/// A URL that may hold a password; it prints without it.
+/// A URL whose password is masked in output.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct SecretUrl(String);
 
 impl SecretUrl {
-    /// The URL with its password, for whoever connects.
+    /// The URL with its password, to connect.
     pub fn expose(&self) -> &str {
         &self.0
     }
-    /// What stands before the first `:`, or all of it when there is none.
+    /// The text before the first `:`, or all of it.
     pub fn scheme(&self) -> &str {
         self.0.split_once(':').map_or(&self.0, |(scheme, _)| scheme)
     }
@@ -87,7 +87,7 @@ impl fmt::Display for SecretUrl {
     }
 }
 
-/// The URL with stars for its password, wherever it stands; `None` if it has none.
+/// The URL with stars in place of its password; `None` if it has none.
 fn masked(mut url: url::Url) -> Option<String> {
     const STARS: &str = "***";
     let is_secret = |name: &str| name.eq_ignore_ascii_case("password");
@@ -121,7 +121,7 @@ impl Serialize for SecretUrl {
     }
 }
 
-/// A text that nobody may read who is not meant to; it prints as stars.
+/// A text that is masked in output.
 #[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -131,11 +131,11 @@ impl Secret {
     pub fn random() -> Secret {
         Secret(format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()))
     }
-    /// The text itself, for whoever sends or compares it.
+    /// The text itself, to send or compare it.
     pub fn expose(&self) -> &str {
         &self.0
     }
-    /// Whether there is none.
+    /// Whether no secret is set.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -153,7 +153,7 @@ impl Serialize for Secret {
     }
 }
 
-/// Base URLs: a list in a file, a comma list in the environment.
+/// Base URLs: a list in a file, comma-separated in the environment.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(transparent)]
 pub struct Addresses(pub Vec<String>);
@@ -162,20 +162,20 @@ impl<'de> Deserialize<'de> for Addresses {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum Given {
+        enum ListOrText {
             List(Vec<String>),
-            Commas(String),
+            Text(String),
         }
-        let given = match Given::deserialize(deserializer)? {
-            Given::List(list) => list,
-            Given::Commas(text) => text.split(',').map(str::to_owned).collect(),
+        let addresses = match ListOrText::deserialize(deserializer)? {
+            ListOrText::List(list) => list,
+            ListOrText::Text(text) => text.split(',').map(str::to_owned).collect(),
         };
-        let tidy = |base: String| base.trim().trim_end_matches('/').to_owned();
-        Ok(Addresses(given.into_iter().map(tidy).filter(|base| !base.is_empty()).collect()))
+        let normalize = |base: String| base.trim().trim_end_matches('/').to_owned();
+        Ok(Addresses(addresses.into_iter().map(normalize).filter(|base| !base.is_empty()).collect()))
     }
 }
 
-/// Networks in CIDR notation, or single addresses; given as [`Addresses`] are.
+/// Networks in CIDR notation, or single addresses; written as [`Addresses`] are.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(try_from = "Addresses")]
 pub struct Networks(pub Vec<IpNet>);
@@ -183,14 +183,14 @@ pub struct Networks(pub Vec<IpNet>);
 impl TryFrom<Addresses> for Networks {
     type Error = String;
 
-    fn try_from(Addresses(given): Addresses) -> Result<Self, String> {
-        let read = |text: &String| match text.parse() {
+    fn try_from(Addresses(texts): Addresses) -> Result<Self, String> {
+        let parse = |text: &String| match text.parse() {
             Ok(network) => Ok(network),
             Err(_) => text
                 .parse::<IpAddr>()
                 .map(IpNet::from)
-                .map_err(|_| format!("{text:?} is no network: write 10.1.0.0/16, fd00::/8 or a single address")),
+                .map_err(|_| format!("{text:?} is not a network: write 10.1.0.0/16, fd00::/8 or a single address")),
         };
-        given.iter().map(read).collect::<Result<_, _>>().map(Networks)
+        texts.iter().map(parse).collect::<Result<_, _>>().map(Networks)
     }
 }

@@ -97,7 +97,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
             tokio::spawn(relay::publish(store.clone(), queue));
             tokio::spawn(relay::wake(store.clone()));
             tokio::spawn(relay::measure(store.clone()));
-            if settings.is_watched() {
+            if settings.serves_metrics() {
                 tokio::spawn(jobs::metrics::watch(store.clone()));
             }
             tokio::spawn(calendars::refresh::wake(store.clone()));
