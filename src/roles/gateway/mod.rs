@@ -120,7 +120,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let work: BackgroundTask = Box::new(move |lifecycle| {
         Box::pin(async move {
             let user = Peer::new(&work_of, user::api::ROLE);
-            hub.work(heard, &queue, &user, &lifecycle).await;
+            hub.run(heard, &queue, &user, &lifecycle).await;
         })
     });
     Ok(Service {

@@ -1,7 +1,7 @@
-//! The hub of the live streams: who waits for which meeting, what changed there lately, and how what was missed is caught up.
+//! The live streams of meetings: their subscriptions, the recent updates of each meeting, and how missed updates are recovered.
 //!
-//! One subscription feeds all streams of the process. A change costs one look into a map, and wakes only those who wait for
-//! that meeting, however many others there are.
+//! One subscription to the queue feeds all streams of the process. An update costs one look-up in a map, and wakes only the streams
+//! of its meeting.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -28,33 +28,33 @@ use crate::platform::rpc::Peer;
 use crate::platform::rpc::request::RpcRequest;
 use crate::roles::user::api::meetings::Marked;
 
-/// How often a stream says that it lives, and how old its state can be at most while the broker is away.
-pub const PING: Duration = Duration::from_secs(15);
-/// What the events of meetings begin with.
-const MEETING: &str = "meeting.";
-/// Changes that are kept for a stream that reads slowly; one that is further behind misses all but the newest, and each holds
-/// the whole meeting. From its beginning to the invitations a meeting changes three times.
-const KEPT: usize = 4;
-/// Meetings that are read again at the same time, and how long to wait when user is away.
-const AT_ONCE: usize = 32;
-const PAUSE: Duration = Duration::from_secs(1);
-/// After how many seconds to come again when all places are taken.
-const LATER: u32 = 5;
+/// The interval of pings, and the greatest age of a stream's state while the broker is unavailable.
+pub const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// The prefix of the routing keys of meetings.
+const MEETING_PREFIX: &str = "meeting.";
+/// Updates that are kept for slow streams; a stream that is further behind misses the older ones. Each update holds the whole
+/// meeting. A meeting changes three times until its invitations are sent.
+const MAX_RECENT: usize = 4;
+/// Meetings that are reloaded at the same time, and the pause while user is unavailable.
+const RELOAD_BATCH: usize = 32;
+const RELOAD_PAUSE: Duration = Duration::from_secs(1);
+/// Seconds until a client may retry when too many streams are open.
+const RETRY_AFTER: u32 = 5;
 
-/// Who waits for what.
+/// The open streams of this process.
 pub struct MeetingStreams {
     topics: Mutex<HashMap<Uuid, Topic>>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     missed: Notify,
 }
 
-/// A meeting that somebody waits for.
+/// A meeting with open streams.
 struct Topic {
-    lately: watch::Sender<VecDeque<MeetingUpdate>>,
+    recent: watch::Sender<VecDeque<MeetingUpdate>>,
     streams: usize,
 }
 
-/// A state of a meeting, as all its streams send it.
+/// One state of a meeting, as all its streams send it.
 #[derive(Clone)]
 pub struct MeetingUpdate {
     pub version: i64,
@@ -62,11 +62,11 @@ pub struct MeetingUpdate {
 }
 
 impl MeetingUpdate {
-    /// Says that `meeting` is like this now; `None` if it is no meeting.
-    pub fn of(name: &str, meeting: &Value) -> Option<(Uuid, MeetingUpdate)> {
+    /// The update to this state of a meeting; `None` for JSON that is not a meeting.
+    pub fn new(name: &str, meeting: &Value) -> Option<(Uuid, MeetingUpdate)> {
         let Marked { id, version } = Marked::deserialize(meeting).ok()?;
         let mut meeting = meeting.clone();
-        // all who watch hear the same, and where the organizer's app is told is not for all
+        // all attendees see the same update, and the callback URL is the organizer's alone
         meeting["callback_url"] = Value::Null;
         // JSON without spaces has no line breaks, so it is one line of an event
         let text = format!("id: {version}\nevent: {name}\ndata: {meeting}\n\n");
@@ -75,109 +75,114 @@ impl MeetingUpdate {
 }
 
 impl MeetingStreams {
-    /// With room for so many streams.
-    pub fn new(places: usize) -> MeetingStreams {
-        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        MeetingStreams { topics: Mutex::default(), places, missed: Notify::new() }
+    /// No streams yet, and `max_streams` at most.
+    pub fn new(max_streams: usize) -> MeetingStreams {
+        let permits = Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS)));
+        MeetingStreams { topics: Mutex::default(), permits, missed: Notify::new() }
     }
 
-    /// Begins to listen for a meeting, until the place is dropped.
+    /// Subscribes to a meeting, until the subscription is dropped.
     ///
     /// # Errors
-    /// 503 when all places are taken.
-    pub fn enter(self: &Arc<Self>, id: Uuid) -> Result<StreamSubscription, Problem> {
-        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| full())?;
+    /// 503 when too many streams are open.
+    pub fn subscribe(self: &Arc<Self>, id: Uuid) -> Result<StreamSubscription, Problem> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| too_many_streams())?;
         let mut topics = self.topics();
-        let topic = topics.entry(id).or_insert_with(|| Topic { lately: watch::Sender::default(), streams: 0 });
+        let topic = topics.entry(id).or_insert_with(|| Topic { recent: watch::Sender::default(), streams: 0 });
         topic.streams += 1;
-        Ok(StreamSubscription { lately: topic.lately.subscribe(), id, hub: Arc::clone(self), _permit: permit })
+        Ok(StreamSubscription { recent: topic.recent.subscribe(), id, streams: Arc::clone(self), _permit: permit })
     }
 
-    /// Passes on what it hears, until the process drains.
-    pub async fn work(
+    /// Feeds the streams with the events of the queue, until the process drains.
+    pub async fn run(
         &self,
-        heard: broadcast::Receiver<StreamItem>,
+        events: broadcast::Receiver<StreamItem>,
         queue: &Queue,
         user: &Peer,
         lifecycle: &Lifecycle,
     ) {
         tokio::select! {
             () = lifecycle.reached(Phase::Draining) => {}
-            () = self.hear(heard) => {}
-            () = self.catch_up(queue, user) => {}
+            () = self.consume(events) => {}
+            () = self.recover(queue, user) => {}
         }
     }
 
-    async fn hear(&self, mut heard: broadcast::Receiver<StreamItem>) {
+    async fn consume(&self, mut events: broadcast::Receiver<StreamItem>) {
         loop {
-            match heard.recv().await {
-                Ok(StreamItem::Event { routing_key, body }) if routing_key.starts_with(MEETING) => self.pass_on(&body),
+            match events.recv().await {
+                Ok(StreamItem::Event { routing_key, body }) if routing_key.starts_with(MEETING_PREFIX) => {
+                    self.forward(&body)
+                }
                 Ok(StreamItem::Event { .. }) => {}
                 Ok(StreamItem::Gap) | Err(RecvError::Lagged(_)) => self.missed.notify_one(),
-                // the queue is ours as well, so it is there as long as we are
+                // this task holds the queue too, so it closes with the process
                 Err(RecvError::Closed) => return,
             }
         }
     }
 
-    fn pass_on(&self, body: &[u8]) {
+    fn forward(&self, body: &[u8]) {
         if self.topics().is_empty() {
             return;
         }
-        let news =
-            serde_json::from_slice::<Event>(body).ok().and_then(|event| MeetingUpdate::of(event.name(), &event.data));
-        match news {
-            Some((id, news)) => self.tell(id, news),
-            None => tracing::warn!(role = ROLE.name, "an event of a meeting that names none"),
+        let update =
+            serde_json::from_slice::<Event>(body).ok().and_then(|event| MeetingUpdate::new(event.name(), &event.data));
+        match update {
+            Some((id, update)) => self.publish(id, update),
+            None => tracing::warn!(role = ROLE.name, "an event of a meeting holds no meeting"),
         }
     }
 
-    /// Wakes the streams of a meeting, unless they know this or something newer: events may come twice.
-    fn tell(&self, id: Uuid, news: MeetingUpdate) {
+    /// Wakes the streams of a meeting, unless they have this version or a newer one: events may come twice.
+    fn publish(&self, id: Uuid, update: MeetingUpdate) {
         if let Some(topic) = self.topics().get(&id) {
-            topic.lately.send_if_modified(|lately| {
-                let fresh = lately.back().is_none_or(|last| last.version < news.version);
-                if fresh {
-                    lately.push_back(news);
-                    lately.drain(..lately.len().saturating_sub(KEPT));
+            topic.recent.send_if_modified(|recent| {
+                let is_newer = recent.back().is_none_or(|last| last.version < update.version);
+                if is_newer {
+                    recent.push_back(update);
+                    recent.drain(..recent.len().saturating_sub(MAX_RECENT));
                 }
-                fresh
+                is_newer
             });
         }
     }
 
-    /// Reads all meetings again after something may have been missed, and now and then while the broker is away.
-    async fn catch_up(&self, queue: &Queue, user: &Peer) {
+    /// Reloads all meetings after events may have been missed, and regularly while the broker is unavailable.
+    async fn recover(&self, queue: &Queue, user: &Peer) {
         loop {
-            let missed = timeout(PING, self.missed.notified()).await.is_ok();
+            let missed = timeout(PING_INTERVAL, self.missed.notified()).await.is_ok();
             if missed || queue.health().await.status == Status::Unhealthy {
-                RequestContext::fresh(ROLE.name).scope(self.read_again(user)).await;
+                RequestContext::fresh(ROLE.name).scope(self.reload_all(user)).await;
             }
         }
     }
 
-    async fn read_again(&self, user: &Peer) {
+    async fn reload_all(&self, user: &Peer) {
         let mut left: Vec<Uuid> = self.topics().keys().copied().collect();
         while !left.is_empty() {
-            let some = left.split_off(left.len().saturating_sub(AT_ONCE));
-            let read = join_all(some.iter().map(|id| self.read(user, *id))).await;
-            let unread: Vec<Uuid> = some.into_iter().zip(read).filter(|(_, read)| !read).map(|(id, _)| id).collect();
-            if !unread.is_empty() {
-                // at the other end, so that the others have their turn
-                left.splice(..0, unread);
-                sleep(PAUSE).await;
+            let batch = left.split_off(left.len().saturating_sub(RELOAD_BATCH));
+            let loaded = join_all(batch.iter().map(|id| self.reload(user, *id))).await;
+            let failed: Vec<Uuid> =
+                batch.into_iter().zip(loaded).filter(|(_, loaded)| !loaded).map(|(id, _)| id).collect();
+            if !failed.is_empty() {
+                // at the other end, so that the rest comes first
+                left.splice(..0, failed);
+                sleep(RELOAD_PAUSE).await;
                 let topics = self.topics();
                 left.retain(|id| topics.contains_key(id));
             }
         }
     }
 
-    /// Whether there is nothing more to try.
-    async fn read(&self, user: &Peer, id: Uuid) -> bool {
+    /// Reloads a meeting. Returns false if it must be tried again.
+    async fn reload(&self, user: &Peer, id: Uuid) -> bool {
         match read_meeting(user, format!("/internal/meetings/{id}")).await {
-            Ok(news) => self.tell(id, news),
+            Ok(update) => self.publish(id, update),
             Err(problem) if problem.kind.status > 500 => return false,
-            Err(problem) => tracing::warn!(role = ROLE.name, meeting_id = %id, %problem, "a stream stays as it is"),
+            Err(problem) => {
+                tracing::warn!(role = ROLE.name, meeting_id = %id, %problem, "a stream cannot be brought up to date")
+            }
         }
         true
     }
@@ -187,43 +192,42 @@ impl MeetingStreams {
     }
 }
 
-/// The meeting as it is now; `path` says on whose behalf it is read.
+/// Reads the current state of a meeting; the rights of the caller depend on `path`.
 ///
 /// # Errors
 /// 404 if there is none, or none for this caller, and what [`Peer::call`] says.
 pub async fn read_meeting(user: &Peer, path: String) -> Result<MeetingUpdate, Problem> {
     let meeting: Value = user.call(RpcRequest::get(path)).await?;
-    let news =
-        MeetingUpdate::of("meeting", &meeting).ok_or_else(|| Problem::internal("a meeting without id or version"))?;
-    Ok(news.1)
+    let update = MeetingUpdate::new("meeting", &meeting);
+    update.map(|(_, update)| update).ok_or_else(|| Problem::internal("a meeting without id or version"))
 }
 
-fn full() -> Problem {
-    let detail = "as many streams are open as this gateway takes (limits.streams); read the meeting itself meanwhile";
-    Problem { retry_after: Some(LATER), ..Problem::new(UNAVAILABLE, detail) }
+fn too_many_streams() -> Problem {
+    let detail = "too many streams are open at this gateway (limits.streams): poll the meeting instead, or retry later";
+    Problem { retry_after: Some(RETRY_AFTER), ..Problem::new(UNAVAILABLE, detail) }
 }
 
-/// One stream's place.
+/// The subscription of one stream. Dropping it ends it.
 pub struct StreamSubscription {
-    lately: watch::Receiver<VecDeque<MeetingUpdate>>,
+    recent: watch::Receiver<VecDeque<MeetingUpdate>>,
     id: Uuid,
-    hub: Arc<MeetingStreams>,
+    streams: Arc<MeetingStreams>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl StreamSubscription {
-    /// The oldest state that is kept and newer than this version; waits for one. May be dropped while it waits.
-    pub async fn after(&mut self, version: i64) -> Option<MeetingUpdate> {
-        let newer = |news: &&MeetingUpdate| news.version > version;
-        let lately = self.lately.wait_for(|lately| lately.iter().any(|news| newer(&news))).await;
-        // an error says that the hub is gone
-        lately.ok()?.iter().find(newer).cloned()
+    /// Waits for the oldest recent update that is newer than `version`. Cancel-safe.
+    pub async fn next_after(&mut self, version: i64) -> Option<MeetingUpdate> {
+        let is_newer = |update: &&MeetingUpdate| update.version > version;
+        let recent = self.recent.wait_for(|recent| recent.iter().any(|update| is_newer(&update))).await;
+        // it fails only when all streams end
+        recent.ok()?.iter().find(is_newer).cloned()
     }
 }
 
 impl Drop for StreamSubscription {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut topic) = self.hub.topics().entry(self.id) {
+        if let Entry::Occupied(mut topic) = self.streams.topics().entry(self.id) {
             topic.get_mut().streams -= 1;
             if topic.get().streams == 0 {
                 topic.remove();
@@ -240,66 +244,66 @@ mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
-    use super::{KEPT, MeetingStreams, MeetingUpdate, StreamSubscription};
+    use super::{MAX_RECENT, MeetingStreams, MeetingUpdate, StreamSubscription};
 
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-    fn tell(hub: &MeetingStreams, id: Uuid, version: i64) -> Outcome {
-        let (id, news) =
-            MeetingUpdate::of("meeting.updated", &json!({ "id": id, "version": version })).ok_or("a meeting")?;
-        hub.tell(id, news);
+    fn publish(streams: &MeetingStreams, id: Uuid, version: i64) -> Outcome {
+        let (id, update) =
+            MeetingUpdate::new("meeting.updated", &json!({ "id": id, "version": version })).ok_or("a meeting")?;
+        streams.publish(id, update);
         Ok(())
     }
 
-    /// The versions that a stream sends when it gets to it.
-    fn read(place: &mut StreamSubscription, mut version: i64) -> Vec<i64> {
+    /// The versions that a stream would send now.
+    fn versions_after(subscription: &mut StreamSubscription, mut version: i64) -> Vec<i64> {
         let mut all = Vec::new();
-        while let Some(Some(news)) = place.after(version).now_or_never() {
-            version = news.version;
+        while let Some(Some(update)) = subscription.next_after(version).now_or_never() {
+            version = update.version;
             all.push(version);
         }
         all
     }
 
     #[test]
-    fn nothing_comes_twice_or_out_of_order_or_from_another_meeting() -> Outcome {
-        let hub = Arc::new(MeetingStreams::new(9));
+    fn a_stream_gets_each_version_once_in_order_and_of_its_own_meeting() -> Outcome {
+        let streams = Arc::new(MeetingStreams::new(9));
         let (id, other) = (Uuid::now_v7(), Uuid::now_v7());
-        let (mut place, mut another) = (hub.enter(id)?, hub.enter(other)?);
+        let (mut one, mut another) = (streams.subscribe(id)?, streams.subscribe(other)?);
         for version in [3, 4, 4, 3, 6, 5] {
-            tell(&hub, id, version)?;
+            publish(&streams, id, version)?;
         }
-        tell(&hub, other, 7)?;
-        assert_eq!(read(&mut place, 3), [4, 6]);
-        assert_eq!(read(&mut hub.enter(id)?, 0), [3, 4, 6], "who comes later");
-        assert_eq!(read(&mut another, 0), [7]);
+        publish(&streams, other, 7)?;
+        assert_eq!(versions_after(&mut one, 3), [4, 6]);
+        assert_eq!(versions_after(&mut streams.subscribe(id)?, 0), [3, 4, 6], "a later stream");
+        assert_eq!(versions_after(&mut another, 0), [7]);
         Ok(())
     }
 
     #[test]
-    fn who_reads_slowly_misses_states_but_never_the_newest() -> Outcome {
-        let hub = Arc::new(MeetingStreams::new(1));
+    fn a_slow_stream_misses_old_versions_but_never_the_newest() -> Outcome {
+        let streams = Arc::new(MeetingStreams::new(1));
         let id = Uuid::now_v7();
-        let mut place = hub.enter(id)?;
+        let mut slow = streams.subscribe(id)?;
         for version in 1..=1000 {
-            tell(&hub, id, version)?;
+            publish(&streams, id, version)?;
         }
-        let read = read(&mut place, 0);
-        assert_eq!((read.len(), read.last()), (KEPT, Some(&1000)));
+        let versions = versions_after(&mut slow, 0);
+        assert_eq!((versions.len(), versions.last()), (MAX_RECENT, Some(&1000)));
         Ok(())
     }
 
     #[test]
-    fn nothing_is_kept_for_those_who_are_gone() -> Outcome {
-        let hub = Arc::new(MeetingStreams::new(2));
+    fn a_meeting_is_forgotten_with_its_last_stream() -> Outcome {
+        let streams = Arc::new(MeetingStreams::new(2));
         let id = Uuid::now_v7();
-        let places = (hub.enter(id)?, hub.enter(id)?);
-        assert!(hub.enter(id).is_err(), "there is room for two");
-        drop(places.0);
-        tell(&hub, id, 1)?;
-        assert_eq!(read(&mut hub.enter(id)?, 0), [1], "one is still there");
-        drop(places.1);
-        assert!(hub.topics().is_empty());
+        let (first, second) = (streams.subscribe(id)?, streams.subscribe(id)?);
+        assert!(streams.subscribe(id).is_err(), "two are the limit");
+        drop(first);
+        publish(&streams, id, 1)?;
+        assert_eq!(versions_after(&mut streams.subscribe(id)?, 0), [1], "one stream is still open");
+        drop(second);
+        assert!(streams.topics().is_empty());
         Ok(())
     }
 }
