@@ -7,8 +7,10 @@ use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 use std::hint::black_box;
 use std::time::Duration;
-use w2meet::calendar::heat::{free_count, heat_map, intersect};
-use w2meet::calendar::{Ask, Attendance, Attendee, Distinct, Frame, Grid, Preference, Week, Zone, explain, suggest};
+use w2meet::calendar::{
+    Attendance, Attendee, DistinctBy, Grid, Preference, Projector, RankingOptions, SearchWindow, Week, Zone,
+};
+use w2meet::calendar::{explain, free_count, rank_slots};
 
 const ZONES: [&str; 5] = ["Europe/Paris", "America/New_York", "Asia/Kolkata", "UTC", "Asia/Tokyo"];
 
@@ -27,47 +29,58 @@ fn weeks(count: usize) -> Vec<Week> {
     (0..count).map(|_| week()).collect()
 }
 
-/// What one would write first: every person looked at for every slot.
-fn naive(weeks: &[Week]) -> [u32; 168] {
+/// The simplest count: every attendee is tested for every hour.
+fn naive(weeks: &[Week]) -> Vec<u32> {
     let free = |week: &&Week, hour: usize| (4 * hour..4 * hour + 4).all(|q| week.contains(q));
-    std::array::from_fn(|hour| weeks.iter().filter(|week| free(week, hour)).count() as u32)
+    (0..168).map(|hour| weeks.iter().filter(|week| free(week, hour)).count() as u32).collect()
+}
+
+/// The quarters that all grids share.
+fn common(grids: &[Grid]) -> Grid {
+    let mut common = Grid::full(grids.first().map_or(0, Grid::len));
+    grids.iter().for_each(|grid| common.and(grid));
+    common
 }
 
 fn kernels(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("weeks");
     let all = weeks(1_000_000);
+    let window = SearchWindow::typical_week(None, date(2026, 3, 1));
+    let (hours, mut projector) = (window.hours(), Projector::new(&window));
+    let all_grids: Vec<Grid> = all.iter().map(|week| projector.project(week, &Zone::utc())).collect();
     for count in [2, 100, 10_000, 1_000_000] {
-        let weeks = &all[..count];
+        let (weeks, grids) = (&all[..count], &all_grids[..count]);
         group.throughput(Throughput::Elements(count as u64));
         let id = |name| BenchmarkId::new(name, count);
-        group.bench_function(id("intersect"), |b| b.iter(|| intersect(black_box(weeks))));
-        group.bench_function(id("heat_map"), |b| b.iter(|| heat_map(black_box(weeks))));
+        group.bench_function(id("common"), |b| b.iter(|| common(black_box(grids))));
+        group.bench_function(id("free_count"), |b| b.iter(|| free_count(&hours, black_box(grids))));
         // At a million the naive count is run over a hundredth; the time for each element compares.
         let sample = &weeks[..count.min(10_000)];
         group.throughput(Throughput::Elements(sample.len() as u64));
-        assert_eq!(heat_map(sample), naive(sample));
+        assert_eq!(free_count(&hours, &grids[..sample.len()]), naive(sample));
         group.bench_function(id("naive"), |b| b.iter(|| naive(black_box(sample))));
     }
 }
 
-/// A question over one frame, from packed weeks to slots and heat map.
+/// A question over one window, from packed weeks to slots and heat map.
 fn questions(criterion: &mut Criterion) {
     let paris = Zone::parse(ZONES[0]).unwrap_or_else(|_| Zone::utc());
-    let window = Frame::window(paris.clone(), date(2026, 3, 23), date(2026, 4, 5));
-    let typical = Frame::typical_week(Some(paris), date(2026, 3, 1));
+    let window = SearchWindow::dates(paris.clone(), date(2026, 3, 23), date(2026, 4, 5));
+    let typical = SearchWindow::typical_week(Some(paris), date(2026, 3, 1));
     let all = weeks(10_000);
-    for (name, frame) in [("typical", Some(typical)), ("fortnight", window.ok())] {
-        let Some(frame) = frame else { continue };
+    for (name, window) in [("typical", Some(typical)), ("fortnight", window.ok())] {
+        let Some(window) = window else { continue };
         let mut group = criterion.benchmark_group(name);
         for count in [2, 100, 1_000, 10_000] {
             let weeks = &all[..count];
             group.throughput(Throughput::Elements(count as u64));
             let id = |name| BenchmarkId::new(name, count);
-            let ask = Ask { pick: Some(Preference::Best), duration: 4, step: 1, ..Ask::default() };
+            let ask =
+                RankingOptions { pick: Some(Preference::Best), duration: 4, step: 1, ..RankingOptions::default() };
             group.bench_function(id("project+suggest"), |b| {
-                b.iter(|| suggest(&frame, &attendees(&frame, black_box(weeks)), &ask));
+                b.iter(|| rank_slots(&window, &attendees(&window, black_box(weeks)), &ask));
             });
-            let (hours, grids) = (frame.hours(), grids(&frame, weeks));
+            let (hours, grids) = (window.hours(), grids(&window, weeks));
             group.bench_function(id("free_count"), |b| {
                 b.iter(|| free_count(&hours, black_box(&grids)));
             });
@@ -84,23 +97,23 @@ fn ranking(criterion: &mut Criterion) {
     for (count, days) in sizes.chain(days) {
         let from = date(2026, 3, 25);
         let paris = Zone::parse(ZONES[0]).unwrap_or_else(|_| Zone::utc());
-        let Ok(frame) = Frame::window(paris, from, from.saturating_add((days - 1).days())) else { continue };
+        let Ok(window) = SearchWindow::dates(paris, from, from.saturating_add((days - 1).days())) else { continue };
         group.throughput(Throughput::Elements(count as u64));
         let id = |name: &str| BenchmarkId::new(format!("{name}/{days} days"), count);
-        let ask = Ask { pick: Some(Preference::Best), duration: 4, step: 1, ..Ask::default() };
-        let plain = attendees(&frame, &all[..count]);
-        group.bench_function(id("all required"), |b| b.iter(|| suggest(&frame, black_box(&plain), &ask)));
-        let opinions = opinions(&frame, &all[..count]);
+        let ask = RankingOptions { pick: Some(Preference::Best), duration: 4, step: 1, ..RankingOptions::default() };
+        let plain = attendees(&window, &all[..count]);
+        group.bench_function(id("all required"), |b| b.iter(|| rank_slots(&window, black_box(&plain), &ask)));
+        let opinions = opinions(&window, &all[..count]);
         let quorum = Some(count / 2);
-        let asked = Ask { quorum, distinct: Distinct::Day, ..ask.clone() };
-        assert!(!suggest(&frame, &opinions, &asked).slots.is_empty());
-        group.bench_function(id("opinions"), |b| b.iter(|| suggest(&frame, black_box(&opinions), &asked)));
+        let asked = RankingOptions { quorum, distinct: DistinctBy::Day, ..ask.clone() };
+        assert!(!rank_slots(&window, &opinions, &asked).slots.is_empty());
+        group.bench_function(id("opinions"), |b| b.iter(|| rank_slots(&window, black_box(&opinions), &asked)));
         // One can never come, and all must: nothing is found, and everything is tried.
         for (name, mut people, quorum) in [("explained", plain, None), ("opinions explained", opinions, Some(count))] {
-            people[1].free = Grid::empty(frame.len());
+            people[1].free = Grid::empty(window.len());
             people[1].if_needed = Grid::default();
-            let all = Ask { quorum, step: 4, ..ask.clone() };
-            let answer = |people: &[Attendee]| (suggest(&frame, people, &all), explain(&frame, people, &all));
+            let all = RankingOptions { quorum, step: 4, ..ask.clone() };
+            let answer = |people: &[Attendee]| (rank_slots(&window, people, &all), explain(&window, people, &all));
             let (choice, reasons) = answer(&people);
             assert!(choice.slots.is_empty() && !reasons.relaxations.is_empty());
             group.bench_function(id(name), |b| b.iter(|| answer(black_box(&people))));
@@ -109,9 +122,9 @@ fn ranking(criterion: &mut Criterion) {
 }
 
 /// People with zones, of whom some are optional, some weigh more, and half have an `if_needed`.
-fn opinions(frame: &Frame, weeks: &[Week]) -> Vec<Attendee> {
-    let mut people = attendees(frame, weeks);
-    let hesitant = grids(frame, &weeks.iter().rev().copied().collect::<Vec<_>>());
+fn opinions(window: &SearchWindow, weeks: &[Week]) -> Vec<Attendee> {
+    let mut people = attendees(window, weeks);
+    let hesitant = grids(window, &weeks.iter().rev().copied().collect::<Vec<_>>());
     for (index, (one, if_needed)) in people.iter_mut().zip(hesitant).enumerate() {
         one.zone = Zone::parse(ZONES[index % ZONES.len()]).ok();
         one.attendance = if index % 3 == 0 { Attendance::Required } else { Attendance::Optional };
@@ -123,18 +136,18 @@ fn opinions(frame: &Frame, weeks: &[Week]) -> Vec<Attendee> {
     people
 }
 
-/// Everybody's week on the frame; zones are parsed for each person, as a request does.
-fn grids(frame: &Frame, weeks: &[Week]) -> Vec<Grid> {
-    let mut projector = frame.projector();
+/// Everybody's week on the window; zones are parsed for each person, as a request does.
+fn grids(window: &SearchWindow, weeks: &[Week]) -> Vec<Grid> {
+    let mut projector = Projector::new(&window);
     let zones = ZONES.iter().cycle();
     let zone = |name: &str| Zone::parse(name).unwrap_or_else(|_| Zone::utc());
     let people = weeks.iter().zip(zones);
     people.map(|(week, name)| projector.project(week, &zone(name))).collect()
 }
 
-fn attendees(frame: &Frame, weeks: &[Week]) -> Vec<Attendee> {
+fn attendees(window: &SearchWindow, weeks: &[Week]) -> Vec<Attendee> {
     let attendee = |free| Attendee { free, ..Attendee::default() };
-    grids(frame, weeks).into_iter().map(attendee).collect()
+    grids(window, weeks).into_iter().map(attendee).collect()
 }
 
 criterion_group! {

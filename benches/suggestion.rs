@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use std::hint::black_box;
 use std::time::Duration;
-use w2meet::calendar::{Attendance, Frame, Grid, Preference, Week, Zone};
+use w2meet::calendar::{Attendance, Grid, Preference, Projector, SearchWindow, Week, Zone};
 use w2meet::platform::email::Email;
 use w2meet::platform::http::extract::Params;
 use w2meet::roles::availability::api::{AttendeeAvailability, GroupDetail, Window};
@@ -44,8 +44,8 @@ impl Crowd {
 fn detail(crowd: Crowd, people: usize, days: i64) -> Option<Vec<u8>> {
     let window = Window { from: MONDAY, to: MONDAY.saturating_add((days - 1).days()) };
     let zones: Vec<Zone> = ZONES.iter().filter_map(|name| Zone::parse(name).ok()).collect();
-    let frame = Frame::window(zones.first()?.clone(), window.from, window.to).ok()?;
-    let mut projector = frame.projector();
+    let frame = SearchWindow::dates(zones.first()?.clone(), window.from, window.to).ok()?;
+    let mut projector = Projector::new(&frame);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut week = |shared: bool| {
         let mut week = Week::EMPTY;

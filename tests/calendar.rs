@@ -9,9 +9,11 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use w2meet::calendar::{Ask, Attendance, Attendee, Distinct, Format, Frame, Grid, Overrides, Preference, Relaxation};
-use w2meet::calendar::{Week, Zone, count, explain, suggest};
-use w2meet::calendar::{heat, week_format};
+use w2meet::calendar::{
+    Attendance, Attendee, DistinctBy, Format, Grid, Overrides, Preference, RankingOptions, Relaxation, SearchWindow,
+};
+use w2meet::calendar::{Projector, free_count, parse_week, week_to_json};
+use w2meet::calendar::{Week, Zone, count_starts, explain, rank_slots};
 
 /// The same 10,000 draws every time, or a green main could turn red by chance.
 /// To explore: `PROPTEST_RNG_SEED=$RANDOM PROPTEST_CASES=1000000 cargo test --release --test main calendar::`.
@@ -44,11 +46,11 @@ proptest! {
         (own, other, from, to) in windows(),
         seed: u64,
     ) {
-        let frame = Frame::window(zone(own), from, to).expect("a window");
+        let frame = SearchWindow::dates(zone(own), from, to).expect("a window");
         let packed = sample_week(seed);
         let quarters = time_model::window(own, from, to);
         prop_assert_eq!(frame.len(), quarters.len());
-        let grid = frame.projector().project(&week(&packed), &zone(other));
+        let grid = Projector::new(&frame).project(&week(&packed), &zone(other));
         let expected = time_model::project_window(&quarters, &time_model::table(&packed), other);
         prop_assert_eq!(bools(&grid), expected);
     }
@@ -62,13 +64,13 @@ proptest! {
     ) {
         // Half of the cases at a time when some offsets were odd.
         let as_of = date(1970, 1, 1).saturating_add((if seed & 1 == 0 { days } else { days % 4000 }).days());
-        let frame = Frame::typical_week(Some(zone(own)), as_of);
+        let frame = SearchWindow::typical_week(Some(zone(own)), as_of);
         let packed = sample_week(seed);
-        let grid = frame.projector().project(&week(&packed), &zone(other));
+        let grid = Projector::new(&frame).project(&week(&packed), &zone(other));
         let expected = time_model::project_typical(own, as_of, &time_model::table(&packed), other);
         prop_assert_eq!(bools(&grid), expected);
-        let floating = Frame::typical_week(None, as_of);
-        let grid = floating.projector().project(&week(&packed), &zone(other));
+        let floating = SearchWindow::typical_week(None, as_of);
+        let grid = Projector::new(&floating).project(&week(&packed), &zone(other));
         prop_assert_eq!(grid.to_bytes(), packed);
     }
 
@@ -77,17 +79,18 @@ proptest! {
         (own, _, from, to) in windows(),
         step in prop::sample::select(vec![1usize, 2, 4]),
     ) {
-        let frame = Frame::window(zone(own), from, to).expect("a window");
+        let frame = SearchWindow::dates(zone(own), from, to).expect("a window");
         let quarters = time_model::window(own, from, to);
         prop_assert_eq!(frame.hours(), time_model::hours(&quarters, own));
         prop_assert_eq!(bools(&frame.steps(step)), time_model::steps(&quarters, own, step));
         for (q, second) in quarters.iter().enumerate().step_by(7) {
             prop_assert_eq!(frame.instant(q).as_second(), *second);
-            let text = frame.local_text(q);
+            let text = frame.format_quarter(q);
             prop_assert_eq!(text.parse::<jiff::Timestamp>().expect("RFC 3339"), frame.instant(q));
             let shown = frame.instant(q).to_zoned(time_model::rules(own));
-            prop_assert_eq!(frame.clock(q, false), shown.strftime("%H:%M").to_string());
-            prop_assert_eq!(frame.day_of(q).name(), shown.strftime("%A").to_string().to_lowercase());
+            let (day, time) = frame.day_and_time(q, false);
+            prop_assert_eq!(time, shown.strftime("%H:%M").to_string());
+            prop_assert_eq!(day.name(), shown.strftime("%A").to_string().to_lowercase());
             if shown.offset().seconds() % 60 == 0 {
                 prop_assert_eq!(text, shown.strftime("%FT%T%:z").to_string());
             }
@@ -105,27 +108,21 @@ proptest! {
         let free: Vec<Vec<bool>> = packed.iter().map(free).collect();
         let hours: Vec<_> = (0..168).map(|hour| 4 * hour..4 * hour + 4).collect();
         let expected = time_model::free_count(&hours, &free);
-        prop_assert_eq!(heat::heat_map(&weeks).to_vec(), expected.clone());
-        let frame = Frame::typical_week(None, date(2026, 1, 1));
-        let mut projector = frame.projector();
+        let frame = SearchWindow::typical_week(None, date(2026, 1, 1));
+        let mut projector = Projector::new(&frame);
         let grids: Vec<_> = weeks.iter().map(|week| projector.project(week, &Zone::utc())).collect();
-        prop_assert_eq!(heat::free_count(&frame.hours(), &grids), expected);
-        if people > 0 {
-            let common: Vec<bool> = (0..672).map(|q| free.iter().all(|free| free[q])).collect();
-            prop_assert_eq!(bools(&heat::common(&grids)), common);
-            prop_assert_eq!(heat::intersect(&weeks).to_bytes().to_vec(), heat::common(&grids).to_bytes());
-        }
+        prop_assert_eq!(free_count(&frame.hours(), &grids), expected);
     }
 
     #[test]
     fn heat_maps_of_windows_count_whole_hours_too((own, other, from, to) in windows(), seed: u64) {
-        let frame = Frame::window(zone(own), from, to).expect("a window");
-        let mut projector = frame.projector();
+        let frame = SearchWindow::dates(zone(own), from, to).expect("a window");
+        let mut projector = Projector::new(&frame);
         let people = (0..seed % 12).map(|n| week(&sample_week(seed ^ n)));
         let grids: Vec<_> = people.map(|week| projector.project(&week, &zone(other))).collect();
         let free: Vec<_> = grids.iter().map(bools).collect();
         let hours = frame.hours();
-        prop_assert_eq!(heat::free_count(&hours, &grids), time_model::free_count(&hours, &free));
+        prop_assert_eq!(free_count(&hours, &grids), time_model::free_count(&hours, &free));
     }
 
     #[test]
@@ -149,11 +146,11 @@ proptest! {
     #[test]
     fn a_week_reads_back_as_it_was_written(seed: u64) {
         let week = week(&sample_week(seed));
-        prop_assert_eq!(week_format::parse(&week_format::days(&week, Format::Ranges)), Ok(week));
-        let hours = week_format::parse(&week_format::days(&week, Format::Hours));
-        prop_assert_eq!(&hours, &week_format::parse(&week_format::days(&week, Format::Grid)));
-        let whole = heat::heat_map(&[week]).iter().sum::<u32>() as usize;
-        prop_assert_eq!(hours.map(|week| week.count()), Ok(4 * whole));
+        prop_assert_eq!(parse_week(&week_to_json(&week, Format::Ranges)), Ok(week));
+        let hours = parse_week(&week_to_json(&week, Format::Hours));
+        prop_assert_eq!(&hours, &parse_week(&week_to_json(&week, Format::Grid)));
+        let whole_hours = (0..168).filter(|hour| (4 * hour..4 * hour + 4).all(|q| week.contains(q))).count();
+        prop_assert_eq!(hours.map(|week| week.count()), Ok(4 * whole_hours));
     }
 
     #[test]
@@ -165,11 +162,11 @@ proptest! {
         pick in prop_oneof![1 => Just(None), 3 => prop::sample::select(Preference::ALL.to_vec()).prop_map(Some)],
         limit in prop::option::of(0..8usize),
         quorum in prop_oneof![2 => Just(None), 1 => (0..8usize).prop_map(Some)],
-        distinct in prop::sample::select(vec![Distinct::Slot, Distinct::Block, Distinct::Day]),
+        distinct in prop::sample::select(vec![DistinctBy::Slot, DistinctBy::Block, DistinctBy::Day]),
         seed: u64,
     ) {
         let scene = Scene::new(place);
-        let ask = Ask { pick, seed, duration, step, limit, quorum, distinct };
+        let ask = RankingOptions { pick, seed, duration, step, limit, quorum, distinct };
         let people: Vec<_> = seeds.into_iter().map(|seed| sample_attendee(seed, &scene.zones, scene.from)).collect();
         let attendees = scene.attendees(&people);
         let asked = scene.asked(&people, &ask);
@@ -179,23 +176,23 @@ proptest! {
             prop_assert_eq!(all(&attendee.if_needed), person.if_needed.clone());
         }
         let question = asked.clone().judge();
-        let choice = suggest(&scene.frame, &attendees, &ask);
+        let choice = rank_slots(&scene.frame, &attendees, &ask);
         question.check(&choice)?;
-        prop_assert_eq!(&choice, &suggest(&scene.frame, &attendees, &ask));
-        prop_assert_eq!(count(&scene.frame, &attendees, &ask), question.candidates().len());
+        prop_assert_eq!(&choice, &rank_slots(&scene.frame, &attendees, &ask));
+        prop_assert_eq!(count_starts(&scene.frame, &attendees, &ask), question.candidates().len());
         let explanation = explain(&scene.frame, &attendees, &ask);
         prop_assert_eq!(&explanation, &question.explanation());
         for (relaxation, slots) in explanation.relaxations {
             let (attendees, ask) = relaxed(&attendees, &ask, relaxation);
-            prop_assert_eq!(count(&scene.frame, &attendees, &ask), slots);
+            prop_assert_eq!(count_starts(&scene.frame, &attendees, &ask), slots);
             let limit = Some(1);
-            prop_assert_eq!(suggest(&scene.frame, &attendees, &Ask { limit, ..ask }).slots.len(), 1);
+            prop_assert_eq!(rank_slots(&scene.frame, &attendees, &RankingOptions { limit, ..ask }).slots.len(), 1);
         }
     }
 }
 
 /// What is asked less of, done by hand.
-fn relaxed(attendees: &[Attendee], ask: &Ask, relaxation: Relaxation) -> (Vec<Attendee>, Ask) {
+fn relaxed(attendees: &[Attendee], ask: &RankingOptions, relaxation: Relaxation) -> (Vec<Attendee>, RankingOptions) {
     let (mut attendees, mut ask) = (attendees.to_vec(), ask.clone());
     match relaxation {
         Relaxation::MakeOptional(index) => attendees[index].attendance = Attendance::Optional,
@@ -227,7 +224,7 @@ type Wall = Vec<Vec<Shown>>;
 
 /// A frame, by the engine and by the twin.
 struct Scene {
-    frame: Frame,
+    frame: SearchWindow,
     place: Place,
     from: Date,
     /// Where attendees may live.
@@ -238,12 +235,12 @@ struct Scene {
 
 impl Scene {
     fn new(place: Place) -> Scene {
-        let typical = |own: Option<&str>, as_of| Frame::typical_week(own.map(zone), as_of);
+        let typical = |own: Option<&str>, as_of| SearchWindow::typical_week(own.map(zone), as_of);
         let epoch = date(1970, 1, 1);
         let (frame, from, zones, seconds) = match place {
             Place::Window { own, other, from, days } => {
                 let to = from.saturating_add((days - 1).days());
-                let frame = Frame::window(zone(own), from, to).expect("a window");
+                let frame = SearchWindow::dates(zone(own), from, to).expect("a window");
                 (frame, from, vec![own, other, other], time_model::window(own, from, to))
             }
             Place::Typical { own, other, as_of } => (typical(Some(own), as_of), as_of, vec![own, other], Vec::new()),
@@ -254,7 +251,7 @@ impl Scene {
 
     /// The people as the engine sees them.
     fn attendees(&self, people: &[SampleAttendee]) -> Vec<Attendee> {
-        let mut projector = self.frame.projector();
+        let mut projector = Projector::new(&self.frame);
         let mut attendee = |one: &SampleAttendee| {
             let home = zone(one.zone);
             let mut overrides = Overrides::default();
@@ -267,9 +264,9 @@ impl Scene {
             let within = projector.within_hours(&home, one.earliest, one.latest);
             for grid in [&mut free, &mut if_needed] {
                 grid.and(&within);
-                for busy in one.busy.iter().filter(|_| self.frame.is_window()) {
+                for busy in one.busy.iter().filter(|_| self.frame.has_dates()) {
                     let instant = |second: i64| self.frame.instant(0) + second.seconds();
-                    grid.remove(self.frame.touched(instant(busy.start), instant(busy.end)));
+                    grid.remove(self.frame.quarters_overlapping(instant(busy.start), instant(busy.end)));
                 }
             }
             Attendee {
@@ -286,7 +283,7 @@ impl Scene {
     }
 
     /// The same people, and the question put to them, as the twin sees them.
-    fn asked(&self, people: &[SampleAttendee], ask: &Ask) -> Asked {
+    fn asked(&self, people: &[SampleAttendee], ask: &RankingOptions) -> Asked {
         let mut walls: BTreeMap<&str, Wall> = BTreeMap::new();
         for one in people {
             walls.entry(one.zone).or_insert_with(|| self.wall(one.zone));
@@ -341,12 +338,12 @@ impl Scene {
 
 /// The free periods, as texts, of one day in which Monday to Sunday are free in `range`.
 fn periods(own: &str, day: Date, other: &str, range: &str) -> Vec<(String, String)> {
-    let frame = Frame::window(zone(own), day, day).expect("a window");
+    let frame = SearchWindow::dates(zone(own), day, day).expect("a window");
     let name = |day: w2meet::calendar::Day| (day.name().to_owned(), serde_json::json!([range]));
     let days = w2meet::calendar::Day::ALL.map(name).into_iter().collect();
-    let week = week_format::parse(&serde_json::Value::Object(days)).expect("a week");
-    let grid = frame.projector().project(&week, &zone(other));
-    let text = |run: Range<usize>| (frame.local_text(run.start), frame.local_text(run.end));
+    let week = parse_week(&serde_json::Value::Object(days)).expect("a week");
+    let grid = Projector::new(&frame).project(&week, &zone(other));
+    let text = |run: Range<usize>| (frame.format_quarter(run.start), frame.format_quarter(run.end));
     grid.runs().map(text).collect()
 }
 
@@ -397,11 +394,11 @@ fn a_quarter_cut_by_a_jump_needs_only_what_its_parts_touch() {
     // At 00:00 on that Friday, 00:44:30 UTC, clocks in Monrovia jumped to 00:44:30. The quarter from
     // 00:30 UTC is Thursday's last on their wall and then half a minute of the one from 00:30.
     let day = date(1972, 1, 7);
-    let frame = Frame::window(zone("UTC"), day, day).expect("a window");
+    let frame = SearchWindow::dates(zone("UTC"), day, day).expect("a window");
     let free = |quarters: &[usize]| {
         let mut week = Week::EMPTY;
         quarters.iter().for_each(|q| week.insert(*q..q + 1));
-        let grid = frame.projector().project(&week, &zone("Africa/Monrovia"));
+        let grid = Projector::new(&frame).project(&week, &zone("Africa/Monrovia"));
         grid.contains(2)
     };
     let friday = 4 * 96;
@@ -414,10 +411,10 @@ fn a_quarter_cut_by_a_jump_needs_only_what_its_parts_touch() {
 fn a_zone_may_lie_a_day_ahead_in_the_circular_week() {
     // Sunday evening in Pago Pago is Monday evening in Kiritimati.
     let as_of = date(2026, 1, 1);
-    let frame = Frame::typical_week(Some(zone("Pacific/Pago_Pago")), as_of);
+    let frame = SearchWindow::typical_week(Some(zone("Pacific/Pago_Pago")), as_of);
     let mut week = Week::EMPTY;
     week.insert(72..76);
-    let grid = frame.projector().project(&week, &zone("Pacific/Kiritimati"));
+    let grid = Projector::new(&frame).project(&week, &zone("Pacific/Kiritimati"));
     let run = grid.runs().next().expect("one run");
-    assert_eq!((frame.day_of(run.start).name(), frame.clock(run.start, false)), ("sunday", "17:00".into()));
+    assert_eq!(frame.day_and_time(run.start, false), (w2meet::calendar::Day::Sunday, "17:00".into()));
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use w2meet::calendar::{Day, Format, Frame, Grid, Week, Zone, common, free_count, parse_week, week_format};
+use w2meet::calendar::{Day, Format, Grid, Projector, SearchWindow, Week, Zone, free_count, parse_week, week_to_json};
 
 use crate::support::Cluster;
 
@@ -59,19 +59,19 @@ fn zone(name: &str) -> Zone {
 }
 
 impl Case {
-    fn frame(&self) -> Frame {
+    fn frame(&self) -> SearchWindow {
         match self.as_of {
-            Some(as_of) if self.time_zone == "floating" => Frame::typical_week(None, as_of),
-            Some(as_of) => Frame::typical_week(Some(zone(&self.time_zone)), as_of),
+            Some(as_of) if self.time_zone == "floating" => SearchWindow::typical_week(None, as_of),
+            Some(as_of) => SearchWindow::typical_week(Some(zone(&self.time_zone)), as_of),
             None => {
                 let (from, to) = self.from.zip(self.to).expect("dates, or as_of");
-                Frame::window(zone(&self.time_zone), from, to).expect("a window")
+                SearchWindow::dates(zone(&self.time_zone), from, to).expect("a window")
             }
         }
     }
 
-    fn grids(&self, frame: &Frame) -> Vec<Grid> {
-        let mut projector = frame.projector();
+    fn grids(&self, frame: &SearchWindow) -> Vec<Grid> {
+        let mut projector = Projector::new(&frame);
         let week = |one: &Person| parse_week(&one.availability).expect("a week");
         self.attendees.iter().map(|one| projector.project(&week(one), &zone(&one.time_zone))).collect()
     }
@@ -102,20 +102,22 @@ fn some_days(week: Value) -> Value {
 fn answer_of_the_engine(case: &Case) -> Expected {
     let frame = case.frame();
     let grids = case.grids(&frame);
-    let all = common(&grids);
-    let period = |run: Range<usize>| json!({"start": frame.local_text(run.start), "end": frame.local_text(run.end)});
+    let mut common = Grid::full(frame.len());
+    grids.iter().for_each(|grid| common.and(grid));
+    let period =
+        |run: Range<usize>| json!({"start": frame.format_quarter(run.start), "end": frame.format_quarter(run.end)});
     let hours = frame.hours();
     let counts = hours.iter().zip(free_count(&hours, &grids)).filter(|(_, count)| *count > 0);
-    let counted = counts.map(|(hour, count)| json!({"start": frame.local_text(hour.start), "count": count}));
-    let mut starts = all.starts(case.duration_minutes.unwrap_or(15) / 15);
+    let counted = counts.map(|(hour, count)| json!({"start": frame.format_quarter(hour.start), "count": count}));
+    let mut starts = common.starts(case.duration_minutes.unwrap_or(15) / 15);
     starts.and(&frame.steps(case.step_minutes.unwrap_or(15) / 15));
-    let week = || Week::from_bytes(&all.to_bytes()).expect("a week");
+    let week = || Week::from_bytes(&common.to_bytes()).expect("a week");
     Expected {
         minutes: Some(15 * frame.len()),
-        periods: frame.is_window().then(|| all.runs().map(period).collect()),
-        common: (!frame.is_window()).then(|| some_days(week_format::days(&week(), Format::Ranges))),
+        periods: frame.has_dates().then(|| common.runs().map(period).collect()),
+        common: (!frame.has_dates()).then(|| some_days(week_to_json(&week(), Format::Ranges))),
         free_count: Some(counted.collect()),
-        starts: Some(starts.iter().map(|q| frame.local_text(q)).collect()),
+        starts: Some(starts.iter().map(|q| frame.format_quarter(q)).collect()),
     }
 }
 

@@ -3,20 +3,20 @@
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use uuid::Uuid;
-use w2meet::calendar::invitation::one_line;
-use w2meet::calendar::{Guest, Invitation, Method, Participation, Person};
+use w2meet::calendar::icalendar::one_line;
+use w2meet::calendar::{CalAddress, Invitation, Invitee, Method, Participation};
 
-fn person(name: &str, email: &str) -> Person {
-    Person { name: name.to_owned(), email: email.to_owned() }
+fn person(name: &str, email: &str) -> CalAddress {
+    CalAddress { name: name.to_owned(), email: email.to_owned() }
 }
 
 fn invitation(method: Method, sequence: i64) -> Invitation {
-    let guest = |name, email, required, participation| Guest { person: person(name, email), required, participation };
+    let guest = |name, email, required, participation| Invitee { person: person(name, email), required, participation };
     Invitation {
         method,
         meeting_id: Uuid::from_u128(0x0198_c0de_0000_7000_8000_0000_0000_0001),
         sequence,
-        stamp: "2026-01-01T09:00:00.5Z".parse().expect("an instant"),
+        dtstamp: "2026-01-01T09:00:00.5Z".parse().expect("an instant"),
         title: "Budget; plans, and more".to_owned(),
         start: "2026-01-05T13:00:00Z".parse().expect("an instant"),
         end: "2026-01-05T14:00:00Z".parse().expect("an instant"),
@@ -170,8 +170,8 @@ proptest! {
             ATTENDEE ATTENDEE END END";
         prop_assert_eq!(names.join(" "), expected);
         let summary = apart(&lines[10]).2;
-        prop_assert_eq!(unescaped(&summary), invitation.headline());
-        prop_assert!(one_line(&title).is_empty() || invitation.headline() == one_line(&title));
+        prop_assert_eq!(unescaped(&summary), invitation.summary());
+        prop_assert!(one_line(&title).is_empty() || invitation.summary() == one_line(&title));
         let (_, parameters, address) = apart(&lines[13]);
         let names: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
         let without_name = ["ROLE", "PARTSTAT", "RSVP"];

@@ -3,12 +3,14 @@
 use crate::support::fixtures::sample_week;
 use jiff::civil::date;
 use std::ops::Range;
-use w2meet::calendar::{Ask, Attendance, Attendee, Blocker, Distinct, Explanation, Frame, Grid, Miss, Overrides};
-use w2meet::calendar::{Preference, Relaxation, Slot, Week, Zone, count, explain, suggest};
+use w2meet::calendar::{
+    Attendance, Attendee, Blocker, DistinctBy, Explanation, Grid, NearMiss, Overrides, RankingOptions, SearchWindow,
+};
+use w2meet::calendar::{Preference, Projector, Relaxation, Slot, Week, Zone, count_starts, explain, rank_slots};
 
 /// Monday 00:00 to Sunday 24:00 of nobody's zone.
-fn week() -> Frame {
-    Frame::typical_week(None, date(2026, 1, 1))
+fn week() -> SearchWindow {
+    SearchWindow::typical_week(None, date(2026, 1, 1))
 }
 
 fn quarters(runs: &[(usize, usize)]) -> Grid {
@@ -27,12 +29,12 @@ fn optional(attendee: Attendee) -> Attendee {
 }
 
 /// An hour, on any quarter.
-fn hour(pick: Preference, limit: usize) -> Ask {
-    Ask { pick: Some(pick), limit: Some(limit), duration: 4, step: 1, ..Ask::default() }
+fn hour(pick: Preference, limit: usize) -> RankingOptions {
+    RankingOptions { pick: Some(pick), limit: Some(limit), duration: 4, step: 1, ..RankingOptions::default() }
 }
 
-fn starts(attendees: &[Attendee], ask: &Ask) -> Vec<usize> {
-    suggest(&week(), attendees, ask).slots.iter().map(|slot| slot.quarters.start).collect()
+fn starts(attendees: &[Attendee], ask: &RankingOptions) -> Vec<usize> {
+    rank_slots(&week(), attendees, ask).slots.iter().map(|slot| slot.quarters.start).collect()
 }
 
 fn factor(slot: &Slot, name: &str) -> Option<u64> {
@@ -44,7 +46,7 @@ fn who_is_optional_makes_a_slot_better_but_not_possible() {
     let people = [free(&[(0, 20)]), optional(free(&[(12, 16)])), optional(free(&[(16, 20)]))];
     assert_eq!(starts(&people, &hour(Preference::First, 1)), [0]);
     assert_eq!(starts(&people, &hour(Preference::Best, 1)), [12]);
-    assert_eq!(count(&week(), &people, &hour(Preference::Best, 1)), 17);
+    assert_eq!(count_starts(&week(), &people, &hour(Preference::Best, 1)), 17);
 }
 
 #[test]
@@ -58,7 +60,7 @@ fn a_heavier_guest_outweighs_two_light_ones_and_an_equal_weight_comes_early() {
 #[test]
 fn a_quorum_asks_for_so_many_of_all() {
     let people = [free(&[(0, 40)]), optional(free(&[(8, 20)])), optional(free(&[(12, 30)]))];
-    let at_least = |quorum| Ask { quorum: Some(quorum), ..hour(Preference::First, 1) };
+    let at_least = |quorum| RankingOptions { quorum: Some(quorum), ..hour(Preference::First, 1) };
     assert_eq!(starts(&people, &at_least(1)), [0]);
     assert_eq!(starts(&people, &at_least(2)), [8]);
     assert_eq!(starts(&people, &at_least(3)), [12]);
@@ -90,35 +92,35 @@ fn an_unwilling_guest_does_not_move_the_first_slot_but_a_quorum_that_needs_them_
     let guest = optional(Attendee { if_needed: quarters(&[(0, 40)]), ..free(&[(60, 64)]) });
     let people = [free(&[(0, 80)]), guest];
     assert_eq!(starts(&people, &hour(Preference::First, 1)), [0]);
-    assert_eq!(starts(&people, &Ask { quorum: Some(2), ..hour(Preference::First, 1) }), [60]);
+    assert_eq!(starts(&people, &RankingOptions { quorum: Some(2), ..hour(Preference::First, 1) }), [60]);
 }
 
 #[test]
 fn distinct_blocks_and_days_give_one_slot_each() {
     // Monday 09-12 and 13-17, Tuesday 09-12
     let people = [free(&[(36, 48), (52, 68), (132, 144)])];
-    let distinct = |distinct, step| Ask { distinct, step, ..hour(Preference::First, 20) };
-    assert_eq!(starts(&people, &distinct(Distinct::Slot, 1)).len(), 3 + 4 + 3);
-    assert_eq!(starts(&people, &distinct(Distinct::Block, 1)), [36, 52, 132]);
-    assert_eq!(starts(&people, &distinct(Distinct::Block, 4)), [36, 52, 132]);
-    assert_eq!(starts(&people, &distinct(Distinct::Day, 1)), [36, 132]);
+    let distinct = |distinct, step| RankingOptions { distinct, step, ..hour(Preference::First, 20) };
+    assert_eq!(starts(&people, &distinct(DistinctBy::Slot, 1)).len(), 3 + 4 + 3);
+    assert_eq!(starts(&people, &distinct(DistinctBy::Block, 1)), [36, 52, 132]);
+    assert_eq!(starts(&people, &distinct(DistinctBy::Block, 4)), [36, 52, 132]);
+    assert_eq!(starts(&people, &distinct(DistinctBy::Day, 1)), [36, 132]);
 }
 
 #[test]
 fn the_hour_that_is_fair_to_both_clocks_is_told_and_taken() -> Result<(), Box<dyn std::error::Error>> {
     let zone = |name| Zone::parse(name);
     // In that week New York is five hours behind Paris, not six.
-    let frame = Frame::window(zone("Europe/Paris")?, date(2026, 3, 9), date(2026, 3, 9))?;
+    let frame = SearchWindow::dates(zone("Europe/Paris")?, date(2026, 3, 9), date(2026, 3, 9))?;
     let person = |name| -> Result<Attendee, w2meet::calendar::ZoneError> {
         Ok(Attendee { zone: Some(zone(name)?), free: Grid::full(frame.len()), ..Attendee::default() })
     };
-    let best = |people: &[Attendee]| suggest(&frame, people, &hour(Preference::Best, 1)).slots.remove(0);
+    let best = |people: &[Attendee]| rank_slots(&frame, people, &hour(Preference::Best, 1)).slots.remove(0);
     let slot = best(&[person("Europe/Paris")?, person("America/New_York")?]);
-    assert_eq!(frame.clock(slot.quarters.start, false), "14:00");
+    assert_eq!(frame.day_and_time(slot.quarters.start, false).1, "14:00");
     assert_eq!(factor(&slot, "fairness"), Some(9_000_000));
     // Tokyo's evening and Paris's morning: 09:00 there is 17:00 here, one past the best.
     let slot = best(&[person("Europe/Paris")?, person("Asia/Tokyo")?]);
-    assert_eq!(frame.clock(slot.quarters.start, false), "09:00");
+    assert_eq!(frame.day_and_time(slot.quarters.start, false).1, "09:00");
     assert_eq!(factor(&slot, "fairness"), Some(8_000_000));
     // Berlin's clock shows what that of Paris shows: there is nothing to be fair about.
     let slot = best(&[person("Europe/Paris")?, person("Europe/Berlin")?]);
@@ -127,7 +129,7 @@ fn the_hour_that_is_fair_to_both_clocks_is_told_and_taken() -> Result<(), Box<dy
     let absent = optional(Attendee { free: Grid::default(), ..person("Asia/Tokyo")? });
     let slot = best(&[person("Europe/Paris")?, absent]);
     assert_eq!(
-        (frame.clock(slot.quarters.start, false).as_str(), factor(&slot, "fairness")),
+        (frame.day_and_time(slot.quarters.start, false).1.as_str(), factor(&slot, "fairness")),
         ("09:00", Some(9_000_000))
     );
     Ok(())
@@ -141,28 +143,30 @@ fn an_overridden_date_is_not_like_others() -> Result<(), Box<dyn std::error::Err
     let mut every_day = Week::EMPTY;
     (0..7).for_each(|day| every_day.insert(96 * day + 36..96 * day + 40));
     // Thursday to Sunday
-    let frame = Frame::window(paris.clone(), date(2026, 11, 26), date(2026, 11, 29))?;
+    let frame = SearchWindow::dates(paris.clone(), date(2026, 11, 26), date(2026, 11, 29))?;
     let runs = |overrides: &Overrides| -> Vec<_> {
-        let grid = frame.projector().project_with(&every_day, overrides, &paris);
+        let grid = Projector::new(&frame).project_with(&every_day, overrides, &paris);
         grid.runs().map(|run| (run.start, run.end)).collect()
     };
     assert_eq!(runs(&overrides), [(36, 40), (192 + 40, 192 + 48), (288 + 36, 288 + 40)]);
     assert_eq!(runs(&overrides.cleared()), [(36, 40), (288 + 36, 288 + 40)]);
     // The date is that of their own calendar: Friday noon in Auckland is Thursday night in Paris.
     let auckland = Zone::parse("Pacific/Auckland")?;
-    let grid = frame.projector().project_with(&Week::ALWAYS, &overrides.cleared(), &auckland);
+    let mut always = Week::EMPTY;
+    always.insert(0..672);
+    let grid = Projector::new(&frame).project_with(&always, &overrides.cleared(), &auckland);
     assert_eq!(grid.runs().collect::<Vec<_>>(), [0..48, 48 + 192..384]);
     // A typical week has no dates.
-    let typical = Frame::typical_week(Some(paris.clone()), date(2026, 11, 27));
-    assert_eq!(typical.projector().project_with(&Week::ALWAYS, &overrides, &paris), Grid::full(672));
+    let typical = SearchWindow::typical_week(Some(paris.clone()), date(2026, 11, 27));
+    assert_eq!(Projector::new(&typical).project_with(&always, &overrides, &paris), Grid::full(672));
     Ok(())
 }
 
 #[test]
 fn hours_are_those_of_everybodys_own_day() -> Result<(), Box<dyn std::error::Error>> {
-    let frame = Frame::typical_week(Some(Zone::utc()), date(2026, 1, 1));
+    let frame = SearchWindow::typical_week(Some(Zone::utc()), date(2026, 1, 1));
     let within = |zone: &str, earliest, latest| -> Result<Vec<Range<usize>>, w2meet::calendar::ZoneError> {
-        Ok(frame.projector().within_hours(&Zone::parse(zone)?, earliest, latest).runs().collect())
+        Ok(Projector::new(&frame).within_hours(&Zone::parse(zone)?, earliest, latest).runs().collect())
     };
     assert_eq!(within("UTC", Some(540), Some(1020))?[0], 36..68);
     assert_eq!(within("Asia/Tokyo", Some(540), Some(1020))?[0], 0..32);
@@ -176,7 +180,7 @@ fn hours_are_those_of_everybodys_own_day() -> Result<(), Box<dyn std::error::Err
 fn none_is_explained_by_who_is_in_the_way_and_by_what_would_help() {
     // On hours: Ana 08-12, Ben 10-14, Cleo 11:15-12 and 14-16 of Monday.
     let people = [free(&[(32, 48)]), free(&[(40, 56)]), free(&[(45, 48), (56, 64)])];
-    let ask = Ask { step: 4, ..hour(Preference::Best, 1) };
+    let ask = RankingOptions { step: 4, ..hour(Preference::Best, 1) };
     let starts = 168;
     let expected = Explanation {
         longest_common: 3,
@@ -187,24 +191,24 @@ fn none_is_explained_by_who_is_in_the_way_and_by_what_would_help() {
             Blocker { attendee: 1, slots: starts - 4, alone: 0 },
         ],
         nearest: vec![
-            Miss { quarters: 40..44, missing: vec![2] },
-            Miss { quarters: 44..48, missing: vec![2] },
-            Miss { quarters: 32..36, missing: vec![1, 2] },
+            NearMiss { quarters: 40..44, missing: vec![2] },
+            NearMiss { quarters: 44..48, missing: vec![2] },
+            NearMiss { quarters: 32..36, missing: vec![1, 2] },
         ],
         relaxations: vec![(Relaxation::MakeOptional(2), 2)],
     };
     assert_eq!(explain(&week(), &people, &ask), expected);
     // On quarters, 45 minutes fit.
-    let relaxations = explain(&week(), &people, &Ask { step: 1, ..ask }).relaxations;
+    let relaxations = explain(&week(), &people, &RankingOptions { step: 1, ..ask }).relaxations;
     assert_eq!(relaxations, [(Relaxation::Shorten(3), 1), (Relaxation::MakeOptional(2), 5)]);
 }
 
 #[test]
 fn a_quorum_that_is_missed_is_explained_by_all() {
     let people = [free(&[(0, 8)]), optional(free(&[(4, 8)])), optional(free(&[]))];
-    let told = explain(&week(), &people, &Ask { quorum: Some(3), ..hour(Preference::Best, 1) });
+    let told = explain(&week(), &people, &RankingOptions { quorum: Some(3), ..hour(Preference::Best, 1) });
     assert_eq!(told.never, [2]);
-    assert_eq!(told.nearest[0], Miss { quarters: 4..8, missing: vec![2] });
+    assert_eq!(told.nearest[0], NearMiss { quarters: 4..8, missing: vec![2] });
     assert_eq!(told.blocking[0], Blocker { attendee: 2, slots: 669, alone: 1 });
     assert_eq!(told.relaxations, [(Relaxation::LowerQuorum(2), 1)]);
 }
@@ -214,7 +218,7 @@ fn a_crowd_is_counted_as_one_by_one() {
     let frame = week();
     let person = |seed: u64| {
         let week = |seed| Week::from_bytes(&sample_week(seed)).unwrap_or_default();
-        let grid = |seed| frame.projector().project(&week(seed), &Zone::utc());
+        let grid = |seed| Projector::new(&frame).project(&week(seed), &Zone::utc());
         Attendee {
             attendance: if seed.is_multiple_of(50) { Attendance::Required } else { Attendance::Optional },
             weight: 1 + (seed % 9) as u32,
@@ -241,10 +245,13 @@ fn a_crowd_is_counted_as_one_by_one() {
             (weight, std::cmp::Reverse(hesitant))
         };
         let best = all.iter().map(key).max();
-        let slots = suggest(&week(), &people, &hour(Preference::Best, 1)).slots;
+        let slots = rank_slots(&week(), &people, &hour(Preference::Best, 1)).slots;
         assert_eq!(slots.first().map(|slot| key(&slot.quarters.start)), best);
         let quorum = all.iter().map(|start| come(*start).count()).max().unwrap_or(0) - 3;
         let enough = all.iter().filter(|start| come(**start).count() >= quorum).count();
-        assert_eq!(count(&week(), &people, &Ask { quorum: Some(quorum), ..hour(Preference::Best, 1) }), enough);
+        assert_eq!(
+            count_starts(&week(), &people, &RankingOptions { quorum: Some(quorum), ..hour(Preference::Best, 1) }),
+            enough
+        );
     }
 }

@@ -11,9 +11,9 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 use uuid::Uuid;
-use w2meet::calendar::standards::free_busy::BusyType;
-use w2meet::calendar::standards::{Availability, FreeBusy, Unreadable, parse_availability};
-use w2meet::calendar::{Format, Frame, Person, Week, Zone, days};
+use w2meet::calendar::icalendar::BusyType;
+use w2meet::calendar::icalendar::{VAvailability, VAvailabilityError, VFreeBusy, parse_vavailability};
+use w2meet::calendar::{CalAddress, Format, Projector, SearchWindow, Week, Zone, week_to_json};
 
 use crate::both_shapes;
 use crate::support::fixtures::{any_zone, sample_week, windows};
@@ -38,8 +38,8 @@ fn week(seed: u64) -> Week {
     Week::from_bytes(&sample_week(seed)).expect("84 bytes")
 }
 
-fn ana() -> Person {
-    Person { name: "Ana; \"A\", née Ä".to_owned(), email: ANA.to_owned() }
+fn ana() -> CalAddress {
+    CalAddress { name: "Ana; \"A\", née Ä".to_owned(), email: ANA.to_owned() }
 }
 
 fn day(date: Date) -> Timestamp {
@@ -49,7 +49,7 @@ fn day(date: Date) -> Timestamp {
 /// A week as a VAVAILABILITY that is told from a date on.
 fn availability(week: &Week, zone: &Zone, since: Date) -> String {
     let since = day(since);
-    Availability { user_id: Uuid::nil(), stamp: since, since, who: &ana(), zone, week }.to_ics()
+    VAvailability { user_id: Uuid::nil(), dtstamp: since, since, user: &ana(), zone, week }.to_ics()
 }
 
 /// The lines that say something, without their folds.
@@ -68,10 +68,10 @@ proptest! {
         let since = date(1990, 1, 1).saturating_add(days.days());
         let ics = availability(&week, &zone, since);
         lines(&ics);
-        prop_assert_eq!(parse_availability(&ics, &zone, since), Ok(week));
+        prop_assert_eq!(parse_vavailability(&ics, &zone, since), Ok(week));
         // as other programs write it
         let plain = ics.replace("\r\n ", "").replace("\r\n", "\n");
-        prop_assert_eq!(parse_availability(&plain, &zone, since), Ok(week));
+        prop_assert_eq!(parse_vavailability(&plain, &zone, since), Ok(week));
     }
 
     #[test]
@@ -83,7 +83,7 @@ proptest! {
         // Monrovia's half minutes are no minutes
         let (own, to) = (if own == "Africa/Monrovia" { "UTC" } else { own }, to.min(from.saturating_add(3.days())));
         let zone = Zone::parse(own).expect("a zone");
-        let frame = Frame::window(zone.clone(), from, to).expect("a window");
+        let frame = SearchWindow::dates(zone.clone(), from, to).expect("a window");
         let (free, if_needed) = (week(seed), week(seed.wrapping_add(1)));
         let quarters = time_model::window(own, from, to);
         let [is_free, is_possible] =
@@ -92,10 +92,10 @@ proptest! {
         let second = |at: i64| Timestamp::from_second(at).expect("in range");
         let busy: Vec<_> =
             busy.iter().map(|(at, length)| (second(start + 60 * at), second(start + 60 * (at + length)))).collect();
-        let mut projector = frame.projector();
+        let mut projector = Projector::new(&frame);
         let grids = [&free, &if_needed].map(|week| projector.project(week, &zone));
-        let told = FreeBusy {
-            uid: "x".to_owned(), stamp: Timestamp::UNIX_EPOCH, who: &ana(), frame: &frame,
+        let told = VFreeBusy {
+            uid: "x".to_owned(), dtstamp: Timestamp::UNIX_EPOCH, user: &ana(), window: &frame,
             free: &grids[0], if_needed: &grids[1], busy: &busy,
         };
         let periods = told.periods();
@@ -119,8 +119,8 @@ proptest! {
     #[test]
     fn a_view_of_quarters_is_read_as_the_same_week(seed: u64) {
         let week = week(seed);
-        prop_assert_eq!(w2meet::calendar::parse_week(&days(&week, Format::ViewQuarters)), Ok(week));
-        let hours = |format| w2meet::calendar::parse_week(&days(&week, format));
+        prop_assert_eq!(w2meet::calendar::parse_week(&week_to_json(&week, Format::ViewQuarters)), Ok(week));
+        let hours = |format| w2meet::calendar::parse_week(&week_to_json(&week, format));
         prop_assert_eq!(hours(Format::View), hours(Format::Grid));
     }
 }
@@ -135,7 +135,7 @@ fn every_zone_of_the_database_is_written_and_read() {
     for (seed, zone) in (0..).zip(&zones) {
         let week = week(seed);
         let ics = availability(&week, zone, today);
-        assert_eq!(parse_availability(&ics, zone, today), Ok(week), "{zone:?}: {ics}");
+        assert_eq!(parse_vavailability(&ics, zone, today), Ok(week), "{zone:?}: {ics}");
         lines(&ics);
     }
 }
@@ -212,14 +212,14 @@ fn available(instead: &[&str]) -> String {
     format!("BEGIN:AVAILABLE\n{}\nEND:AVAILABLE", lines.join("\n"))
 }
 
-fn read_in_new_york(text: &str) -> Result<Week, Unreadable> {
-    parse_availability(text, &Zone::parse("America/New_York").expect("New York"), date(2026, 11, 20))
+fn read_in_new_york(text: &str) -> Result<Week, VAvailabilityError> {
+    parse_vavailability(text, &Zone::parse("America/New_York").expect("New York"), date(2026, 11, 20))
 }
 
 #[test]
 fn weekly_hours_of_other_programs_are_read_as_they_mean_them() {
     let ranges = |week: &Week| {
-        let days = days(week, Format::Ranges);
+        let days = week_to_json(week, Format::Ranges);
         let some = days.as_object().expect("days").iter().filter(|(_, ranges)| **ranges != json!([]));
         Value::Object(some.map(|(day, ranges)| (day.clone(), ranges.clone())).collect())
     };
@@ -242,7 +242,10 @@ fn weekly_hours_of_other_programs_are_read_as_they_mean_them() {
             &["RRULE:FREQ=WEEKLY;BYDAY=SU", "DTEND", "DURATION:P1D"],
             json!({"monday": ["00:00-09:00"], "sunday": ["09:00-24:00"]}),
         ),
-        (&["DTEND", "DURATION:P1W", "SUMMARY:always\\, and ever", "X-ANY:1"], ranges(&Week::ALWAYS)),
+        (
+            &["DTEND", "DURATION:P1W", "SUMMARY:always\\, and ever", "X-ANY:1"],
+            ranges(&Week::from_bytes(&[0xff; 84]).expect("84 bytes")),
+        ),
     ] {
         let text = calendar(&available(lines));
         let read = read_in_new_york(&text).unwrap_or_else(|why| panic!("{why:?}: {text}"));
@@ -296,15 +299,15 @@ fn what_a_typical_week_cannot_hold_is_refused_with_its_line() {
     ];
     for (text, expected) in cases {
         let said = match read_in_new_york(&text) {
-            Err(Unreadable::NoWeek(faults)) => faults.into_iter().map(|fault| fault.detail).collect(),
+            Err(VAvailabilityError::Unsupported(faults)) => faults.into_iter().map(|fault| fault.detail).collect(),
             other => vec![format!("{other:?}")],
         };
         assert!(said.iter().any(|one| one.starts_with(expected)), "{expected}: {said:?} of {text}");
     }
     let twice = calendar(&format!("{}\n{}", available(&["RRULE"]), available(&["RRULE:FREQ=HOURLY"])));
-    let Err(Unreadable::NoWeek(faults)) = read_in_new_york(&twice) else { panic!("it was read") };
+    let Err(VAvailabilityError::Unsupported(faults)) = read_in_new_york(&twice) else { panic!("it was read") };
     assert_eq!(faults.len(), 2, "every fault is told: {faults:?}");
-    assert!(matches!(read_in_new_york("hello"), Err(Unreadable::NoCalendar(_))));
+    assert!(matches!(read_in_new_york("hello"), Err(VAvailabilityError::NotACalendar(_))));
 }
 
 async fn put_calendar(cluster: &Cluster, text: &str) -> Reply {
@@ -485,18 +488,19 @@ fn leave(folder: &Path, name: &str, zone: &str, from: Date, seed: u64) {
     let (free, if_needed) = (week(seed), week(seed.wrapping_add(1)));
     let own = Zone::parse(zone).expect("a zone");
     let to = from.saturating_add(9.days());
-    let frame = Frame::window(own.clone(), from, to).expect("a window");
+    let frame = SearchWindow::dates(own.clone(), from, to).expect("a window");
     let hour = |n: i64| frame.instant(0).saturating_add(n.hours()).expect("in range");
     let busy =
         [(hour(-3), hour(2)), (hour(30), hour(31)), (hour(31), hour(33)), (hour(50), hour(90)), (hour(60), hour(61))];
-    let mut projector = frame.projector();
+    let mut projector = Projector::new(&frame);
     let (free_grid, if_needed_grid) = (projector.project(&free, &own), projector.project(&if_needed, &own));
-    let stamp = "2026-11-20T17:00:00Z".parse().expect("an instant");
-    let (uid, who) = (format!("{name}@w2meet"), &ana());
-    let told = FreeBusy { uid, stamp, who, frame: &frame, free: &free_grid, if_needed: &if_needed_grid, busy: &busy };
+    let dtstamp = "2026-11-20T17:00:00Z".parse().expect("an instant");
+    let (uid, user) = (format!("{name}@w2meet"), &ana());
+    let told =
+        VFreeBusy { uid, dtstamp, user, window: &frame, free: &free_grid, if_needed: &if_needed_grid, busy: &busy };
     let asked = json!({
-        "time_zone": zone, "from": from, "to": to, "availability": days(&free, Format::Ranges),
-        "if_needed": days(&if_needed, Format::Ranges),
+        "time_zone": zone, "from": from, "to": to, "availability": week_to_json(&free, Format::Ranges),
+        "if_needed": week_to_json(&if_needed, Format::Ranges),
         "busy": busy.iter().map(|(start, end)| json!([start.as_second(), end.as_second()])).collect::<Vec<_>>(),
     });
     let write = |end: &str, text: String| std::fs::write(folder.join(format!("{name}.{end}")), text).expect("written");

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::calendar::{Fault, Frame, Preference, Zone, iso_week};
+use crate::calendar::{Fault, Preference, SearchWindow, Zone, iso_week};
 use crate::platform::http::extract::{Params, parsed};
 
 /// Minutes of the longest meeting.
@@ -38,7 +38,7 @@ impl Window {
                 return None;
             }
         };
-        if let Err(why) = Frame::window(Zone::utc(), from, to) {
+        if let Err(why) = SearchWindow::dates(Zone::utc(), from, to) {
             fields.fault(Fault::new("#/from", "not_a_window", why.to_string()));
         }
         Some(Window { from, to })

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::api::Window;
 use super::model::{Gathered, Person};
-use crate::calendar::{Attendance, Day, Days, Format, Grid, Preference, Week, Zone, free_count};
+use crate::calendar::{Attendance, Day, Format, FormattedWeek, Grid, Preference, Week, Zone, free_count};
 use crate::platform::email::Email;
 
 /// What is asked of the answer's shape.
@@ -84,7 +84,7 @@ pub struct Common(Week, Format);
 
 impl Serialize for Common {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Days(&self.0, self.1).serialize(serializer)
+        FormattedWeek::new(&self.0, self.1).serialize(serializer)
     }
 }
 
@@ -117,8 +117,8 @@ impl Gathered {
             view_minutes: shape.view.map(|quarters| 15 * quarters),
         };
         let empty_reason = common.is_empty().then(|| self.empty_reason());
-        if self.frame.is_window() {
-            let text = |q| self.frame.local_text(q);
+        if self.frame.has_dates() {
+            let text = |q| self.frame.format_quarter(q);
             let periods = common.runs().map(|run| Period { start: text(run.start), end: text(run.end) }).collect();
             let free_count =
                 hours.iter().zip(counts).map(|(hour, count)| HourCount { start: text(hour.start), count }).collect();

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::api::{self, AnswerZone, AttendeeAvailability, GroupDetail, Question, RequestedAttendee, Window};
 use super::version::Version;
-use crate::calendar::{Attendance, Fault, Frame, Grid, Projector, Zone, free_count};
+use crate::calendar::{Attendance, Fault, Grid, Projector, SearchWindow, Zone, free_count};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{Problem, UNKNOWN_USER};
 use crate::roles::user::api::{Busy, Lookup, UserAvailability};
@@ -20,7 +20,7 @@ pub struct Gathered {
     pub free: Vec<Grid>,
     /// Whom nobody knows.
     pub unknown: Vec<Email>,
-    pub frame: Frame,
+    pub frame: SearchWindow,
     pub zone: Option<Zone>,
     pub as_of: Date,
     pub window: Option<Window>,
@@ -75,11 +75,11 @@ fn strangers(unknown: &[Email]) -> Problem {
 }
 
 /// What busy periods take away from whom, whatever their week says. A typical week knows none.
-fn taken(frame: &Frame, busy: &[Busy]) -> HashMap<Email, Grid> {
+fn taken(frame: &SearchWindow, busy: &[Busy]) -> HashMap<Email, Grid> {
     let mut taken: HashMap<Email, Grid> = HashMap::new();
-    for busy in busy.iter().filter(|_| frame.is_window()) {
+    for busy in busy.iter().filter(|_| frame.has_dates()) {
         let theirs = taken.entry(busy.email.clone()).or_insert_with(|| Grid::empty(frame.len()));
-        theirs.insert(frame.touched(busy.start, busy.end));
+        theirs.insert(frame.quarters_overlapping(busy.start, busy.end));
     }
     taken
 }
@@ -97,14 +97,14 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(frame: &'a Frame, question: &'a Question) -> Stage<'a> {
+    fn new(frame: &'a SearchWindow, question: &'a Question) -> Stage<'a> {
         let early = question.not_before.map(|instant| {
             let mut early = Grid::empty(frame.len());
-            early.insert(frame.touched(Timestamp::MIN, instant));
+            early.insert(frame.quarters_overlapping(Timestamp::MIN, instant));
             early
         });
         let (zones, places, hours) = (Vec::new(), HashMap::new(), Vec::new());
-        Stage { question, projector: frame.projector(), early, zones, places, hours }
+        Stage { question, projector: Projector::new(frame), early, zones, places, hours }
     }
 
     fn person(

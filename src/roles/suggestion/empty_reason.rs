@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::calendar::{self, Ask, Attendance, Explanation, Frame, Grid, count, explain};
+use crate::calendar::{self, Attendance, Explanation, Grid, RankingOptions, SearchWindow, count_starts, explain};
 use crate::platform::email::Email;
 
 use super::api::{Blocker, EmptyReason, NearMiss, Relaxation};
@@ -91,8 +91,8 @@ impl Candidates<'_> {
     fn absent_organizer(&self) -> Option<&Email> {
         let organizer = self.request.organizer.as_ref()?;
         let one = &self.attendees[self.emails.iter().position(|email| email == organizer)?];
-        let ask = Ask { quorum: None, ..self.ask.clone() };
-        let absent = || count(&self.frame, std::slice::from_ref(one), &ask) == 0;
+        let ask = RankingOptions { quorum: None, ..self.ask.clone() };
+        let absent = || count_starts(&self.frame, std::slice::from_ref(one), &ask) == 0;
         (one.attendance == Attendance::Required && absent()).then_some(organizer)
     }
 
@@ -127,7 +127,7 @@ pub fn relaxation(kind: &'static str, what: &str, change: Value, slots: usize) -
 }
 
 /// At how many times a meeting could start that suits everybody.
-fn starting_times(frame: &Frame, ask: &Ask) -> usize {
+fn starting_times(frame: &SearchWindow, ask: &RankingOptions) -> usize {
     let mut starts = Grid::full(frame.len()).starts(ask.duration);
     starts.and(&frame.steps(ask.step));
     starts.count()

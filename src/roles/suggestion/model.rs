@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use crate::calendar::{Ask, Attendance, Attendee, Choice, Fault, Frame, Grid, Slot, Zone, count, suggest};
+use crate::calendar::{
+    Attendance, Attendee, Fault, Grid, Ranking, RankingOptions, SearchWindow, Slot, Zone, count_starts, rank_slots,
+};
 use crate::platform::email::Email;
 use crate::platform::http::window::LARGEST_SEED;
 use crate::roles::availability::api::{self, GroupDetail, Window};
@@ -16,8 +18,8 @@ const ALGORITHM_VERSION: u32 = 2;
 /// Everybody's time in one frame, and what is asked of it.
 pub struct Candidates<'a> {
     pub(super) request: &'a Request,
-    pub(super) ask: Ask,
-    pub(super) frame: Frame,
+    pub(super) ask: RankingOptions,
+    pub(super) frame: SearchWindow,
     pub(super) emails: Vec<Email>,
     pub(super) attendees: Vec<Attendee>,
     pub(super) unknown: Vec<Email>,
@@ -47,7 +49,7 @@ impl<'a> Candidates<'a> {
         draw: impl FnOnce() -> u64,
     ) -> Result<Candidates<'a>, Fault> {
         let frame = detail.frame().map_err(|why| Fault::new("/window", "not_a_window", why.to_string()))?;
-        let ask = Ask { seed: request.seed.unwrap_or_else(|| draw() & LARGEST_SEED), ..request.ask.clone() };
+        let ask = RankingOptions { seed: request.seed.unwrap_or_else(|| draw() & LARGEST_SEED), ..request.ask.clone() };
         let mut zones: Vec<(Zone, Vec<usize>)> = detail.zones.into_iter().map(|zone| (zone, Vec::new())).collect();
         let mut emails = Vec::with_capacity(detail.attendees.len());
         let mut attendees = Vec::with_capacity(detail.attendees.len());
@@ -79,7 +81,7 @@ impl<'a> Candidates<'a> {
 
     /// Ranks, and says why.
     pub fn answer(&mut self) -> Suggestions<&Email> {
-        let choice = suggest(&self.frame, &self.attendees, &self.ask);
+        let choice = rank_slots(&self.frame, &self.attendees, &self.ask);
         let fairness = self.fairness(&choice);
         let ranked = choice.slots.iter().zip(1..);
         let mut suggestions: Vec<_> = ranked.map(|(slot, rank)| self.suggestion(&choice, slot, rank)).collect();
@@ -96,7 +98,7 @@ impl<'a> Candidates<'a> {
 
     /// At how many starting times the meeting could be.
     pub fn count(&self) -> usize {
-        count(&self.frame, &self.attendees, &self.ask)
+        count_starts(&self.frame, &self.attendees, &self.ask)
     }
 
     /// The same, if the dates ended on an earlier day: this room's frame begins with the frame of fewer days.
@@ -114,7 +116,7 @@ impl<'a> Candidates<'a> {
         let attendee =
             |one: &Attendee| Attendee { free: cut(&one.free), if_needed: cut(&one.if_needed), ..one.clone() };
         let attendees: Vec<Attendee> = self.attendees.iter().map(attendee).collect();
-        Ok(count(&frame, &attendees, &self.ask))
+        Ok(count_starts(&frame, &attendees, &self.ask))
     }
 
     /// How many must come.
@@ -127,7 +129,7 @@ impl<'a> Candidates<'a> {
         self.ask.quorum.filter(|quorum| *quorum > self.required())
     }
 
-    fn suggestion(&self, choice: &Choice, slot: &Slot, rank: usize) -> Suggestion<&Email> {
+    fn suggestion(&self, choice: &Ranking, slot: &Slot, rank: usize) -> Suggestion<&Email> {
         let places = self.places(&slot.quarters);
         let reason = self.reason(choice, slot, rank, &places);
         let (day, start, end) = self.clock(&slot.quarters);
@@ -168,11 +170,11 @@ impl<'a> Candidates<'a> {
     /// Day, start and end on the clock of the answer; in a window there is no day.
     pub(super) fn clock(&self, slot: &Range<usize>) -> (Option<std::borrow::Cow<'static, str>>, String, String) {
         let frame = &self.frame;
-        match frame.is_window() {
-            true => (None, frame.local_text(slot.start), frame.local_text(slot.end)),
+        match frame.has_dates() {
+            true => (None, frame.format_quarter(slot.start), frame.format_quarter(slot.end)),
             false => {
-                let day = frame.day_of(slot.start).name().into();
-                (Some(day), frame.clock(slot.start, false), frame.clock(slot.end, true))
+                let (day, start) = frame.day_and_time(slot.start, false);
+                (Some(day.name().into()), start, frame.day_and_time(slot.end, true).1)
             }
         }
     }
@@ -181,11 +183,14 @@ impl<'a> Candidates<'a> {
     fn locals(&self, slot: &Range<usize>) -> Vec<Local<&Email>> {
         let frame = &self.frame;
         let local = |(zone, places): &(Zone, Vec<usize>)| {
-            let (day, start, end) = match frame.is_window() {
-                true => (None, frame.text_in(zone, slot.start), frame.text_in(zone, slot.end)),
+            let (day, start, end) = match frame.has_dates() {
+                true => {
+                    let text = |q| zone.format_rfc3339(frame.instant(q));
+                    (None, text(slot.start), text(slot.end))
+                }
                 false => {
-                    let (day, start) = frame.shown_in(zone, slot.start, false);
-                    (Some(day.name().into()), start, frame.shown_in(zone, slot.end, true).1)
+                    let (day, start) = frame.day_and_time_in(zone, slot.start, false);
+                    (Some(day.name().into()), start, frame.day_and_time_in(zone, slot.end, true).1)
                 }
             };
             let attendees = places.iter().map(|at| &self.emails[*at]).collect();

@@ -1,17 +1,17 @@
 //! The sentence that says why a slot was chosen. Pure.
 
-use crate::calendar::{Ask, Choice, Distinct, Preference, Slot, Zone, suggest};
+use crate::calendar::{DistinctBy, Preference, Ranking, RankingOptions, Slot, Zone, rank_slots};
 
 use super::model::{AttendeeBreakdown, Candidates};
 
 impl Candidates<'_> {
     /// Why this slot, in words that are true of it whoever may stay away.
-    pub(super) fn reason(&self, choice: &Choice, slot: &Slot, rank: usize, places: &AttendeeBreakdown<'_>) -> String {
+    pub(super) fn reason(&self, choice: &Ranking, slot: &Slot, rank: usize, places: &AttendeeBreakdown<'_>) -> String {
         let shared = choice.pick.is_some();
         let suits = self.suits(slot.pick, places);
         let apart = match self.ask.distinct {
-            Distinct::Block if rank > 1 => ", in a stretch of time of its own,",
-            Distinct::Day if rank > 1 => ", on a day of its own,",
+            DistinctBy::Block if rank > 1 => ", in a stretch of time of its own,",
+            DistinctBy::Day if rank > 1 => ", on a day of its own,",
             _ => "",
         };
         let left = if rank > 1 { " left" } else { "" };
@@ -71,15 +71,15 @@ impl Candidates<'_> {
     }
 
     /// Says where the clocks of several zones decided: without them, another slot would be the best.
-    pub(super) fn fairness(&mut self, choice: &Choice) -> String {
+    pub(super) fn fairness(&mut self, choice: &Ranking) -> String {
         let Some(slot) = choice.slots.first() else { return String::new() };
         let weighed = slot.factors.iter().any(|factor| factor.name == "fairness");
         if slot.pick != Preference::Best || !weighed {
             return String::new();
         }
         let zones: Vec<Option<Zone>> = self.attendees.iter_mut().map(|one| one.zone.take()).collect();
-        let ask = Ask { pick: Some(Preference::Best), limit: Some(1), ..self.ask.clone() };
-        let blind = suggest(&self.frame, &self.attendees, &ask);
+        let ask = RankingOptions { pick: Some(Preference::Best), limit: Some(1), ..self.ask.clone() };
+        let blind = rank_slots(&self.frame, &self.attendees, &ask);
         self.attendees.iter_mut().zip(zones).for_each(|(one, zone)| one.zone = zone);
         match blind.slots.first() {
             Some(other) if other.quarters != slot.quarters => {

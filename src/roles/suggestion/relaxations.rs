@@ -8,7 +8,7 @@ use super::api::{Relaxation, Suggestions};
 use super::empty_reason::relaxation;
 use super::model::Candidates;
 use super::request::Request;
-use crate::calendar::{Frame, Zone};
+use crate::calendar::{SearchWindow, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::roles::availability::api::{AvailabilityClient, GroupDetail, Question, Window};
@@ -53,7 +53,7 @@ async fn widen(
 ) -> Result<Option<Relaxation>, Problem> {
     let Some(window) = question.window else { return Ok(None) };
     let later = |days: i64| Window { to: window.to.saturating_add(days.days()), ..window };
-    let is_window = |days: &i64| Frame::window(Zone::utc(), window.from, later(*days).to).is_ok();
+    let is_window = |days: &i64| SearchWindow::dates(Zone::utc(), window.from, later(*days).to).is_ok();
     let Some(most) = (1..=DAYS).rev().find(is_window) else { return Ok(None) };
     let detail = times.detail(&Question { window: Some(later(most)), ..question.clone() }).await?;
     let room = enter(request, detail)?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::calendar::{Ask, Distinct, Fault};
+use crate::calendar::{DistinctBy, Fault, RankingOptions};
 use crate::platform::email::Email;
 use crate::platform::http::extract::{Params, email, parsed};
 use crate::platform::http::problem::Problem;
@@ -15,7 +15,7 @@ const MOST_NAMES: u64 = 100_000;
 /// A request for suggestions: how to rank, and the answer's size.
 pub struct Request {
     /// All but the seed.
-    pub ask: Ask,
+    pub ask: RankingOptions,
     /// What random draws come from, if the caller said so.
     pub seed: Option<u64>,
     /// Who calls the meeting.
@@ -64,7 +64,15 @@ impl Request {
         let quarters = |minutes: u64| usize::try_from(minutes / 15).unwrap_or(1);
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         let quorum = whom.as_ref().and_then(|whom| whom.quorum);
-        let ask = Ask { pick, seed: 0, duration: quarters(duration), step: quarters(step), limit, quorum, distinct };
+        let ask = RankingOptions {
+            pick,
+            seed: 0,
+            duration: quarters(duration),
+            step: quarters(step),
+            limit,
+            quorum,
+            distinct,
+        };
         let request = Request { ask, seed, organizer, by_week, optional };
         fields.finish(whom.map(|whom| (request, whom.what)))
     }
@@ -75,11 +83,11 @@ impl Request {
     }
 }
 
-fn distinct(value: &Value) -> Result<Distinct, Vec<Fault>> {
+fn distinct(value: &Value) -> Result<DistinctBy, Vec<Fault>> {
     let known = |text: &str| match text {
-        "slot" => Ok(Distinct::Slot),
-        "block" => Ok(Distinct::Block),
-        "day" => Ok(Distinct::Day),
+        "slot" => Ok(DistinctBy::Slot),
+        "block" => Ok(DistinctBy::Block),
+        "day" => Ok(DistinctBy::Day),
         _ => Err("must be slot, block or day"),
     };
     parsed("not_distinct", known)(value)

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use w2meet::calendar::{Ask, Blocker, Choice, Distinct, Explanation, Miss, Preference, Relaxation, Slot};
+use w2meet::calendar::{
+    Blocker, DistinctBy, Explanation, NearMiss, Preference, Ranking, RankingOptions, Relaxation, Slot,
+};
 
 use super::time_model::runs;
 
@@ -41,7 +43,7 @@ impl Person {
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub people: Vec<Person>,
-    pub ask: Ask,
+    pub ask: RankingOptions,
     /// Whether clocks differ.
     pub is_fairness_told: bool,
     /// The quarters that are on a step of the question, and on a quarter of the hour.
@@ -179,14 +181,14 @@ impl Question {
         let (first, second) = (a.min(b), a.max(b));
         second < first + self.asked.ask.duration
             || match self.asked.ask.distinct {
-                Distinct::Slot => false,
-                Distinct::Block => (first..=second).all(|start| self.could_be[start]),
-                Distinct::Day => self.asked.dates[first] == self.asked.dates[second],
+                DistinctBy::Slot => false,
+                DistinctBy::Block => (first..=second).all(|start| self.could_be[start]),
+                DistinctBy::Day => self.asked.dates[first] == self.asked.dates[second],
             }
     }
 
     /// Every slot is the one that no other beats, or one that chance may take; and nothing is missing.
-    pub fn check(&self, choice: &Choice) -> Result<(), TestCaseError> {
+    pub fn check(&self, choice: &Ranking) -> Result<(), TestCaseError> {
         let mut wishes: Vec<Preference> = Vec::new();
         for one in &self.asked.people {
             if !wishes.contains(&one.preference) {
@@ -293,7 +295,7 @@ impl Question {
         }
     }
 
-    fn nearest(&self) -> Vec<Miss> {
+    fn nearest(&self) -> Vec<NearMiss> {
         let away = |start: usize| -> Vec<usize> {
             let awaited = self.awaited().into_iter();
             awaited.filter(|index| !self.can[*index][start]).collect()
@@ -301,12 +303,12 @@ impl Question {
         let misses = self.starts().into_iter().map(|start| (self.short_of(start), away(start), start));
         let mut misses: Vec<_> = misses.filter(|(short_of, ..)| *short_of > 0).collect();
         misses.sort_by_key(|(short_of, away, start)| (*short_of, away.len(), *start));
-        let mut nearest: Vec<Miss> = Vec::new();
+        let mut nearest: Vec<NearMiss> = Vec::new();
         for (_, missing, start) in misses {
             let quarters = self.slot(start);
-            let apart = |other: &Miss| other.quarters.end <= quarters.start || quarters.end <= other.quarters.start;
+            let apart = |other: &NearMiss| other.quarters.end <= quarters.start || quarters.end <= other.quarters.start;
             if nearest.len() < 3 && nearest.iter().all(apart) {
-                nearest.push(Miss { quarters, missing });
+                nearest.push(NearMiss { quarters, missing });
             }
         }
         nearest

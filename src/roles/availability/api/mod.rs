@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use self::question::{AnswerZone, Hours, Question};
 pub use self::reading::quorum;
 pub use self::wanted::{IN_A_QUERY, RequestedAttendee};
-use crate::calendar::{Attendance, Frame, Preference, WindowError, Zone};
+use crate::calendar::{Attendance, Preference, SearchWindow, WindowError, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 pub use crate::platform::http::window::Window;
@@ -87,7 +87,7 @@ impl GroupDetail {
     ///
     /// # Errors
     /// A window that is none.
-    pub fn frame(&self) -> Result<Frame, WindowError> {
+    pub fn frame(&self) -> Result<SearchWindow, WindowError> {
         frame(self.time_zone.clone(), self.as_of, self.window)
     }
 }
@@ -96,10 +96,10 @@ impl GroupDetail {
 ///
 /// # Errors
 /// A window that is none.
-pub fn frame(zone: Option<Zone>, as_of: Date, window: Option<Window>) -> Result<Frame, WindowError> {
+pub fn frame(zone: Option<Zone>, as_of: Date, window: Option<Window>) -> Result<SearchWindow, WindowError> {
     match window {
-        Some(Window { from, to }) => Frame::window(zone.unwrap_or_else(Zone::utc), from, to),
-        None => Ok(Frame::typical_week(zone, as_of)),
+        Some(Window { from, to }) => SearchWindow::dates(zone.unwrap_or_else(Zone::utc), from, to),
+        None => Ok(SearchWindow::typical_week(zone, as_of)),
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use self::errors::told;
 use super::handlers::Peers;
-use crate::calendar::{Fault, Format, days, parse_week};
+use crate::calendar::{Fault, Format, parse_week, week_to_json};
 use crate::platform::auth::permissions::{Access, Rule, rule};
 use crate::platform::email::Email;
 use crate::platform::http::extract::{JsonBody, Params, email, email_in_path, parsed};
@@ -244,7 +244,7 @@ fn renamed(body: Value) -> Value {
     if let Some(week) = object.get_mut("availability")
         && let Ok(read) = parse_week(week)
     {
-        *week = days(&read, Format::Ranges);
+        *week = week_to_json(&read, Format::Ranges);
     }
     object.into()
 }
@@ -254,7 +254,7 @@ fn same(wanted: &Value, there: &Value, key: &str) -> bool {
     match key {
         "availability" => {
             let week = if wanted.is_null() { Ok(Default::default()) } else { parse_week(wanted) };
-            week.is_ok_and(|week| days(&week, Format::Hours) == *there)
+            week.is_ok_and(|week| week_to_json(&week, Format::Hours) == *there)
         }
         "preference" if wanted.is_null() => there == "first",
         _ => wanted == there,

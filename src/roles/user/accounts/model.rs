@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::calendar::standards::Graded;
-use crate::calendar::{Day, Days, Fault, Format, Overrides, Preference, Week, Zone, days, packed, parse_week};
+use crate::calendar::{
+    Day, Fault, Format, FormattedWeek, Overrides, Preference, Week, Zone, base64_week, parse_week, week_to_json,
+};
 use crate::platform::email::Email;
 use crate::platform::http::extract::{Params, email, parsed, text};
 use crate::platform::http::merge_patch::merge_members;
@@ -23,9 +24,9 @@ pub struct User {
     pub name: String,
     pub time_zone: Zone,
     pub preference: Preference,
-    #[serde(with = "packed")]
+    #[serde(with = "base64_week")]
     pub availability: Week,
-    #[serde(with = "packed", default, skip_serializing_if = "Week::is_empty")]
+    #[serde(with = "base64_week", default, skip_serializing_if = "Week::is_empty")]
     pub if_needed: Week,
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
@@ -54,8 +55,8 @@ pub struct PublicUser<'a> {
     name: &'a str,
     time_zone: &'a Zone,
     preference: Preference,
-    availability: Graded<'a>,
-    if_needed: Days<'a>,
+    availability: FormattedWeek<'a>,
+    if_needed: FormattedWeek<'a>,
     overrides: &'a Overrides,
     version: i64,
     created_at: Timestamp,
@@ -135,8 +136,8 @@ impl Profile {
             "name": self.name,
             "time_zone": self.time_zone.name(),
             "preference": self.preference.name(),
-            "availability": days(&self.availability, Format::Ranges),
-            "if_needed": days(&self.if_needed, Format::Ranges),
+            "availability": week_to_json(&self.availability, Format::Ranges),
+            "if_needed": week_to_json(&self.if_needed, Format::Ranges),
             "overrides": self.overrides,
         });
         merge_members(&mut document, patch);
@@ -176,8 +177,8 @@ impl User {
     }
 
     /// When the user can meet, in this format.
-    pub fn graded(&self, format: Format) -> Graded<'_> {
-        Graded { free: &self.availability, if_needed: &self.if_needed, format }
+    pub fn graded(&self, format: Format) -> FormattedWeek<'_> {
+        FormattedWeek { free: &self.availability, if_needed: &self.if_needed, format }
     }
 
     /// How callers see it, its weeks in this format.
@@ -189,7 +190,7 @@ impl User {
             time_zone: &self.time_zone,
             preference: self.preference,
             availability: self.graded(format),
-            if_needed: Days(&self.if_needed, format),
+            if_needed: FormattedWeek::new(&self.if_needed, format),
             overrides: &self.overrides,
             version: self.version,
             created_at: self.created_at,

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::handlers::{Answer, Cached, asked, change, find, show_week, unless_known};
 use super::model::{Profile, User};
-use crate::calendar::standards::{Availability, FreeBusy, Unreadable, parse_availability};
-use crate::calendar::{Fault, Frame, Person};
+use crate::calendar::icalendar::{VAvailability, VAvailabilityError, VFreeBusy, parse_vavailability};
+use crate::calendar::{CalAddress, Fault, Projector, SearchWindow};
 use crate::platform::data::instant::now;
 use crate::platform::http::extract::{Params, RawBody, email_in_path};
 use crate::platform::http::preconditions::EntityTags;
@@ -36,21 +36,21 @@ pub async fn find_free_busy(req: HttpRequest, users: Cached) -> Answer {
     let mut busy = store.busy(&[email.as_str()], period).await.map_err(|why| store.unread(&why))?;
     busy.extend(store.imported(&[email.as_str()], period).await.map_err(|why| store.unread(&why))?);
     let busy: Vec<_> = busy.into_iter().map(|one| (one.start, one.end)).collect();
-    let (mut projector, zone, who) = (frame.projector(), &user.time_zone, person(&user));
+    let (mut projector, zone, who) = (Projector::new(&frame), &user.time_zone, person(&user));
     let free = projector.project_with(&user.availability, &user.overrides, zone);
     let if_needed = projector.project_with(&user.if_needed, &user.overrides.cleared(), zone);
-    let told = |stamp| {
+    let object = |dtstamp| {
         let uid = format!("{}.freebusy@w2meet", user.id);
-        FreeBusy { uid, stamp, who: &who, frame: &frame, free: &free, if_needed: &if_needed, busy: &busy }.to_ics()
+        VFreeBusy { uid, dtstamp, user: &who, window: &frame, free: &free, if_needed: &if_needed, busy: &busy }.to_ics()
     };
     // Meetings change it and the account does not: its tag is what it says, whenever it says so.
-    let tag = tag(&told(Timestamp::UNIX_EPOCH));
+    let tag = tag(&object(Timestamp::UNIX_EPOCH));
     let etag = (ETAG, format!("W/\"{tag}\""));
     if EntityTags::read(&req, &IF_NONE_MATCH)?.is_some_and(|known| known.match_weakly(tag)) {
         return Ok(HttpResponse::NotModified().insert_header(etag).finish());
     }
     let content_type = "text/calendar; charset=utf-8; method=PUBLISH; component=VFREEBUSY";
-    Ok(HttpResponse::Ok().insert_header(etag).content_type(content_type).body(told(now)))
+    Ok(HttpResponse::Ok().insert_header(etag).content_type(content_type).body(object(now)))
 }
 
 /// `GET /users/{email}/availability.ics`
@@ -61,11 +61,11 @@ pub async fn find_availability_for_calendars(req: HttpRequest, users: Cached) ->
     if let Some(known) = unless_known(&req, &user)? {
         return Ok(known);
     }
-    let availability = Availability {
+    let availability = VAvailability {
         user_id: user.id,
-        stamp: user.updated_at,
+        dtstamp: user.updated_at,
         since: user.created_at,
-        who: &person(&user),
+        user: &person(&user),
         zone: &user.time_zone,
         week: &user.availability,
     };
@@ -82,7 +82,7 @@ pub async fn replace_availability_by_calendar(req: HttpRequest, users: Cached, R
     let text = std::str::from_utf8(&body).map_err(|_| Problem::new(BAD_REQUEST, "the body is not UTF-8"))?;
     let replaced = |user: &User| {
         let today = user.time_zone.date_at(now());
-        let week = parse_availability(text, &user.time_zone, today).map_err(refused)?;
+        let week = parse_vavailability(text, &user.time_zone, today).map_err(refused)?;
         Ok(Profile { availability: week, ..user.profile() })
     };
     let user = change(&req, &users, &email, replaced).await?;
@@ -105,10 +105,12 @@ fn check_encoding(req: &HttpRequest) -> Result<(), Problem> {
     }
 }
 
-fn refused(why: Unreadable) -> Problem {
+fn refused(why: VAvailabilityError) -> Problem {
     match why {
-        Unreadable::NoCalendar(why) => Problem::new(BAD_REQUEST, format!("the body is no calendar: {why}")),
-        Unreadable::NoWeek(mut faults) => {
+        VAvailabilityError::NotACalendar(why) => {
+            Problem::new(BAD_REQUEST, format!("the body is not a calendar: {why}"))
+        }
+        VAvailabilityError::Unsupported(mut faults) => {
             faults.truncate(MOST_FAULTS);
             Problem::validation(faults.into_iter().map(|fault| fault.under("#")).collect())
         }
@@ -116,20 +118,20 @@ fn refused(why: Unreadable) -> Problem {
 }
 
 /// The dates asked for on the user's own clock, or those from today on.
-fn frame(user: &User, window: Option<Window>, now: Timestamp) -> Result<Frame, Problem> {
+fn frame(user: &User, window: Option<Window>, now: Timestamp) -> Result<SearchWindow, Problem> {
     let today = user.time_zone.date_at(now);
     let next = Window { from: today, to: today.saturating_add((DAYS - 1).days()) };
     let Window { from, to } = window.unwrap_or(next);
     let refused = |detail: String| Problem::validation(vec![Fault::new("#/from", "not_a_window", detail)]);
-    let frame = Frame::window(user.time_zone.clone(), from, to).map_err(|why| refused(why.to_string()))?;
+    let frame = SearchWindow::dates(user.time_zone.clone(), from, to).map_err(|why| refused(why.to_string()))?;
     match frame.is_empty() {
         true => Err(refused(format!("{} never had these dates: ask for others", user.time_zone.name()))),
         false => Ok(frame),
     }
 }
 
-fn person(user: &User) -> Person {
-    Person { name: user.name.clone(), email: user.email.to_string() }
+fn person(user: &User) -> CalAddress {
+    CalAddress { name: user.name.clone(), email: user.email.to_string() }
 }
 
 /// A number that stands for a text.

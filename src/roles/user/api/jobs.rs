@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::calendars::{CalendarSubscription, RefreshReport};
 use super::letters::AccountMail;
 use super::meetings::Period;
-use crate::calendar::{Guest, Person, Preference, Zone};
+use crate::calendar::{CalAddress, Invitee, Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::platform::http::window::Window;
@@ -116,9 +116,9 @@ pub struct InvitationMail {
     /// The time of the meeting.
     pub period: Period,
     /// The organizer.
-    pub organizer: Person,
+    pub organizer: CalAddress,
     /// All attendees.
-    pub attendees: Vec<Guest>,
+    pub attendees: Vec<Invitee>,
     /// The recipients of this job that no mail has reached yet.
     pub recipients: Vec<Recipient>,
 }
@@ -129,7 +129,7 @@ pub struct Recipient {
     /// The user.
     pub email: Email,
     /// The name, and the address as typed.
-    pub person: Person,
+    pub person: CalAddress,
     /// The recipient's time zone.
     pub time_zone: Zone,
     /// The public path, with query, of the page that takes the recipient's answer.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use busy::{Busy, ByPerson};
 
-use crate::calendar::{Overrides, Preference, Week, Zone, packed};
+use crate::calendar::{Overrides, Preference, Week, Zone, base64_week};
 use crate::platform::email::Email;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::Problem;
@@ -58,10 +58,10 @@ pub struct UserAvailability {
     /// Grows with every change.
     pub version: i64,
     /// When the user can meet.
-    #[serde(with = "packed")]
+    #[serde(with = "base64_week")]
     pub availability: Week,
     /// When the user could, if it must be.
-    #[serde(with = "packed", default)]
+    #[serde(with = "base64_week", default)]
     pub if_needed: Week,
     /// Dates on which another day replaces the one of the week.
     #[serde(default)]

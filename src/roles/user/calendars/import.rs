@@ -8,8 +8,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::ical::{Range, month_of, own_meetings, read};
 use super::months::{Month, packed};
+use crate::calendar::icalendar::{DateRange, find_own_meetings, month_of, read};
 use crate::platform::data::Error;
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
@@ -49,12 +49,12 @@ pub struct Import {
 }
 
 /// The months of which busy time is kept: the last one, this one, and those of so many days ahead.
-pub fn range(now: Timestamp, horizon_days: i32) -> Range {
+pub fn range(now: Timestamp, horizon_days: i32) -> DateRange {
     let (this, _) = month_of(now.as_second());
     let (from, _) = month_of(this - 1);
     let ahead = now.saturating_add(SignedDuration::from_hours(24) * horizon_days).unwrap_or(now);
     let (_, to) = month_of(ahead.as_second());
-    Range { from, to }
+    DateRange { from, to }
 }
 
 impl Store {
@@ -69,7 +69,7 @@ impl Store {
         now: Timestamp,
         _turn: Turn,
     ) -> Result<Result<Import, String>, Error> {
-        let own: HashSet<Uuid> = self.known_meetings(&own_meetings(text)).await?;
+        let own: HashSet<Uuid> = self.known_meetings(&find_own_meetings(text)).await?;
         let range = range(now, self.calendars.horizon_days);
         let (text, owner) = (text.to_owned(), owner.to_string());
         let worked = tokio::task::spawn_blocking(move || read(&text, &owner, &own, range)).await;

@@ -4,7 +4,6 @@
 //! a thousand people must not read a thousand texts. Later months are worked out from the text as they come near.
 
 pub mod handlers;
-mod ical;
 mod import;
 mod months;
 pub mod refresh;

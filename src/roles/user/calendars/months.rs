@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::date;
 
-use super::ical::{Span, Spans, civil, month_of, seconds};
+use crate::calendar::icalendar::{BusyPeriods, Period, civil, month_of, seconds};
 
 /// The busy time of one month.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Month {
 }
 
 /// The months of these spans, by number.
-pub fn packed(spans: &Spans) -> BTreeMap<i32, Month> {
+pub fn packed(spans: &BusyPeriods) -> BTreeMap<i32, Month> {
     let mut months: BTreeMap<i32, Month> = BTreeMap::new();
     for span in &spans.fixed {
         cut(*span, |month, bytes| months.entry(month).or_default().fixed.extend(bytes));
@@ -26,7 +26,7 @@ pub fn packed(spans: &Spans) -> BTreeMap<i32, Month> {
 }
 
 /// Cuts a span at the ends of months.
-fn cut(span: Span, mut put: impl FnMut(i32, [u8; 8])) {
+fn cut(span: Period, mut put: impl FnMut(i32, [u8; 8])) {
     let mut start = span.start;
     while start < span.end {
         let (first, next) = month_of(start);
@@ -48,7 +48,7 @@ pub fn number(wall: i64) -> i32 {
 }
 
 /// The spans of one month's bytes; what is no such bytes holds none.
-pub fn unpacked(month: i32, bytes: &[u8]) -> impl Iterator<Item = Span> {
+pub fn unpacked(month: i32, bytes: &[u8]) -> impl Iterator<Item = Period> {
     let year = i16::try_from(month.div_euclid(12)).unwrap_or(1970);
     let first = date(year, i8::try_from(month.rem_euclid(12)).unwrap_or(0) + 1, 1);
     let first = seconds(first.at(0, 0, 0, 0));
@@ -56,25 +56,28 @@ pub fn unpacked(month: i32, bytes: &[u8]) -> impl Iterator<Item = Span> {
         let at = |from: usize| {
             first + i64::from(u32::from_be_bytes([pair[from], pair[from + 1], pair[from + 2], pair[from + 3]]))
         };
-        Span { start: at(0), end: at(4) }
+        Period { start: at(0), end: at(4) }
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Span, Spans, number, packed, unpacked};
+    use super::{BusyPeriods, Period, number, packed, unpacked};
 
     #[test]
     fn months_hold_what_was_put_into_them_cut_at_their_ends() {
         let day = 86_400;
-        let spans = Spans { fixed: vec![Span { start: -1, end: 32 * day }], floating: vec![Span { start: 5, end: 6 }] };
+        let spans = BusyPeriods {
+            fixed: vec![Period { start: -1, end: 32 * day }],
+            floating: vec![Period { start: 5, end: 6 }],
+        };
         let months = packed(&spans);
-        let read: Vec<Span> =
+        let read: Vec<Period> =
             months.iter().flat_map(|(month, one)| unpacked(*month, &one.fixed).collect::<Vec<_>>()).collect();
-        let expected = [(-1, 0), (0, 31 * day), (31 * day, 32 * day)].map(|(start, end)| Span { start, end });
+        let expected = [(-1, 0), (0, 31 * day), (31 * day, 32 * day)].map(|(start, end)| Period { start, end });
         assert_eq!(read, expected);
         let january = &months[&number(0)];
-        assert_eq!(unpacked(number(0), &january.floating).collect::<Vec<_>>(), [Span { start: 5, end: 6 }]);
+        assert_eq!(unpacked(number(0), &january.floating).collect::<Vec<_>>(), [Period { start: 5, end: 6 }]);
         assert_eq!(unpacked(number(0), &january.floating[1..]).count(), 0);
     }
 }

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use jiff_diesel::DateTime;
 use uuid::Uuid;
 
-use super::ical::{Clock, DAY, Span, clock_of, merged};
 use super::import::Import;
 use super::months::{Month, number, unpacked};
+use crate::calendar::icalendar::{DAY, Period as BusySpan, ZoneRules, clock_of, merged};
 use crate::calendar::{Fault, Zone};
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
@@ -223,8 +223,8 @@ impl Store {
         let (from, to) = (period.start.as_second(), period.end.as_second());
         // a wall clock is a day from UTC at most
         let months = (number(from - DAY), number(to + DAY));
-        let mut found: HashMap<String, Vec<Span>> = HashMap::new();
-        let mut clocks: HashMap<String, Clock> = HashMap::new();
+        let mut found: HashMap<String, Vec<BusySpan>> = HashMap::new();
+        let mut clocks: HashMap<String, ZoneRules> = HashMap::new();
         for chunk in emails.chunks(CHUNK) {
             let rows: Vec<Stretch> = read!(self.db, |conn| calendar_months::table
                 .inner_join(users::table.on(users::email.eq(calendar_months::email)))
@@ -247,7 +247,8 @@ impl Store {
                         clocks.entry(zone).or_insert_with(|| clock_of(&parsed))
                     }
                 };
-                let placed = |span: Span| Span { start: clock.instant(span.start), end: clock.instant(span.end) };
+                let placed =
+                    |span: BusySpan| BusySpan { start: clock.instant(span.start), end: clock.instant(span.end) };
                 let spans = unpacked(month, &fixed).chain(unpacked(month, &floating).map(placed));
                 let within = spans.filter(|span| span.start < to && span.end > from);
                 found.entry(email).or_default().extend(within);

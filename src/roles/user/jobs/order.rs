@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
 use super::model::{Call, INVITE, Job, LETTER, Letter, Note, SCHEDULE, WEBHOOK};
-use crate::calendar::{self, Guest, Invitation, Method, Zone};
+use crate::calendar::{self, Invitation, Invitee, Method, Zone};
 use crate::platform::data::Error;
 use crate::platform::email::Email;
 use crate::roles::user::api::jobs::{InvitationMail, JobLease, JobPayload, Recipient, Webhook};
@@ -110,7 +110,7 @@ pub fn invitation(meeting: &Meeting, people: &HashMap<String, Person>) -> Option
         method: Method::Publish,
         meeting_id: meeting.id,
         sequence: meeting.sequence,
-        stamp: meeting.updated_at,
+        dtstamp: meeting.updated_at,
         title: meeting.title.clone(),
         start: period.start,
         end: period.end,
@@ -120,15 +120,15 @@ pub fn invitation(meeting: &Meeting, people: &HashMap<String, Person>) -> Option
 }
 
 /// Who that is; by the address where there is no user any more.
-fn named(people: &HashMap<String, Person>, email: &Email) -> calendar::Person {
+fn named(people: &HashMap<String, Person>, email: &Email) -> calendar::CalAddress {
     match people.get(email.as_str()) {
-        Some((name, typed, _)) => calendar::Person { name: name.clone(), email: typed.clone() },
-        None => calendar::Person { name: email.to_string(), email: email.to_string() },
+        Some((name, typed, _)) => calendar::CalAddress { name: name.clone(), email: typed.clone() },
+        None => calendar::CalAddress { name: email.to_string(), email: email.to_string() },
     }
 }
 
-fn guest(people: &HashMap<String, Person>, one: &Attendee) -> Guest {
-    Guest {
+fn guest(people: &HashMap<String, Person>, one: &Attendee) -> Invitee {
+    Invitee {
         person: named(people, &one.email),
         required: one.attendance == Attendance::Required,
         participation: one.participation,

@@ -89,7 +89,7 @@ impl Meeting {
 
     /// What callers read.
     pub fn public(&self) -> Value {
-        let clock = |at: Option<Timestamp>| at.map(|at| self.time_zone.text_at(at));
+        let clock = |at: Option<Timestamp>| at.map(|at| self.time_zone.format_rfc3339(at));
         json!({
             "id": self.id, "status": self.status, "title": self.title, "organizer": self.organizer,
             "attendees": self.attendees, "duration_minutes": self.duration_minutes, "pick": self.pick, "seed": self.seed,

@@ -135,7 +135,7 @@ async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, said: &S
     };
     let when = match (is_off, meeting.period.filter(|_| meeting.status.holds())) {
         (true, _) => "This meeting is called off.".to_owned(),
-        (false, Some(period)) => format!("{} ({})", zone.words_at(period.start), zone.name()),
+        (false, Some(period)) => format!("{} ({})", zone.format_long(period.start), zone.name()),
         (false, None) => "There is no time for it yet.".to_owned(),
     };
     let refused = match said {

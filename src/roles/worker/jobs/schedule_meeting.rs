@@ -1,7 +1,7 @@
 //! Finds the time of a meeting: availability combines the calendars, suggestion ranks the slots, the owner records the best.
 
 use super::{JobOutcome, StartedJob};
-use crate::calendar::{Grid, who_else_can_come};
+use crate::calendar::{Grid, select_optional_attendees};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{Problem, SLOT_TAKEN, UNKNOWN_USER, VALIDATION};
 use crate::roles::availability::api::{AnswerZone, AttendeeAvailability, GroupDetail, Question, RequestedAttendee};
@@ -74,7 +74,7 @@ fn drop_unavailable_optional(request: &ScheduleRequest, detail: &mut GroupDetail
     let others: Vec<&AttendeeAvailability> = detail.attendees.iter().filter(|one| !is_required(one)).collect();
     let optional: Vec<Grid> = others.iter().map(|one| free(one)).collect::<Result<_, _>>()?;
     let duration = usize::try_from(request.duration_minutes / 15).unwrap_or(1);
-    let coming = who_else_can_come(&required, &optional, duration);
+    let coming = select_optional_attendees(&required, &optional, duration);
     let coming: Vec<Email> = coming.into_iter().map(|index| others[index].email.clone()).collect();
     detail.attendees.retain(|one| request.required.contains(&one.email) || coming.contains(&one.email));
     Ok(())

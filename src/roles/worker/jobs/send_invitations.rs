@@ -13,7 +13,7 @@ pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
         method: if mail.cancel { Method::Cancel } else { Method::Request },
         meeting_id: job.lease.meeting_id,
         sequence: mail.sequence,
-        stamp: mail.stamp,
+        dtstamp: mail.stamp,
         title: mail.title,
         start: mail.period.start,
         end: mail.period.end,

@@ -10,15 +10,15 @@ use lettre::{Address, message::Body};
 use uuid::Uuid;
 
 use super::templates;
-use crate::calendar::invitation::one_line;
-use crate::calendar::{Invitation, Person, Zone};
+use crate::calendar::icalendar::one_line;
+use crate::calendar::{CalAddress, Invitation, Zone};
 use crate::platform::email::Email;
 
 /// Who gets a letter, and what is theirs alone in it.
 #[derive(Clone, Debug)]
 pub struct Recipient {
     /// The attendee, with the address as they typed it.
-    pub person: Person,
+    pub person: CalAddress,
     /// Their own time zone.
     pub zone: Zone,
     /// Where to answer with one click.
@@ -61,7 +61,7 @@ impl InvitationMessage {
         let method = invitation.method.name();
         let recipient = Uuid::new_v5(&invitation.meeting_id, key.as_str().as_bytes()).simple();
         let name = format!("{}.{}.{}.{recipient}", invitation.meeting_id, invitation.sequence, method.to_lowercase());
-        let begin = opening(from, &name, invitation.stamp).to(mailbox(&to.person.name, address.clone()));
+        let begin = opening(from, &name, invitation.dtstamp).to(mailbox(&to.person.name, address.clone()));
         let mut builder = marked(begin.subject(templates::subject(invitation)), case_id);
         let organizer = &invitation.organizer;
         // An address beyond ASCII would make the whole letter one that few servers take.

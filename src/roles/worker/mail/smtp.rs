@@ -22,7 +22,7 @@ use url::Url;
 
 use super::mailer::Outcome;
 use super::message::InvitationMessage;
-use crate::calendar::invitation::one_line;
+use crate::calendar::icalendar::one_line;
 use crate::config::SecretUrl;
 
 /// Connections kept for later letters, and for how long: shorter than any server waits.

@@ -4,8 +4,8 @@ use jiff::Zoned;
 
 use super::account_mail::AccountMessage;
 use super::message::Recipient;
-use crate::calendar::invitation::one_line;
-use crate::calendar::{Guest, Invitation, Method, Participation, Person, Zone};
+use crate::calendar::icalendar::one_line;
+use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
 use crate::roles::user::api::letters::Purpose;
 
 /// Attendees that the text names; the calendar object names all of them.
@@ -18,7 +18,7 @@ pub fn subject(invitation: &Invitation) -> String {
         (_, ..=0) => "Invitation",
         (_, 1..) => "Updated invitation",
     };
-    format!("{what}: {}", invitation.headline())
+    format!("{what}: {}", invitation.summary())
 }
 
 /// The text.
@@ -32,7 +32,7 @@ pub fn text(invitation: &Invitation, to: &Recipient) -> String {
     };
     let (period, place) = period(invitation, &to.zone);
     let mut text = format!("{opening}\n\n");
-    text += &field("What", &[invitation.headline()]);
+    text += &field("What", &[invitation.summary()]);
     text += &field("When", &[period, place]);
     text += &field("Organizer", &[shown(organizer)]);
     text += &field("Attendees", &attendees(&invitation.attendees));
@@ -56,7 +56,7 @@ fn field(name: &str, lines: &[String]) -> String {
 
 /// When, on the recipient's wall clock, and which clock that is.
 fn period(invitation: &Invitation, zone: &Zone) -> (String, String) {
-    let (start, end) = (zone.at(invitation.start), zone.at(invitation.end));
+    let (start, end) = (zone.datetime_at(invitation.start), zone.datetime_at(invitation.end));
     let date = |at: &Zoned| at.strftime("%A, %-d %B %Y").to_string();
     let time = |at: &Zoned| at.strftime("%H:%M").to_string();
     let period = match start.date() == end.date() {
@@ -72,7 +72,7 @@ fn period(invitation: &Invitation, zone: &Zone) -> (String, String) {
     (period, place)
 }
 
-fn attendees(guests: &[Guest]) -> Vec<String> {
+fn attendees(guests: &[Invitee]) -> Vec<String> {
     let mut lines: Vec<String> = guests.iter().take(NAMED).map(attendee).collect();
     if guests.len() > NAMED {
         lines.push(format!("and {} more", guests.len() - NAMED));
@@ -80,7 +80,7 @@ fn attendees(guests: &[Guest]) -> Vec<String> {
     lines
 }
 
-fn attendee(guest: &Guest) -> String {
+fn attendee(guest: &Invitee) -> String {
     let answer = match guest.participation {
         Participation::NeedsAction => None,
         Participation::Accepted => Some("accepted"),
@@ -94,7 +94,7 @@ fn attendee(guest: &Guest) -> String {
     }
 }
 
-fn shown(person: &Person) -> String {
+fn shown(person: &CalAddress) -> String {
     let (name, email) = (one_line(&person.name), one_line(&person.email));
     if name.is_empty() { email } else { format!("{name} <{email}>") }
 }

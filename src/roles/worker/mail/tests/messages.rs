@@ -3,7 +3,7 @@
 use lettre::message::Mailbox;
 
 use super::{invitation, person, recipient};
-use crate::calendar::{Guest, Method, Participation};
+use crate::calendar::{Invitee, Method, Participation};
 use crate::roles::worker::mail::{InvitationMessage, templates};
 
 fn from() -> anyhow::Result<Mailbox> {
@@ -152,7 +152,7 @@ fn the_time_is_that_of_the_recipients_own_clock_on_that_day() -> anyhow::Result<
 #[test]
 fn a_crowd_is_counted_not_listed() -> anyhow::Result<()> {
     let mut invitation = invitation(Method::Request, 0)?;
-    let guest = |n| Guest {
+    let guest = |n| Invitee {
         person: person("", &format!("a{n}@example.com")),
         required: true,
         participation: Participation::NeedsAction,

@@ -10,18 +10,18 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{InvitationMessage, Links, Mailer, Recipient};
-use crate::calendar::{Guest, Invitation, Method, Participation, Person, Zone};
+use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
 use crate::config::load_from;
 
-fn person(name: &str, email: &str) -> Person {
-    Person { name: name.to_owned(), email: email.to_owned() }
+fn person(name: &str, email: &str) -> CalAddress {
+    CalAddress { name: name.to_owned(), email: email.to_owned() }
 }
 
 /// Ana's meeting with Bob, and Cy if he likes.
 fn invitation(method: Method, sequence: i64) -> anyhow::Result<Invitation> {
     let stamp: Timestamp = "2026-03-01T09:00:00Z".parse()?;
     let start: Timestamp = "2026-03-30T13:00:00Z".parse()?;
-    let guest = |name, email, required| Guest {
+    let guest = |name, email, required| Invitee {
         person: person(name, email),
         required,
         participation: if required { Participation::Accepted } else { Participation::NeedsAction },
@@ -30,7 +30,7 @@ fn invitation(method: Method, sequence: i64) -> anyhow::Result<Invitation> {
         method,
         meeting_id: Uuid::from_u128(0x0198_c0de_0000_7000_8000_0000_0000_0001),
         sequence,
-        stamp: stamp + jiff::SignedDuration::from_hours(sequence),
+        dtstamp: stamp + jiff::SignedDuration::from_hours(sequence),
         title: "Planning, spring".to_owned(),
         start,
         end: start + jiff::SignedDuration::from_hours(1),

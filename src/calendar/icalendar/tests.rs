@@ -1,0 +1,188 @@
+//! The calendars in tests/calendars, and hard cases, held to what they say. scripts/check-calendars asks a foreign parser.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use super::values::civil;
+use super::{BusyPeriods, DateRange, IcsError, Period, find_own_meetings, read};
+
+fn second(text: &str) -> i64 {
+    format!("{text}:00Z").parse().map_or(0, Timestamp::as_second)
+}
+
+/// Fixed and floating spans from one date to another, as `MM-DD HH:MM HH:MM`.
+fn told(text: &str, from: &str, to: &str) -> Result<(Vec<String>, Vec<String>), IcsError> {
+    let range = DateRange { from: second(&format!("{from}T00:00")), to: second(&format!("{to}T00:00")) };
+    let BusyPeriods { fixed, floating } = read(text, "owner@example.com", &HashSet::new(), range)?;
+    let show =
+        |span: &Period| format!("{} {}", civil(span.start).strftime("%m-%d %H:%M"), civil(span.end).strftime("%H:%M"));
+    Ok((fixed.iter().map(show).collect(), floating.iter().map(show).collect()))
+}
+
+fn event(lines: &str) -> String {
+    format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\n{lines}\nEND:VEVENT\nEND:VCALENDAR")
+}
+
+#[test]
+fn a_google_export_is_read_with_its_exceptions() -> Result<(), IcsError> {
+    let text = include_str!("../../../tests/calendars/google.ics");
+    let (fixed, floating) = told(text, "2026-11-23", "2026-11-28")?;
+    // moved on Tuesday, called off on Thursday; declined on Friday, accepted as well
+    assert_eq!(
+        fixed,
+        ["11-23 08:30 08:45", "11-24 13:00 13:30", "11-25 08:30 08:45", "11-27 08:30 08:45", "11-27 16:00 16:30"]
+    );
+    assert_eq!(floating, [""; 0]);
+    let (fixed, floating) = told(text, "2026-12-14", "2026-12-20")?;
+    assert_eq!((fixed.len(), floating), (5, vec!["12-14 00:00 00:00".to_owned()]), "five days are one span");
+    assert_eq!(told(text, "2026-12-25", "2026-12-26")?.0, [""; 0], "excepted");
+    assert_eq!(
+        told(text, "2026-10-23", "2026-10-27")?.0,
+        ["10-23 07:30 07:45", "10-26 08:30 08:45"],
+        "clocks went back"
+    );
+    Ok(())
+}
+
+#[test]
+fn an_outlook_export_is_read_with_its_own_zones() -> Result<(), IcsError> {
+    let text = include_str!("../../../tests/calendars/outlook.ics");
+    let (fixed, _) = told(text, "2026-10-20", "2026-11-05")?;
+    // Denver's clock, described by the file alone, went back on the first of November
+    assert_eq!(
+        fixed,
+        ["10-20 14:00 15:00", "10-22 14:00 15:00", "11-02 23:00 00:30", "11-03 09:00 10:30", "11-03 15:00 16:00"]
+    );
+    let (fixed, floating) = told(text, "2026-11-25", "2026-12-09")?;
+    assert!(!fixed.iter().any(|one| one.contains("11-25 14:00")), "what is marked as free is free: {fixed:?}");
+    assert_eq!(floating, ["12-08 00:00 00:00"]);
+    Ok(())
+}
+
+#[test]
+fn an_apple_export_floats_where_it_says_nothing_of_zones() -> Result<(), IcsError> {
+    let text = include_str!("../../../tests/calendars/apple.ics");
+    let (fixed, floating) = told(text, "2026-10-31", "2026-12-03")?;
+    // half past midnight to half past two, and clocks went back in between: three hours
+    assert_eq!(
+        fixed,
+        ["11-01 07:30 10:30", "11-16 20:00 20:30", "11-18 20:00 20:30", "11-20 21:00 21:30", "11-30 00:00 01:00"]
+    );
+    let days: Vec<&str> = floating.iter().map(|one| &one[..5]).collect();
+    assert_eq!(days, ["11-23", "11-24", "11-26", "11-27", "11-28", "11-29", "11-30", "12-01", "12-02"]);
+    Ok(())
+}
+
+#[test]
+fn free_busy_counts_but_what_is_free() -> Result<(), IcsError> {
+    let text = include_str!("../../../tests/calendars/freebusy.ics");
+    let (fixed, _) = told(text, "2026-11-23", "2026-11-27")?;
+    assert_eq!(fixed, ["11-23 09:00 10:30", "11-24 09:00 09:30", "11-25 00:00 00:00"]);
+    Ok(())
+}
+
+#[test]
+fn hours_that_clocks_skip_are_taken_as_the_standard_says() -> Result<(), IcsError> {
+    let place = event("DTSTART;TZID=Europe/Berlin:20260328T023000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=3");
+    let expected = ["03-28 01:30 02:30", "03-29 01:30 02:30", "03-30 00:30 01:30"];
+    assert_eq!(told(&place, "2026-03-28", "2026-03-31")?.0, expected);
+    // the same by rules of the calendar's own
+    let rules = "BEGIN:VTIMEZONE\nTZID:Mine\nBEGIN:DAYLIGHT\nDTSTART:19700329T020000\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\nTZOFFSETFROM:+0100\n\
+        TZOFFSETTO:+0200\nEND:DAYLIGHT\nBEGIN:STANDARD\nDTSTART:19701025T030000\nRRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\nTZOFFSETFROM:+0200\n\
+        TZOFFSETTO:+0100\nEND:STANDARD\nEND:VTIMEZONE\nBEGIN:VEVENT";
+    let own = place.replace("Europe/Berlin", "Mine").replace("BEGIN:VEVENT", rules);
+    assert_eq!(told(&own, "2026-03-28", "2026-03-31")?.0, expected);
+    // and of an hour that is there twice, the first
+    let (autumn, own) = (place.replace("20260328", "20261024"), own.replace("20260328", "20261024"));
+    let expected = ["10-24 00:30 01:30", "10-25 00:30 01:30", "10-26 01:30 02:30"];
+    assert_eq!(told(&autumn, "2026-10-24", "2026-10-27")?.0, expected);
+    assert_eq!(told(&own, "2026-10-24", "2026-10-27")?.0, expected);
+    Ok(())
+}
+
+#[test]
+fn an_end_that_is_exact_stays_so_and_days_are_nominal() -> Result<(), IcsError> {
+    // over the night in which Berlin's clocks go forward
+    let start = "DTSTART;TZID=Europe/Berlin:20260327T220000\nRRULE:FREQ=DAILY;COUNT=2";
+    let exact = event(&format!("{start}\nDTEND;TZID=Europe/Berlin:20260328T060000"));
+    assert_eq!(told(&exact, "2026-03-27", "2026-03-30")?.0, ["03-27 21:00 05:00", "03-28 21:00 05:00"]);
+    let nominal = event(&format!("{start}\nDURATION:P1D"));
+    assert_eq!(
+        told(&nominal, "2026-03-27", "2026-03-30")?.0,
+        ["03-27 21:00 20:00"],
+        "two days that touch, the second an hour shorter"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_began_long_ago_still_goes_on() -> Result<(), IcsError> {
+    let old = event("DTSTART:19700105T090000Z\nDURATION:PT30M\nRRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR;WKST=SU");
+    let (fixed, _) = told(&old, "2026-11-22", "2026-12-06")?;
+    assert_eq!(fixed.len(), 2, "{fixed:?}");
+    let over = event("DTSTART:20200105T090000Z\nDURATION:PT30M\nRRULE:FREQ=DAILY;UNTIL=20210101T000000Z");
+    assert_eq!(told(&over, "2026-11-22", "2026-12-06")?.0, [""; 0], "and what is over is over");
+    let long = event("DTSTART:20250101T000000Z\nDTEND:20270101T000000Z");
+    assert_eq!(told(&long, "2026-11-22", "2026-11-23")?.0, ["11-22 00:00 00:00"]);
+    Ok(())
+}
+
+#[test]
+fn our_own_meetings_are_found_and_can_be_left_out() -> Result<(), IcsError> {
+    let id = "01a1b2c3-0000-7000-8000-000000000000";
+    let text = event(&format!("UID:{id}@w2meet\nDTSTART:20261123T090000Z\nDURATION:PT1H"));
+    let own = find_own_meetings(&text.replace("UID", "uid").replace('\n', "\r\n"));
+    assert_eq!(own.iter().map(ToString::to_string).collect::<Vec<_>>(), [id]);
+    let range = DateRange { from: second("2026-11-01T00:00"), to: second("2026-12-01T00:00") };
+    assert_eq!(read(&text, "", &own.into_iter().collect(), range)?, BusyPeriods::default());
+    assert_eq!(read(&text, "", &HashSet::new(), range)?.fixed.len(), 1);
+    assert!(find_own_meetings(&text.replace("@w2meet", "@w2meet.example")).is_empty());
+    Ok(())
+}
+
+#[test]
+fn what_goes_on_for_ever_goes_on() -> Result<(), IcsError> {
+    for end in ["99991231T235959Z", "99991231", "99991230T000000Z"] {
+        let weekly = event(&format!("UID:1\nDTSTART:20261103T100000Z\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;UNTIL={end}"));
+        assert_eq!(told(&weekly, "2026-11-23", "2026-11-30")?.0, ["11-24 10:00 11:00"], "{end}");
+    }
+    let away = event("UID:1\nDTSTART:20261101T000000Z\nDTEND:99991231T000000Z");
+    assert_eq!(told(&away, "2026-11-24", "2026-11-25")?.0, ["11-24 00:00 00:00"]);
+    Ok(())
+}
+
+#[test]
+fn of_several_revisions_the_latest_counts() -> Result<(), IcsError> {
+    let at = |sequence: u8, more: &str| format!("UID:1\nSEQUENCE:{sequence}\n{more}\nDURATION:PT1H");
+    let both = |one: &str, two: &str| event(&format!("{one}\nEND:VEVENT\nBEGIN:VEVENT\n{two}"));
+    let (old, new) = (at(0, "DTSTART:20261124T100000Z"), at(2, "DTSTART:20261124T150000Z"));
+    for text in [both(&old, &new), both(&new, &old)] {
+        assert_eq!(told(&text, "2026-11-24", "2026-11-25")?.0, ["11-24 15:00 16:00"]);
+    }
+    let gone = at(3, "STATUS:CANCELLED\nDTSTART:20261124T100000Z");
+    assert_eq!(told(&both(&old, &gone), "2026-11-24", "2026-11-25")?.0, [""; 0]);
+    Ok(())
+}
+
+#[test]
+fn rules_of_exceptions_and_whole_days_that_end_where_they_begin_are_understood() -> Result<(), IcsError> {
+    let rules = "RRULE:FREQ=DAILY;COUNT=5\nEXRULE:FREQ=DAILY;INTERVAL=2;COUNT=2";
+    let text = event(&format!("UID:1\nDTSTART:20261123T100000Z\nDURATION:PT1H\n{rules}"));
+    let expected = ["11-24 10:00 11:00", "11-26 10:00 11:00", "11-27 10:00 11:00"];
+    assert_eq!(told(&text, "2026-11-23", "2026-11-30")?.0, expected);
+    let day = event("UID:1\nDTSTART;VALUE=DATE:20261124\nDTEND;VALUE=DATE:20261124");
+    assert_eq!(told(&day, "2026-11-23", "2026-11-30")?.1, ["11-24 00:00 00:00"]);
+    Ok(())
+}
+
+#[test]
+fn a_calendar_may_have_as_many_occurrences_as_it_says() {
+    let minutes = |count: usize| {
+        event(&format!("UID:1\nDTSTART:20261101T000000Z\nDURATION:PT1S\nRRULE:FREQ=MINUTELY;COUNT={count}"))
+    };
+    assert!(told(&minutes(60_000), "2026-11-01", "2027-11-01").is_ok());
+    let twice = format!("{}\n{}", minutes(60_000), minutes(60_000).replace("UID:1", "UID:2"));
+    let refused = told(&twice, "2026-11-01", "2027-11-01").err().map(|flaw| flaw.what).unwrap_or_default();
+    assert!(refused.contains("100000 occurrences") || refused.contains("too long"), "{refused}");
+}

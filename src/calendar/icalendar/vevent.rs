@@ -1,0 +1,157 @@
+//! Writes a meeting as VEVENT (RFC 5545, 5546), for mail and for downloads.
+//!
+//! The text depends on the meeting alone: the same revision always gives the same bytes.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::writer::{Writer, cn_param, escape_text, mailto, one_line, utc_value};
+
+/// What the object asks of its reader (RFC 5546, 1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Attend, and reply.
+    Request,
+    /// The meeting is cancelled.
+    Cancel,
+    /// For information, without a reply: a download.
+    Publish,
+}
+
+impl Method {
+    /// The name in `METHOD:` and in the `method` of a content type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Request => "REQUEST",
+            Method::Cancel => "CANCEL",
+            Method::Publish => "PUBLISH",
+        }
+    }
+}
+
+/// The reply of an attendee: PARTSTAT (RFC 5545, 3.2.12).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Participation {
+    /// There is no reply yet.
+    #[default]
+    NeedsAction,
+    /// Yes.
+    Accepted,
+    /// No.
+    Declined,
+    /// Maybe.
+    Tentative,
+}
+
+impl Participation {
+    fn name(self) -> &'static str {
+        match self {
+            Participation::NeedsAction => "NEEDS-ACTION",
+            Participation::Accepted => "ACCEPTED",
+            Participation::Declined => "DECLINED",
+            Participation::Tentative => "TENTATIVE",
+        }
+    }
+}
+
+/// A calendar user: a name and an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalAddress {
+    /// The display name; may be empty.
+    pub name: String,
+    /// The address as its owner typed it, for mail.
+    pub email: String,
+}
+
+/// An attendee of an invitation: ATTENDEE.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitee {
+    /// The name and the address.
+    pub person: CalAddress,
+    /// Whether the meeting needs the attendee.
+    pub required: bool,
+    /// The reply.
+    pub participation: Participation,
+}
+
+/// One revision of a meeting, ready for calendars.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    /// What the object asks of its reader.
+    pub method: Method,
+    /// The meeting; the same in every revision.
+    pub meeting_id: Uuid,
+    /// 0 at first and one more with every change, so that calendars know which revision is newer.
+    pub sequence: i64,
+    /// When this revision was made, not when it is sent.
+    pub dtstamp: Timestamp,
+    /// The title of the meeting; may be empty.
+    pub title: String,
+    /// When it begins.
+    pub start: Timestamp,
+    /// When it ends.
+    pub end: Timestamp,
+    /// The organizer.
+    pub organizer: CalAddress,
+    /// The attendees.
+    pub attendees: Vec<Invitee>,
+}
+
+/// The end of the UIDs of our invitations, after the id of the meeting.
+const UID_SUFFIX: &str = "@w2meet";
+
+/// The meetings of this product that a calendar contains as events, by their UIDs.
+pub fn find_own_meetings(text: &str) -> Vec<Uuid> {
+    let uid = |line: &str| {
+        line.get(..4).filter(|name| name.eq_ignore_ascii_case("UID:")).map(|_| line[4..].trim().to_owned())
+    };
+    let mut found: Vec<Uuid> = text.lines().filter_map(uid).filter_map(|uid| meeting_of_uid(&uid)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The meeting of a UID that [`Invitation::to_ics`] wrote; `None` for other UIDs.
+pub fn meeting_of_uid(uid: &str) -> Option<Uuid> {
+    Uuid::parse_str(uid.strip_suffix(UID_SUFFIX)?).ok()
+}
+
+impl Invitation {
+    /// The title as one line; never empty.
+    pub fn summary(&self) -> String {
+        Some(one_line(&self.title)).filter(|title| !title.is_empty()).unwrap_or_else(|| "Meeting".to_owned())
+    }
+
+    /// The object, `text/calendar; charset=UTF-8`.
+    pub fn to_ics(&self) -> String {
+        let mut ics = Writer::new();
+        ics.push(&format!("METHOD:{}", self.method.name()));
+        ics.push("BEGIN:VEVENT");
+        ics.push(&format!("UID:{}{UID_SUFFIX}", self.meeting_id));
+        ics.push(&format!("SEQUENCE:{}", self.sequence));
+        for (name, instant) in [("DTSTAMP", self.dtstamp), ("DTSTART", self.start), ("DTEND", self.end)] {
+            ics.push(&format!("{name}:{}", utc_value(instant)));
+        }
+        ics.push(&format!("SUMMARY:{}", escape_text(&self.summary())));
+        ics.push(if self.method == Method::Cancel { "STATUS:CANCELLED" } else { "STATUS:CONFIRMED" });
+        ics.push(&format!("ORGANIZER{}:{}", cn_param(&self.organizer.name), mailto(&self.organizer.email)));
+        // A published object has no attendees (RFC 5546, 3.2.1).
+        for invitee in self.attendees.iter().filter(|_| self.method != Method::Publish) {
+            ics.push(&self.attendee(invitee));
+        }
+        ics.push("END:VEVENT");
+        ics.finish()
+    }
+
+    fn attendee(&self, invitee: &Invitee) -> String {
+        let role = if invitee.required { "REQ-PARTICIPANT" } else { "OPT-PARTICIPANT" };
+        // A cancellation needs no reply.
+        let rsvp = if self.method == Method::Request { ";RSVP=TRUE" } else { "" };
+        let person = &invitee.person;
+        let (name, status) = (cn_param(&person.name), invitee.participation.name());
+        let address = mailto(&person.email);
+        format!("ATTENDEE{name};ROLE={role};PARTSTAT={status}{rsvp}:{address}")
+    }
+}

@@ -1,0 +1,31 @@
+//! Time: weeks, zones, the windows that are searched, and the sets of quarters in them.
+
+mod availability_view;
+pub(super) mod bits;
+mod date_window;
+mod day;
+pub(super) mod fault;
+mod grid;
+mod overrides;
+mod projector;
+mod search_window;
+mod time_of_day;
+mod wall_clock;
+pub(super) mod week;
+mod week_format;
+mod week_parser;
+mod window_format;
+pub(super) mod zone;
+pub(super) mod zone_mapping;
+
+pub use date_window::{WindowError, YEARS, iso_week};
+pub use day::Day;
+pub use fault::Fault;
+pub use grid::Grid;
+pub use overrides::Overrides;
+pub use projector::Projector;
+pub use search_window::SearchWindow;
+pub use week::{Week, base64_week};
+pub use week_format::{Format, FormattedWeek, week_to_json};
+pub use week_parser::parse as parse_week;
+pub use zone::{Zone, ZoneError};
