@@ -15,7 +15,7 @@ use super::loader::{Loader, Source};
 use super::redis::Redis;
 use super::{Cache, Entry, Lookup};
 use crate::config::Settings;
-use crate::platform::observe::metrics::CACHE;
+use crate::platform::observe::metrics::{CacheResult, count_lookups, register_lookups};
 
 /// How long a reader waits, once, for another reader's fill before it asks the database itself.
 const FILL_WAIT: Duration = Duration::from_millis(30);
@@ -64,6 +64,7 @@ impl<S: Source> CacheAside<S> {
     /// # Errors
     /// As [`Cache::open`].
     pub fn open(settings: &Settings, kind: &str, source: S) -> anyhow::Result<Arc<CacheAside<S>>> {
+        register_lookups();
         let source = Arc::new(source);
         Ok(Arc::new(CacheAside {
             cache: Cache::open(settings)?,
@@ -98,13 +99,13 @@ impl<S: Source> CacheAside<S> {
         let epoch = self.epoch.load(Ordering::Acquire);
         let names: Vec<String> = keys.iter().map(|key| self.name(epoch, key)).collect();
         let asked = self.cache.get_or_lease(&names, &token).await;
-        let missed = if asked.is_ok() { "miss" } else { "away" };
+        let missed = if asked.is_ok() { CacheResult::Miss } else { CacheResult::Unavailable };
         let mut found = asked.unwrap_or_else(|_| vec![Lookup::Writing; keys.len()]);
         self.await_fills(&names, &mut found, &token).await;
         log_found(&names, &found);
         let missing: Vec<usize> = (0..keys.len()).filter(|at| !matches!(found[*at], Lookup::Value(_))).collect();
-        CACHE.add(&["hit"], (keys.len() - missing.len()) as u64);
-        CACHE.add(&[missed], missing.len() as u64);
+        count_lookups(CacheResult::Hit, keys.len() - missing.len());
+        count_lookups(missed, missing.len());
         if missing.is_empty() {
             return Ok(found.into_iter().map(value_of).collect());
         }

@@ -17,7 +17,7 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData,
 
 use super::http_client::OtlpHttpClient;
 use crate::config::Telemetry;
-use crate::platform::observe::metrics::{self, CounterVec};
+use crate::platform::observe::metrics::{SpanOutcome, count_spans, register_spans};
 
 /// Steps of one role that may wait to be sent.
 const WAITING: usize = 2048;
@@ -26,12 +26,6 @@ const GATHER: Duration = Duration::from_secs(1);
 const BATCH: usize = 512;
 /// How long a collector may take over a batch; also how long the end of the process waits for the last ones.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-static SENT: CounterVec<2> = CounterVec::new(
-    "w2meet_spans",
-    "Steps of traces. lost: the collector did not take them, or they came faster than it does",
-    &[("outcome", &["sent", "lost"])],
-);
 
 static SINK: OnceLock<Sink> = OnceLock::new();
 
@@ -84,7 +78,7 @@ pub fn start(settings: &Telemetry, roles: impl Iterator<Item = &'static str>) ->
     let share = (settings.sample_ratio * 2f64.powi(64)) as u64;
     // a second start in the same process finds the first one's
     let _: Result<(), _> = SINK.set(Sink { ways, share });
-    metrics::show(&[&SENT]);
+    register_spans();
     tracing::info!(endpoint, "traces are exported");
     Ok(())
 }
@@ -126,7 +120,7 @@ pub fn take(role: &str, step: SpanData) {
     let Some(way) = SINK.get().and_then(|sink| sink.ways.iter().find(|way| way.role == role)) else { return };
     if way.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
         way.waiting.fetch_sub(1, Ordering::Relaxed);
-        SENT.add(&["lost"], 1);
+        count_spans(SpanOutcome::Lost, 1);
         return;
     }
     way.batches.on_end(step);
@@ -155,7 +149,7 @@ impl SpanExporter for CountingExporter {
         let count = batch.len();
         let outcome = self.wire.export(batch).await;
         self.waiting.fetch_sub(count, Ordering::Relaxed);
-        SENT.add(&[if outcome.is_ok() { "sent" } else { "lost" }], count as u64);
+        count_spans(if outcome.is_ok() { SpanOutcome::Sent } else { SpanOutcome::Lost }, count);
         if let Err(why) = &outcome {
             tracing::debug!(%why, count, "the collector did not take a batch of steps");
         }

@@ -11,7 +11,7 @@ use super::connection::RequestBody;
 use super::upstream::{Attempt, Outcome, Retryability, is_away};
 use super::{Inner, Peer, RpcResponse};
 use crate::platform::http::problem::Problem;
-use crate::platform::observe::metrics::RETRIES;
+use crate::platform::observe::metrics::{RetryReason, count_retry};
 use crate::platform::rpc::replicas::{InFlightGuard, NoReplica, Replica};
 use crate::platform::rpc::request::RpcRequest;
 
@@ -55,7 +55,8 @@ impl Peer {
             };
             match next {
                 Ok(next) => {
-                    RETRIES.add(&[if fate == Retryability::NeverSent { "unsent" } else { "broken" }], 1);
+                    let was_sent = fate != Retryability::NeverSent;
+                    count_retry(if was_sent { RetryReason::Reset } else { RetryReason::NotSent });
                     (seat, now) = (next, Instant::now());
                 }
                 Err(_) => return Err(problem),
@@ -104,7 +105,7 @@ impl Peer {
         let Some(other) = other else {
             return deadlines.limit(hop.until, first).await.unwrap_or_else(|| line.give_up(seat, call, &hop));
         };
-        RETRIES.add(&["slow"], 1);
+        count_retry(RetryReason::Slow);
         tracing::debug!(callee = line.role, slow = seat.replica().base, "asked another replica, too");
         let again = Attempt::begin(hop.again + 1, Instant::now(), hop.until);
         // seldom, and large

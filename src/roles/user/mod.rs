@@ -29,7 +29,7 @@ use crate::platform::auth::layer::AuthLayer;
 use crate::platform::auth::verifier::LocalTokenVerifier;
 use crate::platform::cache::aside::CacheAside;
 use crate::platform::data;
-use crate::platform::observe::metrics::{self, CACHE, resource};
+use crate::platform::observe::metrics::resource;
 use crate::platform::role::{Context, Role, Service};
 use accounts::store::Users;
 pub use auth::commands;
@@ -85,8 +85,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
         let issued = LocalTokenVerifier::new(Own(owner.clone()), &context.settings.auth.issuer, ROLE.name);
         AuthLayer::of_owner(context, Rc::new(issued))
     };
-    metrics::show(&[&CACHE]);
-    metrics::show(&jobs::metrics::ALL);
+    jobs::metrics::register_all();
     Ok(Service {
         routes: Arc::new(move |cfg| routes(cfg, desk.clone())),
         door: Arc::new(door),
