@@ -102,6 +102,12 @@ fn is_hidden(c: char) -> bool {
         || matches!(c, '/' | '\\' | '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+impl maud::Render for Email {
+    fn render_to(&self, buffer: &mut String) {
+        self.0.as_str().render_to(buffer);
+    }
+}
+
 impl fmt::Display for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

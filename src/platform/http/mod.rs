@@ -3,11 +3,11 @@
 pub mod client_address;
 pub mod extract;
 pub mod health;
-pub mod html;
 pub mod idempotency;
 pub mod json;
 pub mod merge_patch;
 pub mod openapi;
+pub mod page;
 pub mod preconditions;
 pub mod problem;
 pub mod stream;

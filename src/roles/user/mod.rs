@@ -11,7 +11,6 @@ mod keys;
 mod mailbox;
 mod meetings;
 mod outbox;
-mod page;
 mod relay;
 mod schema;
 mod store;

@@ -1,141 +1,180 @@
-//! The page at `/docs`: the whole document as HTML, by groups, each path to be opened. Links and the keyboard are all it needs.
+//! The page at `/docs`: the whole OpenAPI document as HTML, by tag, each operation in a `details` element. It needs no script.
 
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::schema_html::{code, kind, said, text};
-use crate::platform::http::html::escaped;
+use super::schema_html::{code, description, join, schema_type, text};
 
 /// The page, with this style sheet.
 pub fn render(document: &Value, style: &str) -> String {
-    let groups: Vec<Group<'_>> = list(&document["tags"]).map(|tag| Group::of(document, tag)).collect();
-    let nav: String = groups.iter().map(Group::contents).collect();
-    let body: String = groups.iter().map(|group| group.section(document)).collect();
-    let schemas: String =
-        members(&document["components"]["schemas"]).map(|(name, schema)| shape(name, schema)).collect();
-    format!(
-        include_str!("page.html"),
-        style = style,
-        version = escaped(text(&document["info"]["version"])),
-        about = said(&document["info"]["description"]),
-        nav = nav,
-        body = body,
-        schemas = schemas,
-    )
+    let groups: Vec<Group<'_>> = list(&document["tags"]).map(|tag| Group::new(document, tag)).collect();
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "The API of W2Meet" }
+                style { (PreEscaped(style)) }
+            }
+            body {
+                a.skip href="#main" { "Skip to the paths" }
+                header {
+                    h1 { "The API of W2Meet " small { (text(&document["info"]["version"])) } }
+                    p { (description(&document["info"]["description"])) }
+                    p {
+                        "For programs: " a href="/openapi.json" { "openapi.json" }
+                        " (OpenAPI 3.1). The examples work after " code { "w2meet demo" } " has run."
+                    }
+                }
+                div.columns {
+                    nav aria-label="Paths" {
+                        @for group in &groups { (group.contents()) }
+                        p { a href="#schemas" { "schemas" } }
+                    }
+                    main #main tabindex="-1" {
+                        @for group in &groups { (group.section(document)) }
+                        section aria-labelledby="schemas" {
+                            h2 #schemas { "schemas" }
+                            p { "The parts of requests and responses." }
+                            @for (name, schema) in members(&document["components"]["schemas"]) { (shape(name, schema)) }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    page.into_string()
 }
 
-/// The paths of one tag.
+/// The operations of one tag.
 struct Group<'a> {
-    name: &'a str,
-    about: String,
-    ops: Vec<(&'a str, &'a str, &'a Value)>,
+    tag: &'a Value,
+    operations: Vec<(&'a str, &'a str, &'a Value)>,
 }
 
 impl<'a> Group<'a> {
-    fn of(document: &'a Value, tag: &'a Value) -> Group<'a> {
+    fn new(document: &'a Value, tag: &'a Value) -> Group<'a> {
         let all = members(&document["paths"])
             .flat_map(|(path, item)| members(item).map(move |(method, op)| (path, method, op)));
-        let ops = all.filter(|(.., op)| op["tags"][0] == tag["name"]).collect();
-        Group { name: text(&tag["name"]), about: said(&tag["description"]), ops }
+        Group { tag, operations: all.filter(|(.., op)| op["tags"][0] == tag["name"]).collect() }
+    }
+
+    fn name(&self) -> &'a str {
+        text(&self.tag["name"])
     }
 
     fn anchor(&self) -> String {
-        self.name.replace(' ', "-")
+        self.name().replace(' ', "-")
     }
 
-    fn contents(&self) -> String {
-        let line = |(path, method, op): &(&str, &str, &Value)| {
-            let id = text(&op["operationId"]);
-            format!("<li><a href=\"#{id}\">{} <span>{}</span></a></li>", badge(method), escaped(path))
-        };
-        let lines: String = self.ops.iter().map(line).collect();
-        format!("<p><a href=\"#{}\">{}</a></p><ul>{lines}</ul>", self.anchor(), escaped(self.name))
-    }
-
-    fn section(&self, document: &Value) -> String {
-        let ops: String = self.ops.iter().map(|(path, method, op)| operation(document, path, method, op)).collect();
-        format!(
-            "<section aria-labelledby=\"{0}\"><h2 id=\"{0}\">{1}</h2><p>{2}</p>{ops}</section>",
-            self.anchor(),
-            escaped(self.name),
-            self.about
-        )
-    }
-}
-
-fn badge(method: &str) -> String {
-    format!("<b class=\"{method}\">{}</b>", method.to_ascii_uppercase())
-}
-
-fn operation(document: &Value, path: &str, method: &str, op: &Value) -> String {
-    let old = if op["deprecated"] == true { " <i>old</i>" } else { "" };
-    let mut inside = format!("<div id=\"{}\" class=\"op\">", text(&op["operationId"]));
-    if op["description"].is_string() {
-        inside.push_str(&format!("<p>{}</p>", said(&op["description"])));
-    }
-    if op["security"].is_array() {
-        let schemes = list(&op["security"]).flat_map(members).map(|(name, _)| code(name));
-        inside.push_str(&format!("<p>Needs {}.</p>", schemes.collect::<Vec<_>>().join(" or ")));
-    }
-    inside.push_str(&format!("<pre tabindex=\"0\"><code>{}</code></pre>", escaped(&curl(path, method, op))));
-    let parameters: String = list(&op["parameters"]).map(parameter).collect();
-    inside.push_str(&table("Parameters", &parameters));
-    let bodies = members(&op["requestBody"]["content"]).map(|(media, content)| {
-        format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", code(media), kind(&content["schema"]))
-    });
-    inside.push_str(&table("Body", &bodies.collect::<String>()));
-    let answers: String =
-        members(&op["responses"]).map(|(status, answer)| answered(document, status, answer)).collect();
-    inside.push_str(&table("Answers", &answers));
-    format!(
-        "<details><summary>{} <code>{}</code>{old} <span>{}</span></summary>{inside}</div></details>",
-        badge(method),
-        escaped(path).replace('/', "<wbr>/"),
-        said(&op["summary"])
-    )
-}
-
-fn table(title: &str, rows: &str) -> String {
-    match rows {
-        "" => String::new(),
-        rows => format!("<h4>{title}</h4><table>{rows}</table>"),
-    }
-}
-
-fn parameter(one: &Value) -> String {
-    let need = if one["required"] == true { " <em>required</em>" } else { "" };
-    let place = match text(&one["in"]) {
-        "header" => "a header: ",
-        _ => "",
-    };
-    format!(
-        "<tr><th scope=\"row\">{}{need}</th><td>{place}{}<br>{}</td></tr>",
-        code(text(&one["name"])),
-        kind(&one["schema"]),
-        said(&one["description"])
-    )
-}
-
-fn answered(document: &Value, status: &str, answer: &Value) -> String {
-    let (answer, shared) = match answer["$ref"].as_str() {
-        Some(target) => (document.pointer(target.trim_start_matches('#')).unwrap_or(answer), true),
-        None => (answer, false),
-    };
-    let problem = |content: &&str| *content == "application/problem+json";
-    let problems = shared || members(&answer["content"]).map(|(media, _)| media).any(|media| problem(&media));
-    let mut what = said(&answer["description"]);
-    if !problems {
-        for (media, content) in members(&answer["content"]) {
-            what.push_str(&format!("<br>{}: {}", code(media), kind(&content["schema"])));
+    fn contents(&self) -> Markup {
+        html! {
+            p { a href={ "#" (self.anchor()) } { (self.name()) } }
+            ul {
+                @for (path, method, op) in &self.operations {
+                    li { a href={ "#" (text(&op["operationId"])) } { (badge(method)) " " span { (path) } } }
+                }
+            }
         }
     }
-    for (name, header) in members(&answer["headers"]).filter(|(_, header)| header["$ref"].is_null()) {
-        what.push_str(&format!("<br>{}: {}", code(name), said(&header["description"])));
+
+    fn section(&self, document: &Value) -> Markup {
+        html! {
+            section aria-labelledby=(self.anchor()) {
+                h2 id=(self.anchor()) { (self.name()) }
+                p { (description(&self.tag["description"])) }
+                @for (path, method, op) in &self.operations { (operation(document, path, method, op)) }
+            }
+        }
     }
-    let class = if problems { " class=\"problem\"" } else { "" };
-    format!("<tr{class}><th scope=\"row\">{}</th><td>{what}</td></tr>", escaped(status))
 }
 
-/// The request that the examples make.
+fn badge(method: &str) -> Markup {
+    html! { b class=(method) { (method.to_ascii_uppercase()) } }
+}
+
+fn operation(document: &Value, path: &str, method: &str, op: &Value) -> Markup {
+    let schemes = list(&op["security"]).flat_map(members).map(|(name, _)| code(name));
+    html! {
+        details {
+            summary {
+                (badge(method)) " " code {
+                    // a long path may wrap before each slash
+                    @for (index, part) in path.split('/').enumerate() {
+                        @if index > 0 { wbr; "/" }
+                        (part)
+                    }
+                }
+                @if op["deprecated"] == true { " " i { "deprecated" } }
+                " " span { (description(&op["summary"])) }
+            }
+            div.op id=(text(&op["operationId"])) {
+                @if op["description"].is_string() { p { (description(&op["description"])) } }
+                @if op["security"].is_array() { p { "Needs " (join(schemes, " or ")) "." } }
+                pre tabindex="0" { code { (curl(path, method, op)) } }
+                (table("Parameters", list(&op["parameters"]).map(parameter).collect()))
+                (table("Body", members(&op["requestBody"]["content"]).map(body).collect()))
+                (table("Responses", members(&op["responses"]).map(|(status, it)| response(document, status, it)).collect()))
+            }
+        }
+    }
+}
+
+fn table(title: &str, rows: Vec<Markup>) -> Markup {
+    html! {
+        @if !rows.is_empty() {
+            h4 { (title) }
+            table { @for row in &rows { (row) } }
+        }
+    }
+}
+
+fn body((media, content): (&str, &Value)) -> Markup {
+    html! { tr { th scope="row" { (code(media)) } td { (schema_type(&content["schema"])) } } }
+}
+
+fn parameter(one: &Value) -> Markup {
+    html! {
+        tr {
+            th scope="row" {
+                (code(text(&one["name"])))
+                @if one["required"] == true { " " em { "required" } }
+            }
+            td {
+                @if one["in"] == "header" { "header: " }
+                (schema_type(&one["schema"])) br; (description(&one["description"]))
+            }
+        }
+    }
+}
+
+fn response(document: &Value, status: &str, response: &Value) -> Markup {
+    let (response, is_shared) = match response["$ref"].as_str() {
+        Some(target) => (document.pointer(target.trim_start_matches('#')).unwrap_or(response), true),
+        None => (response, false),
+    };
+    let is_problem = is_shared || members(&response["content"]).any(|(media, _)| media == "application/problem+json");
+    html! {
+        tr class=[is_problem.then_some("problem")] {
+            th scope="row" { (status) }
+            td {
+                (description(&response["description"]))
+                @if !is_problem {
+                    @for (media, content) in members(&response["content"]) {
+                        br; (code(media)) ": " (schema_type(&content["schema"]))
+                    }
+                }
+                @for (name, header) in members(&response["headers"]).filter(|(_, header)| header["$ref"].is_null()) {
+                    br; (code(name)) ": " (description(&header["description"]))
+                }
+            }
+        }
+    }
+}
+
+/// A curl command with the example values of the operation.
 fn curl(path: &str, method: &str, op: &Value) -> String {
     let (mut path, mut query) = (path.to_owned(), Vec::new());
     for one in list(&op["parameters"]) {
@@ -159,7 +198,7 @@ fn curl(path: &str, method: &str, op: &Value) -> String {
     let example = &op["requestBody"]["content"]["application/json"]["example"];
     let body = match (example, &op["requestBody"]) {
         (Value::Null, Value::Null) => String::new(),
-        // what is in it stands in the table beside
+        // the table of schemas describes the body
         (Value::Null, _) => " \\\n  --json '{…}'".to_owned(),
         (example, _) => format!(" \\\n  --json '{example}'"),
     };
@@ -169,25 +208,33 @@ fn curl(path: &str, method: &str, op: &Value) -> String {
 }
 
 /// A schema by its name.
-fn shape(name: &str, schema: &Value) -> String {
+fn shape(name: &str, schema: &Value) -> Markup {
     let required: Vec<&str> = list(&schema["required"]).map(text).collect();
-    let row = |(name, inner): (&str, &Value)| {
-        let need = if required.contains(&name) { " <em>required</em>" } else { "" };
-        format!("<tr><th scope=\"row\">{}{need}</th><td>{}</td></tr>", code(name), described(inner))
-    };
-    let rows: String = members(&schema["properties"]).map(row).collect();
-    let inside = if rows.is_empty() { format!("<p>{}</p>", kind(schema)) } else { format!("<table>{rows}</table>") };
-    format!(
-        "<details><summary><code>{0}</code></summary><div id=\"s-{0}\" class=\"op\"><p>{1}</p>{inside}</div></details>",
-        escaped(name),
-        said(&schema["description"])
-    )
-}
-
-fn described(schema: &Value) -> String {
-    match schema["description"].as_str() {
-        Some(_) => format!("{}<br>{}", kind(schema), said(&schema["description"])),
-        None => kind(schema),
+    html! {
+        details {
+            summary { (code(name)) }
+            div.op id={ "s-" (name) } {
+                p { (description(&schema["description"])) }
+                @if members(&schema["properties"]).next().is_none() {
+                    p { (schema_type(schema)) }
+                } @else {
+                    table {
+                        @for (name, inner) in members(&schema["properties"]) {
+                            tr {
+                                th scope="row" {
+                                    (code(name))
+                                    @if required.contains(&name) { " " em { "required" } }
+                                }
+                                td {
+                                    (schema_type(inner))
+                                    @if inner["description"].is_string() { br; (description(&inner["description"])) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

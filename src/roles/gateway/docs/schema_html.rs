@@ -1,72 +1,81 @@
-//! What a schema says, in words of HTML.
+//! Schemas as HTML.
 
+use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::platform::http::html::escaped;
+/// A longer pattern is not shown: the description is clearer.
+const MAX_PATTERN: usize = 60;
 
-/// A longer one tells people nothing that the description does not.
-const LONGEST_PATTERN: usize = 60;
-
-/// A text that is there, or nothing.
+/// The text of a value, or an empty one.
 pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// As code.
-pub fn code(name: &str) -> String {
-    format!("<code>{}</code>", escaped(name))
+/// A name as code.
+pub fn code(name: &str) -> Markup {
+    html! { code { (name) } }
 }
 
-/// A description: what stands between backticks is code.
-pub fn said(value: &Value) -> String {
-    let parts = text(value).split('`').enumerate();
-    parts.map(|(at, part)| if at % 2 == 1 { code(part) } else { escaped(part) }).collect()
-}
-
-/// What a value may be.
-pub fn kind(schema: &Value) -> String {
-    if let Some(target) = schema["$ref"].as_str() {
-        let name = escaped(target.rsplit('/').next().unwrap_or_default());
-        return format!("<a href=\"#s-{name}\">{name}</a>");
+/// A description; what stands between backticks is code.
+pub fn description(value: &Value) -> Markup {
+    html! {
+        @for (index, part) in text(value).split('`').enumerate() {
+            @if index % 2 == 1 { (code(part)) } @else { (part) }
+        }
     }
-    for (key, between) in [("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")] {
+}
+
+/// The type of a value.
+pub fn schema_type(schema: &Value) -> Markup {
+    if let Some(target) = schema["$ref"].as_str() {
+        let name = target.rsplit('/').next().unwrap_or_default();
+        return html! { a href={ "#s-" (name) } { (name) } };
+    }
+    for (key, separator) in [("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")] {
         if let Some(parts) = schema[key].as_array() {
-            return parts.iter().map(kind).collect::<Vec<_>>().join(between);
+            return join(parts.iter().map(schema_type), separator);
         }
     }
     if let Some(values) = schema["enum"].as_array() {
         let shown = |value: &Value| code(value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str());
-        return values.iter().map(shown).collect::<Vec<_>>().join(" ");
+        return join(values.iter().map(shown), " ");
     }
     let types: Vec<&str> = match &schema["type"] {
         Value::Array(types) => types.iter().map(text).collect(),
         one => one.as_str().into_iter().collect(),
     };
-    let words: Vec<String> = types.iter().map(|name| plain(name, schema)).collect();
-    let mut words = words.join(" or ");
-    if let Some(pattern) = schema["pattern"].as_str().filter(|pattern| pattern.len() <= LONGEST_PATTERN) {
-        words.push_str(&format!(" like {}", code(pattern)));
+    let pattern = schema["pattern"].as_str().filter(|pattern| pattern.len() <= MAX_PATTERN);
+    html! {
+        (join(types.iter().map(|name| plain_type(name, schema)), " or "))
+        @if let Some(pattern) = pattern { " like " (code(pattern)) }
     }
-    words
 }
 
-fn plain(name: &str, schema: &Value) -> String {
+/// The parts with a separator between them.
+pub fn join(parts: impl Iterator<Item = Markup>, separator: &str) -> Markup {
+    html! {
+        @for (index, part) in parts.enumerate() {
+            @if index > 0 { (separator) }
+            (part)
+        }
+    }
+}
+
+fn plain_type(name: &str, schema: &Value) -> Markup {
     match name {
-        "array" => format!("list of {}{}", kind(&schema["items"]), bounds(schema, "minItems", "maxItems")),
+        "array" => html! { "list of " (schema_type(&schema["items"])) (bounds(schema, "minItems", "maxItems")) },
         "object" if schema["properties"].is_null() && schema["additionalProperties"].is_object() => {
-            format!("object of {}", kind(&schema["additionalProperties"]))
+            html! { "object of " (schema_type(&schema["additionalProperties"])) }
         }
-        "object" => "object".to_owned(),
-        "string" => {
-            let format = schema["format"].as_str().map_or_else(String::new, |format| format!(" ({})", escaped(format)));
-            let of = if format.is_empty() { bounds(schema, "minLength", "maxLength") } else { format };
-            format!("text{of}")
-        }
-        "integer" | "number" => {
-            let step = schema["multipleOf"].as_i64().map_or_else(String::new, |step| format!(", in steps of {step}"));
-            format!("number{}{step}", bounds(schema, "minimum", "maximum"))
-        }
-        other => escaped(other),
+        "string" => match schema["format"].as_str() {
+            Some(format) => html! { "text (" (format) ")" },
+            None => html! { "text" (bounds(schema, "minLength", "maxLength")) },
+        },
+        "integer" | "number" => html! {
+            "number" (bounds(schema, "minimum", "maximum"))
+            @if let Some(step) = schema["multipleOf"].as_i64() { ", in steps of " (step) }
+        },
+        other => html! { (other) },
     }
 }
 

@@ -1,69 +1,71 @@
-//! The pages behind the links in letters about an account. Opening one changes nothing: mail scanners open links.
+//! The pages behind the links in e-mails about an account. Opening a page changes nothing: mail scanners open links.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use maud::html;
 
 use crate::platform::email::Email;
-use crate::platform::http::html::escaped;
+use crate::platform::http::page::page;
 use crate::platform::http::problem::Problem;
-use crate::roles::user::page::page;
 
 const VERIFY: &str = "Confirm your address";
 const RESET: &str = "Set a new password";
 
-/// Asks for the press of a button.
+/// Asks the owner of the address to confirm it.
 pub fn verify(email: &Email, token: &str) -> HttpResponse {
-    let content = format!(
-        "<p>Is {} yours?</p>\n<form method=\"post\">\n<input type=\"hidden\" name=\"token\" value=\"{}\">\n\
-         <button class=\"ready\" autofocus>Yes, confirm it</button>\n</form>\n\
-         <p>If you have not made an account here, close this page.</p>",
-        escaped(email.as_str()),
-        escaped(token)
-    );
+    let content = html! {
+        p { "Is " (email) " yours?" }
+        form method="post" {
+            input type="hidden" name="token" value=(token);
+            button.ready autofocus { "Yes, confirm it" }
+        }
+        p { "If you have not created an account here, close this page." }
+    };
     page(StatusCode::OK, VERIFY, &content)
 }
 
-/// The address is confirmed.
+/// Says that the address is confirmed.
 pub fn verified(email: &Email) -> HttpResponse {
-    let said =
-        format!("<p role=\"status\">Thank you, {} is confirmed. You can close this page.</p>", escaped(email.as_str()));
-    page(StatusCode::OK, VERIFY, &said)
+    let content = html! { p role="status" { "Thank you, " (email) " is confirmed. You can close this page." } };
+    page(StatusCode::OK, VERIFY, &content)
 }
 
-/// Asks for a password; again, if there was something wrong with the first one. The address is there for password managers.
+/// Asks for a new password; `wrong` is the problem of the last attempt. The address is there for password managers.
 pub fn reset(email: &Email, token: &str, wrong: Option<&Problem>) -> HttpResponse {
-    let (status, said, mark) = match wrong {
-        None => (StatusCode::OK, String::new(), ""),
-        Some(problem) => {
-            let faults: Vec<String> = problem.errors.iter().map(|fault| fault.detail.to_string()).collect();
-            let why = if faults.is_empty() { problem.detail.to_string() } else { faults.join(", and ") };
-            let said = format!("<p role=\"alert\" id=\"wrong\">This password {}.</p>\n", escaped(&why));
-            (problem.status(), said, " aria-invalid=\"true\" aria-errormessage=\"wrong\"")
+    let reason = wrong.map(|problem| {
+        let faults: Vec<String> = problem.errors.iter().map(|fault| fault.detail.to_string()).collect();
+        if faults.is_empty() { problem.detail.to_string() } else { faults.join(", and ") }
+    });
+    let content = html! {
+        @if let Some(reason) = &reason {
+            p #wrong role="alert" { "This password " (reason) "." }
         }
+        form method="post" {
+            input type="hidden" name="token" value=(token);
+            label for="email" { "Your account" }
+            input #email type="email" value=(email) autocomplete="username" readonly tabindex="-1";
+            label for="password" { "New password" }
+            input #password name="password" type="password" autocomplete="new-password" required autofocus
+                aria-describedby="rule" aria-invalid=[reason.as_ref().map(|_| "true")]
+                aria-errormessage=[reason.as_ref().map(|_| "wrong")];
+            p #rule { "At least 15 characters. Several words are easy to remember. Spaces count." }
+            button.ready { "Set it" }
+        }
+        p { "You must sign in again on every device." }
     };
-    let content = format!(
-        "{said}<form method=\"post\">\n<input type=\"hidden\" name=\"token\" value=\"{token}\">\n\
-         <label for=\"email\">Your account</label>\n\
-         <input id=\"email\" type=\"email\" value=\"{email}\" autocomplete=\"username\" readonly tabindex=\"-1\">\n\
-         <label for=\"password\">New password</label>\n\
-         <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"new-password\" required autofocus \
-         aria-describedby=\"rule\"{mark}>\n\
-         <p id=\"rule\">At least 15 characters; several words are easy to keep in mind. Spaces count.</p>\n\
-         <button class=\"ready\">Set it</button>\n</form>\n<p>You will have to sign in anew on every device.</p>",
-        token = escaped(token),
-        email = escaped(email.as_str()),
-    );
-    page(status, RESET, &content)
+    page(wrong.map_or(StatusCode::OK, Problem::status), RESET, &content)
 }
 
-/// The password is set.
+/// Says that the password is set.
 pub fn was_reset() -> HttpResponse {
-    let said = "<p role=\"status\">Your new password is set. Sign in with it; you can close this page.</p>";
-    page(StatusCode::OK, RESET, said)
+    let content = html! {
+        p role="status" { "Your new password is set. Sign in with it. You can close this page." }
+    };
+    page(StatusCode::OK, RESET, &content)
 }
 
-/// Neither of it was possible.
+/// Says why the link does not work.
 pub fn refused(problem: &Problem) -> HttpResponse {
-    let said = format!("<p role=\"alert\">That was not possible: {}.</p>", escaped(&problem.detail));
-    page(problem.status(), problem.kind.title, &said)
+    let content = html! { p role="alert" { "That was not possible: " (problem.detail) "." } };
+    page(problem.status(), problem.kind.title, &content)
 }

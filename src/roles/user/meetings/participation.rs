@@ -1,8 +1,9 @@
-//! Saying whether one comes: by the API, or by the link in an invitation, which opens a small page.
+//! The reply of an attendee: by the API, or by the link in an invitation, which opens a small page.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{FromRequest as _, HttpMessage as _, HttpRequest, HttpResponse};
+use maud::{Markup, html};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
@@ -14,11 +15,10 @@ use crate::platform::auth::Principal;
 use crate::platform::data::instant::now;
 use crate::platform::email::Email;
 use crate::platform::http::extract::{JsonBody, Params, email, parsed, unread};
-use crate::platform::http::html::escaped;
+use crate::platform::http::page::page as framed;
 use crate::platform::http::problem::{Problem, UNAUTHORIZED};
 use crate::roles::user::api::meetings::{Participation, Status};
 use crate::roles::user::jobs::order::answer_key;
-use crate::roles::user::page::page as framed;
 use crate::roles::user::store::Store;
 
 type Answer = Result<HttpResponse, Problem>;
@@ -62,9 +62,9 @@ pub async fn answer(req: HttpRequest, asker: Result<Principal, Problem>, store: 
     }
     let key = key.as_deref().unwrap_or_default();
     match changed {
-        Ok(meeting) => page(&store, &meeting, &who, key, &Said::Now).await,
+        Ok(meeting) => page(&store, &meeting, &who, key, &Step::Saved).await,
         Err(problem) if problem.status().is_client_error() && problem.kind != UNAUTHORIZED => {
-            page(&store, &find(&req, &store).await?, &who, key, &Said::Refused(problem)).await
+            page(&store, &find(&req, &store).await?, &who, key, &Step::Refused(problem)).await
         }
         Err(problem) => Err(problem),
     }
@@ -80,7 +80,7 @@ pub async fn ask(req: HttpRequest, store: Data<Store>) -> Answer {
     let who = fields.finish(who)?;
     let meeting = find(&req, &store).await?;
     check_key(store.secret.get().map(String::as_str).unwrap_or_default(), &meeting, &who, key.as_deref())?;
-    let said = ready.map_or(Said::Nothing, Said::Almost);
+    let said = ready.map_or(Step::Opened, Step::Chosen);
     page(&store, &meeting, &who, key.as_deref().unwrap_or_default(), &said).await
 }
 
@@ -92,13 +92,13 @@ fn participation(value: &Value) -> Result<Participation, Vec<Fault>> {
     parsed("not_a_participation", read)(value)
 }
 
-/// What the reader of the page has done about it so far.
-enum Said {
-    Nothing,
-    /// Opened the link of this answer.
-    Almost(Participation),
-    Now,
-    /// Answered what cannot be.
+/// What the attendee has done on the page so far.
+enum Step {
+    Opened,
+    /// The attendee opened the link of this reply.
+    Chosen(Participation),
+    Saved,
+    /// The reply was not possible.
     Refused(Problem),
 }
 
@@ -110,54 +110,52 @@ fn check_key(secret: &str, meeting: &Meeting, who: &Email, key: Option<&str>) ->
     }
 }
 
-async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, said: &Said) -> Answer {
+async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, step: &Step) -> Answer {
     let people = store.people(std::slice::from_ref(who)).await.map_err(|why| store.unread(&why))?;
-    // on the clock of whoever reads it, as their letter said
+    // in the attendee's time zone, as in the invitation
     let theirs = people.get(who.as_str()).and_then(|(_, _, zone)| Zone::parse(zone).ok());
     let zone = theirs.unwrap_or_else(|| meeting.time_zone.clone());
-    let is_off = meeting.status == Status::Cancelled;
-    let mine = meeting.attendees.iter().find(|one| one.email == *who).map(|one| one.participation);
-    let button = |(name, says): &(&str, Participation)| {
-        let (label, current) = (
-            match says {
-                Participation::Accepted => "I come",
-                Participation::Tentative => "Maybe",
-                _ => "I do not come",
-            },
-            match said {
-                // the first thing that the keyboard meets
-                Said::Almost(ready) if ready == says => " class=\"ready\" autofocus",
-                _ if mine == Some(*says) => " aria-pressed=\"true\"",
-                _ => "",
-            },
-        );
-        format!("<button name=\"participation\" value=\"{name}\"{current}>{label}</button>")
-    };
-    let when = match (is_off, meeting.period.filter(|_| meeting.status.holds())) {
-        (true, _) => "This meeting is called off.".to_owned(),
+    let is_cancelled = meeting.status == Status::Cancelled;
+    let current = meeting.attendees.iter().find(|one| one.email == *who).map(|one| one.participation);
+    let when = match (is_cancelled, meeting.period.filter(|_| meeting.status.holds())) {
+        (true, _) => "This meeting is cancelled.".to_owned(),
         (false, Some(period)) => format!("{} ({})", zone.format_long(period.start), zone.name()),
-        (false, None) => "There is no time for it yet.".to_owned(),
+        (false, None) => "This meeting has no time yet.".to_owned(),
     };
-    let refused = match said {
-        Said::Refused(problem) => format!("<p role=\"alert\">That was not possible: {}.</p>", escaped(&problem.detail)),
-        _ => String::new(),
+    let content = html! {
+        p { (when) br; "Organized by " (meeting.organizer) }
+        @if is_cancelled { p { "No reply is needed any more." } } @else { (note(step, current)) }
+        form method="post" {
+            input type="hidden" name="email" value=(who);
+            input type="hidden" name="key" value=(key);
+            @if !is_cancelled { @for answer in ANSWERS { (button(answer, step, current)) } }
+        }
+        p { "You reply as " (who) "." }
     };
-    let note = match (said, mine) {
-        _ if is_off => "<p>There is nothing to answer any more.</p>",
-        (Said::Refused(_), _) => refused.as_str(),
-        (Said::Now, _) => "<p role=\"status\">Thank you, your answer is noted. You can change it here.</p>",
-        (Said::Almost(_), _) => "<p>Press the marked button to send this answer.</p>",
-        (Said::Nothing, Some(Participation::NeedsAction) | None) => "<p>Can you come?</p>",
-        (Said::Nothing, Some(_)) => "<p>Your answer is noted. You can change it here.</p>",
-    };
-    let content = format!(
-        include_str!("participation.html"),
-        when = escaped(&when),
-        organizer = escaped(meeting.organizer.as_str()),
-        note = note,
-        email = escaped(who.as_str()),
-        key = escaped(key),
-        buttons = ANSWERS.iter().filter(|_| !is_off).map(button).collect::<String>(),
-    );
     Ok(framed(StatusCode::OK, &meeting.title, &content))
+}
+
+fn note(step: &Step, current: Option<Participation>) -> Markup {
+    match (step, current) {
+        (Step::Refused(problem), _) => html! { p role="alert" { "That was not possible: " (problem.detail) "." } },
+        (Step::Saved, _) => html! { p role="status" { "Thank you, your reply is noted. You can change it here." } },
+        (Step::Chosen(_), _) => html! { p { "Press the highlighted button to confirm." } },
+        (Step::Opened, Some(Participation::NeedsAction) | None) => html! { p { "Can you come?" } },
+        (Step::Opened, Some(_)) => html! { p { "Your reply is noted. You can change it here." } },
+    }
+}
+
+fn button((name, reply): (&str, Participation), step: &Step, current: Option<Participation>) -> Markup {
+    let label = match reply {
+        Participation::Accepted => "Yes",
+        Participation::Tentative => "Maybe",
+        _ => "No",
+    };
+    // the keyboard reaches the chosen button first
+    let is_chosen = matches!(step, Step::Chosen(chosen) if *chosen == reply);
+    let pressed = (!is_chosen && current == Some(reply)).then_some("true");
+    html! {
+        button name="participation" value=(name) class=[is_chosen.then_some("ready")] autofocus[is_chosen]
+            aria-pressed=[pressed] { (label) }
+    }
 }
