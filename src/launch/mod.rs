@@ -145,5 +145,5 @@ async fn drain(servers: Vec<Running>) -> anyhow::Result<()> {
         running.await?.with_context(|| format!("{role} did not stop well"))?;
     }
     // the steps of the last requests
-    Ok(tokio::task::spawn_blocking(otlp::finish).await?)
+    Ok(tokio::task::spawn_blocking(otlp::flush).await?)
 }

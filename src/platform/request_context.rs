@@ -58,13 +58,13 @@ impl RequestContext {
 
     /// Work that no request asked for.
     pub fn fresh(role: &'static str) -> Arc<RequestContext> {
-        RequestContext::unasked(fresh_id(), TraceContext::fresh(), role)
+        RequestContext::unasked(fresh_id(), TraceContext::new_root(), role)
     }
 
     /// Work that goes back to an earlier request; id and trace are new ones where they are not tidy.
     pub fn resumed(id: &str, traceparent: &str, role: &'static str) -> Arc<RequestContext> {
         let id = HeaderValue::from_str(id).ok().filter(|id| is_tidy(id.as_bytes()));
-        RequestContext::unasked(id.unwrap_or_else(fresh_id), TraceContext::resumed(traceparent), role)
+        RequestContext::unasked(id.unwrap_or_else(fresh_id), TraceContext::resume(traceparent), role)
     }
 
     fn unasked(id: HeaderValue, trace: TraceContext, role: &'static str) -> Arc<RequestContext> {

@@ -1,8 +1,8 @@
-//! The protocol between cache and database, after which no answer is older than a write that was acknowledged before.
+//! The protocol between cache and database: no read returns a value older than a write that was acknowledged before it.
 //!
-//! Readers lease what is missing, read the database, and fill only what is still leased to them. Writers put a tombstone
-//! before their transaction commits and take it away after. A writer that cannot reach the cache makes everything in it
-//! unreachable instead: its transaction raises the *epoch*, which is part of every key. See docs/ARCHITECTURE.md, "The cache".
+//! Readers lease missing keys, load them from the database, and fill those that are still leased to them. Writers put a
+//! tombstone before their transaction commits, and remove it afterwards. A writer that cannot reach the cache invalidates all
+//! of it instead: its transaction raises the *epoch*, which is part of every key. See docs/ARCHITECTURE.md, "The cache".
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,12 +17,12 @@ use super::{Cache, Entry, Lookup};
 use crate::config::Settings;
 use crate::platform::observe::metrics::{CacheResult, count_lookups, register_lookups};
 
-/// How long a reader waits, once, for another reader's fill before it asks the database itself.
+/// How long a reader waits for another reader's fill before it loads the key itself.
 const FILL_WAIT: Duration = Duration::from_millis(30);
-const FILL_POLL: Duration = Duration::from_millis(3);
-/// How often a replica asks for the epoch: the published bound of staleness when it alone can still reach the cache.
-const EPOCH_POLL: Duration = Duration::from_secs(1);
-const RECONNECT: Duration = Duration::from_millis(300);
+const FILL_INTERVAL: Duration = Duration::from_millis(3);
+/// How often a replica reads the epoch: the documented bound of staleness for a replica that alone still reaches the cache.
+const EPOCH_INTERVAL: Duration = Duration::from_secs(1);
+const RECONNECT_DELAY: Duration = Duration::from_millis(300);
 
 /// A cache in front of a source.
 pub struct CacheAside<S: Source> {
@@ -30,36 +30,36 @@ pub struct CacheAside<S: Source> {
     source: Arc<S>,
     loader: Loader<S>,
     epoch: AtomicI64,
-    space: String,
+    namespace: String,
     ttl: Duration,
     negative_ttl: Duration,
-    patience: Duration,
+    load_timeout: Duration,
 }
 
-/// Why there is no value.
+/// The reason why a key could not be loaded.
 #[derive(Debug)]
 pub enum LoadError<E> {
-    /// What the source says.
+    /// The source failed.
     Source(E),
-    /// It said nothing in time.
-    Late,
+    /// The source did not respond in time.
+    Timeout,
 }
 
-/// How a transaction ended.
+/// The end of a transaction.
 pub enum WriteOutcome<T> {
-    /// As it should.
-    Done {
+    /// It committed.
+    Committed {
         /// Its result.
         value: T,
-        /// The epoch that holds now.
+        /// The epoch after it.
         epoch: i64,
     },
-    /// It changed nothing: the epoch is not the one that it was given, but this one.
+    /// It changed nothing: the epoch is this one, not the one that it was given.
     OtherEpoch(i64),
 }
 
 impl<S: Source> CacheAside<S> {
-    /// Puts the cache that the settings name in front of `source`; `kind` says what the keys are of.
+    /// Puts the cache that the settings name in front of `source`; `kind` is part of every key.
     ///
     /// # Errors
     /// As [`Cache::open`].
@@ -71,10 +71,10 @@ impl<S: Source> CacheAside<S> {
             loader: Loader::new(Arc::clone(&source)),
             source,
             epoch: AtomicI64::new(0),
-            space: format!("{}:{kind}", settings.cache.prefix),
+            namespace: format!("{}:{kind}", settings.cache.prefix),
             ttl: Duration::from_secs(settings.cache.ttl_seconds),
             negative_ttl: Duration::from_secs(settings.cache.negative_ttl_seconds),
-            patience: Duration::from_millis(settings.database.answer_ms),
+            load_timeout: Duration::from_millis(settings.database.answer_ms),
         }))
     }
 
@@ -90,35 +90,35 @@ impl<S: Source> CacheAside<S> {
 
     /// The values of these keys, in their order; `None` where the source has none.
     ///
-    /// One question to the cache and at most one query, however many keys.
+    /// Takes one command to the cache and at most one query, for any number of keys.
     ///
     /// # Errors
-    /// [`LoadError`], when something that the cache does not have cannot be read.
+    /// [`LoadError`], when a key that is not in the cache cannot be loaded.
     pub async fn get(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, LoadError<S::Error>> {
         let token = token();
         let epoch = self.epoch.load(Ordering::Acquire);
         let names: Vec<String> = keys.iter().map(|key| self.name(epoch, key)).collect();
-        let asked = self.cache.get_or_lease(&names, &token).await;
-        let missed = if asked.is_ok() { CacheResult::Miss } else { CacheResult::Unavailable };
-        let mut found = asked.unwrap_or_else(|_| vec![Lookup::Writing; keys.len()]);
+        let looked_up = self.cache.get_or_lease(&names, &token).await;
+        let missed = if looked_up.is_ok() { CacheResult::Miss } else { CacheResult::Unavailable };
+        let mut found = looked_up.unwrap_or_else(|_| vec![Lookup::Tombstoned; keys.len()]);
         self.await_fills(&names, &mut found, &token).await;
-        log_found(&names, &found);
+        log_lookups(&names, &found);
         let missing: Vec<usize> = (0..keys.len()).filter(|at| !matches!(found[*at], Lookup::Value(_))).collect();
         count_lookups(CacheResult::Hit, keys.len() - missing.len());
         count_lookups(missed, missing.len());
         if missing.is_empty() {
             return Ok(found.into_iter().map(value_of).collect());
         }
-        let asked = self.loader.load(missing.iter().map(|at| keys[*at].to_owned()));
-        let loaded = match timeout(self.patience, asked).await {
+        let loading = self.loader.load(missing.iter().map(|at| keys[*at].to_owned()));
+        let loaded = match timeout(self.load_timeout, loading).await {
             Ok(Some(outcome)) => outcome.map_err(LoadError::Source)?,
-            Ok(None) | Err(_) => return Err(LoadError::Late),
+            Ok(None) | Err(_) => return Err(LoadError::Timeout),
         };
         let value = |at: usize| loaded.values.get(keys[at]).cloned().unwrap_or_default();
         if loaded.epoch == epoch {
             let leased = missing.iter().filter(|at| found[**at] == Lookup::Leased);
             let entries: Vec<Entry> = leased.map(|at| self.entry(names[*at].clone(), value(*at))).collect();
-            // not kept is not wrong: the next reader asks the database again
+            // without the fill, the next reader loads the key again
             let _: Result<(), _> = self.cache.fill(&entries, &token).await;
         }
         self.epoch.fetch_max(loaded.epoch, Ordering::AcqRel);
@@ -128,13 +128,13 @@ impl<S: Source> CacheAside<S> {
         Ok(found.into_iter().map(value_of).collect())
     }
 
-    /// Runs a transaction that changes what `key` stands for.
+    /// Runs a transaction that changes the value of `key`.
     ///
-    /// It is given the epoch at which the key is barred, or `None` when the cache is away and it must raise the epoch. It
-    /// must hold the epoch until it commits, and change nothing if that is another one: then it is run again.
+    /// The transaction receives the epoch of the tombstone, or `None` when the cache is unavailable and it must raise the epoch.
+    /// It must lock the epoch until it commits, and change nothing if the epoch is another one: then it runs again.
     ///
     /// # Errors
-    /// The transaction's own. The tombstone then stays until it ends by itself: nobody knows whether the commit happened.
+    /// The transaction's own. The tombstone then stays until it expires: the commit may have happened.
     pub async fn write<T, E>(
         &self,
         key: &str,
@@ -144,37 +144,37 @@ impl<S: Source> CacheAside<S> {
         loop {
             let epoch = self.epoch.load(Ordering::Acquire);
             let name = self.name(epoch, key);
-            let barred = self.cache.bar(&name, &token).await.ok().map(|()| epoch);
-            let written = transaction(barred).await?;
-            let (WriteOutcome::Done { epoch, .. } | WriteOutcome::OtherEpoch(epoch)) = written;
-            // before the answer: whoever asks after it looks under the new epoch
+            let tombstone = self.cache.tombstone(&name, &token).await.ok().map(|()| epoch);
+            let written = transaction(tombstone).await?;
+            let (WriteOutcome::Committed { epoch, .. } | WriteOutcome::OtherEpoch(epoch)) = written;
+            // before the response: later reads use the new epoch
             self.epoch.fetch_max(epoch, Ordering::AcqRel);
-            if barred.is_some() {
+            if tombstone.is_some() {
                 self.cache.release(&name, &token).await;
             }
-            if let WriteOutcome::Done { value, .. } = written {
+            if let WriteOutcome::Committed { value, .. } = written {
                 return Ok(value);
             }
         }
     }
 
-    /// Keeps the epoch fresh and the cache connected, for as long as the process lives.
-    pub async fn keep(self: Arc<Self>) {
+    /// Connects the cache and follows the epoch. Never ends: spawn it once.
+    pub async fn run(self: Arc<Self>) {
         match &self.cache {
             Cache::Memory(_) => {}
             Cache::Redis(redis) => loop {
                 match self.connect(redis).await {
                     Ok(()) => self.watch(redis).await,
                     Err(why) => {
-                        tracing::debug!(%why, "the cache is away");
-                        sleep(RECONNECT).await;
+                        tracing::debug!(%why, "the cache is unavailable");
+                        sleep(RECONNECT_DELAY).await;
                     }
                 }
             },
         }
     }
 
-    /// Lets requests use the cache, after the epoch is known and this server's memory is known to be ours.
+    /// Lets requests use the cache, after the epoch of this cache server is known.
     async fn connect(&self, redis: &Redis) -> anyhow::Result<()> {
         let (conn, server) = redis.connect().await?;
         let epoch = self.source.epoch(&server).await.map_err(|_| anyhow::anyhow!("the epoch cannot be read"))?;
@@ -189,44 +189,44 @@ impl<S: Source> CacheAside<S> {
         loop {
             tokio::select! {
                 () = redis.suspended() => return,
-                () = sleep(EPOCH_POLL) => match timeout(self.patience, self.loader.load([])).await {
+                () = sleep(EPOCH_INTERVAL) => match timeout(self.load_timeout, self.loader.load([])).await {
                     Ok(Some(Ok(loaded))) => drop(self.epoch.fetch_max(loaded.epoch, Ordering::AcqRel)),
-                    // without the database no write is acknowledged, so what is cached stays true
+                    // without the database no write is acknowledged, so the cache stays current
                     _ => tracing::debug!("the epoch cannot be read"),
                 },
             }
         }
     }
 
-    /// Where another reader is at it already, waits a little for what it fills.
+    /// Waits a little for the keys that other readers are loading.
     async fn await_fills(&self, names: &[String], found: &mut [Lookup], token: &str) {
         let mut waited = Duration::ZERO;
-        while waited < FILL_WAIT && found.contains(&Lookup::Reading) {
-            sleep(FILL_POLL).await;
-            waited += FILL_POLL;
-            let open: Vec<usize> = (0..found.len()).filter(|at| found[*at] == Lookup::Reading).collect();
-            let again: Vec<String> = open.iter().map(|at| names[*at].clone()).collect();
-            let Ok(there) = self.cache.get_or_lease(&again, token).await else {
+        while waited < FILL_WAIT && found.contains(&Lookup::LeasedElsewhere) {
+            sleep(FILL_INTERVAL).await;
+            waited += FILL_INTERVAL;
+            let pending: Vec<usize> = (0..found.len()).filter(|at| found[*at] == Lookup::LeasedElsewhere).collect();
+            let pending_names: Vec<String> = pending.iter().map(|at| names[*at].clone()).collect();
+            let Ok(lookups) = self.cache.get_or_lease(&pending_names, token).await else {
                 return;
             };
-            for (at, state) in open.into_iter().zip(there) {
-                found[at] = state;
+            for (at, lookup) in pending.into_iter().zip(lookups) {
+                found[at] = lookup;
             }
         }
     }
 
     fn name(&self, epoch: i64, key: &str) -> String {
-        format!("{}:{epoch}:{key}", self.space)
+        format!("{}:{epoch}:{key}", self.namespace)
     }
 
-    /// An end that differs by up to a tenth, so that what was filled together is not missed together.
+    /// An entry whose time to live varies by a tenth, so that entries filled together do not expire together.
     fn entry(&self, key: String, value: Bytes) -> Entry {
         let ttl = if value.is_empty() { self.negative_ttl } else { self.ttl };
         Entry { key, value, ttl: ttl.mul_f64(rand::random_range(0.9..=1.1)) }
     }
 }
 
-/// No value is kept as an empty one.
+/// An empty entry stands for no value.
 fn value_of(found: Lookup) -> Option<Bytes> {
     match found {
         Lookup::Value(value) if !value.is_empty() => Some(value),
@@ -238,10 +238,10 @@ fn token() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
-/// Hits and misses with their keys; a long list is told by its number.
-fn log_found(names: &[String], found: &[Lookup]) {
-    const LONGEST: usize = 8;
-    if names.len() > LONGEST {
+/// Logs hits and misses with their keys; of many keys only the counts.
+fn log_lookups(names: &[String], found: &[Lookup]) {
+    const MAX_KEYS: usize = 8;
+    if names.len() > MAX_KEYS {
         let hits = found.iter().filter(|found| matches!(found, Lookup::Value(_))).count();
         tracing::info!(hits, misses = names.len() - hits, first_key = names[0], "cache looked up");
         return;

@@ -1,7 +1,7 @@
 //! A cache that is never older than an acknowledged write: cache-aside by *lease on miss* and *tombstone before commit*.
 //!
-//! An entry is a value, a lease (somebody is reading it from the database and may fill it), or a tombstone (somebody is
-//! writing it; nobody may fill it). [`aside`] speaks the protocol; [`memory`] and [`redis`] hold the entries.
+//! An entry is a value, a lease (one reader loads the value from the database and may fill it), or a tombstone (a writer
+//! changes the value, and no reader may fill it). [`aside`] implements the protocol; [`memory`] and [`redis`] store entries.
 
 pub mod aside;
 pub mod loader;
@@ -15,51 +15,52 @@ use bytes::Bytes;
 use crate::config::Settings;
 use crate::platform::http::health::Dependency;
 
-/// A lease ends by itself when its holder dies.
+/// The time to live of a lease, for a reader that dies.
 pub const LEASE: Duration = Duration::from_secs(3);
-/// Far longer than any transaction may take; a writer that dies leaves the key uncached for this long.
+/// The time to live of a tombstone, far longer than a transaction may take. A writer that dies leaves the key uncached for this
+/// long.
 pub const TOMBSTONE: Duration = Duration::from_secs(10);
 
-/// What the cache knows of a key.
+/// The result of a look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// The value, as filled.
     Value(Bytes),
-    /// Nothing; the caller holds the lease now, and is to fill it.
+    /// No entry. The caller now holds the lease, and fills the value.
     Leased,
-    /// Nothing; somebody else is reading it and will fill it soon.
-    Reading,
-    /// Nothing; somebody is writing it.
-    Writing,
+    /// Another reader holds the lease, and will fill the value soon.
+    LeasedElsewhere,
+    /// A writer has put a tombstone.
+    Tombstoned,
 }
 
-/// The cache cannot be reached in time: go round it.
+/// The cache did not respond in time: bypass it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// A value to keep, and for how long.
+/// A value to store.
 pub struct Entry {
-    /// The key, complete.
+    /// The complete key.
     pub key: String,
     /// The value.
     pub value: Bytes,
-    /// For how long.
+    /// The time to live.
     pub ttl: Duration,
 }
 
-/// Where the entries are.
+/// A store of entries.
 pub enum Cache {
-    /// Inside this process.
+    /// In the memory of this process.
     Memory(memory::Memory),
     /// In a Redis that all replicas share.
     Redis(Box<redis::Redis>),
 }
 
 impl Cache {
-    /// The cache that the settings name; connects to nothing yet.
+    /// The cache that the settings name. Opens no connection yet.
     ///
     /// # Errors
-    /// A URL that Redis' rules cannot read.
+    /// A URL that is no Redis URL.
     pub fn open(settings: &Settings) -> anyhow::Result<Cache> {
         match settings.cache.url.scheme() {
             "redis" => Ok(Cache::Redis(Box::new(redis::Redis::open(&settings.cache)?))),
@@ -75,7 +76,7 @@ impl Cache {
         }
     }
 
-    /// For each key what is there; a key of which nothing is there is leased to `token`.
+    /// Looks up every key, and leases the keys without an entry to `token`.
     ///
     /// # Errors
     /// [`Unavailable`].
@@ -86,7 +87,7 @@ impl Cache {
         }
     }
 
-    /// Keeps the values whose keys are still leased to `token`.
+    /// Stores the values whose keys are still leased to `token`.
     ///
     /// # Errors
     /// [`Unavailable`].
@@ -98,28 +99,28 @@ impl Cache {
         Ok(())
     }
 
-    /// Puts a tombstone before a write: what is there goes, and nothing can be filled.
+    /// Puts a tombstone before a write: it replaces the entry, and prevents fills.
     ///
     /// # Errors
-    /// [`Unavailable`]; the write must then change the epoch.
-    pub async fn bar(&self, key: &str, token: &str) -> Result<(), Unavailable> {
+    /// [`Unavailable`]; the write must then raise the epoch.
+    pub async fn tombstone(&self, key: &str, token: &str) -> Result<(), Unavailable> {
         match self {
-            Cache::Memory(memory) => memory.bar(key, token),
-            Cache::Redis(redis) => redis.bar(key, token).await?,
+            Cache::Memory(memory) => memory.tombstone(key, token),
+            Cache::Redis(redis) => redis.tombstone(key, token).await?,
         }
         Ok(())
     }
 
-    /// Takes the tombstone away after the commit, and any value that came in its place; another writer's stays.
+    /// Removes the writer's tombstone after the commit, or a value that replaced it. The tombstone of another writer stays.
     pub async fn release(&self, key: &str, token: &str) {
         match self {
             Cache::Memory(memory) => memory.release(key, token),
-            // the tombstone ends by itself, and until then the key is read from the database
+            // a tombstone that stays expires; until then readers load the key from the database
             Cache::Redis(redis) => drop(redis.release(key, token).await),
         }
     }
 
-    /// Whether it answers.
+    /// The health of the cache.
     pub async fn health(&self) -> Dependency {
         match self {
             Cache::Memory(_) => Dependency::healthy(),

@@ -1,5 +1,5 @@
-//! Entries in Redis, shared by all replicas. A request never waits for a connection: it uses the one that is live, or goes
-//! round the cache. Connecting is the keeper's work (`aside`), which checks the epoch before it lets requests back in.
+//! Entries in Redis, shared by all replicas. A request never waits for a connection: it uses the live one, or bypasses the
+//! cache. `CacheAside::run` connects, and checks the epoch before requests use the connection.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -15,17 +15,17 @@ use super::{Entry, LEASE, Lookup, TOMBSTONE, Unavailable};
 use crate::config;
 use crate::platform::http::health::{Dependency, Status};
 
-/// Keys in one script: a longer one would hold Redis up for everybody.
-const CHUNK: usize = 500;
-/// Slow answers in a row after which requests stop asking.
-const PATIENCE: u32 = 3;
-const CONNECT: Duration = Duration::from_millis(200);
+/// Keys in one script: a longer script would block Redis for other clients.
+const MAX_KEYS: usize = 500;
+/// Consecutive timeouts after which requests bypass the cache.
+const MAX_TIMEOUTS: u32 = 3;
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// A Redis, and the one connection that everybody shares.
+/// A Redis server, and the one connection that all requests share.
 pub struct Redis {
     pool: Pool,
     live: RwLock<Option<MultiplexedConnection>>,
-    slow: AtomicU32,
+    timeouts: AtomicU32,
     lost: Notify,
     scripts: Scripts,
 }
@@ -37,20 +37,20 @@ struct Scripts {
 }
 
 impl Redis {
-    /// Prepares for the Redis at `cache.url`; connects to nothing yet.
+    /// The Redis at `cache.url`. Opens no connection yet.
     ///
     /// # Errors
-    /// A URL that Redis' rules cannot read.
+    /// A URL that is no Redis URL.
     pub fn open(cache: &config::Cache) -> anyhow::Result<Redis> {
-        let patience = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
+        let timeouts = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(Duration::from_millis(cache.timeout_ms)));
-        let manager = Manager::new_with_config(cache.url.expose(), patience)
+        let manager = Manager::new_with_config(cache.url.expose(), timeouts)
             .map_err(|why| anyhow::anyhow!("cache.url is {}: {why}", cache.url))?;
         Ok(Redis {
             pool: Pool::builder(manager).max_size(1).build()?,
             live: RwLock::new(None),
-            slow: AtomicU32::new(0),
+            timeouts: AtomicU32::new(0),
             lost: Notify::new(),
             scripts: Scripts::new(),
         })
@@ -58,20 +58,20 @@ impl Redis {
 
     pub(super) async fn get_or_lease(&self, keys: &[String], token: &str) -> Result<Vec<Lookup>, Unavailable> {
         let mut found = Vec::with_capacity(keys.len());
-        for chunk in keys.chunks(CHUNK) {
+        for chunk in keys.chunks(MAX_KEYS) {
             let mut call = self.scripts.get_or_lease.prepare_invoke();
             call.arg(token).arg(LEASE.as_millis() as u64);
             for key in chunk {
                 call.key(key);
             }
-            let there: Vec<Option<Bytes>> = self.ask(async |conn| call.invoke_async(conn).await).await?;
-            found.extend(there.into_iter().map(read));
+            let entries: Vec<Option<Bytes>> = self.execute(async |conn| call.invoke_async(conn).await).await?;
+            found.extend(entries.into_iter().map(decode));
         }
         Ok(found)
     }
 
     pub(super) async fn fill(&self, entries: &[Entry], token: &str) -> Result<(), Unavailable> {
-        for chunk in entries.chunks(CHUNK) {
+        for chunk in entries.chunks(MAX_KEYS) {
             let mut call = self.scripts.fill.prepare_invoke();
             call.arg(token);
             for entry in chunk {
@@ -79,37 +79,37 @@ impl Redis {
                     .arg([b"V:", entry.value.as_ref()].concat())
                     .arg(entry.ttl.as_millis().max(1) as u64);
             }
-            self.ask(async |conn| call.invoke_async::<()>(conn).await).await?;
+            self.execute(async |conn| call.invoke_async::<()>(conn).await).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn bar(&self, key: &str, token: &str) -> Result<(), Unavailable> {
+    pub(super) async fn tombstone(&self, key: &str, token: &str) -> Result<(), Unavailable> {
         let mut command = redis::cmd("SET");
         command.arg(key).arg(format!("T:{token}")).arg("PX").arg(TOMBSTONE.as_millis() as u64);
-        self.ask(async |conn| command.query_async::<()>(conn).await).await
+        self.execute(async |conn| command.query_async::<()>(conn).await).await
     }
 
     pub(super) async fn release(&self, key: &str, token: &str) -> Result<(), Unavailable> {
         let mut call = self.scripts.release.prepare_invoke();
         call.key(key).arg(token);
-        self.ask(async |conn| call.invoke_async::<()>(conn).await).await
+        self.execute(async |conn| call.invoke_async::<()>(conn).await).await
     }
 
     pub(super) async fn health(&self) -> Dependency {
         let begin = Instant::now();
-        let answer = self.ask(async |conn| redis::cmd("PING").query_async::<()>(conn).await).await;
-        Dependency::measured(if answer.is_ok() { Status::Healthy } else { Status::Unhealthy }, begin)
+        let reply = self.execute(async |conn| redis::cmd("PING").query_async::<()>(conn).await).await;
+        Dependency::measured(if reply.is_ok() { Status::Healthy } else { Status::Unhealthy }, begin)
     }
 
-    /// Connects anew. The connection is not in use until [`Redis::resume`].
+    /// Connects. Requests do not use the connection until [`Redis::resume`].
     ///
-    /// Returns it with the server's run id: another id is another memory, whose entries may be older than our writes.
+    /// Also returns the run id of the server: after a restart the entries may be older than acknowledged writes.
     ///
     /// # Errors
-    /// What Redis or the network says.
+    /// A failure of Redis or of the network.
     pub async fn connect(&self) -> anyhow::Result<(MultiplexedConnection, String)> {
-        let mut conn = Connection::take(tokio::time::timeout(CONNECT * 2, self.pool.get()).await??);
+        let mut conn = Connection::take(tokio::time::timeout(CONNECT_TIMEOUT * 2, self.pool.get()).await??);
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut conn).await?;
         let run = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or("unknown").to_owned();
         Ok((conn, run))
@@ -117,55 +117,55 @@ impl Redis {
 
     /// Lets requests use this connection.
     pub fn resume(&self, conn: MultiplexedConnection) {
-        self.slow.store(0, Ordering::Relaxed);
+        self.timeouts.store(0, Ordering::Relaxed);
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Some(conn);
     }
 
-    /// Stops requests from using the cache until the keeper has connected anew.
+    /// Makes requests bypass the cache until `CacheAside::run` has reconnected.
     pub fn suspend(&self) {
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = None;
         self.lost.notify_one();
     }
 
-    /// Completes when requests have stopped using the cache.
+    /// Completes when requests bypass the cache.
     pub async fn suspended(&self) {
         self.lost.notified().await;
     }
 
-    async fn ask<T>(
+    async fn execute<T>(
         &self,
-        question: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+        command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, Unavailable> {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut conn = live.ok_or(Unavailable)?;
-        match question(&mut conn).await {
-            Ok(answer) => {
-                if self.slow.load(Ordering::Relaxed) > 0 {
-                    self.slow.store(0, Ordering::Relaxed);
+        match command(&mut conn).await {
+            Ok(reply) => {
+                if self.timeouts.load(Ordering::Relaxed) > 0 {
+                    self.timeouts.store(0, Ordering::Relaxed);
                 }
-                Ok(answer)
+                Ok(reply)
             }
-            Err(error) => Err(self.complain(&error)),
+            Err(error) => Err(self.record_error(&error)),
         }
     }
 
-    fn complain(&self, error: &RedisError) -> Unavailable {
-        let hopeless = error.is_connection_dropped() || error.is_io_error() && !error.is_timeout();
-        let tired = error.is_timeout() && self.slow.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE;
-        tracing::warn!(%error, "the cache does not answer");
-        if hopeless || tired {
+    fn record_error(&self, error: &RedisError) -> Unavailable {
+        let is_lost = error.is_connection_dropped() || error.is_io_error() && !error.is_timeout();
+        let is_unresponsive = error.is_timeout() && self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_TIMEOUTS;
+        tracing::warn!(%error, "the cache did not respond");
+        if is_lost || is_unresponsive {
             self.suspend();
         }
         Unavailable
     }
 }
 
-fn read(there: Option<Bytes>) -> Lookup {
-    match there {
+fn decode(entry: Option<Bytes>) -> Lookup {
+    match entry {
         None => Lookup::Leased,
         Some(value) if value.starts_with(b"V:") => Lookup::Value(value.slice(2..)),
-        Some(value) if value.starts_with(b"L:") => Lookup::Reading,
-        Some(_) => Lookup::Writing,
+        Some(value) if value.starts_with(b"L:") => Lookup::LeasedElsewhere,
+        Some(_) => Lookup::Tombstoned,
     }
 }
 

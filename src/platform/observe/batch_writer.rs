@@ -1,7 +1,7 @@
-//! Where log lines go: gathered in memory, written by a thread of its own, many at a time. Nothing is dropped: when the
-//! reader of standard output is slower than we are, whoever logs waits.
+//! Writes log lines in batches, on its own thread. No line is dropped: when the reader of standard output is too slow, threads
+//! that log wait.
 //!
-//! A channel that carries each line by itself would wake its reader for each.
+//! A channel would wake the writing thread for every line.
 
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,22 +10,22 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How long lines wait for company.
-const GATHER: Duration = Duration::from_millis(5);
-/// Bytes that are worth a write at once.
-const ENOUGH: usize = 64 << 10;
-/// Bytes after which whoever logs waits.
-const FULL: usize = 8 << 20;
+/// How long lines wait for a larger batch.
+const BATCH_DELAY: Duration = Duration::from_millis(5);
+/// The size at which a batch is written at once.
+const BATCH_BYTES: usize = 64 << 10;
+/// The size of the buffer at which threads that log wait.
+const MAX_BYTES: usize = 8 << 20;
 
-/// The near end.
+/// The handle to append lines.
 #[derive(Clone)]
 pub struct BatchWriter(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     pending: Mutex<Pending>,
-    news: Condvar,
-    room: Condvar,
+    added: Condvar,
+    drained: Condvar,
 }
 
 #[derive(Default)]
@@ -41,26 +41,26 @@ pub struct FlushGuard {
 }
 
 impl BatchWriter {
-    /// Starts the thread that writes.
+    /// Starts the writing thread.
     pub fn start(out: impl Write + Send + 'static) -> (BatchWriter, FlushGuard) {
         let shared = Arc::new(Shared::default());
-        let far = Arc::clone(&shared);
-        let writer = std::thread::spawn(move || far.write_to(out));
+        let for_thread = Arc::clone(&shared);
+        let writer = std::thread::spawn(move || for_thread.write_to(out));
         (BatchWriter(Arc::clone(&shared)), FlushGuard { shared, writer: Some(writer) })
     }
 
-    /// Takes whole lines.
+    /// Appends whole lines.
     pub fn push(&self, lines: &[u8]) {
         let mut pending = self.0.lock();
-        while pending.bytes.len() > FULL && !pending.closed {
-            pending = self.0.room.wait(pending).unwrap_or_else(PoisonError::into_inner);
+        while pending.bytes.len() > MAX_BYTES && !pending.closed {
+            pending = self.0.drained.wait(pending).unwrap_or_else(PoisonError::into_inner);
         }
         let before = pending.bytes.len();
         pending.bytes.extend_from_slice(lines);
         let after = pending.bytes.len();
         drop(pending);
-        if before == 0 || before < ENOUGH && after >= ENOUGH {
-            self.0.news.notify_one();
+        if before == 0 || before < BATCH_BYTES && after >= BATCH_BYTES {
+            self.0.added.notify_one();
         }
     }
 }
@@ -74,15 +74,15 @@ impl Shared {
         let mut bytes = Vec::new();
         loop {
             let idle = |pending: &mut Pending| pending.bytes.is_empty() && !pending.closed;
-            let pending = self.news.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
-            let few = |pending: &mut Pending| pending.bytes.len() < ENOUGH && !pending.closed;
-            let waited = self.news.wait_timeout_while(pending, GATHER, few);
+            let pending = self.added.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+            let few = |pending: &mut Pending| pending.bytes.len() < BATCH_BYTES && !pending.closed;
+            let waited = self.added.wait_timeout_while(pending, BATCH_DELAY, few);
             let (mut pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut bytes, &mut pending.bytes);
             let closed = pending.closed;
             drop(pending);
-            self.room.notify_all();
-            // nobody reads any more: there is nowhere left to say so
+            self.drained.notify_all();
+            // standard output is closed: there is no other place to report the error
             let _: std::io::Result<()> = out.write_all(&bytes).and_then(|()| out.flush());
             bytes.clear();
             if closed {
@@ -95,14 +95,14 @@ impl Shared {
 impl Drop for FlushGuard {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
-        self.shared.news.notify_one();
+        self.shared.added.notify_one();
         if let Some(writer) = self.writer.take() {
             drop(writer.join());
         }
     }
 }
 
-/// For the subscriber's own text format.
+/// For the text format of `tracing_subscriber`.
 impl<'a> MakeWriter<'a> for BatchWriter {
     type Writer = Lines<'a>;
 
@@ -111,7 +111,7 @@ impl<'a> MakeWriter<'a> for BatchWriter {
     }
 }
 
-/// One event's worth of text.
+/// The text of one event.
 pub struct Lines<'a>(&'a BatchWriter);
 
 impl Write for Lines<'_> {
@@ -129,14 +129,14 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
-    use super::{BatchWriter, FULL};
+    use super::{BatchWriter, MAX_BYTES};
 
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    struct Output(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Page {
+    impl Write for Output {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().map(|mut page| page.extend_from_slice(bytes)).ok();
+            self.0.lock().map(|mut output| output.extend_from_slice(bytes)).ok();
             Ok(bytes.len())
         }
         fn flush(&mut self) -> std::io::Result<()> {
@@ -146,18 +146,18 @@ mod tests {
 
     #[test]
     fn every_line_is_written_in_the_order_of_its_thread_however_many_there_are() {
-        let page = Page::default();
-        let (sink, flush) = BatchWriter::start(page.clone());
+        let output = Output::default();
+        let (writer, guard) = BatchWriter::start(output.clone());
         let line = |thread: usize, at: usize| format!("{thread} {at} {}\n", "x".repeat(1000));
-        let each = 2 * FULL / 1000 / 4;
+        let each = 2 * MAX_BYTES / 1000 / 4;
         std::thread::scope(|scope| {
             for thread in 0..4 {
-                let sink = sink.clone();
-                scope.spawn(move || (0..each).for_each(|at| sink.push(line(thread, at).as_bytes())));
+                let writer = writer.clone();
+                scope.spawn(move || (0..each).for_each(|at| writer.push(line(thread, at).as_bytes())));
             }
         });
-        drop(flush);
-        let text = String::from_utf8(std::mem::take(&mut *page.0.lock().unwrap_or_else(|e| e.into_inner())))
+        drop(guard);
+        let text = String::from_utf8(std::mem::take(&mut *output.0.lock().unwrap_or_else(|e| e.into_inner())))
             .unwrap_or_default();
         for thread in 0..4 {
             let mine = text.lines().filter(|line| line.starts_with(&format!("{thread} ")));

@@ -1,6 +1,6 @@
-//! An event as one flat JSON object: when, how grave, from where, the fields of the spans around it, its own.
+//! Events as flat JSON objects: time, level, target, the fields of the enclosing spans, and the fields of the event.
 //!
-//! A request writes several of them, so they are written straight into one buffer of the thread's own.
+//! A request writes several lines, so each line is built in one buffer per thread.
 
 use std::cell::RefCell;
 use std::fmt::{Debug, Write};
@@ -15,19 +15,19 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::batch_writer::BatchWriter;
 
-/// Writes events to a sink.
+/// Writes events as JSON.
 pub struct JsonLayer(BatchWriter);
 
 impl JsonLayer {
-    pub fn new(sink: BatchWriter) -> JsonLayer {
-        JsonLayer(sink)
+    pub fn new(writer: BatchWriter) -> JsonLayer {
+        JsonLayer(writer)
     }
 }
 
-/// The fields of a span, and of those around it, as they stand in each of its events.
+/// The fields of a span and of its enclosing spans, as they appear in each of its events.
 struct SpanFields(String);
 
-/// The line in the making, and the second that was last written as text.
+/// The line that is being built, and the last formatted second.
 #[derive(Default)]
 struct LineBuffer {
     line: String,
@@ -35,7 +35,7 @@ struct LineBuffer {
     second_text: String,
 }
 
-thread_local! { static DESK: RefCell<LineBuffer> = RefCell::default(); }
+thread_local! { static BUFFER: RefCell<LineBuffer> = RefCell::default(); }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
@@ -60,14 +60,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLayer {
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        DESK.with_borrow_mut(|desk| {
-            desk.begin();
-            let about = event.metadata();
-            let line = &mut desk.line;
+        BUFFER.with_borrow_mut(|buffer| {
+            buffer.begin();
+            let metadata = event.metadata();
+            let line = &mut buffer.line;
             line.push_str(r#","level":""#);
-            line.push_str(about.level().as_str());
+            line.push_str(metadata.level().as_str());
             line.push_str(r#"","target":""#);
-            line.push_str(about.target());
+            line.push_str(metadata.target());
             line.push('"');
             if let Some(span) = ctx.event_span(event)
                 && let Some(SpanFields(text)) = span.extensions().get()
@@ -82,7 +82,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLayer {
 }
 
 impl LineBuffer {
-    /// Begins a line with the time, in UTC to the microsecond.
+    /// Starts a line with the time, in UTC with microseconds.
     fn begin(&mut self) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         if self.second != since.as_secs() || self.second_text.is_empty() {
@@ -133,7 +133,7 @@ impl Visit for FieldVisitor<'_> {
         self.name(field);
         digits(self.0, value, 1);
     }
-    /// To three decimals: the numbers with a point are milliseconds.
+    /// Three decimals: the fractional numbers are milliseconds.
     fn record_f64(&mut self, field: &Field, value: f64) {
         if !value.is_finite() {
             return self.plain(field, "null");
@@ -148,13 +148,13 @@ impl Visit for FieldVisitor<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.name(field);
         self.0.push('"');
-        // what a value's own Debug cannot write is missing in the line, no more
+        // an error of the value's own Debug truncates the value
         let _: std::fmt::Result = write!(Escaping(self.0), "{value:?}");
         self.0.push('"');
     }
 }
 
-/// A number with at least so many digits.
+/// Writes a number with at least `least` digits.
 fn digits(out: &mut String, mut number: u64, least: usize) {
     let mut text = [b'0'; 20];
     let mut at = text.len();
@@ -166,7 +166,7 @@ fn digits(out: &mut String, mut number: u64, least: usize) {
     out.extend(text[at..].iter().map(|digit| char::from(*digit)));
 }
 
-/// Escapes what is written through it.
+/// Escapes the text written to it.
 struct Escaping<'a>(&'a mut String);
 
 impl Write for Escaping<'_> {
@@ -176,11 +176,11 @@ impl Write for Escaping<'_> {
     }
 }
 
-/// The inside of a JSON string (RFC 8259, 7). All control characters are escaped, also those that only terminals know.
+/// Writes the content of a JSON string (RFC 8259, 7). Escapes all control characters, also those that only terminals interpret.
 fn escape(out: &mut String, text: &str) {
-    // without an early end, so that the compiler looks at many bytes at a time
-    let odd = |b: u8| !(b' '..=b'~').contains(&b) | (b == b'"') | (b == b'\\');
-    if !text.bytes().fold(false, |any, b| any | odd(b)) {
+    // no early exit, so that the compiler vectorizes the loop
+    let needs_escape = |b: u8| !(b' '..=b'~').contains(&b) | (b == b'"') | (b == b'\\');
+    if !text.bytes().fold(false, |any, b| any | needs_escape(b)) {
         out.push_str(text);
         return;
     }

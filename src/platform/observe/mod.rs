@@ -1,5 +1,5 @@
-//! Log lines: one flat JSON object a line for machines, or text for people. Every line of a request carries its role and
-//! Case-ID.
+//! Logs, traces and metrics. A log line is one flat JSON object, or text for a terminal. Every line of a request has its role
+//! and Case-ID.
 
 mod batch_writer;
 mod http_client;
@@ -21,7 +21,7 @@ use batch_writer::BatchWriter;
 pub use batch_writer::FlushGuard;
 use json_layer::JsonLayer;
 
-/// Starts logging to standard output. Keep what it returns: dropping it writes the last lines.
+/// Starts logging to standard output. Dropping the guard writes the last lines.
 ///
 /// # Errors
 /// A `log.level` that is no filter, or logging that was started before.
@@ -29,36 +29,36 @@ pub fn start(log: &Log) -> anyhow::Result<FlushGuard> {
     let given = filter(&log.level).with_context(|| {
         format!("log.level is {:?}: write a level such as info, or target=level, with commas between", log.level)
     })?;
-    // the libraries' own starts and stops are no news; a level that names them still wins
+    // hide the libraries' start and stop messages; a level in the settings overrides this
     let quiet = Targets::new()
         .with_target("actix_server", LevelFilter::WARN)
-        // what strangers send badly is no error of ours, and they could write as many as they like
+        // malformed requests are no errors of this process, and clients could fill the log with them
         .with_target("actix_http", LevelFilter::OFF);
     let filter = quiet.with_targets(given.iter()).with_default(given.default_level().unwrap_or(LevelFilter::INFO));
-    let (sink, flush) = BatchWriter::start(std::io::stdout());
+    let (writer, guard) = BatchWriter::start(std::io::stdout());
     let registry = tracing_subscriber::registry().with(filter);
     let started = match is_text(log) {
         true => {
-            let text = tracing_subscriber::fmt::layer().with_target(false).with_writer(sink);
+            let text = tracing_subscriber::fmt::layer().with_target(false).with_writer(writer);
             registry.with(text.with_ansi(std::io::stdout().is_terminal())).try_init()
         }
-        false => registry.with(JsonLayer::new(sink)).try_init(),
+        false => registry.with(JsonLayer::new(writer)).try_init(),
     };
     started.context("logging cannot start")?;
-    Ok(flush)
+    Ok(guard)
 }
 
-/// Reads a filter strictly: what has no level, or no target before it, is a typing error.
+/// Parses a filter strictly: a part without a level, or with an empty target, is an error.
 fn filter(text: &str) -> Option<Targets> {
     let is_level = |level: &str| LevelFilter::from_str(level).is_ok();
-    let is_right = |part: &str| match part.trim().split_once('=') {
+    let is_valid = |part: &str| match part.trim().split_once('=') {
         Some((target, level)) => !target.is_empty() && is_level(level),
         None => is_level(part.trim()),
     };
-    if text.split(',').all(is_right) { Targets::from_str(text).ok() } else { None }
+    if text.split(',').all(is_valid) { Targets::from_str(text).ok() } else { None }
 }
 
-/// Whether lines are text for people.
+/// Whether lines are text instead of JSON.
 pub fn is_text(log: &Log) -> bool {
     match log.format {
         LogFormat::Text => true,

@@ -1,6 +1,6 @@
-//! Steps of traces to whoever collects them: OpenTelemetry's protocol over HTTP, in batches, by threads of its own.
+//! Exports spans by OTLP over HTTP, in batches, on threads of its own.
 //!
-//! Whoever answers a request hands a step over and goes on: a collector that is slow or away costs steps, which are counted, and
+//! A request never waits for the export. A collector that is slow or unavailable loses spans, which are counted; it costs
 //! neither time nor memory.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use opentelemetry::{KeyValue, Value};
-use opentelemetry_otlp::{Protocol, SpanExporter as Wire, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_otlp::{Protocol, SpanExporter as OtlpExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanExporter, SpanProcessor as _};
@@ -19,22 +19,22 @@ use super::http_client::OtlpHttpClient;
 use crate::config::Telemetry;
 use crate::platform::observe::metrics::{SpanOutcome, count_spans, register_spans};
 
-/// Steps of one role that may wait to be sent.
-const WAITING: usize = 2048;
-/// How long they wait for company, and how many are worth a request.
-const GATHER: Duration = Duration::from_secs(1);
+/// Spans of one role that may wait for export.
+const MAX_WAITING: usize = 2048;
+/// How long spans wait for a larger batch, and the largest batch.
+const BATCH_DELAY: Duration = Duration::from_secs(1);
 const BATCH: usize = 512;
-/// How long a collector may take over a batch; also how long the end of the process waits for the last ones.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// The timeout of one export; also how long the process waits for the last spans when it ends.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-static SINK: OnceLock<Sink> = OnceLock::new();
+static EXPORT: OnceLock<Export> = OnceLock::new();
 
-/// Where steps go, once exporting has begun.
-struct Sink {
-    /// For each role of this process, as a service of its own.
-    ways: Vec<ServiceExporter>,
-    /// Of all 64-bit numbers, those below it are drawn.
-    share: u64,
+/// The exporters of this process.
+struct Export {
+    /// One for each role: each role is a service of its own.
+    services: Vec<ServiceExporter>,
+    /// Traces whose low 64 bits are below this are sampled.
+    sample_below: u64,
 }
 
 struct ServiceExporter {
@@ -43,51 +43,52 @@ struct ServiceExporter {
     waiting: Arc<AtomicUsize>,
 }
 
-/// Begins to export, if the settings say where to.
+/// Starts the export, if the settings name an endpoint.
 ///
 /// # Errors
-/// An endpoint or headers that make no sense.
+/// An invalid endpoint or invalid headers.
 pub fn start(settings: &Telemetry, roles: impl Iterator<Item = &'static str>) -> anyhow::Result<()> {
     let base = settings.otlp_endpoint.trim_end_matches('/');
     if base.is_empty() {
         return Ok(());
     }
     let endpoint = if base.ends_with("/v1/traces") { base.to_owned() } else { format!("{base}/v1/traces") };
-    let headers = headers(settings.otlp_headers.expose())?;
-    let post = Arc::new(OtlpHttpClient::start(PATIENCE)?);
+    let headers = parse_headers(settings.otlp_headers.expose())?;
+    let client = Arc::new(OtlpHttpClient::start(TIMEOUT)?);
     let open = |role| {
-        let wire = Wire::builder()
+        let inner = OtlpExporter::builder()
             .with_http()
-            .with_shared_http_client(Arc::clone(&post) as Arc<_>)
+            .with_shared_http_client(Arc::clone(&client) as Arc<_>)
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(&endpoint)
-            .with_timeout(PATIENCE)
+            .with_timeout(TIMEOUT)
             .with_headers(headers.clone())
             .build()
             .context("telemetry.otlp_endpoint")?;
         let waiting = Arc::<AtomicUsize>::default();
-        let exporter = CountingExporter { wire, waiting: Arc::clone(&waiting) };
-        // with room for what is on its way: what is too much is refused, and counted, before it
-        let limits = BatchConfigBuilder::default().with_max_queue_size(2 * WAITING).with_scheduled_delay(GATHER);
+        let exporter = CountingExporter { inner, waiting: Arc::clone(&waiting) };
+        // twice the limit, for spans that are being sent: `export` enforces the limit and counts what is lost
+        let limits =
+            BatchConfigBuilder::default().with_max_queue_size(2 * MAX_WAITING).with_scheduled_delay(BATCH_DELAY);
         let mut batches = BatchSpanProcessor::new(exporter, limits.with_max_export_batch_size(BATCH).build());
         batches.set_resource(&resource(role));
         anyhow::Ok(ServiceExporter { role, batches, waiting })
     };
-    let ways = roles.map(open).collect::<Result<Vec<_>, _>>()?;
-    // a float that is too large becomes the largest number
-    let share = (settings.sample_ratio * 2f64.powi(64)) as u64;
-    // a second start in the same process finds the first one's
-    let _: Result<(), _> = SINK.set(Sink { ways, share });
+    let services = roles.map(open).collect::<Result<Vec<_>, _>>()?;
+    // the cast saturates
+    let sample_below = (settings.sample_ratio * 2f64.powi(64)) as u64;
+    // a second start in the same process keeps the first exporters
+    let _: Result<(), _> = EXPORT.set(Export { services, sample_below });
     register_spans();
     tracing::info!(endpoint, "traces are exported");
     Ok(())
 }
 
-/// From `name=value,name=value`.
-fn headers(text: &str) -> anyhow::Result<HashMap<String, String>> {
+/// Parses `name=value,name=value`.
+fn parse_headers(text: &str) -> anyhow::Result<HashMap<String, String>> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     let read = |part: &str| {
-        // what it says may be a secret
+        // the error does not quote the text: it may be a secret
         let (name, value) =
             part.split_once('=').context("telemetry.otlp_headers: write name=value, with commas between")?;
         Ok((name.trim().to_owned(), value.trim().to_owned()))
@@ -105,62 +106,64 @@ fn resource(role: &str) -> Resource {
     Resource::builder_empty().with_attributes(about).build()
 }
 
-/// Whether steps are exported at all.
-pub fn is_on() -> bool {
-    SINK.get().is_some()
+/// Whether spans are exported at all.
+pub fn is_enabled() -> bool {
+    EXPORT.get().is_some()
 }
 
-/// Whether a trace that begins here is one of those that are recorded.
-pub fn is_drawn(trace: u128) -> bool {
-    SINK.get().is_some_and(|sink| sink.share == u64::MAX || (trace as u64) < sink.share)
+/// Whether a new trace with this id is sampled.
+pub fn samples(trace: u128) -> bool {
+    EXPORT.get().is_some_and(|export| export.sample_below == u64::MAX || (trace as u64) < export.sample_below)
 }
 
-/// Takes a step of a role; loses it when too many wait.
-pub fn take(role: &str, step: SpanData) {
-    let Some(way) = SINK.get().and_then(|sink| sink.ways.iter().find(|way| way.role == role)) else { return };
-    if way.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
-        way.waiting.fetch_sub(1, Ordering::Relaxed);
+/// Queues a span of a role; drops it when too many wait.
+pub fn export(role: &str, span: SpanData) {
+    let Some(service) = EXPORT.get().and_then(|export| export.services.iter().find(|one| one.role == role)) else {
+        return;
+    };
+    if service.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
+        service.waiting.fetch_sub(1, Ordering::Relaxed);
         count_spans(SpanOutcome::Lost, 1);
         return;
     }
-    way.batches.on_end(step);
+    service.batches.on_end(span);
 }
 
-/// Sends what still waits, within some seconds; blocks meanwhile.
-pub fn finish() {
-    let Some(sink) = SINK.get() else { return };
+/// Sends the spans that wait; blocks until then, or until the timeout.
+pub fn flush() {
+    let Some(export) = EXPORT.get() else { return };
     std::thread::scope(|scope| {
-        for way in &sink.ways {
-            // what a collector that is away does not take is lost
-            scope.spawn(|| drop(way.batches.shutdown_with_timeout(PATIENCE)));
+        for service in &export.services {
+            // spans that the collector does not take are lost
+            scope.spawn(|| drop(service.batches.shutdown_with_timeout(TIMEOUT)));
         }
     });
 }
 
-/// Counts what becomes of spans.
+/// Exports spans and counts the outcome.
 #[derive(Debug)]
 struct CountingExporter {
-    wire: Wire,
+    inner: OtlpExporter,
     waiting: Arc<AtomicUsize>,
 }
 
 impl SpanExporter for CountingExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let count = batch.len();
-        let outcome = self.wire.export(batch).await;
+        let outcome = self.inner.export(batch).await;
         self.waiting.fetch_sub(count, Ordering::Relaxed);
         count_spans(if outcome.is_ok() { SpanOutcome::Sent } else { SpanOutcome::Lost }, count);
         if let Err(why) = &outcome {
-            tracing::debug!(%why, count, "the collector did not take a batch of steps");
+            tracing::debug!(%why, count, "the collector did not take a batch of spans");
         }
         outcome
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.wire.shutdown_with_timeout(timeout)
+        self.inner.shutdown_with_timeout(timeout)
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.wire.set_resource(resource);
+        self.inner.set_resource(resource);
     }
 }

@@ -1,4 +1,4 @@
-//! What is recorded of a step: its name and attributes by OpenTelemetry's conventions. Made only where the step is exported.
+//! Spans for export, with names and attributes by OpenTelemetry's semantic conventions. Created only when the span is exported.
 
 use std::borrow::Cow;
 use std::time::{Instant, SystemTime};
@@ -10,7 +10,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use super::otlp;
 use crate::platform::observe::trace_context::TraceContext;
 
-/// A step as it is told.
+/// The name and attributes of a span.
 pub struct SpanRecord {
     kind: SpanKind,
     name: Cow<'static, str>,
@@ -18,19 +18,19 @@ pub struct SpanRecord {
     error: Option<Cow<'static, str>>,
 }
 
-/// The step that a call or a message is: one of its own where it is recorded, else the step that it is made in.
-pub fn outgoing(within: &TraceContext) -> TraceContext {
-    if is_recorded(within) { within.child() } else { within.clone() }
+/// The span of an outgoing call or message: a child where spans are exported, else the current span itself.
+pub fn outgoing(current: &TraceContext) -> TraceContext {
+    if is_recorded(current) { current.child() } else { current.clone() }
 }
 
-/// Whether steps of this trace are exported; what is said of one that is not would be work for nobody.
+/// Whether spans of this trace are exported. Callers build a [`SpanRecord`] only then.
 pub fn is_recorded(trace: &TraceContext) -> bool {
-    otlp::is_on() && trace.is_sampled()
+    otlp::is_enabled() && trace.is_sampled()
 }
 
-/// Records a step of `role`, for this case, that began then and ends now.
-pub fn record(role: &str, case_id: &str, trace: &TraceContext, begin: Instant, step: SpanRecord) {
-    let SpanRecord { kind, name, mut attributes, error } = step;
+/// Exports a span of `role` that began at `begin` and ends now.
+pub fn record(role: &str, case_id: &str, trace: &TraceContext, begin: Instant, span: SpanRecord) {
+    let SpanRecord { kind, name, mut attributes, error } = span;
     attributes.push(KeyValue::new("w2meet.case_id", case_id.to_owned()));
     let status = match error {
         Some(error) => {
@@ -43,7 +43,7 @@ pub fn record(role: &str, case_id: &str, trace: &TraceContext, begin: Instant, s
     let context = SpanContext::new(id, SpanId::from(trace.span()), TraceFlags::SAMPLED, false, TraceState::default());
     let end_time = SystemTime::now();
     let remote = matches!(kind, SpanKind::Server | SpanKind::Consumer);
-    otlp::take(
+    otlp::export(
         role,
         SpanData {
             span_context: context,
@@ -77,49 +77,49 @@ impl SpanRecord {
         SpanRecord { error: error.map(Cow::Owned), ..self }
     }
 
-    /// A request that was answered. That the caller was wrong is no error of whoever answers.
+    /// A request that this role answered. A 4xx status is no error of a server span.
     pub fn server(method: &'static str, route: Option<&'static str>, path: &str, status: u16) -> SpanRecord {
         let verb = if method == "_OTHER" { "HTTP" } else { method };
-        let step = match route {
+        let span = match route {
             Some(route) => SpanRecord::new(SpanKind::Server, format!("{verb} {route}")).with("http.route", route),
             None => SpanRecord::new(SpanKind::Server, verb),
         };
-        let step = step.with("http.request.method", method).with("url.scheme", "http");
-        let step = step.with("url.path", path.to_owned()).with("http.response.status_code", i64::from(status));
-        step.failed((status >= 500).then(|| status.to_string()))
+        let span = span.with("http.request.method", method).with("url.scheme", "http");
+        let span = span.with("url.path", path.to_owned()).with("http.response.status_code", i64::from(status));
+        span.failed((status >= 500).then(|| status.to_string()))
     }
 
-    /// A call to `peer` at this base URL that came to this: a status, or what went wrong. `again`: how often it was made before.
-    pub fn client(method: &str, peer: &str, url: String, again: usize, outcome: Result<u16, String>) -> SpanRecord {
-        let step = SpanRecord::new(SpanKind::Client, method.to_owned())
+    /// A call to `peer` at this URL. `outcome` is the status or the error; `resends` counts earlier attempts.
+    pub fn client(method: &str, peer: &str, url: String, resends: usize, outcome: Result<u16, String>) -> SpanRecord {
+        let span = SpanRecord::new(SpanKind::Client, method.to_owned())
             .with("http.request.method", method.to_owned())
             .with("peer.service", peer.to_owned());
         let address = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
         let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
-        let step = step.with("server.address", host.to_owned());
-        let step = match port.parse::<i64>() {
-            Ok(port) => step.with("server.port", port),
-            Err(_) => step,
+        let span = span.with("server.address", host.to_owned());
+        let span = match port.parse::<i64>() {
+            Ok(port) => span.with("server.port", port),
+            Err(_) => span,
         };
-        let step = step.with("url.full", url);
-        let step = if again > 0 { step.with("http.request.resend_count", again as i64) } else { step };
+        let span = span.with("url.full", url);
+        let span = if resends > 0 { span.with("http.request.resend_count", resends as i64) } else { span };
         match outcome {
             Ok(status) => {
                 let error = (status >= 400).then(|| status.to_string());
-                step.with("http.response.status_code", i64::from(status)).failed(error)
+                span.with("http.response.status_code", i64::from(status)).failed(error)
             }
-            Err(error) => step.failed(Some(error)),
+            Err(error) => span.failed(Some(error)),
         }
     }
 
-    /// A message on its way to `destination`.
+    /// A message that was published to `destination`.
     pub fn send(system: &'static str, destination: &str, id: &str, error: Option<String>) -> SpanRecord {
         SpanRecord::message(SpanKind::Producer, "send", system, destination)
             .with("messaging.message.id", id.to_owned())
             .failed(error)
     }
 
-    /// A message that was worked on.
+    /// A message that was processed.
     pub fn process(system: &'static str, destination: &str, error: Option<String>) -> SpanRecord {
         SpanRecord::message(SpanKind::Consumer, "process", system, destination).failed(error)
     }

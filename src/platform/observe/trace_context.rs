@@ -1,6 +1,6 @@
-//! The trace that work belongs to (W3C Trace Context): which request it goes back to, and which step of it this is.
+//! The trace context (W3C) of a unit of work: the trace it belongs to, and its span.
 //!
-//! Each hop keeps the trace and has a step (a span) of its own, whether steps are exported or not.
+//! Every hop keeps the trace and has its own span, also when spans are not exported.
 
 use std::{fmt, iter};
 
@@ -8,24 +8,24 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::platform::observe::otlp;
 
-/// The header it travels in; also its name in messages and events.
+/// The header; also the name in messages and events.
 pub static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// What others want to find again in it; passed on from call to call, not through the queue.
+/// The header of other vendors' state. It is forwarded with calls, not with messages.
 pub static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// `00-` trace `-` span `-` flags.
 const LENGTH: usize = 55;
 const TRACE: std::ops::Range<usize> = 3..35;
 const SPAN: std::ops::Range<usize> = 36..52;
-/// Of a tracestate; a longer one may be dropped as a whole.
-const LONGEST_STATE: usize = 512;
+/// The maximum length of a tracestate. A longer one is dropped.
+const MAX_STATE: usize = 512;
 
-/// A step of a trace.
+/// A span of a trace.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TraceContext {
-    /// As in the header, in lower case.
+    /// The traceparent, in lower case.
     text: [u8; LENGTH],
-    /// The step that this one belongs to, in somebody else's hands or in ours.
+    /// The parent span, of this or of another system.
     parent: Option<[u8; 16]>,
     state: Option<HeaderValue>,
 }
@@ -37,34 +37,34 @@ impl fmt::Debug for TraceContext {
 }
 
 impl TraceContext {
-    /// The next step of the trace in the headers; a new trace where there is none, or one that makes no sense.
+    /// A child of the span in the headers; a new trace where the headers have none, or an invalid one.
     pub fn read(headers: &HeaderMap) -> TraceContext {
         let mut given = headers.get_all(&TRACEPARENT);
         let first = given.next().filter(|_| given.next().is_none());
         match first.and_then(|value| parsed(value.as_bytes())) {
             Some(text) => TraceContext { state: state(headers), ..TraceContext::after(text) },
-            None => TraceContext::fresh(),
+            None => TraceContext::new_root(),
         }
     }
 
-    /// The next step of a trace that was written down; a new one where that makes no sense.
-    pub fn resumed(text: &str) -> TraceContext {
-        parsed(text.as_bytes()).map_or_else(TraceContext::fresh, TraceContext::after)
+    /// A child of the span in a stored traceparent; a new trace where that is invalid.
+    pub fn resume(text: &str) -> TraceContext {
+        parsed(text.as_bytes()).map_or_else(TraceContext::new_root, TraceContext::after)
     }
 
-    /// A trace of its own.
-    pub fn fresh() -> TraceContext {
+    /// A new trace.
+    pub fn new_root() -> TraceContext {
         let id = rand::random_range(1..=u128::MAX);
         let mut text = *b"00-................................-................-00";
         hex(&mut text[TRACE], &id.to_be_bytes());
-        hex(&mut text[SPAN], &fresh_span());
-        if otlp::is_drawn(id) {
+        hex(&mut text[SPAN], &new_span_id());
+        if otlp::samples(id) {
             text[LENGTH - 1] = b'1';
         }
         TraceContext { text, parent: None, state: None }
     }
 
-    /// A step that belongs to this one.
+    /// A child of this span.
     pub fn child(&self) -> TraceContext {
         TraceContext { state: self.state.clone(), ..TraceContext::after(self.text) }
     }
@@ -72,59 +72,59 @@ impl TraceContext {
     fn after(mut text: [u8; LENGTH]) -> TraceContext {
         let mut parent = [0; 16];
         parent.copy_from_slice(&text[SPAN]);
-        hex(&mut text[SPAN], &fresh_span());
+        hex(&mut text[SPAN], &new_span_id());
         TraceContext { text, parent: Some(parent), state: None }
     }
 
-    /// As in the header.
+    /// The traceparent, as in the header.
     pub fn text(&self) -> &str {
         str::from_utf8(&self.text).unwrap_or_default()
     }
 
-    /// The trace's id: 32 digits.
+    /// The trace id: 32 hexadecimal digits.
     pub fn id(&self) -> &str {
         &self.text()[TRACE]
     }
 
-    /// The trace's id in a text that was written down; none in one that makes no sense.
+    /// The trace id in a stored traceparent; `None` if that is invalid.
     pub fn id_in(text: &str) -> Option<&str> {
         parsed(text.as_bytes()).and_then(|_| text.get(TRACE))
     }
 
-    /// The step's id.
+    /// The span id.
     pub fn span(&self) -> u64 {
         u64::from_str_radix(&self.text()[SPAN], 16).unwrap_or_default()
     }
 
-    /// The id of the step that it belongs to; 0 for none.
+    /// The id of the parent span; 0 for none.
     pub fn parent(&self) -> u64 {
         let text = self.parent.as_ref().and_then(|parent| str::from_utf8(parent).ok());
         text.and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or_default()
     }
 
-    /// Whether whoever began it wants it to be recorded.
+    /// Whether the sampled flag is set.
     pub fn is_sampled(&self) -> bool {
         self.text[LENGTH - 1] == b'1'
     }
 
-    /// The fields by which a call tells of it.
+    /// The headers of a call.
     pub fn fields(&self) -> impl Iterator<Item = (&'static HeaderName, &[u8])> {
         let state = self.state.iter().map(|state| (&TRACESTATE, state.as_bytes()));
         iter::once((&TRACEPARENT, &self.text[..])).chain(state)
     }
 }
 
-/// What a traceparent says, in our own version and with the one flag that we know; `None` for one that is not right.
+/// A traceparent in version 00, with the sampled flag alone; `None` for an invalid one.
 fn parsed(given: &[u8]) -> Option<[u8; LENGTH]> {
     let is_hex = |part: &[u8]| part.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    let is_something = |part: &[u8]| is_hex(part) && part.iter().any(|digit| *digit != b'0');
+    let is_nonzero_hex = |part: &[u8]| is_hex(part) && part.iter().any(|digit| *digit != b'0');
     let head: [u8; LENGTH] = given.get(..LENGTH)?.try_into().ok()?;
     let version = &head[..2];
-    // later versions may have more to say
-    let ends = given.len() == LENGTH || version != b"00" && given[LENGTH] == b'-';
-    let dashes = [2, 35, 52].iter().all(|at| head[*at] == b'-');
-    let right = is_hex(version) && version != b"ff" && ends && dashes;
-    if !right || !is_something(&head[TRACE]) || !is_something(&head[SPAN]) || !is_hex(&head[53..]) {
+    // later versions may append fields
+    let ends_well = given.len() == LENGTH || version != b"00" && given[LENGTH] == b'-';
+    let has_dashes = [2, 35, 52].iter().all(|at| head[*at] == b'-');
+    let is_valid = is_hex(version) && version != b"ff" && ends_well && has_dashes;
+    if !is_valid || !is_nonzero_hex(&head[TRACE]) || !is_nonzero_hex(&head[SPAN]) || !is_hex(&head[53..]) {
         return None;
     }
     let mut text = head;
@@ -134,7 +134,7 @@ fn parsed(given: &[u8]) -> Option<[u8; LENGTH]> {
     Some(text)
 }
 
-/// All tracestates as one, if they are printable and not too long.
+/// All tracestate headers as one, if they are printable and not too long.
 fn state(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut given = headers.get_all(&TRACESTATE);
     let first = given.next()?;
@@ -145,17 +145,17 @@ fn state(headers: &HeaderMap) -> Option<HeaderValue> {
             HeaderValue::from_bytes(&parts.join(&b","[..])).ok()?
         }
     };
-    let is_tidy = |value: &HeaderValue| (1..=LONGEST_STATE).contains(&value.len()) && value.to_str().is_ok();
-    Some(all).filter(is_tidy)
+    let is_accepted = |value: &HeaderValue| (1..=MAX_STATE).contains(&value.len()) && value.to_str().is_ok();
+    Some(all).filter(is_accepted)
 }
 
-fn fresh_span() -> [u8; 8] {
+fn new_span_id() -> [u8; 8] {
     rand::random_range(1..=u64::MAX).to_be_bytes()
 }
 
-/// Writes two digits for each byte.
-fn hex(place: &mut [u8], bytes: &[u8]) {
-    for (digits, byte) in place.chunks_exact_mut(2).zip(bytes) {
+/// Writes two hexadecimal digits for each byte.
+fn hex(out: &mut [u8], bytes: &[u8]) {
+    for (digits, byte) in out.chunks_exact_mut(2).zip(bytes) {
         digits[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
         digits[1] = b"0123456789abcdef"[usize::from(byte & 15)];
     }
@@ -191,7 +191,7 @@ mod tests {
             (next.id(), sent.get(&TRACESTATE).map(HeaderValue::as_bytes)),
             (trace.id(), Some(&b"a=1,b=2,c=3"[..]))
         );
-        let stored = TraceContext::resumed(trace.text());
+        let stored = TraceContext::resume(trace.text());
         assert_eq!((stored.id(), stored.parent()), (trace.id(), trace.span()));
     }
 

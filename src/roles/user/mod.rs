@@ -91,7 +91,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
         prepare: Box::pin(async move {
             migrate(&settings).await;
             store.learn_secrets().await;
-            tokio::spawn(users.keep());
+            tokio::spawn(users.run());
             tokio::spawn(relay::publish(store.clone(), queue));
             tokio::spawn(relay::wake(store.clone()));
             tokio::spawn(relay::measure(store.clone()));

@@ -128,7 +128,7 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
         return Ok(Turn::Idle);
     }
     let begin = Instant::now();
-    let steps: Vec<TraceContext> = rows.iter().map(|row| TraceContext::resumed(&row.traceparent)).collect();
+    let steps: Vec<TraceContext> = rows.iter().map(|row| TraceContext::resume(&row.traceparent)).collect();
     let messages: Vec<Message> = rows.iter().zip(&steps).map(|(row, step)| message(row, step)).collect();
     let verdicts = queue.publish(&messages).await;
     for ((message, step), verdict) in

@@ -1,6 +1,6 @@
-//! How long requests take, by role, method, route and status. Each worker thread counts for itself; whoever reads the page adds up.
+//! The durations of requests, by role, method, route and status. Every worker thread has its own counters; the page adds them.
 //!
-//! A route is the template that its resource was made with: what a path holds is in no label.
+//! A route is the path template of a resource: values in a path are in no label.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,35 +17,35 @@ pub(super) const BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25
 const UNMATCHED: &str = "unmatched";
 const METHODS: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
 
-/// The path that a resource was made with; lies in its data.
+/// The path template of a resource, in its app data.
 #[derive(Clone, Copy)]
 pub struct Template(pub &'static str);
 
 impl Template {
-    /// That of the resource that a request was for.
+    /// The template of the resource that a request matched.
     pub fn of(req: &HttpRequest) -> Option<&'static str> {
         req.app_data().map(|Template(path)| *path)
     }
 }
 
-/// A resource that metrics and traces know by its path.
-#[expect(clippy::disallowed_methods, reason = "this is where all resources are made")]
+/// A resource whose path template is its route in metrics and traces.
+#[expect(clippy::disallowed_methods, reason = "the one place that creates resources")]
 pub fn resource(path: &'static str) -> Resource {
     web::resource(path).app_data(Template(path))
 }
 
-/// [`resource`] for a path that may be written in two ways; it is known by the first.
-#[expect(clippy::disallowed_methods, reason = "this is where all resources are made")]
+/// [`resource`] for two spellings of a path; the first is the route.
+#[expect(clippy::disallowed_methods, reason = "the one place that creates resources")]
 pub fn resource_of(paths: [&'static str; 2]) -> Resource {
     web::resource(paths).app_data(Template(paths[0]))
 }
 
-/// A method as a label; strangers can write what they like.
+/// A method as a label. A client may send any text as a method: unknown methods share one label.
 pub fn method_label(method: &Method) -> &'static str {
     METHODS.into_iter().find(|known| method.as_str() == *known).unwrap_or("_OTHER")
 }
 
-/// What is counted apart.
+/// The labels of one series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub role: &'static str,
@@ -54,22 +54,22 @@ pub(super) struct Key {
     pub status: u16,
 }
 
-/// Requests of one kind, by how long they took.
+/// A histogram of durations.
 #[derive(Default)]
 struct Durations {
-    /// The last one is for those beyond all bounds.
+    /// The last bucket is for longer requests.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
 }
 
-/// Route, method and status by where their texts lie: they are part of the program, and addresses are found three times as fast.
-type Near = (usize, usize, u16);
+/// The addresses of the static texts of route and method, and the status: comparing addresses is three times as fast.
+type CacheKey = (usize, usize, u16);
 
-/// The numbers of one worker thread of a role.
+/// The counters of one worker thread of a role.
 pub struct RequestMetrics {
     role: &'static str,
-    /// The way to those that this thread has found before: few enough to be looked through.
-    known: RefCell<Vec<(Near, Arc<Durations>)>>,
+    /// The series that this thread has used: few enough for a linear search.
+    cache: RefCell<Vec<(CacheKey, Arc<Durations>)>>,
     shard: Arc<Shard>,
 }
 
@@ -81,46 +81,46 @@ struct Shard {
 
 static SHARDS: Mutex<Vec<Arc<Shard>>> = Mutex::new(Vec::new());
 
-/// A request that is being answered.
-pub struct Running(Rc<RequestMetrics>);
+/// A request in flight.
+pub struct InFlightRequest(Rc<RequestMetrics>);
 
-impl Drop for Running {
+impl Drop for InFlightRequest {
     fn drop(&mut self) {
-        self.0.shard.step(-1);
+        self.0.shard.change_in_flight(-1);
     }
 }
 
 impl Shard {
-    /// As [`add`] does.
-    fn step(&self, by: i64) {
+    /// As [`add`].
+    fn change_in_flight(&self, by: i64) {
         self.in_flight.store(self.in_flight.load(Ordering::Relaxed) + by, Ordering::Relaxed);
     }
 }
 
 impl RequestMetrics {
-    /// For one worker thread of a role.
+    /// The counters for one worker thread of a role.
     pub fn new(role: &'static str) -> Rc<RequestMetrics> {
         let shard = Arc::new(Shard { role, in_flight: AtomicI64::new(0), all: Mutex::default() });
         SHARDS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&shard));
-        Rc::new(RequestMetrics { role, known: RefCell::default(), shard })
+        Rc::new(RequestMetrics { role, cache: RefCell::default(), shard })
     }
 
-    /// A request has come. It is in flight until what this returns is dropped, however it ends.
-    pub fn begin(self: &Rc<Self>) -> Running {
-        self.shard.step(1);
-        Running(Rc::clone(self))
+    /// Counts a request as in flight until the returned value is dropped.
+    pub fn begin(self: &Rc<Self>) -> InFlightRequest {
+        self.shard.change_in_flight(1);
+        InFlightRequest(Rc::clone(self))
     }
 
-    /// It was answered.
+    /// Records the duration of a request.
     pub fn end(&self, method: &'static str, route: Option<&'static str>, status: u16, took: Duration) {
         let route = route.unwrap_or(UNMATCHED);
-        let near = (route.as_ptr().addr(), method.as_ptr().addr(), status);
-        let mut known = self.known.borrow_mut();
-        let at = known.iter().position(|(one, _)| *one == near).unwrap_or_else(|| {
+        let key = (route.as_ptr().addr(), method.as_ptr().addr(), status);
+        let mut known = self.cache.borrow_mut();
+        let at = known.iter().position(|(one, _)| *one == key).unwrap_or_else(|| {
             let durations = Arc::<Durations>::default();
-            let key = Key { role: self.role, method, route, status };
-            self.shard.all.lock().unwrap_or_else(PoisonError::into_inner).push((key, Arc::clone(&durations)));
-            known.push((near, durations));
+            let labels = Key { role: self.role, method, route, status };
+            self.shard.all.lock().unwrap_or_else(PoisonError::into_inner).push((labels, Arc::clone(&durations)));
+            known.push((key, durations));
             known.len() - 1
         });
         known[at].1.record(took);
@@ -136,34 +136,34 @@ impl Durations {
     }
 }
 
-/// Adds to what this thread alone changes: others only read it, so nobody is kept out meanwhile.
+/// Adds to a counter that only this thread changes: other threads only read it, so no atomic read-modify-write is needed.
 fn add(sum: &AtomicU64, more: u64) {
     sum.store(sum.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
-/// How many took how long: each bucket by itself, and the sum in seconds.
+/// A histogram over all threads: the count of each bucket alone, and the sum in seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Totals {
     pub buckets: [u64; BOUNDS.len() + 1],
     pub seconds: f64,
 }
 
-/// All threads' numbers added up.
+/// The histograms of all threads, added up.
 pub(super) fn durations() -> BTreeMap<Key, Totals> {
-    let mut sums: BTreeMap<Key, Totals> = BTreeMap::new();
+    let mut totals: BTreeMap<Key, Totals> = BTreeMap::new();
     for shard in SHARDS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         for (key, durations) in shard.all.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let sum = sums.entry(*key).or_default();
-            for (total, own) in sum.buckets.iter_mut().zip(&durations.buckets) {
+            let series = totals.entry(*key).or_default();
+            for (total, own) in series.buckets.iter_mut().zip(&durations.buckets) {
                 *total += own.load(Ordering::Relaxed);
             }
-            sum.seconds += durations.nanoseconds.load(Ordering::Relaxed) as f64 / 1e9;
+            series.seconds += durations.nanoseconds.load(Ordering::Relaxed) as f64 / 1e9;
         }
     }
-    sums
+    totals
 }
 
-/// Requests that each role is answering.
+/// The requests in flight, by role.
 pub(super) fn in_flight() -> BTreeMap<&'static str, i64> {
     let mut sums = BTreeMap::new();
     for shard in SHARDS.lock().unwrap_or_else(PoisonError::into_inner).iter() {

@@ -180,8 +180,8 @@ pub(in crate::roles::user) async fn write<T>(
     transaction: impl AsyncFn(Option<i64>) -> Result<(T, i64), Stop>,
 ) -> Result<T, Problem> {
     let written = users.write(email.as_str(), async |barred| match transaction(barred).await {
-        Ok((value, epoch)) => Ok(WriteOutcome::Done { value: Ok(value), epoch }),
-        Err(Stop::Refused(problem)) => Ok(WriteOutcome::Done { value: Err(problem), epoch: 0 }),
+        Ok((value, epoch)) => Ok(WriteOutcome::Committed { value: Ok(value), epoch }),
+        Err(Stop::Refused(problem)) => Ok(WriteOutcome::Committed { value: Err(problem), epoch: 0 }),
         Err(Stop::OtherEpoch(epoch)) => Ok(WriteOutcome::OtherEpoch(epoch)),
         Err(Stop::Database(why)) => Err(why),
     });
@@ -197,7 +197,7 @@ fn unavailable(users: &CacheAside<Users>, why: LoadError<Arc<Error>>) -> Problem
     let database = users.source().store.db.name();
     match why {
         LoadError::Source(why) => why.problem(database),
-        LoadError::Late => {
+        LoadError::Timeout => {
             Problem::unavailable(database, "the database does not answer in time; try again in a moment")
         }
     }
