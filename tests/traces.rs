@@ -208,12 +208,8 @@ async fn over_the_queue(cluster: &Cluster, collector: &Collector) {
     let road = way(&all, callback.expect("a callback"));
     let names: Vec<(&str, SpanKind)> = road.iter().map(|(service, kind, _)| (*service, *kind)).collect();
     let (producer, consumer) = (SpanKind::Producer, SpanKind::Consumer);
-    let once = [
-        ("w2meet-user", server),
-        ("w2meet-worker", client),
-        ("w2meet-worker", consumer),
-        ("w2meet-user", producer),
-    ];
+    let once =
+        [("w2meet-user", server), ("w2meet-worker", client), ("w2meet-worker", consumer), ("w2meet-user", producer)];
     assert_eq!(names[..4], once, "{road:?}");
     assert_eq!(
         names[names.len() - 3..],
