@@ -1,28 +1,28 @@
-//! Where calendars come from: the one interface of files, subscriptions, and whatever else has free/busy to tell.
+//! The one interface of calendar sources: files, subscriptions, and later providers with an API of their own.
 //!
-//! A source gives iCalendar text; a provider with an API of its own writes what it knows as a VFREEBUSY. What comes of the
-//! text, and everything that searches for a time, knows nothing of sources.
+//! A source returns iCalendar text; a provider with another API returns a VFREEBUSY. The import and the search for a time do
+//! not depend on sources.
 
 use std::future::{Future, ready};
 
 use serde::{Deserialize, Serialize};
 
-/// A place that a calendar's text comes from, asked again and again.
+/// A source of a calendar's text, fetched again and again.
 pub trait CalendarSource {
-    /// What is there now, for somebody who has seen this of it before.
-    fn fetch(&self, seen: &Validators) -> impl Future<Output = Fetched>;
+    /// Fetches the calendar; `known` are the validators of the last fetch.
+    fn fetch(&self, known: &Validators) -> impl Future<Output = Fetched>;
 }
 
-/// What a source said of its newest text, to be told again when it is asked for a newer one (RFC 9110, 13.1).
+/// The validators of a fetched text, for the next conditional request (RFC 9110, 13.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
-    /// Its entity tag.
+    /// The entity tag.
     pub etag: Option<String>,
-    /// When it says it was changed.
+    /// The date of the last change.
     pub last_modified: Option<String>,
 }
 
-/// What a source gives. Its text is private: it is not to be logged, and is not printed.
+/// The result of a fetch. The text is private: it must not be logged, and the type does not print it.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Fetched {
@@ -30,19 +30,19 @@ pub enum Fetched {
     Text {
         /// iCalendar.
         text: String,
-        /// What to ask with next time.
+        /// The validators for the next fetch.
         seen: Validators,
     },
-    /// What was seen before is the newest.
+    /// The calendar has not changed.
     Unchanged,
-    /// Nothing, this time.
+    /// The fetch failed.
     Failed {
-        /// Why, for the owner of the calendar: a fragment of a sentence that begins with "it".
+        /// The reason, for the owner of the calendar: a sentence fragment that begins with "it".
         why: String,
     },
 }
 
-/// A calendar that was handed in, and comes from nowhere else.
+/// A calendar that its owner uploaded.
 pub struct File(pub String);
 
 impl CalendarSource for File {
@@ -51,7 +51,7 @@ impl CalendarSource for File {
     }
 }
 
-/// Text as it came from outside. Where it is no UTF-8, only words can be meant, and nobody reads those.
+/// Fetched bytes as text. Invalid UTF-8 can only occur in names and descriptions, which the import ignores.
 pub fn text_of(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}")
 }

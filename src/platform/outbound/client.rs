@@ -1,4 +1,4 @@
-//! Sends a signed message to a URL that a client named, within a time, and reads only the beginning of the answer.
+//! Sends a signed message to a URL that a client named, with a time limit, and reads only the beginning of the response.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use actix_http::BoxedPayloadStream;
 use actix_http::error::ParseError;
 use actix_service::{Service as _, fn_service};
-use actix_tls::connect::ConnectError as NoConnection;
+use actix_tls::connect::ConnectError as TcpConnectError;
 use actix_tls::connect::ConnectInfo;
 use actix_tls::connect::tcp::TcpConnectorService;
 use actix_web::http::Uri;
@@ -30,39 +30,38 @@ use crate::config::Webhooks;
 use crate::platform::observe::trace_context::TRACEPARENT;
 use crate::platform::request_context::{CASE_ID, milliseconds};
 
-/// An answer from outside whose body is still to come.
-pub(super) type Incoming = ClientResponse<BoxedPayloadStream>;
+/// A response from outside, before its body.
+pub(super) type Response = ClientResponse<BoxedPayloadStream>;
 
-/// Bytes of an answer that are read; the receiver may send more, for ever.
-const READ: usize = 64 << 10;
-/// Bytes of an answer that the log keeps.
-const KEPT: usize = 1 << 10;
+/// Bytes of a response body that are read; the receiver may send an endless one.
+const MAX_READ: usize = 64 << 10;
+/// Bytes of a response body that are logged.
+const MAX_EXCERPT: usize = 1 << 10;
 pub(super) const AGENT: &str = concat!("W2Meet/", env!("CARGO_PKG_VERSION"));
 
 /// One attempt to deliver a message.
 #[derive(Clone, Debug)]
 pub struct Delivery<'a> {
-    /// Judged anew at each attempt: the settings may have changed.
+    /// The URL; checked at each attempt, because the settings may have changed.
     pub url: &'a str,
-    /// The message's id, the same at each attempt; without a dot.
+    /// The id of the message, the same at each attempt; without a dot.
     pub id: &'a str,
-    /// JSON, signed as these bytes.
+    /// The JSON body; the signature covers these bytes.
     pub body: Bytes,
-    /// One, or two while the receiver changes from one to the next.
+    /// One secret, or two during a rotation.
     pub secrets: &'a [Secret],
-    /// The case that the message belongs to.
+    /// The Case-ID of the message.
     pub case_id: &'a str,
-    /// The step of a trace that sending it is: whoever asked for the meeting may go on with it. What others keep in the trace
-    /// stays here.
+    /// The span of the delivery, so that the receiver can continue the trace. The tracestate is not sent.
     pub traceparent: &'a str,
 }
 
-/// Sends messages from one worker thread.
+/// Sends webhooks from one worker thread.
 #[derive(Clone)]
 pub struct WebhookClient {
     guard: Rc<SsrfGuard>,
     client: Client,
-    patience: f64,
+    timeout_seconds: f64,
 }
 
 /// The certificate authorities that are compiled in.
@@ -71,21 +70,21 @@ fn public_roots() -> RootCertStore {
 }
 
 impl WebhookClient {
-    /// For the thread that it is made on.
+    /// A client for the current thread.
     ///
     /// # Errors
-    /// TLS that cannot be set up.
+    /// TLS cannot be set up.
     pub fn new(settings: &Webhooks) -> anyhow::Result<WebhookClient> {
         WebhookClient::with(settings, Resolver::System, public_roots())
     }
 
-    /// [`WebhookClient::new`] with somebody else to ask for names, and somebody else to trust.
+    /// [`WebhookClient::new`] with another resolver and other certificate authorities.
     ///
     /// # Errors
-    /// TLS that cannot be set up.
+    /// TLS cannot be set up.
     pub fn with(settings: &Webhooks, names: Resolver, roots: RootCertStore) -> anyhow::Result<WebhookClient> {
         let guard = Rc::new(SsrfGuard::new(settings));
-        // the provider is named here: a default of the whole process would be for whoever came first to choose
+        // an explicit provider: the default provider of the process depends on which code runs first
         let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .context("cannot set up TLS for webhooks")?
@@ -93,10 +92,10 @@ impl WebhookClient {
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let client = client(Rc::clone(&guard), names, Arc::new(tls), Duration::from_secs_f64(settings.timeout_seconds));
-        Ok(WebhookClient { guard, client, patience: settings.timeout_seconds })
+        Ok(WebhookClient { guard, client, timeout_seconds: settings.timeout_seconds })
     }
 
-    /// Makes one attempt, and says what came of it.
+    /// Makes one attempt.
     pub async fn send(&self, delivery: &Delivery<'_>) -> DeliveryResult {
         let begin = Instant::now();
         let url = match self.guard.parse(delivery.url) {
@@ -114,16 +113,16 @@ impl WebhookClient {
         answer
     }
 
-    /// The answer, and how its body begins.
+    /// The result, and the beginning of the response body.
     async fn attempt(&self, url: &str, delivery: &Delivery<'_>) -> (DeliveryResult, String) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(self.patience);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(self.timeout_seconds);
         let now = Timestamp::now();
         let signature = sign(delivery.secrets, delivery.id, now.as_second(), &delivery.body);
         let request = self
             .client
             .post(url)
             .no_decompress()
-            // each delivery opens a connection of its own, so that each is judged
+            // a new connection for each delivery, so that the guard checks each
             .force_close()
             .insert_header((CONTENT_TYPE, "application/json"))
             .insert_header(("user-agent", AGENT))
@@ -133,41 +132,41 @@ impl WebhookClient {
             .insert_header((CASE_ID.clone(), delivery.case_id))
             .insert_header((TRACEPARENT.clone(), delivery.traceparent));
         match timeout_at(deadline, request.send_body(delivery.body.clone())).await {
-            Err(_) => (DeliveryResult::timed_out(self.patience), String::new()),
-            Ok(Err(error)) => (self.judge(&error), String::new()),
+            Err(_) => (DeliveryResult::timed_out(self.timeout_seconds), String::new()),
+            Ok(Err(error)) => (self.classify(&error), String::new()),
             Ok(Ok(mut incoming)) => {
                 let answer = DeliveryResult::read(incoming.status(), incoming.headers(), now);
-                // by its status the receiver has said it all: what becomes of the body changes nothing
-                let excerpt = timeout_at(deadline, beginning(&mut incoming)).await.unwrap_or_default();
+                // the status decides: a body that fails or is late changes nothing
+                let excerpt = timeout_at(deadline, read_excerpt(&mut incoming)).await.unwrap_or_default();
                 (answer, excerpt)
             }
         }
     }
 
-    /// What every connection is judged by.
+    /// The guard of every connection.
     pub(super) fn guard(&self) -> &SsrfGuard {
         &self.guard
     }
 
-    /// The client behind it: it opens no connection that the guard has not let pass.
+    /// The HTTP client, which opens only connections that the guard allows.
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Seconds that one attempt may take.
-    pub(super) fn patience(&self) -> f64 {
-        self.patience
+    /// The time limit of one attempt, in seconds.
+    pub(super) fn timeout_seconds(&self) -> f64 {
+        self.timeout_seconds
     }
 
-    /// What it means that there is no answer.
-    pub(super) fn judge(&self, error: &SendRequestError) -> DeliveryResult {
+    /// The result of an attempt without a response.
+    pub(super) fn classify(&self, error: &SendRequestError) -> DeliveryResult {
         match error {
             SendRequestError::Connect(ConnectError::Resolver(why)) => match why.downcast_ref::<Unreachable>() {
                 Some(Unreachable::Blocked(why)) => DeliveryResult::Blocked { why: why.to_string() },
                 _ => DeliveryResult::failed(why.to_string()),
             },
             SendRequestError::Connect(ConnectError::Timeout) | SendRequestError::Timeout => {
-                DeliveryResult::timed_out(self.patience)
+                DeliveryResult::timed_out(self.timeout_seconds)
             }
             SendRequestError::Connect(ConnectError::Disconnected)
             | SendRequestError::Send(_)
@@ -181,29 +180,29 @@ impl WebhookClient {
     }
 }
 
-/// A client that can only open connections which the guard has let pass, whatever it is asked for.
-#[expect(clippy::disallowed_methods, reason = "webhooks go to strangers, not to roles")]
-fn client(guard: Rc<SsrfGuard>, names: Resolver, tls: Arc<ClientConfig>, patience: Duration) -> Client {
-    let judged = fn_service(move |wanted: ConnectInfo<Uri>| {
+/// An HTTP client that opens only connections that the guard allows.
+#[expect(clippy::disallowed_methods, reason = "webhooks go to other systems, not to roles")]
+fn client(guard: Rc<SsrfGuard>, names: Resolver, tls: Arc<ClientConfig>, limit: Duration) -> Client {
+    let guarded = fn_service(move |wanted: ConnectInfo<Uri>| {
         let (guard, names) = (Rc::clone(&guard), names.clone());
         async move {
             let found = guard.resolve(&names, wanted.hostname(), wanted.port()).await;
-            let found = found.map_err(|why| NoConnection::Resolver(Box::new(why)))?;
+            let found = found.map_err(|why| TcpConnectError::Resolver(Box::new(why)))?;
             TcpConnectorService::default().call(wanted.set_addrs(found)).await
         }
     });
-    let connector = Connector::new().connector(judged).rustls_0_23(tls).timeout(patience).handshake_timeout(patience);
+    let connector = Connector::new().connector(guarded).rustls_0_23(tls).timeout(limit).handshake_timeout(limit);
     Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers().finish()
 }
 
-/// Reads no more than [`READ`] bytes of the body, and keeps what the log may hold of them.
-async fn beginning(answer: &mut Incoming) -> String {
-    let (mut read, mut kept) = (0, Vec::new());
-    while read < READ
-        && let Some(Ok(chunk)) = answer.next().await
+/// Reads at most [`MAX_READ`] bytes of the body, and returns the first [`MAX_EXCERPT`] for the log.
+async fn read_excerpt(response: &mut Response) -> String {
+    let (mut read, mut excerpt) = (0, Vec::new());
+    while read < MAX_READ
+        && let Some(Ok(chunk)) = response.next().await
     {
         read += chunk.len();
-        kept.extend_from_slice(&chunk[..chunk.len().min(KEPT - kept.len())]);
+        excerpt.extend_from_slice(&chunk[..chunk.len().min(MAX_EXCERPT - excerpt.len())]);
     }
-    String::from_utf8_lossy(&kept).escape_debug().to_string()
+    String::from_utf8_lossy(&excerpt).escape_debug().to_string()
 }

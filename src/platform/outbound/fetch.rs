@@ -1,4 +1,4 @@
-//! Fetches a calendar from a URL that a client named: under the same guard as callbacks, within a size and a time.
+//! Fetches a calendar from a URL that a client named: under the same guard as webhooks, with a limit of size and time.
 
 use std::time::{Duration, Instant};
 
@@ -10,33 +10,33 @@ use actix_web::http::header::{
 use futures_util::StreamExt as _;
 use tokio::time::timeout_at;
 
-use super::client::{AGENT, Incoming, WebhookClient};
+use super::client::{AGENT, Response, WebhookClient};
 use super::response::DeliveryResult;
 use crate::platform::outbound::calendar_source::{CalendarSource, Fetched, Validators, text_of};
 use crate::platform::request_context::milliseconds;
 
-/// Bytes of an entity tag or a date that are kept.
-const LONGEST_TAG: usize = 512;
-const BROKEN: &str = "it broke off in the middle";
+/// The maximum length of a stored entity tag or date.
+const MAX_VALIDATOR: usize = 512;
+const TRUNCATED: &str = "it broke off in the middle";
 
-/// A calendar that is published under a URL.
+/// A calendar that is published at a URL.
 pub struct Subscription<'a> {
-    /// What it is fetched with.
-    pub sender: &'a WebhookClient,
-    /// Where; judged anew each time. Whoever knows it may read the calendar: it is not to be logged.
+    /// The client.
+    pub client: &'a WebhookClient,
+    /// The URL; checked at each fetch. It gives access to the calendar: it must not be logged.
     pub url: &'a str,
-    /// Bytes that it may have.
-    pub most: usize,
+    /// The maximum size in bytes.
+    pub max_bytes: usize,
 }
 
 impl CalendarSource for Subscription<'_> {
-    async fn fetch(&self, seen: &Validators) -> Fetched {
+    async fn fetch(&self, known: &Validators) -> Fetched {
         let begin = Instant::now();
-        let url = match self.sender.guard().parse(self.url) {
+        let url = match self.client.guard().parse(self.url) {
             Ok(url) => url,
             Err(refused) => return Fetched::Failed { why: refused.to_string() },
         };
-        let fetched = self.attempt(url.as_str(), seen).await;
+        let fetched = self.attempt(url.as_str(), known).await;
         let (host, ms) = (url.host(), milliseconds(begin));
         match &fetched {
             Fetched::Text { text, .. } => tracing::info!(host, bytes = text.len(), ms, "calendar fetched"),
@@ -48,69 +48,69 @@ impl CalendarSource for Subscription<'_> {
 }
 
 impl Subscription<'_> {
-    async fn attempt(&self, url: &str, seen: &Validators) -> Fetched {
-        let patience = self.sender.patience();
-        let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(patience);
+    async fn attempt(&self, url: &str, known: &Validators) -> Fetched {
+        let limit = self.client.timeout_seconds();
+        let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(limit);
         let mut request = self
-            .sender
+            .client
             .client()
             .get(url)
             .no_decompress()
-            // each one opens a connection of its own, so that each is judged
+            // a new connection for each fetch, so that the guard checks each
             .force_close()
             .insert_header((ACCEPT, "text/calendar"))
             .insert_header((ACCEPT_ENCODING, "identity"))
             .insert_header(("user-agent", AGENT));
-        for (name, value) in [(IF_NONE_MATCH, &seen.etag), (IF_MODIFIED_SINCE, &seen.last_modified)] {
+        for (name, value) in [(IF_NONE_MATCH, &known.etag), (IF_MODIFIED_SINCE, &known.last_modified)] {
             if let Some(value) = value {
                 request = request.insert_header((name, value.as_str()));
             }
         }
         let failed = |why: String| Fetched::Failed { why };
         match timeout_at(deadline, request.send()).await {
-            Err(_) => failed(late(patience)),
-            Ok(Err(error)) => failed(reason(self.sender.judge(&error))),
+            Err(_) => failed(timed_out(limit)),
+            Ok(Err(error)) => failed(reason(self.client.classify(&error))),
             Ok(Ok(answer)) if answer.status() == StatusCode::NOT_MODIFIED => Fetched::Unchanged,
             Ok(Ok(answer)) if answer.status() != StatusCode::OK => failed(refusal(answer.status())),
             Ok(Ok(answer)) if is_encoded(answer.headers()) => {
                 failed("it sent the calendar compressed, although it was asked not to".to_owned())
             }
-            Ok(Ok(answer)) => match timeout_at(deadline, self.whole(answer)).await {
+            Ok(Ok(answer)) => match timeout_at(deadline, self.read_body(answer)).await {
                 Ok(fetched) => fetched,
-                Err(_) => failed(late(patience)),
+                Err(_) => failed(timed_out(limit)),
             },
         }
     }
 
     /// All of the body, if that is not more than it may be.
-    async fn whole(&self, mut answer: Incoming) -> Fetched {
-        let kept = |name: HeaderName| {
+    async fn read_body(&self, mut answer: Response) -> Fetched {
+        let header = |name: HeaderName| {
             let value = answer.headers().get(name)?.to_str().ok()?.to_owned();
-            Some(value).filter(|value| value.len() <= LONGEST_TAG)
+            Some(value).filter(|value| value.len() <= MAX_VALIDATOR)
         };
-        let seen = Validators { etag: kept(ETAG), last_modified: kept(LAST_MODIFIED) };
+        let seen = Validators { etag: header(ETAG), last_modified: header(LAST_MODIFIED) };
         let length = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         let mut body = Vec::new();
         while let Some(chunk) = answer.next().await {
             match chunk {
-                Ok(chunk) if body.len() + chunk.len() <= self.most => body.extend_from_slice(&chunk),
-                Ok(_) => return Fetched::Failed { why: format!("it is larger than {} bytes", self.most) },
-                Err(_) => return Fetched::Failed { why: BROKEN.to_owned() },
+                Ok(chunk) if body.len() + chunk.len() <= self.max_bytes => body.extend_from_slice(&chunk),
+                Ok(_) => return Fetched::Failed { why: format!("it is larger than {} bytes", self.max_bytes) },
+                Err(_) => return Fetched::Failed { why: TRUNCATED.to_owned() },
             }
         }
-        // the client does not mind when there is less than was said
+        // awc accepts a body that is shorter than its content-length
         if length.is_some_and(|length| length != body.len()) {
-            return Fetched::Failed { why: BROKEN.to_owned() };
+            return Fetched::Failed { why: TRUNCATED.to_owned() };
         }
         if body.is_empty() {
-            // the client takes an answer that does not say where it ends for one without a body
+            // awc takes a response without framing for one without a body
             return Fetched::Failed { why: "it sent nothing, or did not say how much".to_owned() };
         }
         Fetched::Text { text: text_of(&body), seen }
     }
 }
 
-fn late(seconds: f64) -> String {
+fn timed_out(seconds: f64) -> String {
     format!("it did not answer within {seconds} s")
 }
 

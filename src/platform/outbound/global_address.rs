@@ -1,4 +1,4 @@
-//! Which addresses are on the public internet, where a stranger may make us send something.
+//! The addresses on the public internet, which a client may name as a target.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,7 +18,7 @@ const SPECIAL_V4: [Ipv4Net; 16] = [
     v4(10, 0, 0, 0, 8),       // private
     v4(100, 64, 0, 0, 10),    // behind a carrier's NAT, and the metadata of some clouds
     v4(127, 0, 0, 0, 8),      // loopback
-    v4(168, 63, 129, 16, 32), // looks public, but is Azure's own service to each of its machines
+    v4(168, 63, 129, 16, 32), // a public address, but Azure's internal service for its virtual machines
     v4(169, 254, 0, 0, 16),   // link-local, and the metadata of most clouds
     v4(172, 16, 0, 0, 12),    // private
     v4(192, 0, 0, 0, 24),     // protocol assignments
@@ -32,11 +32,11 @@ const SPECIAL_V4: [Ipv4Net; 16] = [
     v4(240, 0, 0, 0, 4),      // reserved, broadcast
 ];
 
-/// The only IPv6 addresses that are handed out. Loopback, unique local, link-local, multicast, NAT64 and IPv4 in other
-/// clothes all lie outside.
+/// The allocated global unicast addresses. Loopback, unique local, link-local, multicast, NAT64 and IPv4-mapped addresses are
+/// outside.
 const UNICAST_V6: Ipv6Net = v6(0x2000, 0, 3);
 
-/// What is not global within [`UNICAST_V6`].
+/// The addresses within [`UNICAST_V6`] that are not global.
 const SPECIAL_V6: [Ipv6Net; 4] = [
     v6(0x2001, 0, 23),     // protocol assignments, Teredo
     v6(0x2001, 0xdb8, 32), // documentation
@@ -44,7 +44,7 @@ const SPECIAL_V6: [Ipv6Net; 4] = [
     v6(0x3fff, 0, 20),     // documentation
 ];
 
-/// Whether the address is on the public internet; an IPv4 address mapped into IPv6 counts as what it is.
+/// Whether the address is on the public internet. An IPv4-mapped IPv6 address counts as IPv4.
 pub fn is_global(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => !SPECIAL_V4.iter().any(|network| network.contains(&v4)),

@@ -1,4 +1,4 @@
-//! How many deliveries are under way to each host, so that a slow one does not hold up the others.
+//! Limits concurrent deliveries to each host, so that a slow host does not block the others.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,30 +6,30 @@ use std::rc::Rc;
 
 type Counts = RefCell<HashMap<String, usize>>;
 
-/// The deliveries under way, as one worker thread sees them.
+/// The deliveries in flight of one worker thread.
 #[derive(Clone)]
 pub struct HostLimiter {
-    most: usize,
+    limit: usize,
     counts: Rc<Counts>,
 }
 
-/// A place among the deliveries to one host; free again when it is dropped.
+/// A permit for one delivery to a host; released when it is dropped.
 pub struct HostPermit {
     host: String,
     counts: Rc<Counts>,
 }
 
 impl HostLimiter {
-    /// At most this many to each host at a time.
-    pub fn new(most: usize) -> HostLimiter {
-        HostLimiter { most, counts: Rc::default() }
+    /// Allows this many concurrent deliveries to each host.
+    pub fn new(limit: usize) -> HostLimiter {
+        HostLimiter { limit, counts: Rc::default() }
     }
 
-    /// A place, unless the host has as many deliveries as it may: the caller puts this one back for a while.
-    pub fn try_enter(&self, host: &str) -> Option<HostPermit> {
+    /// A permit, unless the host has reached the limit: then the caller postpones the delivery.
+    pub fn try_acquire(&self, host: &str) -> Option<HostPermit> {
         let mut counts = self.counts.borrow_mut();
         let count = counts.entry(host.to_owned()).or_default();
-        if *count >= self.most {
+        if *count >= self.limit {
             return None;
         }
         *count += 1;
@@ -42,7 +42,7 @@ impl Drop for HostPermit {
         let mut counts = self.counts.borrow_mut();
         match counts.get_mut(&self.host) {
             Some(count) if *count > 1 => *count -= 1,
-            // hosts come and go: one that is idle takes no room
+            // an idle host takes no memory
             _ => drop(counts.remove(&self.host)),
         }
     }
@@ -55,17 +55,17 @@ mod tests {
     #[test]
     fn a_full_host_holds_up_nobody_else() {
         let hosts = HostLimiter::new(2);
-        let slow: Vec<Option<HostPermit>> = (0..3).map(|_| hosts.try_enter("slow.example")).collect();
+        let slow: Vec<Option<HostPermit>> = (0..3).map(|_| hosts.try_acquire("slow.example")).collect();
         assert_eq!(slow.iter().flatten().count(), 2);
-        assert!(hosts.try_enter("other.example").is_some());
+        assert!(hosts.try_acquire("other.example").is_some());
         drop(slow);
-        assert!(hosts.try_enter("slow.example").is_some());
+        assert!(hosts.try_acquire("slow.example").is_some());
     }
 
     #[test]
     fn an_idle_host_takes_no_room() {
         let hosts = HostLimiter::new(2);
-        drop((hosts.try_enter("a.example"), hosts.try_enter("a.example")));
+        drop((hosts.try_acquire("a.example"), hosts.try_acquire("a.example")));
         assert!(hosts.counts.borrow().is_empty());
     }
 }

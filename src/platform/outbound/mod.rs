@@ -1,7 +1,8 @@
-//! Callbacks to addresses that clients name: Standard Webhooks, sent only where a stranger may make us send something.
+//! Requests to URLs that clients name: webhooks (Standard Webhooks) and calendar subscriptions. They go to allowed addresses
+//! alone.
 //!
-//! A URL passes [`SsrfGuard::parse`] when it is given to us, and every connection passes the guard again when it is opened:
-//! a name may mean another address by then.
+//! [`SsrfGuard::parse`] checks a URL when a client sends it, and the guard checks every connection again when it is opened: a
+//! host name may resolve to another address by then.
 
 pub mod calendar_source;
 pub mod client;

@@ -1,4 +1,4 @@
-//! What a host name means: asked of the system, or scripted by a test.
+//! Resolves host names, by the system or by a script of a test.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -6,31 +6,31 @@ use std::rc::Rc;
 
 use super::ssrf_guard::Blocked;
 
-/// Answers a host name with its addresses.
+/// Maps a host name to addresses.
 pub type Script = Rc<dyn Fn(&str) -> Vec<IpAddr>>;
 
-/// Who is asked what a host name means.
+/// A resolver of host names.
 #[derive(Clone)]
 pub enum Resolver {
     /// The resolver of the system, with its `/etc/hosts`.
     System,
-    /// This, so that a test may have a name mean one thing now and another later.
+    /// A script, so that a test can change the addresses of a name.
     Scripted(Script),
 }
 
-/// Why there is no address to connect to.
+/// The reason why there is no address to connect to.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreachable {
-    /// There is one, but it may not be connected to.
+    /// The guard does not allow an address.
     #[error(transparent)]
     Blocked(#[from] Blocked),
-    /// Nobody knows the host.
+    /// The name does not resolve.
     #[error("its host name cannot be resolved")]
     Unknown(#[source] io::Error),
 }
 
 impl Resolver {
-    /// The addresses of a host name; never none.
+    /// The addresses of a host name, at least one.
     pub(super) async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
         let found: Vec<SocketAddr> = match self {
             Resolver::System => tokio::net::lookup_host((host, port)).await.map_err(Unreachable::Unknown)?.collect(),

@@ -1,4 +1,4 @@
-//! What came of a delivery, and what that means for the next attempt.
+//! The result of a delivery, and what it means for the next attempt.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use actix_web::http::header::{HeaderMap, RETRY_AFTER};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
-/// What came of one attempt to deliver.
+/// The result of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryResult {
-    /// The receiver has it.
+    /// The receiver accepted the message.
     Delivered {
-        /// 2xx.
+        /// The status, 2xx.
         status: u16,
     },
-    /// Not this time.
+    /// The attempt failed.
     Failed {
-        /// What the receiver answered, if it did.
+        /// The status of the response, if there was one.
         status: Option<u16>,
         /// The reason, for the owner of the URL.
         why: String,
-        /// How long the receiver asks to be left alone.
+        /// The delay that the receiver asks for.
         retry_after: Option<Duration>,
-        /// Whether its time ran out.
+        /// Whether the time limit was reached.
         timed_out: bool,
     },
-    /// 410: the receiver wants nothing more, ever.
+    /// 410: the receiver wants no more messages.
     Gone,
-    /// Nothing was sent, because the URL or what its host means is not allowed.
+    /// Nothing was sent, because the URL or an address of its host is not allowed.
     Blocked {
         /// The reason, for the owner of the URL.
         why: String,
@@ -36,8 +36,8 @@ pub enum DeliveryResult {
 }
 
 impl DeliveryResult {
-    /// The receiver's status, or why there is none.
-    pub fn told(&self) -> Result<u16, String> {
+    /// The status of the response, or the reason why there is none.
+    pub fn status(&self) -> Result<u16, String> {
         match self {
             DeliveryResult::Delivered { status } | DeliveryResult::Failed { status: Some(status), .. } => Ok(*status),
             DeliveryResult::Gone => Ok(410),
@@ -45,7 +45,7 @@ impl DeliveryResult {
         }
     }
 
-    /// What a receiver means by its status and headers.
+    /// The result of a response with this status and these headers.
     pub(super) fn read(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> DeliveryResult {
         let code = status.as_u16();
         match code {
@@ -64,12 +64,12 @@ impl DeliveryResult {
         }
     }
 
-    /// Failed before there was an answer.
+    /// An attempt that failed before a response.
     pub(super) fn failed(why: String) -> DeliveryResult {
         DeliveryResult::Failed { status: None, why, retry_after: None, timed_out: false }
     }
 
-    /// The time for the attempt was over.
+    /// An attempt that reached its time limit.
     pub(super) fn timed_out(seconds: f64) -> DeliveryResult {
         let why = format!("it did not answer within {seconds} s");
         DeliveryResult::Failed { status: None, why, retry_after: None, timed_out: true }

@@ -1,4 +1,4 @@
-//! Signatures of Standard Webhooks 1.0: secrets, and what they sign.
+//! Signatures of Standard Webhooks 1.0, and their secrets.
 
 use std::fmt;
 
@@ -7,28 +7,28 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 const PREFIX: &str = "whsec_";
-/// Bytes of a secret. No longer than one block of SHA-256, so that a key is its own HMAC key, filled up with zeros.
-const SHORTEST: usize = 24;
-const LONGEST: usize = 64;
-const FRESH: usize = 32;
+/// The size of a secret in bytes. The maximum is one block of SHA-256: the key padded with zeros is the HMAC key.
+const MIN_BYTES: usize = 24;
+const MAX_BYTES: usize = 64;
+const NEW_BYTES: usize = 32;
 
-/// What a receiver knows our messages by. It prints as stars; [`Secret::expose`] is for the owner, and for keeping it.
+/// A webhook secret. It prints as stars; [`Secret::expose`] is for the owner and for storage.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
-    key: [u8; LONGEST],
+    key: [u8; MAX_BYTES],
     length: usize,
 }
 
-/// Why a text is no secret. It does not repeat the text.
+/// The reason why a text is no secret. It does not contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotASecret {
-    /// It begins otherwise.
+    /// The prefix is wrong.
     #[error("a webhook secret begins with whsec_")]
     Prefix,
-    /// What follows cannot be read.
+    /// The rest is no base64.
     #[error("after whsec_ a webhook secret is standard base64, padded")]
     Base64,
-    /// Too few bytes, or too many.
+    /// The size is wrong.
     #[error("a webhook secret has 24 to 64 bytes, not {0}")]
     Length(usize),
 }
@@ -37,28 +37,28 @@ impl Secret {
     /// Reads `whsec_` and base64.
     ///
     /// # Errors
-    /// [`NotASecret`], which says what is wrong.
+    /// [`NotASecret`].
     pub fn parse(text: &str) -> Result<Secret, NotASecret> {
         let coded = text.strip_prefix(PREFIX).ok_or(NotASecret::Prefix)?;
         let bytes = STANDARD.decode(coded).map_err(|_| NotASecret::Base64)?;
-        if !(SHORTEST..=LONGEST).contains(&bytes.len()) {
+        if !(MIN_BYTES..=MAX_BYTES).contains(&bytes.len()) {
             return Err(NotASecret::Length(bytes.len()));
         }
         Ok(Secret::of(&bytes))
     }
 
-    /// A fresh one: 256 random bits.
+    /// A new secret of 256 random bits.
     pub fn generate() -> Secret {
-        Secret::of(&rand::random::<[u8; FRESH]>())
+        Secret::of(&rand::random::<[u8; NEW_BYTES]>())
     }
 
     fn of(bytes: &[u8]) -> Secret {
-        let mut key = [0; LONGEST];
+        let mut key = [0; MAX_BYTES];
         key[..bytes.len()].copy_from_slice(bytes);
         Secret { key, length: bytes.len() }
     }
 
-    /// The secret as its owner writes it.
+    /// The secret in clear text.
     pub fn expose(&self) -> String {
         format!("{PREFIX}{}", STANDARD.encode(&self.key[..self.length]))
     }
@@ -83,7 +83,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The `webhook-signature` of a message: one signature for each secret, so that a receiver may change from one to the next.
+/// The `webhook-signature` header: one signature for each secret, so that a receiver can rotate its secret.
 pub fn sign(secrets: &[Secret], id: &str, timestamp_seconds: i64, body: &[u8]) -> String {
     let signatures: Vec<String> = secrets.iter().map(|secret| secret.sign(id, timestamp_seconds, body)).collect();
     signatures.join(" ")

@@ -1,4 +1,4 @@
-//! Where a callback may go: judged when its URL is given to us, and again for every address that it turns out to mean.
+//! Decides where a callback may go: checks the URL when a client sends it, and every address that its host resolves to.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,36 +12,37 @@ use super::global_address::is_global;
 use super::resolver::{Resolver, Unreachable};
 use crate::config::{Networks, Webhooks};
 
-/// Bytes a callback URL may have.
-const LONGEST: usize = 2048;
-/// Addresses of one host that are tried in turn.
-const TRIED: usize = 4;
+/// The maximum length of a callback URL in bytes.
+const MAX_URL: usize = 2048;
+/// The number of addresses of a host that are tried in turn.
+const MAX_ADDRESSES: usize = 4;
 
-/// A URL that callbacks may go to, as far as it can be told without asking what its host means.
+/// A URL that callbacks may go to, before its host is resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackUrl(Url);
 
-/// Why a text is no URL that callbacks can go to.
+/// The reason why a text is no URL for callbacks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not a URL that callbacks can go to: {0}")]
 pub struct Refused(Cow<'static, str>);
 
-/// Why an address is not connected to. It does not tell the address: the owner of the URL may not know our network.
+/// The reason why an address is not allowed. It does not contain the address, which would reveal the network to the owner of the
+/// URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Blocked {
     /// Private, loopback, reserved and the like.
     #[error("its host is not on the public internet")]
     Address,
-    /// Something other than web servers may listen there.
+    /// The port is not one of web servers.
     #[error("its port is not one that callbacks may use")]
     Port,
 }
 
-/// What the settings say about where callbacks may go.
+/// The rules of the settings about where callbacks may go.
 #[derive(Clone, Debug)]
 pub struct SsrfGuard {
     allow_http: bool,
-    /// Beyond all rules on addresses and ports.
+    /// Networks that are allowed in any case, with any port.
     networks: Vec<IpNet>,
 }
 
@@ -57,13 +58,13 @@ impl CallbackUrl {
         self.0.as_str()
     }
 
-    /// The host alone, canonical: what deliveries are counted by, and all of the URL that is logged.
+    /// The canonical host: the key of the limit of deliveries, and the only part of the URL that is logged.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
 
-    /// Whether the HTTP client reads the same host and port out of it.
-    fn is_read_alike(&self) -> bool {
+    /// Whether the HTTP client parses the same host and port from it.
+    fn is_unambiguous(&self) -> bool {
         self.as_str().parse::<Uri>().is_ok_and(|uri| {
             uri.host() == self.0.host_str()
                 && uri.port_u16() == self.0.port()
@@ -85,16 +86,16 @@ impl SsrfGuard {
         SsrfGuard { allow_http: settings.allow_http, networks: networks.clone() }
     }
 
-    /// Reads a URL, and judges all of it but what a name means.
+    /// Parses a URL, and checks all of it without resolving a host name.
     ///
     /// # Errors
-    /// [`Refused`], with the reason as a sentence for whoever gave it.
+    /// [`Refused`], with the reason for the caller.
     pub fn parse(&self, text: &str) -> Result<CallbackUrl, Refused> {
         let refuse = |why: &'static str| Err(Refused(why.into()));
-        if text.len() > LONGEST {
+        if text.len() > MAX_URL {
             return refuse("it is longer than 2048 bytes");
         }
-        // a URL parser drops or mends these without a word; another one might read another host
+        // URL parsers drop or correct these characters in different ways, and may find different hosts
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
             return refuse("it holds spaces, control characters or backslashes");
         }
@@ -114,17 +115,17 @@ impl SsrfGuard {
         }
         self.check_host(&url)?;
         let callback = CallbackUrl(url);
-        if !callback.is_read_alike() {
+        if !callback.is_unambiguous() {
             return refuse("it holds characters that must be percent-encoded");
         }
-        // percent-encoding made it longer, and what is kept must pass again when something is sent
-        match callback.as_str().len() > LONGEST {
+        // percent-encoding may lengthen the URL, and the stored URL is checked again at each delivery
+        match callback.as_str().len() > MAX_URL {
             true => refuse("it is longer than 2048 bytes, once percent-encoded"),
             false => Ok(callback),
         }
     }
 
-    /// `https://` and something, which is what makes the rest a host.
+    /// Whether the text begins with an allowed scheme, and a host follows.
     fn has_scheme(&self, text: &str) -> bool {
         let after = |scheme: &str| {
             let (head, rest) = text.split_at_checked(scheme.len())?;
@@ -147,7 +148,7 @@ impl SsrfGuard {
                     false => Err(Blocked::Address.into()),
                 }
             }
-            // with networks of one's own, only the address can tell; it is asked for when something is sent
+            // with allowed networks, only the address can decide, when a message is sent
             Some(Host::Domain(_)) if self.is_web(port) || !self.networks.is_empty() => Ok(()),
             Some(Host::Domain(_)) => Err(Blocked::Port.into()),
         }
@@ -161,7 +162,7 @@ impl SsrfGuard {
         matches!(port, 443 | 8443) || self.allow_http && port == 80
     }
 
-    /// Judges an address to connect to.
+    /// Checks an address to connect to.
     ///
     /// # Errors
     /// [`Blocked`], with the reason.
@@ -175,11 +176,11 @@ impl SsrfGuard {
         }
     }
 
-    /// What a host means right now. The caller connects to these addresses, and asks nobody again.
+    /// Resolves a host. The caller connects to these addresses, and does not resolve the name again.
     ///
     /// # Errors
-    /// [`Unreachable`] when nobody knows the host, and when any of its addresses may not be connected to: a name that
-    /// means both a public and a private address is up to no good.
+    /// [`Unreachable`] when the name does not resolve, and when any of its addresses is not allowed: a name with both a public and
+    /// a private address is an attack.
     pub async fn resolve(&self, names: &Resolver, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let mut found = match bare.parse() {
@@ -192,7 +193,7 @@ impl SsrfGuard {
                 return Err(why.into());
             }
         }
-        found.truncate(TRIED);
+        found.truncate(MAX_ADDRESSES);
         Ok(found)
     }
 }

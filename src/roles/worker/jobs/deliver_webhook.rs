@@ -13,7 +13,7 @@ pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let webhook: Webhook = job.payload()?;
     let secret = Secret::parse(&webhook.secret).map_err(|why| job.fail(RetryDecision::Discard, why.to_string()))?;
     let host = context.guard.parse(&webhook.url).map(|url| url.host().to_owned()).unwrap_or_default();
-    let Some(_permit) = context.hosts.try_enter(&host) else {
+    let Some(_permit) = context.hosts.try_acquire(&host) else {
         return Err(job.fail(RetryDecision::Snooze, format!("too many deliveries to {host} are in flight")));
     };
     let (case, begin) = (RequestContext::current(), Instant::now());
@@ -25,7 +25,7 @@ pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     if is_recorded(&span) {
         // the path and the query may hold a secret of the client
         let scheme = url.split(':').next().unwrap_or_default();
-        let call = SpanRecord::client("POST", &host, format!("{scheme}://{host}/"), 0, result.told());
+        let call = SpanRecord::client("POST", &host, format!("{scheme}://{host}/"), 0, result.status());
         record(case.role, case_id, &span, begin, call);
     }
     let (outcome, detail, failed) = match result {

@@ -10,10 +10,10 @@ use crate::roles::worker::job_context::JobContext;
 pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let calendar: CalendarSubscription = job.payload()?;
     let host = context.guard.parse(&calendar.url).map(|url| url.host().to_owned()).unwrap_or_default();
-    let Some(_permit) = context.hosts.try_enter(&host) else {
+    let Some(_permit) = context.hosts.try_acquire(&host) else {
         return Err(job.fail(RetryDecision::Snooze, format!("too many requests to {host} are in flight")));
     };
-    let source = Subscription { sender: &context.webhooks, url: &calendar.url, most: context.calendar_body };
+    let source = Subscription { client: &context.webhooks, url: &calendar.url, max_bytes: context.calendar_body };
     // a failed fetch is a result too: the user sees it, and the calendar is due again later
     let report = RefreshReport { attempt: job.lease.attempt, fetched: source.fetch(&calendar.seen).await };
     let reported = job.owner.finish_refresh(job.lease.job_id, &report).await;
