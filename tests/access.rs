@@ -10,7 +10,7 @@ use crate::support::meeting::{ANA, BEN, mornings, next_monday, text};
 use crate::support::{Cluster, Reply, Shape, eventually};
 
 const EVE: &str = "eve@example.com";
-const NOBODY: &str = "01980000-0000-7000-8000-000000000000";
+const UNKNOWN: &str = "01980000-0000-7000-8000-000000000000";
 
 /// Ana has everything that one can have, and meets Ben. Eve knows all of it by its address.
 struct World {
@@ -28,8 +28,8 @@ async fn world(cluster: &Cluster) -> World {
     ana.put("/api/users/ana@example.com/availability", mornings()).await.expect(200);
     ben.put("/api/users/ben@example.com/availability", mornings()).await.expect(200);
     calendar(&ana, ANA).await.expect(201);
-    let wish = json!({ "organizer": ANA, "attendees": [BEN], "from": next_monday(), "to": next_monday() });
-    let made = ana.post("/api/meetings", wish).await.expect(202).json;
+    let meeting_request = json!({ "organizer": ANA, "attendees": [BEN], "from": next_monday(), "to": next_monday() });
+    let made = ana.post("/api/meetings", meeting_request).await.expect(202).json;
     let meeting = text(&made, "id").to_owned();
     eventually("the invitations are out", async || {
         let now = ben.get(&format!("/api/meetings/{meeting}")).await.expect(200).json;
@@ -72,7 +72,7 @@ async fn tried(account: &Account, rule: &Rule, path: &str) -> Reply {
 }
 
 /// All that a refusal says, but for what it was asked about.
-fn told(reply: &Reply, asked: [&str; 2]) -> String {
+fn response(reply: &Reply, asked: [&str; 2]) -> String {
     let mut document = reply.json.clone();
     document["case_id"] = Value::Null;
     let mut text = document.to_string();
@@ -86,7 +86,7 @@ fn told(reply: &Reply, asked: [&str; 2]) -> String {
 both_shapes! {
     with REQUIRED;
 
-    async fn nobody_reads_or_changes_what_is_somebody_elses(cluster) {
+    async fn callers_cannot_read_or_change_the_data_of_others(cluster) {
         let world = world(cluster).await;
         let user = cluster.nodes_of("user")[0];
         let before = (
@@ -94,11 +94,11 @@ both_shapes! {
             world.ana.get(&format!("/api/meetings/{}", world.meeting)).await.expect(200).json,
         );
         let behind = world.eve.as_gateway_at(&user.url("user"));
-        let nobody = crate::support::Client::new(cluster.base());
+        let absent = crate::support::Client::new(cluster.base());
         let mut wrong = Vec::new();
         for rule in RULES {
             let id = if rule.path.contains("/jobs/") { &world.job } else { &world.meeting };
-            let (theirs, none) = (filled(rule, ANA, id), filled(rule, "nobody@example.com", NOBODY));
+            let (theirs, none) = (filled(rule, ANA, id), filled(rule, "nobody@example.com", UNKNOWN));
             let method: Method = rule.method.parse().expect("a method");
             // the owner of the data is asked directly, too, as if the gateway had let it pass
             let inner = theirs.strip_prefix("/api").filter(|path| {
@@ -112,7 +112,7 @@ both_shapes! {
                 let fine = match rule.who {
                     Access::Owner | Access::Organizer | Access::Attendee | Access::Invited => {
                         let missing = tried(&world.eve, rule, &none).await;
-                        reply.status == 404 && told(&reply, [ANA, id]) == told(&missing, ["nobody@example.com", NOBODY])
+                        reply.status == 404 && response(&reply, [ANA, id]) == response(&missing, ["nobody@example.com", UNKNOWN])
                     }
                     Access::Admin => reply.status == 403,
                     Access::Open | Access::Token | Access::SignedIn | Access::Person => reply.status < 500,
@@ -124,7 +124,7 @@ both_shapes! {
             let sent = wanted(rule).map(|body| body.to_string().into_bytes());
             let json = [("content-type", "application/json")];
             let headers = if sent.is_some() { &json[..] } else { &[] };
-            let reply = nobody.send(method, &theirs, headers, sent).await;
+            let reply = absent.send(method, &theirs, headers, sent).await;
             let open = matches!(rule.who, Access::Open | Access::Token);
             if !open && reply.status != 401 || open && reply.status == 403 {
                 wrong.push(format!("nobody: {} {theirs}: {} {}", rule.method, reply.status, reply.text));
@@ -138,12 +138,12 @@ both_shapes! {
         assert_eq!(before, after);
     }
 
-    async fn what_has_no_row_has_no_handler_either(cluster) {
+    async fn every_handler_has_a_row_of_access_rules(cluster) {
         let eve = register(cluster, EVE).await;
         for rule in RULES {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
                 if !RULES.iter().any(|one| one.path == rule.path && one.method == method) {
-                    let path = filled(rule, EVE, NOBODY);
+                    let path = filled(rule, EVE, UNKNOWN);
                     let reply = eve.request(method.parse().expect("a method"), &path, None).await;
                     assert_eq!(reply.status, 405, "{method} {path}: {}", reply.text);
                 }
@@ -174,7 +174,7 @@ both_shapes! {
         world.ana.delete(&path).await.expect(204);
     }
 
-    async fn where_an_organizers_app_is_told_is_nobody_elses_business(cluster) {
+    async fn the_callback_url_is_shown_to_the_organizer_alone(cluster) {
         let world = world(cluster).await;
         let hook = "https://hook.invalid/half-a-secret";
         let asked = json!({ "organizer": ANA, "attendees": [BEN], "callback_url": hook });
@@ -187,7 +187,7 @@ both_shapes! {
         }
     }
 
-    async fn meetings_are_called_in_ones_own_name_on_every_road(cluster) {
+    async fn meetings_are_organized_in_the_name_of_the_caller_on_every_path(cluster) {
         let world = world(cluster).await;
         let attendees = json!([{ "email": ANA }, { "email": BEN }]);
         let forged = json!({ "organizer": ANA, "attendees": [BEN] });
@@ -221,7 +221,7 @@ both_shapes! {
         world.eve.post_with_headers("/api/meetings", meet(ANA), &key).await.expect(403);
     }
 
-    async fn anybody_who_is_signed_in_may_ask_when_others_can_meet(cluster) {
+    async fn every_signed_in_caller_may_ask_for_suggestions(cluster) {
         let world = world(cluster).await;
         let query = "attendee=ana@example.com&attendee=ben@example.com";
         let common = world.eve.get(&format!("/api/availability?{query}")).await.expect(200);
@@ -256,15 +256,15 @@ both_shapes! {
             let reply = cluster.send(Method::GET, path, &headers, None).await;
             assert!([401, 404].contains(&reply.status), "{path}: {}", reply.text);
         }
-        let said: String = cluster.nodes.iter().map(|node| node.log_text()).collect();
+        let output: String = cluster.nodes.iter().map(|node| node.log_text()).collect();
         for secret in [SERVICE, world.admin.access_token.as_str(), crate::support::access::PASSWORD] {
-            assert!(!said.contains(secret), "a log line holds a secret");
+            assert!(!output.contains(secret), "a log line holds a secret");
         }
     }
 }
 
 #[actix_web::test]
-async fn where_access_is_open_only_signing_in_looks_at_tokens() {
+async fn open_access_ignores_tokens_except_for_sign_in() {
     for shape in [Shape::Embedded, Shape::Services] {
         let cluster = Cluster::in_shape(shape, &auth_open()).await;
         let ana = register(&cluster, ANA).await;

@@ -30,8 +30,8 @@ async fn free<'a>(cluster: &'a Cluster, email: &str) -> Account<'a> {
 }
 
 async fn invited(organizer: &Account<'_>, attendees: &[&str], start: &str) -> Value {
-    let wish = json!({ "organizer": organizer.email, "attendees": attendees, "start": start, "duration_minutes": 30, "title": "Plan" });
-    let made = organizer.post("/api/meetings", wish).await.expect(202).json;
+    let body = json!({ "organizer": organizer.email, "attendees": attendees, "start": start, "duration_minutes": 30, "title": "Plan" });
+    let made = organizer.post("/api/meetings", body).await.expect(202).json;
     settled(organizer, &made, "invited").await
 }
 
@@ -72,7 +72,7 @@ async fn is_forgotten(cluster: &Cluster, email: &str) {
 }
 
 both_shapes! { with &auth_required_with(&[]);
-    async fn an_export_holds_all_that_is_kept_and_no_secret(cluster) {
+    async fn an_export_holds_all_stored_data_and_no_secret(cluster) {
         let ana = free(cluster, ANA).await;
         free(cluster, BEN).await;
         ana.patch(&format!("/api/users/{ANA}"), json!({ "overrides": { "2027-01-05": [] } })).await.expect(200);
@@ -130,10 +130,10 @@ both_shapes! { with &auth_required_with(&[]);
         }).await;
         // the others are told, in her name, for else their calendars would not believe it
         let off = eventually("Ben and Diana hear that it is off", async || {
-            let off: Vec<_> = invitation_mails(cluster, &hers).into_iter().filter(|letter| letter.cancel).collect();
+            let off: Vec<_> = invitation_mails(cluster, &hers).into_iter().filter(|invitation| invitation.cancel).collect();
             (off.len() == 2).then_some(off)
         }).await;
-        assert!(off.iter().all(|letter| letter.ics.contains(ANA)), "{off:?}");
+        assert!(off.iter().all(|invitation| invitation.ics.contains(ANA)), "{off:?}");
         is_forgotten(cluster, ANA).await;
         let left: Vec<String> = rows::all_rows(cluster).await.into_iter().filter(|row| row.contains(&ana.id)).collect();
         assert_eq!(left, Vec::<String>::new(), "nor her id");
@@ -141,11 +141,11 @@ both_shapes! { with &auth_required_with(&[]);
 
         // what the others have of it
         let hers = settled(&ben, &hers, "cancelled").await;
-        let nobody = text(&hers, "organizer").to_owned();
-        assert!(nobody.starts_with("nobody-") && nobody.ends_with("@deleted.invalid"), "{hers}");
+        let absent = text(&hers, "organizer").to_owned();
+        assert!(absent.starts_with("nobody-") && absent.ends_with("@deleted.invalid"), "{hers}");
         let past = ben.get(&format!("/api/meetings/{}", text(&past, "id"))).await.expect(200).json;
         assert_eq!((text(&past, "status"), text(&past, "title")), ("invited", "Plan"));
-        assert!(text(&past, "organizer") != nobody && text(&past, "organizer").ends_with("@deleted.invalid"), "{past}");
+        assert!(text(&past, "organizer") != absent && text(&past, "organizer").ends_with("@deleted.invalid"), "{past}");
         let bens = diana.get(&format!("/api/meetings/{}", text(&bens, "id"))).await.expect(200).json;
         let come: Vec<&str> = bens["attendees"].as_array().into_iter().flatten().map(|one| text(one, "email")).collect();
         assert_eq!((text(&bens, "status"), come), ("invited", vec![BEN, DIANA]));
@@ -173,7 +173,7 @@ both_shapes! { with &auth_required_with(&[]);
         admin.delete(&format!("/api/users/{ANA}")).await.expect(404);
     }
 
-    async fn who_makes_and_deletes_accounts_has_no_more_letters_sent_than_others(cluster) {
+    async fn deleting_accounts_does_not_reset_the_mail_limit(cluster) {
         for round in 1..=7 {
             let ana = Account::register(cluster, ANA).await;
             if round <= 5 {

@@ -8,7 +8,7 @@ use crate::support::access::{PASSWORD, REQUIRED, register, run_beside, sign_in};
 both_shapes! {
     with REQUIRED;
 
-    async fn who_registers_stays_signed_in_until_signing_out_or_being_robbed(cluster) {
+    async fn a_session_lasts_until_sign_out_or_reuse_of_its_refresh_token(cluster) {
         let new = json!({ "email": "Ana@Example.com", "password": PASSWORD, "name": "Ana", "time_zone": "Europe/Lisbon" });
         let made = cluster.post("/api/auth/register", new.clone()).await.expect(201);
         assert_eq!(made.header("location"), Some("/api/users/ana%40example.com"));
@@ -53,7 +53,7 @@ both_shapes! {
         again.get("/api/auth/me").await.expect(200);
     }
 
-    async fn passwords_are_long_and_unusual_and_nothing_else(cluster) {
+    async fn passwords_must_be_long_and_uncommon(cluster) {
         let try_with = async |password: &str| {
             let body = json!({ "email": "bo@example.com", "password": password, "name": "Bo Diddley" });
             cluster.post("/api/auth/register", body).await
@@ -77,7 +77,7 @@ both_shapes! {
         cluster.post("/api/auth/login", other).await.expect(401);
     }
 
-    async fn nobody_takes_over_a_user_that_was_made_without_a_password(cluster) {
+    async fn a_user_without_a_password_cannot_be_registered_by_another(cluster) {
         let admin = crate::support::access::admin(cluster).await;
         admin.post("/api/users", json!({ "email": "old@example.com", "name": "Old" })).await.expect(201);
         let body = json!({ "email": "old@example.com", "password": PASSWORD });
@@ -87,7 +87,7 @@ both_shapes! {
         admin.get("/api/users/old@example.com").await.expect(200);
     }
 
-    async fn a_wrong_password_and_an_unknown_address_are_told_alike_and_wait_alike(cluster) {
+    async fn a_wrong_password_and_an_unknown_address_get_the_same_response(cluster) {
         register(cluster, "ana@example.com").await;
         let wrong = async |email: &str| {
             let body = json!({ "email": email, "password": "something else entirely" });
@@ -100,8 +100,8 @@ both_shapes! {
             assert_eq!(known.header("www-authenticate"), unknown.header("www-authenticate"));
         }
         for email in ["ana@example.com", "nobody@example.com"] {
-            let told = wrong(email).await.expect(429);
-            let wait: u64 = told.header("retry-after").and_then(|it| it.parse().ok()).unwrap_or_default();
+            let response = wrong(email).await.expect(429);
+            let wait: u64 = response.header("retry-after").and_then(|it| it.parse().ok()).unwrap_or_default();
             assert!((50..=61).contains(&wait), "{wait}");
         }
         let right = json!({ "email": "ana@example.com", "password": PASSWORD });
@@ -126,25 +126,25 @@ both_shapes! {
         assert!(!me.text.contains("hash") && !me.text.contains("argon"), "{}", me.text);
     }
 
-    async fn commands_say_who_they_want_to_be_asked_by(cluster) {
+    async fn commands_name_the_token_that_they_need(cluster) {
         let url = cluster.base();
         let node = cluster.nodes_of("user")[0];
-        let said = |output: &std::process::Output| {
+        let reported = |output: &std::process::Output| {
             let text = [&output.stdout[..], &output.stderr[..]].concat();
             String::from_utf8_lossy(&text).into_owned()
         };
         let refused = run_beside(node, &["jobs", "list", "--url", url]);
-        assert!(!refused.status.success() && said(&refused).contains("W2MEET_TOKEN"), "{}", said(&refused));
+        assert!(!refused.status.success() && reported(&refused).contains("W2MEET_TOKEN"), "{}", reported(&refused));
         let eve = register(cluster, "eve@example.com").await;
         let refused = run_beside(node, &["demo", "--url", url, "--token", &eve.access_token]);
-        assert!(!refused.status.success() && said(&refused).contains("w2meet user promote"), "{}", said(&refused));
+        assert!(!refused.status.success() && reported(&refused).contains("w2meet user promote"), "{}", reported(&refused));
         let admin = crate::support::access::admin(cluster).await;
         let done = run_beside(node, &["demo", "--url", url, "--token", &admin.access_token]);
-        assert!(done.status.success() && said(&done).contains("$W2MEET_TOKEN"), "{}", said(&done));
+        assert!(done.status.success() && reported(&done).contains("$W2MEET_TOKEN"), "{}", reported(&done));
         let done = run_beside(node, &["jobs", "list", "--url", url, "--token", &admin.access_token]);
-        assert!(done.status.success(), "{}", said(&done));
+        assert!(done.status.success(), "{}", reported(&done));
         let shown = run_beside(node, &["config"]);
-        assert!(said(&shown).contains("service_secret = \"***\""), "{}", said(&shown));
-        assert!(!said(&shown).contains(crate::support::access::SERVICE), "{}", said(&shown));
+        assert!(reported(&shown).contains("service_secret = \"***\""), "{}", reported(&shown));
+        assert!(!reported(&shown).contains(crate::support::access::SERVICE), "{}", reported(&shown));
     }
 }

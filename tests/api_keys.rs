@@ -61,7 +61,7 @@ both_shapes! { with &auth_required_with(&[]);
         assert_eq!(kept, Vec::<String>::new(), "the secret is nowhere");
     }
 
-    async fn what_is_no_key_opens_nothing(cluster) {
+    async fn an_invalid_key_is_refused(cluster) {
         let ana = Account::register(cluster, ANA).await;
         let (_, key) = ana.key("write").await;
         let (other, _) = ana.key("write").await;
@@ -86,7 +86,7 @@ both_shapes! { with &auth_required_with(&[]);
         assert_eq!(me(cluster, &key).await, 200);
     }
 
-    async fn keys_that_are_asked_for_wrongly_are_not_made(cluster) {
+    async fn invalid_requests_create_no_key(cluster) {
         let ana = Account::register(cluster, ANA).await;
         for (body, place) in [
             (json!({}), "#/name"),
@@ -109,7 +109,7 @@ both_shapes! { with &auth_required_with(&[]);
         assert_eq!(ana.post(KEYS, json!({ "name": "one more" })).await.expect(422).pointers(), ["#"]);
     }
 
-    async fn no_key_does_more_than_it_says(cluster) {
+    async fn a_key_is_limited_to_its_scope(cluster) {
         let ana = Account::verified(cluster, ANA).await;
         let (read, write) = (ana.key("read").await.1, ana.key("write").await.1);
         let mut rows = 0;
@@ -143,7 +143,7 @@ both_shapes! { with &auth_required_with(&[]);
         send_with_bearer(cluster, &write, Method::POST, "/api/suggestions", Some(ask(true))).await.expect(200);
     }
 
-    async fn an_admins_key_is_as_much_as_it_was_made_for_and_as_its_owner_is_by_now(cluster) {
+    async fn an_admin_key_has_the_smaller_of_its_scope_and_the_rights_of_its_owner(cluster) {
         let root = Account::verified(cluster, ROOT).await;
         promote(cluster, ROOT);
         let root = Account::login(cluster, &root.email, PASSWORD).await;

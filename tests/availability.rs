@@ -81,8 +81,8 @@ both_shapes! {
 
         // today is the day whose offsets count when nobody says
         let today = || jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
-        let (before, said, after) = (today(), two(cluster, "").await["as_of"].clone(), today());
-        assert!(said == before || said == after, "{said}");
+        let (before, output, after) = (today(), two(cluster, "").await["as_of"].clone(), today());
+        assert!(output == before || output == after, "{output}");
 
         // nothing in common is an answer, and says who stands in the way
         cluster.register("cleo@example.com", json!({ "saturday": [9] })).await;

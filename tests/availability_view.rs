@@ -54,7 +54,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn common_is_what_enough_of_them_share(cluster) {
+    async fn common_time_is_what_the_quorum_shares(cluster) {
         cluster.register(ANA, json!({ "monday": ["09:00-11:00"] })).await;
         cluster.register(BEN, json!({ "monday": ["10:00-12:00"] })).await;
         cluster.register("cat@example.com", json!({ "monday": ["11:00-13:00"] })).await;
@@ -122,7 +122,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn time_that_is_taken_is_taken_from_opinions_too(cluster) {
+    async fn busy_time_is_removed_from_if_needed_too(cluster) {
         for email in [ANA, BEN] {
             cluster.register(email, json!({ "monday": [9, 10] })).await;
         }

@@ -65,7 +65,7 @@ fn start(bases: &[&str], more: &[(&str, &str)]) -> (Node, Client) {
 }
 
 #[actix_web::test]
-async fn a_replica_that_says_it_is_not_ready_is_asked_nothing_until_it_is() {
+async fn an_unready_replica_gets_no_requests() {
     let ((one, first), (two, second)) = (Fake::start(), Fake::start());
     let (_node, client) = start(&[&first, &second], &[("W2MEET_BALANCE__PROBE_MS", "20")]);
     two.ready.set(false);
@@ -85,7 +85,7 @@ async fn a_replica_that_says_it_is_not_ready_is_asked_nothing_until_it_is() {
 }
 
 #[actix_web::test]
-async fn a_replica_that_said_it_was_not_ready_is_asked_before_a_read_is_lost_to_one_that_hangs() {
+async fn an_unready_replica_is_tried_before_a_read_fails_at_a_hanging_one() {
     let ((hung, first), (unready, second)) = (Fake::start(), Fake::start());
     unready.ready.set(false);
     let settings = [("W2MEET_BALANCE__HEDGE_MS", "30"), ("W2MEET_BALANCE__PROBE_MS", "20")];
@@ -97,7 +97,7 @@ async fn a_replica_that_said_it_was_not_ready_is_asked_before_a_read_is_lost_to_
 }
 
 #[actix_web::test]
-async fn replicas_that_are_gone_are_named_at_once_and_found_again() {
+async fn missing_replicas_are_reported_at_once_and_found_again() {
     let (gone, other) = (closed_port_url(), closed_port_url());
     let (_node, client) = start(&[&gone, &other], &[("W2MEET_BALANCE__PROBE_MS", "20")]);
     let refused = client.get(USER).await;
@@ -111,7 +111,7 @@ async fn replicas_that_are_gone_are_named_at_once_and_found_again() {
 }
 
 #[actix_web::test]
-async fn a_read_that_takes_long_is_asked_of_another_replica_too_and_the_slow_one_is_left_alone() {
+async fn a_slow_read_is_hedged_and_the_slow_replica_is_ejected() {
     let ((slow, first), (quick, second)) = (Fake::start(), Fake::start());
     let settings = [("W2MEET_BALANCE__HEDGE_MS", "30"), ("W2MEET_BALANCE__PROBE_MS", "0")];
     let (node, client) = start(&[&first, &second], &settings);
@@ -148,7 +148,7 @@ async fn a_write_that_hangs_is_never_sent_twice() {
 }
 
 #[actix_web::test]
-async fn a_post_with_a_key_goes_to_another_replica_and_one_that_only_asks_needs_none() {
+async fn a_post_with_a_key_or_one_that_only_reads_is_retried() {
     let ((one, first), (two, second)) = (Fake::start(), Fake::start());
     let (_node, client) = start(&[&first, &second], &[("W2MEET_BALANCE__HEDGE_MS", "20")]);
     one.hangs.set(true);
@@ -167,7 +167,7 @@ async fn a_post_with_a_key_goes_to_another_replica_and_one_that_only_asks_needs_
 }
 
 #[actix_web::test]
-async fn a_post_whose_key_does_not_go_along_is_not_sent_twice() {
+async fn a_post_whose_key_is_not_forwarded_is_not_retried() {
     let ((one, first), (two, second)) = (Fake::start(), Fake::start());
     let settings = [("W2MEET_BALANCE__HEDGE_MS", "20"), ("W2MEET_LIMITS__CALL_SECONDS", "0.3")];
     let (_node, client) = start(&[&first, &second], &settings);
@@ -179,7 +179,7 @@ async fn a_post_whose_key_does_not_go_along_is_not_sent_twice() {
 }
 
 #[actix_web::test]
-async fn a_good_answer_that_takes_long_counts_more_than_a_quick_one_that_says_no() {
+async fn a_slow_success_wins_over_a_quick_refusal() {
     let (asked, answer) = (Rc::new(Cell::new(0)), "Content-Length: 0\r\n\r\n");
     let many = Rc::clone(&asked);
     let slow = serve_connections(move |mut stream| {
@@ -207,7 +207,7 @@ async fn a_good_answer_that_takes_long_counts_more_than_a_quick_one_that_says_no
 }
 
 #[actix_web::test]
-async fn when_all_hang_everybody_is_told_in_time_and_the_trouble_is_not_made_worse() {
+async fn when_all_replicas_hang_callers_get_504_and_retries_are_limited() {
     const REQUESTS: usize = 200;
     let (fakes, bases): (Vec<_>, Vec<_>) = (0..3).map(|_| Fake::start()).unzip();
     let bases: Vec<&str> = bases.iter().map(String::as_str).collect();
@@ -227,7 +227,7 @@ async fn when_all_hang_everybody_is_told_in_time_and_the_trouble_is_not_made_wor
 }
 
 #[actix_web::test]
-async fn what_a_replica_cannot_take_is_refused_at_once_and_does_not_wait() {
+async fn requests_beyond_the_limit_of_a_replica_are_refused_at_once() {
     let (fake, base) = Fake::start();
     let settings = [("W2MEET_BALANCE__IN_FLIGHT", "5"), ("W2MEET_LIMITS__CALL_SECONDS", "1")];
     let (_node, client) = start(&[&base], &settings);

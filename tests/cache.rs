@@ -93,7 +93,7 @@ async fn two_hundred_cold_reads_of_one_user_ask_the_database_at_most_once_per_re
 }
 
 #[actix_web::test]
-async fn somebody_unknown_is_known_to_every_replica_as_soon_as_made() {
+async fn a_new_user_is_visible_at_every_replica_at_once() {
     let Some(redis) = PrivateRedis::start() else { return };
     let replicas = Replicas::start(&[&redis.url(), &redis.url()]).await;
     for at in 0..20 {

@@ -11,8 +11,8 @@ use crate::support::servers::print_line;
 use crate::support::{Node, PrivateRedis, Replicas, ToxicProxy, eventually};
 
 #[actix_web::test]
-async fn a_redis_that_returns_with_its_old_memory_is_not_believed() {
-    let Some(redis) = PrivateRedis::start_keeping() else {
+async fn a_redis_that_returns_with_old_data_is_not_trusted() {
+    let Some(redis) = PrivateRedis::start_persistent() else {
         return;
     };
     let replicas = Replicas::start(&[&redis.url(), &redis.url()]).await;
@@ -31,8 +31,8 @@ async fn a_redis_that_returns_with_its_old_memory_is_not_believed() {
 }
 
 #[actix_web::test]
-async fn a_redis_restored_from_a_backup_is_not_believed() {
-    let Some(redis) = PrivateRedis::start_keeping() else {
+async fn a_redis_restored_from_a_backup_is_not_trusted() {
+    let Some(redis) = PrivateRedis::start_persistent() else {
         return;
     };
     let replicas = Replicas::start(&[&redis.url(), &redis.url()]).await;
@@ -74,7 +74,7 @@ async fn a_writer_that_missed_a_new_epoch_does_not_write_under_the_old_one() {
 }
 
 #[actix_web::test]
-async fn a_writer_cut_off_from_redis_before_its_release_leaves_nothing_old_behind() {
+async fn a_writer_cut_off_from_redis_before_its_release_leaves_nothing_stale() {
     let Some(redis) = PrivateRedis::start() else { return };
     let line = ToxicProxy::to_port(redis.port());
     let replicas = Replicas::start(&[&line.redis_url(), &redis.url()]).await;
@@ -127,7 +127,7 @@ async fn a_write_by_a_replica_that_alone_lost_redis_is_seen_everywhere_within_a_
 }
 
 #[actix_web::test]
-async fn a_writer_killed_in_the_middle_leaves_nothing_old_behind() {
+async fn a_writer_killed_in_the_middle_leaves_nothing_stale() {
     let Some(redis) = PrivateRedis::start() else {
         return;
     };

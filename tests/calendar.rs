@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn heat_maps_count_who_is_free_for_whole_hours(
+    fn heat_maps_count_attendees_who_are_free_for_whole_hours(
         people in prop_oneof![98 => 0..10usize, 1 => 240..270usize, 1 => 480..520usize],
         seed: u64,
     ) {
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn slots_and_explanations_are_those_of_an_exhaustive_judge(
+    fn slots_and_explanations_equal_those_of_the_oracle(
         place in places(),
         seeds in prop::collection::vec(any::<u64>(), 1..6),
         duration in prop_oneof![12 => 1..10usize, 3 => 10..50usize, 1 => 50..420usize],

@@ -53,7 +53,7 @@ pub async fn free(cluster: &Cluster) -> Vec<String> {
 }
 
 both_shapes! {
-    async fn what_a_calendar_holds_is_taken_away_from_its_owners_time(cluster) {
+    async fn events_of_a_calendar_make_its_owner_busy(cluster) {
         two_people(cluster, "Europe/Paris").await;
         assert_eq!(free(cluster).await, ["0 00:00-2 00:00"]);
         let (day, next) = (compact(next_monday()), compact(next_monday().saturating_add(1.day())));
@@ -110,41 +110,41 @@ both_shapes! {
             "UID:SECRET-1\nSUMMARY:SECRET-2\nDESCRIPTION:SECRET-3\nLOCATION:SECRET-4\nX-SECRET-5:SECRET-6\nATTENDEE;CN=SECRET-7:mailto:secret-8@example.com\n\
              DTSTART:{day}T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY"
         )]);
-        let mut told = vec![put_text(cluster, WORK, &text).await.expect(201)];
+        let mut response = vec![put_text(cluster, WORK, &text).await.expect(201)];
         let body = json!({ "url": "https://calendar.example.com/SECRET-9/basic.ics?key=SECRET-10" });
-        told.push(cluster.put(&format!("{ALL}/feed"), body).await.expect(201));
+        response.push(cluster.put(&format!("{ALL}/feed"), body).await.expect(201));
         let asked = format!("attendee={ANA}&attendee={BEN}&from={0}&to={0}", next_monday());
         for path in [ALL, WORK, "/api/users/ana@example.com", "/api/users"] {
-            told.push(cluster.get(path).await.expect(200));
+            response.push(cluster.get(path).await.expect(200));
         }
-        told.push(cluster.get(&format!("/api/availability?{asked}")).await.expect(200));
-        told.push(cluster.get(&format!("/api/suggestions?{asked}")).await.expect(200));
-        told.push(cluster.get("/api/jobs").await.expect(200));
+        response.push(cluster.get(&format!("/api/availability?{asked}")).await.expect(200));
+        response.push(cluster.get(&format!("/api/suggestions?{asked}")).await.expect(200));
+        response.push(cluster.get("/api/jobs").await.expect(200));
         let midnight = next_monday().to_zoned(jiff::tz::TimeZone::UTC).expect("a date").timestamp();
         let at = |hour: i64| midnight + jiff::SignedDuration::from_hours(hour);
         let lookup = json!({ "emails": [ANA], "busy_in": { "start": at(0), "end": at(23) } });
         let user = cluster.nodes_of("user")[0].client("user");
         let found = user.post("/internal/users/lookup", lookup).await.expect(200);
         assert_eq!(found.json["busy"], json!({ ANA: [[at(9).as_second(), at(10).as_second()]] }));
-        told.push(found);
+        response.push(found);
         // not even in what is wrong with it
         for bad in ["DTSTART:SECRET", "DTSTART;TZID=SECRET:20261123T090000", "DTSTART:20261123\nRRULE:SECRET=1", "SECRET"] {
             let refused = put_text(cluster, WORK, &calendar(&[bad])).await;
             assert_eq!(refused.status, 422, "{bad}");
-            told.push(refused);
+            response.push(refused);
         }
         cluster.expect_calm().await;
-        for reply in told {
+        for reply in response {
             assert!(!reply.text.to_uppercase().contains("SECRET"), "{}", reply.text);
         }
         for node in &cluster.nodes {
-            let said = node.log_text();
-            let line = said.lines().find(|line| line.to_uppercase().contains("SECRET-"));
+            let output = node.log_text();
+            let line = output.lines().find(|line| line.to_uppercase().contains("SECRET-"));
             assert_eq!(line, None);
         }
     }
 
-    async fn what_cannot_be_read_is_refused_with_its_line_and_leaves_what_was_there(cluster) {
+    async fn an_invalid_calendar_is_refused_with_its_line_and_changes_nothing(cluster) {
         two_people(cluster, "UTC").await;
         let day = compact(next_monday());
         put_text(cluster, WORK, &calendar(&[&format!("UID:1\nDTSTART:{day}T000000Z\nDURATION:PT47H")])).await.expect(201);
@@ -177,7 +177,7 @@ both_shapes! {
         assert_eq!(free(cluster).await, ["1 23:00-2 00:00"]);
     }
 
-    async fn calendars_made_to_harm_are_refused_soon(cluster) {
+    async fn malicious_calendars_are_refused_quickly(cluster) {
         two_people(cluster, "UTC").await;
         let start = "UID:1\nDTSTART:20200101T000000Z\nDURATION:PT1S";
         let all: Vec<String> = (0..60).map(|number| number.to_string()).collect();
@@ -212,9 +212,9 @@ both_shapes! {
     }
 
     async fn a_calendar_has_a_user_a_name_and_a_kind(cluster) {
-        let nobody = "/api/users/nobody@example.com/calendars";
-        put_text(cluster, &format!("{nobody}/work"), &calendar(&[])).await.expect_problem("404 unknown-user", &format!("{nobody}/work"), "put");
-        cluster.get(nobody).await.expect_problem("404 unknown-user", nobody, "list");
+        let absent = "/api/users/nobody@example.com/calendars";
+        put_text(cluster, &format!("{absent}/work"), &calendar(&[])).await.expect_problem("404 unknown-user", &format!("{absent}/work"), "put");
+        cluster.get(absent).await.expect_problem("404 unknown-user", absent, "list");
         two_people(cluster, "UTC").await;
         assert_eq!(cluster.get(ALL).await.expect(200).json, json!({ "calendars": [] }));
         cluster.get(WORK).await.expect_problem("404 unknown-calendar", WORK, "get");
@@ -238,7 +238,7 @@ both_shapes! {
         assert_eq!(cluster.get(ALL).await.expect(200).json["calendars"].as_array().map(Vec::len), Some(20));
     }
 
-    async fn with_their_user_calendars_are_gone(cluster) {
+    async fn calendars_are_deleted_with_their_user(cluster) {
         two_people(cluster, "UTC").await;
         let day = compact(next_monday());
         put_text(cluster, WORK, &calendar(&[&format!("UID:1\nDTSTART:{day}T000000Z\nDURATION:PT47H")])).await.expect(201);
@@ -251,7 +251,7 @@ both_shapes! {
         assert_eq!(free(cluster).await, ["0 00:00-2 00:00"]);
     }
 
-    async fn a_meeting_of_ours_in_an_imported_calendar_is_not_in_its_own_way(cluster) {
+    async fn an_imported_copy_of_a_meeting_does_not_block_the_meeting(cluster) {
         two_people(cluster, "UTC").await;
         let meeting = create_meeting(cluster, json!({})).await;
         wait_for_status(cluster, &meeting, &["invited"]).await;
@@ -272,7 +272,7 @@ both_shapes! {
 }
 
 #[actix_web::test]
-async fn what_is_known_of_a_calendar_goes_on_as_time_does() {
+async fn the_expanded_horizon_of_a_calendar_advances_with_time() {
     let space = Sandbox::new();
     let with = |days: &str| {
         let mut env = space.env();

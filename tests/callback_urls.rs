@@ -132,7 +132,7 @@ const FORBIDDEN: [(&str, &str); 82] = [
 ];
 
 #[test]
-fn what_may_not_be_is_refused_with_the_reason() {
+fn forbidden_urls_are_refused_with_a_reason() {
     let guard = SsrfGuard::new(&settings(false, &[]));
     for (url, reason) in FORBIDDEN {
         let why = guard.parse(url).expect_err(url).to_string();
@@ -143,7 +143,7 @@ fn what_may_not_be_is_refused_with_the_reason() {
 }
 
 #[actix_web::test]
-async fn what_was_let_in_by_mistake_is_not_sent_to() {
+async fn a_forbidden_url_in_the_database_gets_no_request() {
     let sender = sender(&settings(false, &[]), |_| panic!("nobody is to be asked"));
     for (url, reason) in FORBIDDEN {
         match sender.send(&message(url, &[Secret::generate()])).await {
@@ -154,7 +154,7 @@ async fn what_was_let_in_by_mistake_is_not_sent_to() {
 }
 
 #[test]
-fn what_may_be_is_taken_in_its_canonical_form() {
+fn allowed_urls_are_stored_in_canonical_form() {
     let guard = SsrfGuard::new(&settings(false, &[]));
     for (url, canonical) in [
         ("https://example.com", "https://example.com/"),
@@ -232,8 +232,8 @@ async fn every_address_of_a_name_must_be_public() {
     }
     let answer = send_to(22, &["10.0.0.0/8"], &["8.8.8.8"]).await;
     assert!(matches!(&answer, DeliveryResult::Blocked { why } if why.contains(PORT)), "{answer:?}");
-    let nobody = send_to(80, &[], &[]).await;
-    assert!(matches!(&nobody, DeliveryResult::Failed { status: None, .. }), "{nobody:?}");
+    let absent = send_to(80, &[], &[]).await;
+    assert!(matches!(&absent, DeliveryResult::Failed { status: None, .. }), "{absent:?}");
 }
 
 #[test]

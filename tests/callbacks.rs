@@ -76,7 +76,7 @@ async fn send(sender: &WebhookClient, url: &str) -> DeliveryResult {
 }
 
 #[actix_web::test]
-async fn a_receiver_can_tell_who_sent_it() {
+async fn a_receiver_can_verify_the_sender() {
     let (base, seen) = receiver("HTTP/1.1 204 No Content\r\n\r\n");
     let secrets = [Secret::generate(), Secret::generate()];
     let url = format!("{base}/hook?key=1");
@@ -160,14 +160,14 @@ async fn a_redirect_is_a_failure_and_not_followed() {
         let (inside, secret) = receiver("HTTP/1.1 200 OK\r\n\r\n");
         let (base, seen) = receiver(format!("HTTP/1.1 {status} X\r\nLocation: {inside}/\r\nContent-Length: 0\r\n\r\n"));
         let answer = send(&sender(&here(), loopback), &base).await;
-        let DeliveryResult::Failed { status: Some(told), why, .. } = answer else { panic!("{answer:?}") };
-        assert_eq!((told, why), (status, format!("it answered {status}; redirects are not followed")));
+        let DeliveryResult::Failed { status: Some(response), why, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!((response, why), (status, format!("it answered {status}; redirects are not followed")));
         assert_eq!((seen.borrow().len(), secret.borrow().len()), (1, 0));
     }
 }
 
 #[actix_web::test]
-async fn the_status_tells_what_comes_next() {
+async fn the_status_decides_on_a_retry() {
     let sender = sender(&here(), loopback);
     let (gone, _) = receiver("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(send(&sender, &gone).await, DeliveryResult::Gone);
@@ -183,10 +183,10 @@ async fn the_status_tells_what_comes_next() {
         matches!(&broken, DeliveryResult::Failed { status: Some(500), why, .. } if why.contains("500")),
         "{broken:?}"
     );
-    let (senseless, _) = receiver("hello\r\n\r\n");
+    let (invalid, _) = receiver("hello\r\n\r\n");
     let (silent, unfinished) = (receiver("").0, receiver("HTTP/1.1 100 Continue\r\n\r\n").0);
     let mut reasons = std::collections::BTreeSet::new();
-    for url in [closed_port_url(), senseless, silent, unfinished] {
+    for url in [closed_port_url(), invalid, silent, unfinished] {
         let answer = send(&sender, &url).await;
         assert!(
             matches!(&answer, DeliveryResult::Failed { timed_out: false, why, .. } if reasons.insert(why.clone())),
@@ -196,7 +196,7 @@ async fn the_status_tells_what_comes_next() {
 }
 
 #[actix_web::test]
-async fn a_receiver_that_hangs_costs_no_more_than_the_set_time() {
+async fn a_hanging_receiver_costs_no_more_than_the_timeout() {
     let brief = Webhooks { timeout_seconds: 0.3, ..here() };
     let begin = Instant::now();
     // one never answers, one never ends its head, one never ends its body

@@ -70,7 +70,7 @@ async fn migrating_twice_is_migrating_once() {
 }
 
 #[actix_web::test]
-async fn the_health_command_tells_a_ready_process_from_one_that_is_not_there() {
+async fn the_health_command_distinguishes_a_ready_process_from_a_missing_one() {
     let cluster = Cluster::all().await;
     let address = cluster.base().trim_start_matches("http://").to_owned();
     let ready = run_command(&["health", "--role", "gateway"], &[("W2MEET_GATEWAY__LISTEN", &address)]);
@@ -87,7 +87,7 @@ async fn the_health_command_tells_a_ready_process_from_one_that_is_not_there() {
 }
 
 #[test]
-fn the_health_command_does_not_call_ready_what_it_could_not_ask() {
+fn the_health_command_fails_for_a_role_that_it_cannot_reach() {
     let nowhere = run_command(&["health"], &[("W2MEET_GATEWAY__LISTEN", "127.0.0.1:0")]);
     assert_eq!(nowhere.status.code(), Some(1), "{}", utf8(&nowhere.stdout));
     assert!(utf8(&nowhere.stderr).contains("W2MEET_GATEWAY__LISTEN"), "{}", utf8(&nowhere.stderr));
@@ -99,9 +99,10 @@ async fn everything_that_the_demo_proposes_works() {
     for _ in 0..2 {
         let output = run_command(&["demo", "--url", cluster.base()], &[]);
         assert!(output.status.success(), "{}", utf8(&output.stderr));
-        let said = utf8(&output.stdout);
-        let urls: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("curl '")?.strip_suffix('\'')).collect();
-        assert!(urls.len() >= 3, "{said}");
+        let reported = utf8(&output.stdout);
+        let urls: Vec<&str> =
+            reported.lines().filter_map(|line| line.strip_prefix("curl '")?.strip_suffix('\'')).collect();
+        assert!(urls.len() >= 3, "{reported}");
         for url in urls {
             if let Some((url, body)) = url.split_once("' -H 'Content-Type: application/json' -d '") {
                 let path = url.strip_prefix(cluster.base()).unwrap_or_else(|| panic!("{url} leads elsewhere"));
@@ -117,9 +118,9 @@ async fn everything_that_the_demo_proposes_works() {
         let users = cluster.get("/api/users").await.expect(200).json;
         assert!(users["users"].as_array().is_some_and(|users| users.len() >= 5), "{users}");
     }
-    let nobody = run_command(&["demo", "--url", "http://127.0.0.1:9"], &[]);
-    assert_eq!(nobody.status.code(), Some(1));
-    assert!(utf8(&nobody.stderr).contains("http://127.0.0.1:9"), "{}", utf8(&nobody.stderr));
+    let unreachable = run_command(&["demo", "--url", "http://127.0.0.1:9"], &[]);
+    assert_eq!(unreachable.status.code(), Some(1));
+    assert!(utf8(&unreachable.stderr).contains("http://127.0.0.1:9"), "{}", utf8(&unreachable.stderr));
 }
 
 #[actix_web::test]

@@ -122,7 +122,7 @@ fn answer_of_the_engine(case: &Case) -> Expected {
 }
 
 #[test]
-fn the_engine_answers_every_case_of_the_corpus_as_it_should() {
+fn the_engine_solves_every_case_of_the_corpus() {
     let cases = corpus();
     let wrong: Vec<String> = cases.iter().flat_map(|case| case.differences(&answer_of_the_engine(case))).collect();
     assert_eq!(wrong, Vec::<String>::new());
@@ -198,7 +198,7 @@ async fn answer_of_the_product(cluster: &Cluster, number: usize, case: &Case) ->
 }
 
 #[actix_web::test]
-async fn the_product_answers_every_case_of_the_corpus_as_it_should() {
+async fn the_api_solves_every_case_of_the_corpus() {
     let cluster = Cluster::all().await;
     let always = Day::ALL.map(|day| (day.name().to_owned(), json!(["00:00-24:00"])));
     cluster.register("always@example.com", Value::Object(always.into_iter().collect())).await;

@@ -94,7 +94,7 @@ fn change<'a>(why: &'a Value, kind: &str) -> &'a Value {
 }
 
 both_shapes! {
-    async fn every_relaxation_yields_what_it_says(cluster) {
+    async fn every_relaxation_gives_the_slots_that_it_promises(cluster) {
         cluster.register(ANA, json!({ "monday": ["09:00-12:00"], "wednesday": ["07:00-08:15"], "saturday": [15] })).await;
         cluster.register(BEN, json!({ "monday": ["10:15-13:00"], "wednesday": ["07:00-08:15"], "saturday": [15] })).await;
         cluster.register(CAT, json!({ "monday": ["11:15-12:00"], "tuesday": [9, 10], "wednesday": ["06:30-08:00"], "saturday": [15] })).await;
@@ -140,7 +140,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn a_week_that_is_taken_is_widened_into_the_next(cluster) {
+    async fn widening_a_full_week_reaches_the_next_one(cluster) {
         for email in [ANA, BEN] {
             cluster.register(email, json!({ "monday": [9] })).await;
         }
@@ -160,7 +160,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn the_code_says_whose_time_is_missing(cluster) {
+    async fn the_code_names_the_kind_of_the_missing_attendee(cluster) {
         cluster.register(ANA, json!({ "monday": [9] })).await;
         cluster.register(BEN, json!({ "monday": [10] })).await;
         cluster.register(CAT, json!({})).await;

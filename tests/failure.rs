@@ -68,7 +68,7 @@ async fn hits_again(cluster: &Cluster) {
     .await;
 }
 
-async fn everybody_is_up(cluster: &Cluster) {
+async fn all_are_up(cluster: &Cluster) {
     for node in &cluster.nodes {
         let client = node.client(&node.roles);
         client.get("/livez").await.expect(200);
@@ -105,7 +105,7 @@ async fn without_redis_everything_works_and_after_a_second_as_fast_as_before() {
     );
     assert_eq!(report["dependencies"]["postgresql"]["status"], "healthy");
     assert_eq!(cluster.get("/api/health").await.expect(200).json["status"], "degraded");
-    everybody_is_up(&cluster).await;
+    all_are_up(&cluster).await;
 
     redis.boot();
     hits_again(&cluster).await;
@@ -113,7 +113,7 @@ async fn without_redis_everything_works_and_after_a_second_as_fast_as_before() {
 }
 
 #[actix_web::test]
-async fn a_redis_that_hangs_slows_a_few_requests_and_fails_none() {
+async fn a_hanging_redis_slows_a_few_requests_and_fails_none() {
     let Some(redis) = PrivateRedis::start() else { return };
     let cluster = Cluster::split_with(&[("W2MEET_CACHE__URL", &redis.url())]).await;
     two_people(&cluster).await;
@@ -130,7 +130,7 @@ async fn a_redis_that_hangs_slows_a_few_requests_and_fails_none() {
     assert!(times.iter().all(|time| *time < Duration::from_secs(1)), "{slow:?}");
     let report = user_health(&cluster, 200).await;
     assert_eq!(report["dependencies"]["redis"]["status"], "unhealthy");
-    everybody_is_up(&cluster).await;
+    all_are_up(&cluster).await;
 
     redis.resume();
     hits_again(&cluster).await;
@@ -162,7 +162,7 @@ async fn expect_refusals(client: &Client, prefix: &str) -> Duration {
 }
 
 #[actix_web::test]
-async fn without_postgresql_what_is_cached_is_answered_the_rest_refused_and_all_heals() {
+async fn without_postgresql_cached_reads_work_and_other_requests_get_503() {
     let (Some(postgres), Some(redis)) = (PrivatePostgres::start(), PrivateRedis::start()) else {
         return;
     };
@@ -191,7 +191,7 @@ async fn without_postgresql_what_is_cached_is_answered_the_rest_refused_and_all_
     assert_eq!(report["dependencies"]["postgresql"]["status"], "unhealthy");
     assert_eq!(report["dependencies"]["redis"]["status"], "healthy");
     cluster.get("/api/health").await.expect(503);
-    everybody_is_up(&cluster).await;
+    all_are_up(&cluster).await;
 
     postgres.boot();
     let back = Instant::now();
@@ -205,11 +205,11 @@ async fn without_postgresql_what_is_cached_is_answered_the_rest_refused_and_all_
     assert_eq!(cluster.get("/api/users/cold@example.com").await.expect(200).json, written);
     assert_eq!(cluster.get(ANA).await.expect(200).json, cached);
     assert_eq!(user_health(&cluster, 200).await["status"], "healthy");
-    everybody_is_up(&cluster).await;
+    all_are_up(&cluster).await;
 }
 
 #[actix_web::test]
-async fn a_postgresql_that_hangs_delays_nobody_for_long_and_loses_nothing() {
+async fn a_hanging_postgresql_delays_requests_briefly_and_loses_nothing() {
     let (Some(postgres), Some(redis)) = (PrivatePostgres::start(), PrivateRedis::start()) else {
         return;
     };

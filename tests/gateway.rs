@@ -110,13 +110,13 @@ both_shapes! {
             assert!(fresh.insert(id), "{untidy:.100}: it is nobody else's");
         }
         for node in &cluster.nodes {
-            let said = node.log_text();
-            assert!(!said.contains("<script>") && !said.contains("xxxxxxxxx".repeat(8).as_str()), "{}", node.roles);
+            let output = node.log_text();
+            assert!(!output.contains("<script>") && !output.contains("xxxxxxxxx".repeat(8).as_str()), "{}", node.roles);
         }
         cluster.expect_calm().await;
     }
 
-    async fn no_answer_tells_where_a_role_is(cluster) {
+    async fn no_response_reveals_the_address_of_a_role(cluster) {
         ana_and_ben(cluster).await;
         let mut inner: Vec<String> = Vec::new();
         for role in ["user", "availability", "suggestion", "worker"] {
@@ -126,8 +126,8 @@ both_shapes! {
         let check = |reply: Reply, row: &str| {
             let head: Vec<String> = reply.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
             for text in head.iter().chain([&reply.text]) {
-                let told = text.contains("127.0.0.1") || text.contains("localhost") || secret.iter().any(|port| text.contains(&format!(":{port}")));
-                assert!(!told, "{row}: {text}");
+                let response = text.contains("127.0.0.1") || text.contains("localhost") || secret.iter().any(|port| text.contains(&format!(":{port}")));
+                assert!(!response, "{row}: {text}");
             }
         };
         let paths = [
@@ -150,7 +150,7 @@ both_shapes! {
 }
 
 #[actix_web::test]
-async fn calls_go_round_all_replicas_at_the_gateway_and_one_hop_further_in() {
+async fn calls_are_balanced_over_all_replicas_at_the_gateway_and_behind_it() {
     let cluster = Cluster::split().await;
     ana_and_ben(&cluster).await;
     let calls = stream::iter(0..300).map(|_| cluster.get(TWO)).buffer_unordered(16);
@@ -170,7 +170,7 @@ async fn calls_go_round_all_replicas_at_the_gateway_and_one_hop_further_in() {
 }
 
 #[actix_web::test]
-async fn with_one_replica_dead_nobody_is_refused_and_with_all_dead_the_answer_names_them() {
+async fn one_dead_replica_fails_no_request_and_an_outage_names_the_role() {
     let cluster = Cluster::split().await;
     ana_and_ben(&cluster).await;
     for _ in 0..4 {

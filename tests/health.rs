@@ -34,7 +34,7 @@ fn dependencies(report: &Value) -> Vec<(&str, &str)> {
 }
 
 both_shapes! {
-    async fn every_role_reports_what_it_stands_on(cluster) {
+    async fn every_role_reports_its_dependencies(cluster) {
         let (database, cache, queue) = match cluster.shape {
             Shape::Embedded => ("sqlite", "memory", "embedded"),
             Shape::Services => ("postgresql", "redis", "rabbitmq"),
@@ -130,7 +130,7 @@ async fn with_broker(url: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn a_worker_with_a_broker_reports_how_it_does() {
+async fn a_worker_reports_the_health_of_its_broker() {
     let away = Cluster::all_with(&[("W2MEET_QUEUE__URL", "amqp://guest:guest@127.0.0.1:9")]).await;
     let worker = report(&away.nodes[0].client("worker"), "/health", 200).await;
     assert_eq!(

@@ -60,7 +60,7 @@ both_shapes! {
         assert_eq!(meetings(cluster).await, 2);
     }
 
-    async fn what_was_refused_before_it_began_is_not_kept(cluster) {
+    async fn refused_requests_store_no_response(cluster) {
         register_morning_people(cluster, &[ANA]).await;
         let key = "first-try";
         let asked = meeting_body(json!({}));

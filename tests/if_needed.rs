@@ -47,7 +47,7 @@ fn reason(answer: &Value, expected: &str) {
 }
 
 both_shapes! {
-    async fn who_would_rather_not_is_asked_only_if_it_must_be(cluster) {
+    async fn if_needed_time_is_used_only_when_necessary(cluster) {
         cluster.register(ANA, json!({ "monday": [9, 10], "tuesday": [9], "friday": [9, 10] })).await;
         cluster.register(BEN, json!({ "friday": [10] })).await;
         cluster.patch("/api/users/ben@example.com", json!({ "if_needed": { "monday": [9], "friday": [9] } })).await.expect(200);
@@ -77,7 +77,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn who_need_not_come_decides_only_between_times_that_suit_all_who_must(cluster) {
+    async fn optional_attendees_decide_only_between_times_that_all_required_ones_have(cluster) {
         cluster.register(ANA, json!({ "monday": [9, 11], "tuesday": [9] })).await;
         cluster.register(BEN, json!({ "monday": [11], "tuesday": [9] })).await;
         cluster.register(CAT, json!({ "tuesday": [9], "monday": [9] })).await;
@@ -96,9 +96,9 @@ both_shapes! {
         assert_eq!(ask(cluster, by_lists).await, best, "the last word counts");
         // nobody must come: but somebody has to
         cluster.register("dan@example.com", json!({})).await;
-        let nobody = ask(cluster, json!({ "attendees": [], "optional": [ANA, "dan@example.com"] })).await;
-        assert_eq!(starts(&nobody), ["monday 09:00"]);
-        reason(&nobody, "the earliest time at which somebody is free; 1 of all 2 can");
+        let absent = ask(cluster, json!({ "attendees": [], "optional": [ANA, "dan@example.com"] })).await;
+        assert_eq!(starts(&absent), ["monday 09:00"]);
+        reason(&absent, "the earliest time at which somebody is free; 1 of all 2 can");
 
         // who counts more
         let heavy = |weight: u32| json!({ "attendees": [optional(BEN), { "email": CAT, "attendance": "optional", "weight": weight }, { "email": "eve@example.com", "attendance": "optional" }], "pick": "best", "limit": 1 });
@@ -112,7 +112,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn a_quorum_is_a_number_or_a_part_of_all_who_are_wanted(cluster) {
+    async fn a_quorum_is_a_number_or_a_share_of_all_attendees(cluster) {
         cluster.register(ANA, json!({ "monday": [9, 10], "thursday": [9] })).await;
         cluster.register(BEN, json!({ "monday": [10, 11], "wednesday": [9] })).await;
         cluster.register(CAT, json!({ "tuesday": [9], "monday": [11], "wednesday": [9] })).await;
@@ -147,7 +147,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn those_whom_nobody_knows_are_left_out_if_asked(cluster) {
+    async fn unknown_attendees_are_skipped_on_request(cluster) {
         cluster.register(ANA, json!({ "monday": [9] })).await;
         cluster.register(BEN, json!({ "monday": [9] })).await;
         let body = json!({ "attendees": ["No.Body@example.com", ANA, BEN], "unknown": "skip" });
@@ -161,8 +161,8 @@ both_shapes! {
         assert_eq!(starts(&ask(cluster, quorum(json!("66%"))).await), ["monday 09:00"]);
         let short = ask(cluster, quorum(json!("67%"))).await;
         assert_eq!(short["empty_reason"]["code"], "attendees_unavailable_or_unknown");
-        let nobody = ask(cluster, json!({ "attendees": ["x@example.com", "y@example.com"], "unknown": "skip" })).await;
-        assert_eq!((starts(&nobody), &nobody["empty_reason"]["code"]), (vec![], &json!("attendees_unavailable_or_unknown")));
+        let absent = ask(cluster, json!({ "attendees": ["x@example.com", "y@example.com"], "unknown": "skip" })).await;
+        assert_eq!((starts(&absent), &absent["empty_reason"]["code"]), (vec![], &json!("attendees_unavailable_or_unknown")));
         // another answer once they are known
         cluster.register("no.body@example.com", json!({ "monday": [9] })).await;
         let known = ask(cluster, body).await;
@@ -171,7 +171,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn hours_are_those_of_everybodys_own_day(cluster) {
+    async fn hours_are_limited_in_the_zone_of_each_attendee(cluster) {
         let always = json!({ "monday": ["00:00-24:00"], "tuesday": ["00:00-24:00"] });
         cluster.register_in(ANA, "Europe/Paris", always.clone()).await;
         cluster.register_in(BEN, "America/New_York", always).await;
@@ -190,7 +190,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn everybody_reads_a_suggestion_on_their_own_clock(cluster) {
+    async fn a_suggestion_shows_the_local_time_of_each_attendee(cluster) {
         let always = json!({ "monday": ["00:00-24:00"], "tuesday": ["00:00-24:00"], "sunday": ["00:00-24:00"] });
         for (email, zone) in [(ANA, "Europe/Paris"), (BEN, "Asia/Tokyo"), (CAT, "Europe/Paris"), ("dan@example.com", "America/New_York")] {
             cluster.register_in(email, zone, always.clone()).await;

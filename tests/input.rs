@@ -74,7 +74,7 @@ fn no_addresses() -> Vec<String> {
 }
 
 both_shapes! {
-    async fn a_patch_that_sets_what_nobody_knows_to_null_is_refused(cluster) {
+    async fn a_patch_of_an_unknown_field_to_null_is_refused(cluster) {
         let ana = RefusalTable::new(cluster).await;
         for (patch, place) in [
             (json!({ "titel": null }), "#/titel"), (json!({ "": null }), "#/"),
@@ -91,7 +91,7 @@ both_shapes! {
         assert_eq!(refused.json["errors"][0]["pointer"], "#/titel");
     }
 
-    async fn what_is_no_json_is_refused_and_nothing_is_stored(cluster) {
+    async fn invalid_json_is_refused_and_nothing_is_stored(cluster) {
         let ana = RefusalTable::new(cluster).await;
         let deep = |depth: usize| format!(r#"{{"name":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth)).into_bytes();
         for body in [
@@ -116,7 +116,7 @@ both_shapes! {
         ana.expect_none().await;
     }
 
-    async fn a_user_that_is_not_valid_is_refused_with_the_place_of_each_fault_and_nothing_is_stored(cluster) {
+    async fn an_invalid_user_is_refused_with_a_pointer_to_each_error(cluster) {
         let ana = RefusalTable::new(cluster).await;
         for address in no_addresses() {
             ana.expect_faults(Method::POST, USERS, with("email", json!(address)), &["#/email"]).await;
@@ -165,7 +165,7 @@ both_shapes! {
         ana.expect_none().await;
     }
 
-    async fn a_week_that_is_not_valid_is_refused_with_the_place_of_each_fault_and_nothing_is_stored(cluster) {
+    async fn an_invalid_week_is_refused_with_a_pointer_to_each_error(cluster) {
         let ana = RefusalTable::new(cluster).await;
         let row = |length: usize| vec![json!(0); length];
         let mut rows = vec![json!(row(24)); 7];

@@ -36,7 +36,7 @@ fn lines(ics: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_request_says_all_that_a_calendar_needs() {
+fn a_request_has_every_property_that_calendars_need() {
     let expected = "BEGIN:VCALENDAR\r
 VERSION:2.0\r
 PRODID:-//W2Meet//EN\r
@@ -81,7 +81,7 @@ fn a_change_and_a_cancellation_are_about_the_same_meeting() {
 }
 
 #[test]
-fn what_is_published_names_no_attendees() {
+fn a_published_event_names_no_attendees() {
     let published = lines(&invitation(Method::Publish, 1).to_ics());
     assert!(published.contains(&"METHOD:PUBLISH".to_owned()), "{published:?}");
     assert!(!published.iter().any(|line| line.starts_with("ATTENDEE")), "{published:?}");

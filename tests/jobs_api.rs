@@ -10,7 +10,7 @@ use crate::support::meeting::{
 };
 use crate::support::{Cluster, Reply, eventually};
 
-const NOBODY: &str = "01980000-0000-7000-8000-000000000000";
+const UNKNOWN: &str = "01980000-0000-7000-8000-000000000000";
 
 async fn report(cluster: &Cluster, job: &str, authorization: &str, body: Value) -> Reply {
     let headers = [("content-type", "application/json"), ("authorization", authorization)];
@@ -41,7 +41,7 @@ both_shapes! {
             ("state=dead".to_owned(), 0),
             (format!("limit=1&meeting_id={}", text(&first, "id")), 4),
             (format!("limit=1&state=retryable&meeting_id={}", text(&first, "id")), 2),
-            (format!("meeting_id={NOBODY}"), 0),
+            (format!("meeting_id={UNKNOWN}"), 0),
         ] {
             let (mut next, mut seen) = (Some(format!("/api/jobs?{query}")), Vec::new());
             while let Some(page) = next {
@@ -68,13 +68,13 @@ both_shapes! {
         }
     }
 
-    async fn what_is_not_given_up_is_not_taken_up_again(cluster) {
+    async fn only_dead_jobs_can_be_retried(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_invited_meeting(cluster, json!({})).await;
         let jobs = cluster.get(&format!("/api/jobs?state=succeeded&meeting_id={}", text(&meeting, "id"))).await.expect(200).json;
         let path = format!("/api/jobs/{}/retry", text(&jobs["jobs"][0], "id"));
         cluster.post(&path, json!({})).await.expect_problem("409 job-not-yours", &path, "it is done");
-        for path in [format!("/api/jobs/{NOBODY}"), format!("/api/jobs/{NOBODY}/retry")] {
+        for path in [format!("/api/jobs/{UNKNOWN}"), format!("/api/jobs/{UNKNOWN}/retry")] {
             let reply = if path.ends_with("retry") { cluster.post(&path, json!({})).await } else { cluster.get(&path).await };
             reply.expect_problem("404 unknown-job", &path, "no such job");
         }
@@ -91,15 +91,15 @@ both_shapes! {
         for wrong in ["", "Bearer", "Bearer ", "Bearer wrong", "Basic eDp5", &format!("Bearer {}", "0".repeat(32))] {
             report(cluster, id, wrong, done.clone()).await.expect_problem("401 unauthorized", &path, wrong);
         }
-        let nowhere = format!("/api/callbacks/jobs/{NOBODY}");
-        report(cluster, NOBODY, "Bearer x", done).await.expect_problem("404 unknown-job", &nowhere, "no such job");
+        let nowhere = format!("/api/callbacks/jobs/{UNKNOWN}");
+        report(cluster, UNKNOWN, "Bearer x", done).await.expect_problem("404 unknown-job", &nowhere, "no such job");
         for body in [json!({}), json!({ "attempt": "1" }), json!([])] {
             report(cluster, id, "Bearer x", body).await.expect_problem("400 bad-request", &path, "no report");
         }
         assert_eq!(cluster.get(&crate::support::meeting::meeting_path(&meeting)).await.expect(200).json, meeting);
     }
 
-    async fn an_attempt_that_was_overtaken_is_not_heard(cluster) {
+    async fn a_report_of_an_outdated_attempt_is_refused(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         // the worker stands still: the test is the worker
         let worker = cluster.nodes_of("worker");
@@ -126,7 +126,7 @@ both_shapes! {
         worker[0].signal("CONT");
     }
 
-    async fn what_is_internal_is_nothing_at_the_gateway(cluster) {
+    async fn internal_paths_are_404_at_the_gateway(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_meeting(cluster, json!({})).await;
         let job = text(&meeting, "job_id");
@@ -144,7 +144,7 @@ both_shapes! {
 both_shapes! {
     with &[("W2MEET_JOBS__MAX_ATTEMPTS", "2"), ("W2MEET_JOBS__RETRY_SECONDS", "0.01")];
 
-    async fn what_was_given_up_is_taken_up_again_when_somebody_asks(cluster) {
+    async fn a_dead_job_is_retried_on_request(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         // where letters go, nothing can be written
         std::fs::create_dir_all(cluster.outbox().parent().expect("a folder")).expect("a folder");

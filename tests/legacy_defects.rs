@@ -159,7 +159,7 @@ both_shapes! {
     }
 
     /// 12. The test of the error asked for a path that did not exist, and took its 404 for the user's.
-    async fn no_such_user_and_no_such_path_are_told_apart(cluster) {
+    async fn an_unknown_user_and_an_unknown_path_are_different_errors(cluster) {
         make(cluster, "alice@example.com", &[9]).await;
         for path in ["/users/user-avail/cache-aside/", "/users/user-avail/cache-aside?user1email=", "/users/users/"] {
             assert_eq!(cluster.get(&format!("{path}alice@example.com")).await.expect(200).json["email"], "alice@example.com", "{path}");
@@ -172,7 +172,7 @@ both_shapes! {
     }
 
     /// 15. Without userId2, None was passed on and came back as 502.
-    async fn a_missing_second_user_is_the_callers_mistake_and_nobody_else_hears_of_it(cluster) {
+    async fn a_missing_second_user_is_refused_at_the_gateway(cluster) {
         make(cluster, "alice@example.com", &[9]).await;
         for path in ["/availability/availabilities", "/api/availability/common_availabilities", "/suggestion/suggestions"] {
             let path = format!("{path}?userId1=alice@example.com");
@@ -203,7 +203,7 @@ async fn a_dead_cache_shows_in_the_health_of_its_role_and_of_all() {
 
 /// 11. One server behind each name, and no request id.
 #[actix_web::test]
-async fn the_gateway_goes_round_the_replicas_and_names_every_request() {
+async fn the_gateway_balances_over_replicas_and_identifies_every_request() {
     let counts = [Rc::new(Cell::new(0)), Rc::new(Cell::new(0))];
     let bases = counts.each_ref().map(|count| counting(Rc::clone(count), Rc::default()));
     let node = start_gateway(&bases.join(","), &[]);
@@ -244,7 +244,7 @@ async fn a_read_on_a_cold_cache_is_the_read_on_a_warm_one() {
 
 /// 16. The users were read one after the other, over a new client and connection each.
 #[actix_web::test]
-async fn connections_between_roles_are_kept_and_users_are_read_at_once() {
+async fn connections_between_roles_are_reused_and_users_are_read_in_one_call() {
     let (requests, connections) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let node = start_gateway(&counting(Rc::clone(&requests), Rc::clone(&connections)), &[]);
     let client = node.client("gateway");

@@ -37,9 +37,9 @@ async fn lines_of(cluster: &Cluster, case: &str, roles: &[&str]) -> Vec<Value> {
 }
 
 /// What these lines say under these names, for the lines with this message.
-fn told<'a>(lines: &'a [Value], message: &str, names: [&str; 2]) -> Vec<[&'a str; 2]> {
-    let said = lines.iter().filter(|line| line["message"] == message);
-    said.map(|line| names.map(|name| line[name].as_str().unwrap_or("?"))).collect()
+fn response<'a>(lines: &'a [Value], message: &str, names: [&str; 2]) -> Vec<[&'a str; 2]> {
+    let output = lines.iter().filter(|line| line["message"] == message);
+    output.map(|line| names.map(|name| line[name].as_str().unwrap_or("?"))).collect()
 }
 
 both_shapes! {
@@ -52,9 +52,9 @@ both_shapes! {
 
         let first = &lines[0];
         assert_eq!((&first["message"], &first["role"]), (&json!("request started"), &json!("gateway")));
-        let calls = told(&lines, "call answered", ["role", "callee"]);
+        let calls = response(&lines, "call answered", ["role", "callee"]);
         assert_eq!(calls, [["availability", "user"], ["suggestion", "availability"], ["gateway", "suggestion"]]);
-        let ends = told(&lines, "request completed", ["role", "method"]);
+        let ends = response(&lines, "request completed", ["role", "method"]);
         let roles: Vec<&str> = ends.iter().rev().map(|[role, _]| *role).collect();
         assert_eq!(roles, path);
 
@@ -100,19 +100,19 @@ both_shapes! {
         }
     }
 
-    async fn hits_and_misses_are_told_with_their_keys(cluster) {
+    async fn cache_hits_and_misses_are_logged_with_their_keys(cluster) {
         two_people(cluster).await;
         let looked_up = async |case: &str, email: &str| {
             send_as(cluster, case, Method::GET, &format!("/api/users/{email}"), None).await;
             lines_of(cluster, case, &["gateway", "user"]).await
         };
         let hit = looked_up("hit", "ana@example.com").await;
-        assert!(told(&hit, "cache hit", ["role", "key"])[0][1].contains("ana@example.com"), "{hit:?}");
+        assert!(response(&hit, "cache hit", ["role", "key"])[0][1].contains("ana@example.com"), "{hit:?}");
         let miss = looked_up("miss", "nobody@example.com").await;
-        assert!(told(&miss, "cache miss", ["role", "key"])[0][1].contains("nobody@example.com"), "{miss:?}");
+        assert!(response(&miss, "cache miss", ["role", "key"])[0][1].contains("nobody@example.com"), "{miss:?}");
         let again = looked_up("again", "nobody@example.com").await;
-        assert_eq!(told(&again, "cache hit", ["role", "key"]).len(), 1, "{again:?}");
-        assert_eq!(told(&again, "cache miss", ["role", "key"]).len(), 0, "{again:?}");
+        assert_eq!(response(&again, "cache hit", ["role", "key"]).len(), 1, "{again:?}");
+        assert_eq!(response(&again, "cache miss", ["role", "key"]).len(), 0, "{again:?}");
     }
 
     async fn every_line_of_a_request_names_its_case_and_role(cluster) {
@@ -145,7 +145,7 @@ both_shapes! {
 }
 
 #[actix_web::test]
-async fn a_call_that_fails_is_told_with_its_callee_and_time() {
+async fn a_failed_call_is_logged_with_its_callee_and_duration() {
     let space = Sandbox::new();
     let mut env = space.env();
     env.push(("W2MEET_QUEUE__URL".into(), "amqp://127.0.0.1:9".into()));
@@ -185,43 +185,43 @@ fn send_forgeries(address: &str) {
 }
 
 #[actix_web::test]
-async fn nobody_can_write_a_log_line_for_machines_but_us() {
+async fn requests_cannot_forge_json_log_lines() {
     let cluster = Cluster::all().await;
     send_forgeries(cluster.base().trim_start_matches("http://"));
     send_as(&cluster, "last", Method::GET, "/livez", None).await.expect(200);
     lines_of(&cluster, "last", &["gateway"]).await;
-    let said = cluster.nodes[0].log_text();
-    assert!(said.contains("forged"), "nothing was tried: {said}");
-    for line in said.lines() {
+    let output = cluster.nodes[0].log_text();
+    assert!(output.contains("forged"), "nothing was tried: {output}");
+    for line in output.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line:?}"));
         assert!(line.get("forged").is_none(), "{line}");
         let tidy = |case: &str| case.chars().all(|c| c.is_ascii_alphanumeric() || "._~-".contains(c));
         assert!(line["case_id"].as_str().is_none_or(tidy), "{line}");
     }
-    assert!(!said.contains('\u{1b}'), "an escape sequence got through");
+    assert!(!output.contains('\u{1b}'), "an escape sequence got through");
 }
 
 #[actix_web::test]
-async fn nobody_can_write_a_log_line_for_people_but_us() {
+async fn requests_cannot_forge_text_log_lines() {
     let space = Sandbox::new();
     let mut env = space.env();
     env.push(("W2MEET_LOG__FORMAT".into(), "text".into()));
     let node = Node::spawn("all", &env);
     let address = eventually("it listens", async || {
-        let said = node.log_text();
-        said.lines().any(|line| line.contains(" ready")).then_some(())?;
-        let line = said.lines().find(|line| line.contains("listening") && line.contains("gateway"))?.to_owned();
+        let output = node.log_text();
+        output.lines().any(|line| line.contains(" ready")).then_some(())?;
+        let line = output.lines().find(|line| line.contains("listening") && line.contains("gateway"))?.to_owned();
         Some(line.split_once("address=")?.1.split_whitespace().next()?.to_owned())
     })
     .await;
     send_forgeries(&address);
-    let said = eventually("the last forgery is told", async || {
-        let said = node.log_text();
-        said.lines().any(|line| line.contains("completed") && line.contains("422")).then_some(said)
+    let output = eventually("the last forgery is told", async || {
+        let output = node.log_text();
+        output.lines().any(|line| line.contains("completed") && line.contains("422")).then_some(output)
     })
     .await;
-    for line in said.lines() {
+    for line in output.lines() {
         assert!(!line.trim_start().starts_with("FORGED") && !line.trim_start().starts_with('{'), "{line:?}");
     }
-    assert!(!said.contains('\u{1b}'), "an escape sequence got through");
+    assert!(!output.contains('\u{1b}'), "an escape sequence got through");
 }

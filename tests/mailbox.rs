@@ -56,7 +56,7 @@ async fn middles(mut ask: impl AsyncFnMut(usize)) -> [std::time::Duration; 2] {
 }
 
 both_shapes! { with &auth_required_with(&[]);
-    async fn who_registers_gets_a_letter_whose_link_verifies_the_mailbox_once(cluster) {
+    async fn registration_sends_a_link_that_verifies_the_mailbox_once(cluster) {
         let ana = Account::register(cluster, ANA).await;
         assert_eq!(ana.get("/api/auth/me").await.expect(200).json["email_verified_at"], Value::Null);
         let mail = wait_for_mail(cluster, ANA, VERIFY, 1).await;
@@ -79,7 +79,7 @@ both_shapes! { with &auth_required_with(&[]);
         verify(cluster, "nobody-ever-drew-this").await.expect(410);
     }
 
-    async fn the_page_behind_the_link_asks_and_only_its_button_verifies(cluster) {
+    async fn the_linked_page_verifies_only_when_its_button_is_pressed(cluster) {
         let ana = Account::register(cluster, ANA).await;
         let mail = wait_for_newest_mail(cluster, ANA, VERIFY).await;
         for _ in 0..2 {
@@ -103,7 +103,7 @@ both_shapes! { with &auth_required_with(&[]);
         cluster.get("/api/auth/verify").await.expect(422);
     }
 
-    async fn a_newer_letter_makes_the_older_ones_void_and_there_are_not_many(cluster) {
+    async fn a_new_mail_invalidates_older_links_and_mails_are_limited(cluster) {
         let ana = Account::register(cluster, ANA).await;
         let first = wait_for_mail(cluster, ANA, VERIFY, 1).await;
         for count in 2..=5 {
@@ -128,20 +128,20 @@ both_shapes! { with &auth_required_with(&[]);
         send_with_bearer(cluster, "nonsense", Method::POST, "/api/auth/verification", Some(json!({}))).await.expect(401);
     }
 
-    async fn only_who_has_shown_the_mailbox_has_others_invited(cluster) {
+    async fn only_organizers_with_a_verified_mailbox_invite_others(cluster) {
         let ana = Account::register(cluster, ANA).await;
         Account::register(cluster, BEN).await;
         let week = json!({ "monday": ["00:00-24:00"] });
         ana.put(&format!("/api/users/{ANA}/availability"), week).await.expect(200);
-        let wish = json!({ "organizer": ANA, "attendees": [BEN] });
-        let refused = ana.post("/api/meetings", wish.clone()).await;
+        let request = json!({ "organizer": ANA, "attendees": [BEN] });
+        let refused = ana.post("/api/meetings", request.clone()).await;
         refused.expect_problem("403 mailbox-unverified", "/api/meetings", "nobody has shown that mailbox");
         assert!(refused.text.contains("/api/auth/verification"), "it says what to do: {}", refused.text);
         let ask = json!({ "organizer": ANA, "attendees": [ANA, BEN], "notify": true });
         let early = ana.post("/api/suggestions", ask).await;
         assert!(early.status == 403 || early.json["suggestions"] == json!([]), "{}", early.text);
         verify(cluster, &wait_for_newest_mail(cluster, ANA, VERIFY).await.token()).await.expect(204);
-        ana.post("/api/meetings", wish).await.expect(202);
+        ana.post("/api/meetings", request).await.expect(202);
     }
 
     async fn a_forgotten_password_is_set_anew_and_every_session_ends(cluster) {
@@ -165,7 +165,7 @@ both_shapes! { with &auth_required_with(&[]);
         send_with_bearer(cluster, &key, Method::GET, "/api/auth/me", None).await.expect(200);
     }
 
-    async fn the_page_for_a_password_says_what_is_wrong_and_takes_a_better_one(cluster) {
+    async fn the_password_page_explains_errors_and_accepts_a_correction(cluster) {
         Account::register(cluster, ANA).await;
         forgot(cluster, ANA).await.expect(202);
         let mail = wait_for_newest_mail(cluster, ANA, RESET).await;
@@ -187,7 +187,7 @@ both_shapes! { with &auth_required_with(&[]);
         is_strict(&form(cluster, &mail.link(), &body(PASSWORD)).await.expect(410));
     }
 
-    async fn nobody_learns_who_has_an_account(cluster) {
+    async fn responses_do_not_reveal_whether_an_account_exists(cluster) {
         Account::verified(cluster, ANA).await;
         let shown = |reply: &Reply| {
             let mut headers = reply.headers.clone();
@@ -239,7 +239,7 @@ both_shapes! { with &auth_required_with(&[]);
         assert_eq!(week["monday"], json!(["09:00-10:00"]), "what was kept for her is hers");
     }
 
-    async fn who_registered_a_foreign_mailbox_loses_everything_to_its_owner(cluster) {
+    async fn the_owner_of_a_mailbox_takes_over_an_account_registered_by_another(cluster) {
         let eve = Account::register(cluster, ANA).await;
         let (_, key) = eve.key("write").await;
         forgot(cluster, ANA).await.expect(202);
@@ -270,7 +270,7 @@ both_shapes! { with &auth_required_with(&[]);
         cluster.put("/api/auth/password", json!({ "current_password": OTHER, "password": PASSWORD })).await.expect(401);
     }
 
-    async fn an_ended_session_does_nothing_more_that_lasts(cluster) {
+    async fn an_ended_session_changes_nothing(cluster) {
         let here = Account::verified(cluster, ANA).await;
         let there = Account::login(cluster, ANA, PASSWORD).await;
         let change = json!({ "current_password": PASSWORD, "password": OTHER });
@@ -295,7 +295,7 @@ both_shapes! { with &auth_required_with(&[]);
         login(cluster, ANA, PASSWORD).await.expect(200);
     }
 
-    async fn of_many_who_use_a_code_at_once_one_succeeds(cluster) {
+    async fn only_one_of_many_concurrent_uses_of_a_code_succeeds(cluster) {
         Account::register(cluster, ANA).await;
         forgot(cluster, ANA).await.expect(202);
         let token = wait_for_newest_mail(cluster, ANA, RESET).await.token();
@@ -315,7 +315,7 @@ both_shapes! { with &auth_required_with(&[]);
         }
     }
 
-    async fn no_code_is_ever_said_again(cluster) {
+    async fn no_code_is_shown_again(cluster) {
         let ana = Account::register(cluster, ANA).await;
         forgot(cluster, ANA).await.expect(202);
         let (first, second) = (wait_for_newest_mail(cluster, ANA, VERIFY).await, wait_for_newest_mail(cluster, ANA, RESET).await);
@@ -326,10 +326,10 @@ both_shapes! { with &auth_required_with(&[]);
         let (_, key) = ana.key("read").await;
         let (wrong, again) = (verify(cluster, &first.token()).await, ana.get("/api/auth/keys").await.expect(200));
         let export = ana.get("/api/auth/export").await.expect(200);
-        let said = cluster.nodes.iter().map(|node| node.log_text()).collect::<String>();
+        let output = cluster.nodes.iter().map(|node| node.log_text()).collect::<String>();
         for secret in [first.token(), second.token(), key, PASSWORD.to_owned()] {
             assert!(secret.len() > 20, "{secret}");
-            for (what, text) in [("log", &said), ("422", &refused.text), ("410", &wrong.text), ("keys", &again.text), ("export", &export.text)] {
+            for (what, text) in [("log", &output), ("422", &refused.text), ("410", &wrong.text), ("keys", &again.text), ("export", &export.text)] {
                 assert!(!text.contains(&secret), "{what} holds {secret}");
             }
         }
@@ -344,14 +344,14 @@ both_shapes! { with &auth_required_with(&[
         promote(cluster, ANA);
         let ana = Account::login(cluster, &ana.email, PASSWORD).await;
         wait_for_mail_jobs(cluster, &ana.token).await;
-        let said = send_with_bearer(cluster, &ana.token, Method::GET, "/api/jobs?limit=200", None).await.expect(200);
-        assert!(said.text.contains("\"cancelled\""), "{}", said.text);
+        let output = send_with_bearer(cluster, &ana.token, Method::GET, "/api/jobs?limit=200", None).await.expect(200);
+        assert!(output.text.contains("\"cancelled\""), "{}", output.text);
         assert_eq!((account_mails(cluster, ANA, VERIFY).len(), account_mails(cluster, ANA, RESET).len()), (0, 0));
     }
 }
 
 both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__VERIFY_EMAIL", "false")]);
-    async fn without_mail_nobody_is_asked_to_show_a_mailbox(cluster) {
+    async fn without_mail_no_verification_is_required(cluster) {
         let ana = Account::register(cluster, ANA).await;
         Account::register(cluster, BEN).await;
         ana.post("/api/meetings", json!({ "organizer": ANA, "attendees": [BEN] })).await.expect(202);
@@ -363,7 +363,7 @@ both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__VERIFY_EMAIL", "false")
 }
 
 both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__VERIFY_EMAIL", "false"), ("W2MEET_AUTH__INVITATIONS_PER_DAY", "2")]);
-    async fn nobody_is_asked_to_more_meetings_in_a_day_than_may_be(cluster) {
+    async fn invitations_per_recipient_and_day_are_limited(cluster) {
         let (ana, ben) = (Account::register(cluster, ANA).await, Account::register(cluster, BEN).await);
         let with_ben = json!({ "organizer": ANA, "attendees": [BEN] });
         for _ in 0..2 {
@@ -403,7 +403,7 @@ async fn an_unknown_address_takes_as_long_as_a_known_one() {
 /// `kill -9`, again and again, while letters are being written: each is there in the end, and once, for a repeated one has the
 /// same name and the same bytes.
 #[actix_web::test]
-async fn no_letter_is_lost_when_workers_are_killed() {
+async fn no_mail_is_lost_when_workers_are_killed() {
     let sweep = ("W2MEET_JOBS__SWEEP_SECONDS", "1");
     let Some(rig) = FaultRig::start(&auth_required_with(&[sweep])).await else { return };
     let cluster = &rig.cluster;
@@ -430,17 +430,17 @@ async fn an_operator_prints_a_link_that_sets_a_password() {
     Account::register(cluster, ANA).await;
     let run = |email: &str| run_beside(cluster.nodes_of("user")[0], &["user", "password-reset", email]);
     let done = run(ANA);
-    let said = utf8(&done.stdout);
+    let output = utf8(&done.stdout);
     assert!(done.status.success(), "{}", utf8(&done.stderr));
-    let link = said[said.find("/api/").expect("a link")..].trim().to_owned();
+    let link = output[output.find("/api/").expect("a link")..].trim().to_owned();
     cluster.get(&link).await.expect(200);
     let token = link.split_once("token=").map(|(_, token)| token.to_owned()).expect("a code");
     reset(cluster, &token, OTHER).await.expect(204);
     login(cluster, ANA, OTHER).await.expect(200);
-    let nobody = run("nobody@example.com");
+    let absent = run("nobody@example.com");
     assert!(
-        !nobody.status.success() && utf8(&nobody.stderr).contains("nobody@example.com"),
+        !absent.status.success() && utf8(&absent.stderr).contains("nobody@example.com"),
         "{}",
-        utf8(&nobody.stderr)
+        utf8(&absent.stderr)
     );
 }

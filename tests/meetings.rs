@@ -139,7 +139,7 @@ both_shapes! {
         assert_eq!(read.header("etag"), Some(format!("\"{}\"", read.json["version"]).as_str()));
     }
 
-    async fn everything_that_is_asked_for_counts(cluster) {
+    async fn every_field_of_a_request_takes_effect(cluster) {
         register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let day = next_monday();
         let next = day.saturating_add(1.day());
@@ -162,7 +162,7 @@ both_shapes! {
         assert_eq!((text(&meeting, "callback_secret"), text(&meeting["window"], "from")), (&*given, "2098-03-03"));
     }
 
-    async fn what_is_not_valid_is_refused_with_its_place_and_nothing_is_stored(cluster) {
+    async fn an_invalid_meeting_is_refused_with_pointers_and_nothing_is_stored(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let mut wrong = Vec::new();
         for (over, places) in refused() {
@@ -191,7 +191,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn a_fixed_time_is_taken_as_it_is_unless_another_meeting_has_it(cluster) {
+    async fn a_fixed_time_is_booked_unless_another_meeting_holds_it(cluster) {
         register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let start = format!("{}T20:10:00+00:00", next_monday());
         let fixed = json!({ "start": start, "from": null, "to": null, "duration_minutes": 30 });
@@ -213,7 +213,7 @@ both_shapes! {
         }
     }
 
-    async fn without_a_common_time_the_reason_is_told(cluster) {
+    async fn without_a_common_time_the_meeting_has_a_reason(cluster) {
         register_morning_people(cluster, &[ANA]).await;
         cluster.register(BEN, json!({ "monday": ["11:30-13:00"] })).await;
         cluster.register(CAT, json!({})).await;
@@ -232,7 +232,7 @@ both_shapes! {
         }
     }
 
-    async fn optional_attendees_are_minded_when_it_suits(cluster) {
+    async fn optional_attendees_decide_between_equal_slots(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         cluster.register(CAT, json!({ "monday": [11] })).await;
         cluster.register("dan@example.com", json!({})).await;
@@ -246,11 +246,11 @@ both_shapes! {
             assert_eq!(start_label(&meeting), begin, "{others}");
         }
         // nobody must be there: then nobody's time counts, and still no time is made up
-        let nobody = create_meeting(cluster, json!({ "attendees": [optional(ANA), optional("dan@example.com")] })).await;
-        wait_for_status(cluster, &nobody, &["no_common_time"]).await;
+        let absent = create_meeting(cluster, json!({ "attendees": [optional(ANA), optional("dan@example.com")] })).await;
+        wait_for_status(cluster, &absent, &["no_common_time"]).await;
     }
 
-    async fn what_a_meeting_holds_is_offered_to_nobody_until_it_is_called_off(cluster) {
+    async fn a_held_time_is_not_offered_until_the_meeting_is_cancelled(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let (day, typical) = (next_monday(), format!("/api/availability?attendee={ANA}&attendee={BEN}"));
         let before = cluster.get(&typical).await.expect(200).json;

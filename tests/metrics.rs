@@ -45,7 +45,7 @@ fn admin(cluster: &Cluster, role: &str) -> Client {
 both_shapes! {
     with WATCHED;
 
-    async fn each_request_is_counted_by_its_route_and_none_by_what_its_path_holds(cluster) {
+    async fn each_request_is_counted_by_its_route_and_not_by_its_path(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         cluster.get("/api/users/ana@example.com").await.expect(200);
         cluster.get("/api/users/nobody@example.com").await.expect(404);
@@ -80,7 +80,7 @@ both_shapes! {
         assert!(sum(&suggested, "http_requests_in_flight", &[r#"role="suggestion""#]) == 0.0);
     }
 
-    async fn calls_look_ups_and_jobs_are_counted_where_they_happen(cluster) {
+    async fn calls_lookups_and_jobs_are_counted_at_their_role(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_meeting(cluster, json!({})).await;
         wait_for_status(cluster, &meeting, &["invited"]).await;
@@ -153,7 +153,7 @@ both_shapes! {
 }
 
 #[actix_web::test]
-async fn a_replica_that_is_gone_shows_as_ejected_and_its_calls_as_unsent() {
+async fn a_missing_replica_is_counted_as_ejected_and_its_calls_as_unsent() {
     let answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
     let here = serve_connections(move |mut stream| async move {
         while crate::support::upstream::read_head(&mut stream).await.is_some() {

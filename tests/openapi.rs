@@ -130,7 +130,7 @@ fn the_command_prints_the_document() {
 both_shapes! {
     with &[("W2MEET_SERVER__SECURITY_CONTACT", "mailto:security@example.com")];
 
-    async fn the_methods_of_each_path_are_those_that_it_answers_to(cluster) {
+    async fn the_methods_of_each_path_are_those_that_it_serves(cluster) {
         let document = document();
         for (path, item) in object(&document["paths"]) {
             let described: BTreeSet<String> = object(item).keys().map(|method| method.to_ascii_uppercase()).collect();

@@ -87,7 +87,7 @@ async fn every_fact_is_published_in_order_though_a_replica_is_killed() {
 }
 
 #[actix_web::test]
-async fn what_waits_for_a_broker_that_is_away_is_kept_but_not_without_end() {
+async fn the_outbox_holds_a_limited_backlog_while_the_broker_is_away() {
     let settings = [("W2MEET_QUEUE__URL", "amqp://127.0.0.1:9"), ("W2MEET_JOBS__BACKLOG", "20")];
     let cluster = Cluster::split_with(&settings).await;
     for email in ["ana@example.com", "ben@example.com"] {

@@ -15,7 +15,7 @@ async fn card(cluster: &Cluster) -> Value {
 }
 
 both_shapes! {
-    async fn overrides_are_written_read_told_and_taken_back_date_by_date(cluster) {
+    async fn overrides_are_written_read_and_removed_by_date(cluster) {
         let given = json!({ "2026-11-28": [10, "11:00-12:00"], "2026-11-27": [] });
         let kept = json!({ "2026-11-27": [], "2026-11-28": ["10:00-12:00"] });
         let body = json!({ "email": "ana@example.com", "name": "Ana", "overrides": given });

@@ -21,7 +21,7 @@ async fn say(cluster: &Cluster, meeting: &Value, email: &str, participation: &st
         .await
 }
 
-async fn said(cluster: &Cluster, meeting: &Value, email: &str) -> String {
+async fn output(cluster: &Cluster, meeting: &Value, email: &str) -> String {
     let meeting = cluster.get(&meeting_path(meeting)).await.expect(200).json;
     let mut all = meeting["attendees"].as_array().into_iter().flatten();
     all.find(|one| one["email"] == email).map(|one| text(one, "participation").to_owned()).expect("an attendee")
@@ -47,10 +47,10 @@ both_shapes! {
         assert_eq!(other["start"], meeting["start"]);
         let back = say(cluster, &meeting, BEN, "accepted").await;
         back.expect_problem("409 slot-taken", &format!("{}/participation", meeting_path(&meeting)), "Ben is elsewhere");
-        assert_eq!(said(cluster, &meeting, BEN).await, "declined");
+        assert_eq!(output(cluster, &meeting, BEN).await, "declined");
         cluster.delete(&meeting_path(&other)).await.expect(204);
         say(cluster, &meeting, BEN, "accepted").await.expect(200);
-        assert_eq!(said(cluster, &meeting, BEN).await, "accepted");
+        assert_eq!(output(cluster, &meeting, BEN).await, "accepted");
     }
 
     async fn answers_that_are_none_are_refused(cluster) {
@@ -78,14 +78,14 @@ both_shapes! {
         reply.expect_problem("404 unknown-meeting", nowhere, "no such meeting");
     }
 
-    async fn the_link_in_a_letter_opens_a_page_and_the_page_answers(cluster) {
+    async fn the_link_in_a_mail_opens_a_page_that_sends_the_reply(cluster) {
         let odd = "o'ben+x@example.com";
         register_morning_people(cluster, &[ANA, odd]).await;
         let title = r#"<script>alert("1")</script> & 'more'"#;
         let meeting = create_invited_meeting(cluster, json!({ "attendees": [odd], "title": title })).await;
-        let letters = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 o'ben+x"]).await;
+        let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 o'ben+x"]).await;
         for (line, answer) in [("Yes", "accepted"), ("Maybe", "tentative"), ("No", "declined")] {
-            let link = letters[1].link(line);
+            let link = mails[1].link(line);
             assert_eq!(parameter(&link, "answer"), answer);
             let before = cluster.get(&meeting_path(&meeting)).await.expect(200).json;
             let page = cluster.get(&link).await.expect(200);
@@ -106,23 +106,23 @@ both_shapes! {
             let noted = cluster.send(Method::POST, &link, &FORM, Some(form.into_bytes())).await.expect(200);
             assert!(noted.text.contains("role=\"status\""), "{}", noted.text);
             assert!(noted.text.contains(&format!("value=\"{answer}\" aria-pressed=\"true\"")), "{}", noted.text);
-            assert_eq!(said(cluster, &meeting, odd).await, answer);
+            assert_eq!(output(cluster, &meeting, odd).await, answer);
         }
-        let plain = letters[1].link("Yes").replace("&answer=accepted", "");
+        let plain = mails[1].link("Yes").replace("&answer=accepted", "");
         let page = cluster.get(&plain).await.expect(200).text;
         assert!(page.contains("value=\"declined\" aria-pressed=\"true\"") && !page.contains("class=\"ready\""), "{page}");
         let wrong = cluster.get(&format!("{plain}&answer=perhaps")).await.expect(422);
         assert_eq!(wrong.pointers(), ["#/answer"]);
     }
 
-    async fn only_ones_own_link_answers(cluster) {
+    async fn a_link_replies_for_its_own_attendee_alone(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_invited_meeting(cluster, json!({})).await;
         let other = create_invited_meeting(cluster, json!({})).await;
-        let letters = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         let elsewhere = wait_for_mails(cluster, &other, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         let key = |link: String| parameter(&link, "key").to_owned();
-        let (anas, right, others) = (key(letters[0].link("Yes")), key(letters[1].link("Yes")), key(elsewhere[1].link("Yes")));
+        let (anas, right, others) = (key(mails[0].link("Yes")), key(mails[1].link("Yes")), key(elsewhere[1].link("Yes")));
         let path = format!("{}/participation", meeting_path(&meeting));
         for key in [Some(anas), Some(others), Some(right[1..].to_owned()), Some(format!("{right}A")), Some("%C3%A9".to_owned()), Some(String::new()), None] {
             let key = key.map_or_else(String::new, |key| format!("&key={key}"));
@@ -132,17 +132,17 @@ both_shapes! {
             let sent = cluster.send(Method::POST, &path, &FORM, Some(form.into_bytes())).await;
             sent.expect_problem("401 unauthorized", &path, &key);
         }
-        assert_eq!(said(cluster, &meeting, BEN).await, "needs_action");
+        assert_eq!(output(cluster, &meeting, BEN).await, "needs_action");
         let by_program = json!({ "email": BEN, "participation": "declined", "key": "wrong" });
         cluster.post(&path, by_program).await.expect(401);
         cluster.get(&format!("{path}?email={BEN}&key={right}")).await.expect(200);
     }
 
-    async fn the_key_of_a_link_stands_in_no_log_line(cluster) {
+    async fn the_key_of_a_link_is_in_no_log_line(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_invited_meeting(cluster, json!({})).await;
-        let letters = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
-        let link = letters[1].link("Yes");
+        let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let link = mails[1].link("Yes");
         let key = link.split("key=").nth(1).and_then(|rest| rest.split('&').next()).expect("a key").to_owned();
         cluster.get(&link).await.expect(200);
         let gateway = cluster.nodes_of("gateway")[0];
@@ -151,12 +151,12 @@ both_shapes! {
         assert!(key.len() > 20 && cluster.nodes.iter().all(|node| !node.log_text().contains(&key)), "{key}");
     }
 
-    async fn the_page_says_when_it_is_on_the_readers_clock(cluster) {
+    async fn the_page_shows_the_time_in_the_zone_of_the_attendee(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_meeting(cluster, json!({ "time_zone": "Asia/Tokyo" })).await;
         let meeting = wait_for_status(cluster, &meeting, &["invited"]).await;
-        let letters = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
-        let page = cluster.get(&letters[1].link("Yes")).await.expect(200).text;
+        let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let page = cluster.get(&mails[1].link("Yes")).await.expect(200).text;
         let when = format!("{}, 09:00 (UTC)", next_monday().strftime("%A, %-d %B %Y"));
         assert!(page.contains(&when) && page.contains(BEN), "{when}: {page}");
     }

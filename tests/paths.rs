@@ -61,7 +61,7 @@ fn padded(email: &str, length: usize) -> Vec<u8> {
 }
 
 both_shapes! {
-    async fn odd_paths_are_refused_and_none_is_mistaken_for_another(cluster) {
+    async fn odd_paths_are_refused_and_never_confused(cluster) {
         cluster.register("ana@example.com", json!({ "monday": [9] })).await;
         let before = cluster.get(USERS).await.expect(200).text;
         let mut wrong = Wrong::default();
@@ -120,7 +120,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn a_method_that_a_path_does_not_know_is_refused_with_those_it_knows(cluster) {
+    async fn an_unknown_method_gets_405_with_the_allowed_methods(cluster) {
         let mut wrong = Wrong::default();
         for (path, allowed) in [
             (USERS, "GET, POST"), (ANA, "GET, PATCH, DELETE"), (WEEK, "GET, PUT"), ("/api/availability", "GET, POST"),
@@ -143,7 +143,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn only_json_in_utf8_is_read_and_it_is_never_guessed(cluster) {
+    async fn only_json_in_utf8_with_its_content_type_is_read(cluster) {
         cluster.register("ana@example.com", json!({ "monday": [9] })).await;
         let before = cluster.get(USERS).await.expect(200).text;
         let mut wrong = Wrong::default();

@@ -42,7 +42,7 @@ fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 #[actix_web::test]
-async fn only_what_concerns_the_message_goes_through_in_both_directions() {
+async fn only_end_to_end_headers_are_forwarded_in_both_directions() {
     let (base, heads) = canned(
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive, X-Private\r\nX-Private: 1\r\nKeep-Alive: timeout=5\r\n\
           Proxy-Authenticate: Basic\r\nProxy-Connection: x\r\nTE: trailers\r\nTrailer: X\r\nUpgrade: h2c\r\nCase-ID: theirs\r\n\
@@ -109,15 +109,15 @@ async fn only_what_concerns_the_message_goes_through_in_both_directions() {
 async fn bodies_stream_through_in_both_directions_before_they_have_ended() {
     // the upstream holds its second half back until the client has the first, and the client likewise
     let (half_sent, half_read) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
-    let (told, awaited) = (Rc::clone(&half_sent), Rc::clone(&half_read));
+    let (response, awaited) = (Rc::clone(&half_sent), Rc::clone(&half_read));
     let base = serve_connections(move |mut stream| {
-        let (told, awaited) = (Rc::clone(&told), Rc::clone(&awaited));
+        let (response, awaited) = (Rc::clone(&response), Rc::clone(&awaited));
         async move {
             let Some((_, mut body)) = read_head(&mut stream).await else {
                 return;
             };
             while body.len() < 100_000 && stream.read_buf(&mut body).await.is_ok_and(|read| read > 0) {}
-            told.notify_one();
+            response.notify_one();
             while body.len() < 200_000 && stream.read_buf(&mut body).await.is_ok_and(|read| read > 0) {}
             let good = body.len() == 200_000 && body.iter().all(|byte| *byte == b'r');
             let head = format!("HTTP/1.1 {} OK\r\nContent-Length: 2000000\r\n\r\n", if good { 200 } else { 500 });
@@ -152,7 +152,7 @@ async fn bodies_stream_through_in_both_directions_before_they_have_ended() {
 }
 
 #[actix_web::test]
-async fn a_body_arrives_as_it_was_sent_and_again_when_nobody_knows_what_became_of_it() {
+async fn a_body_is_forwarded_unchanged_and_sent_again_on_a_retry() {
     let (tries, length) = (Rc::new(Cell::new(0)), 60_000);
     let counted = Rc::clone(&tries);
     let base = serve_connections(move |mut stream| {
@@ -184,7 +184,7 @@ async fn a_body_arrives_as_it_was_sent_and_again_when_nobody_knows_what_became_o
 }
 
 #[actix_web::test]
-async fn an_answer_of_any_framing_arrives_whole_and_a_broken_one_never_looks_whole() {
+async fn a_response_of_any_framing_arrives_whole_or_visibly_truncated() {
     for (answer, body) in [
         (&b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"[..], "abcde"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ""),
@@ -209,7 +209,7 @@ async fn an_answer_of_any_framing_arrives_whole_and_a_broken_one_never_looks_who
 }
 
 #[actix_web::test]
-async fn what_comes_behind_an_answer_is_given_to_nobody() {
+async fn bytes_after_a_response_are_discarded() {
     for answer in [
         &b"HTTP/1.1 200 OK\r\nKept: x\r\nContent-Length: 4\r\n\r\nmineHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nyours"[..],
         b"HTTP/1.1 204 No Content\r\nKept: x\r\nContent-Length: 4\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nyours",
@@ -225,7 +225,7 @@ async fn what_comes_behind_an_answer_is_given_to_nobody() {
 }
 
 #[actix_web::test]
-async fn a_role_that_fails_is_named_with_the_status_that_says_how() {
+async fn a_failing_role_is_named_with_a_status_for_the_failure() {
     let patience = &[("W2MEET_LIMITS__CALL_SECONDS", "0.3")];
     for (row, base, kind, tries) in [
         ("nobody listens", (closed_port_url(), Rc::default()), "503 unavailable", 0),

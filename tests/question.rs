@@ -58,7 +58,7 @@ both_shapes! {
         ana.expect_none().await;
     }
 
-    async fn what_is_wrong_with_one_attendee_is_said_of_that_one(cluster) {
+    async fn an_invalid_attendee_is_named_by_its_pointer(cluster) {
         let ana = RefusalTable::new(cluster).await;
         for path in ["/api/availability", "/api/suggestions"] {
             for (one, place) in [
@@ -113,7 +113,7 @@ both_shapes! {
         ana.expect_none().await;
     }
 
-    async fn a_wish_that_is_not_valid_is_refused_with_its_place(cluster) {
+    async fn an_invalid_meeting_request_is_refused_with_a_pointer(cluster) {
         let ana = RefusalTable::new(cluster).await;
         for (name, values) in [
             ("duration_minutes", &["0", "-15", "14", "20", "1441", "1455", "60.5", "\"60\"", "\"\"", "true", "1e9"][..]),

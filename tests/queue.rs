@@ -46,7 +46,7 @@ async fn a_job_that_no_queue_takes_is_not_published_until_the_queue_is_there_aga
 }
 
 #[actix_web::test]
-async fn a_consumer_holds_as_many_jobs_as_it_may_and_leaves_the_rest_to_others() {
+async fn a_consumer_prefetches_its_limit_and_leaves_the_rest_to_others() {
     let Some(names) = QueueNames::in_shared_broker() else { return };
     let queue = names.start().await;
     let jobs: Vec<_> = ["1", "2", "3", "4", "5"].map(job_message).into();
@@ -105,7 +105,7 @@ async fn every_process_that_listens_hears_every_event() {
 }
 
 #[actix_web::test]
-async fn a_consumer_works_on_a_runtime_of_its_own_whose_end_it_survives() {
+async fn a_consumer_survives_the_end_of_its_runtime() {
     let Some(names) = QueueNames::in_shared_broker() else { return };
     let queue = names.start().await;
     publish(&queue, job_message("elsewhere")).await.expect("published");
@@ -127,18 +127,18 @@ async fn a_consumer_works_on_a_runtime_of_its_own_whose_end_it_survives() {
 }
 
 #[actix_web::test]
-async fn a_queue_that_somebody_made_otherwise_is_refused_with_what_to_do() {
+async fn a_queue_declared_with_other_arguments_is_refused_with_its_remedy() {
     let Some(names) = QueueNames::in_shared_broker() else { return };
     let (connection, channel) = names.channel().await;
     channel.queue_declare(QueueDeclareArguments::durable_client_named(&names.queue)).await.expect("declared");
     let queue = names.open();
     tokio::spawn(Arc::clone(&queue).run());
-    let told = eventually("it says what to do", async || {
+    let response = eventually("it says what to do", async || {
         let why = publish(&queue, job_message("any")).await.expect_err("refused").to_string();
         why.contains("W2MEET_QUEUE__NAME").then_some(why)
     })
     .await;
-    assert!(told.contains(&names.queue) && told.contains("PRECONDITION_FAILED"), "{told}");
+    assert!(response.contains(&names.queue) && response.contains("PRECONDITION_FAILED"), "{response}");
     names.delete_queue().await;
     eventually("it heals", async || publish(&queue, job_message("any")).await.ok()).await;
     connection.close().await.expect("closed");
@@ -159,7 +159,7 @@ async fn without_a_broker_publishing_fails_at_once() {
 }
 
 #[actix_web::test]
-async fn what_amqp_cannot_carry_is_refused_and_holds_up_nothing_else() {
+async fn a_message_that_amqp_cannot_encode_is_refused_and_delays_no_other() {
     let Some(names) = QueueNames::in_shared_broker() else { return };
     let queue = names.start().await;
     let mut nameless = job_message("one");

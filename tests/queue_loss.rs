@@ -30,7 +30,7 @@ async fn publish_until(queue: &Queue, enough: impl Fn(&HashSet<String>) -> bool)
 }
 
 #[actix_web::test]
-async fn what_was_confirmed_outlives_the_kill_of_the_broker() {
+async fn confirmed_messages_survive_the_kill_of_the_broker() {
     let Some(broker) = PrivateRabbit::start() else { return };
     let names = QueueNames::in_broker(&broker.url());
     let queue = names.start().await;
@@ -100,7 +100,7 @@ async fn a_job_waits_through_a_restart_of_the_broker_and_so_does_its_consumer() 
 }
 
 #[actix_web::test]
-async fn a_broker_that_hangs_confirms_nothing_and_holds_nobody_up() {
+async fn a_hanging_broker_confirms_nothing_and_blocks_no_caller() {
     let Some(broker) = PrivateRabbit::start() else { return };
     let names = QueueNames::in_broker(&broker.url());
     let queue = names.start().await;

@@ -42,7 +42,7 @@ fn factor(slot: &Slot, name: &str) -> Option<u64> {
 }
 
 #[test]
-fn who_is_optional_makes_a_slot_better_but_not_possible() {
+fn an_optional_attendee_improves_a_slot_but_does_not_make_it_possible() {
     let people = [free(&[(0, 20)]), optional(free(&[(12, 16)])), optional(free(&[(16, 20)]))];
     assert_eq!(starts(&people, &hour(Preference::First, 1)), [0]);
     assert_eq!(starts(&people, &hour(Preference::Best, 1)), [12]);
@@ -50,7 +50,7 @@ fn who_is_optional_makes_a_slot_better_but_not_possible() {
 }
 
 #[test]
-fn a_heavier_guest_outweighs_two_light_ones_and_an_equal_weight_comes_early() {
+fn a_heavier_attendee_outweighs_two_lighter_ones() {
     let heavy = |weight| Attendee { weight, ..optional(free(&[(12, 16)])) };
     let light = || optional(free(&[(0, 4)]));
     assert_eq!(starts(&[free(&[(0, 20)]), light(), light(), heavy(3)], &hour(Preference::Best, 1)), [12]);
@@ -58,7 +58,7 @@ fn a_heavier_guest_outweighs_two_light_ones_and_an_equal_weight_comes_early() {
 }
 
 #[test]
-fn a_quorum_asks_for_so_many_of_all() {
+fn a_quorum_requires_a_number_of_all_attendees() {
     let people = [free(&[(0, 40)]), optional(free(&[(8, 20)])), optional(free(&[(12, 30)]))];
     let at_least = |quorum| RankingOptions { quorum: Some(quorum), ..hour(Preference::First, 1) };
     assert_eq!(starts(&people, &at_least(1)), [0]);
@@ -68,7 +68,7 @@ fn a_quorum_asks_for_so_many_of_all() {
 }
 
 #[test]
-fn a_meeting_to_which_nobody_can_come_is_none() {
+fn no_slot_is_suggested_that_has_no_attendee() {
     let guests = [optional(free(&[(40, 44)])), optional(free(&[]))];
     assert_eq!(starts(&guests, &hour(Preference::First, 9)), [40]);
     assert!(starts(&guests[1..], &hour(Preference::First, 9)).is_empty());
@@ -107,7 +107,7 @@ fn distinct_blocks_and_days_give_one_slot_each() {
 }
 
 #[test]
-fn the_hour_that_is_fair_to_both_clocks_is_told_and_taken() -> Result<(), Box<dyn std::error::Error>> {
+fn the_hour_that_is_fair_to_both_zones_wins() -> Result<(), Box<dyn std::error::Error>> {
     let zone = |name| Zone::parse(name);
     // In that week New York is five hours behind Paris, not six.
     let frame = SearchWindow::dates(zone("Europe/Paris")?, date(2026, 3, 9), date(2026, 3, 9))?;
@@ -163,7 +163,7 @@ fn an_overridden_date_is_not_like_others() -> Result<(), Box<dyn std::error::Err
 }
 
 #[test]
-fn hours_are_those_of_everybodys_own_day() -> Result<(), Box<dyn std::error::Error>> {
+fn hours_are_limited_in_the_zone_of_each_attendee() -> Result<(), Box<dyn std::error::Error>> {
     let frame = SearchWindow::typical_week(Some(Zone::utc()), date(2026, 1, 1));
     let within = |zone: &str, earliest, latest| -> Result<Vec<Range<usize>>, w2meet::calendar::ZoneError> {
         Ok(Projector::new(&frame).within_hours(&Zone::parse(zone)?, earliest, latest).runs().collect())
@@ -177,7 +177,7 @@ fn hours_are_those_of_everybodys_own_day() -> Result<(), Box<dyn std::error::Err
 }
 
 #[test]
-fn none_is_explained_by_who_is_in_the_way_and_by_what_would_help() {
+fn an_empty_result_names_its_blockers_and_relaxations() {
     // On hours: Ana 08-12, Ben 10-14, Cleo 11:15-12 and 14-16 of Monday.
     let people = [free(&[(32, 48)]), free(&[(40, 56)]), free(&[(45, 48), (56, 64)])];
     let ask = RankingOptions { step: 4, ..hour(Preference::Best, 1) };
@@ -214,7 +214,7 @@ fn a_quorum_that_is_missed_is_explained_by_all() {
 }
 
 #[test]
-fn a_crowd_is_counted_as_one_by_one() {
+fn many_attendees_are_counted_as_one_by_one() {
     let frame = week();
     let person = |seed: u64| {
         let week = |seed| Week::from_bytes(&sample_week(seed)).unwrap_or_default();

@@ -25,7 +25,7 @@ async fn if_match(cluster: &Cluster, method: Method, meeting: &Value, tag: &str)
 }
 
 both_shapes! {
-    async fn another_title_is_told_and_changes_nothing_else(cluster) {
+    async fn a_new_title_sends_updates_and_changes_nothing_else(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_invited_meeting(cluster, json!({ "title": "Plan" })).await;
         wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
@@ -35,9 +35,9 @@ both_shapes! {
             assert_eq!(changed[same], meeting[same], "{same}");
         }
         let all = ["REQUEST 0 ana", "REQUEST 0 ben", "REQUEST 1 ana", "REQUEST 1 ben"];
-        let letters = wait_for_mails(cluster, &meeting, &all).await;
-        assert!(letters[2].ics.contains("SUMMARY:Budget"), "{}", letters[2].ics);
-        let line = |at: usize, name: &str| letters[at].ics.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        let mails = wait_for_mails(cluster, &meeting, &all).await;
+        assert!(mails[2].ics.contains("SUMMARY:Budget"), "{}", mails[2].ics);
+        let line = |at: usize, name: &str| mails[at].ics.lines().find(|line| line.starts_with(name)).map(str::to_owned);
         assert_eq!((line(0, "UID"), line(0, "DTSTART")), (line(2, "UID"), line(2, "DTSTART")));
 
         // what is as it was is no change, and where callbacks go is nobody else's business
@@ -51,7 +51,7 @@ both_shapes! {
         wait_for_mails(cluster, &meeting, &all).await;
     }
 
-    async fn another_time_is_looked_for_and_told_under_the_same_id(cluster) {
+    async fn rescheduling_finds_another_time_under_the_same_uid(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_invited_meeting(cluster, json!({})).await;
         cluster.post(&format!("{}/participation", meeting_path(&meeting)), json!({ "email": BEN, "participation": "accepted" })).await.expect(200);
@@ -74,7 +74,7 @@ both_shapes! {
         assert_eq!(start_label(&busy.expect(200).json["periods"][0]), "Tue 09:00", "what it held before is free");
     }
 
-    async fn changes_that_are_none_are_refused(cluster) {
+    async fn changes_without_effect_are_refused(cluster) {
         register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let meeting = create_invited_meeting(cluster, json!({})).await;
         let path = meeting_path(&meeting);
@@ -109,7 +109,7 @@ both_shapes! {
         if_match(cluster, Method::DELETE, &meeting, "*").await.expect(204);
     }
 
-    async fn who_is_left_out_learns_that_it_is_off_for_them(cluster) {
+    async fn a_removed_attendee_gets_a_cancellation(cluster) {
         register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let meeting = create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT] })).await;
         let first = ["REQUEST 0 ana", "REQUEST 0 ben", "REQUEST 0 cat"];
@@ -118,18 +118,18 @@ both_shapes! {
         change(cluster, &meeting, json!({ "attendees": [BEN] })).await;
         let changed = change(cluster, &meeting, json!({ "duration_minutes": 30 })).await;
         wait_for_status(cluster, &changed, &["invited"]).await;
-        let letters = crate::support::eventually("Cat is told", async || {
-            let letters = crate::support::meeting::invitation_mails(cluster, &meeting);
-            letters.iter().any(|letter| letter.cancel).then_some(letters)
+        let mails = crate::support::eventually("Cat is told", async || {
+            let mails = crate::support::meeting::invitation_mails(cluster, &meeting);
+            mails.iter().any(|mail| mail.cancel).then_some(mails)
         }).await;
-        let off: Vec<_> = letters.iter().filter(|letter| letter.cancel).collect();
-        let told_cat = (off.len(), off[0].to.as_str(), off[0].sequence);
-        assert_eq!(told_cat, (1, CAT, 1));
+        let off: Vec<_> = mails.iter().filter(|mail| mail.cancel).collect();
+        let mail_to_cat = (off.len(), off[0].to.as_str(), off[0].sequence);
+        assert_eq!(mail_to_cat, (1, CAT, 1));
         let listed = cluster.get(&format!("/api/meetings?attendee={CAT}")).await.expect(200).json;
         assert_eq!(listed["meetings"], json!([]));
     }
 
-    async fn a_meeting_that_is_called_off_is_off_for_good(cluster) {
+    async fn a_cancelled_meeting_stays_cancelled(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_invited_meeting(cluster, json!({})).await;
         let path = meeting_path(&meeting);
@@ -141,8 +141,8 @@ both_shapes! {
         assert_eq!((&off["sequence"], &off["start"]), (&json!(1), &meeting["start"]));
         let last = off["history"].as_array().and_then(|list| list.last()).expect("a state");
         assert_eq!((text(last, "status"), &last["reason"]), ("cancelled", &off["reason"]));
-        let letters = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben", "CANCEL 1 ana", "CANCEL 1 ben"]).await;
-        let line = |at: usize, name: &str| letters[at].ics.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben", "CANCEL 1 ana", "CANCEL 1 ben"]).await;
+        let line = |at: usize, name: &str| mails[at].ics.lines().find(|line| line.starts_with(name)).map(str::to_owned);
         assert_eq!((line(0, "UID"), line(0, "DTSTART")), (line(2, "UID"), line(2, "DTSTART")));
         cluster.delete(&path).await.expect(204);
         assert_eq!(cluster.get(&path).await.expect(200).json, off, "the second time changes nothing");
@@ -151,7 +151,7 @@ both_shapes! {
         cluster.post(&format!("{path}/participation"), answer).await.expect(409);
     }
 
-    async fn a_time_that_is_given_up_is_taken_back_as_it_was_told(cluster) {
+    async fn a_cancellation_names_the_time_that_was_invited(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_invited_meeting(cluster, json!({})).await;
         let start = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await[0].ics.clone();
@@ -159,8 +159,8 @@ both_shapes! {
         let changed = change(cluster, &meeting, json!({ "duration_minutes": 240 })).await;
         wait_for_status(cluster, &changed, &["no_common_time"]).await;
         let first = ["REQUEST 0 ana", "REQUEST 0 ben", "CANCEL 2 ana", "CANCEL 2 ben"];
-        let letters = wait_for_mails(cluster, &meeting, &first).await;
-        assert!(letters[2].ics.contains(start), "{}", letters[2].ics);
+        let mails = wait_for_mails(cluster, &meeting, &first).await;
+        assert!(mails[2].ics.contains(start), "{}", mails[2].ics);
         // looked for once more: a calendar takes what is newer than the cancellation
         let again = change(cluster, &meeting, json!({ "duration_minutes": 60 })).await;
         wait_for_status(cluster, &again, &["invited"]).await;
@@ -168,7 +168,7 @@ both_shapes! {
         wait_for_mails(cluster, &meeting, &all).await;
     }
 
-    async fn a_user_who_goes_leaves_meetings_or_calls_them_off(cluster) {
+    async fn a_deleted_user_leaves_meetings_or_cancels_them(cluster) {
         register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let [called, pair, three] = [
             create_invited_meeting(cluster, json!({ "organizer": CAT, "attendees": [BEN] })).await,
@@ -191,7 +191,7 @@ both_shapes! {
         wait_for_status(cluster, &again, &["invited"]).await;
     }
 
-    async fn a_user_who_goes_while_a_time_is_looked_for_breaks_nothing(cluster) {
+    async fn a_user_may_be_deleted_while_a_meeting_is_scheduled(cluster) {
         register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let mut meetings = Vec::new();
         for _ in 0..6 {

@@ -134,7 +134,7 @@ async fn a_role_that_starts_before_its_database_waits_for_it() {
 }
 
 #[actix_web::test]
-async fn a_role_that_is_told_to_stop_while_it_waits_for_its_database_stops() {
+async fn a_role_stops_on_sigterm_while_it_waits_for_its_database() {
     let Some(postgres) = PrivatePostgres::prepare() else {
         return;
     };
@@ -209,13 +209,13 @@ async fn expect_a_clean_end(node: &Node, role: &str, path: &str) {
 }
 
 #[actix_web::test]
-async fn told_to_stop_the_one_process_answers_what_is_in_flight_first() {
+async fn on_sigterm_the_single_process_answers_requests_in_flight() {
     let cluster = Cluster::all_with(&[LOUD]).await;
     expect_a_clean_end(&cluster.nodes[0], "gateway", "/api/users").await;
 }
 
 #[actix_web::test]
-async fn told_to_stop_each_role_answers_what_is_in_flight_first() {
+async fn on_sigterm_each_role_answers_requests_in_flight() {
     let cluster = Cluster::split_with(&[LOUD]).await;
     expect_a_clean_end(cluster.nodes_of("gateway")[0], "gateway", "/api/users").await;
     expect_a_clean_end(cluster.nodes_of("user")[0], "user", "/users").await;

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::Cluster;
 
 #[actix_web::test]
-async fn a_request_given_up_in_the_middle_of_a_statement_breaks_nothing() {
+async fn a_request_cancelled_during_a_statement_leaves_the_connection_usable() {
     let cluster = Cluster::all().await;
     let database = PathBuf::from(cluster.nodes[0].setting("W2MEET_DATA_DIR")).join("w2meet.db");
     let mut other = SqliteConnection::establish(database.to_str().expect("UTF-8")).expect("the database opens");

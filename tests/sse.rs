@@ -15,7 +15,7 @@ use crate::support::servers::print_line;
 use crate::support::test_queue::QueueNames;
 use crate::support::{Cluster, Node, PrivateRabbit, ToxicProxy, eventually};
 
-const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
+const UNKNOWN: &str = "01890000-0000-7000-8000-000000000000";
 const STEPS: [&str; 4] = ["queued", "running", "suggested", "invited"];
 
 /// A meeting of two that is arranged already.
@@ -38,8 +38,8 @@ async fn rename(cluster: &Cluster, id: &str, title: &str) -> i64 {
 }
 
 /// Milliseconds from the decision, which comes before the commit, to now: what a change took at most to get here.
-fn late(told: &StreamEvent) -> f64 {
-    let decided: Timestamp = told.data["updated_at"].as_str().and_then(|at| at.parse().ok()).expect("an instant");
+fn late(response: &StreamEvent) -> f64 {
+    let decided: Timestamp = response.data["updated_at"].as_str().and_then(|at| at.parse().ok()).expect("an instant");
     Timestamp::now().duration_since(decided).as_secs_f64() * 1000.0
 }
 
@@ -72,10 +72,10 @@ both_shapes! {
         let mut took = Vec::new();
         let streamed = async {
             let mut all: Vec<StreamEvent> = Vec::new();
-            while all.last().is_none_or(|told| told.status() != "invited") {
-                let told = events.next().await.expect("more");
-                took.push(late(&told));
-                all.push(told);
+            while all.last().is_none_or(|response| response.status() != "invited") {
+                let response = events.next().await.expect("more");
+                took.push(late(&response));
+                all.push(response);
             }
             (all, Instant::now())
         };
@@ -84,9 +84,9 @@ both_shapes! {
             Instant::now()
         };
         let ((all, heard), read) = join(streamed, readable).await;
-        let names: Vec<&str> = all.iter().map(|told| told.name.as_str()).collect();
+        let names: Vec<&str> = all.iter().map(|response| response.name.as_str()).collect();
         assert_eq!(names, STEPS.map(|step| format!("meeting.{step}")));
-        let ids: Vec<i64> = all.iter().map(|told| told.id).collect();
+        let ids: Vec<i64> = all.iter().map(|response| response.id).collect();
         assert_eq!(ids, (first.id + 1..=first.id + 4).collect::<Vec<_>>());
         // the promise is 100 ms; the line below tells what it was, and a busy machine must not make this fail
         let behind = heard.saturating_duration_since(read);
@@ -95,22 +95,22 @@ both_shapes! {
         print_line(&format!("live, {:?}: at most {took:.1?} ms from the decision to the client", cluster.shape));
     }
 
-    async fn who_comes_again_is_told_only_what_is_new(cluster) {
+    async fn a_reconnecting_client_gets_only_new_events(cluster) {
         let meeting = arranged(cluster).await;
         let id = text(&meeting["id"]);
         let version = meeting["version"].as_i64().expect("a version");
         for seen in ["nonsense", "", "-1", "1e3", "99999999999999999999", &(version + 1).to_string(), &(version - 1).to_string()] {
             let mut events = cluster.open_events(&id, &format!("Last-Event-ID: {seen}\r\n")).await;
-            assert_eq!(events.next().await.map(|told| told.id), Some(version), "{seen}");
+            assert_eq!(events.next().await.map(|response| response.id), Some(version), "{seen}");
         }
         let mut events = cluster.open_events(&id, &format!("Last-Event-ID: {version}\r\n")).await;
         let next = rename(cluster, &id, "Later").await;
-        let told = events.next().await.expect("the change");
-        assert_eq!((told.id, told.name.as_str()), (next, "meeting.updated"));
+        let response = events.next().await.expect("the change");
+        assert_eq!((response.id, response.name.as_str()), (next, "meeting.updated"));
     }
 
     async fn a_stream_is_refused_as_everything_else_is(cluster) {
-        let path = format!("/api/meetings/{NOBODY}/events");
+        let path = format!("/api/meetings/{UNKNOWN}/events");
         cluster.get(&path).await.expect_problem("404 unknown-meeting", &path, "unknown");
         cluster.get("/api/meetings/7/events").await.expect_problem("404 not-found", "/api/meetings/7/events", "no id");
         let refused = cluster.send(Method::POST, &path, &[], None).await;
@@ -138,7 +138,7 @@ both_shapes! {
 }
 
 #[actix_web::test]
-async fn a_stream_whose_client_is_gone_frees_its_place() {
+async fn a_stream_without_a_client_frees_its_slot() {
     let cluster = Cluster::all_with(&[("W2MEET_LIMITS__STREAMS", "1")]).await;
     let id = text(&arranged(&cluster).await["id"]);
     let path = format!("/api/meetings/{id}/events");
@@ -196,14 +196,14 @@ async fn every_gateway_streams_every_change() {
     for title in ["One", "Two"] {
         let version = rename(&cluster, &id, title).await;
         for events in &mut streams {
-            assert_eq!(events.next().await.map(|told| told.id), Some(version), "{title}");
+            assert_eq!(events.next().await.map(|response| response.id), Some(version), "{title}");
         }
     }
     drop((streams, other, cluster));
 }
 
 #[actix_web::test]
-async fn what_a_gateway_cannot_hear_it_reads_as_soon_as_it_hears_again() {
+async fn a_gateway_reads_missed_changes_after_it_reconnects() {
     let Some(names) = QueueNames::in_shared_broker() else { return };
     let cluster = split_over(&names).await;
     let mut url = url::Url::parse(&names.url).expect("a URL");
@@ -218,13 +218,13 @@ async fn what_a_gateway_cannot_hear_it_reads_as_soon_as_it_hears_again() {
     let mut listener = queue.subscribe();
     assert_eq!(listener.recv().await, Ok(StreamItem::Gap));
     line.cut();
-    gateway.wait_for("that it hears nothing", |said| said["level"] == "WARN" && said["line"] == "listener");
+    gateway.wait_for("that it hears nothing", |output| output["level"] == "WARN" && output["line"] == "listener");
     let version = rename(&cluster, &id, "Unheard").await;
     // others have heard it: it will not be said again
     assert!(matches!(listener.recv().await, Ok(StreamItem::Event { .. })));
     line.restore();
-    let told = events.next().await.expect("the change");
-    assert_eq!((told.id, told.name.as_str()), (version, "meeting"), "after {}", first.id);
+    let response = events.next().await.expect("the change");
+    assert_eq!((response.id, response.name.as_str()), (version, "meeting"), "after {}", first.id);
     drop((events, gateway, cluster, queue));
 }
 
@@ -238,10 +238,10 @@ async fn a_stream_outlives_its_broker_and_misses_nothing() {
     broker.kill();
     // nobody says so now, and yet the stream learns of it when it looks by itself
     let meanwhile = rename(&cluster, &id, "Meanwhile").await;
-    sent.extend(events.until(|told| told.id == meanwhile).await);
+    sent.extend(events.until(|response| response.id == meanwhile).await);
     broker.boot();
     let after = rename(&cluster, &id, "After").await;
-    sent.extend(events.until(|told| told.id == after).await);
-    let ids: Vec<i64> = sent.iter().map(|told| told.id).collect();
+    sent.extend(events.until(|response| response.id == after).await);
+    let ids: Vec<i64> = sent.iter().map(|response| response.id).collect();
     assert!(ids.is_sorted_by(|a, b| a < b), "nothing twice, and in order: {ids:?}");
 }

@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn free_busy_time_says_of_every_minute_what_it_is(
+    fn free_busy_time_classifies_every_minute(
         (_, own, from, to) in windows(),
         seed: u64,
         busy in prop::collection::vec((-2000..5000i64, 0..600i64), 0..6),
@@ -141,7 +141,7 @@ fn every_zone_of_the_database_is_written_and_read() {
 }
 
 #[test]
-fn availability_is_told_with_the_rules_of_its_zone() {
+fn availability_contains_the_rules_of_its_zone() {
     let mut week = Week::EMPTY;
     for day in [0, 1, 3] {
         week.insert(96 * day + 36..96 * day + 50);
@@ -217,7 +217,7 @@ fn read_in_new_york(text: &str) -> Result<Week, VAvailabilityError> {
 }
 
 #[test]
-fn weekly_hours_of_other_programs_are_read_as_they_mean_them() {
+fn weekly_hours_of_other_programs_are_read_correctly() {
     let ranges = |week: &Week| {
         let days = week_to_json(week, Format::Ranges);
         let some = days.as_object().expect("days").iter().filter(|(_, ranges)| **ranges != json!([]));
@@ -258,7 +258,7 @@ fn weekly_hours_of_other_programs_are_read_as_they_mean_them() {
 }
 
 #[test]
-fn what_a_typical_week_cannot_hold_is_refused_with_its_line() {
+fn a_component_that_a_week_cannot_hold_is_refused_with_its_line() {
     let in_part = |lines: &[&str]| calendar(&available(lines));
     let cases = [
         (in_part(&["RRULE:FREQ=MONTHLY"]), "line 6: FREQ=MONTHLY is no part of a typical week"),
@@ -332,7 +332,7 @@ fn said(reply: &Reply, name: &str) -> Vec<String> {
 }
 
 both_shapes! {
-    async fn availability_goes_out_as_a_calendar_and_comes_in_again(cluster) {
+    async fn availability_is_exported_and_imported_as_a_calendar(cluster) {
         let days = json!({ "monday": ["09:00-12:30", "23:00-24:00"], "tuesday": ["00:00-01:15"], "sunday": [23] });
         cluster.register_in(ANA, "Pacific/Chatham", days).await;
         let before = cluster.get(WEEK).await.expect(200);
@@ -370,7 +370,7 @@ both_shapes! {
         cluster.get(&format!("{AVAILABILITY}?format=hours")).await.expect_problem("422 validation", AVAILABILITY, "a format");
     }
 
-    async fn free_busy_time_tells_meetings_and_what_lies_outside_of_the_week(cluster) {
+    async fn free_busy_time_lists_meetings_and_hours_outside_of_the_week(cluster) {
         let body = json!({ "email": ANA, "name": "Ana", "availability": mornings(), "if_needed": { "monday": ["11:00-14:00"] } });
         cluster.post("/api/users", body).await.expect(201);
         cluster.register(BEN, mornings()).await;
@@ -417,7 +417,7 @@ both_shapes! {
         assert!(!told.text.contains("secret"), "{}", told.text);
     }
 
-    async fn free_busy_time_is_told_of_two_weeks_or_of_the_dates_asked_for(cluster) {
+    async fn free_busy_time_covers_two_weeks_or_the_requested_dates(cluster) {
         cluster.register(ANA, mornings()).await;
         let next = cluster.get(FREE_BUSY).await.expect(200);
         let ends: Vec<Timestamp> = ["DTSTART:", "DTEND:"].iter().map(|name| {
@@ -510,7 +510,7 @@ fn leave(folder: &Path, name: &str, zone: &str, from: Date, seed: u64) {
 }
 
 #[test]
-fn samples_are_left_for_a_parser_that_is_not_ours() {
+fn samples_are_written_for_an_independent_parser() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("standards");
     let _: std::io::Result<()> = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder");

@@ -31,15 +31,15 @@ async fn refusal(roles: &str, env: &Env) -> String {
 
 /// Refused, and the reason holds each of these.
 async fn expect_refusal(roles: &str, more: &[(&str, &str)], reasons: &[&str]) {
-    let said = refusal(roles, &with(&Sandbox::new(), more)).await;
+    let reported = refusal(roles, &with(&Sandbox::new(), more)).await;
     for reason in reasons {
-        assert!(said.contains(reason), "{reason:?} is not in: {said}");
+        assert!(reported.contains(reason), "{reason:?} is not in: {reported}");
     }
-    assert!(!said.contains("panicked"), "{said}");
+    assert!(!reported.contains("panicked"), "{reported}");
 }
 
 #[actix_web::test]
-async fn it_is_ready_at_once_in_an_empty_folder_and_stays_small() {
+async fn the_embedded_process_is_ready_at_once_and_stays_small() {
     let space = Sandbox::new();
     let env = with(&space, &[("W2MEET_SERVER__WORKERS", "0")]);
     let begin = Instant::now();
@@ -61,8 +61,8 @@ async fn it_is_ready_at_once_in_an_empty_folder_and_stays_small() {
 async fn a_second_process_on_the_same_data_is_refused() {
     let space = Sandbox::new();
     let _first = Node::start("all", &space.env());
-    let said = refusal("all", &space.env()).await;
-    assert!(said.contains("W2MEET_DATA_DIR"), "{said}");
+    let reported = refusal("all", &space.env()).await;
+    assert!(reported.contains("W2MEET_DATA_DIR"), "{reported}");
 }
 
 #[actix_web::test]
@@ -85,7 +85,7 @@ async fn a_taken_address_is_named_with_its_role() {
 }
 
 #[actix_web::test]
-async fn what_is_half_configured_is_refused_with_its_remedy() {
+async fn an_incomplete_configuration_is_refused_with_its_remedy() {
     expect_refusal("gateway", &[], &["gateway", "user", "--role", "W2MEET_UPSTREAMS__USER="]).await;
     let half = [("W2MEET_UPSTREAMS__USER", "http://127.0.0.1:9")];
     expect_refusal("gateway", &half, &["gateway", "availability", "W2MEET_UPSTREAMS__AVAILABILITY="]).await;
@@ -112,7 +112,7 @@ async fn what_is_half_configured_is_refused_with_its_remedy() {
 }
 
 #[actix_web::test]
-async fn everybody_is_let_in_from_elsewhere_only_if_that_is_meant() {
+async fn open_access_beyond_loopback_needs_an_explicit_setting() {
     let everywhere = ("W2MEET_GATEWAY__LISTEN", "0.0.0.0:0");
     let open = [everywhere, ("W2MEET_AUTH__MODE", "open")];
     let reasons = ["gateway", "0.0.0.0:", "127.0.0.1", "W2MEET_AUTH__ALLOW_OPEN_BEYOND_LOOPBACK=true"];
@@ -152,17 +152,17 @@ async fn values_that_cannot_work_are_refused_by_name() {
         ("W2MEET_LOG__LEVEL", "=,=", "log.level"),
     ];
     for (name, value, key) in cases {
-        let said = refusal("all", &with(&Sandbox::new(), &[(name, value)])).await;
-        assert!(said.contains(key), "{name}={value}: {said}");
-        assert!(!said.contains("hidden"), "{name}={value} shows its password: {said}");
+        let reported = refusal("all", &with(&Sandbox::new(), &[(name, value)])).await;
+        assert!(reported.contains(key), "{name}={value}: {reported}");
+        assert!(!reported.contains("hidden"), "{name}={value} shows its password: {reported}");
     }
 }
 
 #[actix_web::test]
 async fn an_unknown_key_in_a_file_is_refused_and_named() {
     let file = TextFile::new("w2meet.toml", "[cache]\nttl_secondz = 5\n");
-    let said = refusal("all", &with(&Sandbox::new(), &[("W2MEET_CONFIG", file.path())])).await;
-    assert!(said.contains("ttl_secondz") && said.contains(file.path()), "{said}");
+    let reported = refusal("all", &with(&Sandbox::new(), &[("W2MEET_CONFIG", file.path())])).await;
+    assert!(reported.contains("ttl_secondz") && reported.contains(file.path()), "{reported}");
     let missing = run_command(&["config", "--config", "/nowhere/w2meet.toml"], &[]);
     assert!(!missing.status.success());
     assert!(utf8(&missing.stderr).contains("/nowhere/w2meet.toml"), "{}", utf8(&missing.stderr));

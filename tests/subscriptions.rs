@@ -116,7 +116,7 @@ both_shapes! {
             ("HTTP/1.1 200 OK\r\nContent-Length: 50\r\nConnection: close\r\n\r\nBEGIN".to_owned(), ""),
         ] {
             publisher.says(answer);
-            let entry = shown(cluster, error, |entry| entry["error"].as_str().is_some_and(|told| told.contains(error))).await;
+            let entry = shown(cluster, error, |entry| entry["error"].as_str().is_some_and(|response| response.contains(error))).await;
             assert_eq!((&entry["busy_periods"], entry["refreshed_at"].is_string()), (&json!(1), true), "{error}");
             assert_eq!(free(cluster).await, ["0 00:00-0 07:00"], "{error}");
             // whoever failed waits longer and longer, but not who is put anew

@@ -60,7 +60,7 @@ both_shapes! {
         assert_eq!(reply["meeting"]["time_zone"], "Pacific/Kiritimati");
     }
 
-    async fn nothing_in_common_makes_no_meeting(cluster) {
+    async fn without_a_common_time_no_meeting_is_booked(cluster) {
         register_morning_people(cluster, &[ANA]).await;
         cluster.register(BEN, json!({ "monday": [13] })).await;
         let reply = cluster.post(SUGGESTIONS, ask(json!({}))).await.expect(200);
@@ -69,7 +69,7 @@ both_shapes! {
         none_made(cluster).await;
     }
 
-    async fn what_a_meeting_cannot_be_asked_is_refused(cluster) {
+    async fn parameters_that_a_booking_cannot_take_are_refused(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let typical = json!({ "from": null, "to": null });
         let over = |name: &str, value: Value| { let mut row = typical.clone(); row[name] = value; row };

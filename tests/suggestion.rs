@@ -112,7 +112,7 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
-    async fn what_is_drawn_follows_from_the_seed_alone(cluster) {
+    async fn random_picks_depend_on_the_seed_alone(cluster) {
         ana_and_ben(cluster).await;
         // never to change: an answer is repeated by its seed, on every machine and in every shape
         for (seed, expected) in [

@@ -9,7 +9,7 @@ use crate::both_shapes;
 use crate::support::Cluster;
 
 #[actix_web::test]
-async fn a_body_that_stops_arriving_is_cut_off_and_said_to_be_late() {
+async fn a_body_that_stops_arriving_gets_a_408() {
     let cluster = Cluster::all_with(&[("W2MEET_LIMITS__BODY_SECONDS", "1")]).await;
     let json = "Content-Type: application/json\r\n";
     for (target, length) in [("/api/users", 100), ("/users/users", 100)] {
@@ -25,7 +25,7 @@ async fn a_body_that_stops_arriving_is_cut_off_and_said_to_be_late() {
 }
 
 #[actix_web::test]
-async fn a_role_that_hangs_is_the_one_that_is_named_however_far_behind() {
+async fn a_504_names_the_role_that_hangs_over_any_number_of_hops() {
     let cluster = Cluster::split_with(&[("W2MEET_LIMITS__CALL_SECONDS", "1")]).await;
     for who in ["ana@example.com", "ben@example.com"] {
         cluster.register(who, json!({ "monday": [9] })).await;
@@ -51,7 +51,7 @@ both_shapes! {
         assert_eq!(cluster.get(&long).await.expect(414).json["type"], "/problems/uri-too-long");
     }
 
-    async fn whatever_answers_to_get_answers_to_head_without_a_body(cluster) {
+    async fn head_is_answered_wherever_get_is_without_a_body(cluster) {
         cluster.register("ana@example.com", json!({ "monday": [9] })).await;
         for path in ["/", "/livez", "/readyz", "/api/health", "/api/users/ana@example.com"] {
             let (get, head) = (cluster.get(path).await, cluster.send(Method::HEAD, path, &[], None).await);

@@ -207,7 +207,7 @@ async fn ask(client: &Client, path: &str, headers: &[(&str, &str)]) -> Reply {
 both_shapes! {
     with REQUIRED;
 
-    async fn no_forged_token_is_taken_at_the_gateway_nor_by_the_owner(cluster) {
+    async fn the_gateway_and_the_owner_refuse_every_forged_token(cluster) {
         let ana = register(cluster, "ana@example.com").await;
         let set = cluster.get("/.well-known/jwks.json").await.expect(200).json;
         assert_eq!(set["keys"].as_array().map(Vec::len), Some(1), "{set}");
@@ -234,11 +234,11 @@ both_shapes! {
                     let sent = client.try_send(Method::GET, &format!("{prefix}{path}"), &headers, None).await;
                     // the longest do not even get in
                     let Ok(reply) = sent else { continue };
-                    let told = reply.header("www-authenticate").unwrap_or_default().to_owned();
+                    let response = reply.header("www-authenticate").unwrap_or_default().to_owned();
                     match reply.status {
-                        401 if told.contains("realm=\"w2meet\", error=\"invalid_token\"") => refused += 1,
+                        401 if response.contains("realm=\"w2meet\", error=\"invalid_token\"") => refused += 1,
                         400 | 431 if token.len() > 16 << 10 => refused += 1,
-                        status => wrong.push(format!("{prefix} {name}: {status} {told} {}", reply.text)),
+                        status => wrong.push(format!("{prefix} {name}: {status} {response} {}", reply.text)),
                     }
                 }
             }
@@ -247,7 +247,7 @@ both_shapes! {
         assert!(refused >= 4 * 40, "{refused}");
     }
 
-    async fn a_token_comes_in_one_header_and_in_no_other_way(cluster) {
+    async fn a_token_is_read_from_one_header_alone(cluster) {
         let ana = register(cluster, "ana@example.com").await;
         let token = &ana.access_token;
         let at = |text: &str| text.replace("{}", token);
@@ -271,12 +271,12 @@ both_shapes! {
         for target in ["/api/auth/me?access_token={}", "/api/users/ana@example.com?access_token={}&token={}"] {
             cluster.send_head("GET", &at(target), "").await.expect(401);
         }
-        let nobody = cluster.get("/api/auth/me").await.expect(401);
-        assert_eq!(nobody.header("www-authenticate"), Some("Bearer realm=\"w2meet\""));
-        assert_eq!(nobody.json["type"], "/problems/unauthorized");
+        let absent = cluster.get("/api/auth/me").await.expect(401);
+        assert_eq!(absent.header("www-authenticate"), Some("Bearer realm=\"w2meet\""));
+        assert_eq!(absent.json["type"], "/problems/unauthorized");
     }
 
-    async fn keys_change_without_anybody_noticing_and_are_taken_back_at_once(cluster) {
+    async fn signing_keys_rotate_unnoticed_and_are_revoked_at_once(cluster) {
         let ana = register(cluster, "ana@example.com").await;
         let user = cluster.nodes_of("user")[0];
         let kid = |account: &Account| -> String {
@@ -319,8 +319,8 @@ both_shapes! {
             (ada.get("/api/users").await.status == 403).then_some(())
         })
         .await;
-        let told = ada.get("/api/users").await.expect(403);
-        assert_eq!(told.json["type"], "/problems/forbidden");
+        let response = ada.get("/api/users").await.expect(403);
+        assert_eq!(response.json["type"], "/problems/forbidden");
         ada.get("/api/auth/me").await.expect(200);
     }
 }
@@ -337,25 +337,26 @@ async fn two_replicas_of_user_share_sessions_keys_and_failures_and_a_restart_kee
         let headers = [("content-type", "application/json"), ("w2meet-service", SERVICE)];
         client.send(Method::POST, path, &headers, Some(body.to_string().into_bytes())).await
     };
-    let me = async |client: &Client, told: &Value| {
-        let bearer = format!("Bearer {}", told["access_token"].as_str().unwrap_or_default());
+    let me = async |client: &Client, response: &Value| {
+        let bearer = format!("Bearer {}", response["access_token"].as_str().unwrap_or_default());
         client.send(Method::GET, "/auth/me", &[("authorization", &bearer), ("w2meet-service", SERVICE)], None).await
     };
     let password = crate::support::access::PASSWORD;
     let body = json!({ "email": "ana@example.com", "password": password });
-    let told = ask(&clients[0], "/auth/register", body.clone()).await.expect(201).json;
-    me(&clients[1], &told).await.expect(200);
+    let response = ask(&clients[0], "/auth/register", body.clone()).await.expect(201).json;
+    me(&clients[1], &response).await.expect(200);
     let renewed =
-        ask(&clients[1], "/auth/refresh", json!({ "refresh_token": told["refresh_token"] })).await.expect(200).json;
-    ask(&clients[0], "/auth/refresh", json!({ "refresh_token": told["refresh_token"] })).await.expect(401);
+        ask(&clients[1], "/auth/refresh", json!({ "refresh_token": response["refresh_token"] })).await.expect(200).json;
+    ask(&clients[0], "/auth/refresh", json!({ "refresh_token": response["refresh_token"] })).await.expect(401);
     ask(&clients[1], "/auth/refresh", json!({ "refresh_token": renewed["refresh_token"] })).await.expect(401);
-    let told = ask(&clients[0], "/auth/login", body.clone()).await.expect(200).json;
+    let response = ask(&clients[0], "/auth/login", body.clone()).await.expect(200).json;
     let again = nodes[1].respawn();
     again.wait_for("ready", |line| line["message"] == "ready");
     let third = again.client("user");
-    me(&third, &told).await.expect(200);
-    let told = ask(&third, "/auth/refresh", json!({ "refresh_token": told["refresh_token"] })).await.expect(200).json;
-    me(&clients[0], &told).await.expect(200);
+    me(&third, &response).await.expect(200);
+    let response =
+        ask(&third, "/auth/refresh", json!({ "refresh_token": response["refresh_token"] })).await.expect(200).json;
+    me(&clients[0], &response).await.expect(200);
     for at in 0..5 {
         let wrong = json!({ "email": "ana@example.com", "password": "something else entirely" });
         ask(&clients[at % 2], "/auth/login", wrong).await.expect(401);

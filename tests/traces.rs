@@ -80,9 +80,9 @@ both_shapes! {
             for line in &lines {
                 assert_eq!(line["trace_id"], id.as_str(), "{line}");
             }
-            let told = heads.borrow();
-            let mine: Vec<&String> = told.iter().filter(|head| head.contains(&format!("case-id: {case}"))).collect();
-            assert!(!mine.is_empty(), "{told:?}");
+            let reported = heads.borrow();
+            let mine: Vec<&String> = reported.iter().filter(|head| head.contains(&format!("case-id: {case}"))).collect();
+            assert!(!mine.is_empty(), "{reported:?}");
             for head in mine {
                 assert!(head.contains(&format!("traceparent: 00-{id}-")) && !head.contains(OUTSIDE), "{head}");
             }
@@ -171,9 +171,9 @@ async fn steps_hang_together(shape: Shape) {
         ]
     );
     let first = find(&all, "w2meet-gateway", "GET /api/suggestions");
-    let told = ["http.request.method", "http.route", "http.response.status_code", "url.scheme", "w2meet.case_id"]
+    let reported = ["http.request.method", "http.route", "http.response.status_code", "url.scheme", "w2meet.case_id"]
         .map(|name| first.attribute(name));
-    assert_eq!(told, ["GET", "/api/suggestions", "200", "http", "x-1"]);
+    assert_eq!(reported, ["GET", "/api/suggestions", "200", "http", "x-1"]);
     let call = find(&all, "w2meet-gateway", "GET");
     assert_eq!([call.attribute("peer.service"), call.attribute("server.address")], ["suggestion", "127.0.0.1"]);
     let head = collector.heads().remove(0);
@@ -221,17 +221,17 @@ async fn over_the_queue(cluster: &Cluster, collector: &Collector) {
 }
 
 #[actix_web::test]
-async fn exported_steps_hang_together_over_all_roles_and_the_queue_embedded() {
+async fn exported_spans_are_connected_over_all_roles_and_the_queue_embedded() {
     steps_hang_together(Shape::Embedded).await;
 }
 
 #[actix_web::test]
-async fn exported_steps_hang_together_over_all_roles_and_the_queue_services() {
+async fn exported_spans_are_connected_over_all_roles_and_the_queue_services() {
     steps_hang_together(Shape::Services).await;
 }
 
 #[actix_web::test]
-async fn who_began_a_trace_decides_whether_it_is_recorded() {
+async fn the_caller_that_began_a_trace_decides_on_sampling() {
     let collector = Collector::start();
     let settings =
         [("W2MEET_TELEMETRY__OTLP_ENDPOINT", collector.url.as_str()), ("W2MEET_TELEMETRY__SAMPLE_RATIO", "0")];
@@ -251,7 +251,7 @@ async fn who_began_a_trace_decides_whether_it_is_recorded() {
 }
 
 #[actix_web::test]
-async fn a_collector_that_hangs_or_is_gone_costs_steps_and_nothing_else() {
+async fn a_missing_collector_costs_spans_and_nothing_else() {
     let hanging = serve_connections(|mut stream| async move {
         while stream.read(&mut [0; 65536]).await.is_ok_and(|count| count > 0) {}
     });

@@ -59,13 +59,13 @@ both_shapes! {
             "availability": { "monday": [9] }, "if_needed": { "friday": ["09:15-10:00"] },
         });
         let user = cluster.post("/api/users", full).await.expect(201).json;
-        let said = (&user["name"], &user["time_zone"], &user["preference"]);
-        assert_eq!(said, (&json!("Ben B."), &json!("Europe/Paris"), &json!("last")));
+        let output = (&user["name"], &user["time_zone"], &user["preference"]);
+        assert_eq!(output, (&json!("Ben B."), &json!("Europe/Paris"), &json!("last")));
         assert_eq!(user["availability"], week(json!({ "monday": ["09:00-10:00"] })));
         assert_eq!(user["if_needed"], week(json!({ "friday": ["09:15-10:00"] })));
     }
 
-    async fn one_mailbox_is_one_user_however_it_is_spelled(cluster) {
+    async fn every_spelling_of_an_address_is_the_same_user(cluster) {
         for (typed, path, others) in [
             ("Ana.B@Example.COM", "ANA.b%40example.com", ["ana.b@example.com", "ANA.B@eXample.com"]),
             ("jos\u{e9}@example.com", "jose%CC%81@example.com", ["jose\u{301}@example.com", "jos\u{e9}@EXAMPLE.com"]),
@@ -169,7 +169,7 @@ both_shapes! {
         assert!(at("created_at") < at("updated_at"), "{expected}");
     }
 
-    async fn a_deleted_user_is_gone_until_made_anew(cluster) {
+    async fn a_deleted_user_is_gone_until_created_again(cluster) {
         let old = cluster.register("ana@example.com", json!({ "monday": [9] })).await.json;
         let gone = cluster.delete("/api/users/ANA%40example.com").await.expect(204);
         assert_eq!(gone.text, "");
@@ -186,7 +186,7 @@ both_shapes! {
         assert_eq!(cluster.get(ANA).await.expect(200).json, new);
     }
 
-    async fn a_list_is_walked_page_by_page_and_shows_everybody_once(cluster) {
+    async fn the_pages_of_a_list_show_every_user_once(cluster) {
         let first = cluster.get("/api/users").await.expect(200);
         assert_eq!((&first.json, first.header("link")), (&json!({ "users": [] }), None));
         let mut made = Vec::new();

@@ -34,7 +34,7 @@ async fn send(cluster: &Cluster, method: Method, path: &str, header: (&str, &str
 }
 
 both_shapes! {
-    async fn entity_tags_say_which_version_a_caller_means(cluster) {
+    async fn entity_tags_name_the_version_that_a_caller_expects(cluster) {
         make(cluster, "ana@example.com").await.expect(201);
         let mut now = 1;
         for (method, path, body) in [
@@ -78,7 +78,7 @@ both_shapes! {
         }
     }
 
-    async fn patches_at_the_same_time_all_take_effect_or_say_that_they_did_not(cluster) {
+    async fn concurrent_patches_take_effect_or_fail_visibly(cluster) {
         make(cluster, "ana@example.com").await.expect(201);
         let patch = |at: usize| cluster.patch(ANA, json!({ "availability": { DAYS[at]: [at] } }));
         let mut versions: Vec<i64> = Vec::new();

@@ -115,7 +115,7 @@ async fn attempts(cluster: &Cluster, meeting: &Value, job: &Value) -> Vec<String
 both_shapes! {
     with LOCAL_WEBHOOKS;
 
-    async fn every_news_arrives_signed_under_the_secret_that_was_told(cluster) {
+    async fn every_webhook_is_signed_with_the_secret_of_its_meeting(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let receiver = Receiver::new(&[]);
         let asked = create_meeting(cluster, json!({ "callback_url": receiver.url })).await;
@@ -148,11 +148,11 @@ both_shapes! {
             let shown = cluster.get(&path).await.expect(200).text;
             assert!(!shown.contains("whsec_") && !shown.contains("callback_secret"), "{path}: {shown}");
         }
-        let said: String = cluster.nodes.iter().map(crate::support::Node::log_text).collect();
-        assert!(!said.contains("whsec_"), "no secret is logged");
+        let output: String = cluster.nodes.iter().map(crate::support::Node::log_text).collect();
+        assert!(!output.contains("whsec_"), "no secret is logged");
     }
 
-    async fn a_receiver_that_fails_is_asked_again_under_the_same_id(cluster) {
+    async fn a_failed_webhook_is_retried_under_the_same_id(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let receiver = Receiver::new(&["500 Oops"]);
         let asked = create_meeting(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
@@ -177,7 +177,7 @@ both_shapes! {
         assert_eq!(attempts(cluster, &asked, &job).await, ["failed 1", "delivered 2", "delivered 3"]);
     }
 
-    async fn who_is_gone_is_left_in_peace(cluster) {
+    async fn a_receiver_that_answers_410_gets_no_more_webhooks(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let receiver = Receiver::new(&["410 Gone"]);
         let asked = create_meeting(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
@@ -217,7 +217,7 @@ both_shapes! {
     }
 
     /// One Case-ID leads from the request through every role to the letter and the callback.
-    async fn one_case_id_tells_the_whole_story(cluster) {
+    async fn one_case_id_is_on_every_log_line_of_a_meeting(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let receiver = Receiver::new(&[]);
         let headers = [("content-type", "application/json"), ("case-id", "the-whole-story")];
@@ -226,8 +226,8 @@ both_shapes! {
         wait_for_status(cluster, &asked, &["invited"]).await;
         let seen = receiver.got(2).await;
         assert!(seen.iter().all(|one| one.header("case-id") == "the-whole-story"), "{seen:?}");
-        let letters = crate::support::meeting::wait_for_mails(cluster, &asked, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
-        assert!(letters.iter().all(|letter| letter.header("case-id") == "the-whole-story"));
+        let mails = crate::support::meeting::wait_for_mails(cluster, &asked, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        assert!(mails.iter().all(|mail| mail.header("case-id") == "the-whole-story"));
         jobs(cluster, &asked, &["succeeded"]).await;
         eventually("the log tells it", async || {
             let lines = cluster.log();

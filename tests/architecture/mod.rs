@@ -213,7 +213,7 @@ fn http_clients_are_made_in_four_places() {
 }
 
 #[test]
-fn the_reference_can_be_deleted_whole() {
+fn the_compat_folder_can_be_deleted_whole() {
     for file in all_files() {
         let may = file.path == "roles/gateway/mod.rs" || file.path.starts_with("roles/gateway/compat/");
         let mentions = file.source.words.iter().any(|word| word == "compat");

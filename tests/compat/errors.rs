@@ -79,7 +79,7 @@ both_shapes! {
 }
 
 #[actix_web::test]
-async fn a_role_that_fails_behind_an_old_path_is_told_in_the_old_words() {
+async fn a_role_that_fails_behind_an_old_path_gives_the_old_error() {
     let answer = |head: &'static str, body: &'static str| {
         serve_connections(move |mut stream| async move {
             use tokio::io::AsyncWriteExt;

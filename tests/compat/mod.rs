@@ -46,8 +46,11 @@ fn expect_error(reply: &Reply, status: u16, errors: &[(Value, &str)], row: &str)
     for (one, (loc, msg)) in detail.iter().zip(errors) {
         let members: Vec<&String> = one.as_object().expect("an object").keys().collect();
         assert_eq!(members, ["loc", "msg", "type"], "{row}");
-        let said = one["msg"].as_str().unwrap_or_default();
-        assert!(one["loc"] == *loc && said.contains(msg) && !said.is_empty(), "{row}: {one} is not {msg:?} at {loc}");
+        let output = one["msg"].as_str().unwrap_or_default();
+        assert!(
+            one["loc"] == *loc && output.contains(msg) && !output.is_empty(),
+            "{row}: {one} is not {msg:?} at {loc}"
+        );
         assert!(one["type"].as_str().is_some_and(|text| !text.is_empty()), "{row}");
     }
 }

@@ -68,8 +68,8 @@ fn unescaped(text: &str) -> Vec<u8> {
             '{' if rest.split_once('*').is_some_and(|(times, _)| times.bytes().all(|byte| byte.is_ascii_digit())) => {
                 let (times, after) = rest.split_once('*').expect("it was there");
                 let mut depth = 1;
-                let end = after.find(|letter| {
-                    depth += i32::from(letter == '{') - i32::from(letter == '}');
+                let end = after.find(|mail| {
+                    depth += i32::from(mail == '{') - i32::from(mail == '}');
                     depth == 0
                 });
                 let (inner, after) = after.split_at(end.expect("a closing brace"));
@@ -136,7 +136,7 @@ async fn run(case: &Case<'_>, address: &str, recorder: &Recorder) -> Result<(), 
 }
 
 #[actix_web::test]
-async fn each_malformed_request_has_one_answer_and_a_role_sees_exactly_what_it_should() {
+async fn each_malformed_request_has_one_response_and_reaches_no_role() {
     let (recorder, base) = Recorder::start();
     let lured = Rc::new(Cell::new(0));
     let count = Rc::clone(&lured);

@@ -24,7 +24,7 @@ async fn read(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 #[actix_web::test]
-async fn a_body_is_asked_for_when_somebody_reads_it_and_the_answer_follows() {
+async fn a_body_is_requested_when_its_handler_reads_it() {
     let (recorder, base) = Recorder::start();
     let node = start_gateway(&base, &[]);
     let address = node.url("gateway").replace("http://", "");
@@ -42,7 +42,7 @@ async fn a_body_is_asked_for_when_somebody_reads_it_and_the_answer_follows() {
 }
 
 #[actix_web::test]
-async fn a_body_that_nobody_will_read_is_not_asked_for() {
+async fn a_body_that_no_handler_reads_is_not_requested() {
     let (recorder, base) = Recorder::start();
     let node = start_gateway(&base, &[]);
     let client = node.client("gateway");

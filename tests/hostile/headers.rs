@@ -19,7 +19,7 @@ fn answering(fields: &'static str) -> String {
 }
 
 #[actix_web::test]
-async fn every_answer_says_what_browsers_need_unless_its_maker_has_said_so() {
+async fn every_response_has_security_headers_unless_the_role_set_them() {
     let own = "Cache-Control: max-age=60\r\nContent-Security-Policy: default-src 'self'\r\n";
     let node = start_gateway(&answering(own), &[]);
     let client = node.client("gateway");
@@ -43,7 +43,7 @@ async fn every_answer_says_what_browsers_need_unless_its_maker_has_said_so() {
 }
 
 #[actix_web::test]
-async fn what_a_role_says_of_itself_stays_inside() {
+async fn headers_about_a_role_stay_inside() {
     let fields = "Server: internal/1\r\nVia: 1.1 10.0.0.7\r\nX-Powered-By: x\r\nX-W2Meet-Shard: 7\r\nX-Internal-Host: db1\r\n\
                   Request-Timeout-Ms: 5\r\nLocation: http://10.0.0.7:8081/users/a?b#c\r\nX-Public: yes\r\n";
     let node = start_gateway(&answering(fields), &[]);
@@ -75,13 +75,13 @@ async fn web_pages_of_allowed_origins_may_call_and_no_others() {
         ("null", false),
         ("*", false),
     ] {
-        let told = may.then_some(origin);
+        let response = may.then_some(origin);
         let preflight = ask(&client, Method::OPTIONS, origin, &before).await.expect(204);
-        assert_eq!(preflight.header("access-control-allow-origin"), told, "{origin}");
+        assert_eq!(preflight.header("access-control-allow-origin"), response, "{origin}");
         assert_eq!(preflight.header("access-control-allow-methods").is_some(), may, "{origin}");
         assert!(preflight.header("vary").is_some_and(|vary| vary.contains("Origin")), "{origin}");
         let reply = ask(&client, Method::GET, origin, &[]).await.expect(200);
-        assert_eq!(reply.header("access-control-allow-origin"), told, "{origin}");
+        assert_eq!(reply.header("access-control-allow-origin"), response, "{origin}");
         assert_eq!(reply.header("access-control-expose-headers").is_some(), may, "{origin}");
         assert_eq!(reply.header("vary"), Some("Origin"), "{origin}");
         for reply in [&preflight, &reply] {
@@ -125,8 +125,8 @@ async fn a_gateway_with_names_answers_to_them_alone() {
 }
 
 #[actix_web::test]
-async fn only_proxies_of_ours_are_believed_about_whom_they_speak_for() {
-    let said = "X-Forwarded-For: 203.0.113.7, 198.51.100.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: meet.example.com\r\n\
+async fn forwarded_addresses_are_trusted_from_known_proxies_alone() {
+    let output = "X-Forwarded-For: 203.0.113.7, 198.51.100.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: meet.example.com\r\n\
                 X-Real-IP: 6.6.6.6\r\nForwarded: for=198.51.100.9\r\nX-Forwarded-Port: 443\r\n";
     for (trusted, chain, real, proto, host, forwarded) in [
         ("", "127.0.0.1", "127.0.0.1", None, "w2meet.test", None),
@@ -159,7 +159,7 @@ async fn only_proxies_of_ours_are_believed_about_whom_they_speak_for() {
             }
         });
         let node = start_gateway(&base, &[("W2MEET_SERVER__TRUSTED_PROXIES", trusted)]);
-        node.client("gateway").send_head("GET", ANA, said).await;
+        node.client("gateway").send_head("GET", ANA, output).await;
         let head = heads.borrow().clone();
         let field = |name: &str| {
             let values: Vec<&str> = head
@@ -180,7 +180,7 @@ async fn only_proxies_of_ours_are_believed_about_whom_they_speak_for() {
 }
 
 #[actix_web::test]
-async fn where_to_report_a_weakness_is_told_if_it_is_known() {
+async fn security_txt_is_served_if_a_contact_is_configured() {
     let silent = start_gateway(&closed_port_url(), &[]);
     let path = "/.well-known/security.txt";
     silent.client("gateway").get(path).await.expect_problem("404 not-found", path, "nothing is set");

@@ -18,7 +18,7 @@ const MORE: [(&str, &str); 7] = [
 ];
 
 /// What an answer tells of these places.
-fn told<'a>(reply: &Reply, places: &'a [String]) -> Option<&'a String> {
+fn response<'a>(reply: &Reply, places: &'a [String]) -> Option<&'a String> {
     let head = reply.headers.iter().map(|(name, value)| format!("{name}: {value}"));
     let all: Vec<String> = head.chain([reply.text.clone()]).collect();
     places.iter().find(|place| all.iter().any(|text| text.contains(*place)))
@@ -33,7 +33,7 @@ async fn leaks(cluster: &Cluster, places: &[String], when: &str) -> Vec<String> 
         for body in [None, Some(b"{}".to_vec()), Some(b"{".to_vec())] {
             let headers = [("content-type", "application/json"), ("host", "meet.example.com")];
             let reply = cluster.send(method.clone(), &path, &headers, body).await;
-            if let Some(place) = told(&reply, places) {
+            if let Some(place) = response(&reply, places) {
                 found.push(format!("{when}: {method} {path} tells {place}: {:?} {}", reply.headers, reply.text));
             }
             assert!(reply.header("case-id").is_some(), "{when}: {method} {path}");

@@ -36,7 +36,7 @@ fn standing(reply: &Reply, name: &str) -> (u64, u64) {
 }
 
 #[actix_web::test]
-async fn exactly_as_many_as_are_allowed_pass_and_each_answer_says_how_many_are_left() {
+async fn exactly_the_allowed_requests_pass_and_responses_count_down() {
     let node = limited(&[("W2MEET_LIMITS__PER_ADDRESS", "12")]);
     let client = node.client("gateway");
     let begin = Instant::now();
@@ -71,7 +71,7 @@ async fn exactly_as_many_as_are_allowed_pass_and_each_answer_says_how_many_are_l
 }
 
 #[actix_web::test]
-async fn who_waits_as_long_as_told_is_let_in_each_time() {
+async fn a_client_that_waits_for_retry_after_is_accepted() {
     let node = limited(&[("W2MEET_LIMITS__PER_ADDRESS", "40")]);
     let client = node.client("gateway");
     let clients = (0..100).map(async |number: u32| {
@@ -120,7 +120,7 @@ async fn accounts_are_counted_wherever_they_come_from_and_signing_in_is_counted_
 }
 
 #[actix_web::test]
-async fn where_everybody_may_do_everything_nobody_is_counted() {
+async fn open_access_has_no_rate_limit_by_account() {
     let (_, base) = Recorder::start();
     let node =
         start_gateway(&base, &[("W2MEET_LIMITS__PER_ADDRESS", "1"), ("W2MEET_SERVER__CONNECTIONS_PER_ADDRESS", "1")]);

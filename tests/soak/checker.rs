@@ -24,8 +24,8 @@ fn good() -> Evidence {
     ];
     let hooks = [("1", FOUND, "suggested"), ("2", FOUND, "invited"), ("3", NONE, "no_common_time")];
     let hooks = hooks.map(|(name, id, what)| (name.to_owned(), [hook(id, what)].into()));
-    let letters = ["a", "b"].map(|who| format!("{FOUND}.0.request.{who}.eml"));
-    Evidence { meetings: meetings.into(), hooks: hooks.into(), letters: letters.into(), dead: Vec::new() }
+    let mails = ["a", "b"].map(|who| format!("{FOUND}.0.request.{who}.eml"));
+    Evidence { meetings: meetings.into(), hooks: hooks.into(), mails: mails.into(), dead: Vec::new() }
 }
 
 fn faults(change: impl Fn(&mut Evidence)) -> Vec<String> {
@@ -58,9 +58,9 @@ fn everything_that_may_be_wrong_is_found() {
         ("2 bodies", |it| {
             it.hooks.get_mut("2").expect("it").insert("{}".to_owned());
         }),
-        ("1 invitations", |it| drop(it.letters.pop_first())),
+        ("1 invitations", |it| drop(it.mails.pop_first())),
         ("3 invitations", |it| {
-            it.letters.insert(format!("{FOUND}.1.request.a.eml"));
+            it.mails.insert(format!("{FOUND}.1.request.a.eml"));
         }),
         ("dead", |it| it.dead.push(json!({ "kind": "deliver_webhook" }))),
     ];

@@ -48,7 +48,7 @@ async fn the_late_report_of_a_worker_that_hung_is_refused() {
 }
 
 #[actix_web::test]
-async fn what_was_done_is_not_done_again_because_its_report_was_not_heard_at_first() {
+async fn a_job_is_not_repeated_when_its_report_is_lost_at_first() {
     let Some(rig) = FaultRig::start(&[("W2MEET_LIMITS__CALL_SECONDS", "1")]).await else { return };
     let load = with_full_hands(&rig).await;
     let user = rig.cluster.nodes_of("user")[0];
@@ -63,7 +63,7 @@ async fn what_was_done_is_not_done_again_because_its_report_was_not_heard_at_fir
 }
 
 #[actix_web::test]
-async fn a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand() {
+async fn a_worker_finishes_its_running_jobs_on_sigterm() {
     let Some(rig) = FaultRig::start(&[]).await else { return };
     let load = with_full_hands(&rig).await;
     rig.signal_workers("TERM");

@@ -39,7 +39,7 @@ fn replica(hangs: bool) -> (String, Rc<Cell<usize>>) {
 }
 
 #[actix_web::test]
-async fn when_all_replicas_hang_everybody_is_told_within_three_seconds() {
+async fn when_all_replicas_hang_every_caller_is_answered_within_three_seconds() {
     let (count, rate) = (soak_size("HUNG", 300), soak_size("READ_RATE", 100));
     let (bases, asked): (Vec<String>, Vec<_>) = (0..3).map(|_| replica(true)).unzip();
     let node =
@@ -58,15 +58,16 @@ async fn when_all_replicas_hang_everybody_is_told_within_three_seconds() {
         let status = client.get(USER).await.status;
         (status, begin.elapsed())
     };
-    let told: Vec<_> = Box::pin(ticks.take(count)).map(one).buffer_unordered(count).collect().await;
-    let (times, seconds) = (Latencies::from_times(told.iter().map(|(_, took)| *took)), begin.elapsed().as_secs_f64());
+    let response: Vec<_> = Box::pin(ticks.take(count)).map(one).buffer_unordered(count).collect().await;
+    let (times, seconds) =
+        (Latencies::from_times(response.iter().map(|(_, took)| *took)), begin.elapsed().as_secs_f64());
     let sent: usize = asked.iter().map(|asked| asked.get()).sum();
     let most = count as f64 * 1.2 + 10.0 * seconds + 20.0;
     print_figure(
         &format!("3 replicas of 3 hang, {count} reads"),
         &format!("{}; {sent} requests behind the gateway, {most:.0} allowed", times.summary()),
     );
-    assert!(told.iter().all(|(status, _)| [503, 504].contains(status)));
+    assert!(response.iter().all(|(status, _)| [503, 504].contains(status)));
     assert!(sent as f64 <= most, "{sent} for {count} in {seconds} s");
     if is_full_size() {
         assert!(times.longest() <= Duration::from_secs(3), "{}", times.summary());
@@ -74,7 +75,7 @@ async fn when_all_replicas_hang_everybody_is_told_within_three_seconds() {
 }
 
 #[actix_web::test]
-async fn what_is_stuck_at_one_replica_is_in_nobodys_way_at_the_other() {
+async fn requests_stuck_at_one_replica_do_not_delay_the_other() {
     let stuck = soak_size("STUCK", 200);
     let ((hung, at_it), (well, _)) = (replica(true), replica(false));
     let node = start_gateway(&[hung, well].join(","), &[("W2MEET_BALANCE__HEDGE_MS", "0")]);

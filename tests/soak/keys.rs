@@ -22,7 +22,7 @@ async fn register(client: &Client) {
     }
 }
 
-fn wish(title: &str) -> Value {
+fn request(title: &str) -> Value {
     json!({ "organizer": "ana@example.com", "attendees": ["ben@example.com"], "title": title })
 }
 
@@ -33,7 +33,7 @@ async fn ask(client: &Client, key: &str, body: &Value) -> Reply {
 
 /// All answers of many who ask with one key at a time.
 async fn ask_together(client: &Client, key: &str) -> Vec<Reply> {
-    join_all((0..CLIENTS).map(|_| async { ask(client, key, &wish(key)).await })).await
+    join_all((0..CLIENTS).map(|_| async { ask(client, key, &request(key)).await })).await
 }
 
 fn is_replayed(answer: &Reply) -> bool {
@@ -55,7 +55,7 @@ async fn meetings_called(client: &Client, title: &str) -> usize {
 }
 
 async fn expect_a_replay(client: &Client, key: &str, id: &str) {
-    let again = ask(client, key, &wish(key)).await.expect(202);
+    let again = ask(client, key, &request(key)).await.expect(202);
     assert!(is_replayed(&again), "it is a replay");
     assert_eq!(again.json["id"], id);
     assert_eq!(again.header("location"), Some(format!("/api/meetings/{id}").as_str()));
@@ -63,13 +63,13 @@ async fn expect_a_replay(client: &Client, key: &str, id: &str) {
 }
 
 both_shapes! {
-    async fn fifty_who_ask_with_one_key_at_a_time_get_one_meeting(cluster) {
+    async fn fifty_requests_with_one_key_make_one_meeting(cluster) {
         register(cluster).await;
         let answers = ask_together(cluster, "one").await;
         assert!(answers.iter().all(|answer| [202, 409].contains(&answer.status)));
         let id = one_meeting(&answers).expect("a meeting");
         expect_a_replay(cluster, "one", &id).await;
-        ask(cluster, "one", &wish("another body")).await.expect(422);
+        ask(cluster, "one", &request("another body")).await.expect(422);
         let replays = answers.iter().filter(|answer| is_replayed(answer)).count();
         let (shape, busy) = (cluster.shape, answers.iter().filter(|answer| answer.status == 409).count());
         print_figure(
@@ -92,7 +92,7 @@ async fn a_slow_database_and_a_forgetful_cache_make_no_second_meeting() {
     let first = RefCell::new(None);
     let asking = async {
         let one = async |_: usize| {
-            let answer = ask(&cluster, "slow", &wish("slow")).await;
+            let answer = ask(&cluster, "slow", &request("slow")).await;
             first.borrow_mut().get_or_insert(answer.status);
             answer
         };
@@ -160,13 +160,13 @@ async fn a_process_that_dies_between_effect_and_answer_has_made_the_meeting_alre
     for round in 0..5 {
         let key = format!("lost{round}");
         armed.replace(true);
-        let lost = ask(&client, &key, &wish(&key)).await;
+        let lost = ask(&client, &key, &request(&key)).await;
         assert!([502, 503, 504].contains(&lost.status), "{}: {}", lost.status, lost.text);
         let new = user.borrow().respawn();
         new.wait_for("ready", |line| line["message"] == "ready");
         user.replace(new);
         let answer = eventually("it answers again", async || {
-            let answer = ask(&client, &key, &wish(&key)).await;
+            let answer = ask(&client, &key, &request(&key)).await;
             (answer.status == 202).then_some(answer)
         })
         .await;

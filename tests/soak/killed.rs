@@ -31,7 +31,7 @@ async fn ask_until(load: &Load, client: &Client, killed: &Cell<bool>) {
 }
 
 /// How long after its start a process said this.
-fn said_after(node: &Node, message: &str, start: Timestamp) -> Option<Duration> {
+fn output_after(node: &Node, message: &str, start: Timestamp) -> Option<Duration> {
     let line = node.log().into_iter().find(|line| line["message"] == message)?;
     let at: Timestamp = line["at"].as_str()?.parse().ok()?;
     at.duration_since(start).try_into().ok()
@@ -62,11 +62,11 @@ async fn no_accepted_meeting_is_lost_when_the_one_process_is_killed() {
         node = node.respawn();
         let first = within(LIMIT, "the queue works", async || {
             load.post_one(&client).await; // perhaps nothing was left to do
-            said_after(&node, "JOB_START", start)
+            output_after(&node, "JOB_START", start)
         })
         .await;
         working.push(first);
-        ready.extend(within(LIMIT, "it is ready", async || said_after(&node, "ready", start).map(Some)).await);
+        ready.extend(within(LIMIT, "it is ready", async || output_after(&node, "ready", start).map(Some)).await);
     }
     wait_for_all_jobs(&client, LIMIT).await;
     let outbox = PathBuf::from(node.setting("W2MEET_DATA_DIR")).join("outbox");

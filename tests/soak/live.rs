@@ -10,7 +10,7 @@ use crate::support::fault_rig::FaultRig;
 use crate::support::load::{Load, wait_for_all_jobs};
 
 #[actix_web::test]
-async fn a_change_reaches_all_who_watch_at_once() {
+async fn a_change_reaches_all_streams_at_once() {
     let (changes, streams) = (soak_size("CHANGES", 10), soak_size("STREAMS", 10));
     let Some(rig) = FaultRig::start(&[]).await else { return };
     let load = Load::prepare(&rig.cluster, 1, "").await;
@@ -27,13 +27,13 @@ async fn a_change_reaches_all_who_watch_at_once() {
             let (path, title) = (format!("/api/meetings/{id}"), format!("{watchers} {change}"));
             let begin = Instant::now();
             let changed = async { rig.cluster.patch(&path, json!({ "title": title })).await.expect(200).json };
-            let told = join_all(watching.iter_mut().map(|events| async {
-                let told = events.next().await.expect("the change");
-                (begin.elapsed(), told.data)
+            let response = join_all(watching.iter_mut().map(|events| async {
+                let response = events.next().await.expect("the change");
+                (begin.elapsed(), response.data)
             }));
-            let (answer, told) = futures_util::future::join(changed, told).await;
-            assert!(told.iter().all(|(_, data)| data["title"] == answer["title"]), "{told:?}");
-            times.extend(told.into_iter().map(|(took, _)| took));
+            let (answer, response) = futures_util::future::join(changed, response).await;
+            assert!(response.iter().all(|(_, data)| data["title"] == answer["title"]), "{response:?}");
+            times.extend(response.into_iter().map(|(took, _)| took));
         }
         let times = Latencies::from_times(times);
         print_figure(&format!("from a request that changes a meeting to {watchers} who watch it"), &times.summary());

@@ -113,7 +113,7 @@ async fn no_meeting_is_lost_while_workers_and_the_broker_are_killed() {
 }
 
 #[actix_web::test]
-async fn the_sweeper_saves_what_a_fresh_queue_forgets() {
+async fn the_sweeper_republishes_jobs_that_a_new_queue_lost() {
     if !is_full_size() {
         // RabbitMQ 3.10 may lose such a queue for good, which takes minutes to be sure of
         return print_line("SKIPPED, a test that scripts/soak runs: a queue just declared, and its broker killed");

@@ -61,7 +61,7 @@ async fn poison(rig: &FaultRig) -> Uuid {
 }
 
 #[actix_web::test]
-async fn a_job_that_always_fails_is_given_up_in_time_and_holds_up_no_other() {
+async fn a_job_that_always_fails_is_abandoned_and_delays_no_other() {
     let meetings = soak_size("JOBS", 60) / 2;
     let attempts = ATTEMPTS.to_string();
     let settings = [("W2MEET_JOBS__MAX_ATTEMPTS", attempts.as_str()), ("W2MEET_JOBS__RETRY_SECONDS", "0.02")];
@@ -96,7 +96,7 @@ async fn a_job_that_always_fails_is_given_up_in_time_and_holds_up_no_other() {
 }
 
 #[actix_web::test]
-async fn a_message_that_is_no_job_goes_to_the_dead_ones_and_the_others_are_done() {
+async fn a_message_without_a_job_is_dead_lettered_and_delays_no_other() {
     let Some(rig) = FaultRig::start(&[]).await else { return };
     let load = Load::prepare(&rig.cluster, 20, &rig.receiver.url).await;
     let (connection, channel) = rig.names.channel().await;

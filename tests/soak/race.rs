@@ -45,8 +45,8 @@ async fn ask(client: &Client, round: usize, rival: usize) -> String {
 async fn race(cluster: &Cluster, rounds: usize) {
     let people = stream::iter(0..rounds).map(|round| register(cluster, round)).buffer_unordered(HANDS);
     people.collect::<Vec<()>>().await;
-    let wishes = (0..rounds).flat_map(|round| (1..=RIVALS).map(move |rival| (round, rival)));
-    let asked = stream::iter(wishes).map(|(round, rival)| ask(cluster, round, rival)).buffer_unordered(HANDS);
+    let requests = (0..rounds).flat_map(|round| (1..=RIVALS).map(move |rival| (round, rival)));
+    let asked = stream::iter(requests).map(|(round, rival)| ask(cluster, round, rival)).buffer_unordered(HANDS);
     let ids = asked.collect::<Vec<String>>().await;
     wait_for_all_jobs(cluster, Duration::from_secs(120)).await;
     let mut winners: HashMap<String, usize> = HashMap::new();

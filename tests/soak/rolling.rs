@@ -158,12 +158,17 @@ async fn no_request_fails_while_every_role_is_restarted_in_turn() {
     let fleet = Fleet::start(2).await;
     let restarted = Cell::new(0);
     let kinds = [Kind::Read, Kind::MakeUser, Kind::Read, Kind::Arrange];
-    let told = fleet.ask(count, rate, &kinds, fleet.restart(&restarted)).await;
+    let response = fleet.ask(count, rate, &kinds, fleet.restart(&restarted)).await;
     print_figure(
         "every role restarted in turn, reads and writes",
-        &format!("{} restarts, {} of {count} failed; {}", restarted.get(), told.failed.len(), told.times.summary()),
+        &format!(
+            "{} restarts, {} of {count} failed; {}",
+            restarted.get(),
+            response.failed.len(),
+            response.times.summary()
+        ),
     );
-    assert_eq!(told.failed, Vec::<String>::new());
+    assert_eq!(response.failed, Vec::<String>::new());
     assert!(restarted.get() > 2);
 }
 
@@ -175,14 +180,14 @@ async fn no_write_with_a_key_fails_while_one_of_three_replicas_of_user_hangs() {
         fleet.nodes.borrow()[1].0.signal("STOP");
         std::future::pending().await
     };
-    let told = fleet.ask(count, rate, &[Kind::Read, Kind::MakeUserWithKey], hang).await;
+    let response = fleet.ask(count, rate, &[Kind::Read, Kind::MakeUserWithKey], hang).await;
     fleet.nodes.borrow()[1].0.signal("CONT");
     print_figure(
         "one of 3 replicas of user hangs, reads and writes with a key",
-        &format!("{} of {count} failed; {}", told.failed.len(), told.times.summary()),
+        &format!("{} of {count} failed; {}", response.failed.len(), response.times.summary()),
     );
-    assert_eq!(told.failed, Vec::<String>::new());
+    assert_eq!(response.failed, Vec::<String>::new());
     if is_full_size() {
-        assert!(told.times.percentile(99.0) <= Duration::from_millis(25), "{}", told.times.summary());
+        assert!(response.times.percentile(99.0) <= Duration::from_millis(25), "{}", response.times.summary());
     }
 }

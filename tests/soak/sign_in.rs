@@ -38,7 +38,7 @@ fn moments(times: &[f64]) -> (f64, f64) {
 }
 
 #[actix_web::test]
-async fn the_time_of_a_failed_sign_in_tells_nothing() {
+async fn the_time_of_a_failed_sign_in_reveals_nothing() {
     let attempts = soak_size("SIGN_INS", 20);
     let cluster = cluster(Shape::Services).await;
     let people = attempts.div_ceil(FREE);
@@ -62,19 +62,19 @@ async fn the_time_of_a_failed_sign_in_tells_nothing() {
     let count = times[0].len() as f64;
     let t = (known - unknown) / (spread / count + other / count).sqrt();
     let apart = (known / unknown - 1.0) * 100.0;
-    let said = format!(
+    let output = format!(
         "known {:.2} ms, unknown {:.2} ms: {apart:+.2} %; Welch's t {t:.2} (n = {count} each)",
         known * 1e3,
         unknown * 1e3
     );
-    print_figure("failed sign-ins", &said);
+    print_figure("failed sign-ins", &output);
     if is_full_size() {
-        assert!(apart.abs() < 5.0 && t.abs() < T, "{said}");
+        assert!(apart.abs() < 5.0 && t.abs() < T, "{output}");
     }
 }
 
 #[actix_web::test]
-async fn a_crowd_at_the_door_slows_nobody_down_who_is_inside() {
+async fn many_sign_ins_do_not_slow_down_signed_in_callers() {
     let logins = soak_size("LOGINS", 40);
     let cluster = cluster(Shape::Services).await;
     let ana = register(&cluster, "ana@example.com").await;
@@ -86,7 +86,7 @@ async fn a_crowd_at_the_door_slows_nobody_down_who_is_inside() {
     let calm = Latencies::from_times(stream::iter(0..200).then(|_| ask()).collect::<Vec<_>>().await);
     // a client has a hundred connections at most
     let clients: Vec<Client> = (0..4).map(|_| Client::new(cluster.base())).collect();
-    let crowd = async {
+    let many = async {
         let all = (0..logins).map(|at| {
             let client = &clients[at % clients.len()];
             async move { attempt(client, &format!("crowd{at}@example.com")).await }
@@ -96,7 +96,7 @@ async fn a_crowd_at_the_door_slows_nobody_down_who_is_inside() {
     let over = std::cell::Cell::new(false);
     let (answers, times) = futures_util::future::join(
         async {
-            let answers = crowd.await;
+            let answers = many.await;
             over.set(true);
             answers
         },

@@ -132,12 +132,12 @@ async fn slow_heads_and_slow_bodies_are_cut_off() {
         );
         assert!(all.longest() <= most, "{}", all.summary());
     }
-    for (at, (_, said)) in cut.0.iter().enumerate() {
-        assert_eq!(said, "HTTP/1.1 408 Request Timeout", "head {at}");
+    for (at, (_, output)) in cut.0.iter().enumerate() {
+        assert_eq!(output, "HTTP/1.1 408 Request Timeout", "head {at}");
     }
-    for (at, (_, said)) in cut.1.iter().enumerate() {
+    for (at, (_, output)) in cut.1.iter().enumerate() {
         let expected = if at % 3 == 2 { "HTTP/1.1 404 Not Found" } else { "HTTP/1.1 408 Request Timeout" };
-        assert_eq!(said, expected, "body {at}");
+        assert_eq!(output, expected, "body {at}");
     }
     expect_calm("slow clients", &times, grown, 64 * MIB);
 }
@@ -198,7 +198,7 @@ async fn an_upload_without_end_is_refused_before_it_is_read() {
 }
 
 #[actix_web::test]
-async fn who_does_not_take_an_answer_is_let_go() {
+async fn a_client_that_does_not_read_its_response_is_disconnected() {
     let readers = soak_size("SLOW_READERS", 10);
     let answer =
         Rc::new([b"HTTP/1.1 200 OK\r\nContent-Length: 33554432\r\n\r\n".to_vec(), vec![b'x'; 32 * MIB]].concat());
@@ -247,7 +247,7 @@ async fn who_does_not_take_an_answer_is_let_go() {
 }
 
 #[actix_web::test]
-async fn idle_connections_are_in_nobodys_way() {
+async fn idle_connections_delay_no_request() {
     let count = soak_size("IDLE", 200);
     let (_recorder, base) = Recorder::start();
     let node = start_gateway(&base, &[]);
@@ -268,7 +268,7 @@ async fn idle_connections_are_in_nobodys_way() {
 }
 
 #[actix_web::test]
-async fn a_gateway_without_descriptors_serves_who_is_there_and_rests() {
+async fn a_gateway_out_of_descriptors_serves_its_open_connections() {
     let (_recorder, base) = Recorder::start();
     let node = start_gateway(&base, &[]);
     let (client, address) = (node.client("gateway"), node.url("gateway").replace("http://", ""));
@@ -276,9 +276,9 @@ async fn a_gateway_without_descriptors_serves_who_is_there_and_rests() {
     let pid = node.pid().to_string();
     let set = std::process::Command::new("prlimit").args(["--pid", &pid, "--nofile=128:128"]).status();
     assert!(set.is_ok_and(|set| set.success()), "prlimit");
-    let mut crowd = Vec::new();
+    let mut many = Vec::new();
     for _ in 0..300 {
-        crowd.push(TcpStream::connect(&address).await.expect("the system accepts"));
+        many.push(TcpStream::connect(&address).await.expect("the system accepts"));
     }
     let before = (used(&node), Instant::now());
     let mut pace = interval(Duration::from_millis(50));
@@ -293,7 +293,7 @@ async fn a_gateway_without_descriptors_serves_who_is_there_and_rests() {
         &format!("{:.0} % of a core, and who was there is answered", busy * 100.0),
     );
     assert!(busy < 0.5, "{busy}");
-    drop(crowd);
+    drop(many);
     eventually("new connections are served", async || {
         let new = Client::new(client.base());
         (new.try_send(awc::http::Method::GET, "/livez", &[], None).await.ok()?.status == 200).then_some(())

@@ -46,10 +46,10 @@ pub struct Account {
 }
 
 impl Account {
-    pub fn new(base: &str, told: &Value) -> Account {
-        let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+    pub fn new(base: &str, response: &Value) -> Account {
+        let text = |name: &str| response[name].as_str().unwrap_or_default().to_owned();
         let (access_token, refresh_token) = (text("access_token"), text("refresh_token"));
-        assert!(!access_token.is_empty() && !refresh_token.is_empty(), "{told}");
+        assert!(!access_token.is_empty() && !refresh_token.is_empty(), "{response}");
         Account { client: Client::new(base), inside: false, access_token, refresh_token }
     }
 
@@ -113,14 +113,15 @@ impl Account {
 /// Makes an account.
 pub async fn register(client: &Client, email: &str) -> Account {
     let body = json!({ "email": email, "password": PASSWORD, "name": "Somebody" });
-    let told = client.post("/api/auth/register", body).await.expect(201).json;
-    Account::new(client.base(), &told)
+    let response = client.post("/api/auth/register", body).await.expect(201).json;
+    Account::new(client.base(), &response)
 }
 
 /// Signs in.
 pub async fn sign_in(client: &Client, email: &str) -> Account {
-    let told = client.post("/api/auth/login", json!({ "email": email, "password": PASSWORD })).await.expect(200).json;
-    Account::new(client.base(), &told)
+    let response =
+        client.post("/api/auth/login", json!({ "email": email, "password": PASSWORD })).await.expect(200).json;
+    Account::new(client.base(), &response)
 }
 
 /// Runs a command of the executable with the settings of a running node.

@@ -1,30 +1,30 @@
-//! How large a soak test is, and the figures that it shows.
+//! The size of a soak test, and the figures that it prints.
 
 use std::time::Duration;
 
 use super::servers::{env_var, print_line};
 
-/// `W2MEET_TEST_SOAK_…`, or what takes a few seconds.
+/// The value of `W2MEET_TEST_SOAK_<NAME>`, or a default that takes a few seconds.
 pub fn soak_size(name: &str, small: usize) -> usize {
     env_var(&format!("W2MEET_TEST_SOAK_{name}")).and_then(|text| text.parse().ok()).unwrap_or(small)
 }
 
-/// Whether times are held against what is promised: only at full size, alone on the machine.
+/// Whether times are asserted: only at full size, alone on the machine.
 pub fn is_full_size() -> bool {
     env_var("W2MEET_TEST_SOAK_STRICT").is_some()
 }
 
-/// How long the whole of a scenario may take.
+/// The time limit of a scenario.
 pub fn scenario_limit() -> Duration {
     Duration::from_secs(if is_full_size() { 1800 } else { 180 })
 }
 
-/// One line of the table that `scripts/soak` prints.
+/// Prints one line of the table that `scripts/soak` collects.
 pub fn print_figure(scenario: &str, what: &str) {
     print_line(&format!("FIGURE | {scenario} | {what} |"));
 }
 
-/// How long many things took.
+/// Measured durations, sorted.
 #[derive(Clone, Debug, Default)]
 pub struct Latencies(Vec<Duration>);
 
@@ -35,7 +35,7 @@ impl Latencies {
         Latencies(times)
     }
 
-    /// The longest of the shortest so many of a hundred.
+    /// The duration at this percentile.
     pub fn percentile(&self, percent: f64) -> Duration {
         let at = (self.0.len() as f64 * percent / 100.0).ceil() as usize;
         self.0.get(at.max(1) - 1).copied().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What holds for every refusal, and after every test.
+//! Checks of every problem document, and of the logs after a test.
 
 use awc::http::Method;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Cluster, Reply};
 
 impl Reply {
-    /// Fails unless this is a whole problem document: `kind` is its status and slug, `instance` the public path.
+    /// Fails unless this is a complete problem document: `kind` is its status and slug, `instance` the public path.
     #[track_caller]
     pub fn expect_problem(&self, kind: &str, instance: &str, row: &str) {
         if let Err(why) = self.check_problem(kind, instance) {
@@ -14,7 +14,7 @@ impl Reply {
         }
     }
 
-    /// [`Reply::expect_problem`] for tables that show all of their rows that fail.
+    /// [`Reply::expect_problem`] for tables that report all failing rows.
     pub fn check_problem(&self, kind: &str, instance: &str) -> Result<(), String> {
         let (status, slug) = kind.split_once(' ').unwrap_or((kind, ""));
         let document = &self.json;
@@ -35,7 +35,7 @@ impl Reply {
         }
     }
 
-    /// The JSON pointers of the single faults, in order.
+    /// The JSON pointers of the errors, in order.
     pub fn pointers(&self) -> Vec<&str> {
         let faults = self.json["errors"].as_array();
         faults.map_or_else(Vec::new, |faults| faults.iter().filter_map(|fault| fault["pointer"].as_str()).collect())
@@ -48,15 +48,15 @@ impl Cluster {
         let alarming = |line: &&str| line.contains(r#""level":"ERROR""#) || line.contains("panicked");
         for node in &self.nodes {
             let role = if node.roles == "all" { "gateway" } else { &node.roles };
-            // lines come in order: once this one is there, all before it are
+            // log lines are in order: once this one is there, all earlier ones are
             let last = [("case-id", "the-last-line")];
             let reply = node.client(role).send(Method::GET, "/livez", &last, None).await;
             assert_eq!(reply.status, 200, "{role} still answers");
             node.wait_for("the last line", |line| {
                 line["case_id"] == "the-last-line" && line["message"] == "request completed"
             });
-            let said = node.log_text();
-            let lines: Vec<&str> = said.lines().filter(alarming).collect();
+            let output = node.log_text();
+            let lines: Vec<&str> = output.lines().filter(alarming).collect();
             assert!(lines.is_empty(), "{} said:\n{}", node.roles, lines.join("\n"));
         }
     }

@@ -1,4 +1,4 @@
-//! A running W2Meet: the real executable, on free ports, with a database and a cache of its own, cleaned up at the end.
+//! A running W2Meet: the real executable on free ports, with its own database and cache, removed at the end.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -15,16 +15,16 @@ use super::servers::{env_var, free_port};
 use super::test_queue::QueueNames;
 use super::{Client, Reply};
 
-/// How the roles are spread.
+/// The deployment of the roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// All in one process, with nothing else.
+    /// All roles in one process, without other services.
     Embedded,
-    /// Each in its own process, two each of availability and suggestion, over PostgreSQL and Redis.
+    /// Each role in its own process, two of availability and of suggestion, over PostgreSQL and Redis.
     Services,
 }
 
-/// A cluster that answers. It is also a client of its own gateway: `cluster.get("/api/…")`.
+/// A cluster that is ready. It is also a client of its own gateway: `cluster.get("/api/…")`.
 pub struct Cluster {
     pub shape: Shape,
     pub nodes: Vec<Node>,
@@ -32,7 +32,7 @@ pub struct Cluster {
     _space: Sandbox,
 }
 
-/// A folder, a schema and a prefix of its own; taken away after the last node.
+/// A folder, a database schema, queue names and a cache prefix for one test; removed after the last node.
 pub struct Sandbox {
     folder: PathBuf,
     schema: Option<String>,
@@ -92,7 +92,7 @@ impl Cluster {
             env.push(("W2MEET_CACHE__PREFIX".into(), space.prefix()));
         }
         env.push(("W2MEET_DATABASE__POOL_SIZE".into(), "4".into()));
-        // nobody waits for somebody who stops; a busy machine is slow, too, and a test that counts requests must not find one asked twice
+        // processes stop without a delay, and slow reads are not hedged: tests count requests
         env.push(("W2MEET_SERVER__LINGER_MS".into(), "0".into()));
         env.push(("W2MEET_BALANCE__HEDGE_MS".into(), "0".into()));
         if !more.iter().any(|(name, _)| *name == "W2MEET_QUEUE__URL") {
@@ -122,7 +122,7 @@ impl Cluster {
         }
     }
 
-    /// Where letters lie that no mail server takes.
+    /// The folder of the mails that are not sent because no mail server is configured.
     pub fn outbox(&self) -> PathBuf {
         self._space.folder.join("data/outbox")
     }
@@ -132,17 +132,17 @@ impl Cluster {
         self.nodes.iter().filter(|node| node.roles == "all" || node.roles == role).collect()
     }
 
-    /// Every log line so far, of every process, as JSON.
+    /// Every log line of every process so far, as JSON.
     pub fn log(&self) -> Vec<Value> {
         self.nodes.iter().flat_map(Node::log).collect()
     }
 
-    /// Registers somebody who can meet in `week`, in UTC.
+    /// Registers a user who is available in `week`, in UTC.
     pub async fn register(&self, email: &str, week: Value) -> Reply {
         self.register_in(email, "UTC", week).await
     }
 
-    /// Registers somebody who can meet in `week`, on the clock of `zone`.
+    /// Registers a user who is available in `week`, in the time zone `zone`.
     pub async fn register_in(&self, email: &str, zone: &str, week: Value) -> Reply {
         let body = json!({ "email": email, "name": "Somebody", "time_zone": zone, "availability": week });
         self.post("/api/users", body).await.expect(201)
@@ -150,18 +150,18 @@ impl Cluster {
 }
 
 impl Node {
-    /// Starts the executable and waits until it says that it is ready.
+    /// Starts the executable and waits until it logs `ready`.
     pub fn start(roles: &str, env: &[(String, String)]) -> Node {
         let node = Node::spawn(roles, env);
         node.wait_for("ready", |line| line["message"] == "ready");
         node
     }
 
-    /// Starts the executable, ready or not.
+    /// Starts the executable without waiting.
     pub fn spawn(roles: &str, env: &[(String, String)]) -> Node {
         let mut command = command();
         if roles != "all" {
-            // roles apart need a broker, but one that is away keeps nobody from working
+            // separate roles need the address of a broker, but start without one
             command.env("W2MEET_QUEUE__URL", "amqp://127.0.0.1:9");
         }
         let mut child = command
@@ -188,7 +188,7 @@ impl Node {
         Node { roles: roles.to_owned(), env: env.to_vec(), child: Mutex::new(child), lines }
     }
 
-    /// Starts another with the same settings, ready or not.
+    /// Starts another node with the same settings, without waiting.
     pub fn respawn(&self) -> Node {
         Node::spawn(&self.roles, &self.env)
     }
@@ -199,48 +199,48 @@ impl Node {
         Node::spawn(&self.roles, &self.env.iter().cloned().chain(more).collect::<Env>())
     }
 
-    /// All settings that it was started with.
+    /// All settings of this node.
     pub fn settings(&self) -> Env {
         self.env.clone()
     }
 
-    /// A setting that it was started with.
+    /// One setting of this node.
     pub fn setting(&self, name: &str) -> &str {
         let mut set = self.env.iter().rev();
         set.find(|(one, _)| one == name).map(|(_, value)| value.as_str()).expect("it was set")
     }
 
-    /// Waits for a log line; fails with everything said so far when it does not come, or the process ends.
+    /// Waits for a log line. Fails, and prints all output so far, if it does not come or the process ends.
     #[track_caller]
     pub fn wait_for(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let (lines, news) = &*self.lines;
-        let mut said = lines.lock().expect("no reader panics");
+        let mut output = lines.lock().expect("no reader panics");
         let mut seen = 0;
         for _ in 0..200 {
-            while seen < said.len() {
-                if let Ok(line) = serde_json::from_str::<Value>(&said[seen])
+            while seen < output.len() {
+                if let Ok(line) = serde_json::from_str::<Value>(&output[seen])
                     && is_it(&line)
                 {
                     return line;
                 }
                 seen += 1;
             }
-            said = news.wait_timeout(said, Duration::from_millis(50)).expect("no reader panics").0;
-            if seen == said.len() && self.child.lock().expect("one holder").try_wait().expect("a child").is_some() {
+            output = news.wait_timeout(output, Duration::from_millis(50)).expect("no reader panics").0;
+            if seen == output.len() && self.child.lock().expect("one holder").try_wait().expect("a child").is_some() {
                 break;
             }
         }
-        panic!("{} never said {what}; it said:\n{}", self.roles, said.join("\n"));
+        panic!("{} never said {what}; it said:\n{}", self.roles, output.join("\n"));
     }
 
-    /// The address that a role of this process is bound to, as a base URL.
+    /// The base URL of a role of this process.
     #[track_caller]
     pub fn url(&self, role: &str) -> String {
         let line = self.wait_for("where it listens", |line| line["message"] == "listening" && line["role"] == role);
         format!("http://{}", line["address"].as_str().unwrap_or_default())
     }
 
-    /// Where the metrics of a role of this process are served.
+    /// A client of the metrics listener of a role of this process.
     #[track_caller]
     pub fn admin(&self, role: &str) -> Client {
         let is_it =
@@ -249,23 +249,23 @@ impl Node {
         Client::new(&format!("http://{}", line["address"].as_str().unwrap_or_default()))
     }
 
-    /// A client of one role of this process, past the gateway.
+    /// A client of one role of this process, without the gateway.
     pub fn client(&self, role: &str) -> Client {
         Client::new(&self.url(role))
     }
 
-    /// What it has logged so far.
+    /// The log lines so far.
     pub fn log(&self) -> Vec<Value> {
         let lines = self.lines.0.lock().expect("no reader panics");
         lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// All it has said, as text.
+    /// All output so far, as text.
     pub fn log_text(&self) -> String {
         self.lines.0.lock().expect("no reader panics").join("\n")
     }
 
-    /// How many of its lines hold this text.
+    /// Counts the lines that contain this text.
     pub fn count_lines(&self, text: &str) -> usize {
         self.lines.0.lock().expect("no reader panics").iter().filter(|line| line.contains(text)).count()
     }
@@ -280,17 +280,17 @@ impl Node {
         assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
     }
 
-    /// How it ended, if it did.
+    /// The exit status, if the process has ended.
     pub fn exit_status(&self) -> Option<std::process::ExitStatus> {
         self.child.lock().expect("one holder").try_wait().expect("a child")
     }
 
-    /// Waits for its end, and says how it ended.
+    /// Waits for the end of the process, and gives its exit status.
     pub fn wait(&self) -> std::process::ExitStatus {
         self.child.lock().expect("one holder").wait().expect("a child")
     }
 
-    /// `W2MEET_UPSTREAMS__…` for everything that these nodes run.
+    /// The `W2MEET_UPSTREAMS__…` settings for all roles of these nodes.
     pub fn upstreams(nodes: &[Node]) -> Env {
         let mut bases: HashMap<&str, Vec<String>> = HashMap::new();
         for node in nodes {
@@ -318,7 +318,7 @@ impl Drop for Node {
     }
 }
 
-/// The executable, with none of this process's own settings; `W2MEET_TEST_EXECUTABLE` names another one, such as the shipped.
+/// The executable without the settings of this process; `W2MEET_TEST_EXECUTABLE` names another one, such as a release build.
 pub fn command() -> Command {
     let mut command =
         Command::new(env_var("W2MEET_TEST_EXECUTABLE").unwrap_or(env!("CARGO_BIN_EXE_w2meet").to_owned()));
@@ -332,13 +332,13 @@ pub fn command() -> Command {
     command
 }
 
-/// Where a server of the test machine is.
+/// The URL of a server of the test machine.
 #[expect(clippy::disallowed_methods, reason = "the suite has no settings file")]
 pub fn test_url(variable: &str, default: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| default.to_owned())
 }
 
-/// A folder of its own, under the system's temporary one.
+/// Makes a new temporary folder.
 pub fn make_temp_folder() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("w2meet-test-{:016x}", rand::random::<u64>()));
     std::fs::create_dir_all(&folder).expect("a temporary folder");
@@ -350,20 +350,19 @@ impl Sandbox {
         Sandbox { folder: make_temp_folder(), schema: None, prefix: OnceCell::new(), names: None }
     }
 
-    /// Free ports, a folder of its own, log lines as JSON, those of calls among them.
+    /// Settings for free ports, the own folder, and JSON log lines that include calls between roles.
     pub fn env(&self) -> Env {
         let mut env: Env = ["GATEWAY", "USER", "AVAILABILITY", "SUGGESTION", "WORKER"]
             .map(|role| (format!("W2MEET_{role}__LISTEN"), "127.0.0.1:0".to_owned()))
             .into();
         env.push(("W2MEET_DATA_DIR".into(), self.folder.join("data").display().to_string()));
         env.push(("W2MEET_LOG__FORMAT".into(), "json".into()));
-        // who called whom
         env.push(("W2MEET_LOG__LEVEL".into(), "info,w2meet::platform::rpc=debug".into()));
         env.push(("W2MEET_SERVER__WORKERS".into(), "1".into()));
         env
     }
 
-    /// Makes a schema, and gives the URL that leads into it.
+    /// Makes a schema, and gives the database URL that selects it.
     pub async fn schema(&mut self) -> String {
         let url = postgres_url();
         let schema = format!("w2meet_test_{:016x}", rand::random::<u64>());
@@ -381,7 +380,7 @@ impl Sandbox {
         env
     }
 
-    /// What the keys of this test's own in a shared Redis begin with.
+    /// The prefix of the keys of this test in the shared Redis.
     pub fn prefix(&self) -> String {
         self.prefix.get_or_init(|| format!("w2meet-test-{:016x}", rand::random::<u64>())).clone()
     }
@@ -408,7 +407,7 @@ fn postgres_url() -> String {
     test_url("W2MEET_TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 }
 
-/// Runs SQL on a server of the test machine.
+/// Runs SQL on a PostgreSQL server.
 pub async fn execute(url: &str, sql: &str) {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("PostgreSQL answers");
     let driver = tokio::spawn(connection);
@@ -417,7 +416,7 @@ pub async fn execute(url: &str, sql: &str) {
     drop(driver.await);
 }
 
-/// Takes every key of a prefix out of Redis.
+/// Deletes every key with this prefix from Redis.
 fn delete_redis_keys(prefix: &str) -> deadpool_redis::redis::RedisResult<()> {
     use deadpool_redis::redis::{Client, Commands};
     let client = Client::open(test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379"))?;

@@ -70,10 +70,10 @@ impl EventStream {
     async fn wait(&mut self) -> Option<StreamEvent> {
         loop {
             while let Some((block, rest)) = self.unread.split_once("\n\n") {
-                let told = parse_event(block);
+                let response = parse_event(block);
                 self.unread = rest.to_owned();
-                if told.is_some() {
-                    return told;
+                if response.is_some() {
+                    return response;
                 }
             }
             if !self.take_chunk() && !self.read().await {
@@ -87,9 +87,9 @@ impl EventStream {
         let mut all = Vec::new();
         loop {
             let so_far = || all.iter().map(|it: &StreamEvent| (it.id, it.name.clone())).collect::<Vec<_>>();
-            let told = self.next().await.unwrap_or_else(|| panic!("the stream ended after {:?}", so_far()));
-            all.push(told.clone());
-            if enough(&told) {
+            let response = self.next().await.unwrap_or_else(|| panic!("the stream ended after {:?}", so_far()));
+            all.push(response.clone());
+            if enough(&response) {
                 return all;
             }
         }

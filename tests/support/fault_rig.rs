@@ -1,4 +1,4 @@
-//! W2Meet over services with a RabbitMQ of its own, a receiver for its webhooks, and workers that may be killed.
+//! W2Meet in the service shape with its own RabbitMQ, a receiver for its webhooks, and workers that a test may kill.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::receiver::Receiver;
 use super::test_queue::QueueNames;
 use super::{Cluster, Node, PrivateRabbit};
 
-/// Webhooks may go to this machine, as many at a time as there are hands; what fails is tried again soon.
+/// Settings that allow many webhooks to this machine at a time, and retry failures soon.
 pub const LOCAL_WEBHOOKS: [(&str, &str); 5] = [
     ("W2MEET_WEBHOOKS__ALLOW_HTTP", "true"),
     ("W2MEET_WEBHOOKS__ALLOW_NETWORKS", "127.0.0.1"),
@@ -21,7 +21,7 @@ pub const LOCAL_WEBHOOKS: [(&str, &str); 5] = [
     ("W2MEET_JOBS__RETRY_SECONDS", "0.5"),
 ];
 
-/// All of it.
+/// The cluster, its workers, the broker and the receiver.
 pub struct FaultRig {
     pub cluster: Cluster,
     pub workers: RefCell<Vec<Node>>,
@@ -31,7 +31,7 @@ pub struct FaultRig {
 }
 
 impl FaultRig {
-    /// One that runs, with one worker. `None`, said loudly, where there is no RabbitMQ to start.
+    /// Starts it with one worker. Gives `None`, and prints a notice, where RabbitMQ is not installed.
     pub async fn start(more: &[(&str, &str)]) -> Option<FaultRig> {
         let broker = Arc::new(PrivateRabbit::start()?);
         let names = QueueNames::in_broker(&broker.url());
@@ -44,13 +44,13 @@ impl FaultRig {
         Some(FaultRig { cluster, workers, broker, names, receiver: Receiver::start() })
     }
 
-    /// One worker more.
+    /// Starts one more worker.
     pub fn add_worker(&self) {
         let new = self.workers.borrow()[0].respawn();
         self.workers.borrow_mut().push(new);
     }
 
-    /// `kill -9` of every worker, and a new one in the place of each.
+    /// Kills every worker with SIGKILL and starts a new one for each.
     pub fn replace_workers(&self) {
         for worker in self.workers.borrow_mut().iter_mut() {
             worker.signal("KILL");
@@ -62,12 +62,12 @@ impl FaultRig {
         self.workers.borrow().iter().for_each(|worker| worker.signal(name));
     }
 
-    /// How many lines of all workers that live hold this text.
+    /// Counts the log lines of all live workers that contain this text.
     pub fn count_lines(&self, text: &str) -> usize {
         self.workers.borrow().iter().map(|worker| worker.count_lines(text)).sum()
     }
 
-    /// Ends the broker and starts it again, while everything else goes on.
+    /// Ends the broker and starts it again, while everything else keeps running.
     pub async fn restart_broker(&self, end: fn(&PrivateRabbit)) {
         let broker = Arc::clone(&self.broker);
         let again = tokio::task::spawn_blocking(move || {
@@ -81,7 +81,7 @@ impl FaultRig {
         PathBuf::from(self.cluster.nodes[0].setting("W2MEET_DATA_DIR")).join("outbox")
     }
 
-    /// Waits until nothing is left to do, and asks everybody what they saw.
+    /// Waits until no job is open, and collects the evidence.
     pub async fn finish(&self, limit: Duration) -> Evidence {
         wait_for_all_jobs(&self.cluster, limit).await;
         Evidence::collect(&self.cluster, &self.receiver, &self.outbox()).await

@@ -161,8 +161,8 @@ impl History {
         self.note(person, sent, format!("{what} version {version}"));
         if version < floor {
             self.note(person, sent, format!("STALE: {version}, where {floor} was acknowledged before the question"));
-            let told = self.describe(person);
-            self.stale.borrow_mut().push(told);
+            let response = self.describe(person);
+            self.stale.borrow_mut().push(response);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whether every accepted meeting was finished, and everybody told exactly once: what is held against the promise.
+//! The invariants of accepted meetings: each one is finished, and every notification is sent exactly once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -8,38 +8,38 @@ use serde_json::Value;
 use super::Client;
 use super::receiver::{Receiver, WebhooksById, read_hook};
 
-/// How an accepted meeting may end.
+/// The final states of an accepted meeting.
 const FINISHED: [&str; 3] = ["invited", "suggested", "no_common_time"];
-/// Faults that a failure shows.
+/// Faults that a failure prints.
 const SHOWN: usize = 10;
 
-/// What the outside world has seen.
+/// The observable outcome of all meetings.
 #[derive(Clone, Default)]
 pub struct Evidence {
     pub meetings: HashMap<String, Value>,
     pub hooks: WebhooksById,
     /// The names of the invitations: meeting, revision, method and recipient.
-    pub letters: BTreeSet<String>,
+    pub mails: BTreeSet<String>,
     pub dead: Vec<Value>,
 }
 
 impl Evidence {
-    /// Asks everybody.
+    /// Reads meetings and dead jobs from the API, webhooks from the receiver, and mails from the outbox folder.
     pub async fn collect(client: &Client, receiver: &Receiver, outbox: &Path) -> Evidence {
         let meetings = fetch_all_pages(client, "/api/meetings?limit=200", "meetings").await;
         let by_id = |meeting: Value| (meeting["id"].as_str().expect("an id").to_owned(), meeting);
         Evidence {
             meetings: meetings.into_iter().map(by_id).collect(),
             hooks: receiver.hooks(),
-            letters: invitation_names(outbox),
+            mails: invitation_names(outbox),
             dead: fetch_all_pages(client, "/api/jobs?state=dead&limit=200", "jobs").await,
         }
     }
 
-    /// Everything that was promised for these meetings, and is not so.
+    /// Every violated promise for these meetings.
     pub fn faults(&self, accepted: &[String]) -> Vec<String> {
-        let told = self.told();
-        let mut faults: Vec<String> = accepted.iter().flat_map(|id| self.faults_of(id, &told)).collect();
+        let response = self.response();
+        let mut faults: Vec<String> = accepted.iter().flat_map(|id| self.faults_of(id, &response)).collect();
         let many = self.hooks.iter().filter(|(_, bodies)| bodies.len() != 1);
         faults.extend(many.map(|(id, bodies)| format!("webhook {id} has {} bodies", bodies.len())));
         faults.extend(self.dead.iter().map(|job| format!("a dead job: {job}")));
@@ -54,16 +54,16 @@ impl Evidence {
         assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), accepted.len(), some.join("\n"));
     }
 
-    /// How often each thing was told of each meeting, by distinct webhook.
-    fn told(&self) -> HashMap<(String, String), usize> {
-        let mut told = HashMap::new();
+    /// Counts the distinct webhooks of each event of each meeting.
+    fn response(&self) -> HashMap<(String, String), usize> {
+        let mut response = HashMap::new();
         for what in self.hooks.values().flatten().filter_map(|body| read_hook(body)) {
-            *told.entry(what).or_default() += 1;
+            *response.entry(what).or_default() += 1;
         }
-        told
+        response
     }
 
-    fn faults_of(&self, id: &str, told: &HashMap<(String, String), usize>) -> Vec<String> {
+    fn faults_of(&self, id: &str, response: &HashMap<(String, String), usize>) -> Vec<String> {
         let Some(meeting) = self.meetings.get(id) else { return vec![format!("{id} was accepted, and is lost")] };
         let status = meeting["status"].as_str().unwrap_or_default();
         if !FINISHED.contains(&status) {
@@ -72,15 +72,15 @@ impl Evidence {
         let found = usize::from(status != "no_common_time");
         let history = meeting["history"].as_array().map(Vec::as_slice).unwrap_or_default();
         let passed = |name: &str| history.iter().filter(|it| it["status"] == name).count();
-        let hooks = |name: &str| told.get(&(format!("meeting.{name}"), id.to_owned())).copied().unwrap_or(0);
-        let letters = self.letters.range(format!("{id}.")..format!("{id}/")).count();
+        let hooks = |name: &str| response.get(&(format!("meeting.{name}"), id.to_owned())).copied().unwrap_or(0);
+        let mails = self.mails.range(format!("{id}.")..format!("{id}/")).count();
         let people = meeting["attendees"].as_array().map_or(0, Vec::len);
         let counts = [
             ("states suggested", passed("suggested"), found),
             ("webhooks meeting.suggested", hooks("suggested"), found),
             ("webhooks meeting.invited", hooks("invited"), usize::from(status == "invited")),
             ("webhooks meeting.no_common_time", hooks("no_common_time"), 1 - found),
-            ("invitations", letters, found * people),
+            ("invitations", mails, found * people),
         ];
         let wrong = counts.iter().filter(|(_, is, should)| is != should);
         wrong.map(|(what, is, should)| format!("{id} ({status}) has {is} {what}, not {should}")).collect()
@@ -99,7 +99,7 @@ async fn fetch_all_pages(client: &Client, path: &str, name: &str) -> Vec<Value> 
     found
 }
 
-/// One name for each mail in the folder.
+/// The file names of the mails in the folder.
 fn invitation_names(outbox: &Path) -> BTreeSet<String> {
     let files = std::fs::read_dir(outbox).into_iter().flatten().flatten();
     let names = files.filter_map(|file| file.file_name().into_string().ok());

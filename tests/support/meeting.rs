@@ -110,38 +110,42 @@ pub fn invitation_mails(cluster: &Cluster, meeting: &Value) -> Vec<InvitationMai
     let files = std::fs::read_dir(cluster.outbox()).into_iter().flatten().flatten();
     let paths = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "eml"));
     let mine = paths.filter(|path| path.to_string_lossy().contains(text(meeting, "id")));
-    let mut letters: Vec<InvitationMail> = mine.map(|path| read(&path)).collect();
-    letters.sort_by(|a, b| (a.sequence, a.cancel, &a.to).cmp(&(b.sequence, b.cancel, &b.to)));
-    letters
+    let mut mails: Vec<InvitationMail> = mine.map(|path| read(&path)).collect();
+    mails.sort_by(|a, b| (a.sequence, a.cancel, &a.to).cmp(&(b.sequence, b.cancel, &b.to)));
+    mails
 }
 
 fn read(path: &std::path::Path) -> InvitationMail {
-    let mail = std::fs::read_to_string(path).expect("a letter").replace("=\r\n", "").replace("=3D", "=");
+    let mail = std::fs::read_to_string(path).expect("a invitation").replace("=\r\n", "").replace("=3D", "=");
     let ics = std::fs::read_to_string(path.with_extension("ics")).expect("its calendar object").replace("\r\n ", "");
     let sequence = ics.lines().find_map(|line| line.strip_prefix("SEQUENCE:")?.parse().ok());
-    let mut letter = InvitationMail {
+    let mut invitation = InvitationMail {
         to: String::new(),
         cancel: ics.contains("METHOD:CANCEL"),
         sequence: sequence.expect("a sequence"),
         mail,
         ics,
     };
-    letter.to =
-        letter.header("to").rsplit_once('<').map_or(letter.header("to"), |(_, it)| it).trim_end_matches('>').to_owned();
-    letter
+    invitation.to = invitation
+        .header("to")
+        .rsplit_once('<')
+        .map_or(invitation.header("to"), |(_, it)| it)
+        .trim_end_matches('>')
+        .to_owned();
+    invitation
 }
 
 /// Waits until these letters and no others are there: `REQUEST 0 ana`, in the order of revisions.
 pub async fn wait_for_mails(cluster: &Cluster, meeting: &Value, expected: &[&str]) -> Vec<InvitationMail> {
-    let shown = |letter: &InvitationMail| {
-        let name = letter.to.split('@').next().unwrap_or_default();
-        format!("{} {} {name}", if letter.cancel { "CANCEL" } else { "REQUEST" }, letter.sequence)
+    let shown = |invitation: &InvitationMail| {
+        let name = invitation.to.split('@').next().unwrap_or_default();
+        format!("{} {} {name}", if invitation.cancel { "CANCEL" } else { "REQUEST" }, invitation.sequence)
     };
-    eventually(&format!("the letters are {expected:?}"), async || {
-        let letters = invitation_mails(cluster, meeting);
-        let all: Vec<String> = letters.iter().map(shown).collect();
+    eventually(&format!("the mails are {expected:?}"), async || {
+        let mails = invitation_mails(cluster, meeting);
+        let all: Vec<String> = mails.iter().map(shown).collect();
         assert!(all.len() <= expected.len(), "{all:?} are more than {expected:?}");
-        (all == expected).then_some(letters)
+        (all == expected).then_some(mails)
     })
     .await
 }

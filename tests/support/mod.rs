@@ -1,4 +1,4 @@
-//! What tests stand on: a running W2Meet in either shape, requests, and waiting for conditions.
+//! The support code of the tests: a running W2Meet in either shape, requests, and waiting for conditions.
 
 pub mod access;
 pub mod account;
@@ -37,8 +37,8 @@ pub use toxic_proxy::ToxicProxy;
 
 use std::time::{Duration, Instant};
 
-/// One test body, run as `embedded` (all roles in one process) and as `services` (each role in its own process, over
-/// PostgreSQL and Redis); `with &[("W2MEET_…", "…")];` before the first adds settings.
+/// Runs one test body as `embedded` (all roles in one process) and as `services` (each role in its own process, over
+/// PostgreSQL and Redis). `with &[("W2MEET_…", "…")];` before the first body adds settings.
 #[macro_export]
 macro_rules! both_shapes {
     (with $more:expr; $($(#[$about:meta])* async fn $name:ident($cluster:ident) $body:block)+) => {$(

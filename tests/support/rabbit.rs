@@ -65,16 +65,16 @@ impl PrivateRabbit {
             command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut child = child.expect("rabbitmq-server starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut said = Vec::new();
+        let mut reported = Vec::new();
         let ready = lines.by_ref().map_while(Result::ok).any(|line| {
             let ready = line.contains("Server startup complete");
-            said.push(line);
+            reported.push(line);
             ready
         });
         // what it says must go somewhere, or it stops
         std::thread::spawn(move || lines.for_each(drop));
         self.child.lock().expect("one holder").replace(child);
-        assert!(ready, "rabbitmq-server ended at its start: {}", said.join("\n"));
+        assert!(ready, "rabbitmq-server ended at its start: {}", reported.join("\n"));
     }
 
     /// `kill -9`.

@@ -1,4 +1,4 @@
-//! Requests as bytes on a socket, for what no HTTP client would send.
+//! Requests as raw bytes on a socket, for messages that no HTTP client sends.
 
 use std::time::Duration;
 
@@ -9,32 +9,32 @@ use tokio::time::timeout;
 
 use super::{Client, Reply};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Client {
-    /// Sends a head without a body: `line` is all between method and version, as it is.
+    /// Sends a head without a body; `target` goes on the request line unchanged.
     pub async fn send_head(&self, method: &str, target: &str, headers: &str) -> Reply {
         let head = format!("{method} {target} HTTP/1.1\r\nHost: w2meet.test\r\nConnection: close\r\n{headers}\r\n");
         self.send_bytes(head.as_bytes()).await
     }
 
-    /// Sends these bytes on a connection of their own, and reads until the other side closes it.
+    /// Sends these bytes on a new connection, and reads until the server closes it.
     pub async fn send_bytes(&self, request: &[u8]) -> Reply {
         let address = self.base().trim_start_matches("http://");
         let talk = async {
             let mut stream = TcpStream::connect(address).await?;
-            // a server that has heard enough may close before it has read all
+            // the server may close before it has read all bytes
             drop(stream.write_all(request).await);
             let mut answer = Vec::new();
             drop(stream.read_to_end(&mut answer).await);
             Ok::<_, std::io::Error>(answer)
         };
-        let answer = timeout(PATIENCE, talk).await.expect("an answer in time");
+        let answer = timeout(TIMEOUT, talk).await.expect("an answer in time");
         parse(&answer.expect("the gateway listens"))
     }
 }
 
-/// The first answer on a connection; status 0 for none.
+/// Parses the first response on a connection; status 0 means none.
 fn parse(answer: &[u8]) -> Reply {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
     let (head, body) = end.map_or((answer, &[][..]), |end| (&answer[..end], &answer[end + 4..]));
@@ -46,12 +46,12 @@ fn parse(answer: &[u8]) -> Reply {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-    let body = if chunked { unchunked(body) } else { body.to_vec() };
+    let body = if chunked { decode_chunked(body) } else { body.to_vec() };
     let text = String::from_utf8_lossy(&body).into_owned();
     Reply { status: status.unwrap_or(0), headers, json: serde_json::from_str(&text).unwrap_or(Value::Null), text }
 }
 
-/// Every whole answer among these bytes; what says that one goes on with its body is none.
+/// Parses every complete final response in these bytes; `100 Continue` is skipped.
 pub fn parse_replies(mut heard: &[u8]) -> Vec<Reply> {
     let mut all = Vec::new();
     while let Some(end) = heard.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -72,7 +72,7 @@ pub fn parse_replies(mut heard: &[u8]) -> Vec<Reply> {
     all
 }
 
-fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+fn decode_chunked(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {
         let size = String::from_utf8_lossy(&rest[..line]);

@@ -49,9 +49,9 @@ impl<'a> RefusalTable<'a> {
         let mut expected: Vec<&str> = places.iter().map(AsRef::as_ref).collect();
         found.sort_unstable();
         expected.sort_unstable();
-        let said = |fault: &Value, member: &str| fault[member].as_str().is_some_and(|text| !text.is_empty());
+        let output = |fault: &Value, member: &str| fault[member].as_str().is_some_and(|text| !text.is_empty());
         let faults = reply.json["errors"].as_array().map_or(&[][..], Vec::as_slice);
-        let explained = faults.iter().all(|fault| said(fault, "code") && said(fault, "detail"));
+        let explained = faults.iter().all(|fault| output(fault, "code") && output(fault, "detail"));
         if found != expected || !explained {
             let row = format!("{path} {text:.300}: no fault at {expected:?}, but {:.1000}", reply.text);
             self.wrong.borrow_mut().push(row);

@@ -1,4 +1,4 @@
-//! A PostgreSQL and a Redis of the test's own, which it may kill, and a line to one of them which it may cut.
+//! A private PostgreSQL and a private Redis, which a test may kill, and helpers for processes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use deadpool_redis::redis;
 
 use super::cluster::make_temp_folder;
 
-/// A PostgreSQL in a folder of its own. It lets everybody in, and logs every statement.
+/// A PostgreSQL in its own folder. It needs no password, and logs every statement.
 pub struct PrivatePostgres {
     programs: PathBuf,
     folder: PathBuf,
@@ -19,14 +19,14 @@ pub struct PrivatePostgres {
 }
 
 impl PrivatePostgres {
-    /// One that runs. `None`, said loudly, where its programs are missing.
+    /// Starts one. Gives `None`, and prints a notice, where its programs are not installed.
     pub fn start() -> Option<PrivatePostgres> {
         let server = PrivatePostgres::prepare()?;
         server.boot();
         Some(server)
     }
 
-    /// One that does not run yet.
+    /// Prepares one without starting it.
     pub fn prepare() -> Option<PrivatePostgres> {
         let Some(programs) = postgres_programs() else {
             return skip_without("initdb, postgres and pg_ctl (W2MEET_TEST_PG_BIN names their directory)");
@@ -44,7 +44,7 @@ impl PrivatePostgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Starts it, on the same port as ever; returns when it answers.
+    /// Starts it, always on the same port; returns when it accepts connections.
     pub fn boot(&self) {
         let options = format!(
             "-p {} -k {} -F -c listen_addresses=127.0.0.1 -c log_statement=all",
@@ -56,12 +56,12 @@ impl PrivatePostgres {
         run(&mut start);
     }
 
-    /// Ends all its processes at once, as a power cut would.
+    /// Ends all its processes at once, without a shutdown.
     pub fn kill(&self) {
         run(self.program("pg_ctl").args(["--mode=immediate", "--wait", "stop"]));
     }
 
-    /// Stops all its processes where they are: connections stay open, and nobody answers.
+    /// Pauses all its processes: connections stay open, but requests get no response.
     pub fn pause(&self) {
         self.signal("STOP");
     }
@@ -70,12 +70,12 @@ impl PrivatePostgres {
         self.signal("CONT");
     }
 
-    /// What it has logged, statements with their parameters among it.
+    /// Its log, which includes statements and their parameters.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// The postmaster first: it starts no others then.
+    /// Signals the postmaster first, so that it starts no more processes.
     fn signal(&self, name: &str) {
         let pid_file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
         let Some(postmaster) = pid_file.lines().next().and_then(|pid| pid.trim().parse().ok()) else {
@@ -113,30 +113,31 @@ impl Drop for PrivatePostgres {
     }
 }
 
-/// A Redis of its own.
+/// A Redis in its own folder.
 pub struct PrivateRedis {
     folder: PathBuf,
     port: u16,
-    keeps: bool,
+    persistent: bool,
     child: Mutex<Option<Child>>,
 }
 
 impl PrivateRedis {
-    /// One that runs, and forgets everything when it ends. `None`, said loudly, where its program is missing.
+    /// Starts one without persistence. Gives `None`, and prints a notice, where its program is not installed.
     pub fn start() -> Option<PrivateRedis> {
         PrivateRedis::make(false)
     }
 
-    /// One that runs, and remembers everything when it starts again.
-    pub fn start_keeping() -> Option<PrivateRedis> {
+    /// Starts one that persistent its data over a restart.
+    pub fn start_persistent() -> Option<PrivateRedis> {
         PrivateRedis::make(true)
     }
 
-    fn make(keeps: bool) -> Option<PrivateRedis> {
+    fn make(persistent: bool) -> Option<PrivateRedis> {
         if Command::new("redis-server").arg("--version").output().is_err() {
             return skip_without("redis-server");
         }
-        let server = PrivateRedis { folder: make_temp_folder(), port: free_port(), keeps, child: Mutex::new(None) };
+        let server =
+            PrivateRedis { folder: make_temp_folder(), port: free_port(), persistent, child: Mutex::new(None) };
         server.boot();
         Some(server)
     }
@@ -149,11 +150,11 @@ impl PrivateRedis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Starts it, on the same port as ever; returns when it answers.
+    /// Starts it, always on the same port; returns when it accepts connections.
     pub fn boot(&self) {
         let mut child = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
-            .args(["--appendonly", if self.keeps { "yes" } else { "no" }, "--appendfsync", "always"])
+            .args(["--appendonly", if self.persistent { "yes" } else { "no" }, "--appendfsync", "always"])
             .arg("--dir")
             .arg(&self.folder)
             .stdin(Stdio::null())
@@ -175,7 +176,7 @@ impl PrivateRedis {
         }
     }
 
-    /// Stops it where it is: connections stay open, and nobody answers.
+    /// Pauses it: connections stay open, but requests get no response.
     pub fn pause(&self) {
         self.signal("STOP");
     }
@@ -184,19 +185,19 @@ impl PrivateRedis {
         self.signal("CONT");
     }
 
-    /// Keeps what it remembers now, for [`PrivateRedis::restore`].
+    /// Copies its data, for [`PrivateRedis::restore`].
     pub fn back_up(&self) {
         drop(std::fs::remove_dir_all(self.folder.join("kept")));
         run(Command::new("cp").arg("-r").arg(self.folder.join("appendonlydir")).arg(self.folder.join("kept")));
     }
 
-    /// Puts back what was kept; while it does not run.
+    /// Restores the copied data while it is stopped.
     pub fn restore(&self) {
         drop(std::fs::remove_dir_all(self.folder.join("appendonlydir")));
         run(Command::new("cp").arg("-r").arg(self.folder.join("kept")).arg(self.folder.join("appendonlydir")));
     }
 
-    /// A connection of the test's own.
+    /// Opens a connection for the test.
     pub fn connect(&self) -> redis::Connection {
         let client = redis::Client::open(self.url()).expect("a URL");
         client.get_connection().expect("it answers")
@@ -216,31 +217,32 @@ impl Drop for PrivateRedis {
     }
 }
 
-/// What the suite itself is told.
+/// An environment variable of the suite that is set and not empty.
 #[expect(clippy::disallowed_methods, reason = "the suite has no settings file")]
 pub fn env_var(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
-/// Past the harness, which keeps what passing tests print.
+/// Prints to standard error: the test harness hides the standard output of passing tests.
 pub fn print_line(what: &str) {
     drop(writeln!(std::io::stderr(), "{what}"));
 }
 
+/// Gives `None` and prints a notice; fails in CI.
 pub fn skip_without<T>(missing: &str) -> Option<T> {
     assert!(env_var("CI").is_none(), "this test needs {missing}");
     print_line(&format!("SKIPPED, a test that needs {missing}"));
     None
 }
 
-/// Outside of the range from which the system gives ports away, so that it is still free for the second start.
+/// A free port outside of the ephemeral range, so that it is still free at a second start.
 pub fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| rand::random_range(12_000..32_000));
     let free = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     free.expect("some port is free")
 }
 
-/// Where initdb is: as told, or the newest of Debian's.
+/// The folder of initdb: as configured, or the newest version of Debian.
 fn postgres_programs() -> Option<PathBuf> {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
@@ -269,12 +271,12 @@ pub fn signal(pid: u32, name: &str) {
 
 #[track_caller]
 fn run(command: &mut Command) {
-    // into files, not pipes: a server started by it would keep them open
+    // the output goes to a file: a server started by the command would keep a pipe open
     let folder = std::env::temp_dir().join(format!("w2meet-test-run-{:016x}", rand::random::<u64>()));
     let output = std::fs::File::create(&folder).expect("a temporary file");
     let errors = output.try_clone().expect("a second handle");
     let status = command.stdin(Stdio::null()).stdout(output).stderr(errors).status();
-    let said = std::fs::read_to_string(&folder).unwrap_or_default();
+    let reported = std::fs::read_to_string(&folder).unwrap_or_default();
     drop(std::fs::remove_file(&folder));
-    assert!(status.is_ok_and(|status| status.success()), "{command:?} failed: {said}");
+    assert!(status.is_ok_and(|status| status.success()), "{command:?} failed: {reported}");
 }

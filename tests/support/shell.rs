@@ -1,4 +1,4 @@
-//! The command line, as somebody at a terminal uses it.
+//! Commands of the executable, and text files for them.
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -15,7 +15,7 @@ pub fn utf8(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A file with this text; it goes with its folder at the end.
+/// A file with this text; it is removed with its folder at the end.
 pub struct TextFile(PathBuf);
 
 impl TextFile {

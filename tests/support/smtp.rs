@@ -88,18 +88,18 @@ async fn serve_session(stream: TcpStream, state: Arc<Mutex<State>>) -> Result<()
     let mut mail = Mail { from: String::new(), to: Vec::new(), data: String::new() };
     let mut line = String::new();
     while stream.read_line(&mut line).await? > 0 {
-        let said = line.trim_end().to_owned();
+        let output = line.trim_end().to_owned();
         line.clear();
-        let reply = match said.split(['<', '>', ' ']).next().unwrap_or_default() {
+        let reply = match output.split(['<', '>', ' ']).next().unwrap_or_default() {
             "EHLO" => "250-test\r\n250 8BITMIME".to_owned(),
             "MAIL" => {
-                mail = Mail { from: address(&said), to: Vec::new(), data: String::new() };
+                mail = Mail { from: address(&output), to: Vec::new(), data: String::new() };
                 answer(&mail.from)
             }
             "RCPT" => {
-                let reply = answer(&address(&said));
+                let reply = answer(&address(&output));
                 if reply.starts_with('2') {
-                    mail.to.push(address(&said));
+                    mail.to.push(address(&output));
                 }
                 reply
             }

@@ -70,8 +70,8 @@ impl QueueNames {
     pub async fn start(&self) -> Arc<Queue> {
         let queue = self.open();
         tokio::spawn(Arc::clone(&queue).run());
-        let nobody = event_message("test.ready", "nobody listens");
-        eventually("it publishes", async || publish(&queue, nobody.clone()).await.ok()).await;
+        let absent = event_message("test.ready", "nobody listens");
+        eventually("it publishes", async || publish(&queue, absent.clone()).await.ok()).await;
         queue
     }
 

@@ -1,11 +1,11 @@
-//! A line between a process and a server, which a test may cut.
+//! A TCP proxy between a process and a server, which a test may cut.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Passes bytes on to a local port, until it is cut.
+/// Forwards bytes to a local port until it is cut.
 pub struct ToxicProxy {
     address: SocketAddr,
     state: Arc<State>,
@@ -31,8 +31,8 @@ impl ToxicProxy {
                 if !shared.cut.load(Ordering::SeqCst)
                     && let Ok(far) = TcpStream::connect(("127.0.0.1", port))
                 {
-                    shared.carry(&near, &far);
-                    shared.carry(&far, &near);
+                    shared.forward(&near, &far);
+                    shared.forward(&far, &near);
                 }
             }
         });
@@ -47,10 +47,10 @@ impl ToxicProxy {
         self.address.port()
     }
 
-    /// Ends every connection; new ones end at once.
+    /// Closes every connection; new ones are closed at once.
     pub fn cut(&self) {
         self.state.cut.store(true, Ordering::SeqCst);
-        let open = self.state.open.lock().expect("no carrier panics");
+        let open = self.state.open.lock().expect("no thread panics");
         open.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
     }
 
@@ -60,11 +60,11 @@ impl ToxicProxy {
 }
 
 impl State {
-    fn carry(&self, from: &TcpStream, to: &TcpStream) {
+    fn forward(&self, from: &TcpStream, to: &TcpStream) {
         let (Ok(mut from), Ok(mut to), Ok(kept)) = (from.try_clone(), to.try_clone(), from.try_clone()) else {
             return;
         };
-        self.open.lock().expect("no carrier panics").push(kept);
+        self.open.lock().expect("no thread panics").push(kept);
         std::thread::spawn(move || {
             let mut bytes = [0; 16 << 10];
             while let Ok(count @ 1..) = from.read(&mut bytes) {
@@ -82,6 +82,6 @@ impl Drop for ToxicProxy {
         self.cut();
         let address = self.address;
         self.state = Arc::default();
-        drop(TcpStream::connect(address)); // the listening thread looks up, and ends
+        drop(TcpStream::connect(address)); // wakes the listening thread, which ends
     }
 }
