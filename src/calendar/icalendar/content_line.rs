@@ -1,103 +1,140 @@
-//! Content lines: unfolding, and taking a line apart into its name, parameters and value (RFC 5545, 3.1).
+//! The lexer: unfolds content lines, and splits a line into its name, parameters and value (RFC 5545, 3.1).
 
 use std::borrow::Cow;
 use std::iter::Peekable;
 
-/// A line without a name, or without a colon.
+/// Bytes of a value that is parsed.
+const MAX_VALUE: usize = 64 << 10;
+
+/// Why a calendar cannot be read, and where. The text repeats nothing of the calendar, because its content is private.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {number}: {NO_LINE}")]
-pub struct ContentLineError {
-    /// Counted from 1.
-    pub number: usize,
+#[error("line {line}: {what}")]
+pub struct IcsError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// A sentence fragment: what is wrong and what is right.
+    pub what: String,
 }
 
-/// What is wrong with it.
-pub const NO_LINE: &str = "this is no content line: write a name, a colon and a value, such as BEGIN:VCALENDAR";
+impl IcsError {
+    /// An error in a line.
+    pub(super) fn new(line: usize, what: impl Into<String>) -> IcsError {
+        IcsError { line, what: what.into() }
+    }
+}
 
-/// One unfolded line, and where it begins.
+/// One unfolded line.
 #[derive(Debug)]
 pub struct ContentLine<'a> {
-    /// Counted from 1.
+    /// Where the line begins, counted from 1.
     pub number: usize,
     text: Cow<'a, str>,
-    name: usize,
+    name_end: usize,
     colon: usize,
 }
 
 impl ContentLine<'_> {
-    /// What it is called, in whatever case it was written.
+    /// The name, in the case of the text.
     pub fn name(&self) -> &str {
-        &self.text[..self.name]
+        &self.text[..self.name_end]
     }
 
-    /// What stands after the colon.
+    /// Whether the line has this name, in any case.
+    pub fn is(&self, name: &str) -> bool {
+        self.name().eq_ignore_ascii_case(name)
+    }
+
+    /// The value, without white space around it.
     pub fn value(&self) -> &str {
+        self.untrimmed_value().trim()
+    }
+
+    /// The value as it is in the text.
+    pub fn untrimmed_value(&self) -> &str {
         &self.text[self.colon + 1..]
     }
 
+    /// Whether the line has this value, in any case.
+    pub fn has_value(&self, value: &str) -> bool {
+        self.value().eq_ignore_ascii_case(value)
+    }
+
     /// The value of a parameter, without its quotes.
-    pub fn parameter(&self, name: &str) -> Option<String> {
-        let given = self.text.get(self.name + 1..self.colon)?;
-        let mut quoted = false;
-        let split = given.split(|c: char| {
-            quoted ^= c == '"';
-            c == ';' && !quoted
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let params = self.text.get(self.name_end + 1..self.colon)?;
+        let mut is_quoted = false;
+        let mut params = params.split(|c: char| {
+            is_quoted ^= c == '"';
+            c == ';' && !is_quoted
         });
-        let pair = split.filter_map(|one| one.split_once('=')).find(|(key, _)| key.trim().eq_ignore_ascii_case(name));
-        pair.map(|(_, value)| value.trim().trim_matches('"').to_owned())
+        let value = params.find_map(|one| one.split_once('=').filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)));
+        value.map(|(_, value)| value.trim().trim_matches('"'))
     }
 
-    /// Whether a parameter has this value.
-    pub fn says(&self, name: &str, value: &str) -> bool {
-        self.parameter(name).is_some_and(|given| given.eq_ignore_ascii_case(value))
+    /// Whether a parameter has this value, in any case.
+    pub fn has_param(&self, name: &str, value: &str) -> bool {
+        self.param(name).is_some_and(|given| given.eq_ignore_ascii_case(value))
+    }
+
+    /// The line itself, if its value is short enough to be parsed.
+    ///
+    /// # Errors
+    /// The value is longer than 64 KiB.
+    pub fn bounded(&self) -> Result<&Self, IcsError> {
+        match self.value().len() > MAX_VALUE {
+            true => {
+                Err(IcsError::new(self.number, "this line is longer than 64 KiB: divide its dates into several lines"))
+            }
+            false => Ok(self),
+        }
     }
 }
 
-/// The content lines of a text, blank ones left out.
-pub fn lines(text: &str) -> impl Iterator<Item = Result<ContentLine<'_>, ContentLineError>> {
-    let mut rest = physical(text).peekable();
-    std::iter::from_fn(move || unfolded(&mut rest))
-}
-
-fn physical(text: &str) -> impl Iterator<Item = (usize, &str)> {
+/// The content lines of a text, without blank ones.
+pub fn content_lines(text: &str) -> impl Iterator<Item = Result<ContentLine<'_>, IcsError>> {
     let text = text.trim_start_matches('\u{feff}');
-    (1..).zip(text.split('\n')).map(|(number, line)| (number, line.trim_end_matches('\r')))
+    let physical = (1..).zip(text.split('\n')).map(|(number, line)| (number, line.trim_end_matches('\r')));
+    let mut rest = physical.peekable();
+    std::iter::from_fn(move || unfold(&mut rest))
 }
 
-fn unfolded<'a>(
+fn unfold<'a>(
     rest: &mut Peekable<impl Iterator<Item = (usize, &'a str)>>,
-) -> Option<Result<ContentLine<'a>, ContentLineError>> {
+) -> Option<Result<ContentLine<'a>, IcsError>> {
     let (number, first) = rest.find(|(_, line)| !line.trim().is_empty())?;
     let mut text = Cow::Borrowed(first);
     while let Some((_, more)) = rest.next_if(|(_, line)| line.starts_with([' ', '\t'])) {
-        // of the white space only its first character is the fold
+        // The first character of the white space alone is the fold.
         text.to_mut().push_str(&more[1..]);
     }
-    let name = text.find([':', ';']);
-    let colon = name.and_then(|name| colon_after(&text, name));
-    Some(match (name, colon) {
-        (Some(name), Some(colon)) if name > 0 => Ok(ContentLine { number, text, name, colon }),
-        _ => Err(ContentLineError { number }),
+    let name_end = text.find([':', ';']);
+    let colon = name_end.and_then(|name_end| colon_after(&text, name_end));
+    Some(match (name_end, colon) {
+        (Some(name_end), Some(colon)) if name_end > 0 => Ok(ContentLine { number, text, name_end, colon }),
+        _ => {
+            let what = "this is not a content line: write a name, a colon and a value, such as BEGIN:VCALENDAR";
+            Err(IcsError::new(number, what))
+        }
     })
 }
 
 /// The first colon that is not quoted.
 fn colon_after(text: &str, from: usize) -> Option<usize> {
-    let mut quoted = false;
+    let mut is_quoted = false;
     text[from..].char_indices().find_map(|(at, c)| {
-        quoted ^= c == '"';
-        (c == ':' && !quoted).then_some(from + at)
+        is_quoted ^= c == '"';
+        (c == ':' && !is_quoted).then_some(from + at)
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::lines;
+    use super::content_lines;
 
     fn read(text: &str) -> Vec<String> {
-        let shown = lines(text).map(|line| match line {
-            Ok(line) => format!("{} {}|{:?}|{}", line.number, line.name(), line.parameter("tzid"), line.value()),
-            Err(why) => why.to_string(),
+        let shown = content_lines(text).map(|line| match line {
+            Ok(line) => format!("{} {}|{:?}|{}", line.number, line.name(), line.param("tzid"), line.value()),
+            Err(error) => error.to_string(),
         });
         shown.collect()
     }
@@ -118,10 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_content_line_is_told_by_its_number() {
+    fn a_line_that_is_not_a_content_line_is_named_by_its_number() {
         for text in ["\nHello", "A:b\n:value", "A:b\nDTSTART;TZID=\"x:20260101"] {
-            let told = read(text);
-            assert!(told.last().is_some_and(|line| line.starts_with("line 2: this is no content line")), "{told:?}");
+            let read = read(text);
+            assert!(read.last().is_some_and(|line| line.starts_with("line 2: this is not a content line")), "{read:?}");
         }
     }
 }

@@ -1,9 +1,12 @@
-//! iCalendar (RFC 5545, 5546, 7953): the objects that we write, and those that we read.
+//! iCalendar (RFC 5545, 5546, 7953). `vevent`, `vfreebusy`, `vavailability` and `vtimezone` write these components.
+//!
+//! Reading: `content_line` is the lexer and `parser` the parser of all calendars. A `..._reader` reads the properties of one
+//! component, `recurrence` expands rules, and `busy_reader` combines them to the busy time of an imported calendar.
 
-mod busy_periods;
-mod components;
+mod busy_reader;
 mod content_line;
 mod parser;
+mod period;
 mod recurrence;
 #[cfg(test)]
 mod tests;
@@ -11,39 +14,21 @@ mod values;
 mod vavailability;
 mod vavailability_reader;
 mod vevent;
+mod vevent_reader;
 mod vfreebusy;
 mod vtimezone;
 mod vtimezone_reader;
 mod windows_zones;
 mod writer;
+mod zone_rules;
 
-use content_line::{ContentLineError, NO_LINE};
-
-pub use busy_periods::{BusyPeriods, DateRange, Period, merged, read};
-pub use values::{DAY, civil, month_of, seconds};
+pub use busy_reader::read_busy_periods;
+pub use content_line::IcsError;
+pub use period::{BusyPeriods, DateRange, Period, merge_periods};
+pub use values::{SECONDS_PER_DAY, month_bounds, seconds_to_wall, wall_to_seconds};
 pub use vavailability::VAvailability;
 pub use vavailability_reader::{VAvailabilityError, parse as parse_vavailability};
 pub use vevent::{CalAddress, Invitation, Invitee, Method, Participation, find_own_meetings};
 pub use vfreebusy::{BusyType, VFreeBusy};
-pub use vtimezone_reader::{ZoneRules, clock_of};
 pub use writer::one_line;
-
-/// Why a calendar cannot be read, and where. It repeats nothing of the calendar, whose words are private.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
-pub struct IcsError {
-    /// Counted from 1.
-    pub line: usize,
-    /// A sentence fragment: what is wrong and what is right.
-    pub what: String,
-}
-
-impl IcsError {
-    fn of(why: &ContentLineError) -> IcsError {
-        IcsError::new(why.number, NO_LINE)
-    }
-
-    fn new(line: usize, what: impl Into<String>) -> IcsError {
-        IcsError { line, what: what.into() }
-    }
-}
+pub use zone_rules::ZoneRules;

@@ -1,128 +1,125 @@
-//! iCalendar text taken apart into components and properties (RFC 5545, 3.1); what they mean is not known here.
+//! The parser: reads iCalendar text as components and properties (RFC 5545, 3.1). It does not know their meaning.
 
-use super::content_line::{ContentLine, lines};
-use crate::calendar::time::fault::truncate_for_message;
+use super::content_line::{ContentLine, IcsError, content_lines};
 
-/// `BEGIN:NAME` to `END:NAME`. Names are in upper case.
-#[derive(Debug, Default)]
-pub struct Component {
-    pub name: String,
-    /// Where it begins, counted from 1.
-    pub line: usize,
-    pub properties: Vec<Property>,
-    pub components: Vec<Component>,
-}
+/// How many components may be open at once: more than any standard nests.
+const MAX_DEPTH: usize = 8;
 
-/// A content line, its name in upper case.
+/// `BEGIN:NAME` to `END:NAME`.
 #[derive(Debug)]
-pub struct Property {
+pub struct Component<'a> {
+    /// In upper case.
     pub name: String,
-    pub value: String,
-    /// Where it begins, counted from 1.
+    /// Where the component begins, counted from 1.
     pub line: usize,
-    /// The value of `TZID`, the one parameter that anybody asks for.
-    pub zone: Option<String>,
+    pub properties: Vec<ContentLine<'a>>,
+    pub components: Vec<Component<'a>>,
 }
 
-impl Component {
+impl<'a> Component<'a> {
     /// The properties of this name.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Property> {
-        self.properties.iter().filter(move |property| property.name == name)
+    pub fn find_all(&self, name: &str) -> impl Iterator<Item = &ContentLine<'a>> {
+        self.properties.iter().filter(move |property| property.is(name))
     }
 
     /// The first property of this name.
-    pub fn find(&self, name: &str) -> Option<&Property> {
-        self.properties.iter().find(|property| property.name == name)
+    pub fn find(&self, name: &str) -> Option<&ContentLine<'a>> {
+        self.find_all(name).next()
     }
 }
 
-/// How many components may be open at once: more than any standard nests, and few enough to be let go of one inside the other.
-const DEEPEST: usize = 8;
-
-/// Reads the one VCALENDAR that a text is.
+/// Parses the one VCALENDAR of a text.
 ///
 /// # Errors
-/// A sentence about the first line that is not right.
-pub fn parse(text: &str) -> Result<Component, String> {
-    let mut open: Vec<Component> = Vec::new();
-    let mut whole = None;
-    for line in lines(text) {
-        let property = Property::of(&line.map_err(|why| why.to_string())?);
-        let line = property.line;
-        let value = property.value.trim().to_ascii_uppercase();
-        match property.name.as_str() {
-            _ if whole.is_some() => {
-                return Err(format!("line {line} comes after END:VCALENDAR: send one VCALENDAR alone"));
+/// The first line that is wrong.
+pub fn parse_calendar(text: &str) -> Result<Component<'_>, IcsError> {
+    let mut calendars = parse_calendars(text)?.into_iter();
+    match (calendars.next(), calendars.next()) {
+        (Some(calendar), None) => Ok(calendar),
+        (_, Some(second)) => Err(IcsError::new(second.line, "this is a second VCALENDAR: send one alone")),
+        (None, None) => Err(not_a_calendar(1)),
+    }
+}
+
+/// Parses the VCALENDARs of a text, at least one.
+///
+/// # Errors
+/// The first line that is wrong.
+pub fn parse_calendars(text: &str) -> Result<Vec<Component<'_>>, IcsError> {
+    let mut calendars = Vec::new();
+    let mut open: Vec<Component<'_>> = Vec::new();
+    for line in content_lines(text) {
+        let line = line?;
+        let number = line.number;
+        if line.is("BEGIN") {
+            let name = line.value().to_ascii_uppercase();
+            if open.is_empty() && name != "VCALENDAR" {
+                return Err(not_a_calendar(number));
             }
-            "BEGIN" if open.is_empty() && value != "VCALENDAR" => return Err(not_a_calendar(line)),
-            "BEGIN" if open.len() == DEEPEST => {
-                return Err(format!("line {line} begins a component too deep inside of others"));
+            if open.len() == MAX_DEPTH {
+                return Err(IcsError::new(number, format!("components are nested more than {MAX_DEPTH} deep")));
             }
-            "BEGIN" => open.push(Component { name: value, line, ..Component::default() }),
-            "END" => {
-                let Some(closed) = open.pop().filter(|it| it.name == value) else {
-                    let found = truncate_for_message(&property.value);
-                    return Err(format!("line {line} ends {found:?}, which is not what has begun last"));
-                };
-                match open.last_mut() {
-                    Some(parent) => parent.components.push(closed),
-                    None => whole = Some(closed),
-                }
-            }
-            _ => open.last_mut().ok_or_else(|| not_a_calendar(line))?.properties.push(property),
+            open.push(Component { name, line: number, properties: Vec::new(), components: Vec::new() });
+        } else if line.is("END") {
+            let Some(closed) = open.pop().filter(|component| line.has_value(&component.name)) else {
+                return Err(IcsError::new(number, "this END does not match the BEGIN before it"));
+            };
+            open.last_mut().map_or(&mut calendars, |parent| &mut parent.components).push(closed);
+        } else {
+            open.last_mut().ok_or_else(|| not_a_calendar(number))?.properties.push(line);
         }
     }
-    let unclosed = open.last().map(|it| format!("{} of line {} has no END:{}", it.name, it.line, it.name));
-    whole.ok_or_else(|| unclosed.unwrap_or_else(|| not_a_calendar(1)))
-}
-
-fn not_a_calendar(line: usize) -> String {
-    format!("line {line} is not BEGIN:VCALENDAR, with which a calendar begins")
-}
-
-impl Property {
-    fn of(line: &ContentLine<'_>) -> Property {
-        let (name, zone) = (line.name().to_ascii_uppercase(), line.parameter("TZID"));
-        Property { name, value: line.value().to_owned(), line: line.number, zone }
+    match open.pop() {
+        Some(Component { name, line, .. }) => {
+            Err(IcsError::new(line, format!("this component has no END:{name} before the text ends")))
+        }
+        None if calendars.is_empty() => Err(not_a_calendar(1)),
+        None => Ok(calendars),
     }
+}
+
+fn not_a_calendar(line: usize) -> IcsError {
+    IcsError::new(line, "this is not a calendar: a calendar begins with BEGIN:VCALENDAR")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
-
-    const NO_LINE: &str = "line 2: this is no content line: write a name, a colon and a value, such as BEGIN:VCALENDAR";
+    use super::{IcsError, parse_calendar, parse_calendars};
+    use std::error::Error;
 
     #[test]
-    fn components_are_nested_and_lines_put_together() -> Result<(), String> {
+    fn components_are_nested_and_lines_unfolded() -> Result<(), Box<dyn Error>> {
         let text = "\u{feff}begin:vcalendar\r\nX;TZID=\"b:;c\";D=e:one:tw\r\n o\r\nBEGIN:A\nBEGIN:B\nY:1\nEND:B\nend:a\n\nEND:VCALENDAR\n\n";
-        let calendar = parse(text)?;
-        let x = calendar.find("X").ok_or("no X")?;
-        assert_eq!((x.zone.as_deref(), x.value.as_str(), x.line), (Some("b:;c"), "one:two", 2));
+        let calendar = parse_calendar(text)?;
+        let x = calendar.find("x").ok_or("no X")?;
+        assert_eq!((x.param("TZID"), x.value(), x.number), (Some("b:;c"), "one:two", 2));
         let inner = &calendar.components[0].components[0];
-        assert_eq!((inner.name.as_str(), inner.line, inner.all("Y").count()), ("B", 5, 1));
+        assert_eq!((inner.name.as_str(), inner.line, inner.find_all("Y").count()), ("B", 5, 1));
         Ok(())
     }
 
     #[test]
-    fn what_is_no_calendar_is_told_with_its_line() {
-        for (text, said) in [
-            ("", "line 1 is not BEGIN:VCALENDAR, with which a calendar begins"),
-            ("\nBEGIN:VEVENT", "line 2 is not BEGIN:VCALENDAR, with which a calendar begins"),
-            ("X:1", "line 1 is not BEGIN:VCALENDAR, with which a calendar begins"),
-            ("END:VCALENDAR", "line 1 ends \"VCALENDAR\", which is not what has begun last"),
-            ("BEGIN:VCALENDAR\nBEGIN:A\nEND:VCALENDAR", "line 3 ends \"VCALENDAR\", which is not what has begun last"),
-            ("BEGIN:VCALENDAR\nBEGIN:A", "A of line 2 has no END:A"),
-            ("BEGIN:VCALENDAR\nno colon", NO_LINE),
-            ("BEGIN:VCALENDAR\nA;B=\"c:1", NO_LINE),
-            (
-                "BEGIN:VCALENDAR\nEND:VCALENDAR\nBEGIN:VCALENDAR",
-                "line 3 comes after END:VCALENDAR: send one VCALENDAR alone",
-            ),
-        ] {
-            assert_eq!(parse(text).err().as_deref(), Some(said), "{text:?}");
-        }
+    fn a_text_that_is_not_a_calendar_is_refused_with_its_line() {
+        let no_begin = "this is not a calendar: a calendar begins with BEGIN:VCALENDAR";
+        let no_match = "this END does not match the BEGIN before it";
+        let no_line = "this is not a content line: write a name, a colon and a value, such as BEGIN:VCALENDAR";
         let deep = format!("BEGIN:VCALENDAR\n{}", "BEGIN:A\n".repeat(9));
-        assert_eq!(parse(&deep).err().as_deref(), Some("line 9 begins a component too deep inside of others"));
+        for (text, line, what) in [
+            ("", 1, no_begin),
+            ("\nBEGIN:VEVENT", 2, no_begin),
+            ("X:1", 1, no_begin),
+            ("BEGIN:VCALENDAR\nEND:VCALENDAR\nX:1", 3, no_begin),
+            ("END:VCALENDAR", 1, no_match),
+            ("BEGIN:VCALENDAR\nBEGIN:A\nEND:VCALENDAR", 3, no_match),
+            ("BEGIN:VCALENDAR\nBEGIN:A", 2, "this component has no END:A before the text ends"),
+            ("BEGIN:VCALENDAR\nno colon", 2, no_line),
+            ("BEGIN:VCALENDAR\nA;B=\"c:1", 2, no_line),
+            (&deep, 9, "components are nested more than 8 deep"),
+        ] {
+            assert_eq!(parse_calendars(text).err(), Some(IcsError::new(line, what)), "{text:?}");
+        }
+        let two = "BEGIN:VCALENDAR\nEND:VCALENDAR\n".repeat(2);
+        assert_eq!(parse_calendars(&two).map(|calendars| calendars.len()), Ok(2));
+        assert_eq!(parse_calendar(&two).err().map(|error| error.line), Some(3));
     }
 }

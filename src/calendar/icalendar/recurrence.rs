@@ -1,153 +1,159 @@
-//! What a recurrence rule says, worked out by the `rrule` crate on the wall clock, and never longer than a budget allows.
-
-use std::time::{Duration, Instant};
+//! Expands recurrence rules (RRULE, RFC 5545, 3.3.10) on the wall clock with the `rrule` crate, within a limit.
 
 use rrule::RRuleSet;
 
-use super::values::{DAY, When, civil, when};
-use super::vtimezone_reader::ZoneRules;
+use super::content_line::{ContentLine, IcsError};
+use super::values::{DateOrTime, SECONDS_PER_DAY, parse_date_or_time, seconds_to_wall};
+use super::zone_rules::ZoneRules;
 
-/// Occurrences that are looked at, of one calendar.
-const MOST: usize = 100_000;
-/// Occurrences that one period of a rule may have: the crate works out a whole period at once.
-const MOST_AT_ONCE: usize = 10_000;
-/// How long all of one calendar may take. A rule that never fits costs the crate a hundred thousand tries.
-const LONGEST: Duration = Duration::from_millis(1500);
+/// Occurrences of one calendar that are examined.
+const MAX_OCCURRENCES: usize = 100_000;
+/// Occurrences in one period of a rule: the crate expands a whole period at once.
+const MAX_PER_PERIOD: usize = 10_000;
 
-/// What one calendar may cost.
-pub struct ExpansionLimit {
+/// How much the expansion of one calendar may cost.
+pub struct ExpansionLimit<'a> {
     left: usize,
-    until: Instant,
+    /// Says whether the time is over. A rule that never matches costs the crate a hundred thousand tries.
+    is_overdue: &'a dyn Fn() -> bool,
 }
 
-impl ExpansionLimit {
-    pub fn new() -> ExpansionLimit {
-        ExpansionLimit { left: MOST, until: Instant::now() + LONGEST }
+impl<'a> ExpansionLimit<'a> {
+    /// The whole limit.
+    pub fn new(is_overdue: &'a dyn Fn() -> bool) -> ExpansionLimit<'a> {
+        ExpansionLimit { left: MAX_OCCURRENCES, is_overdue }
     }
 
-    /// Pays for one step.
-    pub fn spend(&mut self) -> Result<(), String> {
+    /// Counts one occurrence for a line.
+    ///
+    /// # Errors
+    /// There are too many, or the time is over.
+    pub fn spend(&mut self, line: usize) -> Result<(), IcsError> {
         self.left = self.left.checked_sub(1).ok_or_else(|| {
-            format!("the calendar has more than {MOST} occurrences: leave out what repeats that often")
+            let what = "the calendar has more than 100000 occurrences: leave out events that repeat that often";
+            IcsError::new(line, what)
         })?;
-        // asking the clock costs more than a step
-        if self.left.is_multiple_of(64) { self.check() } else { Ok(()) }
+        // Reading the clock costs more than an occurrence.
+        if self.left.is_multiple_of(64) { self.check_time(line) } else { Ok(()) }
     }
 
-    /// Whether there is time left.
-    pub fn check(&self) -> Result<(), String> {
-        match Instant::now() > self.until {
-            true => Err("the calendar takes too long to work out: its rules repeat too often, or never fit".to_owned()),
-            false => Ok(()),
-        }
+    fn check_time(&self, line: usize) -> Result<(), IcsError> {
+        let what = "the calendar takes too long to expand: its rules repeat too often, or never match a date";
+        if (self.is_overdue)() { Err(IcsError::new(line, what)) } else { Ok(()) }
     }
 }
 
-/// The wall clocks, between two of them, at which a rule says that something begins which begins first at `start`.
+/// The wall clocks, from `from` to `to`, of the occurrences of a rule; `start` is the first occurrence.
 ///
 /// # Errors
-/// A fragment of a sentence: why the rule cannot be followed.
-pub fn starts(
-    rule: &str,
+/// The rule is not supported, or the expansion exceeds the limit.
+pub fn expand_rule(
+    rule: &ContentLine<'_>,
     start: i64,
-    clock: &ZoneRules,
+    zone: &ZoneRules,
     from: i64,
     to: i64,
-    budget: &mut ExpansionLimit,
-) -> Result<Vec<i64>, String> {
-    budget.check()?;
-    let Rule { text, count, until, step } = Rule::read(rule, clock)?;
+    limit: &mut ExpansionLimit<'_>,
+) -> Result<Vec<i64>, IcsError> {
+    let error = |what: String| IcsError::new(rule.number, what);
+    limit.check_time(rule.number)?;
+    let RecurrenceRule { text, count, until, period } = RecurrenceRule::parse(rule.value(), zone).map_err(error)?;
     let until = until.map_or(to, |until| until.min(to));
-    // what repeats every so many seconds may begin later: its rhythm stays
-    let skipped = step.filter(|_| count.is_none()).map_or(0, |step| ((from - start) / step - 1).max(0) * step);
+    // A rule with periods of one length may begin a whole number of periods later.
+    let skipped = period.filter(|_| count.is_none()).map_or(0, |len| ((from - start) / len - 1).max(0) * len);
     let start = start + skipped;
     if until < start {
         return Ok(Vec::new());
     }
-    let set = format!("DTSTART:{}\nRRULE:{text};UNTIL={}", stamp(start), stamp(until));
-    let set: RRuleSet = set.parse().map_err(|_| UNREADABLE)?;
+    let set = format!("DTSTART:{}\nRRULE:{text};UNTIL={}", utc_value(start), utc_value(until));
+    let set: RRuleSet = set.parse().map_err(|_| error(UNSUPPORTED.to_owned()))?;
     let all = set.all(u16::MAX);
     if all.limited && count.is_none_or(|count| all.dates.len() < count) {
-        return Err("this rule repeats too often, or never fits any date".to_owned());
+        return Err(error("this rule repeats too often, or never matches a date".to_owned()));
     }
-    let mut found = Vec::new();
+    let mut walls = Vec::new();
     for occurrence in all.dates.into_iter().take(count.unwrap_or(usize::MAX)) {
-        // what is in reach is paid for where it is used
+        // The caller counts the occurrences that it uses.
         match occurrence.timestamp() {
-            at if at >= from => found.push(at),
-            _ => budget.spend()?,
+            at if at >= from => walls.push(at),
+            _ => limit.spend(rule.number)?,
         }
     }
-    Ok(found)
+    Ok(walls)
 }
 
-const UNREADABLE: &str =
-    "this is no recurrence rule that can be followed: write one such as FREQ=WEEKLY;BYDAY=MO (RFC 5545, 3.3.10)";
+const UNSUPPORTED: &str =
+    "this recurrence rule is not supported: write one such as FREQ=WEEKLY;BYDAY=MO (RFC 5545, 3.3.10)";
 
-/// A rule without its end, which is minded here.
-struct Rule {
+/// A rule without COUNT and UNTIL, which the caller applies.
+struct RecurrenceRule {
     text: String,
     count: Option<usize>,
     /// On the wall clock, inclusive.
     until: Option<i64>,
-    /// Seconds after which its periods begin anew, where all are equally long.
-    step: Option<i64>,
+    /// The seconds of a period, if all periods have the same length.
+    period: Option<i64>,
 }
 
-impl Rule {
-    fn read(rule: &str, clock: &ZoneRules) -> Result<Rule, String> {
-        let mut read = Rule { text: String::new(), count: None, until: None, step: None };
-        let (mut interval, mut unit, mut at_once) = (1, None, 1_usize);
-        // the zone cannot be named by a rule, so nothing that is no rule may get into the crate's text
-        for part in rule.trim().trim_end_matches(';').split(';') {
-            let (key, value) = part.split_once('=').ok_or(UNREADABLE)?;
-            let fine = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b",+-".contains(&byte));
+impl RecurrenceRule {
+    fn parse(rule: &str, zone: &ZoneRules) -> Result<RecurrenceRule, String> {
+        let mut parsed = RecurrenceRule { text: String::new(), count: None, until: None, period: None };
+        let (mut interval, mut seconds, mut per_period) = (1, None, 1_usize);
+        // The crate parses the text again, so only the characters of a rule may enter it.
+        for part in rule.trim_end_matches(';').split(';') {
+            let (key, value) = part.split_once('=').ok_or(UNSUPPORTED)?;
+            let is_safe = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b",+-".contains(&byte));
             let (key, value) = (key.trim().to_ascii_uppercase(), value.trim().to_ascii_uppercase());
-            if !fine(&key) || !fine(&value) || value.len() > 2000 {
-                return Err(UNREADABLE.to_owned());
+            if !is_safe(&key) || !is_safe(&value) || value.len() > 2000 {
+                return Err(UNSUPPORTED.to_owned());
             }
             match key.as_str() {
-                "COUNT" => read.count = Some(value.parse().map_err(|_| "COUNT is no whole number")?),
-                "UNTIL" => read.until = Some(end(&value, clock).ok_or("UNTIL is neither a date nor a date-time")?),
-                // these change nothing on a Gregorian calendar
+                "COUNT" => parsed.count = Some(value.parse().map_err(|_| "COUNT is not a whole number")?),
+                "UNTIL" => {
+                    parsed.until = Some(parse_until(&value, zone).ok_or("UNTIL is neither a date nor a date-time")?);
+                }
+                // These change nothing on a Gregorian calendar.
                 "RSCALE" | "SKIP" if matches!(value.as_str(), "GREGORIAN" | "OMIT") => continue,
                 "INTERVAL" => {
-                    interval =
-                        value.parse::<u16>().ok().filter(|it| *it > 0).ok_or("INTERVAL is no number from 1 to 65535")?
+                    let number = value.parse::<u16>().ok().filter(|number| *number > 0);
+                    interval = number.ok_or("INTERVAL is not a number from 1 to 65535")?;
                 }
                 "FREQ" => {
-                    unit = period(&value);
-                    at_once = at_once.saturating_mul(days(&value));
+                    seconds = period_seconds(&value);
+                    per_period = per_period.saturating_mul(max_days(&value));
                 }
-                "BYHOUR" | "BYMINUTE" | "BYSECOND" => at_once = at_once.saturating_mul(value.split(',').count()),
+                "BYHOUR" | "BYMINUTE" | "BYSECOND" => {
+                    per_period = per_period.saturating_mul(value.split(',').count());
+                }
                 _ => {}
             }
             if !matches!(key.as_str(), "COUNT" | "UNTIL") {
-                read.text = format!("{}{}{key}={value}", read.text, if read.text.is_empty() { "" } else { ";" });
+                let separator = if parsed.text.is_empty() { "" } else { ";" };
+                parsed.text.extend([separator, &key, "=", &value]);
             }
         }
-        if at_once > MOST_AT_ONCE {
-            return Err(format!("this rule repeats more than {MOST_AT_ONCE} times in one period"));
+        if per_period > MAX_PER_PERIOD {
+            return Err(format!("this rule repeats more than {MAX_PER_PERIOD} times in one period"));
         }
-        read.step = unit.map(|unit| unit * i64::from(interval));
-        Ok(read)
+        parsed.period = seconds.map(|seconds| seconds * i64::from(interval));
+        Ok(parsed)
     }
 }
 
-/// Seconds of a frequency whose periods are all equally long on a wall clock.
-fn period(frequency: &str) -> Option<i64> {
+/// The seconds of a period of this frequency, if all periods have the same length on a wall clock.
+fn period_seconds(frequency: &str) -> Option<i64> {
     match frequency {
         "SECONDLY" => Some(1),
         "MINUTELY" => Some(60),
         "HOURLY" => Some(3600),
-        "DAILY" => Some(DAY),
-        "WEEKLY" => Some(7 * DAY),
+        "DAILY" => Some(SECONDS_PER_DAY),
+        "WEEKLY" => Some(7 * SECONDS_PER_DAY),
         _ => None,
     }
 }
 
-/// Days that one period of a frequency may have.
-fn days(frequency: &str) -> usize {
+/// The most days that one period of this frequency has.
+fn max_days(frequency: &str) -> usize {
     match frequency {
         "YEARLY" => 366,
         "MONTHLY" => 31,
@@ -156,15 +162,15 @@ fn days(frequency: &str) -> usize {
     }
 }
 
-/// The last wall clock that an UNTIL lets through.
-fn end(text: &str, clock: &ZoneRules) -> Option<i64> {
-    Some(match when(text)? {
-        When::Day(midnight) => midnight + DAY - 1,
-        When::Wall(wall) => wall,
-        When::Utc(instant) => clock.wall(instant),
+/// The last wall clock that an UNTIL includes.
+fn parse_until(text: &str, zone: &ZoneRules) -> Option<i64> {
+    Some(match parse_date_or_time(text)? {
+        DateOrTime::Date(midnight) => midnight + SECONDS_PER_DAY - 1,
+        DateOrTime::Local(wall) => wall,
+        DateOrTime::Utc(instant) => zone.wall(instant),
     })
 }
 
-fn stamp(wall: i64) -> String {
-    civil(wall).strftime("%Y%m%dT%H%M%SZ").to_string()
+fn utc_value(wall: i64) -> String {
+    seconds_to_wall(wall).strftime("%Y%m%dT%H%M%SZ").to_string()
 }

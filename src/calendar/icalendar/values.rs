@@ -1,83 +1,83 @@
-//! Dates, times, durations and UTC offsets as RFC 5545 (3.3) writes them. A wall clock is counted in seconds as if it were UTC.
+//! Parses dates, times, durations and UTC offsets (RFC 5545, 3.3). A wall clock is counted in seconds as if it were UTC.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use jiff::{Timestamp, ToSpan as _};
 
 /// Seconds in a day.
-pub const DAY: i64 = 86_400;
-/// More digits than any calendar needs, and no sum of them overflows.
-const LONGEST_NUMBER: usize = 7;
+pub const SECONDS_PER_DAY: i64 = 86_400;
+/// More digits than any calendar needs, but few enough that no sum overflows.
+const MAX_DIGITS: usize = 7;
 
-/// What a date or date-time says.
+/// A DATE or a DATE-TIME.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
+pub enum DateOrTime {
     /// A whole day: its midnight on the wall clock.
-    Day(i64),
-    /// A wall clock, whose zone stands elsewhere, if anywhere.
-    Wall(i64),
+    Date(i64),
+    /// A wall clock. Its zone, if it has one, is in the TZID parameter.
+    Local(i64),
     /// An instant: Unix seconds.
     Utc(i64),
 }
 
 /// `20261127`, `20261127T090000` or `20261127T090000Z`.
-pub fn when(text: &str) -> Option<When> {
+pub fn parse_date_or_time(text: &str) -> Option<DateOrTime> {
     let text = text.trim();
     let (day, time) = match text.split_once(['T', 't']) {
-        None => return Some(When::Day(seconds(date(text)?.at(0, 0, 0, 0)))),
-        Some((day, time)) => (date(day)?, time),
+        None => return Some(DateOrTime::Date(wall_to_seconds(parse_date(text)?.at(0, 0, 0, 0)))),
+        Some((day, time)) => (parse_date(day)?, time),
     };
     let utc = time.ends_with(['Z', 'z']);
     let time = time.trim_end_matches(['Z', 'z']);
     if time.len() != 6 {
         return None;
     }
-    let part = |at: usize| number(time.get(at..at + 2)?);
+    let part = |at: usize| parse_number(time.get(at..at + 2)?);
     let (hour, minute, second) = (part(0)?, part(2)?, part(4)?);
-    // 24:00:00 is none of the RFC's, but some write it; 60 is a leap second
+    // Some programs write 24:00:00, which is not in the RFC; 60 is a leap second.
     if hour > 24 || minute > 59 || second > 60 || hour == 24 && (minute, second) != (0, 0) {
         return None;
     }
-    let wall = seconds(day.at(0, 0, 0, 0)) + hour * 3600 + minute * 60 + second.min(59);
-    Some(if utc { When::Utc(wall) } else { When::Wall(wall) })
+    let wall = wall_to_seconds(day.at(0, 0, 0, 0)) + hour * 3600 + minute * 60 + second.min(59);
+    Some(if utc { DateOrTime::Utc(wall) } else { DateOrTime::Local(wall) })
 }
 
-fn date(text: &str) -> Option<Date> {
+fn parse_date(text: &str) -> Option<Date> {
     if text.len() != 8 || !text.is_ascii() {
         return None;
     }
-    let part = |at: std::ops::Range<usize>| number(&text[at]);
+    let part = |at: std::ops::Range<usize>| parse_number(&text[at]);
     let small = |at| i8::try_from(part(at)?).ok();
     Date::new(i16::try_from(part(0..4)?).ok()?, small(4..6)?, small(6..8)?).ok()
 }
 
-fn number(text: &str) -> Option<i64> {
-    let digits = !text.is_empty() && text.len() <= LONGEST_NUMBER && text.bytes().all(|byte| byte.is_ascii_digit());
+fn parse_number(text: &str) -> Option<i64> {
+    let digits = !text.is_empty() && text.len() <= MAX_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// A length of time: days as the calendar has them, and exact seconds.
+/// A DURATION: nominal days and exact seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DurationValue {
     pub days: i64,
     pub seconds: i64,
 }
 
-/// `P1DT2H`, `PT45M`, `P2W`; negative ones are no length of an event, and are none here either.
-pub fn length(text: &str) -> Option<DurationValue> {
+/// `P1DT2H`, `PT45M`, `P2W`. A negative duration is refused: no event has one.
+pub fn parse_duration(text: &str) -> Option<DurationValue> {
     let text = text.trim().trim_start_matches('+').to_ascii_uppercase();
     let rest = text.strip_prefix('P')?;
     let (days, time) = rest.split_once('T').unwrap_or((rest, ""));
-    let mut length = DurationValue::default();
-    for (value, unit) in parts(days)? {
+    let mut duration = DurationValue::default();
+    for (value, unit) in split_units(days)? {
         match unit {
-            'W' => length.days += value * 7,
-            'D' => length.days += value,
+            'W' => duration.days += value * 7,
+            'D' => duration.days += value,
             _ => return None,
         }
     }
-    for (value, unit) in parts(time)? {
-        length.seconds += value
+    for (value, unit) in split_units(time)? {
+        duration.seconds += value
             * match unit {
                 'H' => 3600,
                 'M' => 60,
@@ -85,24 +85,24 @@ pub fn length(text: &str) -> Option<DurationValue> {
                 _ => return None,
             };
     }
-    let said = rest.len() > 1 && !rest.ends_with('T');
-    said.then_some(length)
+    let has_units = rest.len() > 1 && !rest.ends_with('T');
+    has_units.then_some(duration)
 }
 
 /// Numbers and their units: `2H30M`.
-fn parts(text: &str) -> Option<Vec<(i64, char)>> {
+fn split_units(text: &str) -> Option<Vec<(i64, char)>> {
     let mut rest = text;
     let mut found = Vec::new();
     while let Some(at) = rest.find(|c: char| !c.is_ascii_digit()) {
         let unit = rest[at..].chars().next()?;
-        found.push((number(&rest[..at])?, unit));
+        found.push((parse_number(&rest[..at])?, unit));
         rest = &rest[at + unit.len_utf8()..];
     }
     (rest.is_empty() && found.len() <= 4).then_some(found)
 }
 
 /// `+0100`, `-043000`: seconds east of UTC.
-pub fn offset(text: &str) -> Option<i64> {
+pub fn parse_utc_offset(text: &str) -> Option<i64> {
     let text = text.trim();
     let sign = match text.bytes().next()? {
         b'+' => 1,
@@ -113,74 +113,76 @@ pub fn offset(text: &str) -> Option<i64> {
     if !matches!(digits.len(), 4 | 6) || !digits.is_ascii() {
         return None;
     }
-    let part = |at: usize| digits.get(at..at + 2).map_or(Some(0), number);
+    let part = |at: usize| digits.get(at..at + 2).map_or(Some(0), parse_number);
     let seconds = part(0)? * 3600 + part(2)? * 60 + part(4)?;
-    (seconds < DAY).then_some(sign * seconds)
+    (seconds < SECONDS_PER_DAY).then_some(sign * seconds)
 }
 
-/// A wall clock in seconds. The last days of the year 9999, which are written for "for ever", are one moment to us.
-pub fn seconds(wall: DateTime) -> i64 {
+/// A wall clock in seconds. The last days of the year 9999, which mean "for ever", become one instant.
+pub fn wall_to_seconds(wall: DateTime) -> i64 {
     let beyond = if wall.year() > 0 { Timestamp::MAX } else { Timestamp::MIN };
     Offset::UTC.to_timestamp(wall).unwrap_or(beyond).as_second()
 }
 
-/// The wall clock of [`seconds`].
-pub fn civil(seconds: i64) -> DateTime {
+/// The wall clock of [`wall_to_seconds`].
+pub fn seconds_to_wall(seconds: i64) -> DateTime {
     let bounds = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
     Offset::UTC.to_datetime(Timestamp::from_second(seconds.clamp(bounds.0, bounds.1)).unwrap_or_default())
 }
 
-/// The midnight that begins a day some days after a wall clock's.
-pub fn midnight(wall: i64) -> i64 {
-    wall - wall.rem_euclid(DAY)
+/// The midnight before a wall clock.
+pub fn midnight_before(wall: i64) -> i64 {
+    wall - wall.rem_euclid(SECONDS_PER_DAY)
 }
 
-/// The first midnight of the month of a wall clock, and of the next one.
-pub fn month_of(wall: i64) -> (i64, i64) {
-    let first = civil(wall).date().first_of_month();
+/// The first midnight of the month of a wall clock, and that of the next month.
+pub fn month_bounds(wall: i64) -> (i64, i64) {
+    let first = seconds_to_wall(wall).date().first_of_month();
     let next = first.checked_add(1.month()).unwrap_or(first);
-    (seconds(first.at(0, 0, 0, 0)), seconds(next.at(0, 0, 0, 0)))
+    (wall_to_seconds(first.at(0, 0, 0, 0)), wall_to_seconds(next.at(0, 0, 0, 0)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{DAY, DurationValue, When, length, month_of, offset, when};
+    use super::{
+        DateOrTime, DurationValue, SECONDS_PER_DAY, month_bounds, parse_date_or_time, parse_duration, parse_utc_offset,
+    };
 
     #[test]
     fn dates_and_times_are_read_strictly() {
-        assert_eq!(when("19700102"), Some(When::Day(DAY)));
-        assert_eq!(when("19700101T010203"), Some(When::Wall(3723)));
-        assert_eq!(when("19700101T010203Z"), Some(When::Utc(3723)));
-        assert_eq!(when("19700101T240000Z"), Some(When::Utc(DAY)));
-        assert_eq!(when("19700101T235960Z"), Some(When::Utc(DAY - 1)));
+        assert_eq!(parse_date_or_time("19700102"), Some(DateOrTime::Date(SECONDS_PER_DAY)));
+        assert_eq!(parse_date_or_time("19700101T010203"), Some(DateOrTime::Local(3723)));
+        assert_eq!(parse_date_or_time("19700101T010203Z"), Some(DateOrTime::Utc(3723)));
+        assert_eq!(parse_date_or_time("19700101T240000Z"), Some(DateOrTime::Utc(SECONDS_PER_DAY)));
+        assert_eq!(parse_date_or_time("19700101T235960Z"), Some(DateOrTime::Utc(SECONDS_PER_DAY - 1)));
         for bad in
             ["", "1970", "19700101T", "19700101T2500", "19700101T250000", "19700101T240001", "19701301", "é9700101"]
         {
-            assert_eq!(when(bad), None, "{bad}");
+            assert_eq!(parse_date_or_time(bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn lengths_are_nominal_days_and_exact_seconds() {
-        assert_eq!(length("P1DT2H30M5S"), Some(DurationValue { days: 1, seconds: 9005 }));
-        assert_eq!(length("+P2W"), Some(DurationValue { days: 14, seconds: 0 }));
-        assert_eq!(length("PT0S"), Some(DurationValue::default()));
+    fn durations_are_nominal_days_and_exact_seconds() {
+        assert_eq!(parse_duration("P1DT2H30M5S"), Some(DurationValue { days: 1, seconds: 9005 }));
+        assert_eq!(parse_duration("+P2W"), Some(DurationValue { days: 14, seconds: 0 }));
+        assert_eq!(parse_duration("PT0S"), Some(DurationValue::default()));
         for bad in ["", "P", "PT", "-PT1H", "1H", "PT1D", "P1H", "P99999999D", "PT1H2", "P1DT"] {
-            assert_eq!(length(bad), None, "{bad}");
+            assert_eq!(parse_duration(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn offsets_have_a_sign() {
-        assert_eq!((offset("+0530"), offset("-013015")), (Some(19_800), Some(-5415)));
+        assert_eq!((parse_utc_offset("+0530"), parse_utc_offset("-013015")), (Some(19_800), Some(-5415)));
         for bad in ["", "0100", "+01:00", "+1", "+2400", "+é11"] {
-            assert_eq!(offset(bad), None, "{bad}");
+            assert_eq!(parse_utc_offset(bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn a_month_is_told_by_its_two_midnights() {
-        assert_eq!(month_of(5), (0, 31 * DAY));
-        assert_eq!(month_of(-1), (-31 * DAY, 0));
+    fn a_month_is_bounded_by_two_midnights() {
+        assert_eq!(month_bounds(5), (0, 31 * SECONDS_PER_DAY));
+        assert_eq!(month_bounds(-1), (-31 * SECONDS_PER_DAY, 0));
     }
 }

@@ -1,37 +1,39 @@
-//! A typical week from a calendar object: VAVAILABILITY (RFC 7953), as far as it is one.
+//! Reads a typical week from VAVAILABILITY (RFC 7953).
 
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime};
 
-use super::parser::{self, Component, Property};
+use super::content_line::{ContentLine, IcsError};
+use super::parser::{Component, parse_calendar};
+use super::values::{SECONDS_PER_DAY, parse_duration};
 use super::vavailability::WEEKDAYS;
 use crate::calendar::time::fault::truncate_for_message;
 use crate::calendar::time::week::{QUARTERS_PER_DAY, QUARTERS_PER_WEEK};
-use crate::calendar::{Fault, Week, Zone};
+use crate::calendar::time::{Fault, Week, Zone};
 
 /// Minutes in a week.
-const LONGEST: i64 = 7 * 24 * 60;
+const MAX_MINUTES: i64 = 7 * 24 * 60;
 
-/// Why a text gives no week.
+/// Why a text is not a typical week.
 #[derive(Debug, PartialEq, Eq)]
 pub enum VAvailabilityError {
-    /// It is no iCalendar text: a sentence about the first line that is not.
-    NotACalendar(String),
-    /// It is, and says what a typical week cannot hold: all of that, each with its line.
+    /// The text is not a calendar.
+    Syntax(IcsError),
+    /// The calendar contains things that a typical week cannot have: all of them, each with its line.
     Unsupported(Vec<Fault>),
 }
 
 /// Reads the one VAVAILABILITY of a text as a week on the wall clock of `zone`.
 ///
-/// Its AVAILABLE parts must each come every week (`FREQ=WEEKLY`) or every day, on quarters, for good, in this zone, and have
-/// begun a week after `today` at the latest. The dates on which they begin are forgotten; where BYDAY names days, these
-/// count. The zone is taken by its name: a VTIMEZONE is not looked at.
+/// Each AVAILABLE must repeat every week (`FREQ=WEEKLY`) or every day, on quarters, without an end, in this zone, and begin at the
+/// latest a week after `today`. The date on which it begins is ignored; if BYDAY names days, these count. The name of the zone
+/// decides: a VTIMEZONE is not read.
 ///
 /// # Errors
 /// [`VAvailabilityError`].
 pub fn parse(text: &str, zone: &Zone, today: Date) -> Result<Week, VAvailabilityError> {
-    let calendar = parser::parse(text).map_err(VAvailabilityError::NotACalendar)?;
-    let mut reader = Reader { zone, latest: today.saturating_add(7.days()), week: Week::EMPTY, faults: Vec::new() };
+    let calendar = parse_calendar(text).map_err(VAvailabilityError::Syntax)?;
+    let mut reader = WeekReader { zone, latest: today.saturating_add(7.days()), week: Week::EMPTY, faults: Vec::new() };
     reader.calendar(&calendar);
     match reader.faults.is_empty() {
         true => Ok(reader.week),
@@ -39,22 +41,22 @@ pub fn parse(text: &str, zone: &Zone, today: Date) -> Result<Week, VAvailability
     }
 }
 
-struct Reader<'a> {
+struct WeekReader<'a> {
     zone: &'a Zone,
     latest: Date,
     week: Week,
     faults: Vec<Fault>,
 }
 
-/// A code, and a sentence.
-type Wrong = (&'static str, String);
+/// The code and the detail of a fault.
+type Invalid = (&'static str, String);
 
-impl Reader<'_> {
-    fn fault(&mut self, line: usize, (code, detail): Wrong) {
+impl WeekReader<'_> {
+    fn fault(&mut self, line: usize, (code, detail): Invalid) {
         self.faults.push(Fault::new("", code, format!("line {line}: {detail}")));
     }
 
-    fn calendar(&mut self, calendar: &Component) {
+    fn calendar(&mut self, calendar: &Component<'_>) {
         let mut found = 0;
         for one in &calendar.components {
             match one.name.as_str() {
@@ -66,21 +68,21 @@ impl Reader<'_> {
                 name if name.starts_with("X-") => {}
                 name => {
                     let detail =
-                        format!("a {} is no availability: send a VAVAILABILITY alone", truncate_for_message(name));
+                        format!("a {} is not an availability: send a VAVAILABILITY alone", truncate_for_message(name));
                     self.fault(one.line, ("not_an_availability", detail));
                 }
             }
         }
         if found != 1 {
-            let detail = format!("there are {found} VAVAILABILITY in it: a typical week is one");
+            let detail = format!("the calendar has {found} VAVAILABILITY: send exactly one");
             self.fault(calendar.line, ("not_one_availability", detail));
         }
     }
 
-    fn availability(&mut self, availability: &Component) {
+    fn availability(&mut self, availability: &Component<'_>) {
         for property in &availability.properties {
-            if let Err(wrong) = self.whole(property) {
-                self.fault(property.line, wrong);
+            if let Err(invalid) = self.check_property(property) {
+                self.fault(property.number, invalid);
             }
         }
         for one in availability.components.iter().filter(|one| !one.name.starts_with("X-")) {
@@ -88,47 +90,49 @@ impl Reader<'_> {
                 self.available(one);
             } else {
                 let detail =
-                    format!("a {} has no place in a VAVAILABILITY: use AVAILABLE", truncate_for_message(&one.name));
+                    format!("a {} is not part of a VAVAILABILITY: use AVAILABLE", truncate_for_message(&one.name));
                 self.fault(one.line, ("not_an_availability", detail));
             }
         }
     }
 
-    /// Whether a property of the VAVAILABILITY leaves it a typical week.
-    fn whole(&self, property: &Property) -> Result<(), Wrong> {
-        match property.name.as_str() {
-            "DTEND" | "DURATION" => Err(("does_not_last", "a typical week has no end: leave it out".to_owned())),
-            "DTSTART" => self.time(property).map(|_| ()),
-            "BUSYTYPE" if property.value.eq_ignore_ascii_case("BUSY-TENTATIVE") => {
+    /// Refuses the properties of a VAVAILABILITY that a typical week cannot have.
+    fn check_property(&self, property: &ContentLine<'_>) -> Result<(), Invalid> {
+        match property.name().to_ascii_uppercase().as_str() {
+            "DTEND" | "DURATION" => {
+                Err(("does_not_last", "a typical week has no end: remove this property".to_owned()))
+            }
+            "DTSTART" => self.local_time(property).map(|_| ()),
+            "BUSYTYPE" if property.has_value("BUSY-TENTATIVE") => {
                 let detail =
-                    "outside of it nobody is busy for sure: PATCH if_needed for what is possible if it must be";
+                    "the other times would be tentative: PATCH if_needed with the times that are possible if needed";
                 Err(("only_tentative", detail.to_owned()))
             }
             _ => Ok(()),
         }
     }
 
-    fn available(&mut self, part: &Component) {
+    fn available(&mut self, part: &Component<'_>) {
         for name in ["EXDATE", "RDATE", "RECURRENCE-ID"] {
-            for property in part.all(name) {
-                let detail = format!("{name} makes a single week different: a typical week is the same every week");
-                self.fault(property.line, ("not_weekly", detail));
+            for property in part.find_all(name) {
+                let detail = format!("{name} changes a single week, but a typical week is the same every week");
+                self.fault(property.number, ("not_weekly", detail));
             }
         }
-        let (start, minutes, days) = (self.start(part), self.minutes(part), self.days(part));
+        let (start, minutes, days) = (self.dtstart(part), self.duration_minutes(part), self.weekdays(part));
         match (start, minutes, days) {
             (Ok(start), Ok(minutes), Ok(days)) => self.insert(start, minutes, &days),
             (start, minutes, days) => {
-                let wrong = [start.err(), minutes.err(), days.err()].into_iter().flatten();
-                let mut wrong: Vec<(usize, Wrong)> = wrong.collect();
-                // a time that cannot be read spoils its length and its days too
-                wrong.dedup();
-                wrong.into_iter().for_each(|(line, wrong)| self.fault(line, wrong));
+                let invalid = [start.err(), minutes.err(), days.err()].into_iter().flatten();
+                let mut invalid: Vec<(usize, Invalid)> = invalid.collect();
+                // An invalid DTSTART is reported for the duration and the weekdays too.
+                invalid.dedup();
+                invalid.into_iter().for_each(|(line, invalid)| self.fault(line, invalid));
             }
         }
     }
 
-    /// Adds a stretch of so many minutes on each of these days; what runs past Sunday goes on on Monday.
+    /// Adds this many minutes on each of these days. A range that passes the end of Sunday continues on Monday.
     fn insert(&mut self, start: DateTime, minutes: i64, days: &[usize]) {
         let first = usize::from(start.hour().unsigned_abs()) * 4 + usize::from(start.minute().unsigned_abs()) / 15;
         let length = usize::try_from(minutes / 15).unwrap_or(0);
@@ -139,39 +143,47 @@ impl Reader<'_> {
         }
     }
 
-    fn start(&self, part: &Component) -> Result<DateTime, (usize, Wrong)> {
+    fn dtstart(&self, part: &Component<'_>) -> Result<DateTime, (usize, Invalid)> {
         let missing = || (part.line, ("missing", "this AVAILABLE has no DTSTART".to_owned()));
         let property = part.find("DTSTART").ok_or_else(missing)?;
-        self.time(property).map_err(|wrong| (property.line, wrong))
+        self.local_time(property).map_err(|invalid| (property.number, invalid))
     }
 
-    /// How long it is on the wall.
-    fn minutes(&self, part: &Component) -> Result<i64, (usize, Wrong)> {
+    /// The duration on the wall clock.
+    fn duration_minutes(&self, part: &Component<'_>) -> Result<i64, (usize, Invalid)> {
         let missing = || (part.line, ("missing", "this AVAILABLE has neither DTEND nor DURATION".to_owned()));
         let property = part.find("DTEND").or_else(|| part.find("DURATION")).ok_or_else(missing)?;
-        let at = |wrong| (property.line, wrong);
-        let seconds = match property.name.as_str() {
-            "DTEND" => self.time(property).map_err(at)?.duration_since(self.start(part)?).as_secs(),
-            _ => seconds(&property.value).ok_or_else(|| at(not_understood(property, "a DURATION such as PT2H30M")))?,
+        let at = |invalid| (property.number, invalid);
+        let seconds = match property.is("DTEND") {
+            true => self.local_time(property).map_err(at)?.duration_since(self.dtstart(part)?).as_secs(),
+            false => {
+                let duration = parse_duration(property.untrimmed_value());
+                let duration = duration.ok_or_else(|| at(unsupported(property, "a DURATION such as PT2H30M")))?;
+                duration.days * SECONDS_PER_DAY + duration.seconds
+            }
         };
         if seconds % 900 != 0 {
-            return Err(at(("not_on_a_quarter", "its length is no number of quarters of an hour".to_owned())));
+            return Err(at(("not_on_a_quarter", "its duration is not a whole number of quarter-hours".to_owned())));
         }
         match seconds / 60 {
-            minutes @ 1..=LONGEST => Ok(minutes),
+            minutes @ 1..=MAX_MINUTES => Ok(minutes),
             _ => Err(at(("no_such_length", "it must end after it begins, and within a week".to_owned()))),
         }
     }
 
-    /// On which days of the week it begins, Monday being 0.
-    fn days(&self, part: &Component) -> Result<Vec<usize>, (usize, Wrong)> {
-        let missing = "this AVAILABLE comes only once: give it RRULE:FREQ=WEEKLY";
+    /// The days of the week on which it begins; Monday is 0.
+    fn weekdays(&self, part: &Component<'_>) -> Result<Vec<usize>, (usize, Invalid)> {
+        let missing = "this AVAILABLE does not repeat: add RRULE:FREQ=WEEKLY";
         let property = part.find("RRULE").ok_or_else(|| (part.line, ("not_weekly", missing.to_owned())))?;
-        if let Some(second) = part.all("RRULE").nth(1) {
-            return Err((second.line, ("not_weekly", "a second RRULE: use a second AVAILABLE".to_owned())));
+        if let Some(second) = part.find_all("RRULE").nth(1) {
+            return Err((
+                second.number,
+                ("not_weekly", "an AVAILABLE has one RRULE: use a second AVAILABLE".to_owned()),
+            ));
         }
-        let (daily, named) = rule(&property.value).map_err(|wrong| (property.line, wrong))?;
-        let own = usize::from(self.start(part)?.weekday().to_monday_zero_offset().unsigned_abs());
+        let (daily, named) =
+            parse_weekly_rule(property.untrimmed_value()).map_err(|invalid| (property.number, invalid))?;
+        let own = usize::from(self.dtstart(part)?.weekday().to_monday_zero_offset().unsigned_abs());
         Ok(match (named.is_empty(), daily) {
             (false, _) => named,
             (true, true) => (0..7).collect(),
@@ -180,32 +192,34 @@ impl Reader<'_> {
     }
 
     /// A time on the wall clock of the week's zone.
-    fn time(&self, property: &Property) -> Result<DateTime, Wrong> {
-        let (text, utc) =
-            property.value.strip_suffix('Z').map_or((property.value.as_str(), false), |text| (text, true));
-        let zone = if utc { Some("UTC") } else { property.zone.as_deref() };
+    fn local_time(&self, property: &ContentLine<'_>) -> Result<DateTime, Invalid> {
+        let (text, utc) = property
+            .untrimmed_value()
+            .strip_suffix('Z')
+            .map_or((property.untrimmed_value(), false), |text| (text, true));
+        let zone = if utc { Some("UTC") } else { property.param("TZID") };
         let exact = (text.len() == 15).then(|| DateTime::strptime("%Y%m%dT%H%M%S", text).ok()).flatten();
-        let time = exact.ok_or_else(|| not_understood(property, "a time such as 20260105T093000"))?;
+        let time = exact.ok_or_else(|| unsupported(property, "a time such as 20260105T093000"))?;
         let Some(zone) = zone else {
-            let detail = "it floats: say in which zone it is, by TZID or as UTC (RFC 7953, 3.1)";
+            let detail = "it has no time zone: use TZID or UTC (RFC 7953, 3.1)";
             return Err(("no_time_zone", detail.to_owned()));
         };
-        if !self.is_own(zone) {
+        if !self.is_own_zone(zone) {
             let (own, zone) = (self.zone.name(), truncate_for_message(zone));
-            let detail = format!("it is in {zone}, and this week is on the clock of {own}: PATCH time_zone first");
+            let detail = format!("it is in {zone}, but this week is in {own}: PATCH time_zone first");
             return Err(("other_time_zone", detail));
         }
         if (i32::from(time.minute()) * 60 + i32::from(time.second())) % 900 != 0 {
-            return Err(("not_on_a_quarter", "it is not on a quarter of an hour".to_owned()));
+            return Err(("not_on_a_quarter", "it is not on a quarter-hour".to_owned()));
         }
         if time.date() > self.latest {
-            let detail = format!("it begins after {}: a week here counts from now on", self.latest);
+            let detail = format!("it begins after {}: a typical week counts from now on", self.latest);
             return Err(("not_yet", detail));
         }
         Ok(time)
     }
 
-    fn is_own(&self, name: &str) -> bool {
+    fn is_own_zone(&self, name: &str) -> bool {
         Zone::parse(name).is_ok_and(|zone| zone == *self.zone || is_utc(&zone) && is_utc(self.zone))
     }
 }
@@ -214,18 +228,22 @@ fn is_utc(zone: &Zone) -> bool {
     ["UTC", "Etc/UTC"].contains(&zone.name())
 }
 
-fn not_understood(property: &Property, right: &str) -> Wrong {
-    ("not_understood", format!("{}:{} is not {right}", property.name, truncate_for_message(&property.value)))
+fn unsupported(property: &ContentLine<'_>, expected: &str) -> Invalid {
+    (
+        "not_understood",
+        format!(
+            "{}:{} is not {expected}",
+            property.name().to_ascii_uppercase(),
+            truncate_for_message(property.untrimmed_value())
+        ),
+    )
 }
 
-/// Whether a rule is daily, and the days that it names. Only weekly and daily rules without end are understood.
-fn rule(text: &str) -> Result<(bool, Vec<usize>), Wrong> {
+/// Whether a rule is daily, and the days that it names. Only weekly and daily rules without an end are supported.
+fn parse_weekly_rule(text: &str) -> Result<(bool, Vec<usize>), Invalid> {
     let other = |part: &str| {
         let part = truncate_for_message(part);
-        (
-            "not_weekly",
-            format!("{part} is no part of a typical week: use RRULE:FREQ=WEEKLY;BYDAY=MO,TU and nothing more"),
-        )
+        ("not_weekly", format!("{part} is not supported in a typical week: use RRULE:FREQ=WEEKLY;BYDAY=MO,TU alone"))
     };
     let (mut frequency, mut days) = (None, Vec::new());
     let text = text.to_ascii_uppercase();
@@ -243,45 +261,4 @@ fn rule(text: &str) -> Result<(bool, Vec<usize>), Wrong> {
         }
     }
     Ok((frequency.ok_or_else(|| other("a rule without FREQ"))?, days))
-}
-
-/// The seconds of a duration (RFC 5545, 3.3.6); none for what is none, or is below zero.
-fn seconds(text: &str) -> Option<i64> {
-    let text = text.strip_prefix('+').unwrap_or(text).strip_prefix('P')?;
-    let (mut total, mut number, mut in_time) = (0i64, None, false);
-    for c in text.chars() {
-        let unit = match (c, in_time) {
-            ('0'..='9', _) => {
-                let digit = i64::from(c.to_digit(10)?);
-                number = Some(number.unwrap_or(0i64).checked_mul(10)?.checked_add(digit)?);
-                continue;
-            }
-            ('T', false) if number.is_none() => {
-                in_time = true;
-                continue;
-            }
-            ('W', false) => 7 * 86_400,
-            ('D', false) => 86_400,
-            ('H', true) => 3_600,
-            ('M', true) => 60,
-            ('S', true) => 1,
-            _ => return None,
-        };
-        total = total.checked_add(number.take()?.checked_mul(unit)?)?;
-    }
-    number.is_none().then_some(total)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::seconds;
-
-    #[test]
-    fn durations_are_added_up() {
-        assert_eq!(seconds("P1DT2H30M"), Some(86_400 + 9_000));
-        assert_eq!((seconds("P1W"), seconds("PT15M"), seconds("+PT0S")), (Some(604_800), Some(900), Some(0)));
-        for bad in ["", "1H", "-PT1H", "PT1", "P1H", "PTH", "P1M", "PT1D", "P99999999999999999999D"] {
-            assert_eq!(seconds(bad), None, "{bad}");
-        }
-    }
 }

@@ -1,91 +1,21 @@
-//! What the time zones of a calendar mean: names of the IANA database first, then Windows', then the calendar's own rules.
+//! Reads the time zones of a calendar: IANA names first, then Windows names, then VTIMEZONE (RFC 5545, 3.6.5).
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
-use jiff::Timestamp;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use super::content_line::IcsError;
+use super::parser::Component;
+use super::recurrence::{ExpansionLimit, expand_rule};
+use super::values::{DateOrTime, SECONDS_PER_DAY, parse_date_or_time, parse_utc_offset};
+use super::windows_zones::zone_of_windows_name;
+use super::zone_rules::{OffsetChange, ZoneRules};
+use crate::calendar::time::Zone;
 
-use super::IcsError;
-use super::components::{Definition, Observance};
-use super::recurrence::{ExpansionLimit, starts};
-use super::values::{DAY, When, civil, offset, seconds, when};
-use super::windows_zones;
-use crate::calendar::Zone;
+/// How far before the dates of interest the rules of a zone are expanded, so that they include the last change before.
+const LOOK_BACK: i64 = 3 * 366 * SECONDS_PER_DAY;
 
-/// How far before the dates of interest the rules of a zone are worked out: the last change before them is among those.
-const EARLIER: i64 = 3 * 366 * DAY;
-
-/// From wall clock to instant and back.
-#[derive(Clone, Debug)]
-pub enum ZoneRules {
-    /// No zone: the wall clock of whoever looks at it.
-    Floating,
-    /// A zone of the database.
-    Place(TimeZone),
-    /// Rules that came with the calendar.
-    Rules(Rc<[Change]>),
-}
-
-/// When a wall clock is set to another offset.
-#[derive(Clone, Copy, Debug)]
-pub struct Change {
-    /// On the wall clock as it was until then.
-    wall: i64,
-    from: i64,
-    to: i64,
-}
-
-impl ZoneRules {
-    /// The rules of UTC.
-    pub fn utc() -> ZoneRules {
-        ZoneRules::Place(TimeZone::UTC)
-    }
-
-    /// The Unix second at which the clock shows `wall`; the earlier of two, and where there is none, as if the clock had not
-    /// been set yet (RFC 5545, 3.3.5).
-    pub fn instant(&self, wall: i64) -> i64 {
-        match self {
-            ZoneRules::Floating => wall,
-            ZoneRules::Place(zone) => {
-                let found = zone.to_ambiguous_timestamp(civil(wall)).compatible();
-                found.map_or(wall, Timestamp::as_second)
-            }
-            ZoneRules::Rules(changes) => {
-                let at = changes.partition_point(|change| change.wall <= wall);
-                match (at.checked_sub(1).map(|last| changes[last]), changes.first()) {
-                    (Some(last), _) if wall - last.wall < last.to - last.from => wall - last.from,
-                    (Some(last), _) => wall - last.to,
-                    (None, first) => wall - first.map_or(0, |first| first.from),
-                }
-            }
-        }
-    }
-
-    /// What the clock shows at a Unix second.
-    pub fn wall(&self, instant: i64) -> i64 {
-        match self {
-            ZoneRules::Floating => instant,
-            ZoneRules::Place(zone) => {
-                Timestamp::from_second(instant).map_or(instant, |at| seconds(zone.to_datetime(at)))
-            }
-            ZoneRules::Rules(changes) => {
-                let at = changes.partition_point(|change| change.wall - change.from <= instant);
-                let last = at.checked_sub(1).map(|last| changes[last].to);
-                instant + last.or(changes.first().map(|first| first.from)).unwrap_or(0)
-            }
-        }
-    }
-}
-
-/// The zone behind its name, for wall clocks that are kept without one.
-pub fn clock_of(zone: &Zone) -> ZoneRules {
-    TimeZoneDatabase::bundled().get(zone.name()).map_or_else(|_| ZoneRules::utc(), ZoneRules::Place)
-}
-
-/// The zones of one calendar, each worked out when it is first named.
+/// The zones of one calendar. Each is read when a property first names it.
 pub struct CalendarZones<'a> {
-    definitions: &'a [Definition],
+    definitions: Vec<&'a Component<'a>>,
     known: HashMap<String, ZoneRules>,
     /// The dates of interest, on any wall clock.
     from: i64,
@@ -93,81 +23,87 @@ pub struct CalendarZones<'a> {
 }
 
 impl<'a> CalendarZones<'a> {
-    pub fn new(definitions: &'a [Definition], from: i64, to: i64) -> CalendarZones<'a> {
+    /// The zones that these VTIMEZONE components define.
+    pub fn new(definitions: Vec<&'a Component<'a>>, from: i64, to: i64) -> CalendarZones<'a> {
         CalendarZones { definitions, known: HashMap::new(), from, to }
     }
 
-    /// The zone of this name.
+    /// The zone of this name, which a line refers to.
     ///
     /// # Errors
-    /// The name means nothing, or its rules cannot be followed.
-    pub fn find(&mut self, name: &str, line: usize, budget: &mut ExpansionLimit) -> Result<ZoneRules, IcsError> {
+    /// The name is unknown, or its rules cannot be expanded.
+    pub fn find(&mut self, name: &str, line: usize, limit: &mut ExpansionLimit<'_>) -> Result<ZoneRules, IcsError> {
         if let Some(known) = self.known.get(name) {
             return Ok(known.clone());
         }
-        let defined = self.definitions.iter().find(|one| one.name == name);
-        let place = named(name).or_else(|| defined.and_then(|one| named(one.place.as_deref()?)));
-        let clock = match (place, defined) {
-            (Some(zone), _) => clock_of(&zone),
-            (None, Some(defined)) => ZoneRules::Rules(self.changes(defined, budget)?.into()),
+        let is_named = |zone: &&&Component<'_>| zone.find("TZID").is_some_and(|line| line.value() == name);
+        let definition = self.definitions.iter().find(is_named).copied();
+        let location = definition.and_then(|zone| zone_of_name(zone.find("X-LIC-LOCATION")?.value()));
+        let rules = match (zone_of_name(name).or(location), definition) {
+            (Some(zone), _) => ZoneRules::of_zone(&zone),
+            (None, Some(definition)) => ZoneRules::Custom(self.changes(definition, limit)?.into()),
             (None, None) => {
-                let what =
-                    "this TZID is no IANA name, no name of Windows', and no VTIMEZONE of the calendar describes it";
+                let what = "this TZID is not an IANA name or a Windows name, and the calendar has no VTIMEZONE for it";
                 return Err(IcsError::new(line, what));
             }
         };
-        self.known.insert(name.to_owned(), clock.clone());
-        Ok(clock)
+        self.known.insert(name.to_owned(), rules.clone());
+        Ok(rules)
     }
 
-    fn changes(&self, defined: &Definition, budget: &mut ExpansionLimit) -> Result<Vec<Change>, IcsError> {
+    fn changes(
+        &self,
+        definition: &Component<'_>,
+        limit: &mut ExpansionLimit<'_>,
+    ) -> Result<Vec<OffsetChange>, IcsError> {
         let mut changes = Vec::new();
-        for one in &defined.observances {
-            let Observance { line, start, from, to, rules, dates } = one;
-            let wrong = |what: &str| IcsError::new(*line, what);
-            let wall = |text: &str| match when(text) {
-                Some(When::Wall(wall) | When::Day(wall)) => Ok(wall),
-                _ => Err(wrong("the dates of a VTIMEZONE must be local, such as 19701025T030000")),
+        let is_observance = |one: &&Component<'_>| matches!(one.name.as_str(), "STANDARD" | "DAYLIGHT");
+        for observance in definition.components.iter().filter(is_observance) {
+            let invalid = |what: &str| IcsError::new(observance.line, what);
+            let wall = |text: &str| match parse_date_or_time(text) {
+                Some(DateOrTime::Local(wall) | DateOrTime::Date(wall)) => Ok(wall),
+                _ => Err(invalid("the dates of a VTIMEZONE must be local, such as 19701025T030000")),
             };
-            let start = wall(start)?;
-            let given = offset(from).zip(offset(to));
-            let (from, to) = given.ok_or_else(|| wrong("TZOFFSETFROM and TZOFFSETTO must be such as +0100"))?;
+            let value = |name: &str| observance.find(name).map_or("", |line| line.value());
+            let start = wall(value("DTSTART"))?;
+            let offsets = parse_utc_offset(value("TZOFFSETFROM")).zip(parse_utc_offset(value("TZOFFSETTO")));
+            let (from, to) = offsets.ok_or_else(|| invalid("TZOFFSETFROM and TZOFFSETTO must be such as +0100"))?;
             let mut walls = vec![start];
-            for date in dates {
-                walls.push(wall(date)?);
+            for line in observance.find_all("RDATE") {
+                for date in line.bounded()?.value().split(',') {
+                    walls.push(wall(date)?);
+                }
             }
-            let fixed = ZoneRules::Rules([Change { wall: i64::MIN / 2, from, to: from }].into());
-            for rule in rules {
-                let begin = self.from - EARLIER;
-                let found = starts(rule, start, &fixed, begin, self.to, budget);
-                walls.extend(found.map_err(|what| IcsError::new(*line, what))?);
+            let fixed = ZoneRules::Custom([OffsetChange { wall: i64::MIN / 2, from, to: from }].into());
+            for line in observance.find_all("RRULE") {
+                walls.extend(expand_rule(line.bounded()?, start, &fixed, self.from - LOOK_BACK, self.to, limit)?);
             }
-            changes.extend(walls.into_iter().map(|wall| Change { wall, from, to }));
+            changes.extend(walls.into_iter().map(|wall| OffsetChange { wall, from, to }));
         }
         changes.sort_by_key(|change| change.wall);
         match changes.is_empty() {
-            true => Err(IcsError::new(defined.line, "this VTIMEZONE says nothing: it needs STANDARD or DAYLIGHT")),
+            true => Err(IcsError::new(definition.line, "this VTIMEZONE is empty: it needs STANDARD or DAYLIGHT")),
             false => Ok(changes),
         }
     }
 }
 
-/// What a name means by itself: an IANA name, also behind a path (`/mozilla.org/20050126_1/Europe/Berlin`), or Windows' name.
-fn named(name: &str) -> Option<Zone> {
+/// The zone that a name means without a VTIMEZONE: an IANA name, also behind a path
+/// (`/mozilla.org/20050126_1/Europe/Berlin`), or a Windows name.
+fn zone_of_name(name: &str) -> Option<Zone> {
     let name = name.trim();
-    let tails = name
-        .match_indices('/')
-        .map(|(at, _)| &name[at + 1..])
-        .filter(|_| name.starts_with('/') || name.contains("://"));
-    std::iter::once(name).chain(tails).find_map(|tail| Zone::parse(tail).ok()).or_else(|| windows_zones::zone(name))
+    let has_path = name.starts_with('/') || name.contains("://");
+    let tails = name.match_indices('/').map(|(at, _)| &name[at + 1..]).filter(|_| has_path);
+    let iana = std::iter::once(name).chain(tails).find_map(|tail| Zone::parse(tail).ok());
+    iana.or_else(|| zone_of_windows_name(name))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::named;
+    use super::zone_of_name;
 
     #[test]
-    fn names_are_found_behind_paths_and_among_those_of_windows() {
+    fn names_are_found_behind_paths_and_among_windows_names() {
         for (name, zone) in [
             ("Europe/Berlin", "Europe/Berlin"),
             ("/freeassociation.sourceforge.net/Tzfile/America/Argentina/Ushuaia", "America/Argentina/Ushuaia"),
@@ -176,10 +112,10 @@ mod tests {
             ("W. Europe Standard Time", "Europe/Berlin"),
             ("Pacific Standard Time (Mexico)", "America/Tijuana"),
         ] {
-            assert_eq!(named(name).map(|zone| zone.name().to_owned()).as_deref(), Some(zone), "{name}");
+            assert_eq!(zone_of_name(name).map(|zone| zone.name().to_owned()).as_deref(), Some(zone), "{name}");
         }
         for name in ["", "Customized Time Zone", "tzone://Microsoft/Custom", "Somewhere/Berlin/Mitte", "/"] {
-            assert!(named(name).is_none(), "{name}");
+            assert!(zone_of_name(name).is_none(), "{name}");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::calendar::Zone;
 
-/// The zone of a Windows name such as `W. Europe Standard Time`; summer's name means the same zone.
-pub fn zone(name: &str) -> Option<Zone> {
+/// The zone of a Windows name such as `W. Europe Standard Time`; the name of its daylight time means the same zone.
+pub fn zone_of_windows_name(name: &str) -> Option<Zone> {
     let standard = name.trim().to_ascii_lowercase().replace(" daylight time", " standard time");
     let found = NAMES.iter().find(|(windows, _)| windows.eq_ignore_ascii_case(&standard))?;
     Zone::parse(found.1).ok()
@@ -155,16 +155,16 @@ const NAMES: &[(&str, &str)] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{NAMES, zone};
+    use super::{NAMES, zone_of_windows_name};
     use crate::calendar::Zone;
 
     #[test]
-    fn every_windows_name_leads_to_a_zone_we_have() {
+    fn every_windows_name_has_a_zone_in_the_database() {
         for (windows, iana) in NAMES {
             assert!(Zone::parse(iana).is_ok(), "{windows}: {iana}");
         }
         let berlin = Zone::parse("Europe/Berlin").ok();
-        assert_eq!(zone("w. europe daylight time"), berlin);
-        assert_eq!(zone("Mars Standard Time"), None);
+        assert_eq!(zone_of_windows_name("w. europe daylight time"), berlin);
+        assert_eq!(zone_of_windows_name("Mars Standard Time"), None);
     }
 }

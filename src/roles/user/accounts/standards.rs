@@ -107,9 +107,7 @@ fn check_encoding(req: &HttpRequest) -> Result<(), Problem> {
 
 fn refused(why: VAvailabilityError) -> Problem {
     match why {
-        VAvailabilityError::NotACalendar(why) => {
-            Problem::new(BAD_REQUEST, format!("the body is not a calendar: {why}"))
-        }
+        VAvailabilityError::Syntax(why) => Problem::new(BAD_REQUEST, format!("the body is not a calendar: {why}")),
         VAvailabilityError::Unsupported(mut faults) => {
             faults.truncate(MOST_FAULTS);
             Problem::validation(faults.into_iter().map(|fault| fault.under("#")).collect())

@@ -1,7 +1,7 @@
 //! From a calendar's text to the busy time that is kept of it, on a thread of its own: a large one takes a while.
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::months::{Month, packed};
-use crate::calendar::icalendar::{DateRange, find_own_meetings, month_of, read};
+use crate::calendar::icalendar::{DateRange, find_own_meetings, month_bounds, read_busy_periods};
 use crate::platform::data::Error;
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
@@ -21,6 +21,9 @@ const AT_ONCE: usize = 2;
 static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 /// How long a caller waits: nobody is to work for somebody who has gone meanwhile.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the expansion of one calendar may take.
+const MAX_EXPANSION_TIME: Duration = Duration::from_millis(1500);
 
 /// The right to work one text out; there is always another one, when this one is let go.
 pub type Turn = Option<SemaphorePermit<'static>>;
@@ -50,10 +53,10 @@ pub struct Import {
 
 /// The months of which busy time is kept: the last one, this one, and those of so many days ahead.
 pub fn range(now: Timestamp, horizon_days: i32) -> DateRange {
-    let (this, _) = month_of(now.as_second());
-    let (from, _) = month_of(this - 1);
+    let (this, _) = month_bounds(now.as_second());
+    let (from, _) = month_bounds(this - 1);
     let ahead = now.saturating_add(SignedDuration::from_hours(24) * horizon_days).unwrap_or(now);
-    let (_, to) = month_of(ahead.as_second());
+    let (_, to) = month_bounds(ahead.as_second());
     DateRange { from, to }
 }
 
@@ -72,7 +75,11 @@ impl Store {
         let own: HashSet<Uuid> = self.known_meetings(&find_own_meetings(text)).await?;
         let range = range(now, self.calendars.horizon_days);
         let (text, owner) = (text.to_owned(), owner.to_string());
-        let worked = tokio::task::spawn_blocking(move || read(&text, &owner, &own, range)).await;
+        let worked = tokio::task::spawn_blocking(move || {
+            let start = Instant::now();
+            read_busy_periods(&text, &owner, &own, range, &|| start.elapsed() > MAX_EXPANSION_TIME)
+        })
+        .await;
         Ok(match worked {
             Ok(Ok(spans)) => Ok(Import {
                 periods: i32::try_from(spans.fixed.len() + spans.floating.len()).unwrap_or(i32::MAX),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::date;
 
-use crate::calendar::icalendar::{BusyPeriods, Period, civil, month_of, seconds};
+use crate::calendar::icalendar::{BusyPeriods, Period, month_bounds, seconds_to_wall, wall_to_seconds};
 
 /// The busy time of one month.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub fn packed(spans: &BusyPeriods) -> BTreeMap<i32, Month> {
 fn cut(span: Period, mut put: impl FnMut(i32, [u8; 8])) {
     let mut start = span.start;
     while start < span.end {
-        let (first, next) = month_of(start);
+        let (first, next) = month_bounds(start);
         let end = span.end.min(next);
         let mut bytes = [0; 8];
         for (at, value) in [start - first, end - first].into_iter().enumerate() {
@@ -43,7 +43,7 @@ fn cut(span: Period, mut put: impl FnMut(i32, [u8; 8])) {
 
 /// The number of the month that a wall clock, or UTC, is in.
 pub fn number(wall: i64) -> i32 {
-    let day = civil(wall).date();
+    let day = seconds_to_wall(wall).date();
     i32::from(day.year()) * 12 + i32::from(day.month()) - 1
 }
 
@@ -51,7 +51,7 @@ pub fn number(wall: i64) -> i32 {
 pub fn unpacked(month: i32, bytes: &[u8]) -> impl Iterator<Item = Period> {
     let year = i16::try_from(month.div_euclid(12)).unwrap_or(1970);
     let first = date(year, i8::try_from(month.rem_euclid(12)).unwrap_or(0) + 1, 1);
-    let first = seconds(first.at(0, 0, 0, 0));
+    let first = wall_to_seconds(first.at(0, 0, 0, 0));
     bytes.chunks_exact(8).map(move |pair| {
         let at = |from: usize| {
             first + i64::from(u32::from_be_bytes([pair[from], pair[from + 1], pair[from + 2], pair[from + 3]]))

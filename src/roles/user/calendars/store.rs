@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::import::Import;
 use super::months::{Month, number, unpacked};
-use crate::calendar::icalendar::{DAY, Period as BusySpan, ZoneRules, clock_of, merged};
+use crate::calendar::icalendar::{Period as BusyPeriod, SECONDS_PER_DAY, ZoneRules, merge_periods};
 use crate::calendar::{Fault, Zone};
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
@@ -222,8 +222,8 @@ impl Store {
     pub async fn imported(&self, emails: &[&str], period: Period) -> Result<Vec<Busy>, Error> {
         let (from, to) = (period.start.as_second(), period.end.as_second());
         // a wall clock is a day from UTC at most
-        let months = (number(from - DAY), number(to + DAY));
-        let mut found: HashMap<String, Vec<BusySpan>> = HashMap::new();
+        let months = (number(from - SECONDS_PER_DAY), number(to + SECONDS_PER_DAY));
+        let mut found: HashMap<String, Vec<BusyPeriod>> = HashMap::new();
         let mut clocks: HashMap<String, ZoneRules> = HashMap::new();
         for chunk in emails.chunks(CHUNK) {
             let rows: Vec<Stretch> = read!(self.db, |conn| calendar_months::table
@@ -244,11 +244,11 @@ impl Store {
                     None => {
                         let parsed =
                             Zone::parse(&zone).map_err(|_| Error::Corrupt(format!("the time_zone of {email}")))?;
-                        clocks.entry(zone).or_insert_with(|| clock_of(&parsed))
+                        clocks.entry(zone).or_insert_with(|| ZoneRules::of_zone(&parsed))
                     }
                 };
                 let placed =
-                    |span: BusySpan| BusySpan { start: clock.instant(span.start), end: clock.instant(span.end) };
+                    |span: BusyPeriod| BusyPeriod { start: clock.instant(span.start), end: clock.instant(span.end) };
                 let spans = unpacked(month, &fixed).chain(unpacked(month, &floating).map(placed));
                 let within = spans.filter(|span| span.start < to && span.end > from);
                 found.entry(email).or_default().extend(within);
@@ -258,7 +258,7 @@ impl Store {
         for (email, spans) in found {
             let wrong = || Error::Corrupt(format!("a busy period of {email}"));
             let who = Email::parse(&email).map_err(|_| wrong())?;
-            for span in merged(spans) {
+            for span in merge_periods(spans) {
                 let at = |second: i64| Timestamp::from_second(second).map_err(|_| wrong());
                 busy.push(Busy { email: who.clone(), start: at(span.start)?, end: at(span.end)? });
             }
