@@ -6,15 +6,14 @@ use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
-use serde_json::{Value, json};
 use std::hint::black_box;
 use std::time::Duration;
 use w2meet::calendar::{Attendance, Grid, Preference, Projector, SearchWindow, Week, Zone};
 use w2meet::platform::email::Email;
-use w2meet::platform::http::extract::Params;
 use w2meet::roles::availability::api::{AttendeeAvailability, GroupDetail, Window};
+use w2meet::roles::suggestion::api::RankRequest;
 use w2meet::roles::suggestion::model::Candidates;
-use w2meet::roles::suggestion::request::{Request, Whom};
+use w2meet::roles::suggestion::request::SuggestionRequest;
 
 const ZONES: [&str; 5] = ["Europe/Paris", "America/New_York", "Asia/Kolkata", "UTC", "Asia/Tokyo"];
 const MONDAY: Date = date(2026, 3, 23);
@@ -92,27 +91,28 @@ fn detail(crowd: Crowd, people: usize, days: i64) -> Option<Vec<u8>> {
     serde_json::to_vec(&detail).ok()
 }
 
-fn request(crowd: Crowd, people: usize, wishes: Value) -> Option<Request> {
-    let quorum = matches!(crowd, Crowd::Opinionated).then(|| (people * 6).div_ceil(10));
-    let whom = |_: &mut Params, _: Option<&Email>| Some(Whom { what: (), names: people, quorum });
-    Request::read(Params::of_body(wishes).ok()?, whom).ok().map(|(request, ())| request)
+fn request(crowd: Crowd, people: usize, pick: Preference) -> SuggestionRequest {
+    let rank = RankRequest { detail: (), duration_minutes: 60, pick: Some(pick), seed: None };
+    let mut request = SuggestionRequest::for_ranking(&rank);
+    request.options.quorum = matches!(crowd, Crowd::Opinionated).then(|| (people * 6).div_ceil(10));
+    request
 }
 
 /// Decode, rank, explain, encode.
-fn answer(request: &Request, bytes: &[u8]) -> Option<Vec<u8>> {
+fn answer(request: &SuggestionRequest, bytes: &[u8]) -> Option<Vec<u8>> {
     let detail: GroupDetail = serde_json::from_slice(bytes).ok()?;
-    let mut room = Candidates::enter(request, detail, || 7).ok()?;
-    serde_json::to_vec(&room.answer()).ok()
+    let mut candidates = Candidates::from_detail(request, detail, || 7).ok()?;
+    serde_json::to_vec(&candidates.suggest()).ok()
 }
 
 fn requests(criterion: &mut Criterion) {
     for (frame, days) in [("week", 7), ("62 days", 62)] {
         for crowd in [Crowd::Agreed, Crowd::Opinionated, Crowd::Apart] {
-            for pick in ["first", "best"] {
-                let mut group = criterion.benchmark_group(format!("{frame}, {}, {pick}", crowd.name()));
+            for pick in [Preference::First, Preference::Best] {
+                let mut group = criterion.benchmark_group(format!("{frame}, {}, {}", crowd.name(), pick.name()));
                 for people in [2, 10, 100, 1_000, 10_000] {
                     let Some(bytes) = detail(crowd, people, days) else { continue };
-                    let Some(request) = request(crowd, people, json!({ "pick": pick })) else { continue };
+                    let request = request(crowd, people, pick);
                     group.throughput(Throughput::Elements(people as u64));
                     group.bench_function(BenchmarkId::from_parameter(people), |b| {
                         b.iter(|| answer(&request, black_box(&bytes)));

@@ -65,10 +65,10 @@ both_shapes! {
         let answer = ask(cluster, both(json!({ "pick": "first", "limit": 9 }))).await;
         assert_eq!(starts(&answer), ["friday 10:00", "monday 09:00", "friday 09:00"]);
         assert_eq!(places(&answer, 1), ["ana", "ben", "", ""].map(str::to_owned));
-        assert_eq!(answer["suggestions"][1]["reason"], "the earliest time left at which both attendees can come, as few as 1 only if needed");
+        assert_eq!(answer["suggestions"][1]["reason"], "the earliest remaining time at which both attendees can come, no more than 1 of them only if needed");
         let answer = ask(cluster, both(json!({ "duration_minutes": 90 }))).await;
         assert_eq!((starts(&answer), places(&answer, 0)), (vec!["friday 09:00".to_owned()], ["ana", "ben", "", ""].map(str::to_owned)));
-        reason(&answer, "the earliest time at which both attendees can come, as few as 1 only if needed");
+        reason(&answer, "the earliest time at which both attendees can come, no more than 1 of them only if needed");
         // by query, too
         let query = format!("/api/suggestions?attendee={ANA}&attendee={BEN}&duration_minutes=90");
         assert_eq!(cluster.get(&query).await.expect(200).json, answer);
@@ -85,11 +85,11 @@ both_shapes! {
         // the earliest time is the earliest, whoever of the others comes
         let first = ask(cluster, json!({ "attendees": [ANA, optional(BEN), optional(CAT)], "pick": "first" })).await;
         assert_eq!((starts(&first), places(&first, 0)), (vec!["monday 09:00".to_owned()], ["ana cat", "", "ben", ""].map(str::to_owned)));
-        reason(&first, "the earliest time at which the one required attendee is free; 2 of all 3 can");
+        reason(&first, "the earliest time at which the one required attendee is free; 2 of 3 can come");
         // the best is where the most come
         let best = ask(cluster, json!({ "attendees": [ANA, optional(BEN), optional(CAT)], "pick": "best", "limit": 3 })).await;
         assert_eq!((starts(&best), places(&best, 0)), (vec!["tuesday 09:00".to_owned(), "monday 09:00".to_owned(), "monday 11:00".to_owned()], ["ana ben cat", "", "", ""].map(str::to_owned)));
-        reason(&best, "the highest score of all times at which the one required attendee can come; 3 of all 3 can");
+        reason(&best, "the highest score of all times at which the one required attendee can come; 3 of 3 can come");
         let by_query = format!("/api/suggestions?attendee={ANA}&optional={BEN}&optional={CAT}&pick=best&limit=3");
         assert_eq!(cluster.get(&by_query).await.expect(200).json, best);
         let by_lists = json!({ "required": [ANA], "optional": [BEN, CAT], "attendees": [ANA, BEN], "pick": "best", "limit": 3 });
@@ -98,7 +98,7 @@ both_shapes! {
         cluster.register("dan@example.com", json!({})).await;
         let absent = ask(cluster, json!({ "attendees": [], "optional": [ANA, "dan@example.com"] })).await;
         assert_eq!(starts(&absent), ["monday 09:00"]);
-        reason(&absent, "the earliest time at which somebody is free; 1 of all 2 can");
+        reason(&absent, "the earliest time at which at least 1 attendee is free; 1 of 2 can come");
 
         // who counts more
         let heavy = |weight: u32| json!({ "attendees": [optional(BEN), { "email": CAT, "attendance": "optional", "weight": weight }, { "email": "eve@example.com", "attendance": "optional" }], "pick": "best", "limit": 1 });
@@ -129,7 +129,7 @@ both_shapes! {
         }
         let answer = ask(cluster, three(json!({ "quorum": 2 }))).await;
         assert_eq!(places(&answer, 0), ["ana ben", "", "cat", ""].map(str::to_owned));
-        reason(&answer, "the earliest time at which at least 2 of 3 attendees are free; 2 of all 3 can");
+        reason(&answer, "the earliest time at which at least 2 of 3 attendees are free; 2 of 3 can come");
         // two out of three hundred percent of them never can
         assert_eq!(starts(&ask(cluster, three(json!({ "quorum": "67%" }))).await), Vec::<String>::new());
         // who must come must come, and the organizer does unless it is said otherwise
@@ -137,7 +137,7 @@ both_shapes! {
         let with_cat = json!({ "attendees": [ANA, BEN, cat], "quorum": 2 });
         let answer = ask(cluster, with_cat.clone()).await;
         assert_eq!(starts(&answer), ["monday 11:00"]);
-        reason(&answer, "the earliest time at which the one required attendee and at least 2 of all 3 are free; 2 of all 3 can");
+        reason(&answer, "the earliest time at which the one required attendee and at least 2 of 3 attendees are free; 2 of 3 can come");
         let mut organized = three(json!({ "quorum": 2, "organizer": CAT }));
         assert_eq!(starts(&ask(cluster, organized.clone()).await), ["monday 11:00"]);
         organized["optional"] = json!([CAT]);
@@ -153,7 +153,7 @@ both_shapes! {
         let body = json!({ "attendees": ["No.Body@example.com", ANA, BEN], "unknown": "skip" });
         let answer = ask(cluster, body.clone()).await;
         assert_eq!((starts(&answer), places(&answer, 0)), (vec!["monday 09:00".to_owned()], ["ana ben", "", "", "no.body"].map(str::to_owned)));
-        reason(&answer, "the earliest time at which both known attendees are free; 1 of them is not known");
+        reason(&answer, "the earliest time at which both known attendees are free; 1 of them is unknown");
         let query = format!("/api/suggestions?attendee=no.body@example.com&attendee={ANA}&attendee={BEN}&unknown=skip");
         assert_eq!(cluster.get(&query).await.expect(200).json, answer);
         // they count among all, and never as able to come
@@ -217,8 +217,8 @@ both_shapes! {
         // the best is fair to all of them, and says when that decided
         let best = cluster.get(&format!("/api/suggestions?attendee={ANA}&attendee=dan@example.com&pick=best&limit=2&from=2026-03-02&to=2026-03-02")).await.expect(200).json;
         assert_eq!(starts(&best), ["2026-03-02T15:00:00+01:00", "2026-03-02T16:00:00+01:00"]);
-        reason(&best, "the highest score of all times at which both attendees are free; fairness between the time zones decided: \
-            without regard to anybody's clock 2026-03-02T00:00:00+01:00 would be, but its worst local hour is worse");
+        reason(&best, "the highest score of all times at which both attendees are free; without fairness between time zones \
+            2026-03-02T00:00:00+01:00 would be first, but its worst local hour is worse");
         assert_eq!(best["suggestions"][0]["factors"][2], json!({ "name": "fairness", "value": 9_000_000 }));
         let same = cluster.get(&format!("/api/suggestions?attendee={ANA}&attendee={CAT}&pick=best&from=2026-03-02&to=2026-03-02")).await.expect(200).json;
         assert_eq!(starts(&same)[0], "2026-03-02T00:00:00+01:00", "between equal clocks there is nothing to weigh");
@@ -243,7 +243,7 @@ both_shapes! {
             }
         }
         let days = ask(cluster, json!({ "attendees": [ANA, BEN], "pick": "first", "limit": 9, "distinct": "day" })).await;
-        assert_eq!(days["suggestions"][1]["reason"], "the earliest time left, on a day of its own, at which both attendees are free");
+        assert_eq!(days["suggestions"][1]["reason"], "the earliest remaining time, on a day of its own, at which both attendees are free");
         let window = ask(cluster, json!({ "attendees": [ANA, BEN], "pick": "last", "limit": 9, "distinct": "day", "from": "2026-11-23", "to": "2026-12-01" })).await;
         assert_eq!(starts(&window), ["2026-12-01T10:30:00+00:00", "2026-11-30T14:00:00+00:00", "2026-11-27T09:00:00+00:00", "2026-11-24T10:30:00+00:00", "2026-11-23T14:00:00+00:00"]);
         cluster.expect_calm().await;

@@ -98,17 +98,20 @@ both_shapes! {
             let query = format!("/api/availability?attendee=ana@example.com&attendee=ben@example.com&{name}=1");
             ana.expect_faults(Method::GET, &query, Value::Null, &[format!("#/{name}")]).await;
         }
+        let rank = async |body: Value| cluster.nodes_of("suggestion")[0].client("suggestion").post("/internal/suggestions/rank", body).await;
         for detail in [json!({}), json!(null), json!([]), json!({ "attendees": [] })] {
-            let places: &[&str] = if detail.is_null() { &["#/attendees", "#/detail"] } else { &["#/detail"] };
-            ana.expect_faults(Method::POST, "/api/suggestions", json!({ "detail": detail }), places).await;
+            let reply = rank(json!({ "detail": detail, "duration_minutes": 60 })).await;
+            reply.expect_problem("400 bad-request", "/api/internal/suggestions/rank", "a detail without its fields");
         }
         let detail = |free: &str| json!({
             "attendees": [{ "email": "ana@example.com", "preference": "first", "free": free }],
             "time_zone": "UTC", "as_of": "2026-01-01", "window": null, "data_version": "",
         });
         for free in ["", "!", "AAAA"] {
-            let body = json!({ "detail": detail(free) });
-            ana.expect_faults(Method::POST, "/api/suggestions", body, &["#/detail/attendees/0/free"]).await;
+            let reply = rank(json!({ "detail": detail(free), "duration_minutes": 60 })).await;
+            assert_eq!((reply.status, reply.pointers()), (422, vec!["#/detail/attendees/0/free"]), "{free}");
+            let body = json!({ "detail": detail(free), "attendees": ["ana@example.com", "ben@example.com"] });
+            ana.expect_faults(Method::POST, "/api/suggestions", body, &["#/detail"]).await;
         }
         ana.expect_none().await;
     }

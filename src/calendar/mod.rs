@@ -13,8 +13,9 @@ pub mod time;
 
 pub use icalendar::{CalAddress, Invitation, Invitee, Method, Participation};
 pub use ranking::{
-    Attendance, Attendee, Blocker, DistinctBy, Explanation, Factor, NearMiss, Preference, Ranking, RankingOptions,
-    Relaxation, Slot, count_starts, explain, free_count, rank_slots, select_optional_attendees,
+    Attendance, Attendee, Blocker, DistinctBy, EmptyCode, EmptySearch, Explanation, Factor, NearMiss, Preference,
+    Ranking, RankingOptions, Relaxation, Slot, count_starts, explain, free_count, list_names, rank_slots,
+    select_optional_attendees, unknown_attendees,
 };
 pub use time::{
     Day, Fault, Format, FormattedWeek, Grid, Overrides, Projector, SearchWindow, Week, WindowError, YEARS, Zone,

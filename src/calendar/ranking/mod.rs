@@ -3,6 +3,7 @@
 mod attendance_counts;
 mod attendee_set;
 mod bit_counter;
+mod empty_reason;
 mod explanation;
 mod free_count;
 mod preference;
@@ -12,6 +13,7 @@ mod slot_picker;
 mod time_zone_fairness;
 mod types;
 
+pub use empty_reason::{EmptyCode, EmptySearch, list_names, unknown_attendees};
 pub use explanation::{Blocker, Explanation, NearMiss, Relaxation, count_starts, explain};
 pub use free_count::free_count;
 pub use preference::Preference;

@@ -1,29 +1,31 @@
-//! What a caller of availability reads: the common time, how many are free when, and everybody's view. Pure.
+//! The public answer: the common time, how many attendees are free in each hour, and the view of each attendee. Pure.
 
 use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
 use super::api::Window;
-use super::model::{Gathered, Person};
-use crate::calendar::{Attendance, Day, Format, FormattedWeek, Grid, Preference, Week, Zone, free_count};
+use super::model::{self, GroupAvailability};
+use crate::calendar::{
+    Attendance, Day, EmptyCode, EmptySearch, Format, FormattedWeek, Grid, Preference, Week, Zone, free_count,
+};
 use crate::platform::email::Email;
 
-/// What is asked of the answer's shape.
+/// The requested form of the answer.
 #[derive(Clone, Copy, Default)]
-pub struct Shape {
-    /// Of a typical week.
+pub struct AnswerFormat {
+    /// The format of the typical week.
     pub format: Format,
-    /// Quarters behind each digit of a view; no view if there are none.
+    /// The quarters of each digit of a view; `None` for no view.
     pub view: Option<usize>,
 }
 
-/// What a caller reads.
+/// The answer.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Answer<'a> {
     TypicalWeek {
         #[serde(flatten)]
-        people: People<'a>,
+        group: Group<'a>,
         time_zone: &'a str,
         as_of: Date,
         common: Common,
@@ -32,7 +34,7 @@ pub enum Answer<'a> {
     },
     InWindow {
         #[serde(flatten)]
-        people: People<'a>,
+        group: Group<'a>,
         time_zone: &'a str,
         window: Option<Window>,
         periods: Vec<Period>,
@@ -42,9 +44,9 @@ pub enum Answer<'a> {
 }
 
 #[derive(Serialize)]
-pub struct People<'a> {
+pub struct Group<'a> {
     attendees: Vec<Attendee<'a>>,
-    /// Only where they may be left out.
+    /// The unknown attendees, if they are skipped.
     #[serde(skip_serializing_if = "<[Email]>::is_empty")]
     unknown: &'a [Email],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,15 +57,15 @@ pub struct People<'a> {
 pub struct Attendee<'a> {
     email: &'a Email,
     preference: Preference,
-    /// `optional`, or left out.
+    /// `optional`, or absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     attendance: Option<Attendance>,
-    /// One digit for each stretch: 0 free, 1 if needed, 2 busy.
+    /// One digit for each interval: 0 free, 1 if needed, 2 busy.
     #[serde(skip_serializing_if = "Option::is_none")]
     view: Option<String>,
 }
 
-/// Half-open, as instants in the answer's zone.
+/// A half-open period, as instants in the zone of the answer.
 #[derive(Serialize)]
 pub struct Period {
     start: String,
@@ -76,10 +78,10 @@ pub struct HourCount {
     count: u32,
 }
 
-/// People free in each hour of each day.
+/// The number of attendees who are free in each hour of each day.
 pub struct FreeCount(Vec<u32>);
 
-/// A week in the format that was asked for.
+/// The common time of a typical week, in the requested format.
 pub struct Common(Week, Format);
 
 impl Serialize for Common {
@@ -97,75 +99,74 @@ impl Serialize for FreeCount {
 /// Why there is no common time.
 #[derive(Serialize)]
 pub struct EmptyReason<'a> {
-    code: &'static str,
-    detail: &'static str,
-    /// Those who are never free in what was searched; nobody when it is only the combination.
+    code: EmptyCode,
+    detail: String,
+    /// The attendees who are never free; empty if only their combination has no time.
     blocking: Vec<&'a Email>,
 }
 
-impl Gathered {
-    /// The common time, and how many are free in each hour.
-    pub fn answer(&self, shape: Shape) -> Answer<'_> {
+impl GroupAvailability {
+    /// The answer in the requested form.
+    pub fn answer(&self, format: AnswerFormat) -> Answer<'_> {
         let common = self.common();
-        let hours = self.frame.hours();
+        let hours = self.search_window.hours();
         let counts = free_count(&hours, &self.free);
         let time_zone = self.zone.as_ref().map_or("floating", Zone::name);
-        let everybody = || self.people.iter().zip(&self.free);
-        let people = People {
-            attendees: everybody().map(|(person, free)| attendee(person, free, shape.view)).collect(),
+        let attendees = self.attendees.iter().zip(&self.free);
+        let group = Group {
+            attendees: attendees.map(|(one, free)| attendee(one, free, format.view)).collect(),
             unknown: &self.unknown,
-            view_minutes: shape.view.map(|quarters| 15 * quarters),
+            view_minutes: format.view.map(|quarters| 15 * quarters),
         };
         let empty_reason = common.is_empty().then(|| self.empty_reason());
-        if self.frame.has_dates() {
-            let text = |q| self.frame.format_quarter(q);
+        if self.search_window.has_dates() {
+            let text = |q| self.search_window.format_quarter(q);
             let periods = common.runs().map(|run| Period { start: text(run.start), end: text(run.end) }).collect();
             let free_count =
                 hours.iter().zip(counts).map(|(hour, count)| HourCount { start: text(hour.start), count }).collect();
-            Answer::InWindow { people, time_zone, window: self.window, periods, free_count, empty_reason }
+            Answer::InWindow { group, time_zone, window: self.window, periods, free_count, empty_reason }
         } else {
-            let common = Common(Week::from_bytes(&common.to_bytes()).unwrap_or_default(), shape.format);
+            let common = Common(Week::from_bytes(&common.to_bytes()).unwrap_or_default(), format.format);
             let free_count = FreeCount(counts);
-            Answer::TypicalWeek { people, time_zone, as_of: self.as_of, common, free_count, empty_reason }
+            Answer::TypicalWeek { group, time_zone, as_of: self.as_of, common, free_count, empty_reason }
         }
     }
 
     fn empty_reason(&self) -> EmptyReason<'_> {
-        let never = self.people.iter().zip(&self.free).filter(|(_, free)| free.is_empty()).map(|(person, _)| person);
-        let matters = |person: &&Person| self.quorum.is_some() || person.must_come();
-        let blocking: Vec<&Email> = never.filter(matters).map(|person| &person.card.email).collect();
-        let (code, detail) = match (blocking.is_empty(), self.quorum) {
-            _ if self.frame.is_empty() => ("unknown", "the dates hold no time at all: the clocks there skipped them"),
-            (_, Some(_)) if !self.unknown.is_empty() => {
-                ("attendees_unavailable_or_unknown", "too few of those who are known are free at once")
-            }
-            _ if self.people.is_empty() => {
-                ("attendees_unavailable_or_unknown", "nobody of those who were asked for is known")
-            }
-            (_, Some(_)) => ("attendees_unavailable", "there is no time at which enough of them are free"),
-            (true, None) => {
-                ("attendees_unavailable", "everybody is free at some time, but there is none at which all are")
-            }
-            (false, None) => ("attendees_unavailable", "somebody is never free in what was searched"),
+        let attendees = self.attendees.iter().zip(&self.free);
+        let never_free: Vec<&model::Attendee> =
+            attendees.filter(|(_, free)| free.is_empty()).map(|(attendee, _)| attendee).collect();
+        let required = never_free.iter().filter(|attendee| attendee.is_required());
+        let search = EmptySearch {
+            starts: self.search_window.len(),
+            known: self.attendees.len(),
+            required: self.attendees.iter().filter(|attendee| attendee.is_required()).count(),
+            unknown: self.unknown.len(),
+            quorum: self.quorum,
+            never_free: required.map(|attendee| attendee.user.email.as_str()).collect(),
+            ..EmptySearch::default()
         };
+        let (code, detail) = search.explain();
+        let is_blocking = |attendee: &&model::Attendee| self.quorum.is_some() || attendee.is_required();
+        let blocking = never_free.into_iter().filter(is_blocking).map(|attendee| &attendee.user.email).collect();
         EmptyReason { code, detail, blocking }
     }
 }
 
-fn attendee<'a>(person: &'a Person, free: &Grid, view: Option<usize>) -> Attendee<'a> {
+fn attendee<'a>(attendee: &'a model::Attendee, free: &Grid, view: Option<usize>) -> Attendee<'a> {
     Attendee {
-        email: &person.card.email,
-        preference: person.card.preference,
-        attendance: (!person.must_come()).then_some(Attendance::Optional),
-        view: view.map(|quarters| digits(free, person.if_needed.as_ref(), quarters.max(1))),
+        email: &attendee.user.email,
+        preference: attendee.user.preference,
+        attendance: (!attendee.is_required()).then_some(Attendance::Optional),
+        view: view.map(|quarters| digits(free, attendee.if_needed.as_ref(), quarters.max(1))),
     }
 }
 
-/// One digit for each stretch of so many quarters of real time: the worst of them.
+/// One digit for each interval of so many quarters: that of its worst quarter.
 fn digits(free: &Grid, if_needed: Option<&Grid>, quarters: usize) -> String {
     let digit = |quarter| match if_needed {
         _ if free.contains(quarter) => '0',
-        Some(opinion) if opinion.contains(quarter) => '1',
+        Some(if_needed) if if_needed.contains(quarter) => '1',
         _ => '2',
     };
     let worst = |start: usize| (start..free.len().min(start + quarters)).map(digit).max().unwrap_or('2');

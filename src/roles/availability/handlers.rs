@@ -1,4 +1,4 @@
-//! The endpoints of the availability role: extract, call, answer.
+//! The handlers of the availability role: they parse, call user, and combine.
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
@@ -6,9 +6,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use super::answer::Shape;
-use super::api::{IN_A_QUERY, Question, ROLE, Window};
-use super::model::{Gathered, gather};
+use super::answer::AnswerFormat;
+use super::api::{QUERY_LISTS, Question, ROLE, Window};
+use super::model::{GroupAvailability, combine};
 use crate::calendar::{Fault, Format, Zone};
 use crate::platform::http::extract::{JsonBody, Params, format};
 use crate::platform::http::health::Report;
@@ -16,17 +16,17 @@ use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::roles::user::api::meetings::Period;
 use crate::roles::user::api::{LookupRequest, UserClient};
 
-/// Digits in one answer: a few megabytes.
-const MOST_DIGITS: u64 = 10_000_000;
+/// View digits in one answer: a few megabytes.
+const MAX_DIGITS: u64 = 10_000_000;
 
 type Answer = Result<HttpResponse, Problem>;
 
 /// `GET /availability`
 pub async fn find_common_by_query(req: HttpRequest, users: Data<UserClient>) -> Answer {
-    find_common(Params::of_query(&req, IN_A_QUERY), &users).await
+    find_common(Params::of_query(&req, QUERY_LISTS), &users).await
 }
 
-/// `POST /availability`, for lists that no query string holds
+/// `POST /availability`, for long lists
 pub async fn find_common_by_body(req: HttpRequest, users: Data<UserClient>, JsonBody(body): JsonBody) -> Answer {
     find_common(Params::of_body(body)?.without_query(&req), &users).await
 }
@@ -34,8 +34,8 @@ pub async fn find_common_by_body(req: HttpRequest, users: Data<UserClient>, Json
 /// `POST /internal/availability/detail`
 pub async fn find_detail(users: Data<UserClient>, body: Bytes) -> Answer {
     let question: Question = serde_json::from_slice(&body)
-        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no question: {why}")))?;
-    Ok(HttpResponse::Ok().json(ask(&question, &users).await?.detail()))
+        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not a question: {why}")))?;
+    Ok(HttpResponse::Ok().json(group_availability(&question, &users).await?.detail()))
 }
 
 /// `GET /health`
@@ -43,47 +43,46 @@ pub async fn health(users: Data<UserClient>) -> HttpResponse {
     Report::new(ROLE, vec![users.peer().health().await], Vec::new()).answer()
 }
 
-async fn find_common(mut fields: Params, users: &UserClient) -> Answer {
-    let format: Option<Format> = fields.optional("format", format);
-    let view = fields.number("view_minutes", 15..=60);
-    let question = Question::read(&mut fields, None);
+async fn find_common(mut params: Params, users: &UserClient) -> Answer {
+    let format: Option<Format> = params.optional("format", format);
+    let view = params.number("view_minutes", 15..=60);
+    let question = Question::parse(&mut params, None);
     if format.is_some() && question.as_ref().is_some_and(|question| question.window.is_some()) {
-        fields.fault(Fault::new(
+        params.fault(Fault::new(
             "#/format",
             "window_and_week",
-            "belongs to the typical week: leave it out, or the dates",
+            "is for the typical week: leave it out, or leave out the dates",
         ));
     }
     if view.is_some_and(|minutes| ![15, 30, 60].contains(&minutes)) {
-        fields.fault(Fault::new("#/view_minutes", "not_a_step", "must be 15, 30 or 60"));
+        params.fault(Fault::new("#/view_minutes", "not_a_step", "must be 15, 30 or 60"));
     } else if let (Some(minutes), Some(question)) = (view, &question)
-        && digits(question, minutes) > MOST_DIGITS
+        && count_digits(question, minutes) > MAX_DIGITS
     {
-        let detail = format!("gives an answer of more than {MOST_DIGITS} digits: ask for fewer attendees or dates");
-        fields.fault(Fault::new("#/view_minutes", "answer_too_long", detail));
+        let detail = format!("makes an answer of more than {MAX_DIGITS} digits: ask for fewer attendees or dates");
+        params.fault(Fault::new("#/view_minutes", "answer_too_long", detail));
     }
-    let question = fields.finish(question)?;
+    let question = params.finish(question)?;
     let view = view.and_then(|minutes| usize::try_from(minutes / 15).ok());
-    let shape = Shape { format: format.unwrap_or_default(), view };
-    Ok(HttpResponse::Ok().json(ask(&question, users).await?.answer(shape)))
+    let format = AnswerFormat { format: format.unwrap_or_default(), view };
+    Ok(HttpResponse::Ok().json(group_availability(&question, users).await?.answer(format)))
 }
 
-/// About how many digits everybody's view has.
-fn digits(question: &Question, minutes: u64) -> u64 {
+/// About how many digits the views of all attendees have.
+fn count_digits(question: &Question, minutes: u64) -> u64 {
     let days =
         question.window.map_or(7, |Window { from, to }| to.duration_since(from).as_hours().unsigned_abs() / 24 + 1);
     question.attendees.len() as u64 * days * 1440 / minutes
 }
 
-/// One call to user, whatever the number of attendees.
-async fn ask(question: &Question, users: &UserClient) -> Result<Gathered, Problem> {
-    let request = LookupRequest { emails: question.emails(), busy_in: question.window.map(around) };
-    let found = users.lookup(&request).await?;
-    gather(question, found, today)
+/// Answers a question with one call to user, whatever the number of attendees.
+async fn group_availability(question: &Question, users: &UserClient) -> Result<GroupAvailability, Problem> {
+    let request = LookupRequest { emails: question.emails(), busy_in: question.window.map(pad_window) };
+    combine(question, users.lookup(&request).await?, today)
 }
 
-/// Dates as instants, whatever the zone: a day more on both sides.
-fn around(window: Window) -> Period {
+/// The dates as instants, with a day more on both sides: their zone is not known yet.
+fn pad_window(window: Window) -> Period {
     let instant = |date: Date| date.to_zoned(TimeZone::UTC).map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp());
     Period { start: instant(window.from.saturating_sub(1.day())), end: instant(window.to.saturating_add(2.days())) }
 }

@@ -1,10 +1,10 @@
-//! The availability role: when a group can meet. Stateless: it asks user once, and combines what it is told.
+//! The availability role: when a group can meet. Stateless: it calls user once, and combines the answer.
 
 mod answer;
 pub mod api;
+mod data_version;
 mod handlers;
 mod model;
-mod version;
 
 use actix_web::web::{Data, PayloadConfig, ServiceConfig};
 
@@ -15,7 +15,7 @@ use crate::roles::user;
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: api::ROLE,
-    about: "when a group can meet: common times, and how many are free in each hour",
+    about: "finds when a group can meet, and how many are free in each hour",
     port: 8082,
     calls: &[user::api::ROLE],
     observes: &[],

@@ -1,4 +1,4 @@
-//! From what user knows to everybody's time over one frame. Pure.
+//! Combines the data of user into the availability of a group in one search window. Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -7,20 +7,20 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::api::{self, AnswerZone, AttendeeAvailability, GroupDetail, Question, RequestedAttendee, Window};
-use super::version::Version;
-use crate::calendar::{Attendance, Fault, Grid, Projector, SearchWindow, Zone, free_count};
+use super::data_version::DataVersion;
+use crate::calendar::{Attendance, Fault, Grid, Projector, SearchWindow, Zone, free_count, list_names};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{Problem, UNKNOWN_USER};
 use crate::roles::user::api::{Busy, Lookup, UserAvailability};
 
-/// The attendees' time, brought into one frame.
-pub struct Gathered {
-    pub people: Vec<Person>,
-    /// When each of them is free.
+/// The availability of a group in one search window.
+pub struct GroupAvailability {
+    pub attendees: Vec<Attendee>,
+    /// The free time of each attendee.
     pub free: Vec<Grid>,
-    /// Whom nobody knows.
+    /// The addresses without an account.
     pub unknown: Vec<Email>,
-    pub frame: SearchWindow,
+    pub search_window: SearchWindow,
     pub zone: Option<Zone>,
     pub as_of: Date,
     pub window: Option<Window>,
@@ -31,129 +31,133 @@ pub struct Gathered {
 }
 
 /// One attendee.
-pub struct Person {
-    pub card: UserAvailability,
-    pub wanted: RequestedAttendee,
-    /// Where in the list of zones theirs is.
+pub struct Attendee {
+    pub user: UserAvailability,
+    pub request: RequestedAttendee,
+    /// The index of the zone in the list of zones.
     zone: usize,
-    /// When they could, if it must be; none where there is no such time.
+    /// The time in which the attendee can meet but prefers not to, if there is any.
     pub if_needed: Option<Grid>,
 }
 
-/// Brings everybody's week into the frame of the question. `today` is asked for only where it matters.
-pub fn gather(question: &Question, found: Lookup, today: impl FnOnce(&Zone) -> Date) -> Result<Gathered, Problem> {
-    if !found.unknown.is_empty() && !question.skip_unknown {
-        return Err(strangers(&found.unknown));
+/// Combines the data of user. `today` is called only if the question needs it.
+pub fn combine(
+    question: &Question,
+    lookup: Lookup,
+    today: impl FnOnce(&Zone) -> Date,
+) -> Result<GroupAvailability, Problem> {
+    if !lookup.unknown.is_empty() && !question.skip_unknown {
+        return Err(unknown_attendees(&lookup.unknown));
     }
-    let Lookup { users: cards, unknown, busy } = found;
-    let home = || cards.first().map_or_else(Zone::utc, |card| card.time_zone.clone());
+    let Lookup { users, unknown, busy } = lookup;
+    let first_zone = || users.first().map_or_else(Zone::utc, |user| user.time_zone.clone());
     let zone = match &question.time_zone {
         Some(AnswerZone::Floating) => None,
         Some(AnswerZone::Zone(zone)) => Some(zone.clone()),
-        None => Some(home()),
+        None => Some(first_zone()),
     };
     let as_of = question.as_of.unwrap_or_else(|| today(zone.as_ref().unwrap_or(&Zone::utc())));
-    let frame = api::frame(zone.clone(), as_of, question.window)
+    let search_window = api::search_window(zone.clone(), as_of, question.window)
         .map_err(|why| Problem::validation(vec![Fault::new("#/from", "not_a_window", why.to_string())]))?;
-    let taken = taken(&frame, &busy);
-    let data_version = Version::of(&cards, &unknown, &taken);
-    let mut stage = Stage::new(&frame, question);
-    let strangers: HashSet<&Email> = unknown.iter().collect();
-    let wanted = question.attendees.iter().filter(|one| !strangers.contains(&one.email));
-    let (people, free) = cards.into_iter().zip(wanted).map(|(card, wanted)| stage.person(card, wanted, &taken)).unzip();
-    let zones = stage.zones;
+    let busy = busy_by_attendee(&search_window, &busy);
+    let data_version = DataVersion::of(&users, &unknown, &busy);
+    let mut projection = Projection::new(&search_window, question);
+    let skipped: HashSet<&Email> = unknown.iter().collect();
+    let requested = question.attendees.iter().filter(|one| !skipped.contains(&one.email));
+    let attendees = users.into_iter().zip(requested);
+    let (attendees, free) = attendees.map(|(user, request)| projection.attendee(user, request, &busy)).unzip();
+    let zones = projection.zones;
     let Question { window, quorum, .. } = *question;
-    Ok(Gathered { people, free, unknown, zone, as_of, window, quorum, zones, data_version, frame })
+    Ok(GroupAvailability { attendees, free, unknown, zone, as_of, window, quorum, zones, data_version, search_window })
 }
 
-fn strangers(unknown: &[Email]) -> Problem {
-    let names: Vec<&str> = unknown.iter().take(5).map(Email::as_str).collect();
-    let more = if unknown.len() > names.len() { ", and more" } else { "" };
-    let detail = format!("nobody is registered as {}{more}", names.join(", "));
+fn unknown_attendees(unknown: &[Email]) -> Problem {
+    let names: Vec<&str> = unknown.iter().map(Email::as_str).collect();
+    let detail = format!("no user has the address {}", list_names(&names));
     let unknown = unknown.iter().map(Email::to_string).collect();
     Problem { unknown, ..Problem::new(UNKNOWN_USER, detail) }
 }
 
-/// What busy periods take away from whom, whatever their week says. A typical week knows none.
-fn taken(frame: &SearchWindow, busy: &[Busy]) -> HashMap<Email, Grid> {
-    let mut taken: HashMap<Email, Grid> = HashMap::new();
-    for busy in busy.iter().filter(|_| frame.has_dates()) {
-        let theirs = taken.entry(busy.email.clone()).or_insert_with(|| Grid::empty(frame.len()));
-        theirs.insert(frame.quarters_overlapping(busy.start, busy.end));
+/// The busy time of each attendee. A typical week has none.
+fn busy_by_attendee(window: &SearchWindow, periods: &[Busy]) -> HashMap<Email, Grid> {
+    let mut busy: HashMap<Email, Grid> = HashMap::new();
+    for period in periods.iter().filter(|_| window.has_dates()) {
+        let grid = busy.entry(period.email.clone()).or_insert_with(|| Grid::empty(window.len()));
+        grid.insert(window.quarters_overlapping(period.start, period.end));
     }
-    taken
+    busy
 }
 
-/// Where everybody's time is brought to.
-struct Stage<'a> {
+/// Projects the weeks of attendees to one search window.
+struct Projection<'a> {
     question: &'a Question,
     projector: Projector<'a>,
-    /// The quarters that are too early for anybody.
-    early: Option<Grid>,
+    /// The quarters before `not_before`.
+    too_early: Option<Grid>,
     zones: Vec<Zone>,
-    places: HashMap<Zone, usize>,
-    /// For each zone the quarters inside the hours that are asked for; empty where none are.
+    zone_indices: HashMap<Zone, usize>,
+    /// The quarters within the requested hours, for each zone; empty if no hours are requested.
     hours: Vec<Grid>,
 }
 
-impl<'a> Stage<'a> {
-    fn new(frame: &'a SearchWindow, question: &'a Question) -> Stage<'a> {
-        let early = question.not_before.map(|instant| {
-            let mut early = Grid::empty(frame.len());
-            early.insert(frame.quarters_overlapping(Timestamp::MIN, instant));
+impl<'a> Projection<'a> {
+    fn new(window: &'a SearchWindow, question: &'a Question) -> Projection<'a> {
+        let too_early = question.not_before.map(|instant| {
+            let mut early = Grid::empty(window.len());
+            early.insert(window.quarters_overlapping(Timestamp::MIN, instant));
             early
         });
-        let (zones, places, hours) = (Vec::new(), HashMap::new(), Vec::new());
-        Stage { question, projector: Projector::new(frame), early, zones, places, hours }
+        let (zones, zone_indices, hours) = (Vec::new(), HashMap::new(), Vec::new());
+        Projection { question, projector: Projector::new(window), too_early, zones, zone_indices, hours }
     }
 
-    fn person(
+    fn attendee(
         &mut self,
-        card: UserAvailability,
-        wanted: &RequestedAttendee,
-        taken: &HashMap<Email, Grid>,
-    ) -> (Person, Grid) {
-        let zone = self.place(&card.time_zone);
-        let cut = |mut grid: Grid| {
-            taken.get(&card.email).into_iter().chain(&self.early).for_each(|gone| grid.subtract(gone));
+        user: UserAvailability,
+        request: &RequestedAttendee,
+        busy: &HashMap<Email, Grid>,
+    ) -> (Attendee, Grid) {
+        let zone = self.zone_index(&user.time_zone);
+        let restrict = |mut grid: Grid| {
+            busy.get(&user.email).into_iter().chain(&self.too_early).for_each(|taken| grid.subtract(taken));
             self.hours.get(zone).into_iter().for_each(|hours| grid.and(hours));
             grid
         };
-        let free = cut(self.projector.project_with(&card.availability, &card.overrides, &card.time_zone));
-        let mut opinion =
-            || cut(self.projector.project_with(&card.if_needed, &card.overrides.cleared(), &card.time_zone));
-        let if_needed = (!card.if_needed.is_empty()).then(&mut opinion);
-        (Person { card, wanted: wanted.clone(), zone, if_needed }, free)
+        let free = restrict(self.projector.project_with(&user.availability, &user.overrides, &user.time_zone));
+        let mut if_needed =
+            || restrict(self.projector.project_with(&user.if_needed, &user.overrides.cleared(), &user.time_zone));
+        let if_needed = (!user.if_needed.is_empty()).then(&mut if_needed);
+        (Attendee { user, request: request.clone(), zone, if_needed }, free)
     }
 
-    /// The zone's place in the list, new or known.
-    fn place(&mut self, zone: &Zone) -> usize {
-        if let Some(at) = self.places.get(zone) {
-            return *at;
+    /// The index of a zone in the list; a new zone is added.
+    fn zone_index(&mut self, zone: &Zone) -> usize {
+        if let Some(index) = self.zone_indices.get(zone) {
+            return *index;
         }
         if let Some(hours) = self.question.hours {
             self.hours.push(self.projector.within_hours(zone, hours.earliest, hours.latest));
         }
         self.zones.push(zone.clone());
-        self.places.insert(zone.clone(), self.zones.len() - 1);
+        self.zone_indices.insert(zone.clone(), self.zones.len() - 1);
         self.zones.len() - 1
     }
 }
 
-impl Gathered {
-    /// What suggestion needs of it.
+impl GroupAvailability {
+    /// The data that suggestion needs.
     pub fn detail(self) -> GroupDetail {
-        let presence = |(person, free): (Person, Grid)| AttendeeAvailability {
-            email: person.card.email,
-            preference: person.card.preference,
-            attendance: person.wanted.attendance,
-            weight: person.wanted.weight,
-            zone: person.zone,
+        let detail = |(attendee, free): (Attendee, Grid)| AttendeeAvailability {
+            email: attendee.user.email,
+            preference: attendee.user.preference,
+            attendance: attendee.request.attendance,
+            weight: attendee.request.weight,
+            zone: attendee.zone,
             free: free.to_text(),
-            if_needed: person.if_needed.map(|grid| grid.to_text()),
+            if_needed: attendee.if_needed.map(|grid| grid.to_text()),
         };
         GroupDetail {
-            attendees: self.people.into_iter().zip(self.free).map(presence).collect(),
+            attendees: self.attendees.into_iter().zip(self.free).map(detail).collect(),
             unknown: self.unknown,
             zones: self.zones,
             time_zone: self.zone,
@@ -163,27 +167,27 @@ impl Gathered {
         }
     }
 
-    /// The quarters in which all who must come are free, and so many of all as the question asks for. Somebody must be there.
+    /// The quarters in which all required attendees are free, and as many attendees as the quorum says, at least one.
     pub fn common(&self) -> Grid {
-        let mut common = Grid::full(self.frame.len());
-        let mut nobody = true;
-        for (_, free) in self.people.iter().zip(&self.free).filter(|(person, _)| person.must_come()) {
+        let mut common = Grid::full(self.search_window.len());
+        let mut has_required = false;
+        for (_, free) in self.attendees.iter().zip(&self.free).filter(|(attendee, _)| attendee.is_required()) {
             common.and(free);
-            nobody = false;
+            has_required = true;
         }
-        if let Some(quorum) = self.quorum.or(nobody.then_some(1)) {
-            let quarters: Vec<Range<usize>> = (0..self.frame.len()).map(|quarter| quarter..quarter + 1).collect();
+        if let Some(quorum) = self.quorum.or((!has_required).then_some(1)) {
+            let quarters: Vec<Range<usize>> =
+                (0..self.search_window.len()).map(|quarter| quarter..quarter + 1).collect();
             let counts = free_count(&quarters, &self.free).into_iter().map(|count| usize::try_from(count).unwrap_or(0));
-            let few = quarters.into_iter().zip(counts).filter(|(_, count)| *count < quorum);
-            few.for_each(|(quarter, _)| common.remove(quarter));
+            let too_few = quarters.into_iter().zip(counts).filter(|(_, count)| *count < quorum);
+            too_few.for_each(|(quarter, _)| common.remove(quarter));
         }
         common
     }
 }
 
-impl Person {
-    /// Whether nobody meets without them.
-    pub fn must_come(&self) -> bool {
-        self.wanted.attendance == Attendance::Required
+impl Attendee {
+    pub fn is_required(&self) -> bool {
+        self.request.attendance == Attendance::Required
     }
 }

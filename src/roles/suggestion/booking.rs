@@ -1,4 +1,4 @@
-//! Arranging a meeting in the moment it is asked for: the best slot goes to user at once, which invites.
+//! Books a meeting in the same request: the best slot is recorded at user, which sends the invitations.
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::api::{Suggestion, Suggestions};
 use super::model::Candidates;
 use super::relaxations;
-use super::request::Request;
+use super::request::SuggestionRequest;
 use crate::calendar::{Fault, Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::extract::{Params, text};
@@ -18,119 +18,119 @@ use crate::roles::availability::api::{AnswerZone, AvailabilityClient, Question};
 use crate::roles::user::api::UserClient;
 use crate::roles::user::api::meetings::{Period, ScheduledMeeting};
 
-/// Days that are searched when nobody names dates, as for every meeting.
-const DAYS: i64 = 14;
-/// How often another meeting may snatch the slot before the caller hears of it.
-const ROUNDS: usize = 4;
-const LONGEST_TITLE: usize = 200;
+/// Days that are searched without dates in the request, as for every meeting.
+const DEFAULT_DAYS: i64 = 14;
+/// How many slots in a row other meetings may take before the client gets 409.
+const MAX_CONFLICTS: usize = 4;
+const MAX_TITLE_LENGTH: usize = 200;
 
-/// What a request with `notify` says of the meeting.
+/// The fields of a request with `notify` that describe the meeting.
 pub struct Booking {
     title: Option<String>,
     key: Option<IdempotencyKey>,
 }
 
 impl Booking {
-    /// Reads it; `None` when nobody is to be told.
-    pub fn read(fields: &mut Params, key: Option<IdempotencyKey>) -> Option<Booking> {
+    /// Parses the fields; `None` without `notify`.
+    pub fn parse(params: &mut Params, key: Option<IdempotencyKey>) -> Option<Booking> {
         let flag = |value: &Value| {
             value.as_bool().ok_or_else(|| vec![Fault::new("", "not_a_boolean", "must be true or false")])
         };
-        let notify = fields.optional("notify", flag).unwrap_or_default();
+        let notify = params.optional("notify", flag).unwrap_or_default();
         if !notify {
             return None;
         }
-        let title = fields.optional("title", text(LONGEST_TITLE));
+        let title = params.optional("title", text(MAX_TITLE_LENGTH));
         Some(Booking { title, key })
     }
 
-    /// Finds the slot and has it recorded; gives the answer.
-    pub async fn arrange(
+    /// Finds the best slot and records the meeting.
+    pub async fn book(
         self,
-        times: &AvailabilityClient,
+        availability: &AvailabilityClient,
         users: &UserClient,
-        request: &Request,
+        request: &SuggestionRequest,
         mut question: Question,
     ) -> Result<StoredResponse, Problem> {
         let now = Timestamp::now();
         let today = match &question.time_zone {
             Some(AnswerZone::Zone(zone)) => zone.date_at(now),
-            Some(AnswerZone::Floating) => return Err(no_dates("#/time_zone")),
+            Some(AnswerZone::Floating) => return Err(not_for_meetings("#/time_zone")),
             None => Zone::utc().date_at(now),
         };
         if question.as_of.is_some() {
-            return Err(no_dates("#/as_of"));
+            return Err(not_for_meetings("#/as_of"));
         }
         if let Some(key) = &self.key
-            && let Some(kept) = users.answered(key).await?
+            && let Some(stored) = users.answered(key).await?
         {
-            return Ok(kept);
+            return Ok(stored);
         }
-        let dated = question.window.is_some();
-        question.window.get_or_insert(next_days(today));
+        let has_dates = question.window.is_some();
+        question.window.get_or_insert(default_window(today));
         question.not_before = Some(now);
-        let mut rounds = 0;
+        let mut conflicts = 0;
         loop {
-            let detail = times.detail(&question).await?;
+            let detail = availability.detail(&question).await?;
             let zone = detail.time_zone.clone().unwrap_or_else(Zone::utc);
-            let days = next_days(zone.date_at(now));
-            if !dated && question.window != Some(days) {
-                // only now it is known on whose calendar today is
-                question.window = Some(days);
+            let window = default_window(zone.date_at(now));
+            if !has_dates && question.window != Some(window) {
+                // the zone of the answer, and so the date of today, was not known before
+                question.window = Some(window);
                 continue;
             }
-            let strangers = detail.unknown.clone();
-            let mut room =
-                Candidates::enter(request, detail, rand::random).map_err(|fault| Problem::internal(fault.detail))?;
-            let mut answer = room.answer();
-            relaxations::look(times, request, &question, &mut answer).await?;
-            let told = serde_json::to_value(&answer).map_err(Problem::internal)?;
-            let Some(best) = answer.suggestions.first() else { return Ok(StoredResponse::new(200, &[], &told)) };
-            question.attendees.retain(|one| !strangers.contains(&one.email));
-            let found = self.found(request, &question, &zone, best, &answer, told)?;
-            rounds += 1;
-            match users.record(&found).await {
-                Ok(kept) => return Ok(kept),
-                Err(problem) if problem.kind == SLOT_TAKEN && rounds < ROUNDS => {
-                    tracing::info!("the slot was taken meanwhile: looking again");
+            let unknown = detail.unknown.clone();
+            let candidates = Candidates::from_detail(request, detail, rand::random);
+            let mut candidates = candidates.map_err(|fault| Problem::internal(fault.detail))?;
+            let mut answer = candidates.suggest();
+            relaxations::extend(availability, request, &question, &mut answer).await?;
+            let body = serde_json::to_value(&answer).map_err(Problem::internal)?;
+            let Some(best) = answer.suggestions.first() else { return Ok(StoredResponse::new(200, &[], &body)) };
+            question.attendees.retain(|one| !unknown.contains(&one.email));
+            let meeting = self.meeting(request, &question, &zone, best, &answer, body)?;
+            conflicts += 1;
+            match users.record(&meeting).await {
+                Ok(stored) => return Ok(stored),
+                Err(problem) if problem.kind == SLOT_TAKEN && conflicts < MAX_CONFLICTS => {
+                    tracing::info!("another meeting took the slot: searching again");
                 }
                 Err(problem) => return Err(problem),
             }
         }
     }
 
-    fn found(
+    fn meeting(
         &self,
-        request: &Request,
+        request: &SuggestionRequest,
         question: &Question,
         zone: &Zone,
         best: &Suggestion<&Email>,
         answer: &Suggestions<&Email>,
-        told: Value,
+        body: Value,
     ) -> Result<ScheduledMeeting, Problem> {
-        let instant = |text: &str| text.parse().map_err(|_| Problem::internal(format!("{text} is no instant")));
-        // of a quorum those who can come are held, and the others need not
-        let stays_away = |email: &Email| request.ask.quorum.is_none() || best.busy.contains(&email);
+        let instant = |text: &str| text.parse().map_err(|_| Problem::internal(format!("{text} is not an instant")));
+        // with a quorum, the time of the optional attendees who can come is held too; the busy ones stay optional
+        let stays_optional = |email: &Email| request.options.quorum.is_none() || best.busy.contains(&email);
         Ok(ScheduledMeeting {
             organizer: request.organizer.clone(),
             attendees: question.emails(),
-            optional: question.optional().into_iter().filter(stays_away).collect(),
+            optional: question.optional_emails().into_iter().filter(stays_optional).collect(),
             title: self.title.clone(),
             pick: answer.pick.as_deref().and_then(Preference::parse),
             time_zone: zone.name().to_owned(),
             period: Period { start: instant(&best.start)?, end: instant(&best.end)? },
             reason: best.reason.clone(),
-            answer: told,
+            answer: body,
             key: self.key.clone(),
         })
     }
 }
 
-fn next_days(today: Date) -> Window {
-    Window { from: today, to: today.saturating_add((DAYS - 1).days()) }
+fn default_window(today: Date) -> Window {
+    Window { from: today, to: today.saturating_add((DEFAULT_DAYS - 1).days()) }
 }
 
-fn no_dates(pointer: &str) -> Problem {
-    let detail = "belongs to the typical week, and a meeting needs dates: leave it out";
+fn not_for_meetings(pointer: &str) -> Problem {
+    let detail = "is for the typical week, and a meeting needs dates: leave it out";
     Problem::validation(vec![Fault::new(pointer.to_owned(), "window_and_week", detail)])
 }

@@ -1,79 +1,66 @@
-//! The endpoints of the suggestion role: extract, call, answer.
+//! The handlers of the suggestion role: they parse, call availability, and rank.
 
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::api::ROLE;
+use super::api::{ROLE, RankRequest};
 use super::booking::Booking;
 use super::model::Candidates;
 use super::relaxations;
-use super::request::{Request, Whom};
-use crate::platform::email::Email;
-use crate::platform::http::extract::{JsonBody, Params, read_as};
+use super::request::SuggestionRequest;
+use crate::platform::http::extract::{JsonBody, Params};
 use crate::platform::http::health::Report;
 use crate::platform::http::idempotency::IdempotencyKey;
-use crate::platform::http::problem::Problem;
-use crate::roles::availability::api::{AvailabilityClient, GroupDetail, IN_A_QUERY, Question, quorum};
+use crate::platform::http::problem::{BAD_REQUEST, Problem};
+use crate::roles::availability::api::{AvailabilityClient, QUERY_LISTS};
 use crate::roles::user::api::UserClient;
 
 type Answer = Result<HttpResponse, Problem>;
 
 /// `GET /suggestions`
-pub async fn find_suggestions_by_query(req: HttpRequest, times: Data<AvailabilityClient>) -> Answer {
-    find(Params::of_query(&req, IN_A_QUERY), &times).await
+pub async fn find_suggestions_by_query(req: HttpRequest, availability: Data<AvailabilityClient>) -> Answer {
+    find_suggestions(Params::of_query(&req, QUERY_LISTS), &availability).await
 }
 
-/// `POST /suggestions`, for lists that no query string holds; with `notify` the meeting is arranged, too
+/// `POST /suggestions`, for long lists; with `notify` it also books the meeting
 pub async fn find_suggestions_by_body(
     req: HttpRequest,
-    times: Data<AvailabilityClient>,
+    availability: Data<AvailabilityClient>,
     users: Data<UserClient>,
     JsonBody(body): JsonBody,
 ) -> Answer {
     let key = IdempotencyKey::read(&req, &body)?;
-    let mut fields = Params::of_body(body)?.without_query(&req);
-    if fields.has("detail") {
-        return rank(fields);
-    }
-    match Booking::read(&mut fields, key) {
-        None => find(fields, &times).await,
-        Some(notify) => {
-            let (request, question) = Request::read(fields, asked)?;
-            Ok(notify.arrange(&times, &users, &request, question).await?.respond())
+    let mut params = Params::of_body(body)?.without_query(&req);
+    match Booking::parse(&mut params, key) {
+        None => find_suggestions(params, &availability).await,
+        Some(booking) => {
+            let (request, question) = SuggestionRequest::parse(params)?;
+            Ok(booking.book(&availability, &users, &request, question).await?.respond())
         }
     }
 }
 
-async fn find(fields: Params, times: &AvailabilityClient) -> Answer {
-    let (request, question) = Request::read(fields, asked)?;
-    let detail = times.detail(&question).await?;
-    let mut room =
-        Candidates::enter(&request, detail, rand::random).map_err(|fault| Problem::internal(fault.detail))?;
-    let mut answer = room.answer();
-    relaxations::look(times, &request, &question, &mut answer).await?;
+async fn find_suggestions(params: Params, availability: &AvailabilityClient) -> Answer {
+    let (request, question) = SuggestionRequest::parse(params)?;
+    let detail = availability.detail(&question).await?;
+    let candidates = Candidates::from_detail(&request, detail, rand::random);
+    let mut candidates = candidates.map_err(|fault| Problem::internal(fault.detail))?;
+    let mut answer = candidates.suggest();
+    relaxations::extend(availability, &request, &question, &mut answer).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
-/// Whoever hands in the detail has asked availability already: nobody is asked again.
-fn rank(fields: Params) -> Answer {
-    let whom = |fields: &mut Params, _: Option<&Email>| {
-        let detail = fields.required("detail", read_as::<GroupDetail>);
-        let names = detail.as_ref().map(|detail| detail.attendees.len() + detail.unknown.len());
-        let quorum = quorum(fields, names);
-        Some(Whom { what: detail?, names: names?, quorum })
-    };
-    let (request, detail) = Request::read(fields, whom)?;
-    let wrong = |fault: crate::calendar::Fault| Problem::validation(vec![fault.under("#/detail")]);
-    let mut room = Candidates::enter(&request, detail, rand::random).map_err(wrong)?;
-    Ok(HttpResponse::Ok().json(room.answer()))
-}
-
-fn asked(fields: &mut Params, organizer: Option<&Email>) -> Option<Whom<Question>> {
-    let question = Question::read(fields, organizer)?;
-    Some(Whom { names: question.attendees.len(), quorum: question.quorum, what: question })
+/// `POST /internal/suggestions/rank`, for a worker that has the answer of availability already
+pub async fn rank_group(body: Bytes) -> Answer {
+    let rank: RankRequest = serde_json::from_slice(&body)
+        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not a request to rank: {why}")))?;
+    let request = SuggestionRequest::for_ranking(&rank);
+    let invalid = |fault: crate::calendar::Fault| Problem::validation(vec![fault.under("#/detail")]);
+    let mut candidates = Candidates::from_detail(&request, rank.detail, rand::random).map_err(invalid)?;
+    Ok(HttpResponse::Ok().json(candidates.suggest()))
 }
 
 /// `GET /health`
-pub async fn health(times: Data<AvailabilityClient>) -> HttpResponse {
-    Report::new(ROLE, vec![times.peer().health().await], Vec::new()).answer()
+pub async fn health(availability: Data<AvailabilityClient>) -> HttpResponse {
+    Report::new(ROLE, vec![availability.peer().health().await], Vec::new()).answer()
 }

@@ -1,4 +1,4 @@
-//! The suggestion role: which slot is best, and why. Stateless: it asks availability once, and ranks what it is told.
+//! The suggestion role: ranks the slots of a group and explains the result. Stateless: it calls availability once.
 
 pub mod api;
 mod booking;
@@ -18,7 +18,7 @@ use crate::roles::{availability, user};
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: api::ROLE,
-    about: "which slot is best, and why",
+    about: "ranks slots, and says why a slot is best or why there is none",
     port: 8083,
     calls: &[availability::api::ROLE, user::api::ROLE],
     observes: &[],
@@ -39,5 +39,8 @@ fn routes(cfg: &mut ServiceConfig, context: &Context) {
                 .app_data(PayloadConfig::new(limits.list_body))
                 .get(find_suggestions_by_query)
                 .post(find_suggestions_by_body),
+        )
+        .service(
+            resource("/internal/suggestions/rank").app_data(PayloadConfig::new(limits.internal_body)).post(rank_group),
         );
 }

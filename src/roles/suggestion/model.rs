@@ -1,4 +1,4 @@
-//! From everybody's time to ranked slots, with everybody's place and clock in each. Pure.
+//! Ranks the slots of a group, and shows in each who can come, in every time zone. Pure.
 
 use std::ops::Range;
 
@@ -10,138 +10,139 @@ use crate::platform::http::window::LARGEST_SEED;
 use crate::roles::availability::api::{self, GroupDetail, Window};
 
 use super::api::{Factor, Local, Suggestion, Suggestions};
-use super::request::Request;
+use super::request::SuggestionRequest;
 
-/// Raised whenever the same data may give another answer.
+/// The version grows with every change after which the same data may give another answer.
 const ALGORITHM_VERSION: u32 = 2;
 
-/// Everybody's time in one frame, and what is asked of it.
+/// The availability of a group in one search window, and the options to rank by.
 pub struct Candidates<'a> {
-    pub(super) request: &'a Request,
-    pub(super) ask: RankingOptions,
-    pub(super) frame: SearchWindow,
+    pub(super) request: &'a SuggestionRequest,
+    pub(super) options: RankingOptions,
+    pub(super) window: SearchWindow,
     pub(super) emails: Vec<Email>,
     pub(super) attendees: Vec<Attendee>,
     pub(super) unknown: Vec<Email>,
-    /// The zones of the attendees, each with the places of those who live there.
+    /// The zones of the attendees, each with the indices of its attendees.
     zones: Vec<(Zone, Vec<usize>)>,
     data_version: String,
 }
 
-/// Where everybody stands in one slot.
+/// The attendees by their availability in one slot.
 #[derive(Default)]
 pub(super) struct AttendeeBreakdown<'a> {
     pub free: Vec<&'a Email>,
     pub if_needed: Vec<&'a Email>,
     pub busy: Vec<&'a Email>,
-    /// How many of those who must come would rather not.
-    pub reluctant: usize,
+    /// How many of `if_needed` are required.
+    pub required_if_needed: usize,
 }
 
 impl<'a> Candidates<'a> {
-    /// Takes in what availability found. `draw` gives a seed where none was given.
+    /// Reads the answer of availability. `draw_seed` is called if the request has no seed.
     ///
     /// # Errors
-    /// A detail that makes no sense, and where.
-    pub fn enter(
-        request: &'a Request,
+    /// The fault of a detail that does not fit together.
+    pub fn from_detail(
+        request: &'a SuggestionRequest,
         detail: GroupDetail,
-        draw: impl FnOnce() -> u64,
+        draw_seed: impl FnOnce() -> u64,
     ) -> Result<Candidates<'a>, Fault> {
-        let frame = detail.frame().map_err(|why| Fault::new("/window", "not_a_window", why.to_string()))?;
-        let ask = RankingOptions { seed: request.seed.unwrap_or_else(|| draw() & LARGEST_SEED), ..request.ask.clone() };
+        let window = detail.search_window().map_err(|why| Fault::new("/window", "not_a_window", why.to_string()))?;
+        let seed = request.seed.unwrap_or_else(|| draw_seed() & LARGEST_SEED);
+        let options = RankingOptions { seed, ..request.options.clone() };
         let mut zones: Vec<(Zone, Vec<usize>)> = detail.zones.into_iter().map(|zone| (zone, Vec::new())).collect();
         let mut emails = Vec::with_capacity(detail.attendees.len());
         let mut attendees = Vec::with_capacity(detail.attendees.len());
-        for (at, presence) in detail.attendees.into_iter().enumerate() {
+        for (index, attendee) in detail.attendees.into_iter().enumerate() {
             let grid = |name: &str, text: &str| {
-                let wrong = || Fault::new(format!("/attendees/{at}/{name}"), "not_a_grid", "does not fit the frame");
-                Grid::from_text(frame.len(), text).ok_or_else(wrong)
+                let pointer = format!("/attendees/{index}/{name}");
+                let fault = || Fault::new(pointer, "not_a_grid", "does not fit the search window");
+                Grid::from_text(window.len(), text).ok_or_else(fault)
             };
-            let free = grid("free", &presence.free)?;
-            let opinion = presence.if_needed.as_deref().map(|text| grid("if_needed", text)).transpose()?;
-            // where availability says nothing of zones, there is no clock to speak of
-            let zone = zones.get_mut(presence.zone).map(|(zone, places)| {
-                places.push(at);
+            let free = grid("free", &attendee.free)?;
+            let if_needed = attendee.if_needed.as_deref().map(|text| grid("if_needed", text)).transpose()?;
+            let zone = zones.get_mut(attendee.zone).map(|(zone, indices)| {
+                indices.push(index);
                 zone.clone()
             });
             attendees.push(Attendee {
-                preference: presence.preference,
-                attendance: presence.attendance,
-                weight: presence.weight,
+                preference: attendee.preference,
+                attendance: attendee.attendance,
+                weight: attendee.weight,
                 zone,
                 free,
-                if_needed: opinion.unwrap_or_default(),
+                if_needed: if_needed.unwrap_or_default(),
             });
-            emails.push(presence.email);
+            emails.push(attendee.email);
         }
         let (unknown, data_version) = (detail.unknown, detail.data_version);
-        Ok(Candidates { request, ask, frame, emails, attendees, unknown, zones, data_version })
+        Ok(Candidates { request, options, window, emails, attendees, unknown, zones, data_version })
     }
 
-    /// Ranks, and says why.
-    pub fn answer(&mut self) -> Suggestions<&Email> {
-        let choice = rank_slots(&self.frame, &self.attendees, &self.ask);
-        let fairness = self.fairness(&choice);
-        let ranked = choice.slots.iter().zip(1..);
-        let mut suggestions: Vec<_> = ranked.map(|(slot, rank)| self.suggestion(&choice, slot, rank)).collect();
+    /// Ranks the slots and explains the result.
+    pub fn suggest(&mut self) -> Suggestions<&Email> {
+        let ranking = rank_slots(&self.window, &self.attendees, &self.options);
+        let fairness = self.fairness_phrase(&ranking);
+        let ranked = ranking.slots.iter().zip(1..);
+        let mut suggestions: Vec<_> = ranked.map(|(slot, rank)| self.suggestion(&ranking, slot, rank)).collect();
         suggestions.iter_mut().take(1).for_each(|first| first.reason += &fairness);
         Suggestions {
             suggestions,
-            empty_reason: choice.slots.is_empty().then(|| self.empty_reason()),
-            pick: choice.pick.map(|pick| pick.name().into()),
-            seed: if choice.random_used { Some(self.ask.seed) } else { self.request.seed },
+            empty_reason: ranking.slots.is_empty().then(|| self.empty_reason()),
+            pick: ranking.pick.map(|pick| pick.name().into()),
+            seed: if ranking.random_used { Some(self.options.seed) } else { self.request.seed },
             algorithm_version: ALGORITHM_VERSION,
             data_version: self.data_version.clone(),
         }
     }
 
-    /// At how many starting times the meeting could be.
-    pub fn count(&self) -> usize {
-        count_starts(&self.frame, &self.attendees, &self.ask)
+    /// The number of possible starts.
+    pub fn count_starts(&self) -> usize {
+        count_starts(&self.window, &self.attendees, &self.options)
     }
 
-    /// The same, if the dates ended on an earlier day: this room's frame begins with the frame of fewer days.
+    /// The number of possible starts in fewer dates, which begin on the same day.
     ///
     /// # Errors
-    /// Dates that are none.
-    pub fn count_until(&self, window: Window) -> Result<usize, Fault> {
-        let frame = api::frame(self.frame.zone().cloned(), window.from, Some(window))
+    /// Dates that are not valid.
+    pub fn count_starts_until(&self, dates: Window) -> Result<usize, Fault> {
+        let window = api::search_window(self.window.zone().cloned(), dates.from, Some(dates))
             .map_err(|why| Fault::new("", "not_a_window", why.to_string()))?;
-        let cut = |grid: &Grid| {
-            let mut short = Grid::empty(frame.len());
+        let truncate = |grid: &Grid| {
+            let mut short = Grid::empty(window.len());
             short.union(grid);
             short
         };
         let attendee =
-            |one: &Attendee| Attendee { free: cut(&one.free), if_needed: cut(&one.if_needed), ..one.clone() };
+            |one: &Attendee| Attendee { free: truncate(&one.free), if_needed: truncate(&one.if_needed), ..one.clone() };
         let attendees: Vec<Attendee> = self.attendees.iter().map(attendee).collect();
-        Ok(count_starts(&frame, &attendees, &self.ask))
+        Ok(count_starts(&window, &attendees, &self.options))
     }
 
-    /// How many must come.
-    pub(super) fn required(&self) -> usize {
+    /// The number of required attendees.
+    pub(super) fn required_count(&self) -> usize {
         self.attendees.iter().filter(|one| one.attendance == Attendance::Required).count()
     }
 
-    /// How many must be able to come, if that is more than those who must.
+    /// The quorum, if it is more than the number of required attendees.
     pub(super) fn quorum(&self) -> Option<usize> {
-        self.ask.quorum.filter(|quorum| *quorum > self.required())
+        self.options.quorum.filter(|quorum| *quorum > self.required_count())
     }
 
-    fn suggestion(&self, choice: &Ranking, slot: &Slot, rank: usize) -> Suggestion<&Email> {
-        let places = self.places(&slot.quarters);
-        let reason = self.reason(choice, slot, rank, &places);
-        let (day, start, end) = self.clock(&slot.quarters);
+    fn suggestion(&self, ranking: &Ranking, slot: &Slot, rank: usize) -> Suggestion<&Email> {
+        let breakdown = self.breakdown(&slot.quarters);
+        let reason = self.reason(ranking, slot, rank, &breakdown);
+        let (day, start, end) = self.format_slot(&slot.quarters);
         Suggestion {
             rank,
             day,
             start,
             end,
-            local: self.locals(&slot.quarters),
-            free: places.free,
-            if_needed: places.if_needed,
-            busy: places.busy,
+            local: self.local_times(&slot.quarters),
+            free: breakdown.free,
+            if_needed: breakdown.if_needed,
+            busy: breakdown.busy,
             unknown: self.unknown.iter().collect(),
             score: slot.score,
             factors: slot.factors.iter().map(|it| Factor { name: it.name.into(), value: it.value }).collect(),
@@ -149,53 +150,53 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    fn places(&self, slot: &Range<usize>) -> AttendeeBreakdown<'_> {
-        let mut places =
+    fn breakdown(&self, slot: &Range<usize>) -> AttendeeBreakdown<'_> {
+        let mut breakdown =
             AttendeeBreakdown { free: Vec::with_capacity(self.emails.len()), ..AttendeeBreakdown::default() };
         for (email, one) in self.emails.iter().zip(&self.attendees) {
             let can = |quarter| one.free.contains(quarter) || one.if_needed.contains(quarter);
             let list = match slot.clone().find(|quarter| !one.free.contains(*quarter)) {
-                None => &mut places.free,
+                None => &mut breakdown.free,
                 Some(first) if (first..slot.end).all(can) => {
-                    places.reluctant += usize::from(one.attendance == Attendance::Required);
-                    &mut places.if_needed
+                    breakdown.required_if_needed += usize::from(one.attendance == Attendance::Required);
+                    &mut breakdown.if_needed
                 }
-                Some(_) => &mut places.busy,
+                Some(_) => &mut breakdown.busy,
             };
             list.push(email);
         }
-        places
+        breakdown
     }
 
-    /// Day, start and end on the clock of the answer; in a window there is no day.
-    pub(super) fn clock(&self, slot: &Range<usize>) -> (Option<std::borrow::Cow<'static, str>>, String, String) {
-        let frame = &self.frame;
-        match frame.has_dates() {
-            true => (None, frame.format_quarter(slot.start), frame.format_quarter(slot.end)),
+    /// Day, start and end in the time zone of the answer; a search in dates has no day.
+    pub(super) fn format_slot(&self, slot: &Range<usize>) -> (Option<std::borrow::Cow<'static, str>>, String, String) {
+        let window = &self.window;
+        match window.has_dates() {
+            true => (None, window.format_quarter(slot.start), window.format_quarter(slot.end)),
             false => {
-                let (day, start) = frame.day_and_time(slot.start, false);
-                (Some(day.name().into()), start, frame.day_and_time(slot.end, true).1)
+                let (day, start) = window.day_and_time(slot.start, false);
+                (Some(day.name().into()), start, window.day_and_time(slot.end, true).1)
             }
         }
     }
 
-    /// The same on everybody's own clock.
-    fn locals(&self, slot: &Range<usize>) -> Vec<Local<&Email>> {
-        let frame = &self.frame;
-        let local = |(zone, places): &(Zone, Vec<usize>)| {
-            let (day, start, end) = match frame.has_dates() {
+    /// Day, start and end in each time zone of the attendees.
+    fn local_times(&self, slot: &Range<usize>) -> Vec<Local<&Email>> {
+        let window = &self.window;
+        let local = |(zone, indices): &(Zone, Vec<usize>)| {
+            let (day, start, end) = match window.has_dates() {
                 true => {
-                    let text = |q| zone.format_rfc3339(frame.instant(q));
+                    let text = |q| zone.format_rfc3339(window.instant(q));
                     (None, text(slot.start), text(slot.end))
                 }
                 false => {
-                    let (day, start) = frame.day_and_time_in(zone, slot.start, false);
-                    (Some(day.name().into()), start, frame.day_and_time_in(zone, slot.end, true).1)
+                    let (day, start) = window.day_and_time_in(zone, slot.start, false);
+                    (Some(day.name().into()), start, window.day_and_time_in(zone, slot.end, true).1)
                 }
             };
-            let attendees = places.iter().map(|at| &self.emails[*at]).collect();
+            let attendees = indices.iter().map(|index| &self.emails[*index]).collect();
             Local { time_zone: zone.name().to_owned().into(), day, start, end, attendees }
         };
-        self.zones.iter().filter(|(_, places)| !places.is_empty()).map(local).collect()
+        self.zones.iter().filter(|(_, indices)| !indices.is_empty()).map(local).collect()
     }
 }

@@ -1,105 +1,111 @@
-//! The sentence that says why a slot was chosen. Pure.
+//! The sentence that says why a slot was picked. Pure.
 
-use crate::calendar::{DistinctBy, Preference, Ranking, RankingOptions, Slot, Zone, rank_slots};
+use crate::calendar::{DistinctBy, Preference, Ranking, RankingOptions, Slot, Zone, rank_slots, unknown_attendees};
 
 use super::model::{AttendeeBreakdown, Candidates};
 
 impl Candidates<'_> {
-    /// Why this slot, in words that are true of it whoever may stay away.
-    pub(super) fn reason(&self, choice: &Ranking, slot: &Slot, rank: usize, places: &AttendeeBreakdown<'_>) -> String {
-        let shared = choice.pick.is_some();
-        let suits = self.suits(slot.pick, places);
-        let apart = match self.ask.distinct {
-            DistinctBy::Block if rank > 1 => ", in a stretch of time of its own,",
+    /// Why this slot was picked.
+    pub(super) fn reason(
+        &self,
+        ranking: &Ranking,
+        slot: &Slot,
+        rank: usize,
+        breakdown: &AttendeeBreakdown<'_>,
+    ) -> String {
+        let apart = match self.options.distinct {
+            DistinctBy::Block if rank > 1 => ", in a free block of its own,",
             DistinctBy::Day if rank > 1 => ", on a day of its own,",
             _ => "",
         };
-        let left = if rank > 1 { " left" } else { "" };
+        let remaining = if rank > 1 { "remaining " } else { "" };
         let which = match slot.pick {
-            Preference::First => format!("the earliest time{left}"),
-            Preference::Last => format!("the latest time{left}"),
-            Preference::Best => format!("the highest score of all times{left}"),
-            Preference::Random => format!("drawn by seed {} from the times{left}", self.ask.seed),
+            Preference::First => format!("the earliest {remaining}time"),
+            Preference::Last => format!("the latest {remaining}time"),
+            Preference::Best => format!("the highest score of all {remaining}times"),
+            Preference::Random => format!("a random choice (seed {}) of the {remaining}times", self.options.seed),
         };
-        let more = self.who_comes(slot.pick, places);
-        let whose = if shared { String::new() } else { format!(", for those who prefer {}", slot.pick.name()) };
-        format!("{which}{apart} at which {suits}{whose}{more}")
+        let condition = self.condition(slot.pick, breakdown);
+        let counts = self.attendance_phrase(slot.pick, breakdown);
+        let whose = match ranking.pick {
+            Some(_) => String::new(),
+            None => format!(", for attendees who prefer {}", slot.pick.name()),
+        };
+        format!("{which}{apart} at which {condition}{whose}{counts}")
     }
 
-    /// What a time must be to be chosen: `both attendees are free`.
-    fn suits(&self, pick: Preference, places: &AttendeeBreakdown<'_>) -> String {
-        let (must, known, all) = (self.required(), self.attendees.len(), self.attendees.len() + self.unknown.len());
-        let quorum = self.quorum();
-        let (subject, verb) = match (quorum, must) {
-            (None, 0) => ("somebody".to_owned(), "is"),
-            (None, must) if must < known => every(must, "required "),
-            (None, must) => every(must, if all > known { "known " } else { "" }),
+    /// The condition that every candidate meets: `both attendees are free`.
+    fn condition(&self, pick: Preference, breakdown: &AttendeeBreakdown<'_>) -> String {
+        let (known, all) = (self.attendees.len(), self.attendees.len() + self.unknown.len());
+        let (required, quorum) = (self.required_count(), self.quorum());
+        let (subject, verb) = match (quorum, required) {
+            (None, 0) => ("at least 1 attendee".to_owned(), "is"),
+            (None, required) if required < known => all_of(required, "required "),
+            (None, required) => all_of(required, if all > known { "known " } else { "" }),
             (Some(quorum), 0) => {
                 (format!("at least {quorum} of {all} attendees"), if quorum == 1 { "is" } else { "are" })
             }
-            (Some(quorum), must) => {
-                (format!("{} and at least {quorum} of all {all}", every(must, "required ").0), "are")
+            (Some(quorum), required) => {
+                (format!("{} and at least {quorum} of {all} attendees", all_of(required, "required ").0), "are")
             }
         };
-        // best weighs how many would rather not; the others take a time to which as few as possible must come that way
-        let pressed =
-            places.reluctant.max(quorum.or((must == 0).then_some(1)).unwrap_or(0).saturating_sub(places.free.len()));
-        match pressed {
-            0 if pick != Preference::Best || must == known => format!("{subject} {verb} free"),
-            some if pick != Preference::Best => format!("{subject} can come, as few as {some} only if needed"),
+        // `best` weighs if_needed time in the score; the other picks take a time that needs as few attendees in it as possible
+        let least = quorum.or((required == 0).then_some(1)).unwrap_or(0);
+        let forced = breakdown.required_if_needed.max(least.saturating_sub(breakdown.free.len()));
+        match forced {
+            0 if pick != Preference::Best || required == known => format!("{subject} {verb} free"),
+            forced if pick != Preference::Best => {
+                format!("{subject} can come, no more than {forced} of them only if needed")
+            }
             _ => format!("{subject} can come"),
         }
     }
 
-    /// How many come, where that is not said yet, and who is not known.
-    fn who_comes(&self, pick: Preference, places: &AttendeeBreakdown<'_>) -> String {
+    /// How many attendees can come, unless the condition says it, and how many are unknown.
+    fn attendance_phrase(&self, pick: Preference, breakdown: &AttendeeBreakdown<'_>) -> String {
         let (known, unknown) = (self.attendees.len(), self.unknown.len());
-        let (come, reluctant) = (places.free.len() + places.if_needed.len(), places.if_needed.len());
-        let must_all = self.required() == known;
-        let mut said = match must_all {
+        let (coming, if_needed) = (breakdown.free.len() + breakdown.if_needed.len(), breakdown.if_needed.len());
+        let are_all_required = self.required_count() == known;
+        let mut phrase = match are_all_required {
             true => String::new(),
-            false => format!("; {come} of all {} can", known + unknown),
+            false => format!("; {coming} of {} can come", known + unknown),
         };
-        if reluctant > 0 && (pick == Preference::Best || !must_all) {
-            said += &if must_all { "; ".to_owned() } else { ", ".to_owned() };
-            said += &format!("{reluctant} of them only if needed");
+        if if_needed > 0 && (pick == Preference::Best || !are_all_required) {
+            phrase += &if are_all_required { "; ".to_owned() } else { ", ".to_owned() };
+            phrase += &format!("{if_needed} of them only if needed");
         }
         if unknown > 0 {
-            said += &format!("; {}", not_known(unknown));
+            phrase += &format!("; {}", unknown_attendees(unknown));
         }
-        said
+        phrase
     }
 
-    /// Says where the clocks of several zones decided: without them, another slot would be the best.
-    pub(super) fn fairness(&mut self, choice: &Ranking) -> String {
-        let Some(slot) = choice.slots.first() else { return String::new() };
-        let weighed = slot.factors.iter().any(|factor| factor.name == "fairness");
-        if slot.pick != Preference::Best || !weighed {
+    /// A phrase for the best slot, if another one would rank first without fairness between time zones.
+    pub(super) fn fairness_phrase(&mut self, ranking: &Ranking) -> String {
+        let Some(slot) = ranking.slots.first() else { return String::new() };
+        let has_fairness = slot.factors.iter().any(|factor| factor.name == "fairness");
+        if slot.pick != Preference::Best || !has_fairness {
             return String::new();
         }
         let zones: Vec<Option<Zone>> = self.attendees.iter_mut().map(|one| one.zone.take()).collect();
-        let ask = RankingOptions { pick: Some(Preference::Best), limit: Some(1), ..self.ask.clone() };
-        let blind = rank_slots(&self.frame, &self.attendees, &ask);
+        let options = RankingOptions { pick: Some(Preference::Best), limit: Some(1), ..self.options.clone() };
+        let without_zones = rank_slots(&self.window, &self.attendees, &options);
         self.attendees.iter_mut().zip(zones).for_each(|(one, zone)| one.zone = zone);
-        match blind.slots.first() {
+        match without_zones.slots.first() {
             Some(other) if other.quarters != slot.quarters => {
-                let (day, start, _) = self.clock(&other.quarters);
+                let (day, start, _) = self.format_slot(&other.quarters);
                 let day = day.map(|day| format!("{day} ")).unwrap_or_default();
-                let than = format!("without regard to anybody's clock {day}{start} would be");
-                format!("; fairness between the time zones decided: {than}, but its worst local hour is worse")
+                format!(
+                    "; without fairness between time zones {day}{start} would be first, but its worst local hour is worse"
+                )
             }
             _ => String::new(),
         }
     }
 }
 
-/// `1 of them is not known`.
-pub fn not_known(count: usize) -> String {
-    format!("{count} of them {} not known", if count == 1 { "is" } else { "are" })
-}
-
 /// `both attendees`, and the verb for them.
-fn every(count: usize, kind: &str) -> (String, &'static str) {
+fn all_of(count: usize, kind: &str) -> (String, &'static str) {
     match count {
         1 => (format!("the one {kind}attendee"), "is"),
         2 => (format!("both {kind}attendees"), "are"),

@@ -1,94 +1,102 @@
-//! Reading a request for suggestions: how to rank, and how long the answer may be. Pure.
+//! Parses a request for suggestions: attendees, options, and the checks across fields. Pure.
 
 use serde_json::{Value, json};
 
+use super::api::RankRequest;
 use crate::calendar::{DistinctBy, Fault, RankingOptions};
 use crate::platform::email::Email;
 use crate::platform::http::extract::{Params, email, parsed};
 use crate::platform::http::problem::Problem;
 use crate::platform::http::window;
+use crate::roles::availability::api::Question;
 
-const MOST_SUGGESTIONS: u64 = 100;
-/// Names in one answer: a few megabytes.
-const MOST_NAMES: u64 = 100_000;
+const MAX_SUGGESTIONS: u64 = 100;
+/// E-mail addresses in one response: a few megabytes.
+const MAX_ADDRESSES: u64 = 100_000;
 
-/// A request for suggestions: how to rank, and the answer's size.
-pub struct Request {
-    /// All but the seed.
-    pub ask: RankingOptions,
-    /// What random draws come from, if the caller said so.
+/// How to rank, and what the explanations need to know of the request.
+pub struct SuggestionRequest {
+    /// All options but the seed.
+    pub options: RankingOptions,
+    /// The seed of random picks, if the client gave one.
     pub seed: Option<u64>,
-    /// Who calls the meeting.
+    /// The organizer of the meeting.
     pub organizer: Option<Email>,
-    /// Whether the dates came as a week.
+    /// Whether the dates were given as a week.
     pub by_week: bool,
-    /// Who was named as optional, as the caller wrote it.
+    /// The list of optional attendees, as the client wrote it.
     optional: Vec<Value>,
 }
 
-/// Who is to come, in whatever form it is known.
-pub struct Whom<T> {
-    /// The form.
-    pub what: T,
-    /// How many people it names.
-    pub names: usize,
-    /// How many of them must be able to come.
-    pub quorum: Option<usize>,
-}
-
-impl Request {
-    /// Reads it, refusing everything that is not known. `whom` reads who is to come, told who calls the meeting.
-    pub fn read<T>(
-        mut fields: Params,
-        whom: impl FnOnce(&mut Params, Option<&Email>) -> Option<Whom<T>>,
-    ) -> Result<(Request, T), Problem> {
-        let organizer = fields.optional("organizer", email);
-        let optional = fields.get("optional").and_then(Value::as_array).cloned().unwrap_or_default();
-        let by_week = fields.has("week");
-        let whom = whom(&mut fields, organizer.as_ref());
-        let duration = window::duration(&mut fields).unwrap_or(60);
-        let step = fields.number("step_minutes", 15..=60).unwrap_or(15);
-        let pick = window::pick(&mut fields);
-        let seed = window::seed(&mut fields);
-        let limit = fields.number("limit", 1..=MOST_SUGGESTIONS);
-        let distinct = fields.optional("distinct", distinct).unwrap_or_default();
-        if ![15, 30, 60].contains(&step) {
-            fields.fault(Fault::new("#/step_minutes", "not_a_step", "must be 15, 30 or 60"));
+impl SuggestionRequest {
+    /// Parses the request, and the question to availability.
+    ///
+    /// # Errors
+    /// 422 with every fault.
+    pub fn parse(mut params: Params) -> Result<(SuggestionRequest, Question), Problem> {
+        let organizer = params.optional("organizer", email);
+        let optional = params.get("optional").and_then(Value::as_array).cloned().unwrap_or_default();
+        let by_week = params.has("week");
+        let question = Question::parse(&mut params, organizer.as_ref());
+        let seed = window::seed(&mut params);
+        let mut options = parse_options(&mut params);
+        if let Some(question) = &question {
+            options.quorum = question.quorum;
+            check_answer_size(&mut params, question.attendees.len(), options.limit);
         }
-        let names = whom.as_ref().map_or(0, |whom| whom.names as u64) * limit.unwrap_or(1);
-        if names > MOST_NAMES {
-            let detail =
-                format!("times the number of attendees must be at most {MOST_NAMES}: each suggestion names them all");
-            fields.fault(Fault::new("#/limit", "answer_too_long", detail));
-        }
-        let quarters = |minutes: u64| usize::try_from(minutes / 15).unwrap_or(1);
-        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        let quorum = whom.as_ref().and_then(|whom| whom.quorum);
-        let ask = RankingOptions {
-            pick,
-            seed: 0,
-            duration: quarters(duration),
-            step: quarters(step),
-            limit,
-            quorum,
-            distinct,
-        };
-        let request = Request { ask, seed, organizer, by_week, optional };
-        fields.finish(whom.map(|whom| (request, whom.what)))
+        let request = SuggestionRequest { options, seed, organizer, by_week, optional };
+        params.finish(question.map(|question| (request, question)))
     }
 
-    /// The list of the optional, with one more.
+    /// The ranking that a worker asks for.
+    pub fn for_ranking<D>(request: &RankRequest<D>) -> SuggestionRequest {
+        let options = RankingOptions {
+            pick: request.pick,
+            duration: quarters(request.duration_minutes.into()),
+            step: 1,
+            ..RankingOptions::default()
+        };
+        SuggestionRequest { options, seed: request.seed, organizer: None, by_week: false, optional: Vec::new() }
+    }
+
+    /// The list of optional attendees, with one more.
     pub fn optional_with(&self, email: &Email) -> Value {
         self.optional.iter().cloned().chain([json!(email)]).collect()
     }
 }
 
+fn parse_options(params: &mut Params) -> RankingOptions {
+    let duration = window::duration(params).unwrap_or(60);
+    let step = params.number("step_minutes", 15..=60).unwrap_or(15);
+    let pick = window::pick(params);
+    let limit = params.number("limit", 1..=MAX_SUGGESTIONS).and_then(|limit| usize::try_from(limit).ok());
+    let distinct = params.optional("distinct", distinct).unwrap_or_default();
+    if ![15, 30, 60].contains(&step) {
+        params.fault(Fault::new("#/step_minutes", "not_a_step", "must be 15, 30 or 60"));
+    }
+    let (duration, step) = (quarters(duration), quarters(step));
+    RankingOptions { pick, seed: 0, duration, step, limit, quorum: None, distinct }
+}
+
+/// Refuses a request whose response would be too long.
+fn check_answer_size(params: &mut Params, attendees: usize, limit: Option<usize>) {
+    if attendees.saturating_mul(limit.unwrap_or(1)) as u64 > MAX_ADDRESSES {
+        let detail =
+            format!("times the number of attendees must be at most {MAX_ADDRESSES}: each suggestion lists them all");
+        params.fault(Fault::new("#/limit", "answer_too_long", detail));
+    }
+}
+
+fn quarters(minutes: u64) -> usize {
+    usize::try_from(minutes / 15).unwrap_or(1)
+}
+
 fn distinct(value: &Value) -> Result<DistinctBy, Vec<Fault>> {
-    let known = |text: &str| match text {
+    let parse = |text: &str| match text {
         "slot" => Ok(DistinctBy::Slot),
         "block" => Ok(DistinctBy::Block),
         "day" => Ok(DistinctBy::Day),
         _ => Err("must be slot, block or day"),
     };
-    parsed("not_distinct", known)(value)
+    parsed("not_distinct", parse)(value)
 }

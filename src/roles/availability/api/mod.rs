@@ -1,16 +1,15 @@
-//! What other roles see of the availability role: its name, its wire types, and a client that speaks them.
+//! The availability role as other roles see it: its name, its wire types, and a client.
 
+mod attendees;
+mod constraints;
 pub mod openapi;
 mod question;
-mod reading;
-mod wanted;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use self::attendees::{QUERY_LISTS, RequestedAttendee};
 pub use self::question::{AnswerZone, Hours, Question};
-pub use self::reading::quorum;
-pub use self::wanted::{IN_A_QUERY, RequestedAttendee};
 use crate::calendar::{Attendance, Preference, SearchWindow, WindowError, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
@@ -19,49 +18,49 @@ use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
 use crate::platform::rpc::request::RpcRequest;
 
-/// Its name in the table of roles.
+/// The name in the table of roles.
 pub const ROLE: &str = "availability";
 
-/// What is known of every attendee, over one frame.
+/// The availability of each attendee, in one search window.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GroupDetail {
-    /// In the order they were asked for, but those whom nobody knows.
+    /// The known attendees, in the order of the question.
     pub attendees: Vec<AttendeeAvailability>,
-    /// Whom nobody knows, where they are left out.
+    /// The unknown attendees, if they are skipped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Email>,
     /// The zones of the attendees, each once.
     #[serde(default)]
     pub zones: Vec<Zone>,
-    /// The zone of the answer; none when it floats.
+    /// The zone of the answer; `None` if zones are ignored.
     pub time_zone: Option<Zone>,
-    /// The day whose offsets count.
+    /// The date whose UTC offsets count.
     pub as_of: Date,
-    /// The dates searched; none for the typical week.
+    /// The searched dates; `None` for the typical week.
     pub window: Option<Window>,
-    /// The same for the same users with the same weeks and busy times.
+    /// The version of the data: the same for the same users with the same weeks and busy times.
     pub data_version: String,
 }
 
-/// One attendee's time.
+/// The availability of one attendee.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AttendeeAvailability {
-    /// Who.
+    /// The address.
     pub email: Email,
-    /// Which slot they like.
+    /// The slot that the attendee prefers.
     pub preference: Preference,
-    /// Whether they must be there.
+    /// Whether the meeting needs the attendee.
     #[serde(default, skip_serializing_if = "is_required")]
     pub attendance: Attendance,
-    /// How much their coming counts, 1 to 9.
-    #[serde(default = "once", skip_serializing_if = "is_once")]
+    /// How much the attendee counts, 1 to 9.
+    #[serde(default = "default_weight", skip_serializing_if = "is_default_weight")]
     pub weight: u32,
-    /// Where in `GroupDetail::zones` theirs is.
+    /// The index of the attendee's zone in `GroupDetail::zones`.
     #[serde(default, skip_serializing_if = "is_first")]
     pub zone: usize,
-    /// The frame's quarters in which they are free, packed as `Grid::to_text`.
+    /// The quarters in which the attendee is free, as written by `Grid::to_text`.
     pub free: String,
-    /// Those in which they could be, if it must be; none if there are none.
+    /// The quarters in which the attendee can meet but prefers not to; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_needed: Option<String>,
 }
@@ -70,11 +69,11 @@ fn is_required(attendance: &Attendance) -> bool {
     *attendance == Attendance::Required
 }
 
-fn once() -> u32 {
+fn default_weight() -> u32 {
     1
 }
 
-fn is_once(weight: &u32) -> bool {
+fn is_default_weight(weight: &u32) -> bool {
     *weight == 1
 }
 
@@ -83,21 +82,21 @@ fn is_first(zone: &usize) -> bool {
 }
 
 impl GroupDetail {
-    /// The frame that its grids lie in.
+    /// The search window of its grids.
     ///
     /// # Errors
-    /// A window that is none.
-    pub fn frame(&self) -> Result<SearchWindow, WindowError> {
-        frame(self.time_zone.clone(), self.as_of, self.window)
+    /// Dates that are not valid.
+    pub fn search_window(&self) -> Result<SearchWindow, WindowError> {
+        search_window(self.time_zone.clone(), self.as_of, self.window)
     }
 }
 
-/// The frame of a question whose open ends are settled.
+/// The search window of these dates, or of the typical week.
 ///
 /// # Errors
-/// A window that is none.
-pub fn frame(zone: Option<Zone>, as_of: Date, window: Option<Window>) -> Result<SearchWindow, WindowError> {
-    match window {
+/// Dates that are not valid.
+pub fn search_window(zone: Option<Zone>, as_of: Date, dates: Option<Window>) -> Result<SearchWindow, WindowError> {
+    match dates {
         Some(Window { from, to }) => SearchWindow::dates(zone.unwrap_or_else(Zone::utc), from, to),
         None => Ok(SearchWindow::typical_week(zone, as_of)),
     }
@@ -108,17 +107,17 @@ pub fn frame(zone: Option<Zone>, as_of: Date, window: Option<Window>) -> Result<
 pub struct AvailabilityClient(Peer);
 
 impl AvailabilityClient {
-    /// For one worker thread.
+    /// A client for one worker thread.
     pub fn new(context: &Context) -> AvailabilityClient {
         AvailabilityClient(Peer::new(context, ROLE))
     }
 
-    /// The peer behind it.
+    /// The role that the client calls.
     pub fn peer(&self) -> &Peer {
         &self.0
     }
 
-    /// What is known of every attendee.
+    /// The availability of each attendee.
     ///
     /// # Errors
     /// What [`Peer::call`] says.

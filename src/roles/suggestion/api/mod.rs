@@ -1,4 +1,4 @@
-//! What other roles see of the suggestion role: its name and its wire types.
+//! The suggestion role as other roles see it: its name, its wire types, and a client.
 
 pub mod openapi;
 
@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::calendar::Preference;
+use crate::calendar::{EmptyCode, Preference};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
@@ -15,21 +15,19 @@ use crate::platform::rpc::Peer;
 use crate::platform::rpc::request::RpcRequest;
 use crate::roles::availability::api::GroupDetail;
 
-/// Its name in the table of roles.
+/// The name in the table of roles.
 pub const ROLE: &str = "suggestion";
 
-/// Asks to rank what availability has found already.
-#[derive(Debug, Serialize)]
-pub struct Ranking<'a> {
-    /// Everybody's time.
-    pub detail: &'a GroupDetail,
-    /// How long.
+/// A request to rank the answer of availability, which the caller has already. The caller lends it (`D` is a reference).
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RankRequest<D = GroupDetail> {
+    /// The availability of the group.
+    pub detail: D,
+    /// The length of the meeting.
     pub duration_minutes: u32,
-    /// How to pick.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How to pick; the attendees' preferences decide if it is absent.
     pub pick: Option<Preference>,
-    /// What random draws come from.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The seed of random picks.
     pub seed: Option<u64>,
 }
 
@@ -38,144 +36,145 @@ pub struct Ranking<'a> {
 pub struct SuggestionClient(Peer);
 
 impl SuggestionClient {
-    /// For one worker thread.
+    /// A client for one worker thread.
     pub fn new(context: &Context) -> SuggestionClient {
         SuggestionClient(Peer::new(context, ROLE))
     }
 
-    /// Ranks what availability has found.
+    /// Ranks the slots of a group.
     ///
     /// # Errors
     /// What [`Peer::call`] says.
-    pub async fn rank(&self, ranking: &Ranking<'_>) -> Result<Suggestions, Problem> {
-        self.0.call(RpcRequest::ask("/suggestions", ranking)?).await
+    pub async fn rank(&self, request: &RankRequest<&GroupDetail>) -> Result<Suggestions, Problem> {
+        self.0.call(RpcRequest::ask("/internal/suggestions/rank", request)?).await
     }
 }
 
-/// The answer to a request for suggestions. Who writes it lends the addresses (`E` is a reference); who reads it owns them.
+/// The answer to a request for suggestions. The role borrows the addresses (`E` is a reference); a client of the role owns them.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Suggestions<E = Email> {
-    /// The best first.
+    /// The suggestions, the best first.
     #[schema(value_type = Vec<Suggestion>)]
     pub suggestions: Vec<Suggestion<E>>,
-    /// Why there are none.
+    /// Why there are no suggestions.
     pub empty_reason: Option<EmptyReason>,
-    /// How slots were picked; none when the attendees' preferences differ and each picked one.
+    /// How slots were picked; null if the attendees' preferences differ, and each preference picked one slot.
     pub pick: Option<Cow<'static, str>>,
-    /// What random draws came from; the same seed draws the same.
+    /// The seed of random picks; the same seed picks the same slots.
     pub seed: Option<u64>,
-    /// Changes when the same data may give another answer.
+    /// The version of the ranking; it grows when the same data may give another answer.
     pub algorithm_version: u32,
-    /// The same for the same users with the same weeks and busy times.
+    /// The version of the data: the same for the same users with the same weeks and busy times.
     pub data_version: String,
 }
 
 /// A proposed slot.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Suggestion<E = Email> {
-    /// From 1.
+    /// The rank, from 1.
     pub rank: usize,
-    /// The day of the typical week; left out in a window.
+    /// The day of the typical week; absent in a window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<Cow<'static, str>>,
-    /// `HH:MM`, or an instant in a window.
+    /// The start: `HH:MM`, or an instant in a window.
     pub start: String,
-    /// As `start`; `24:00` at the end of a day.
+    /// The end, written like `start`; `24:00` is the end of a day.
     pub end: String,
-    /// What everybody's own clock shows, one row for each zone, in the order of the attendees.
+    /// The slot in each time zone of the attendees.
     #[serde(default = "Vec::new")]
     #[schema(value_type = Vec<Local>, required = true)]
     pub local: Vec<Local<E>>,
-    /// Who is free throughout.
+    /// The attendees who are free throughout.
     pub free: Vec<E>,
-    /// Who could, if it must be.
+    /// The attendees who can come, but prefer not to.
     pub if_needed: Vec<E>,
-    /// Who cannot.
+    /// The attendees who cannot come.
     pub busy: Vec<E>,
-    /// Who is not known.
+    /// The attendees who are unknown.
     pub unknown: Vec<E>,
-    /// The sum of the factors; comparable within one answer.
+    /// The score: the sum of the factors, comparable within one answer.
     pub score: u64,
-    /// What the score is made of, the weightiest first.
+    /// The terms of the score, the weightiest first.
     pub factors: Vec<Factor>,
-    /// A sentence for people.
+    /// Why the slot was picked, as a sentence.
     pub reason: String,
 }
 
-/// A slot on the clock of one zone.
+/// A slot in one time zone.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Local<E = Email> {
-    /// The zone.
+    /// The time zone.
     pub time_zone: Cow<'static, str>,
-    /// The day on which it starts there, in the typical week.
+    /// The day on which the slot starts there, in the typical week.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<Cow<'static, str>>,
-    /// As the slot's.
+    /// The start there.
     pub start: String,
-    /// As the slot's.
+    /// The end there.
     pub end: String,
-    /// Whose clock it is.
+    /// The attendees of this time zone.
     pub attendees: Vec<E>,
 }
 
-/// A part of a score.
+/// One term of a score.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Factor {
-    /// What it is for.
+    /// The name of the term.
     pub name: Cow<'static, str>,
-    /// What it adds.
+    /// The value that it adds.
     pub value: u64,
 }
 
 /// Why there is no suggestion.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EmptyReason {
-    /// One of Microsoft Graph's five, in snake_case.
-    pub code: Cow<'static, str>,
-    /// A sentence for people.
+    /// The code: a reason of Microsoft Graph, in snake_case.
+    #[schema(value_type = String)]
+    pub code: EmptyCode,
+    /// The reason as a sentence.
     pub detail: String,
-    /// Who stands in the way of how much, the worst first.
+    /// The attendees who block starts, the worst first.
     pub blocking: Vec<Blocker>,
-    /// The slots that fail by the fewest.
+    /// The slots that lack the fewest attendees.
     pub nearest: Vec<NearMiss>,
-    /// What to ask for instead, each with what it yields.
+    /// Changes of the request that give suggestions.
     pub relaxations: Vec<Relaxation>,
 }
 
-/// One who stands in the way.
+/// An attendee who blocks starts.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Blocker {
-    /// Who.
+    /// The attendee.
     pub email: Email,
-    /// To how many of the starting times they cannot come.
+    /// The number of starts at which the attendee cannot come.
     pub slots: usize,
-    /// To how many of them everybody else can.
+    /// The number of those starts that are possible without this attendee.
     pub alone: usize,
 }
 
-/// A slot to which not enough can come.
+/// A slot to which too few attendees can come.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NearMiss {
-    /// As a suggestion's.
+    /// The day, as in a suggestion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<Cow<'static, str>>,
-    /// As a suggestion's.
+    /// The start, as in a suggestion.
     pub start: String,
-    /// As a suggestion's.
+    /// The end, as in a suggestion.
     pub end: String,
-    /// Who cannot come.
+    /// The attendees who cannot come.
     pub missing: Vec<Email>,
 }
 
 /// A change of the request that gives suggestions.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Relaxation {
-    /// What is given up.
+    /// The kind of change.
     pub kind: Cow<'static, str>,
-    /// A sentence for people.
+    /// The change and its effect, as a sentence.
     pub detail: String,
-    /// The fields of the request to change; null leaves one out.
+    /// The fields of the request to change; null removes one.
     pub change: Value,
-    /// How many starting times there are then.
+    /// The number of possible starts after the change.
     pub slots: usize,
 }

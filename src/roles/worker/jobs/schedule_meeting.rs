@@ -5,7 +5,7 @@ use crate::calendar::{Grid, select_optional_attendees};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{Problem, SLOT_TAKEN, UNKNOWN_USER, VALIDATION};
 use crate::roles::availability::api::{AnswerZone, AttendeeAvailability, GroupDetail, Question, RequestedAttendee};
-use crate::roles::suggestion::api::Ranking;
+use crate::roles::suggestion::api::RankRequest;
 use crate::roles::user::api::jobs::{AttemptFailure, JobReport, JobResult, RetryDecision, ScheduleRequest};
 use crate::roles::user::api::meetings::Period;
 use crate::roles::worker::job_context::JobContext;
@@ -64,7 +64,7 @@ async fn find_time(context: &JobContext, request: &ScheduleRequest) -> Result<Jo
 
 /// Removes the optional attendees who cannot come to a time that suits the others.
 fn drop_unavailable_optional(request: &ScheduleRequest, detail: &mut GroupDetail) -> Result<(), Problem> {
-    let quarters = detail.frame().map_err(Problem::internal)?.len();
+    let quarters = detail.search_window().map_err(Problem::internal)?.len();
     let free = |attendee: &AttendeeAvailability| {
         let grid = Grid::from_text(quarters, &attendee.free);
         grid.ok_or_else(|| Problem::internal("the free time of an attendee does not fit the dates"))
@@ -82,7 +82,7 @@ fn drop_unavailable_optional(request: &ScheduleRequest, detail: &mut GroupDetail
 
 async fn rank(context: &JobContext, request: &ScheduleRequest, detail: &GroupDetail) -> Result<JobResult, Problem> {
     let ScheduleRequest { duration_minutes, pick, seed, .. } = *request;
-    let answer = context.suggestion.rank(&Ranking { detail, duration_minutes, pick, seed }).await?;
+    let answer = context.suggestion.rank(&RankRequest { detail, duration_minutes, pick, seed }).await?;
     let Some(best) = answer.suggestions.into_iter().next() else {
         let reason = answer.empty_reason.map_or_else(|| "no time suits all attendees".to_owned(), |why| why.detail);
         return Ok(JobResult::NoCommonTime { reason });

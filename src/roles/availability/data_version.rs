@@ -1,4 +1,4 @@
-//! The version of what an answer is made from: it changes with everything that can change the answer. Pure.
+//! The version of the data of an answer: it changes with all data that can change the answer. Pure.
 
 use std::collections::HashMap;
 
@@ -6,26 +6,26 @@ use crate::calendar::Grid;
 use crate::platform::email::Email;
 use crate::roles::user::api::UserAvailability;
 
-/// A hash that is the same on every machine, fed with words: rotate, mix in, multiply.
-pub struct Version(u64);
+/// A hash that is the same on every machine: rotate, mix in a word, multiply.
+pub struct DataVersion(u64);
 
-impl Version {
-    /// Of these people, and what is taken of their time.
-    pub fn of(cards: &[UserAvailability], unknown: &[Email], taken: &HashMap<Email, Grid>) -> String {
-        let mut version = Version(0xcbf2_9ce4_8422_2325);
-        for card in cards {
-            version.text(card.email.as_str());
-            version.word(card.version.cast_unsigned());
-            // a version begins anew with a new account of the same address
-            version.words(card.availability.bits());
-            version.words(card.if_needed.bits());
-            version.text(card.time_zone.name());
-            version.text(card.preference.name());
-            for (date, runs) in card.overrides.iter() {
+impl DataVersion {
+    /// The version of the availability and the busy time of these users.
+    pub fn of(users: &[UserAvailability], unknown: &[Email], busy: &HashMap<Email, Grid>) -> String {
+        let mut version = DataVersion(0xcbf2_9ce4_8422_2325);
+        for user in users {
+            version.text(user.email.as_str());
+            version.word(user.version.cast_unsigned());
+            // a new account with the same address starts at version 1 again
+            version.words(user.availability.bits());
+            version.words(user.if_needed.bits());
+            version.text(user.time_zone.name());
+            version.text(user.preference.name());
+            for (date, runs) in user.overrides.iter() {
                 version.text(&date.to_string());
                 runs.for_each(|run| version.words(&[run.start as u64, run.end as u64]));
             }
-            if let Some(busy) = taken.get(&card.email) {
+            if let Some(busy) = busy.get(&user.email) {
                 version.words(busy.bits());
             }
         }
@@ -41,7 +41,7 @@ impl Version {
         words.iter().for_each(|word| self.word(*word));
     }
 
-    /// With its length, so that no two rows of texts are the same row of words.
+    /// Mixes in the length too, so that different texts never give the same words.
     fn text(&mut self, text: &str) {
         self.word(text.len() as u64);
         for chunk in text.as_bytes().chunks(8) {
@@ -51,7 +51,7 @@ impl Version {
         }
     }
 
-    /// Multiplying moves bits up only: folds the high ones down.
+    /// Folds the high bits down: multiplication moves bits up only.
     fn finish(self) -> u64 {
         let mixed = (self.0 ^ self.0 >> 32).wrapping_mul(0x9fb2_1c65_1e98_df25);
         mixed ^ mixed >> 29
