@@ -133,7 +133,7 @@ pub fn run() -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(settings, &roles, &warnings),
         Command::Migrate => {
-            block_on(data::migrate(&settings, roles::user::MIGRATIONS))?;
+            block_on(data::migrate(&settings, roles::user::api::ROLE, roles::user::MIGRATIONS))?;
             println!("the schema of {} is up to date", describe_database(&settings));
             Ok(())
         }
@@ -212,7 +212,8 @@ fn welcome(url: &str) -> String {
 }
 
 fn describe_database(settings: &Settings) -> String {
-    settings.sqlite_path().map_or_else(|| settings.database.url.to_string(), |path| path.display().to_string())
+    let file = settings.sqlite_path(roles::user::api::ROLE);
+    file.map_or_else(|| settings.database.url.to_string(), |path| path.display().to_string())
 }
 
 /// The named roles, in the order of the table.

@@ -115,7 +115,7 @@ both_shapes! { with &auth_required_with(&[]);
         ana.delete(&format!("/api/meetings/{}", text(&alone, "id"))).await.expect(204);
         // one of them has been: its end is put into the past, where the service keeps it
         let end = format!("\"end\":\"{}", day.year());
-        rows::run_sql(cluster, &format!(
+        rows::run_sql(cluster, "user", &format!(
             "UPDATE meetings SET document = replace(document, '{end}', '\"end\":\"2001') WHERE id = '{}'", text(&past, "id"))).await;
         assert!(naming(&rows::all_rows(cluster).await, ANA).len() > 10, "the search finds her");
         let cat = Account::login(cluster, CAT, PASSWORD).await;

@@ -176,7 +176,7 @@ both_shapes! { with &auth_required_with(&[]);
         let body = json!({ "name": "x", "expires_at": "2999-01-01T00:00:00Z" });
         let made = ana.post(KEYS, body).await.expect(201).json;
         let key = made["key"].as_str().expect("a key").to_owned();
-        rows::run_sql(cluster, "UPDATE api_keys SET expires_at = '2020-01-01 00:00:00'").await;
+        rows::run_sql(cluster, "user", "UPDATE api_keys SET expires_at = '2020-01-01 00:00:00'").await;
         assert_eq!(me(cluster, &key).await, 401);
         let shown: Value = ana.get(KEYS).await.expect(200).json["keys"][0]["expires_at"].clone();
         assert_eq!(shown, "2020-01-01T00:00:00Z");

@@ -56,10 +56,13 @@ fn a_password_in_the_query_of_a_url_is_masked_too() {
 async fn migrating_twice_is_migrating_once() {
     let mut space = Sandbox::new();
     let folder = make_temp_folder();
-    let schema = space.schema().await;
+    let schema = space.schema();
     let folder_text = folder.display().to_string();
     for _ in 0..2 {
-        for env in [[("W2MEET_DATABASE__URL", schema.as_str())], [("W2MEET_DATA_DIR", &folder_text)]] {
+        let settings = space.env();
+        let prefix = settings.iter().find(|(name, _)| name == "W2MEET_DATABASE__SCHEMA_PREFIX").expect("it is set");
+        let prefix = ("W2MEET_DATABASE__SCHEMA_PREFIX", prefix.1.as_str());
+        for env in [[("W2MEET_DATABASE__URL", schema.as_str()), prefix], [("W2MEET_DATA_DIR", &folder_text), prefix]] {
             let output = run_command(&["migrate"], &env);
             assert!(output.status.success(), "{env:?}: {}", utf8(&output.stderr));
         }

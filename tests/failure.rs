@@ -258,7 +258,7 @@ async fn a_hanging_postgresql_delays_requests_briefly_and_loses_nothing() {
 
     // whatever a connection was at when it was given up, what is acknowledged on it now is committed
     let (direct, connection) =
-        tokio_postgres::connect(&postgres.url(), tokio_postgres::NoTls).await.expect("it answers");
+        tokio_postgres::connect(&replicas.database, tokio_postgres::NoTls).await.expect("it answers");
     actix_web::rt::spawn(async { drop(connection.await) });
     for turn in 0..40 {
         let name = format!("Ben {turn}");

@@ -288,7 +288,7 @@ both_shapes! { with &auth_required_with(&[]);
         Account::register(cluster, ANA).await;
         forgot(cluster, ANA).await.expect(202);
         let (first, second) = (wait_for_newest_mail(cluster, ANA, VERIFY).await, wait_for_newest_mail(cluster, ANA, RESET).await);
-        rows::run_sql(cluster, "UPDATE codes SET expires_at = '2020-01-01 00:00:00'").await;
+        rows::run_sql(cluster, "user", "UPDATE codes SET expires_at = '2020-01-01 00:00:00'").await;
         verify(cluster, &first.token()).await.expect_problem("410 link-void", "/api/auth/verify", "too late");
         reset(cluster, &second.token(), OTHER).await.expect_problem("410 link-void", "/api/auth/password/reset", "too late");
         is_strict(&cluster.get(&second.link()).await.expect(410));

@@ -63,7 +63,7 @@ async fn write(nodes: &[Node], changes: i64) -> HashMap<String, i64> {
 async fn every_fact_is_published_in_order_though_a_replica_is_killed() {
     let Some(names) = QueueNames::in_shared_broker() else { return };
     let mut space = Sandbox::new();
-    let database = space.schema().await;
+    let database = space.schema();
     let env = env(&space, &database, &names);
     let nodes = [Node::start("user", &env), Node::start("user", &env)];
     let ears = names.start().await;

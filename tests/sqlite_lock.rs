@@ -12,7 +12,7 @@ use crate::support::Cluster;
 #[actix_web::test]
 async fn a_request_cancelled_during_a_statement_leaves_the_connection_usable() {
     let cluster = Cluster::all().await;
-    let database = PathBuf::from(cluster.nodes[0].setting("W2MEET_DATA_DIR")).join("w2meet.db");
+    let database = PathBuf::from(cluster.nodes[0].setting("W2MEET_DATA_DIR")).join("user.db");
     let mut other = SqliteConnection::establish(database.to_str().expect("UTF-8")).expect("the database opens");
     let register = async |n: usize| {
         let body = json!({ "name": "Somebody", "email": format!("u{n}@example.com") });

@@ -183,7 +183,7 @@ async fn an_unknown_variable_is_warned_of_and_lived_with() {
 #[actix_web::test]
 async fn a_database_url_from_a_file_is_the_one_in_use() {
     let mut space = Sandbox::new();
-    let secret = TextFile::new("url", &format!("{}\n", space.schema().await));
+    let secret = TextFile::new("url", &format!("{}\n", space.schema()));
     let more = [("W2MEET_DATABASE__URL_FILE", secret.path()), ("W2MEET_CACHE__URL", REDIS)];
     let node = Node::start("user", &with(&space, &more));
     let report = node.client("user").get("/health").await.expect(200).json;
@@ -201,13 +201,13 @@ async fn the_short_name_of_the_embedded_database_is_the_file_in_the_data_directo
         client.get("/api/users/ana@example.com").await.expect(200);
     }
     let folder = space.env().into_iter().find(|(name, _)| name == "W2MEET_DATA_DIR").map(|(_, folder)| folder);
-    assert!(PathBuf::from(folder.unwrap_or_default()).join("w2meet.db").exists(), "there is no w2meet.db");
+    assert!(PathBuf::from(folder.unwrap_or_default()).join("user.db").exists(), "there is no user.db");
 }
 
 #[actix_web::test]
 async fn replicas_that_start_at_once_on_an_empty_database_all_come_up() {
     let mut space = Sandbox::new();
-    let schema = space.schema().await;
+    let schema = space.schema();
     let env = user_env(&space, &schema, REDIS);
     let nodes: Vec<Node> = (0..4).map(|_| Node::spawn("user", &env)).collect();
     for node in &nodes {

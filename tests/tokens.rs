@@ -328,7 +328,7 @@ both_shapes! {
 #[actix_web::test]
 async fn two_replicas_of_user_share_sessions_keys_and_failures_and_a_restart_keeps_them() {
     let mut space = Sandbox::new();
-    let schema = space.schema().await;
+    let schema = space.schema();
     let mut env = crate::support::replicas::user_env(&space, &schema, "redis://127.0.0.1:6379");
     env.extend(REQUIRED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let nodes: Vec<Node> = (0..2).map(|_| Node::start("user", &env)).collect();

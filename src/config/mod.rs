@@ -68,7 +68,7 @@ section! {
         streams: usize, per_address: u32, per_account: u32, sign_in: u32,
     }
     Balance { policy: Policy, in_flight: usize, hedge_ms: u64, probe_ms: u64 }
-    Database { url: SecretUrl, pool_size: usize, statement_ms: u64, answer_ms: u64 }
+    Database { url: SecretUrl, schema_prefix: String, pool_size: usize, statement_ms: u64, answer_ms: u64 }
     Cache { url: SecretUrl, ttl_seconds: u64, negative_ttl_seconds: u64, capacity: u64, timeout_ms: u64, prefix: String }
     Queue { url: SecretUrl, name: String, exchange: String }
     Jobs {
@@ -209,6 +209,12 @@ impl Settings {
         if self.auth.issuer.is_empty() {
             bail!("auth.issuer must not be empty: every token names it");
         }
+        let prefix = &self.database.schema_prefix;
+        if prefix.len() > 40 || !prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+            bail!(
+                "database.schema_prefix is {prefix:?}: it may have 40 lower-case letters, digits and underscores at most"
+            );
+        }
         self.check_numbers()
     }
 
@@ -285,13 +291,19 @@ impl Settings {
         self.upstreams.get(role).map_or(&[], |Addresses(bases)| bases)
     }
 
-    /// The file of the SQLite database, if it is the one in use.
-    pub fn sqlite_path(&self) -> Option<PathBuf> {
+    /// The file of an owner's SQLite database, if that is the one in use.
+    pub fn sqlite_path(&self, role: &str) -> Option<PathBuf> {
         let rest = self.database.url.expose().trim_start_matches("sqlite:").trim_start_matches("//");
-        match self.database.url.scheme() {
-            "" | "sqlite" if rest.is_empty() => Some(self.data_dir.join("w2meet.db")),
-            "sqlite" => Some(PathBuf::from(rest)),
-            _ => None,
-        }
+        let folder = match self.database.url.scheme() {
+            "" | "sqlite" if rest.is_empty() => self.data_dir.as_path(),
+            "sqlite" => Path::new(rest),
+            _ => return None,
+        };
+        Some(folder.join(format!("{role}.db")))
+    }
+
+    /// The schema of an owner in PostgreSQL.
+    pub fn schema(&self, role: &str) -> String {
+        format!("{}{role}", self.database.schema_prefix)
     }
 }

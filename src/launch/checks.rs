@@ -82,11 +82,10 @@ pub fn settle_access(settings: &mut Settings, roles: &[&'static Role], bound: &[
 
 /// Keeps every other process away from the embedded database.
 pub fn lock_data(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<Option<File>> {
-    let Some(database) = settings.sqlite_path().filter(|_| roles.iter().any(|role| role.keeps_cache)) else {
-        return Ok(None);
-    };
+    let owner = roles.iter().find(|role| role.owns_data);
+    let Some(database) = owner.and_then(|role| settings.sqlite_path(role.name)) else { return Ok(None) };
     let folder = data::make_folder(&database)?;
-    let file = File::create(database.with_extension("lock"))
+    let file = File::create(folder.join("w2meet.lock"))
         .with_context(|| format!("cannot write in the data directory {}", folder.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),

@@ -7,6 +7,7 @@ pub mod data;
 pub mod edge;
 pub mod email;
 pub mod http;
+pub mod jobs;
 pub mod observe;
 pub mod outbound;
 pub mod queue;

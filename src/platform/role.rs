@@ -26,6 +26,8 @@ pub struct Role {
     pub calls: &'static [&'static str],
     /// The roles it asks when they are there, and does without when not.
     pub observes: &'static [&'static str],
+    /// Whether it has tables of its own.
+    pub owns_data: bool,
     /// Whether it keeps a cache that all its replicas must share.
     pub keeps_cache: bool,
     /// Whether it publishes or listens; an in-process queue must have all who do in one process.

@@ -50,11 +50,11 @@ async fn steady(rig: &FaultRig, load: &Load, count: usize) -> Latencies {
 /// Puts a job of a kind that no worker knows among the others.
 async fn poison(rig: &FaultRig) -> Uuid {
     let id = Uuid::now_v7();
-    let row = "(id, kind, meeting_id, payload, state, attempt, max_attempts, sent, due_at, token, errors, case_id, created_at, updated_at)";
+    let row = "(id, kind, subject, payload, state, attempt, max_attempts, sent, supersedable, due_at, token, errors, case_id, traceparent, created_at, updated_at)";
     rig
         .execute(&format!(
-            "INSERT INTO jobs {row} SELECT '{id}', 'juggle', meeting_id, '{{}}', 'retryable', 0, max_attempts, 0, created_at, 'none', \
-             '[]', 'poison', created_at, updated_at FROM jobs WHERE kind = 'schedule_meeting' LIMIT 1"
+            "INSERT INTO jobs {row} SELECT '{id}', 'juggle', subject, '{{}}', 'retryable', 0, max_attempts, 0, false, created_at, 'none', \
+             '[]', 'poison', '', created_at, updated_at FROM jobs WHERE kind = 'schedule_meeting' LIMIT 1"
         ))
         .await;
     id

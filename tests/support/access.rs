@@ -156,7 +156,7 @@ pub async fn signing_seed(cluster: &Cluster, kid: &str) -> String {
                 #[diesel(sql_type = diesel::sql_types::Text)]
                 seed: String,
             }
-            let file = format!("{}/w2meet.db", node.setting("W2MEET_DATA_DIR"));
+            let file = format!("{}/user.db", node.setting("W2MEET_DATA_DIR"));
             let mut conn = diesel::SqliteConnection::establish(&file).expect("the file");
             diesel::sql_query(sql).get_result::<Key>(&mut conn).expect("a key").seed
         }

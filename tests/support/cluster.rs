@@ -35,7 +35,9 @@ pub struct Cluster {
 /// A folder, a database schema, queue names and a cache prefix for one test; removed after the last node.
 pub struct Sandbox {
     folder: PathBuf,
-    schema: Option<String>,
+    /// What its schemas begin with, and whether it made any.
+    schema_prefix: String,
+    has_schemas: bool,
     prefix: OnceCell<String>,
     names: Option<QueueNames>,
 }
@@ -85,7 +87,7 @@ impl Cluster {
         let mut space = Sandbox::new();
         let mut env = space.env();
         if !more.iter().any(|(name, _)| *name == "W2MEET_DATABASE__URL") {
-            env.push(("W2MEET_DATABASE__URL".into(), space.schema().await));
+            env.push(("W2MEET_DATABASE__URL".into(), space.schema()));
         }
         if !more.iter().any(|(name, _)| *name == "W2MEET_CACHE__URL") {
             env.push(("W2MEET_CACHE__URL".into(), test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379")));
@@ -345,9 +347,18 @@ pub fn make_temp_folder() -> PathBuf {
     folder
 }
 
+/// The roles that own data.
+pub const OWNERS: [&str; 1] = ["user"];
+
 impl Sandbox {
     pub fn new() -> Sandbox {
-        Sandbox { folder: make_temp_folder(), schema: None, prefix: OnceCell::new(), names: None }
+        Sandbox {
+            folder: make_temp_folder(),
+            schema_prefix: format!("w2meet_test_{:016x}_", rand::random::<u64>()),
+            has_schemas: false,
+            prefix: OnceCell::new(),
+            names: None,
+        }
     }
 
     /// Settings for free ports, the own folder, and JSON log lines that include calls between roles.
@@ -356,20 +367,24 @@ impl Sandbox {
             .map(|role| (format!("W2MEET_{role}__LISTEN"), "127.0.0.1:0".to_owned()))
             .into();
         env.push(("W2MEET_DATA_DIR".into(), self.folder.join("data").display().to_string()));
+        env.push(("W2MEET_DATABASE__SCHEMA_PREFIX".into(), self.schema_prefix.clone()));
         env.push(("W2MEET_LOG__FORMAT".into(), "json".into()));
         env.push(("W2MEET_LOG__LEVEL".into(), "info,w2meet::platform::rpc=debug".into()));
         env.push(("W2MEET_SERVER__WORKERS".into(), "1".into()));
         env
     }
 
-    /// Makes a schema, and gives the database URL that selects it.
-    pub async fn schema(&mut self) -> String {
-        let url = postgres_url();
-        let schema = format!("w2meet_test_{:016x}", rand::random::<u64>());
-        execute(&url, &format!("CREATE SCHEMA {schema}")).await;
-        self.schema = Some(schema.clone());
+    /// The URL of the test machine's PostgreSQL; a connection of the test's own finds the tables of every owner there.
+    pub fn schema(&mut self) -> String {
+        self.has_schemas = true;
+        self.url_into_schemas(&postgres_url())
+    }
+
+    /// This URL, leading into the schemas of every owner.
+    pub fn url_into_schemas(&self, url: &str) -> String {
         let mark = if url.contains('?') { '&' } else { '?' };
-        format!("{url}{mark}options=-csearch_path%3D{schema}")
+        let schemas = OWNERS.map(|owner| format!("{}{owner}", self.schema_prefix)).join(",");
+        format!("{url}{mark}options=-csearch_path%3D{schemas}")
     }
 
     /// QueueNames of this test's own in a shared RabbitMQ.
@@ -389,10 +404,11 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.folder));
-        if let Some(schema) = self.schema.take() {
+        if self.has_schemas {
+            let schemas = OWNERS.map(|owner| format!("{}{owner}", self.schema_prefix)).join(", ");
             let dropped = std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                runtime.block_on(execute(&postgres_url(), &format!("DROP SCHEMA {schema} CASCADE")));
+                runtime.block_on(execute(&postgres_url(), &format!("DROP SCHEMA IF EXISTS {schemas} CASCADE")));
             });
             drop(dropped.join());
         }

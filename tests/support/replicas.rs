@@ -17,13 +17,15 @@ impl Replicas {
     /// As many as there are cache URLs, in a schema of its own on the test machine's PostgreSQL.
     pub async fn start(caches: &[&str]) -> Replicas {
         let mut space = Sandbox::new();
-        let database = space.schema().await;
+        let database = space.schema();
         Replicas::start_in(space, database, caches)
     }
 
     /// [`Replicas::start`] over a PostgreSQL of the test's own.
     pub fn start_over(database: &str, caches: &[&str]) -> Replicas {
-        Replicas::start_in(Sandbox::new(), database.to_owned(), caches)
+        let space = Sandbox::new();
+        let database = space.url_into_schemas(database);
+        Replicas::start_in(space, database, caches)
     }
 
     fn start_in(space: Sandbox, database: String, caches: &[&str]) -> Replicas {

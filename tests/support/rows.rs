@@ -2,7 +2,7 @@
 
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection};
 
-use super::cluster::execute;
+use super::cluster::{OWNERS, execute};
 use super::{Cluster, Shape};
 
 #[derive(QueryableByName)]
@@ -11,17 +11,17 @@ struct TextRow {
     line: String,
 }
 
-fn open(cluster: &Cluster) -> SqliteConnection {
-    let file = cluster.outbox().with_file_name("w2meet.db");
+fn open(cluster: &Cluster, owner: &str) -> SqliteConnection {
+    let file = cluster.outbox().with_file_name(format!("{owner}.db"));
     let mut conn = SqliteConnection::establish(file.to_str().expect("UTF-8")).expect("the database opens");
     diesel::sql_query("PRAGMA busy_timeout = 5000").execute(&mut conn).expect("it waits");
     conn
 }
 
-/// Runs one statement.
-pub async fn run_sql(cluster: &Cluster, sql: &str) {
+/// Runs one statement on the database of `owner`.
+pub async fn run_sql(cluster: &Cluster, owner: &str, sql: &str) {
     match cluster.shape {
-        Shape::Embedded => drop(diesel::sql_query(sql).execute(&mut open(cluster)).expect("it runs")),
+        Shape::Embedded => drop(diesel::sql_query(sql).execute(&mut open(cluster, owner)).expect("it runs")),
         Shape::Services => execute(url(cluster), sql).await,
     }
 }
@@ -29,7 +29,7 @@ pub async fn run_sql(cluster: &Cluster, sql: &str) {
 /// Every row of every table, as a text that begins with the name of its table.
 pub async fn all_rows(cluster: &Cluster) -> Vec<String> {
     match cluster.shape {
-        Shape::Embedded => all_of_sqlite(&mut open(cluster)),
+        Shape::Embedded => OWNERS.iter().flat_map(|owner| all_of_sqlite(&mut open(cluster, owner))).collect(),
         Shape::Services => all_of_postgres(url(cluster)).await,
     }
 }
@@ -55,11 +55,13 @@ fn all_of_sqlite(conn: &mut SqliteConnection) -> Vec<String> {
 async fn all_of_postgres(url: &str) -> Vec<String> {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("PostgreSQL answers");
     let driver = tokio::spawn(connection);
-    let tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = current_schema()";
+    let tables = "SELECT table_schema::text, table_name::text FROM information_schema.tables \
+                  WHERE table_schema = ANY (current_schemas(false))";
     let mut rows = Vec::new();
     for table in client.query(tables, &[]).await.expect("it answers") {
-        let table: String = table.get(0);
-        let found = client.query(&format!("SELECT t::text FROM \"{table}\" t"), &[]).await.expect("it answers");
+        let (schema, table): (String, String) = (table.get(0), table.get(1));
+        let found =
+            client.query(&format!("SELECT t::text FROM \"{schema}\".\"{table}\" t"), &[]).await.expect("it answers");
         rows.extend(found.iter().map(|row| format!("{table}: {}", row.get::<_, String>(0))));
     }
     drop(client);

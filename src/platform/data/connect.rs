@@ -12,7 +12,7 @@ use diesel::result::ConnectionError;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
@@ -28,32 +28,50 @@ const SQLITE_READERS: usize = 8;
 /// The lock that lets one replica migrate while the others wait; any number that nothing else in the database uses.
 const MIGRATION_LOCK: i64 = 0x5732_4d65_6574;
 
-/// Brings the schema up to date: safe when several replicas start at once, and when nothing is to be done.
+/// The tables that every owner has.
+const PLATFORM: EmbeddedMigrations = embed_migrations!("migrations/platform");
+
+/// Brings an owner's schema up to date: safe when several replicas start at once, and when nothing is to be done.
 ///
 /// # Errors
 /// A database that cannot be reached, or a migration that fails.
-pub async fn migrate(settings: &Settings, migrations: EmbeddedMigrations) -> anyhow::Result<()> {
-    let applied = match settings.sqlite_path() {
+pub async fn migrate(settings: &Settings, role: &str, own: EmbeddedMigrations) -> anyhow::Result<()> {
+    let applied = match settings.sqlite_path(role) {
         Some(path) => {
             make_folder(&path)?;
-            let conn = establish_sqlite(&sqlite_url(&path)?)
-                .await
-                .with_context(|| format!("cannot open {}", path.display()))?;
-            AsyncMigrationHarness::new(conn).run_pending_migrations(migrations).map(|versions| versions.len())
+            let open = async || {
+                let conn = establish_sqlite(&sqlite_url(&path)?).await;
+                conn.with_context(|| format!("cannot open {}", path.display()))
+            };
+            run_pending(open().await?, PLATFORM)? + run_pending(open().await?, own)?
         }
         None => {
-            // no time limit: waiting for the replica that migrates is right; the lock ends with this connection
-            let mut conn =
-                establish_postgres(postgres_config(settings, 0)?).await.context("cannot connect to PostgreSQL")?;
-            conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
-            AsyncMigrationHarness::new(conn).run_pending_migrations(migrations).map(|versions| versions.len())
+            let open = || async move {
+                // no time limit: waiting for the replica that migrates is right; the lock ends with this connection
+                let conn = establish_postgres(postgres_config(settings, role, 0)?).await;
+                conn.context("cannot connect to PostgreSQL")
+            };
+            let mut lock = open().await?;
+            lock.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
+            lock.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", settings.schema(role))).await?;
+            run_pending(open().await?, PLATFORM)? + run_pending(open().await?, own)?
         }
     };
-    let applied = applied.map_err(|why| anyhow::anyhow!("a migration failed: {why}"))?;
     if applied > 0 {
-        tracing::info!(applied, "the database schema is up to date");
+        tracing::info!(role, applied, "the database schema is up to date");
     }
     Ok(())
+}
+
+fn run_pending<C>(conn: C, migrations: EmbeddedMigrations) -> anyhow::Result<usize>
+where
+    C: AsyncConnection,
+    AsyncMigrationHarness<C>: MigrationHarness<C::Backend>,
+    EmbeddedMigrations: diesel::migration::MigrationSource<C::Backend>,
+{
+    let mut harness = AsyncMigrationHarness::new(conn);
+    let applied = harness.run_pending_migrations(migrations).map(|versions| versions.len());
+    applied.map_err(|why| anyhow::anyhow!("a migration failed: {why}"))
 }
 
 /// Makes the folder that a database file lies in, and names it.
@@ -69,11 +87,13 @@ pub fn make_folder(database: &Path) -> anyhow::Result<&Path> {
 }
 
 /// Makes the pools.
-pub(super) fn open(settings: &Settings) -> anyhow::Result<Engine> {
+pub(super) fn open(settings: &Settings, role: &str) -> anyhow::Result<Engine> {
     let limits = &settings.database;
-    Ok(match settings.sqlite_path() {
+    Ok(match settings.sqlite_path(role) {
         Some(path) => Engine::Sqlite { readers: sqlite_pool(&path, SQLITE_READERS)?, writer: sqlite_pool(&path, 1)? },
-        None => Engine::Postgres(postgres_pool(postgres_config(settings, limits.statement_ms)?, limits.pool_size)?),
+        None => {
+            Engine::Postgres(postgres_pool(postgres_config(settings, role, limits.statement_ms)?, limits.pool_size)?)
+        }
     })
 }
 
@@ -98,11 +118,13 @@ async fn establish_sqlite(path: &str) -> ConnectionResult<SqliteConn> {
 }
 
 /// A dead peer is noticed in seconds, not in the kernel's quarter of an hour.
-fn postgres_config(settings: &Settings, statement_ms: u64) -> anyhow::Result<tokio_postgres::Config> {
+fn postgres_config(settings: &Settings, role: &str, statement_ms: u64) -> anyhow::Result<tokio_postgres::Config> {
     let url = &settings.database.url;
     let mut config =
         tokio_postgres::Config::from_str(url.expose()).with_context(|| format!("database.url is {url}"))?;
-    let options = format!("{} -c statement_timeout={statement_ms}", config.get_options().unwrap_or_default());
+    let given = config.get_options().unwrap_or_default();
+    let schema = settings.schema(role);
+    let options = format!("{given} -c statement_timeout={statement_ms} -c search_path=\"{schema}\"");
     config
         .options(options.trim())
         .application_name("w2meet")

@@ -2,10 +2,15 @@
 //!
 //! Write a query once, in a role's `store.rs`, inside [`read!`] or [`transact!`]; it is compiled for both.
 
+mod abort;
 mod blocking;
 mod connect;
 mod connection;
+pub mod idempotency;
 pub mod instant;
+pub mod outbox;
+mod owner;
+pub mod schema;
 
 use std::time::Duration;
 
@@ -19,8 +24,10 @@ use tokio::time::timeout;
 use crate::config::Settings;
 use crate::platform::http::health::{Dependency, Status};
 use crate::platform::http::problem::Problem;
+pub use abort::Abort;
 pub use connect::{make_folder, migrate};
 pub use connection::{Connection, RunQueryDsl, columns};
+pub use owner::Owner;
 
 /// SQLite, whose calls block, on tokio's blocking threads.
 pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, blocking::Blocking>;
@@ -149,8 +156,8 @@ impl Db {
     ///
     /// # Errors
     /// A URL that PostgreSQL's rules cannot read.
-    pub fn open(settings: &Settings) -> anyhow::Result<Db> {
-        let engine = connect::open(settings)?;
+    pub fn open(settings: &Settings, role: &str) -> anyhow::Result<Db> {
+        let engine = connect::open(settings, role)?;
         Ok(Db { engine, answer: Duration::from_millis(settings.database.answer_ms) })
     }
 

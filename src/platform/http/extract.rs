@@ -17,6 +17,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::calendar::{Fault, Format};
 use crate::platform::email::Email;
@@ -283,6 +284,15 @@ pub fn format(value: &Value) -> Result<Format, Vec<Fault>> {
 /// Why it is none.
 pub fn email(value: &Value) -> Result<Email, Vec<Fault>> {
     parsed("not_an_email", Email::parse)(value)
+}
+
+/// The id in the path, its variable `id`.
+///
+/// # Errors
+/// 404 for what is no UUID.
+pub fn id_in_path(req: &HttpRequest) -> Result<Uuid, Problem> {
+    let text = req.match_info().get("id").unwrap_or_default();
+    Uuid::parse_str(text).map_err(|_| Problem::new(NOT_FOUND, "ids are UUIDs; this is none of ours"))
 }
 
 /// The e-mail address that is one segment of the request's path.

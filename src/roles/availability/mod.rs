@@ -19,6 +19,7 @@ pub const ROLE: Role = Role {
     port: 8082,
     calls: &[user::api::ROLE],
     observes: &[],
+    owns_data: false,
     keeps_cache: false,
     uses_queue: false,
     faces_clients: false,

@@ -28,6 +28,7 @@ pub const ROLE: Role = Role {
     port: 8080,
     calls: &[user::api::ROLE, availability::api::ROLE, suggestion::api::ROLE],
     observes: &[worker::api::ROLE],
+    owns_data: false,
     keeps_cache: false,
     uses_queue: true,
     faces_clients: true,

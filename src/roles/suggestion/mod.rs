@@ -22,6 +22,7 @@ pub const ROLE: Role = Role {
     port: 8083,
     calls: &[availability::api::ROLE, user::api::ROLE],
     observes: &[],
+    owns_data: false,
     keeps_cache: false,
     uses_queue: false,
     faces_clients: false,

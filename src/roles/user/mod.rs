@@ -7,27 +7,22 @@ mod api_keys;
 mod auth;
 mod calendars;
 mod jobs;
-mod keys;
 mod mailbox;
 mod meetings;
-mod outbox;
-mod relay;
 mod schema;
 mod store;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::guard::fn_guard;
 use actix_web::web::{Data, PayloadConfig, ServiceConfig, put};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
-use crate::config::Settings;
 use crate::platform::auth::layer::AuthLayer;
 use crate::platform::auth::verifier::LocalTokenVerifier;
 use crate::platform::cache::aside::CacheAside;
-use crate::platform::data;
+use crate::platform::jobs::{self as platform_jobs, spawn_tasks};
 use crate::platform::observe::metrics::resource;
 use crate::platform::role::{Context, Role, Service};
 use accounts::store::Users;
@@ -40,8 +35,6 @@ use store::Store;
 /// The tables that this role owns.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/user");
 
-const RETRY: Duration = Duration::from_millis(500);
-
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: api::ROLE,
@@ -49,6 +42,7 @@ pub const ROLE: Role = Role {
     port: 8081,
     calls: &[],
     observes: &[],
+    owns_data: true,
     keeps_cache: true,
     uses_queue: true,
     faces_clients: false,
@@ -84,40 +78,21 @@ fn open(context: &Context) -> anyhow::Result<Service> {
         let issued = LocalTokenVerifier::new(Own(owner.clone()), &context.settings.auth.issuer, ROLE.name);
         AuthLayer::of_owner(context, Rc::new(issued))
     };
-    jobs::metrics::register_all();
+    platform_jobs::metrics::register_kinds::<Store>();
     Ok(Service {
         routes: Arc::new(move |cfg| routes(cfg, desk.clone())),
         door: Arc::new(door),
         prepare: Box::pin(async move {
-            migrate(&settings).await;
-            store.learn_secrets().await;
+            store.owner.prepare(&settings, || MIGRATIONS).await;
+            store.ensure_signing_key().await;
             tokio::spawn(users.run());
-            tokio::spawn(relay::publish(store.clone(), queue));
-            tokio::spawn(relay::wake(store.clone()));
-            tokio::spawn(relay::measure(store.clone()));
-            if settings.serves_metrics() {
-                tokio::spawn(jobs::metrics::watch(store.clone()));
-            }
+            spawn_tasks(&store, queue, settings.serves_metrics());
             tokio::spawn(calendars::refresh::wake(store.clone()));
-            tokio::spawn(calendars::refresh::go_on(store.clone()));
-            tokio::spawn(relay::forget(store));
+            tokio::spawn(calendars::refresh::go_on(store));
             Ok(())
         }),
         work: None,
     })
-}
-
-/// Migrates as soon as the database lets us.
-async fn migrate(settings: &Settings) {
-    let mut said = String::new();
-    while let Err(why) = data::migrate(settings, MIGRATIONS).await {
-        let why = format!("{why:#}");
-        if why != said {
-            tracing::warn!(why, "waiting for the database");
-        }
-        said = why;
-        tokio::time::sleep(RETRY).await;
-    }
 }
 
 fn routes(cfg: &mut ServiceConfig, desk: Desk) {
@@ -125,9 +100,9 @@ fn routes(cfg: &mut ServiceConfig, desk: Desk) {
     use accounts::standards::*;
     use auth::handlers::*;
     use calendars::handlers::*;
-    use jobs::handlers::*;
     use meetings::handlers::*;
     use meetings::participation;
+    use platform_jobs::handlers::*;
     cfg.configure(account_routes)
         .app_data(desk.users)
         .app_data(desk.store)
@@ -158,18 +133,18 @@ fn routes(cfg: &mut ServiceConfig, desk: Desk) {
         .service(resource("/internal/meetings").app_data(desk.internal.clone()).post(record_meeting))
         .service(resource("/internal/meetings/{id}").get(find_any_meeting))
         .service(resource("/internal/answers").post(find_answer))
-        .service(resource("/internal/jobs/{id}/start").post(start_job))
-        .service(resource("/internal/jobs/{id}/retry").app_data(desk.internal.clone()).post(fail_job))
+        .service(resource("/internal/jobs/{id}/start").post(start_job::<Store>))
+        .service(resource("/internal/jobs/{id}/retry").app_data(desk.internal.clone()).post(fail_job::<Store>))
         .service(resource("/internal/jobs/{id}/calendar").app_data(desk.internal).post(refresh_calendar))
-        .service(resource("/callbacks/jobs/{id}").post(finish_job))
+        .service(resource("/callbacks/jobs/{id}").post(finish_job::<Store>))
         .service(resource("/meetings").get(list_meetings).post(create_meeting))
         .service(resource("/meetings/{id}").get(find_meeting).patch(change_meeting).delete(cancel_meeting))
         .service(resource("/meetings/{id}/invite.ics").get(download_invitation))
         .service(resource("/meetings/{id}/deliveries").get(list_deliveries))
         .service(resource("/meetings/{id}/participation").get(participation::ask).post(participation::answer))
-        .service(resource("/jobs").get(list_jobs))
-        .service(resource("/jobs/{id}").get(find_job))
-        .service(resource("/jobs/{id}/retry").post(retry_job));
+        .service(resource("/jobs").get(list_jobs::<Store>))
+        .service(resource("/jobs/{id}").get(find_job::<Store>))
+        .service(resource("/jobs/{id}/retry").post(retry_job::<Store>));
 }
 
 fn account_routes(cfg: &mut ServiceConfig) {

@@ -18,14 +18,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    cache_epoch (id) {
-        id -> Integer,
-        epoch -> BigInt,
-        server -> Text,
-    }
-}
-
-diesel::table! {
     meetings (id) {
         id -> Text,
         organizer -> Text,
@@ -50,41 +42,6 @@ diesel::table! {
         starts_at -> Timestamp,
         ends_at -> Timestamp,
         meeting_id -> Text,
-    }
-}
-
-diesel::table! {
-    jobs (id) {
-        id -> Text,
-        kind -> Text,
-        meeting_id -> Text,
-        payload -> Text,
-        state -> Text,
-        attempt -> Integer,
-        max_attempts -> Integer,
-        sent -> Integer,
-        supersedable -> Bool,
-        due_at -> Nullable<Timestamp>,
-        token -> Text,
-        errors -> Text,
-        case_id -> Text,
-        traceparent -> Text,
-        created_at -> Timestamp,
-        updated_at -> Timestamp,
-    }
-}
-
-diesel::table! {
-    deliveries (id) {
-        id -> Text,
-        job_id -> Text,
-        meeting_id -> Text,
-        kind -> Text,
-        target -> Text,
-        attempt -> Integer,
-        outcome -> Text,
-        detail -> Text,
-        created_at -> Timestamp,
     }
 }
 
@@ -115,38 +72,6 @@ diesel::table! {
         calendar_id -> Text,
         fixed -> Binary,
         floating -> Binary,
-    }
-}
-
-diesel::table! {
-    outbox (id) {
-        id -> Text,
-        aggregate -> Text,
-        position -> BigInt,
-        routing_key -> Text,
-        job_id -> Nullable<Text>,
-        case_id -> Text,
-        traceparent -> Text,
-        body -> Text,
-        claimed_until -> Nullable<Timestamp>,
-    }
-}
-
-diesel::table! {
-    idempotency (key) {
-        key -> Text,
-        fingerprint -> Text,
-        status -> Integer,
-        headers -> Text,
-        body -> Text,
-        created_at -> Timestamp,
-    }
-}
-
-diesel::table! {
-    secrets (name) {
-        name -> Text,
-        value -> Text,
     }
 }
 
@@ -224,17 +149,16 @@ diesel::table! {
     }
 }
 
+use crate::platform::data::schema::cache_epoch;
+
 diesel::allow_tables_to_appear_in_same_query!(
-    users,
     cache_epoch,
+    users,
     meetings,
     attendees,
     busy,
     calendars,
     calendar_months,
-    jobs,
-    deliveries,
-    outbox,
     credentials,
     sessions,
     codes,

@@ -121,7 +121,7 @@ async fn requeue(delivery: Delivery) {
 async fn attempt(context: &JobContext, job: &StartedJob<'_>) -> Result<Option<&'static str>, ()> {
     let begin = Instant::now();
     let (job_id, attempt, kind) = (job.lease.job_id, job.lease.attempt, job.kind());
-    tracing::info!(%job_id, attempt, kind, meeting_id = %job.lease.meeting_id, "JOB_START");
+    tracing::info!(%job_id, attempt, kind, meeting_id = %job.lease.subject_id, "JOB_START");
     let limit = Duration::from_secs(context.limits.attempt_seconds);
     let outcome = match AssertUnwindSafe(timeout(limit, jobs::run(context, job))).catch_unwind().await {
         Ok(Ok(outcome)) => outcome,

@@ -24,6 +24,7 @@ pub const ROLE: Role = Role {
     port: 8084,
     calls: &[user::api::ROLE, availability::api::ROLE, suggestion::api::ROLE],
     observes: &[],
+    owns_data: false,
     keeps_cache: false,
     uses_queue: true,
     faces_clients: false,

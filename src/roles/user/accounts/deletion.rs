@@ -4,25 +4,26 @@
 //! is deleted.
 
 use diesel::prelude::*;
+use uuid::Uuid;
 
 use super::model::User;
 use super::store::{Row, Users, event, lock_epoch};
+use crate::platform::data::Abort;
 use crate::platform::data::instant::now;
+use crate::platform::data::outbox::enqueue;
+use crate::platform::data::schema::{deliveries, idempotency, jobs};
 use crate::platform::data::{Connection, Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
+use crate::platform::jobs::model::OPEN;
+use crate::platform::jobs::rows::scrub_jobs;
 use crate::roles::user::auth::sessions::end_sessions;
 use crate::roles::user::calendars::store::erase_calendars;
-use crate::roles::user::jobs::model::{INVITE, OPEN, State, WEBHOOK};
 use crate::roles::user::mailbox::store::erase_mailbox;
 use crate::roles::user::meetings::anonymize::ANONYMOUS_DOMAIN;
 use crate::roles::user::meetings::model::Meeting;
 use crate::roles::user::meetings::rows::{lock_meeting, save_change};
-use crate::roles::user::outbox::enqueue;
-use crate::roles::user::schema::{
-    attendees, busy, credentials, deliveries, idempotency, jobs, meetings, sign_in_failures, users,
-};
-use crate::roles::user::store::Stop;
+use crate::roles::user::schema::{attendees, busy, credentials, meetings, sign_in_failures, users};
 use crate::{read, transact};
 
 /// Past meetings in one transaction.
@@ -32,12 +33,12 @@ const CHUNK: usize = 100;
 async fn erase_attendee(conn: &mut Connection, meeting: Meeting, email: &Email) -> Result<(), Error> {
     let (id, (meeting, remains)) = (meeting.id.to_string(), meeting.anonymized(email));
     let mine = attendees::table.filter(attendees::meeting_id.eq(&id));
-    let theirs: Vec<String> = jobs::table.filter(jobs::meeting_id.eq(&id)).select(jobs::id).load(conn).await?;
+    let theirs: Vec<String> = jobs::table.filter(jobs::subject.eq(&id)).select(jobs::id).load(conn).await?;
     scrub_jobs(conn, &theirs).await?;
     let held = busy::table.filter(busy::meeting_id.eq(&id)).filter(busy::email.eq(email.as_str()));
     diesel::delete(held).execute(conn).await?;
     // a job needs its meeting
-    let open = jobs::table.filter(jobs::meeting_id.eq(&id)).filter(jobs::state.eq_any(OPEN));
+    let open = jobs::table.filter(jobs::subject.eq(&id)).filter(jobs::state.eq_any(OPEN));
     if remains || open.count().get_result::<i64>(conn).await? > 0 {
         let anonymous = attendees::email.like(format!("%@{ANONYMOUS_DOMAIN}")).or(attendees::email.eq(email.as_str()));
         diesel::delete(mine.filter(anonymous)).execute(conn).await?;
@@ -46,46 +47,37 @@ async fn erase_attendee(conn: &mut Connection, meeting: Meeting, email: &Email) 
         diesel::update(meetings::table.filter(meetings::id.eq(&id))).set(erased).execute(conn).await?;
     } else {
         diesel::delete(mine).execute(conn).await?;
-        diesel::delete(jobs::table.filter(jobs::meeting_id.eq(&id))).execute(conn).await?;
-        diesel::delete(deliveries::table.filter(deliveries::meeting_id.eq(&id))).execute(conn).await?;
+        diesel::delete(jobs::table.filter(jobs::subject.eq(&id))).execute(conn).await?;
+        diesel::delete(deliveries::table.filter(deliveries::subject.eq(&id))).execute(conn).await?;
         diesel::delete(meetings::table.filter(meetings::id.eq(&id))).execute(conn).await?;
     }
     Ok(())
 }
 
-/// Erases the payloads and errors of jobs that have ended. Open jobs may still have to tell others that the meeting is off. The rows
-/// stay, for messages about them may be on their way.
-async fn scrub_jobs(conn: &mut Connection, ids: &[String]) -> Result<(), Error> {
-    let over = || jobs::table.filter(jobs::id.eq_any(ids)).filter(jobs::state.ne_all(OPEN));
-    // a job without its payload cannot be retried
-    let replayed = jobs::kind.eq(WEBHOOK).or(jobs::kind.eq(INVITE).and(jobs::state.eq(State::Dead.name())));
-    diesel::update(over().filter(replayed)).set(jobs::state.eq(State::Cancelled.name())).execute(conn).await?;
-    diesel::update(over()).set((jobs::payload.eq("{}"), jobs::errors.eq("[]"))).execute(conn).await?;
-    Ok(())
-}
-
 /// The ids of the meetings of a user, in the order in which every transaction locks them.
-async fn meetings_of(conn: &mut Connection, email: &Email) -> Result<Vec<String>, Error> {
+async fn meetings_of(conn: &mut Connection, email: &Email) -> Result<Vec<Uuid>, Error> {
     let attended = attendees::table.filter(attendees::email.eq(email.as_str())).select(attendees::meeting_id);
     let mine = meetings::organizer.eq(email.as_str()).or(meetings::id.eq_any(attended));
-    Ok(meetings::table.filter(mine).order(meetings::id.asc()).select(meetings::id).load(conn).await?)
+    let ids: Vec<String> =
+        meetings::table.filter(mine).order(meetings::id.asc()).select(meetings::id).load(conn).await?;
+    ids.iter().map(|id| id.parse().map_err(|_| Error::Corrupt(format!("meeting {id}")))).collect()
 }
 
 impl Users {
     /// Has meetings of the past forget a user who is about to be deleted. They may be many, so not all in one transaction; and
     /// should only some be reached, asking again does the rest.
-    pub async fn anonymize_past_meetings(&self, email: &Email) -> Result<(), Stop> {
+    pub async fn anonymize_past_meetings(&self, email: &Email) -> Result<(), Abort> {
         let now = now();
-        let theirs: Vec<String> = read!(self.store.db, |conn| meetings_of(conn, email))?;
+        let theirs: Vec<Uuid> = read!(self.store.owner.db, |conn| meetings_of(conn, email))?;
         for chunk in theirs.chunks(CHUNK) {
-            transact!(self.store.db, |conn| {
+            transact!(self.store.owner.db, |conn| {
                 for id in chunk {
-                    let held = lock_meeting(conn, id).await?;
+                    let held = lock_meeting(conn, *id).await?;
                     if let Some(meeting) = held.filter(|meeting| meeting.is_past(now)) {
                         erase_attendee(conn, meeting, email).await?;
                     }
                 }
-                Ok::<(), Stop>(())
+                Ok::<(), Abort>(())
             })?;
         }
         Ok(())
@@ -97,22 +89,22 @@ impl Users {
         email: &Email,
         barred: Option<i64>,
         guard: impl Fn(i64) -> Result<(), Problem> + Send + Sync,
-    ) -> Result<((), i64), Stop> {
+    ) -> Result<((), i64), Abort> {
         let kept = format!("%\"{}\"%", email.as_str().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        transact!(self.store.db, |conn| {
+        transact!(self.store.owner.db, |conn| {
             let epoch = lock_epoch(conn, barred).await?;
-            let theirs: Vec<String> = meetings_of(conn, email).await?;
+            let theirs: Vec<Uuid> = meetings_of(conn, email).await?;
             // all of them before any is changed: whoever changes a meeting holds it before the people's time
             let mut held = Vec::new();
             for id in theirs {
-                held.extend(lock_meeting(conn, &id).await?);
+                held.extend(lock_meeting(conn, id).await?);
             }
             for before in held {
                 let after = match before.clone().without_attendee(email, now()) {
                     Some(mut change) => {
                         // letters name them, for else calendars would not believe it; whoever else hears of it needs no name
                         change.meeting = change.meeting.anonymized(email).0;
-                        save_change(conn, &self.store.limits, Some(&before), &change).await?;
+                        save_change(conn, &self.store.owner, Some(&before), &change).await?;
                         change.meeting
                     }
                     None => before,
@@ -122,8 +114,8 @@ impl Users {
             let mine = users::table.filter(users::email.eq(email.as_str()));
             let gone: Option<Row> =
                 diesel::delete(mine).returning(columns::<Row>()).get_result(conn).await.optional()?;
-            let user = User::try_from(gone.ok_or_else(|| Stop::Refused(Problem::unknown_user(email.as_str())))?)?;
-            guard(user.version).map_err(Stop::Refused)?;
+            let user = User::try_from(gone.ok_or_else(|| Abort::Rejected(Problem::unknown_user(email.as_str())))?)?;
+            guard(user.version).map_err(Abort::Rejected)?;
             // after their user, whom everybody holds who brings a calendar
             erase_calendars(conn, email).await?;
             erase_mailbox(conn, email, user.id).await?;
@@ -139,8 +131,9 @@ impl Users {
             // answers that name them, and those to what they have asked for
             let named = idempotency::body.like(&kept).escape('\\').or(idempotency::key.like(format!("{id} %")));
             diesel::delete(idempotency::table.filter(named)).execute(conn).await?;
-            enqueue(conn, &[event(&User { version: user.version + 1, ..user }, "deleted")]).await?;
-            Ok::<_, Stop>(((), epoch))
+            let gone = User { version: user.version + 1, ..user };
+            enqueue(conn, &[event(&gone, "deleted")]).await?;
+            Ok::<_, Abort>(((), epoch))
         })
     }
 }

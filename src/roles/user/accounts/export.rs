@@ -16,14 +16,15 @@ use crate::calendar::Format;
 use crate::platform::auth::Caller;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, read};
+use crate::platform::data::schema::deliveries;
+use crate::platform::jobs::rows::DeliveryRow;
 use crate::read;
 use crate::roles::user::api_keys::model::ApiKey;
 use crate::roles::user::auth::handlers::shown;
-use crate::roles::user::jobs::model::is_for_meeting;
-use crate::roles::user::jobs::rows::DeliveryRow;
+use crate::roles::user::jobs::kinds::is_for_meeting;
 use crate::roles::user::meetings::model::Meeting;
 use crate::roles::user::meetings::store::Page;
-use crate::roles::user::schema::{calendars, codes, deliveries, sessions};
+use crate::roles::user::schema::{calendars, codes, sessions};
 use crate::roles::user::store::Store;
 
 /// Things in one go.
@@ -33,7 +34,7 @@ const PAGE: i64 = 100;
 pub async fn export(caller: Caller, users: Cached) -> Answer {
     let store = users.source().store.clone();
     let user = find(&users, &caller.email).await?;
-    let head = head(&store, &caller, &user).await.map_err(|why| store.unread(&why))?.to_string();
+    let head = head(&store, &caller, &user).await.map_err(|why| store.owner.read_problem(&why))?.to_string();
     // the lists are further members of the same object
     let said = head.strip_suffix('}').unwrap_or(&head).to_owned();
     let begin = Writing { store, user, said, at: 0, after: String::new() };
@@ -50,12 +51,12 @@ async fn head(store: &Store, caller: &Caller, user: &User) -> Result<Value, Erro
     let account = store.account(&caller.email).await?;
     let keys = store.api_keys(&caller.id).await?;
     let id = &caller.id;
-    let open: Vec<(DateTime, DateTime)> = read!(store.db, |conn| sessions::table
+    let open: Vec<(DateTime, DateTime)> = read!(store.owner.db, |conn| sessions::table
         .filter(sessions::user_id.eq(id))
         .select((sessions::created_at, sessions::expires_at))
         .load(conn))?;
     let session = |(begin, end): (DateTime, DateTime)| json!({ "created_at": read(begin), "expires_at": read(end) });
-    let sent: Vec<(String, DateTime, DateTime, Option<DateTime>)> = read!(store.db, |conn| codes::table
+    let sent: Vec<(String, DateTime, DateTime, Option<DateTime>)> = read!(store.owner.db, |conn| codes::table
         .filter(codes::email.eq(caller.email.as_str()))
         .order(codes::id.asc())
         .select((codes::purpose, codes::created_at, codes::expires_at, codes::used_at))
@@ -126,7 +127,7 @@ impl Writing {
 
     /// Some items after the last one, each with its id.
     async fn page(&self, list: List) -> Result<Vec<(String, Value)>, Error> {
-        let (db, email, after) = (&self.store.db, self.user.email.as_str(), self.after.as_str());
+        let (db, email, after) = (&self.store.owner.db, self.user.email.as_str(), self.after.as_str());
         match list {
             List::Calendars => {
                 // one of them may have megabytes
@@ -155,7 +156,7 @@ impl Writing {
                     .select(columns::<DeliveryRow>())
                     .load(conn))?;
                 let shown = |row: DeliveryRow| {
-                    let (at, meeting) = (read(row.created_at), is_for_meeting(&row.kind).then_some(&row.meeting_id));
+                    let (at, meeting) = (read(row.created_at), is_for_meeting(&row.kind).then_some(&row.subject));
                     let shown = json!({
                         "kind": row.kind, "meeting_id": meeting, "outcome": row.outcome, "detail": row.detail, "at": at,
                     });

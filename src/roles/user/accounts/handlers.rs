@@ -11,6 +11,7 @@ use super::model::{NewUser, Profile, User};
 use super::store::Users;
 use crate::calendar::{Format, parse_week};
 use crate::platform::cache::aside::{CacheAside, LoadError, WriteOutcome};
+use crate::platform::data::Abort;
 use crate::platform::data::Error;
 use crate::platform::email::Email;
 use crate::platform::http::extract::{JsonBody, Params, email_in_path, format, parsed};
@@ -19,7 +20,6 @@ use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::preconditions::{EntityTags, IfMatch};
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::roles::user::api::{ByPerson, LookupRequest, ROLE};
-use crate::roles::user::store::Stop;
 
 pub(in crate::roles::user) type Cached = Data<CacheAside<Users>>;
 pub(in crate::roles::user) type Answer = Result<HttpResponse, Problem>;
@@ -59,7 +59,7 @@ pub async fn delete_user(req: HttpRequest, users: Cached) -> Answer {
     let (email, _) = asked(&req)?;
     let guard = IfMatch::read(&req)?;
     guard.check(find(&users, &email).await?.version)?;
-    users.source().anonymize_past_meetings(&email).await.map_err(|stop| users.source().store.problem(stop))?;
+    users.source().anonymize_past_meetings(&email).await.map_err(|stop| users.source().store.owner.problem(stop))?;
     let gone = async |barred| users.source().delete(&email, barred, |version| guard.check(version)).await;
     write(&users, &email, gone).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -95,8 +95,11 @@ pub async fn list_users(req: HttpRequest, users: Cached) -> Answer {
             .to_string(),
         None => String::new(),
     };
-    let page =
-        users.source().page(&after, limit as i64).await.map_err(|why| why.problem(users.source().store.db.name()))?;
+    let page = users
+        .source()
+        .page(&after, limit as i64)
+        .await
+        .map_err(|why| why.problem(users.source().store.owner.db.name()))?;
     let mut answer = HttpResponse::Ok();
     if let Some(last) = page.last().filter(|_| page.len() as u64 == limit) {
         answer.insert_header((
@@ -123,8 +126,8 @@ pub async fn lookup_users(users: Cached, body: Bytes) -> Answer {
     serde_json::to_writer(&mut answer, &unknown).map_err(Problem::internal)?;
     if let Some(period) = busy_in {
         let store = &users.source().store;
-        let mut busy = store.busy(&keys, period).await.map_err(|why| store.unread(&why))?;
-        busy.extend(store.imported(&keys, period).await.map_err(|why| store.unread(&why))?);
+        let mut busy = store.busy(&keys, period).await.map_err(|why| store.owner.read_problem(&why))?;
+        busy.extend(store.imported(&keys, period).await.map_err(|why| store.owner.read_problem(&why))?);
         answer.extend_from_slice(b",\"busy\":");
         serde_json::to_writer(&mut answer, &ByPerson(&busy)).map_err(Problem::internal)?;
     }
@@ -134,7 +137,7 @@ pub async fn lookup_users(users: Cached, body: Bytes) -> Answer {
 
 /// `GET /health`
 pub async fn health(users: Cached) -> HttpResponse {
-    let (db, cache) = (&users.source().store.db, users.cache());
+    let (db, cache) = (&users.source().store.owner.db, users.cache());
     let (db_health, cache_health) = futures_util::future::join(db.health(), cache.health()).await;
     let report =
         Report::new(ROLE, vec![(db.name().to_owned(), db_health)], vec![(cache.name().to_owned(), cache_health)]);
@@ -177,16 +180,16 @@ pub(super) async fn change(
 pub(in crate::roles::user) async fn write<T>(
     users: &CacheAside<Users>,
     email: &Email,
-    transaction: impl AsyncFn(Option<i64>) -> Result<(T, i64), Stop>,
+    transaction: impl AsyncFn(Option<i64>) -> Result<(T, i64), Abort>,
 ) -> Result<T, Problem> {
     let written = users.write(email.as_str(), async |barred| match transaction(barred).await {
         Ok((value, epoch)) => Ok(WriteOutcome::Committed { value: Ok(value), epoch }),
-        Err(Stop::Refused(problem)) => Ok(WriteOutcome::Committed { value: Err(problem), epoch: 0 }),
-        Err(Stop::OtherEpoch(epoch)) => Ok(WriteOutcome::OtherEpoch(epoch)),
-        Err(Stop::Database(why)) => Err(why),
+        Err(Abort::Rejected(problem)) => Ok(WriteOutcome::Committed { value: Err(problem), epoch: 0 }),
+        Err(Abort::OtherEpoch(epoch)) => Ok(WriteOutcome::OtherEpoch(epoch)),
+        Err(Abort::Database(why)) => Err(why),
     });
-    let value = written.await.map_err(|why: Error| why.problem(users.source().store.db.name()))??;
-    users.source().store.bell.notify_one();
+    let value = written.await.map_err(|why: Error| why.problem(users.source().store.owner.db.name()))??;
+    users.source().store.owner.outbox_notify.notify_one();
     if let Err(why) = users.get(&[email.as_str()]).await {
         tracing::debug!(?why, "the cache stays cold");
     }
@@ -194,7 +197,7 @@ pub(in crate::roles::user) async fn write<T>(
 }
 
 fn unavailable(users: &CacheAside<Users>, why: LoadError<Arc<Error>>) -> Problem {
-    let database = users.source().store.db.name();
+    let database = users.source().store.owner.db.name();
     match why {
         LoadError::Source(why) => why.problem(database),
         LoadError::Timeout => {

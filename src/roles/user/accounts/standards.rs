@@ -33,8 +33,8 @@ pub async fn find_free_busy(req: HttpRequest, users: Cached) -> Answer {
     let frame = frame(&user, window, now)?;
     let period = Period { start: frame.instant(0), end: frame.instant(frame.len()) };
     let store = &users.source().store;
-    let mut busy = store.busy(&[email.as_str()], period).await.map_err(|why| store.unread(&why))?;
-    busy.extend(store.imported(&[email.as_str()], period).await.map_err(|why| store.unread(&why))?);
+    let mut busy = store.busy(&[email.as_str()], period).await.map_err(|why| store.owner.read_problem(&why))?;
+    busy.extend(store.imported(&[email.as_str()], period).await.map_err(|why| store.owner.read_problem(&why))?);
     let busy: Vec<_> = busy.into_iter().map(|one| (one.start, one.end)).collect();
     let (mut projector, zone, who) = (Projector::new(&frame), &user.time_zone, person(&user));
     let free = projector.project_with(&user.availability, &user.overrides, zone);

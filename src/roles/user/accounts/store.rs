@@ -10,19 +10,22 @@ use uuid::Uuid;
 use super::model::{NewUser, Profile, User};
 use crate::calendar::{Preference, Week, Zone};
 use crate::platform::cache::loader::{Loaded, Source};
+use crate::platform::data::Abort;
 use crate::platform::data::Error;
+use crate::platform::data::idempotency::{find_response, save_response};
 use crate::platform::data::instant::{self, now, stored};
+use crate::platform::data::outbox::{OutboxRow, Subject, enqueue};
+use crate::platform::data::schema::cache_epoch;
 use crate::platform::email::Email;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::{Problem, USER_EXISTS};
 use crate::platform::request_context::RequestContext;
+use crate::roles::user::api::ROLE;
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::auth::store::CredentialRow;
-use crate::roles::user::keys::{find_response, save_response};
 use crate::roles::user::mailbox::codes::{Code, send_code};
-use crate::roles::user::outbox::{self, enqueue};
-use crate::roles::user::schema::{cache_epoch, credentials, users};
-use crate::roles::user::store::{Stop, Store};
+use crate::roles::user::schema::{credentials, users};
+use crate::roles::user::store::Store;
 use crate::{read, transact};
 
 /// Addresses in one query: SQLite takes 32,766 parameters, and a shorter list is planned faster.
@@ -58,7 +61,7 @@ pub(super) struct Epoch {
 }
 
 /// Locks the cache's epoch for this transaction. A writer that could not put a tombstone into the cache raises it instead.
-pub(super) async fn lock_epoch(conn: &mut Connection, barred: Option<i64>) -> Result<i64, Stop> {
+pub(super) async fn lock_epoch(conn: &mut Connection, barred: Option<i64>) -> Result<i64, Abort> {
     let Some(barred) = barred else {
         let raised = diesel::update(cache_epoch::table).set(cache_epoch::epoch.eq(cache_epoch::epoch + 1));
         return Ok(raised.returning(cache_epoch::epoch).get_result(conn).await?);
@@ -66,7 +69,7 @@ pub(super) async fn lock_epoch(conn: &mut Connection, barred: Option<i64>) -> Re
     let query = diesel::sql_query(conn.shared("SELECT epoch FROM cache_epoch"));
     match query.get_result::<Epoch>(conn).await?.epoch {
         epoch if epoch == barred => Ok(epoch),
-        other => Err(Stop::OtherEpoch(other)),
+        other => Err(Abort::OtherEpoch(other)),
     }
 }
 
@@ -85,7 +88,7 @@ impl Users {
         key: Option<&IdempotencyKey>,
         password: Option<&str>,
         answer: impl Fn(&User) -> StoredResponse + Send + Sync,
-    ) -> Result<(StoredResponse, i64), Stop> {
+    ) -> Result<(StoredResponse, i64), Abort> {
         let now = stored(now());
         let row = Row {
             id: Uuid::now_v7().to_string(),
@@ -101,7 +104,7 @@ impl Users {
             created_at: now,
             updated_at: now,
         };
-        transact!(self.store.db, |conn| {
+        transact!(self.store.owner.db, |conn| {
             let epoch = lock_epoch(conn, barred).await?;
             if let Some(kept) = find_response(conn, key).await? {
                 return Ok((kept, epoch));
@@ -114,7 +117,7 @@ impl Users {
                     return Ok((kept, epoch));
                 }
                 let detail = format!("{} is taken; change that user by PATCH", new.email);
-                return Err(Stop::Refused(Problem::new(USER_EXISTS, detail)));
+                return Err(Abort::Rejected(Problem::new(USER_EXISTS, detail)));
             };
             if let Some(hash) = password {
                 let row = CredentialRow::new(&made.id, hash);
@@ -140,17 +143,17 @@ impl Users {
         email: &Email,
         barred: Option<i64>,
         change: impl Fn(&User) -> Result<Profile, Problem> + Send + Sync,
-    ) -> Result<(User, i64), Stop> {
-        transact!(self.store.db, |conn| {
+    ) -> Result<(User, i64), Abort> {
+        transact!(self.store.owner.db, |conn| {
             let epoch = lock_epoch(conn, barred).await?;
             // the first update holds the row, so that what `change` sees is what it changes
             let mine = users::table.filter(users::email.eq(email.as_str()));
             let raised =
                 diesel::update(mine).set((users::version.eq(users::version + 1), users::updated_at.eq(stored(now()))));
             let held: Option<Row> = raised.returning(columns::<Row>()).get_result(conn).await.optional()?;
-            let mut user = User::try_from(held.ok_or_else(|| Stop::Refused(Problem::unknown_user(email.as_str())))?)?;
+            let mut user = User::try_from(held.ok_or_else(|| Abort::Rejected(Problem::unknown_user(email.as_str())))?)?;
             user.version -= 1;
-            let profile = change(&user).map_err(Stop::Refused)?;
+            let profile = change(&user).map_err(Abort::Rejected)?;
             let changed: Row = diesel::update(users::table.filter(users::email.eq(email.as_str())))
                 .set((
                     users::name.eq(&profile.name),
@@ -171,7 +174,7 @@ impl Users {
 
     /// A page of users in the order of their making, after the one with id `after`.
     pub async fn page(&self, after: &str, limit: i64) -> Result<Vec<User>, Error> {
-        let rows: Vec<Row> = read!(self.store.db, |conn| users::table
+        let rows: Vec<Row> = read!(self.store.owner.db, |conn| users::table
             .filter(users::id.gt(after))
             .order(users::id.asc())
             .limit(limit)
@@ -190,7 +193,7 @@ impl Source for Users {
         let chunks = emails.chunks(CHUNK).chain(emails.is_empty().then_some(emails));
         for (at, chunk) in chunks.enumerate() {
             // a left join: the epoch of the same moment comes along, even where nobody is found
-            let rows: Vec<(i64, Option<Row>)> = read!(self.store.db, |conn| cache_epoch::table
+            let rows: Vec<(i64, Option<Row>)> = read!(self.store.owner.db, |conn| cache_epoch::table
                 .left_join(users::table.on(users::email.eq_any(chunk)))
                 .select((cache_epoch::epoch, columns::<Row>().nullable()))
                 .load(conn))?;
@@ -206,7 +209,7 @@ impl Source for Users {
     }
 
     async fn epoch(&self, server: &str) -> Result<i64, Arc<Error>> {
-        let epoch = transact!(self.store.db, |conn| {
+        let epoch = transact!(self.store.owner.db, |conn| {
             let other = cache_epoch::table.filter(cache_epoch::server.ne(server));
             diesel::update(other)
                 .set((cache_epoch::server.eq(server), cache_epoch::epoch.eq(cache_epoch::epoch + 1)))
@@ -219,9 +222,10 @@ impl Source for Users {
 }
 
 /// What is published of a user: that something happened to whom, not what.
-pub(super) fn event(user: &User, what: &str) -> outbox::Row {
+pub(super) fn event(user: &User, what: &str) -> OutboxRow {
     let data = json!({ "id": user.id, "email": user.email, "version": user.version });
-    outbox::Row::event("user", what, user.id, user.version, &RequestContext::current_id(), now(), data)
+    let about = Subject { kind: "user", id: user.id, version: user.version };
+    OutboxRow::event(ROLE, &about, what, &RequestContext::current_id(), now(), data)
 }
 
 impl TryFrom<Row> for User {

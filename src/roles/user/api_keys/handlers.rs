@@ -9,8 +9,8 @@ use super::model::{ApiKey, Drawn, Wish};
 use crate::platform::auth::Caller;
 use crate::platform::data::instant::now;
 use crate::platform::http::extract::JsonBody;
+use crate::platform::http::extract::id_in_path;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
-use crate::roles::user::meetings::handlers::id_in_path;
 use crate::roles::user::store::Store;
 
 type Answer = Result<HttpResponse, Problem>;
@@ -19,7 +19,7 @@ type Answer = Result<HttpResponse, Problem>;
 pub async fn create_key(caller: Caller, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
     let wish = Wish::read(body, caller.scope, now())?;
     let drawn = Drawn::new();
-    let made = store.create_api_key(&caller.id, &wish, &drawn).await.map_err(|stop| store.problem(stop))?;
+    let made = store.create_api_key(&caller.id, &wish, &drawn).await.map_err(|stop| store.owner.problem(stop))?;
     let mut shown = made.public();
     shown["key"] = json!(drawn.key);
     let location = format!("/api/auth/keys/{}", made.id);
@@ -31,7 +31,7 @@ pub async fn create_key(caller: Caller, store: Data<Store>, JsonBody(body): Json
 
 /// `GET /auth/keys`
 pub async fn list_keys(caller: Caller, store: Data<Store>) -> Answer {
-    let keys = store.api_keys(&caller.id).await.map_err(|why| store.unread(&why))?;
+    let keys = store.api_keys(&caller.id).await.map_err(|why| store.owner.read_problem(&why))?;
     let keys: Vec<_> = keys.iter().map(ApiKey::public).collect();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "keys": keys })))
 }
@@ -39,7 +39,7 @@ pub async fn list_keys(caller: Caller, store: Data<Store>) -> Answer {
 /// `DELETE /auth/keys/{id}`: what comes with it from now on is refused
 pub async fn revoke_key(req: HttpRequest, caller: Caller, store: Data<Store>) -> Answer {
     let id = id_in_path(&req)?;
-    match store.revoke_api_key(&caller.id, id).await.map_err(|why| store.unread(&why))? {
+    match store.revoke_api_key(&caller.id, id).await.map_err(|why| store.owner.read_problem(&why))? {
         true => Ok(HttpResponse::NoContent().finish()),
         false => Err(Problem::new(NOT_FOUND, format!("you have no key with the id {id}"))),
     }

@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 use super::model::{ApiKey, Drawn, KeyScope, Wish, too_many};
 use crate::platform::auth::{AuthMethod, Caller};
+use crate::platform::data::Abort;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::email::Email;
 use crate::roles::user::auth::store::scope;
 use crate::roles::user::schema::{api_keys, credentials, users};
-use crate::roles::user::store::{Stop, Store};
+use crate::roles::user::store::Store;
 use crate::{read, transact};
 
 /// Keys that one account has.
@@ -62,7 +63,7 @@ impl Row {
 
 impl Store {
     /// Makes a key for an account.
-    pub async fn create_api_key(&self, account: &str, wish: &Wish, drawn: &Drawn) -> Result<ApiKey, Stop> {
+    pub async fn create_api_key(&self, account: &str, wish: &Wish, drawn: &Drawn) -> Result<ApiKey, Abort> {
         let row = Row {
             id: drawn.id.to_string(),
             user_id: account.to_owned(),
@@ -73,20 +74,20 @@ impl Store {
             expires_at: wish.expires_at.map(stored),
             last_used_at: None,
         };
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let mine = api_keys::table.filter(api_keys::user_id.eq(account));
             if mine.count().get_result::<i64>(conn).await? >= MOST {
-                return Err(Stop::Refused(too_many(MOST)));
+                return Err(Abort::Rejected(too_many(MOST)));
             }
             diesel::insert_into(api_keys::table).values(&row).execute(conn).await?;
-            Ok::<(), Stop>(())
+            Ok::<(), Abort>(())
         })?;
         Ok(row.read()?)
     }
 
     /// The keys of an account, the oldest first.
     pub async fn api_keys(&self, account: &str) -> Result<Vec<ApiKey>, Error> {
-        let rows: Vec<Row> = read!(self.db, |conn| api_keys::table
+        let rows: Vec<Row> = read!(self.owner.db, |conn| api_keys::table
             .filter(api_keys::user_id.eq(account))
             .order(api_keys::id.asc())
             .select(columns::<Row>())
@@ -96,7 +97,7 @@ impl Store {
 
     /// Takes a key away; says whether there was one.
     pub async fn revoke_api_key(&self, account: &str, id: Uuid) -> Result<bool, Error> {
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let mine = api_keys::table.filter(api_keys::id.eq(id.to_string()));
             let gone = diesel::delete(mine.filter(api_keys::user_id.eq(account))).execute(conn).await?;
             Ok::<bool, Error>(gone == 1)
@@ -106,7 +107,7 @@ impl Store {
     /// Whose key this is, and what it may do, if it is good.
     pub async fn caller_of_key(&self, id: Uuid, hash: &str) -> Result<Option<Caller>, Error> {
         let (id, now) = (id.to_string(), now());
-        let found: Option<(String, String, Row)> = read!(self.db, |conn| async {
+        let found: Option<(String, String, Row)> = read!(self.owner.db, |conn| async {
             api_keys::table
                 .inner_join(users::table.on(users::id.eq(api_keys::user_id)))
                 .inner_join(credentials::table.on(credentials::user_id.eq(api_keys::user_id)))
@@ -119,7 +120,7 @@ impl Store {
         let good = |row: &Row| bool::from(row.hash.as_bytes().ct_eq(hash.as_bytes())) && !row.is_over(now);
         let Some((email, rights, row)) = found.filter(|(.., row)| good(row)) else { return Ok(None) };
         if row.is_news(now) {
-            transact!(self.db, |conn| {
+            transact!(self.owner.db, |conn| {
                 let mine = api_keys::table.filter(api_keys::id.eq(&id));
                 diesel::update(mine).set(api_keys::last_used_at.eq(Some(stored(now)))).execute(conn).await?;
                 Ok::<(), Error>(())

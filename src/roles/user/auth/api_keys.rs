@@ -12,6 +12,6 @@ use crate::roles::user::store::Store;
 /// 401 for a key that is none.
 pub async fn exchange(store: &Store, key: &str) -> Result<Caller, Problem> {
     let (id, hash) = read(key).ok_or_else(invalid)?;
-    let caller = store.caller_of_key(id, &hash).await.map_err(|why| store.unread(&why))?;
+    let caller = store.caller_of_key(id, &hash).await.map_err(|why| store.owner.read_problem(&why))?;
     caller.ok_or_else(invalid)
 }

@@ -8,10 +8,11 @@ use crate::platform::auth::Scope;
 use crate::platform::data::{self, instant};
 use crate::platform::email::Email;
 use crate::roles::user::MIGRATIONS;
+use crate::roles::user::api::ROLE;
 use crate::roles::user::store::Store;
 
 async fn open(settings: &Settings) -> anyhow::Result<Store> {
-    data::migrate(settings, MIGRATIONS).await?;
+    data::migrate(settings, ROLE, MIGRATIONS).await?;
     Store::open(settings)
 }
 

@@ -31,7 +31,7 @@ const LONGEST_NAME: usize = 200;
 pub async fn register(req: HttpRequest, users: Cached, passwords: Data<Passwords>, JsonBody(body): JsonBody) -> Answer {
     let (new, password) = read_registration(&req, body)?;
     let store = &users.source().store;
-    let taken = store.is_known(&new.email).await.map_err(|why| store.unread(&why))?;
+    let taken = store.is_known(&new.email).await.map_err(|why| store.owner.read_problem(&why))?;
     if taken {
         return Err(exists(&new.email));
     }
@@ -43,7 +43,7 @@ pub async fn register(req: HttpRequest, users: Cached, passwords: Data<Passwords
         kind if kind == USER_EXISTS => exists(&new.email),
         _ => problem,
     })?;
-    let account = store.account(&new.email).await.map_err(|why| store.unread(&why))?;
+    let account = store.account(&new.email).await.map_err(|why| store.owner.read_problem(&why))?;
     let account = account.ok_or_else(|| Problem::internal("a new account is gone"))?;
     let mut answer = signed_in(store, &account, StatusCode::CREATED).await?;
     let location = format!("/api/users/{}", new.email.path_segment());
@@ -103,17 +103,17 @@ pub async fn prove(
 ) -> Result<Account, Problem> {
     // first, so that nobody is blamed for a crowd
     let place = passwords.enter()?;
-    if let Some(wait) = store.begin_attempt(email).await.map_err(|why| store.unread(&why))? {
+    if let Some(wait) = store.begin_attempt(email).await.map_err(|why| store.owner.read_problem(&why))? {
         let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
         let detail = "too many attempts with this address have failed; wait, or set another password by e-mail";
         return Err(Problem { retry_after: Some(seconds), ..Problem::new(TOO_MANY_ATTEMPTS, detail) });
     }
-    let account = store.account(email).await.map_err(|why| store.unread(&why))?;
+    let account = store.account(email).await.map_err(|why| store.owner.read_problem(&why))?;
     let hash = account.as_ref().map(|account| account.password_hash.as_str());
     let fits = passwords.fits(place, password, hash).await?;
     match account {
         Some(account) if fits => {
-            store.forgive(email).await.map_err(|why| store.unread(&why))?;
+            store.forgive(email).await.map_err(|why| store.owner.read_problem(&why))?;
             Ok(account)
         }
         _ => Err(Problem::new(WRONG_PASSWORD, "no account has this address and this password")),
@@ -125,7 +125,7 @@ pub async fn prove(
 /// # Errors
 /// 503 while the database is away.
 pub async fn signed_in(store: &Store, account: &Account, status: StatusCode) -> Answer {
-    let session = store.open_session(&account.caller.id).await.map_err(|why| store.unread(&why))?;
+    let session = store.open_session(&account.caller.id).await.map_err(|why| store.owner.read_problem(&why))?;
     let mut body = tokens(store, &account.caller, &session).await?;
     body["account"] = shown(account);
     Ok(HttpResponse::build(status).insert_header(NO_STORE).json(body))
@@ -145,7 +145,7 @@ async fn tokens(store: &Store, caller: &Caller, session: &Session) -> Result<Val
 /// `POST /auth/refresh`: a refresh token for the next one, and an access token
 pub async fn refresh(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
     let token = refresh_token(&req, body)?;
-    match store.renew_session(&token).await.map_err(|why| store.unread(&why))? {
+    match store.renew_session(&token).await.map_err(|why| store.owner.read_problem(&why))? {
         Renewal::Renewed(session, caller) => {
             let body = tokens(&store, &caller, &session).await?;
             Ok(HttpResponse::Ok().insert_header(NO_STORE).json(body))
@@ -163,7 +163,7 @@ pub async fn refresh(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonB
 /// `POST /auth/logout`: ends the session of a refresh token; one that is unknown has none
 pub async fn logout(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
     let token = refresh_token(&req, body)?;
-    store.close_session(&token).await.map_err(|why| store.unread(&why))?;
+    store.close_session(&token).await.map_err(|why| store.owner.read_problem(&why))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -175,7 +175,7 @@ fn refresh_token(req: &HttpRequest, body: Value) -> Result<String, Problem> {
 
 /// `GET /auth/me`
 pub async fn me(caller: Caller, store: Data<Store>) -> Answer {
-    let account = store.account(&caller.email).await.map_err(|why| store.unread(&why))?;
+    let account = store.account(&caller.email).await.map_err(|why| store.owner.read_problem(&why))?;
     let account = account.filter(|account| account.caller.id == caller.id).ok_or_else(invalid)?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(shown(&account)))
 }
@@ -190,7 +190,7 @@ pub fn shown(account: &Account) -> Value {
 
 /// `GET /.well-known/jwks.json`: what verifies our tokens
 pub async fn find_keys(store: Data<Store>) -> Answer {
-    Ok(HttpResponse::Ok().json(store.key_set().await.map_err(|why| store.unread(&why))?))
+    Ok(HttpResponse::Ok().json(store.key_set().await.map_err(|why| store.owner.read_problem(&why))?))
 }
 
 /// `POST /internal/keys/exchange`: who stands behind an API key

@@ -21,11 +21,11 @@ impl AccountProvider for Own {
     const KEY_FRESH: Duration = Duration::ZERO;
 
     async fn keys(&self) -> Result<KeySet, Problem> {
-        self.0.key_set().await.map_err(|why| self.0.unread(&why))
+        self.0.key_set().await.map_err(|why| self.0.owner.read_problem(&why))
     }
 
     async fn standing(&self, claims: &Claims) -> Result<Caller, Problem> {
-        let found = self.0.session_of(&claims.sid, &claims.sub).await.map_err(|why| self.0.unread(&why))?;
+        let found = self.0.session_of(&claims.sid, &claims.sub).await.map_err(|why| self.0.owner.read_problem(&why))?;
         found.filter(|caller| caller.email == claims.email).ok_or_else(invalid)
     }
 

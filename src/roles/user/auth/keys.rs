@@ -1,11 +1,14 @@
 //! The keys that access tokens are signed with: made, changed and taken back in the database, so that all replicas have the same.
 
 use crate::platform::data::{RunQueryDsl, columns};
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::platform::auth::token::{Claims, KeySet, LEEWAY, SigningKey};
@@ -17,6 +20,8 @@ use crate::roles::user::schema::signing_keys;
 use crate::roles::user::store::Store;
 use crate::{read, transact};
 
+/// The pause before the database is tried again at start.
+const RETRY: Duration = Duration::from_millis(500);
 /// How long a new key waits until it signs: longer than anybody takes the keys of before for current.
 const AHEAD: SignedDuration = SignedDuration::from_secs(15);
 
@@ -49,10 +54,17 @@ impl KeyRow {
 }
 
 impl Store {
-    /// Makes the first key, if there is none that signs.
-    pub async fn learn_key(&self) -> Result<(), Error> {
+    /// Makes the first key if none signs, as soon as the database answers.
+    pub async fn ensure_signing_key(&self) {
+        while let Err(why) = self.make_first_key().await {
+            tracing::warn!(%why, "waiting for the database");
+            sleep(RETRY).await;
+        }
+    }
+
+    async fn make_first_key(&self) -> Result<(), Error> {
         let now = now();
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let signing = signing_keys::table.filter(signing_keys::retires_at.is_null());
             let ready = signing.filter(signing_keys::signs_from.le(stored(now)));
             if ready.count().get_result::<i64>(conn).await? == 0 {
@@ -68,7 +80,7 @@ impl Store {
     /// All keys whose tokens are good, the newest first.
     pub async fn keys(&self) -> Result<Vec<KeyRow>, Error> {
         let now = stored(now());
-        read!(self.db, |conn| signing_keys::table
+        read!(self.owner.db, |conn| signing_keys::table
             .filter(signing_keys::retires_at.is_null().or(signing_keys::retires_at.gt(now)))
             .order((signing_keys::signs_from.desc(), signing_keys::id.desc()))
             .select(columns::<KeyRow>())
@@ -88,7 +100,7 @@ impl Store {
     /// 503 while the database is away.
     pub async fn sign(&self, caller: &Caller, session: &str) -> Result<String, Problem> {
         let begun = stored(now());
-        let keys = self.keys().await.map_err(|why| self.unread(&why))?;
+        let keys = self.keys().await.map_err(|why| self.owner.read_problem(&why))?;
         let newest = keys.iter().find(|row| row.signs_from.to_jiff() <= begun.to_jiff());
         let newest = newest.ok_or_else(|| Problem::unavailable("keys", "there is no key to sign with yet"))?;
         let now = token::now();
@@ -104,7 +116,7 @@ impl Store {
             nbf: now,
             exp: now + u64::from(self.auth.token_seconds),
         };
-        let key = newest.key().map_err(|why| self.unread(&why))?;
+        let key = newest.key().map_err(|why| self.owner.read_problem(&why))?;
         key.sign(&claims).map_err(Problem::internal)
     }
 
@@ -114,7 +126,7 @@ impl Store {
         let fresh = KeyRow::made(now, AHEAD);
         let tokens = SignedDuration::from_secs(i64::from(self.auth.token_seconds) + 2 * LEEWAY.cast_signed());
         let end = now.saturating_add(AHEAD).and_then(|at| at.checked_add(tokens)).unwrap_or(Timestamp::MAX);
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let others = signing_keys::table.filter(signing_keys::retires_at.is_null());
             diesel::update(others).set(signing_keys::retires_at.eq(stored(end))).execute(conn).await?;
             diesel::insert_into(signing_keys::table).values(&fresh).execute(conn).await?;
@@ -128,7 +140,7 @@ impl Store {
     /// does at once.
     pub async fn revoke_key(&self, id: &str) -> Result<bool, Error> {
         let now = now();
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let gone = diesel::delete(signing_keys::table.filter(signing_keys::id.eq(id))).execute(conn).await?;
             let ready = signing_keys::table.filter(signing_keys::signs_from.le(stored(now)));
             let left = ready.filter(signing_keys::retires_at.is_null().or(signing_keys::retires_at.gt(stored(now))));

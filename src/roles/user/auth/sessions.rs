@@ -67,7 +67,7 @@ impl Store {
     pub async fn open_session(&self, user_id: &str) -> Result<Session, Error> {
         let now = now();
         let session = Session { id: Uuid::now_v7().to_string(), refresh_token: fresh() };
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let row = (
                 sessions::id.eq(&session.id),
                 sessions::user_id.eq(user_id),
@@ -89,7 +89,7 @@ impl Store {
     /// Uses a refresh token up, once.
     pub async fn renew_session(&self, token: &str) -> Result<Renewal, Error> {
         let (now, hash, next) = (now(), digest(token), fresh());
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let this = refresh_tokens::table.filter(refresh_tokens::hash.eq(&hash));
             let unused = this.filter(refresh_tokens::used_at.is_null());
             let used: Option<String> = diesel::update(unused)
@@ -138,7 +138,7 @@ impl Store {
     /// Ends the session of a refresh token, whichever of its tokens this is.
     pub async fn close_session(&self, token: &str) -> Result<(), Error> {
         let hash = digest(token);
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let this = refresh_tokens::table.filter(refresh_tokens::hash.eq(&hash)).select(refresh_tokens::session_id);
             let Some(session) = this.first::<String>(conn).await.optional()? else { return Ok::<_, Error>(()) };
             diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq(&session))).execute(conn).await?;
@@ -150,7 +150,7 @@ impl Store {
     /// The account of a session that lasts, as it is now.
     pub async fn session_of(&self, id: &str, user_id: &str) -> Result<Option<Caller>, Error> {
         let now = stored(now());
-        let found: Option<(String, String)> = read!(self.db, |conn| async {
+        let found: Option<(String, String)> = read!(self.owner.db, |conn| async {
             sessions::table
                 .inner_join(users::table.on(users::id.eq(sessions::user_id)))
                 .inner_join(credentials::table.on(credentials::user_id.eq(sessions::user_id)))
@@ -166,9 +166,9 @@ impl Store {
     }
 
     /// Forgets sessions that are over.
-    pub async fn forget_sessions(&self) -> Result<(), Error> {
+    pub async fn purge_sessions(&self) -> Result<(), Error> {
         let now = stored(now());
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let over = sessions::table.filter(sessions::expires_at.lt(now)).select(sessions::id);
             let over: Vec<String> = over.limit(1000).load(conn).await?;
             diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq_any(&over)))

@@ -84,7 +84,7 @@ impl Store {
     /// The account with this address; `None` too for a user without a password.
     pub async fn account(&self, email: &Email) -> Result<Option<Account>, Error> {
         type Found = (String, String, String, CredentialRow);
-        let found: Option<Found> = read!(self.db, |conn| async {
+        let found: Option<Found> = read!(self.owner.db, |conn| async {
             users::table
                 .inner_join(credentials::table.on(credentials::user_id.eq(users::id)))
                 .filter(users::email.eq(email.as_str()))
@@ -108,7 +108,7 @@ impl Store {
     /// Whether there is a user with this address, with a password or without.
     pub async fn is_known(&self, email: &Email) -> Result<bool, Error> {
         let mine = users::table.filter(users::email.eq(email.as_str()));
-        let found: i64 = read!(self.db, |conn| mine.count().get_result(conn))?;
+        let found: i64 = read!(self.owner.db, |conn| mine.count().get_result(conn))?;
         Ok(found > 0)
     }
 
@@ -116,7 +116,7 @@ impl Store {
     /// wait instead, if there were too many. Addresses without an account are no exception, for that would tell them apart.
     pub async fn begin_attempt(&self, email: &Email) -> Result<Option<SignedDuration>, Error> {
         let now = now();
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let fresh = (
                 sign_in_failures::email.eq(email.as_str()),
                 sign_in_failures::failures.eq(0),
@@ -151,7 +151,7 @@ impl Store {
 
     /// Forgets failures: somebody has proved to be who they say they are.
     pub async fn forgive(&self, email: &Email) -> Result<(), Error> {
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
             diesel::delete(mine).execute(conn).await?;
             Ok::<_, Error>(())
@@ -159,9 +159,9 @@ impl Store {
     }
 
     /// Forgets what is long past, of attempts and of sessions.
-    pub async fn forget_attempts(&self) -> Result<(), Error> {
+    pub async fn purge_attempts(&self) -> Result<(), Error> {
         let then = stored(now().saturating_sub(REMEMBERED).unwrap_or(Timestamp::MIN));
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let old = sign_in_failures::table.filter(sign_in_failures::updated_at.lt(then));
             diesel::delete(old).execute(conn).await?;
             Ok::<_, Error>(())
@@ -170,7 +170,7 @@ impl Store {
 
     /// Gives an account these rights; `false` where there is no such account.
     pub async fn set_scope(&self, email: &Email, scope: Scope) -> Result<bool, Error> {
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let id = users::table.filter(users::email.eq(email.as_str())).select(users::id);
             let id: Option<String> = id.first(conn).await.optional()?;
             let theirs = credentials::table.filter(credentials::user_id.eq(id.unwrap_or_default()));

@@ -12,11 +12,11 @@ use super::store::{Brought, Entry, unknown};
 use crate::calendar::Fault;
 use crate::platform::data::instant::{now, read};
 use crate::platform::email::Email;
+use crate::platform::http::extract::id_in_path;
 use crate::platform::http::extract::{JsonBody, Params, RawBody, email_in_path, parsed};
 use crate::platform::http::json;
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
 use crate::platform::outbound::calendar_source::{CalendarSource as _, Fetched, File, Validators, text_of};
-use crate::roles::user::meetings::handlers::id_in_path;
 use crate::roles::user::meetings::request::Rules;
 use crate::roles::user::store::Store;
 
@@ -39,7 +39,7 @@ pub async fn put_calendar(req: HttpRequest, store: Data<Store>, rules: Data<Rule
             Brought::Url(fields.finish(url)?)
         }
     };
-    let (entry, first) = store.put_calendar(&email, &name, &brought).await.map_err(|stop| store.problem(stop))?;
+    let (entry, first) = store.put_calendar(&email, &name, &brought).await.map_err(|stop| store.owner.problem(stop))?;
     let location = format!("/api/users/{}/calendars/{name}", email.path_segment());
     Ok(match first {
         true => HttpResponse::Created().insert_header((LOCATION, location)).json(shown(&entry)),
@@ -67,7 +67,7 @@ pub async fn find_calendar(req: HttpRequest, store: Data<Store>) -> Answer {
 /// `DELETE /users/{email}/calendars/{name}`
 pub async fn delete_calendar(req: HttpRequest, store: Data<Store>) -> Answer {
     let (email, name) = asked(&req)?;
-    store.delete_calendar(&email, &name).await.map_err(|stop| store.problem(stop))?;
+    store.delete_calendar(&email, &name).await.map_err(|stop| store.owner.problem(stop))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -76,7 +76,7 @@ pub async fn refresh_calendar(req: HttpRequest, store: Data<Store>, JsonBody(bod
     let refreshed = serde_json::from_value(body);
     // what is wrong may repeat what stands in the calendar, so it is not told
     let refreshed = refreshed.map_err(|_| Problem::new(BAD_REQUEST, "the body is no report of a calendar"))?;
-    store.take_refreshed(id_in_path(&req)?, refreshed).await.map_err(|stop| store.problem(stop))?;
+    store.take_refreshed(id_in_path(&req)?, refreshed).await.map_err(|stop| store.owner.problem(stop))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -84,13 +84,14 @@ async fn file(store: &Store, email: &Email, text: String) -> Result<Brought, Pro
     let Fetched::Text { text, .. } = File(text).fetch(&Validators::default()).await else {
         return Err(Problem::internal("a file that is not there"));
     };
-    let worked = store.work_out(email, &text, now(), turn_soon().await?).await.map_err(|why| store.unread(&why))?;
+    let worked =
+        store.work_out(email, &text, now(), turn_soon().await?).await.map_err(|why| store.owner.read_problem(&why))?;
     let import = worked.map_err(|why| Problem::validation(vec![Fault::new("#", "not_a_calendar", why)]))?;
     Ok(Brought::File { text, import })
 }
 
 async fn all(store: &Store, email: &Email) -> Result<Vec<Entry>, Problem> {
-    let found = store.calendars_of(email).await.map_err(|why| store.unread(&why))?;
+    let found = store.calendars_of(email).await.map_err(|why| store.owner.read_problem(&why))?;
     found.ok_or_else(|| Problem::unknown_user(email.as_str()))
 }
 

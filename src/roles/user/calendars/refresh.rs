@@ -11,18 +11,20 @@ use uuid::Uuid;
 
 use super::import::{Import, range, turn};
 use super::store::{Row, replace_months};
+use crate::platform::data::Abort;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
+use crate::platform::data::schema::jobs;
 use crate::platform::email::Email;
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem};
+use crate::platform::jobs::model::{JobState, OPEN};
+use crate::platform::jobs::rows::{JobRow, create_job, lock_job};
+use crate::platform::jobs::store::{check_attempt, complete, unknown};
 use crate::platform::outbound::calendar_source::{Fetched, Validators};
 use crate::roles::user::api::calendars::RefreshReport;
-use crate::roles::user::jobs::model::{NewJob, OPEN, REFRESH, State};
-use crate::roles::user::jobs::outcome::check_attempt;
-use crate::roles::user::jobs::rows::{JobRow, create_job, lock_job, update_job};
-use crate::roles::user::jobs::store::unknown;
-use crate::roles::user::schema::{calendars, jobs};
-use crate::roles::user::store::{Stop, Store};
+use crate::roles::user::jobs::kinds::{self, REFRESH};
+use crate::roles::user::schema::calendars;
+use crate::roles::user::store::Store;
 use crate::{read, transact};
 
 /// How often it is looked whether a subscription is due.
@@ -80,7 +82,7 @@ impl Store {
         let now = now();
         let at: DateTime = stored(now);
         let due: i64 =
-            read!(self.db, |conn| calendars::table.filter(calendars::due_at.le(at)).count().get_result(conn))?;
+            read!(self.owner.db, |conn| calendars::table.filter(calendars::due_at.le(at)).count().get_result(conn))?;
         if due == 0 {
             return Ok(0);
         }
@@ -89,24 +91,24 @@ impl Store {
         let query = format!(
             "UPDATE calendars SET due_at = $1 WHERE id IN \
              (SELECT id FROM calendars WHERE due_at <= $2 ORDER BY due_at LIMIT 100 {}) RETURNING id",
-            self.db.skipping_held()
+            self.owner.db.skipping_held()
         );
-        let woken = transact!(self.db, |conn| {
+        let woken = transact!(self.owner.db, |conn| {
             let query = diesel::sql_query(&query).bind::<diesel::sql_types::Timestamp, _>(again);
             let due: Vec<Id> = query.bind::<diesel::sql_types::Timestamp, _>(at).load(conn).await?;
             for Id { id } in &due {
-                let open = jobs::table.filter(jobs::meeting_id.eq(id)).filter(jobs::state.eq_any(OPEN));
+                let open = jobs::table.filter(jobs::subject.eq(id)).filter(jobs::state.eq_any(OPEN));
                 if open.count().get_result::<i64>(conn).await? > 0 {
                     continue;
                 }
-                let (job, case_id) = (NewJob::refresh(), Uuid::now_v7().to_string());
+                let (job, case_id) = (kinds::refresh(), Uuid::now_v7().to_string());
                 let id = id.parse().map_err(|_| Error::Corrupt(format!("calendar {id}")))?;
-                let row = JobRow::of(&job, id, &case_id, &self.limits, now);
-                create_job(conn, &row).await?;
+                let row = JobRow::new(&self.owner, &job, id, &case_id, now);
+                create_job(conn, &self.owner, &row).await?;
             }
             Ok::<usize, Error>(due.len())
         })?;
-        self.bell.notify_one();
+        self.owner.outbox_notify.notify_one();
         Ok(woken)
     }
 
@@ -120,24 +122,24 @@ impl Store {
 
     /// Takes what a worker has found at a subscription, and ends its job. What cannot be had, or read, leaves the last good
     /// state as it is.
-    pub async fn take_refreshed(&self, job_id: Uuid, refreshed: RefreshReport) -> Result<(), Stop> {
+    pub async fn take_refreshed(&self, job_id: Uuid, refreshed: RefreshReport) -> Result<(), Abort> {
         let id = job_id.to_string();
-        let subject = jobs::table.filter(jobs::id.eq(&id)).filter(jobs::kind.eq(REFRESH)).select(jobs::meeting_id);
-        let subject: Option<String> = read!(self.db, |conn| async { subject.first(conn).await.optional() })?;
-        let subject = subject.ok_or_else(|| Stop::Refused(unknown(job_id)))?;
+        let subject = jobs::table.filter(jobs::id.eq(&id)).filter(jobs::kind.eq(REFRESH.name)).select(jobs::subject);
+        let subject: Option<String> = read!(self.owner.db, |conn| async { subject.first(conn).await.optional() })?;
+        let subject = subject.ok_or_else(|| Abort::Rejected(unknown(job_id)))?;
         let Some(before) = self.calendar_row(&subject).await? else {
             let detail = "the calendar is gone, or another one by now";
-            return Err(Stop::Refused(Problem::new(JOB_NOT_YOURS, detail)));
+            return Err(Abort::Rejected(Problem::new(JOB_NOT_YOURS, detail)));
         };
         let now = now();
         let news = self.news(&before, refreshed.fetched, now).await?;
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             // the calendar before all that hangs on it: whoever puts or deletes one does it in this order too
             let lock = diesel::sql_query(conn.exclusive("SELECT id FROM calendars WHERE id = $1"));
             let held: Vec<Id> = lock.bind::<diesel::sql_types::Text, _>(&subject).load(conn).await?;
-            let job = lock_job(conn, &id).await?.ok_or_else(|| Stop::Refused(unknown(job_id)))?;
+            let job = lock_job(conn, job_id).await?.ok_or_else(|| Abort::Rejected(unknown(job_id)))?;
             let mut job = job.read()?;
-            if job.state == State::Succeeded && job.attempt == refreshed.attempt {
+            if job.state == JobState::Succeeded && job.attempt == refreshed.attempt {
                 return Ok(()); // said twice
             }
             check_attempt(&job, refreshed.attempt)?;
@@ -168,9 +170,7 @@ impl Store {
                 }
                 News::Text { .. } => {}
             }
-            (job.state, job.due_at, job.updated_at) = (State::Succeeded, None, now);
-            update_job(conn, &job).await?;
-            Ok::<(), Stop>(())
+            complete(self, conn, &mut job).await
         })
     }
 
@@ -193,7 +193,7 @@ impl Store {
     }
 
     async fn calendar_row(&self, id: &str) -> Result<Option<Row>, Error> {
-        read!(self.db, |conn| async {
+        read!(self.owner.db, |conn| async {
             calendars::table.filter(calendars::id.eq(id)).select(columns::<Row>()).first(conn).await.optional()
         })
     }
@@ -204,14 +204,14 @@ impl Store {
         let end = range(now, self.calendars.horizon_days).to;
         let near = Timestamp::from_second(end).unwrap_or(now).saturating_sub(SignedDuration::from_hours(24 * NEAR));
         let near = stored(near.unwrap_or(now));
-        let found: Option<Row> = read!(self.db, |conn| async {
+        let found: Option<Row> = read!(self.owner.db, |conn| async {
             let needs = calendars::table.filter(calendars::known_until.lt(near)).filter(calendars::content.ne(""));
             needs.order(calendars::known_until.asc()).select(columns::<Row>()).first(conn).await.optional()
         })?;
         let Some(row) = found else { return Ok(false) };
         let owner = Email::parse(&row.email).map_err(|_| Error::Corrupt(format!("calendar {}", row.id)))?;
         let worked = self.work_out(&owner, &row.content, now, turn().await).await?;
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             // what has come meanwhile is newer
             let same =
                 calendars::table.filter(calendars::id.eq(&row.id)).filter(calendars::updated_at.eq(row.updated_at));

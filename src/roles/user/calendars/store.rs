@@ -12,6 +12,7 @@ use super::import::Import;
 use super::months::{Month, number, unpacked};
 use crate::calendar::icalendar::{Period as BusyPeriod, SECONDS_PER_DAY, ZoneRules, merge_periods};
 use crate::calendar::{Fault, Zone};
+use crate::platform::data::Abort;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::email::Email;
@@ -21,7 +22,7 @@ use crate::roles::user::api::Busy;
 use crate::roles::user::api::calendars::CalendarSubscription;
 use crate::roles::user::api::meetings::Period;
 use crate::roles::user::schema::{calendar_months, calendars, meetings, users};
-use crate::roles::user::store::{Stop, Store};
+use crate::roles::user::store::Store;
 use crate::{read, transact};
 
 /// Addresses in one query.
@@ -149,16 +150,16 @@ impl Row {
 
 impl Store {
     /// Puts a calendar in place of the one of this name, if there is one; says whether it is the first.
-    pub async fn put_calendar(&self, email: &Email, name: &str, brought: &Brought) -> Result<(Entry, bool), Stop> {
+    pub async fn put_calendar(&self, email: &Email, name: &str, brought: &Brought) -> Result<(Entry, bool), Abort> {
         let row = Row::new(email, name, brought, now());
         let none = BTreeMap::new();
         let months = if let Brought::File { import, .. } = brought { &import.months } else { &none };
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             // whoever deletes this user waits, and deletes the calendar too
             let lock = diesel::sql_query(conn.exclusive("SELECT email FROM users WHERE email = $1"));
             let held: Vec<Held> = lock.bind::<diesel::sql_types::Text, _>(email.as_str()).load(conn).await?;
             if held.iter().all(|held| held.email != email.as_str()) {
-                return Err(Stop::Refused(Problem::unknown_user(email.as_str())));
+                return Err(Abort::Rejected(Problem::unknown_user(email.as_str())));
             }
             let mine = calendars::table.filter(calendars::email.eq(email.as_str()));
             let same = mine.filter(calendars::name.eq(name));
@@ -171,18 +172,18 @@ impl Store {
             let others: i64 = mine.count().get_result(conn).await?;
             if others >= self.calendars.per_user {
                 let detail = format!("the user has {others} calendars already: delete one first");
-                return Err(Stop::Refused(Problem::validation(vec![Fault::new("#", "too_many_calendars", detail)])));
+                return Err(Abort::Rejected(Problem::validation(vec![Fault::new("#", "too_many_calendars", detail)])));
             }
             diesel::insert_into(calendars::table).values(&row).execute(conn).await?;
             replace_months(conn, &row.email, &row.id, months).await?;
             let mine = calendars::table.filter(calendars::id.eq(&row.id)).select(columns::<Entry>());
-            Ok::<_, Stop>((mine.first(conn).await?, old.is_none()))
+            Ok::<_, Abort>((mine.first(conn).await?, old.is_none()))
         })
     }
 
     /// All calendars of a user, by name; `None` if there is no such user.
     pub async fn calendars_of(&self, email: &Email) -> Result<Option<Vec<Entry>>, Error> {
-        let rows: Vec<(String, Option<Entry>)> = read!(self.db, |conn| users::table
+        let rows: Vec<(String, Option<Entry>)> = read!(self.owner.db, |conn| users::table
             .left_join(calendars::table.on(calendars::email.eq(users::email)))
             .filter(users::email.eq(email.as_str()))
             .order(calendars::name.asc())
@@ -192,15 +193,15 @@ impl Store {
     }
 
     /// Deletes a calendar, and what was worked out of it.
-    pub async fn delete_calendar(&self, email: &Email, name: &str) -> Result<(), Stop> {
-        transact!(self.db, |conn| {
+    pub async fn delete_calendar(&self, email: &Email, name: &str) -> Result<(), Abort> {
+        transact!(self.owner.db, |conn| {
             let mine = calendars::table.filter(calendars::email.eq(email.as_str())).filter(calendars::name.eq(name));
             let gone: Option<String> =
                 diesel::delete(mine).returning(calendars::id).get_result(conn).await.optional()?;
-            let gone = gone.ok_or_else(|| Stop::Refused(unknown(email, name)))?;
+            let gone = gone.ok_or_else(|| Abort::Rejected(unknown(email, name)))?;
             let months = calendar_months::table.filter(calendar_months::calendar_id.eq(gone));
             diesel::delete(months).execute(conn).await?;
-            Ok::<(), Stop>(())
+            Ok::<(), Abort>(())
         })
     }
 
@@ -209,7 +210,7 @@ impl Store {
         let mut known = HashSet::new();
         for chunk in ids.chunks(CHUNK) {
             let chunk: Vec<String> = chunk.iter().map(Uuid::to_string).collect();
-            let found: Vec<String> = read!(self.db, |conn| meetings::table
+            let found: Vec<String> = read!(self.owner.db, |conn| meetings::table
                 .filter(meetings::id.eq_any(&chunk))
                 .select(meetings::id)
                 .load(conn))?;
@@ -226,7 +227,7 @@ impl Store {
         let mut found: HashMap<String, Vec<BusyPeriod>> = HashMap::new();
         let mut clocks: HashMap<String, ZoneRules> = HashMap::new();
         for chunk in emails.chunks(CHUNK) {
-            let rows: Vec<Stretch> = read!(self.db, |conn| calendar_months::table
+            let rows: Vec<Stretch> = read!(self.owner.db, |conn| calendar_months::table
                 .inner_join(users::table.on(users::email.eq(calendar_months::email)))
                 .filter(calendar_months::email.eq_any(chunk))
                 .filter(calendar_months::month.between(months.0, months.1))

@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
-use super::model::{Call, INVITE, Job, LETTER, Letter, Note, SCHEDULE, WEBHOOK};
+use super::kinds::{Callback, CodeMail, INVITE, Invitation as Letter, LETTER, SCHEDULE, WEBHOOK};
 use crate::calendar::{self, Invitation, Invitee, Method, Zone};
 use crate::platform::data::Error;
 use crate::platform::email::Email;
-use crate::roles::user::api::jobs::{InvitationMail, JobLease, JobPayload, Recipient, Webhook};
+use crate::platform::jobs::model::Job;
+use crate::roles::user::api::jobs::{InvitationMail, JobPayload, Recipient, Webhook};
 use crate::roles::user::api::letters::AccountMail;
 use crate::roles::user::api::meetings::{Attendance, Attendee, Period};
 use crate::roles::user::meetings::model::Meeting;
@@ -23,11 +24,11 @@ pub type Person = (String, String, String);
 
 /// Whom a job must know about.
 pub fn people(job: &Job, payload: &str) -> Result<Vec<Email>, Error> {
-    if job.kind == LETTER {
-        let note: Note = read(job, payload)?;
+    if job.kind == LETTER.name {
+        let note: CodeMail = read(job, payload)?;
         return Ok(vec![note.email]);
     }
-    if job.kind != INVITE {
+    if job.kind != INVITE.name {
         return Ok(Vec::new());
     }
     let letter: Letter = read(job, payload)?;
@@ -39,7 +40,7 @@ pub fn people(job: &Job, payload: &str) -> Result<Vec<Email>, Error> {
     Ok(people)
 }
 
-/// The order for an attempt that begins now.
+/// The input of the worker's handler, for an attempt that begins now; not for [`super::kinds::REFRESH`].
 pub fn of(
     job: &Job,
     payload: &str,
@@ -47,24 +48,16 @@ pub fn of(
     people: &HashMap<String, Person>,
     secret: &str,
     now: Timestamp,
-) -> Result<JobLease, Error> {
-    let work = match (job.kind.as_str(), meeting) {
-        (SCHEDULE, Some(meeting)) => JobPayload::ScheduleMeeting(meeting.search(now)),
-        (INVITE, _) => JobPayload::SendInvitations(mailing(read(job, payload)?, people, secret)),
-        (WEBHOOK, _) => {
-            let Call { url, secret, body } = read(job, payload)?;
+) -> Result<JobPayload, Error> {
+    Ok(match meeting {
+        Some(meeting) if job.kind == SCHEDULE.name => JobPayload::ScheduleMeeting(meeting.search(now)),
+        _ if job.kind == INVITE.name => JobPayload::SendInvitations(mailing(read(job, payload)?, people, secret)),
+        _ if job.kind == WEBHOOK.name => {
+            let Callback { url, secret, body } = read(job, payload)?;
             JobPayload::DeliverWebhook(Webhook { url, id: format!("msg_{}", job.id.simple()), body, secret })
         }
-        (LETTER, _) => JobPayload::SendLetter(account_letter(job, read(job, payload)?, people)),
+        _ if job.kind == LETTER.name => JobPayload::SendLetter(account_letter(job, read(job, payload)?, people)),
         _ => JobPayload::Other,
-    };
-    Ok(JobLease {
-        job_id: job.id,
-        meeting_id: job.meeting_id,
-        attempt: job.attempt,
-        token: job.token.clone(),
-        case_id: job.case_id.clone(),
-        work,
     })
 }
 
@@ -72,8 +65,8 @@ fn read<T: DeserializeOwned>(job: &Job, payload: &str) -> Result<T, Error> {
     serde_json::from_str(payload).map_err(|why| Error::Corrupt(format!("the payload of job {}: {why}", job.id)))
 }
 
-fn account_letter(job: &Job, note: Note, people: &HashMap<String, Person>) -> AccountMail {
-    let Note { purpose, email, code, minutes } = note;
+fn account_letter(job: &Job, mail: CodeMail, people: &HashMap<String, Person>) -> AccountMail {
+    let CodeMail { purpose, email, code, minutes } = mail;
     let typed_email = named(people, &email).email;
     let path = purpose.link(&code);
     AccountMail { purpose, email, typed_email, path, minutes, stamp: job.created_at }

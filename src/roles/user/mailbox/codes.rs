@@ -10,16 +10,18 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::config::Auth;
+use crate::platform::data::Abort;
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::data::{Connection, Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{LINK_VOID, Problem};
+use crate::platform::jobs::model::NewJob;
+use crate::platform::jobs::rows::{JobRow, create_job};
 use crate::platform::request_context::RequestContext;
 use crate::roles::user::api::letters::Purpose;
-use crate::roles::user::jobs::model::{NewJob, Note};
-use crate::roles::user::jobs::rows::{JobRow, create_job};
+use crate::roles::user::jobs::kinds::{CodeMail, code_mail};
 use crate::roles::user::schema::{codes, users};
-use crate::roles::user::store::{Stop, Store};
+use crate::roles::user::store::Store;
 
 /// A code as it lies in the database: nobody can make a link of it.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -66,7 +68,7 @@ impl Code {
         };
         let link = purpose.link(&code);
         let minutes = u32::try_from(life.as_secs() / 60).unwrap_or(0).max(1);
-        let job = NewJob::letter(id, &Note { purpose, email: email.clone(), code, minutes });
+        let job = code_mail(id, &CodeMail { purpose, email: email.clone(), code, minutes });
         Code { row, job, link, digest: hash(email.as_str()) }
     }
 }
@@ -129,8 +131,8 @@ pub async fn send_code(conn: &mut Connection, store: &Store, code: &Code) -> Res
     let before = before.filter(codes::purpose.eq(&code.row.purpose)).filter(codes::created_at.gt(hour));
     let allowed = before.count().get_result::<i64>(conn).await? < store.auth.letters_per_hour;
     if allowed && save_code(conn, code, number).await? {
-        let row = JobRow::of(&code.job, code.job.id, &RequestContext::current_id(), &store.limits, now);
-        create_job(conn, &row).await?;
+        let row = JobRow::new(&store.owner, &code.job, code.job.id, &RequestContext::current_id(), now);
+        create_job(conn, &store.owner, &row).await?;
     }
     Ok(allowed)
 }
@@ -139,14 +141,14 @@ pub async fn send_code(conn: &mut Connection, store: &Store, code: &Code) -> Res
 ///
 /// # Errors
 /// A code that does not work.
-pub async fn spend_code(conn: &mut Connection, purpose: Purpose, code: &str, now: Timestamp) -> Result<Email, Stop> {
+pub async fn spend_code(conn: &mut Connection, purpose: Purpose, code: &str, now: Timestamp) -> Result<Email, Abort> {
     let hash = hash(code);
     let mine = codes::table.filter(codes::hash.eq(&hash)).filter(codes::purpose.eq(purpose.name()));
     // locks the row: a second request waits here for the first, and then finds the code used
     let held = diesel::update(mine).set(codes::hash.eq(&hash)).returning(columns::<Row>());
-    let Some(code) = held.get_result::<Row>(conn).await.optional()? else { return Err(Stop::Refused(void())) };
+    let Some(code) = held.get_result::<Row>(conn).await.optional()? else { return Err(Abort::Rejected(void())) };
     if !is_good(conn, &code, now).await? {
-        return Err(Stop::Refused(void()));
+        return Err(Abort::Rejected(void()));
     }
     let mine = codes::table.filter(codes::id.eq(&code.id));
     diesel::update(mine).set(codes::used_at.eq(Some(stored(now)))).execute(conn).await?;

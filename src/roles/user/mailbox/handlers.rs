@@ -22,7 +22,7 @@ const HOUR: u32 = 3600;
 
 /// `POST /auth/verification`: the letter once more
 pub async fn send_verification(caller: Caller, store: Data<Store>) -> Answer {
-    let sent = store.send_verification(&caller).await.map_err(|stop| store.problem(stop))?;
+    let sent = store.send_verification(&caller).await.map_err(|stop| store.owner.problem(stop))?;
     if !sent {
         let detail = "look into the newest letter, or ask for another one in an hour";
         return Err(Problem { retry_after: Some(HOUR), ..Problem::new(TOO_MANY_LETTERS, detail) });
@@ -34,7 +34,7 @@ pub async fn send_verification(caller: Caller, store: Data<Store>) -> Answer {
 /// `GET /auth/verify?token=`: the page behind the link
 pub async fn ask_to_verify(req: HttpRequest, store: Data<Store>) -> Answer {
     let token = token_in_query(&req)?;
-    Ok(match store.owner_of_code(Purpose::VerifyMailbox, &token).await.map_err(|stop| store.problem(stop)) {
+    Ok(match store.owner_of_code(Purpose::VerifyMailbox, &token).await.map_err(|stop| store.owner.problem(stop)) {
         Ok(email) => pages::verify(&email, &token),
         Err(problem) => pages::refused(&problem),
     })
@@ -45,7 +45,7 @@ pub async fn verify(req: HttpRequest, store: Data<Store>, body: Payload) -> Answ
     let (mut fields, by_form) = fields(&req, body).await?;
     let token = fields.required("token", secret);
     let token = fields.finish(token)?;
-    let verified = store.verify_mailbox(&token).await.map_err(|stop| store.problem(stop));
+    let verified = store.verify_mailbox(&token).await.map_err(|stop| store.owner.problem(stop));
     match verified {
         Ok(email) if by_form => Ok(pages::verified(&email)),
         Err(problem) if by_form => Ok(pages::refused(&problem)),
@@ -58,7 +58,7 @@ pub async fn forgot_password(store: Data<Store>, JsonBody(body): JsonBody) -> An
     let mut fields = Params::of_body(body)?;
     let email = fields.required("email", email);
     let email = fields.finish(email)?;
-    store.send_code(Purpose::ResetPassword, &email).await.map_err(|stop| store.problem(stop))?;
+    store.send_code(Purpose::ResetPassword, &email).await.map_err(|stop| store.owner.problem(stop))?;
     Ok(HttpResponse::Accepted()
         .json(json!({ "detail": "if there is an account with this address, a letter is on its way" })))
 }
@@ -66,7 +66,7 @@ pub async fn forgot_password(store: Data<Store>, JsonBody(body): JsonBody) -> An
 /// `GET /auth/password/reset?token=`: the page behind the link
 pub async fn ask_to_reset(req: HttpRequest, store: Data<Store>) -> Answer {
     let token = token_in_query(&req)?;
-    Ok(match store.owner_of_code(Purpose::ResetPassword, &token).await.map_err(|stop| store.problem(stop)) {
+    Ok(match store.owner_of_code(Purpose::ResetPassword, &token).await.map_err(|stop| store.owner.problem(stop)) {
         Ok(email) => pages::reset(&email, &token, None),
         Err(problem) => pages::refused(&problem),
     })
@@ -81,9 +81,10 @@ pub async fn reset_password(req: HttpRequest, store: Data<Store>, passwords: Dat
     let done = async {
         let (token, password) = read?;
         // nothing dear is done for a code that is none
-        let email = store.owner_of_code(Purpose::ResetPassword, &token).await.map_err(|stop| store.problem(stop))?;
+        let email =
+            store.owner_of_code(Purpose::ResetPassword, &token).await.map_err(|stop| store.owner.problem(stop))?;
         let hash = passwords.make(password, vec![email.to_string()]).await?;
-        store.reset_password(&token, &hash).await.map_err(|stop| store.problem(stop))
+        store.reset_password(&token, &hash).await.map_err(|stop| store.owner.problem(stop))
     };
     match done.await {
         Ok(()) if by_form => Ok(pages::was_reset()),
@@ -95,7 +96,7 @@ pub async fn reset_password(req: HttpRequest, store: Data<Store>, passwords: Dat
 
 /// The form once more, with what was wrong; or why that is of no use.
 async fn again(store: &Store, token: &str, problem: &Problem) -> HttpResponse {
-    match store.owner_of_code(Purpose::ResetPassword, token).await.map_err(|stop| store.problem(stop)) {
+    match store.owner_of_code(Purpose::ResetPassword, token).await.map_err(|stop| store.owner.problem(stop)) {
         Ok(email) => pages::reset(&email, token, Some(problem)),
         Err(void) => pages::refused(&void),
     }
@@ -116,7 +117,7 @@ pub async fn change_password(
     let hash = passwords.make(new, vec![caller.email.to_string(), account.name]).await?;
     let AuthMethod::Session(session) = caller.means else { return Err(unknown_caller()) };
     let session = session.unwrap_or_default();
-    store.change_password(&caller.id, &session, &hash).await.map_err(|why| store.unread(&why))?;
+    store.change_password(&caller.id, &session, &hash).await.map_err(|why| store.owner.read_problem(&why))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -127,7 +128,7 @@ pub async fn check_verified(asker: &Principal, store: &Store) -> Result<(), Prob
     if !store.auth.verify_email {
         return Ok(());
     }
-    let account = store.account(&caller.email).await.map_err(|why| store.unread(&why))?;
+    let account = store.account(&caller.email).await.map_err(|why| store.owner.read_problem(&why))?;
     if account.is_some_and(|account| account.email_verified_at.is_some()) {
         return Ok(());
     }

@@ -2,28 +2,32 @@
 
 use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
+use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 use uuid::Uuid;
 
 use super::codes::{self as one_time_codes, Code, Row, hash, is_good, next_number, save_code, spend_code, void};
 use crate::platform::auth::Caller;
+use crate::platform::data::Abort;
 use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
+use crate::platform::data::schema::jobs;
 use crate::platform::email::Email;
+use crate::platform::jobs::model::JobState;
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::auth::sessions::end_sessions;
-use crate::roles::user::jobs::model::State;
-use crate::roles::user::schema::{api_keys, codes, credentials, jobs, sign_in_failures, users};
-use crate::roles::user::store::{Stop, Store};
+use crate::roles::user::schema::{api_keys, codes, credentials, sign_in_failures, users};
+use crate::roles::user::store::Store;
 use crate::transact;
 
 /// Erases the codes, the mails and the API keys of an account that is being deleted.
 pub async fn erase_mailbox(conn: &mut Connection, email: &Email, id: Uuid) -> Result<(), Error> {
     let mine = codes::table.filter(codes::email.eq(email.as_str()));
     // a message about a mail may be on its way: a worker finds that there is nothing to do
-    let mails = jobs::table.filter(jobs::id.eq_any(mine.select(codes::id)));
+    let ids: Vec<String> = mine.select(codes::id).load(conn).await?;
+    let mails = jobs::table.filter(jobs::id.eq_any(&ids));
     let void = (jobs::payload.eq("{}"), jobs::due_at.eq(None::<DateTime>), jobs::errors.eq("[]"));
-    diesel::update(mails).set((jobs::state.eq(State::Cancelled.name()), void)).execute(conn).await?;
+    diesel::update(mails).set((jobs::state.eq(JobState::Cancelled.name()), void)).execute(conn).await?;
     let used = Some(stored(now()));
     let anonymous = (codes::email.eq(hash(email.as_str())), codes::used_at.eq(used));
     diesel::update(mine).set(anonymous).execute(conn).await?;
@@ -34,20 +38,20 @@ pub async fn erase_mailbox(conn: &mut Connection, email: &Email, id: Uuid) -> Re
 impl Store {
     /// Has a code brought to an address, unless it had as many in the last hour as it may; says which. Costs the same whether
     /// or not there is an account behind it: who is told is found out later, when the letter is written.
-    pub async fn send_code(&self, purpose: Purpose, email: &Email) -> Result<bool, Stop> {
+    pub async fn send_code(&self, purpose: Purpose, email: &Email) -> Result<bool, Abort> {
         let code = Code::draw(purpose, email, &self.auth, now());
         // the bell is not rung: what a letter costs must not begin while the answer is still on its way. The relay looks within a
         // second by itself
-        transact!(self.db, |conn| {
-            self.has_room()?;
-            Ok::<bool, Stop>(one_time_codes::send_code(conn, self, &code).await?)
+        transact!(self.owner.db, |conn| {
+            self.owner.check_backpressure()?;
+            Ok::<bool, Abort>(one_time_codes::send_code(conn, self, &code).await?)
         })
     }
 
     /// Whose code this is, if it is still good; nothing is spent.
-    pub async fn owner_of_code(&self, purpose: Purpose, code: &str) -> Result<Email, Stop> {
+    pub async fn owner_of_code(&self, purpose: Purpose, code: &str) -> Result<Email, Abort> {
         let (hash, now) = (hash(code), now());
-        let found = transact!(self.db, |conn| {
+        let found = transact!(self.owner.db, |conn| {
             let mine = codes::table.filter(codes::hash.eq(&hash)).filter(codes::purpose.eq(purpose.name()));
             let row: Option<Row> = mine.select(columns::<Row>()).first(conn).await.optional()?;
             match row {
@@ -55,21 +59,21 @@ impl Store {
                 _ => Ok(None),
             }
         })?;
-        let row = found.ok_or_else(|| Stop::Refused(void()))?;
+        let row = found.ok_or_else(|| Abort::Rejected(void()))?;
         Ok(Email::parse(&row.email).map_err(|_| Error::Corrupt("the address of a code".to_owned()))?)
     }
 
     /// Takes a mailbox for its account's, by a code that was sent there.
-    pub async fn verify_mailbox(&self, code: &str) -> Result<Email, Stop> {
+    pub async fn verify_mailbox(&self, code: &str) -> Result<Email, Abort> {
         let now = now();
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let email = spend_code(conn, Purpose::VerifyMailbox, code, now).await?;
             let account = users::table.filter(users::email.eq(email.as_str())).select(users::id);
             let mine = credentials::table.filter(credentials::user_id.eq_any(account));
             let verified =
                 (credentials::email_verified_at.eq(Some(stored(now))), credentials::updated_at.eq(stored(now)));
             match diesel::update(mine).set(verified).execute(conn).await? {
-                0 => Err(Stop::Refused(void())),
+                0 => Err(Abort::Rejected(void())),
                 _ => Ok(email),
             }
         })
@@ -77,14 +81,14 @@ impl Store {
 
     /// Sets a password by a code that was sent to the account's mailbox, which is thereby known to be its own. All sessions end;
     /// and keys, too, if nobody had shown the mailbox before: whoever made them was not its owner.
-    pub async fn reset_password(&self, code: &str, password_hash: &str) -> Result<(), Stop> {
+    pub async fn reset_password(&self, code: &str, password_hash: &str) -> Result<(), Abort> {
         let now = now();
         let at = stored(now);
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let email = spend_code(conn, Purpose::ResetPassword, code, now).await?;
             let account = users::table.filter(users::email.eq(email.as_str())).select(users::id);
             let account: Option<String> = account.first(conn).await.optional()?;
-            let account = account.ok_or_else(|| Stop::Refused(void()))?;
+            let account = account.ok_or_else(|| Abort::Rejected(void()))?;
             let mine = credentials::table.filter(credentials::user_id.eq(&account));
             let verified: Option<Option<DateTime>> =
                 mine.select(credentials::email_verified_at).first(conn).await.optional()?;
@@ -111,13 +115,13 @@ impl Store {
             // who has shown the mailbox need not wait for what others have tried
             let failed = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
             diesel::delete(failed).execute(conn).await?;
-            Ok::<(), Stop>(())
+            Ok::<(), Abort>(())
         })
     }
 
     /// Sends the letter to an account once more, unless its mailbox is verified or has had as many as it may; says whether there
     /// is anything that keeps a newer letter from coming.
-    pub async fn send_verification(&self, caller: &Caller) -> Result<bool, Stop> {
+    pub async fn send_verification(&self, caller: &Caller) -> Result<bool, Abort> {
         let account = self.account(&caller.email).await?;
         if account.is_some_and(|account| account.email_verified_at.is_some()) {
             return Ok(true);
@@ -127,7 +131,7 @@ impl Store {
 
     /// Sets another password, and ends all sessions but one.
     pub async fn change_password(&self, account: &str, session: &str, password_hash: &str) -> Result<(), Error> {
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let mine = credentials::table.filter(credentials::user_id.eq(account));
             let changed = (credentials::password_hash.eq(password_hash), credentials::updated_at.eq(stored(now())));
             diesel::update(mine).set(changed).execute(conn).await?;
@@ -139,13 +143,22 @@ impl Store {
     /// The public path of a page on which somebody sets another password; `None` where nobody has this address.
     pub async fn reset_link(&self, email: &Email) -> Result<Option<String>, Error> {
         let code = Code::draw(Purpose::ResetPassword, email, &self.auth, now());
-        transact!(self.db, |conn| {
+        transact!(self.owner.db, |conn| {
             let known = users::table.filter(users::email.eq(email.as_str())).count().get_result::<i64>(conn).await?;
             if known == 0 {
                 return Ok(None);
             }
             let number = next_number(conn, &code).await?;
             Ok::<_, Error>(save_code(conn, &code, number).await?.then(|| code.link.clone()))
+        })
+    }
+
+    /// Deletes codes that expired long ago.
+    pub async fn purge_codes(&self) -> Result<(), Error> {
+        let old = stored(now().saturating_sub(SignedDuration::from_hours(72)).unwrap_or(Timestamp::UNIX_EPOCH));
+        transact!(self.owner.db, |conn| {
+            diesel::delete(codes::table.filter(codes::created_at.lt(old))).execute(conn).await?;
+            Ok::<(), Error>(())
         })
     }
 }

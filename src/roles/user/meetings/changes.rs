@@ -8,8 +8,9 @@ use super::request::Wish;
 use crate::calendar::Zone;
 use crate::platform::email::Email;
 use crate::platform::http::problem::{MEETING_OVER, NOT_FOUND, Problem};
+use crate::platform::jobs::model::NewJob;
 use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
-use crate::roles::user::jobs::model::{Letter, NewJob, SCHEDULE};
+use crate::roles::user::jobs::kinds::{self, Invitation, SCHEDULE};
 
 /// States that are remembered.
 const LONGEST_HISTORY: usize = 50;
@@ -65,7 +66,7 @@ impl Meeting {
             created_at: now,
             updated_at: now,
         };
-        Change::of(meeting).with([NewJob::schedule()])
+        Change::of(meeting).with([kinds::schedule()])
     }
 
     /// The next version, in this state.
@@ -172,7 +173,7 @@ impl Meeting {
 
     /// A job of it that was given up is tried again.
     pub fn resumed(self, kind: &str, now: Timestamp) -> Option<Change> {
-        let waits = kind == SCHEDULE && self.status == Status::Failed;
+        let waits = kind == SCHEDULE.name && self.status == Status::Failed;
         waits.then(|| Change::of(self.passed(Status::Queued, None, now)))
     }
 
@@ -211,7 +212,7 @@ impl Meeting {
 
     /// A time is to be looked for, whatever is under way.
     fn queued(self, now: Timestamp) -> Change {
-        Change::of(self.passed(Status::Queued, None, now)).superseding().with([NewJob::schedule()])
+        Change::of(self.passed(Status::Queued, None, now)).superseding().with([kinds::schedule()])
     }
 
     /// Whether a wish is about more than how the meeting is called.
@@ -266,8 +267,8 @@ impl Meeting {
         // what is off is told with the time that people know
         let Some(period) = self.announced else { return Vec::new() };
         let snapshot = Meeting { callback: None, history: Vec::new(), period: Some(period), ..self.clone() };
-        let letter = |to: &[Email]| Letter { cancel, sequence, meeting: snapshot.clone(), recipients: to.to_vec() };
-        to.chunks(LETTERS).map(|to| NewJob::invite(&letter(to))).collect()
+        let letter = |to: &[Email]| Invitation { cancel, sequence, meeting: snapshot.clone(), recipients: to.to_vec() };
+        to.chunks(LETTERS).map(|to| kinds::invite(&letter(to))).collect()
     }
 }
 

@@ -13,10 +13,12 @@ use super::request::{Rules, Wish};
 use super::store::{Page, unknown};
 use crate::platform::auth::{Principal, forbidden};
 use crate::platform::data::instant::now;
-use crate::platform::http::extract::{JsonBody, Params, email, parsed};
+use crate::platform::http::extract::{JsonBody, Params, email, id_in_path, parsed};
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::preconditions::IfMatch;
 use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem};
+use crate::platform::jobs::JobOwner as _;
+use crate::platform::jobs::store::{JobFilter, list_jobs};
 use crate::platform::request_context::RequestContext;
 use crate::roles::user::api::meetings::{ScheduledMeeting, Status};
 use crate::roles::user::jobs::order::invitation;
@@ -41,7 +43,7 @@ pub async fn create_meeting(
         Ok(wish) => wish,
         // it may have been right when it was asked first: a start has passed since
         Err(problem) => {
-            let kept = store.kept(key.as_ref()).await.map_err(|stop| store.problem(stop))?;
+            let kept = store.owner.stored_response(key.as_ref()).await.map_err(|stop| store.owner.problem(stop))?;
             return kept.map(StoredResponse::respond).ok_or(problem);
         }
     };
@@ -50,7 +52,7 @@ pub async fn create_meeting(
     let case_id = RequestContext::current_id();
     let open = |home: &_| Meeting::open(wish.clone(), home, &case_id, now);
     let made = store.create_meeting(&wish, key.as_ref(), open, accepted).await;
-    Ok(made.map_err(|stop| store.problem(stop))?.respond())
+    Ok(made.map_err(|stop| store.owner.problem(stop))?.respond())
 }
 
 /// `POST /internal/meetings`: one whose time suggestion has found already; gives the whole answer for the caller
@@ -76,13 +78,13 @@ pub async fn record_meeting(
         StoredResponse::new(200, &[(LOCATION.as_str(), format!("/api/meetings/{}", change.meeting.id))], &body)
     };
     let made = store.create_meeting(&wish, key.as_ref(), open, answer).await;
-    Ok(HttpResponse::Ok().json(made.map_err(|stop| store.problem(stop))?))
+    Ok(HttpResponse::Ok().json(made.map_err(|stop| store.owner.problem(stop))?))
 }
 
 /// `POST /internal/answers`: what was answered under a key before, if anything was
 pub async fn find_answer(asker: Principal, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
     let key: IdempotencyKey = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
-    let kept = store.kept(Some(&key.of(&asker))).await.map_err(|stop| store.problem(stop))?;
+    let kept = store.owner.stored_response(Some(&key.of(&asker))).await.map_err(|stop| store.owner.problem(stop))?;
     Ok(HttpResponse::Ok().json(kept))
 }
 
@@ -102,7 +104,7 @@ pub async fn list_meetings(req: HttpRequest, asker: Principal, store: Data<Store
     };
     let after = cursor.map(|id| id.to_string()).unwrap_or_default();
     let page = Page { attendee: attendee.clone(), after, limit: limit.cast_signed() };
-    let found = store.meetings(&page).await.map_err(|why| store.unread(&why))?;
+    let found = store.meetings(&page).await.map_err(|why| store.owner.read_problem(&why))?;
     let mut answer = HttpResponse::Ok();
     if let Some(last) = found.last().filter(|_| found.len() as u64 == limit) {
         let whose = attendee.map_or_else(String::new, |email| format!("&attendee={}", email.path_segment()));
@@ -164,9 +166,10 @@ pub async fn cancel_meeting(req: HttpRequest, asker: Principal, store: Data<Stor
 pub async fn list_deliveries(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
     check_leads(&asker, &meeting)?;
-    let rows = store.deliveries(meeting.id).await.map_err(|why| store.unread(&why))?;
-    let jobs = store.jobs(None, Some(meeting.id), "", 200).await.map_err(|why| store.unread(&why))?;
-    let line = |row: &crate::roles::user::jobs::rows::DeliveryRow| {
+    let rows = store.deliveries(meeting.id).await.map_err(|why| store.owner.read_problem(&why))?;
+    let all = JobFilter { subject: Some(meeting.id), limit: 200, ..JobFilter::default() };
+    let jobs = list_jobs(&store.owner, &all).await.map_err(|why| store.owner.read_problem(&why))?;
+    let line = |row: &crate::platform::jobs::rows::DeliveryRow| {
         let at = crate::platform::data::instant::read(row.created_at);
         json!({
             "id": row.id, "job_id": row.job_id, "kind": row.kind, "target": row.target, "attempt": row.attempt,
@@ -175,14 +178,14 @@ pub async fn list_deliveries(req: HttpRequest, asker: Principal, store: Data<Sto
     };
     let deliveries: Vec<Value> = rows.iter().map(line).collect();
     Ok(HttpResponse::Ok()
-        .json(json!({ "deliveries": deliveries, "jobs": jobs.iter().map(|job| job.public()).collect::<Vec<_>>() })))
+        .json(json!({ "deliveries": deliveries, "jobs": jobs.iter().map(|job| store.show(job)).collect::<Vec<_>>() })))
 }
 
 /// `GET /meetings/{id}/invite.ics`: the meeting for a calendar
 pub async fn download_invitation(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
     check_sees(&asker, &meeting)?;
-    let people = store.people(&meeting.emails()).await.map_err(|why| store.unread(&why))?;
+    let people = store.people(&meeting.emails()).await.map_err(|why| store.owner.read_problem(&why))?;
     let Some(invitation) = invitation(&meeting, &people) else {
         let detail = format!("the meeting is {} and has no time", meeting.status.name());
         return Err(Problem::new(NOT_FOUND, detail));
@@ -196,7 +199,7 @@ pub async fn download_invitation(req: HttpRequest, asker: Principal, store: Data
 
 pub(super) async fn find(req: &HttpRequest, store: &Store) -> Result<Meeting, Problem> {
     let id = id_in_path(req)?;
-    let found = store.meeting(id).await.map_err(|why| store.unread(&why))?;
+    let found = store.meeting(id).await.map_err(|why| store.owner.read_problem(&why))?;
     found.ok_or_else(|| unknown(id))
 }
 
@@ -206,14 +209,8 @@ async fn change(
     decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
 ) -> Answer {
     let changed = store.change_meeting(id_in_path(req)?, decide).await;
-    let meeting = changed.map_err(|stop| store.problem(stop))?;
+    let meeting = changed.map_err(|stop| store.owner.problem(stop))?;
     Ok(show(&meeting, meeting.public()))
-}
-
-/// The id that is the second segment of the path.
-pub fn id_in_path(req: &HttpRequest) -> Result<Uuid, Problem> {
-    let text = req.match_info().get("id").unwrap_or_default();
-    Uuid::parse_str(text).map_err(|_| Problem::new(NOT_FOUND, "ids are UUIDs; this is none of ours"))
 }
 
 fn show(meeting: &Meeting, shown: Value) -> HttpResponse {

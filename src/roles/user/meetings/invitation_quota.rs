@@ -4,11 +4,11 @@ use diesel::prelude::*;
 use jiff::SignedDuration;
 
 use crate::config::{Auth, AuthMode};
+use crate::platform::data::Abort;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::{Connection, RunQueryDsl};
 use crate::platform::http::problem::{Problem, TOO_MANY_LETTERS};
 use crate::roles::user::schema::{attendees, meetings};
-use crate::roles::user::store::Stop;
 
 /// Seconds until a retry makes sense: the invitations of a day expire one by one.
 const HOUR: u32 = 3600;
@@ -17,7 +17,7 @@ const HOUR: u32 = 3600;
 ///
 /// # Errors
 /// 429 that names the first of them.
-pub async fn check_quota(conn: &mut Connection, auth: &Auth, emails: &[&str], organizer: &str) -> Result<(), Stop> {
+pub async fn check_quota(conn: &mut Connection, auth: &Auth, emails: &[&str], organizer: &str) -> Result<(), Abort> {
     let limit = auth.invitations_per_day;
     if limit == 0 || auth.mode == AuthMode::Open {
         return Ok(());
@@ -37,5 +37,5 @@ pub async fn check_quota(conn: &mut Connection, auth: &Auth, emails: &[&str], or
     // the exact number would tell how often others invite this person
     let detail =
         format!("{email} was invited to {limit} meetings within a day, the most that is allowed; try again later");
-    Err(Stop::Refused(Problem { retry_after: Some(HOUR), ..Problem::new(TOO_MANY_LETTERS, detail) }))
+    Err(Abort::Rejected(Problem { retry_after: Some(HOUR), ..Problem::new(TOO_MANY_LETTERS, detail) }))
 }

@@ -8,13 +8,13 @@ use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
 use super::access::check_answers;
-use super::handlers::{find, id_in_path};
+use super::handlers::find;
 use super::model::Meeting;
 use crate::calendar::{Fault, Zone};
 use crate::platform::auth::Principal;
 use crate::platform::data::instant::now;
 use crate::platform::email::Email;
-use crate::platform::http::extract::{JsonBody, Params, email, parsed, unread};
+use crate::platform::http::extract::{JsonBody, Params, email, id_in_path, parsed, unread};
 use crate::platform::http::page::page as framed;
 use crate::platform::http::problem::{Problem, UNAUTHORIZED};
 use crate::roles::user::api::meetings::{Participation, Status};
@@ -44,7 +44,7 @@ pub async fn answer(req: HttpRequest, asker: Result<Principal, Problem>, store: 
     if !by_form && key.is_none() {
         asker.as_ref().map_err(Clone::clone)?;
     }
-    let secret = store.secret.get().cloned().unwrap_or_default();
+    let secret = store.owner.secret().to_owned();
     let answered = |meeting: Meeting| {
         // a link is proof; without one it must be known who calls
         match &asker {
@@ -55,7 +55,7 @@ pub async fn answer(req: HttpRequest, asker: Result<Principal, Problem>, store: 
         meeting.answered(&who, says, now())
     };
     let id = id_in_path(&req)?;
-    let changed = store.change_meeting(id, answered).await.map_err(|stop| store.problem(stop));
+    let changed = store.change_meeting(id, answered).await.map_err(|stop| store.owner.problem(stop));
     if !by_form {
         let leads = |meeting: &Meeting| asker.as_ref().is_ok_and(|asker| asker.is(&meeting.organizer));
         return changed.map(|meeting| HttpResponse::Ok().json(meeting.shown(leads(&meeting))));
@@ -79,7 +79,7 @@ pub async fn ask(req: HttpRequest, store: Data<Store>) -> Answer {
     let ready = fields.optional("answer", participation);
     let who = fields.finish(who)?;
     let meeting = find(&req, &store).await?;
-    check_key(store.secret.get().map(String::as_str).unwrap_or_default(), &meeting, &who, key.as_deref())?;
+    check_key(store.owner.secret(), &meeting, &who, key.as_deref())?;
     let said = ready.map_or(Step::Opened, Step::Chosen);
     page(&store, &meeting, &who, key.as_deref().unwrap_or_default(), &said).await
 }
@@ -111,7 +111,7 @@ fn check_key(secret: &str, meeting: &Meeting, who: &Email, key: Option<&str>) ->
 }
 
 async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, step: &Step) -> Answer {
-    let people = store.people(std::slice::from_ref(who)).await.map_err(|why| store.unread(&why))?;
+    let people = store.people(std::slice::from_ref(who)).await.map_err(|why| store.owner.read_problem(&why))?;
     // in the attendee's time zone, as in the invitation
     let theirs = people.get(who.as_str()).and_then(|(_, _, zone)| Zone::parse(zone).ok());
     let zone = theirs.unwrap_or_else(|| meeting.time_zone.clone());

@@ -3,21 +3,20 @@
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use jiff_diesel::DateTime;
+use uuid::Uuid;
 
 use super::changes::Change;
 use super::model::Meeting;
-use crate::config::Jobs as Limits;
 use crate::platform::data::instant::stored;
-use crate::platform::data::{Connection, Error, RunQueryDsl};
+use crate::platform::data::outbox::{OutboxRow, Subject, enqueue};
+use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{Problem, SLOT_TAKEN};
+use crate::platform::jobs::model::NewJob;
+use crate::platform::jobs::rows::{JobRow, cancel_superseded, create_job};
 use crate::roles::user::api::meetings::{Period, Status};
-use crate::roles::user::jobs::metrics;
-use crate::roles::user::jobs::model::{NewJob, OPEN, State};
-use crate::roles::user::jobs::rows::{JobRow, create_job};
-use crate::roles::user::outbox::{self, enqueue};
-use crate::roles::user::schema::{attendees, busy, jobs, meetings};
-use crate::roles::user::store::Stop;
+use crate::roles::user::jobs::kinds;
+use crate::roles::user::schema::{attendees, busy, meetings};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = meetings)]
@@ -75,24 +74,25 @@ pub struct Rows {
     /// Whose time is to be held, if that is not as before.
     pub busy: Option<Hold>,
     pub jobs: Vec<JobRow>,
-    pub event: outbox::Row,
+    pub event: OutboxRow,
 }
 
 impl Rows {
-    pub fn of(before: Option<&Meeting>, change: &Change, limits: &Limits) -> Rows {
+    pub fn of(owner: &Owner, before: Option<&Meeting>, change: &Change) -> Rows {
         let meeting = &change.meeting;
         let moved = before.is_none_or(|before| before.status != meeting.status);
         let tells = moved && !matches!(meeting.status, Status::Queued | Status::Running);
-        let webhook = NewJob::webhook(meeting).filter(|_| tells);
+        let webhook = kinds::webhook(meeting).filter(|_| tells);
         let news: Vec<&NewJob> = change.jobs.iter().chain(&webhook).collect();
         let what = if moved { meeting.status.name() } else { "updated" };
         let now = meeting.updated_at;
-        let (id, version, case_id) = (meeting.id, meeting.version, &meeting.case_id);
+        let about = Subject { kind: "meeting", id: meeting.id, version: meeting.version };
+        let case_id = &meeting.case_id;
         Rows {
             attendees: attendees_of(before, meeting),
             busy: busy_of(before, meeting),
-            event: outbox::Row::event("meeting", what, id, version, case_id, now, meeting.public()),
-            jobs: news.iter().map(|job| JobRow::new(job, meeting, limits)).collect(),
+            event: OutboxRow::event(owner.role, &about, what, case_id, now, meeting.public()),
+            jobs: news.iter().map(|job| JobRow::new(owner, job, meeting.id, case_id, now)).collect(),
             meeting: MeetingRow {
                 id: meeting.id.to_string(),
                 organizer: meeting.organizer.to_string(),
@@ -133,9 +133,9 @@ fn busy_of(before: Option<&Meeting>, meeting: &Meeting) -> Option<Hold> {
 }
 
 /// Reads a meeting and locks it until the transaction ends.
-pub async fn lock_meeting(conn: &mut Connection, id: &str) -> Result<Option<Meeting>, Error> {
+pub async fn lock_meeting(conn: &mut Connection, id: Uuid) -> Result<Option<Meeting>, Error> {
     let query = diesel::sql_query(conn.exclusive("SELECT document FROM meetings WHERE id = $1"));
-    let found: Option<Document> = query.bind::<Text, _>(id.to_owned()).get_result(conn).await.optional()?;
+    let found: Option<Document> = query.bind::<Text, _>(id.to_string()).get_result(conn).await.optional()?;
     found.map(Document::read).transpose()
 }
 
@@ -145,14 +145,14 @@ pub async fn lock_meeting(conn: &mut Connection, id: &str) -> Result<Option<Meet
 /// A time that is taken.
 pub async fn save_change(
     conn: &mut Connection,
-    limits: &Limits,
+    owner: &Owner,
     before: Option<&Meeting>,
     change: &Change,
-) -> Result<(), Stop> {
+) -> Result<(), Abort> {
     if before.is_some_and(|before| before.version == change.meeting.version) {
         return Ok(());
     }
-    let rows = Rows::of(before, change, limits);
+    let rows = Rows::of(owner, before, change);
     let id = change.meeting.id.to_string();
     match before {
         None => diesel::insert_into(meetings::table).values(&rows.meeting).execute(conn).await?,
@@ -177,24 +177,12 @@ pub async fn save_change(
         hold_time(conn, &held.new).await?;
     }
     if change.supersedes_jobs {
-        cancel_superseded_jobs(conn, &id).await?;
+        cancel_superseded(conn, change.meeting.id).await?;
     }
     enqueue(conn, std::slice::from_ref(&rows.event)).await?;
     for row in &rows.jobs {
-        create_job(conn, row).await?;
+        create_job(conn, owner, row).await?;
     }
-    Ok(())
-}
-
-/// Cancels the open jobs of a meeting that its change has superseded.
-async fn cancel_superseded_jobs(conn: &mut Connection, meeting_id: &str) -> Result<(), Error> {
-    let open = jobs::table.filter(jobs::meeting_id.eq(meeting_id)).filter(jobs::state.eq_any(OPEN));
-    let cancelled: Vec<String> = diesel::update(open.filter(jobs::supersedable.eq(true)))
-        .set((jobs::state.eq(State::Cancelled.name()), jobs::due_at.eq(None::<DateTime>)))
-        .returning(jobs::kind)
-        .get_results(conn)
-        .await?;
-    cancelled.iter().for_each(|kind| metrics::count(kind, State::Cancelled));
     Ok(())
 }
 
@@ -202,7 +190,7 @@ async fn cancel_superseded_jobs(conn: &mut Connection, meeting_id: &str) -> Resu
 ///
 /// # Errors
 /// A time that is taken.
-async fn hold_time(conn: &mut Connection, rows: &[BusyRow]) -> Result<(), Stop> {
+async fn hold_time(conn: &mut Connection, rows: &[BusyRow]) -> Result<(), Abort> {
     for row in rows {
         // the rows come sorted, so that two such transactions never wait for each other
         let lock = diesel::sql_query(conn.exclusive("SELECT email FROM users WHERE email = $1"));
@@ -211,7 +199,7 @@ async fn hold_time(conn: &mut Connection, rows: &[BusyRow]) -> Result<(), Stop> 
         let overlap = overlap.filter(busy::starts_at.lt(row.ends_at)).filter(busy::ends_at.gt(row.starts_at));
         if overlap.count().get_result::<i64>(conn).await? > 0 {
             let detail = "another meeting has taken this time for a required attendee";
-            return Err(Stop::Refused(Problem::new(SLOT_TAKEN, detail)));
+            return Err(Abort::Rejected(Problem::new(SLOT_TAKEN, detail)));
         }
         diesel::insert_into(busy::table).values(row).execute(conn).await?;
     }

@@ -16,6 +16,6 @@ pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let source = Subscription { client: &context.webhooks, url: &calendar.url, max_bytes: context.calendar_body };
     // a failed fetch is a result too: the user sees it, and the calendar is due again later
     let report = RefreshReport { attempt: job.lease.attempt, fetched: source.fetch(&calendar.seen).await };
-    let reported = job.owner.finish_refresh(job.lease.job_id, &report).await;
+    let reported = job.owner.finish_with(job.lease.job_id, "calendar", &report).await;
     ignore_stale(reported).map_err(|problem| job.retry(problem.to_string()))
 }

@@ -11,7 +11,7 @@ pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let mail: InvitationMail = job.payload()?;
     let invitation = Invitation {
         method: if mail.cancel { Method::Cancel } else { Method::Request },
-        meeting_id: job.lease.meeting_id,
+        meeting_id: job.lease.subject_id,
         sequence: mail.sequence,
         dtstamp: mail.stamp,
         title: mail.title,

@@ -1,62 +1,46 @@
--- Meetings, the jobs that arrange them, what is still to be published, and answers to repeated requests.
--- Instants are UTC in microseconds; lists and objects are JSON in TEXT.
--- A meeting is read and written whole, so it is kept whole; the columns are what it is searched by.
-CREATE TABLE meetings (
-    id TEXT NOT NULL PRIMARY KEY,
-    organizer TEXT NOT NULL,
-    status TEXT NOT NULL,
-    version BIGINT NOT NULL,
-    document TEXT NOT NULL,
-    created_at TIMESTAMP NOT NULL,
-    updated_at TIMESTAMP NOT NULL
-);
-CREATE INDEX meetings_by_organizer ON meetings (organizer, id);
+-- What every owner of data has: its jobs, its outbox and inbox, the responses that it saved, and its secrets.
+-- One text for PostgreSQL and SQLite: TEXT, BIGINT, BYTEA, TIMESTAMP (UTC, microseconds); lists and objects are JSON in TEXT.
 
-CREATE TABLE attendees (
-    email TEXT NOT NULL,
-    meeting_id TEXT NOT NULL,
-    PRIMARY KEY (email, meeting_id)
+-- The epoch of the cache of this owner.
+CREATE TABLE cache_epoch (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    epoch BIGINT NOT NULL,
+    server TEXT NOT NULL
 );
-CREATE INDEX attendees_by_meeting ON attendees (meeting_id);
-
--- When somebody cannot meet: here, because a meeting holds the time.
-CREATE TABLE busy (
-    email TEXT NOT NULL,
-    starts_at TIMESTAMP NOT NULL,
-    ends_at TIMESTAMP NOT NULL,
-    meeting_id TEXT NOT NULL,
-    PRIMARY KEY (email, starts_at, meeting_id)
-);
-CREATE INDEX busy_by_meeting ON busy (meeting_id);
+INSERT INTO cache_epoch (id, epoch, server) VALUES (1, 1, '');
 
 CREATE TABLE jobs (
     id TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
-    meeting_id TEXT NOT NULL,
+    -- the id of what it is for
+    subject TEXT NOT NULL,
     payload TEXT NOT NULL,
     state TEXT NOT NULL,
     attempt INTEGER NOT NULL,
     max_attempts INTEGER NOT NULL,
+    -- how often it was published since its last attempt ended
     sent INTEGER NOT NULL,
     -- whether a later change of its subject makes it void
     supersedable BOOLEAN NOT NULL,
-    -- when to publish it (again): the next attempt, or the sweep; NULL while it waits in the outbox, or is over
+    -- when it is published again: the next attempt, or the sweep; NULL while it waits in the outbox, or is over
     due_at TIMESTAMP,
     token TEXT NOT NULL,
     errors TEXT NOT NULL,
     case_id TEXT NOT NULL,
+    -- the span that it goes back to, as a W3C traceparent
+    traceparent TEXT NOT NULL,
     created_at TIMESTAMP NOT NULL,
     updated_at TIMESTAMP NOT NULL
 );
 CREATE INDEX jobs_by_due ON jobs (due_at);
-CREATE INDEX jobs_by_meeting ON jobs (meeting_id);
+CREATE INDEX jobs_by_subject ON jobs (subject);
 CREATE INDEX jobs_by_state ON jobs (state, id);
 
--- One line for each attempt to reach somebody outside: a callback URL or a mailbox.
+-- One line for each attempt to reach a target outside: a callback URL or a mailbox.
 CREATE TABLE deliveries (
     id TEXT NOT NULL PRIMARY KEY,
     job_id TEXT NOT NULL,
-    meeting_id TEXT NOT NULL,
+    subject TEXT NOT NULL,
     kind TEXT NOT NULL,
     target TEXT NOT NULL,
     attempt INTEGER NOT NULL,
@@ -64,8 +48,10 @@ CREATE TABLE deliveries (
     detail TEXT NOT NULL,
     created_at TIMESTAMP NOT NULL
 );
-CREATE INDEX deliveries_by_meeting ON deliveries (meeting_id, id);
+CREATE INDEX deliveries_by_subject ON deliveries (subject, id);
 CREATE INDEX deliveries_by_job ON deliveries (job_id);
+-- so that what was sent to a person can be shown to them, and erased
+CREATE INDEX deliveries_by_target ON deliveries (target, id);
 
 CREATE TABLE outbox (
     id TEXT NOT NULL PRIMARY KEY,
@@ -74,10 +60,18 @@ CREATE TABLE outbox (
     routing_key TEXT NOT NULL,
     job_id TEXT,
     case_id TEXT NOT NULL,
+    traceparent TEXT NOT NULL,
     body TEXT NOT NULL,
     claimed_until TIMESTAMP
 );
 CREATE UNIQUE INDEX outbox_by_aggregate ON outbox (aggregate, position, id);
+
+-- The events that were received: each takes effect once.
+CREATE TABLE inbox (
+    event_id TEXT NOT NULL PRIMARY KEY,
+    received_at TIMESTAMP NOT NULL
+);
+CREATE INDEX inbox_by_age ON inbox (received_at);
 
 CREATE TABLE idempotency (
     key TEXT NOT NULL PRIMARY KEY,
@@ -89,7 +83,7 @@ CREATE TABLE idempotency (
 );
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
--- What this installation signs with; made at the first start.
+-- What this owner signs its links with; made at the first start.
 CREATE TABLE secrets (
     name TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL

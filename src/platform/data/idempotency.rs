@@ -1,42 +1,41 @@
-//! Answers kept under their Idempotency-Keys, in the transaction of their effect.
+//! Responses saved under their Idempotency-Keys, in the transaction of their effect.
 
-use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
 use jiff_diesel::DateTime;
 
+use super::instant::{now, stored};
 use super::schema::idempotency;
-use super::store::{Stop, Store};
-use crate::platform::data::instant::{now, stored};
+use super::{Abort, Connection, Owner, RunQueryDsl, columns};
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::transact;
 
-/// How long a key stands for its answer.
-pub const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// How long a key stands for its response.
+pub const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = idempotency)]
-pub struct KeyRow {
+struct ResponseRow {
     key: String,
-    pub fingerprint: String,
+    fingerprint: String,
     status: i32,
     headers: String,
     body: String,
     created_at: DateTime,
 }
 
-impl KeyRow {
-    pub fn new(key: &IdempotencyKey, answer: &StoredResponse) -> KeyRow {
-        KeyRow {
+impl ResponseRow {
+    fn new(key: &IdempotencyKey, response: &StoredResponse) -> ResponseRow {
+        ResponseRow {
             key: key.scope.clone(),
             fingerprint: key.fingerprint.clone(),
-            status: i32::from(answer.status),
-            headers: serde_json::to_string(&answer.headers).unwrap_or_default(),
-            body: answer.body.clone(),
+            status: i32::from(response.status),
+            headers: serde_json::to_string(&response.headers).unwrap_or_default(),
+            body: response.body.clone(),
             created_at: stored(now()),
         }
     }
 
-    pub fn read(self) -> StoredResponse {
+    fn read(self) -> StoredResponse {
         StoredResponse {
             status: u16::try_from(self.status).unwrap_or(200),
             headers: serde_json::from_str(&self.headers).unwrap_or_default(),
@@ -53,11 +52,11 @@ impl KeyRow {
 pub async fn find_response(
     conn: &mut Connection,
     key: Option<&IdempotencyKey>,
-) -> Result<Option<StoredResponse>, Stop> {
+) -> Result<Option<StoredResponse>, Abort> {
     let Some(key) = key else { return Ok(None) };
-    let mine = idempotency::table.filter(idempotency::key.eq(&key.scope)).select(columns::<KeyRow>());
-    let Some(row) = mine.first::<KeyRow>(conn).await.optional()? else { return Ok(None) };
-    key.check(&row.fingerprint).map_err(Stop::Refused)?;
+    let mine = idempotency::table.filter(idempotency::key.eq(&key.scope)).select(columns::<ResponseRow>());
+    let Some(row) = mine.first::<ResponseRow>(conn).await.optional()? else { return Ok(None) };
+    key.check(&row.fingerprint).map_err(Abort::Rejected)?;
     Ok(Some(row.read()))
 }
 
@@ -70,9 +69,9 @@ pub async fn save_response(
     conn: &mut Connection,
     key: Option<&IdempotencyKey>,
     response: &StoredResponse,
-) -> Result<Option<StoredResponse>, Stop> {
+) -> Result<Option<StoredResponse>, Abort> {
     let Some(given) = key else { return Ok(None) };
-    let row = KeyRow::new(given, response);
+    let row = ResponseRow::new(given, response);
     let saving = diesel::insert_into(idempotency::table).values(&row).on_conflict(idempotency::key).do_nothing();
     match saving.execute(conn).await? {
         0 => find_response(conn, key).await,
@@ -80,9 +79,12 @@ pub async fn save_response(
     }
 }
 
-impl Store {
-    /// The answer that this key stands for, if it was given before. Refused when the key came with another body.
-    pub async fn kept(&self, key: Option<&IdempotencyKey>) -> Result<Option<StoredResponse>, Stop> {
+impl Owner {
+    /// The response that this key stands for, if it was given before.
+    ///
+    /// # Errors
+    /// A key that came with another body.
+    pub async fn stored_response(&self, key: Option<&IdempotencyKey>) -> Result<Option<StoredResponse>, Abort> {
         if key.is_none() {
             return Ok(None);
         }

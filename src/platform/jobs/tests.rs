@@ -3,17 +3,17 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::model::{Job, SCHEDULE, State, WEBHOOK};
+use super::api::RetryDecision;
+use super::model::{Backoff, Job, JobState, sweep_at};
 use crate::config::Jobs as Limits;
-use crate::roles::user::api::jobs::RetryDecision;
 
-fn job(kind: &str, attempt: i32) -> Job {
+fn job(attempt: i32) -> Job {
     let now = Timestamp::UNIX_EPOCH;
     Job {
         id: Uuid::nil(),
-        kind: kind.to_owned(),
-        meeting_id: Uuid::nil(),
-        state: State::Running,
+        kind: String::new(),
+        subject: Uuid::nil(),
+        state: JobState::Running,
         attempt,
         max_attempts: 10,
         sent: 1,
@@ -47,12 +47,12 @@ fn ten_attempts_wait_longer_and_longer_and_the_tenth_is_the_last() {
     let mut waits = Vec::new();
     for attempt in 1..=10 {
         for chance in [0.0, 1.0] {
-            let after = job(SCHEDULE, attempt).after(AGAIN, "no", &limits(), chance, Timestamp::UNIX_EPOCH);
+            let after = job(attempt).after(AGAIN, "no", Backoff::Polynomial, &limits(), chance, Timestamp::UNIX_EPOCH);
             if attempt == 10 {
-                assert_eq!((after.state, after.due_at), (State::Dead, None));
+                assert_eq!((after.state, after.due_at), (JobState::Dead, None));
                 continue;
             }
-            assert_eq!(after.state, State::Retryable);
+            assert_eq!(after.state, JobState::Retryable);
             waits.push(after.due_at.map_or(0.0, |at| at.as_millisecond() as f64 / 1000.0));
         }
     }
@@ -63,21 +63,22 @@ fn ten_attempts_wait_longer_and_longer_and_the_tenth_is_the_last() {
 
 #[test]
 fn a_job_that_was_taken_up_again_waits_as_at_first() {
-    let again = Job { max_attempts: 20, ..job(WEBHOOK, 11) };
-    let after = again.after(AGAIN, "no", &limits(), 0.5, Timestamp::UNIX_EPOCH);
+    let again = Job { max_attempts: 20, ..job(11) };
+    let after = again.after(AGAIN, "no", Backoff::Webhook, &limits(), 0.5, Timestamp::UNIX_EPOCH);
     assert_eq!(after.due_at.map_or(0, Timestamp::as_second), 5);
 }
 
 #[test]
 fn an_attempt_that_was_none_costs_none() {
-    let after = job(SCHEDULE, 10).after(RetryDecision::Snooze, "stopping", &limits(), 0.5, Timestamp::UNIX_EPOCH);
-    assert_eq!((after.state, after.max_attempts), (State::Retryable, 11));
+    let after =
+        job(10).after(RetryDecision::Snooze, "stopping", Backoff::Polynomial, &limits(), 0.5, Timestamp::UNIX_EPOCH);
+    assert_eq!((after.state, after.max_attempts), (JobState::Retryable, 11));
 }
 
 #[test]
 fn webhooks_follow_their_schedule_and_mind_what_the_other_side_asks() {
-    let wait = |attempt, decision| {
-        let after = job(WEBHOOK, attempt).after(decision, "no", &limits(), 0.5, Timestamp::UNIX_EPOCH);
+    let wait = |attempt, verdict| {
+        let after = job(attempt).after(verdict, "no", Backoff::Webhook, &limits(), 0.5, Timestamp::UNIX_EPOCH);
         after.due_at.map_or(0, Timestamp::as_second)
     };
     let asked = |seconds, slow| RetryDecision::Retry { retry_after: Some(seconds), slow };
@@ -88,6 +89,6 @@ fn webhooks_follow_their_schedule_and_mind_what_the_other_side_asks() {
 
 #[test]
 fn the_sweep_doubles() {
-    let at = |sent| Job::sweep_at(sent, &limits(), Timestamp::UNIX_EPOCH).map_or(0, Timestamp::as_second);
+    let at = |sent| sweep_at(sent, &limits(), Timestamp::UNIX_EPOCH).map_or(0, Timestamp::as_second);
     assert_eq!([at(0), at(1), at(2)], [60, 120, 240]);
 }

@@ -5,19 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::platform::data::RunQueryDsl;
 use diesel::prelude::*;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use jiff_diesel::DateTime;
 use tokio::time::{sleep, timeout};
 
-use super::jobs::model::{Job, LETTER, OPEN, REFRESH, State};
-use super::keys::DAY;
-use super::outbox::Row;
-use super::schema::{codes, deliveries, idempotency, jobs, outbox};
-use super::store::Store;
-use crate::platform::data::Error;
+use super::model::{JobState, OPEN, sweep_at};
 use crate::platform::data::instant::{now, stored};
+use crate::platform::data::outbox::OutboxRow;
+use crate::platform::data::schema::{jobs, outbox};
+use crate::platform::data::{Error, Owner, RunQueryDsl};
 use crate::platform::observe::span::{SpanRecord, is_recorded, record};
 use crate::platform::observe::trace_context::TraceContext;
 use crate::platform::queue::{Destination, Message, PublishError, Queue};
@@ -29,28 +26,25 @@ const BATCH: i64 = 256;
 const CLAIM: SignedDuration = SignedDuration::from_secs(5);
 /// How often the outbox is looked at when nobody rings: for what other replicas have left behind.
 const TICK: Duration = Duration::from_secs(1);
-/// How often the clock of retries is looked at.
-const CLOCK: Duration = Duration::from_millis(250);
-const HOUR: Duration = Duration::from_secs(3600);
 /// How long to leave the queue alone after it refused.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Publishes for as long as the process lives.
-pub async fn publish(store: Store, queue: Arc<Queue>) {
-    while store.db.is_ours_alone()
-        && let Err(why) = store.recover(queue.is_in_memory()).await
+pub async fn publish(owner: Owner, queue: Arc<Queue>) {
+    while owner.db.is_ours_alone()
+        && let Err(why) = owner.recover(queue.is_in_memory()).await
     {
         tracing::debug!(%why, "the jobs of the last process cannot be read");
         sleep(PAUSE).await;
     }
     let mut said = None;
     loop {
-        drop(timeout(TICK, store.bell.notified()).await);
+        drop(timeout(TICK, owner.outbox_notify.notified()).await);
         loop {
-            match turn(&store, &queue).await {
-                Ok(Turn::Idle) => break,
-                Ok(Turn::Sent) => said = None,
-                Ok(Turn::Stuck(why)) => {
+            match publish_batch(&owner, &queue).await {
+                Ok(Pass::Idle) => break,
+                Ok(Pass::Sent) => said = None,
+                Ok(Pass::Blocked(why)) => {
                     // a broker that is there again, and confirms nothing, is another thing than one that is away
                     if said.replace(discriminant(&why)) != Some(discriminant(&why)) {
                         tracing::warn!(%why, "the queue takes nothing: what is to be published waits in the outbox");
@@ -68,28 +62,14 @@ pub async fn publish(store: Store, queue: Arc<Queue>) {
     }
 }
 
-/// Wakes jobs whose time has come, for as long as the process lives.
-pub async fn wake(store: Store) {
-    loop {
-        match store.wake_jobs().await {
-            Ok(0) => sleep(CLOCK).await,
-            Ok(woken) => tracing::debug!(woken, "jobs are due"),
-            Err(why) => {
-                tracing::debug!(%why, "the jobs cannot be read");
-                sleep(CLOCK).await;
-            }
-        }
-    }
-}
-
 /// Looks how much waits to be published, for as long as the process lives.
-pub async fn measure(store: Store) {
+pub async fn watch_backlog(owner: Owner) {
     loop {
-        if let Ok(full) = store.outbox_is_full().await
-            && store.full.swap(full, Ordering::Relaxed) != full
+        if let Ok(full) = owner.outbox_is_full().await
+            && owner.outbox_full.swap(full, Ordering::Relaxed) != full
         {
             match full {
-                true => tracing::warn!(backlog = store.limits.backlog, "the outbox is full: meetings are refused"),
+                true => tracing::warn!(backlog = owner.limits.backlog, "the outbox is full: meetings are refused"),
                 false => tracing::info!("the outbox has room again"),
             }
         }
@@ -97,35 +77,23 @@ pub async fn measure(store: Store) {
     }
 }
 
-/// Forgets what nobody asks for any more, for as long as the process lives: answers whose keys have run out, old jobs.
-pub async fn forget(store: Store) {
-    loop {
-        for forgotten in [store.forget_old().await, store.forget_attempts().await, store.forget_sessions().await] {
-            if let Err(why) = forgotten {
-                tracing::debug!(%why, "what is old is still there");
-            }
-        }
-        sleep(HOUR).await;
-    }
-}
-
-enum Turn {
+enum Pass {
     Idle,
     Sent,
-    Stuck(PublishError),
+    Blocked(PublishError),
 }
 
-async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
-    if !store.has_something_to_say().await? {
-        return Ok(Turn::Idle);
+async fn publish_batch(owner: &Owner, queue: &Queue) -> Result<Pass, Error> {
+    if !owner.has_messages().await? {
+        return Ok(Pass::Idle);
     }
     // without a connection nothing is taken in hand only to be let go again
     if let Some(why) = queue.unavailable() {
-        return Ok(Turn::Stuck(why));
+        return Ok(Pass::Blocked(why));
     }
-    let rows = store.claim().await?;
+    let rows = owner.claim().await?;
     if rows.is_empty() {
-        return Ok(Turn::Idle);
+        return Ok(Pass::Idle);
     }
     let begin = Instant::now();
     let steps: Vec<TraceContext> = rows.iter().map(|row| TraceContext::resume(&row.traceparent)).collect();
@@ -137,7 +105,7 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
         let (system, destination) = queue.destination_name(&message.to);
         let failed = verdict.as_ref().err().map(ToString::to_string);
         let told = SpanRecord::send(system, destination, &message.id, failed);
-        record(super::api::ROLE, &message.case_id, step, begin, told);
+        record(owner.role, &message.case_id, step, begin, told);
     }
     let mut stuck = None;
     let (mut sent, mut kept) = (Vec::new(), Vec::new());
@@ -150,9 +118,9 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
             }
         }
     }
-    store.sent(&sent).await?;
+    owner.sent(&sent).await?;
     for row in sent.iter().filter(|row| row.job_id.is_some()) {
-        let (kind, role) = (row.routing_key.trim_start_matches("job."), super::api::ROLE);
+        let (kind, role) = (row.routing_key.trim_start_matches("job."), owner.role);
         let trace_id = TraceContext::id_in(&row.traceparent);
         tracing::info!(
             role,
@@ -164,12 +132,12 @@ async fn turn(store: &Store, queue: &Queue) -> Result<Turn, Error> {
             "ENQUEUE"
         );
     }
-    store.unclaim(&kept).await?;
-    Ok(stuck.map_or(Turn::Sent, Turn::Stuck))
+    owner.unclaim(&kept).await?;
+    Ok(stuck.map_or(Pass::Sent, Pass::Blocked))
 }
 
 /// With the step of sending it where that is recorded, else with the one that it came about in.
-fn message(row: &Row, sending: &TraceContext) -> Message {
+fn message(row: &OutboxRow, sending: &TraceContext) -> Message {
     let step = if is_recorded(sending) { sending.text() } else { &row.traceparent };
     Message {
         id: row.id.clone(),
@@ -180,8 +148,8 @@ fn message(row: &Row, sending: &TraceContext) -> Message {
     }
 }
 
-impl Store {
-    async fn has_something_to_say(&self) -> Result<bool, Error> {
+impl Owner {
+    async fn has_messages(&self) -> Result<bool, Error> {
         let any: Option<String> =
             read!(self.db, |conn| async { outbox::table.select(outbox::id).first(conn).await.optional() })?;
         Ok(any.is_some())
@@ -194,7 +162,7 @@ impl Store {
     }
 
     /// Takes the oldest message of each aggregate in hand, so that no other replica publishes it too.
-    async fn claim(&self) -> Result<Vec<Row>, Error> {
+    async fn claim(&self) -> Result<Vec<OutboxRow>, Error> {
         let suffix = if self.db.is_ours_alone() { "" } else { "FOR UPDATE OF o SKIP LOCKED" };
         let query = format!(
             "UPDATE outbox SET claimed_until = $1 WHERE id IN (SELECT o.id FROM outbox o \
@@ -208,14 +176,15 @@ impl Store {
         transact!(self.db, |conn| {
             let query = diesel::sql_query(&query);
             let query = query.bind::<diesel::sql_types::Timestamp, _>(stored(until));
-            let mut rows: Vec<Row> = query.bind::<diesel::sql_types::Timestamp, _>(stored(begin)).load(conn).await?;
+            let mut rows: Vec<OutboxRow> =
+                query.bind::<diesel::sql_types::Timestamp, _>(stored(begin)).load(conn).await?;
             rows.sort_by(|a, b| a.id.cmp(&b.id));
             Ok::<_, Error>(rows)
         })
     }
 
     /// Forgets what the queue has confirmed. Its jobs are looked after from now on, in case nobody ever does them.
-    async fn sent(&self, rows: &[Row]) -> Result<(), Error> {
+    async fn sent(&self, rows: &[OutboxRow]) -> Result<(), Error> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -229,7 +198,7 @@ impl Store {
                 let these = rows.iter().filter(|row| row.position == *sent).filter_map(|row| row.job_id.as_deref());
                 let these: Vec<&str> = these.collect();
                 let again: Option<DateTime> =
-                    Job::sweep_at(i32::try_from(*sent).unwrap_or(0), &self.limits, now()).map(stored);
+                    sweep_at(i32::try_from(*sent).unwrap_or(0), &self.limits, now()).map(stored);
                 // one that was started meanwhile knows better when it is overdue
                 let open = jobs::table.filter(jobs::id.eq_any(these)).filter(jobs::state.eq_any(OPEN));
                 let open = open.filter(jobs::due_at.is_null());
@@ -257,29 +226,10 @@ impl Store {
         transact!(self.db, |conn| {
             diesel::update(outbox::table).set(outbox::claimed_until.eq(None::<DateTime>)).execute(conn).await?;
             if queue_was_lost {
-                let unfinished = jobs::state.eq_any([State::Queued.name(), State::Running.name()]);
+                let unfinished = jobs::state.eq_any([JobState::Queued.name(), JobState::Running.name()]);
                 let published = jobs::table.filter(unfinished).filter(jobs::due_at.is_not_null());
                 diesel::update(published).set(jobs::due_at.eq(stored(now()))).execute(conn).await?;
             }
-            Ok::<(), Error>(())
-        })
-    }
-
-    async fn forget_old(&self) -> Result<(), Error> {
-        let before = |age: SignedDuration| stored(now().saturating_sub(age).unwrap_or(Timestamp::UNIX_EPOCH));
-        let (answers, ended) = (before(DAY), before(DAY * self.limits.keep_days));
-        transact!(self.db, |conn| {
-            diesel::delete(idempotency::table.filter(idempotency::created_at.lt(answers))).execute(conn).await?;
-            let over = jobs::table.filter(jobs::updated_at.lt(ended)).filter(jobs::state.ne_all(OPEN));
-            diesel::delete(over).execute(conn).await?;
-            // there are many of these, and nothing to learn from those that went well
-            let looks = jobs::table.filter(jobs::updated_at.lt(answers)).filter(jobs::kind.eq(REFRESH));
-            diesel::delete(looks.filter(jobs::state.eq(State::Succeeded.name()))).execute(conn).await?;
-            // whatever became of it, its code is too old by now; the code outlives it, for it says whose it was
-            let letters = jobs::table.filter(jobs::updated_at.lt(answers)).filter(jobs::kind.eq(LETTER));
-            diesel::delete(letters.filter(jobs::state.ne_all(OPEN))).execute(conn).await?;
-            diesel::delete(codes::table.filter(codes::created_at.lt(before(DAY * 3)))).execute(conn).await?;
-            diesel::delete(deliveries::table.filter(deliveries::created_at.lt(ended))).execute(conn).await?;
             Ok::<(), Error>(())
         })
     }

@@ -1,2 +1,0 @@
-DROP TABLE cache_epoch;
-DROP TABLE users;

@@ -1,2 +1,0 @@
-ALTER TABLE outbox DROP COLUMN traceparent;
-ALTER TABLE jobs DROP COLUMN traceparent;

@@ -1,0 +1,54 @@
+//! Erasing what is old: stored responses, jobs, deliveries, and what each owner adds.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::sleep;
+
+use super::JobOwner;
+use super::model::{JobState, OPEN, Retention};
+use crate::platform::data::idempotency::KEPT;
+use crate::platform::data::instant::{now, stored};
+use crate::platform::data::schema::{deliveries, idempotency, inbox, jobs};
+use crate::platform::data::{Error, RunQueryDsl};
+use crate::transact;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Days for which an event that was received is remembered: longer than a queue holds it back.
+const INBOX_DAYS: i32 = 30;
+
+/// Erases what is old, once an hour, for as long as the process lives.
+pub async fn purge<O: JobOwner>(jobs: O) {
+    loop {
+        for done in [purge_tables(&jobs).await, jobs.purge().await] {
+            if let Err(why) = done {
+                tracing::debug!(role = jobs.owner().role, %why, "old rows could not be deleted");
+            }
+        }
+        sleep(HOUR).await;
+    }
+}
+
+async fn purge_tables<O: JobOwner>(own: &O) -> Result<(), Error> {
+    let owner = own.owner();
+    let before = |age: SignedDuration| stored(now().saturating_sub(age).unwrap_or(Timestamp::UNIX_EPOCH));
+    let (yesterday, ended) = (before(DAY), before(DAY * owner.limits.keep_days));
+    let of = |wanted: Retention| O::KINDS.iter().filter(move |kind| kind.retention == wanted).map(|kind| kind.name);
+    let (success_only, short): (Vec<&str>, Vec<&str>) =
+        (of(Retention::DayAfterSuccess).collect(), of(Retention::Day).collect());
+    transact!(owner.db, |conn| {
+        diesel::delete(idempotency::table.filter(idempotency::created_at.lt(before(KEPT)))).execute(conn).await?;
+        let over = || jobs::table.filter(jobs::state.ne_all(OPEN));
+        diesel::delete(over().filter(jobs::updated_at.lt(ended))).execute(conn).await?;
+        let succeeded = over().filter(jobs::state.eq(JobState::Succeeded.name()));
+        let old = succeeded.filter(jobs::updated_at.lt(yesterday)).filter(jobs::kind.eq_any(&success_only));
+        diesel::delete(old).execute(conn).await?;
+        let old = over().filter(jobs::updated_at.lt(yesterday)).filter(jobs::kind.eq_any(&short));
+        diesel::delete(old).execute(conn).await?;
+        diesel::delete(deliveries::table.filter(deliveries::created_at.lt(ended))).execute(conn).await?;
+        diesel::delete(inbox::table.filter(inbox::received_at.lt(before(DAY * INBOX_DAYS)))).execute(conn).await?;
+        Ok::<(), Error>(())
+    })
+}

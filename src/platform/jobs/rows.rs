@@ -1,0 +1,207 @@
+//! Jobs and deliveries as they lie in the database.
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use jiff::Timestamp;
+use jiff_diesel::DateTime;
+use uuid::Uuid;
+
+use super::api::DeliveryRecord;
+use super::metrics;
+use super::model::{Job, JobState, NewJob, OPEN};
+use crate::platform::data::instant::{now, read, stored};
+use crate::platform::data::outbox::{OutboxRow, enqueue};
+use crate::platform::data::schema::{deliveries, jobs};
+use crate::platform::data::{Connection, Error, Owner, RunQueryDsl};
+use crate::platform::request_context::RequestContext;
+
+/// A job's row.
+#[derive(Debug, Queryable, QueryableByName, Selectable, Insertable)]
+#[diesel(table_name = jobs)]
+#[expect(missing_docs, reason = "the columns of the table; `Job` documents them")]
+pub struct JobRow {
+    pub id: String,
+    pub kind: String,
+    pub subject: String,
+    pub payload: String,
+    pub state: String,
+    pub attempt: i32,
+    pub max_attempts: i32,
+    pub sent: i32,
+    pub supersedable: bool,
+    pub due_at: Option<DateTime>,
+    pub token: String,
+    pub errors: String,
+    pub case_id: String,
+    pub traceparent: String,
+    pub created_at: DateTime,
+    pub updated_at: DateTime,
+}
+
+/// One attempt to deliver something to one target outside.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = deliveries)]
+#[expect(missing_docs, reason = "the columns of the table; `DeliveryRecord` documents them")]
+pub struct DeliveryRow {
+    pub id: String,
+    pub job_id: String,
+    pub subject: String,
+    pub kind: String,
+    pub target: String,
+    pub attempt: i32,
+    pub outcome: String,
+    pub detail: String,
+    pub created_at: DateTime,
+}
+
+impl JobRow {
+    /// A job about `subject` that is on its way to the queue. `case_id`: the request that it goes back to.
+    pub fn new(owner: &Owner, job: &NewJob, subject: Uuid, case_id: &str, now: Timestamp) -> JobRow {
+        let now = stored(now);
+        JobRow {
+            id: job.id.to_string(),
+            kind: job.kind.name.to_owned(),
+            subject: subject.to_string(),
+            payload: job.payload.to_string(),
+            state: JobState::Queued.name().to_owned(),
+            attempt: 0,
+            max_attempts: job.kind.backoff.max_attempts(&owner.limits),
+            sent: 0,
+            supersedable: job.supersedable,
+            due_at: None,
+            // 128 bits that cannot be guessed
+            token: format!("{:032x}", rand::random::<u128>()),
+            errors: "[]".to_owned(),
+            case_id: case_id.to_owned(),
+            traceparent: RequestContext::current_trace(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The job.
+    ///
+    /// # Errors
+    /// A row that breaks the rules.
+    pub fn read(&self) -> Result<Job, Error> {
+        let wrong = |what: &str| Error::Corrupt(format!("the {what} of job {}", self.id));
+        let at = |at: DateTime| -> Result<Timestamp, Error> { read(at).ok_or_else(|| wrong("time")) };
+        Ok(Job {
+            id: self.id.parse().map_err(|_| wrong("id"))?,
+            kind: self.kind.clone(),
+            subject: self.subject.parse().map_err(|_| wrong("subject"))?,
+            state: JobState::parse(&self.state).ok_or_else(|| wrong("state"))?,
+            attempt: self.attempt,
+            max_attempts: self.max_attempts,
+            sent: self.sent,
+            due_at: self.due_at.map(at).transpose()?,
+            token: self.token.clone(),
+            errors: serde_json::from_str(&self.errors).map_err(|_| wrong("errors"))?,
+            case_id: self.case_id.clone(),
+            traceparent: self.traceparent.clone(),
+            created_at: at(self.created_at)?,
+            updated_at: at(self.updated_at)?,
+        })
+    }
+}
+
+/// Creates a job and the message that takes it to a worker.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn create_job(conn: &mut Connection, owner: &Owner, row: &JobRow) -> Result<(), Error> {
+    diesel::insert_into(jobs::table).values(row).execute(conn).await?;
+    metrics::count(&row.kind, JobState::Queued);
+    let id = row.id.parse().map_err(|_| Error::Corrupt(format!("job {}", row.id)))?;
+    let origin = (row.case_id.as_str(), row.traceparent.as_str());
+    enqueue(conn, &[OutboxRow::job(owner.role, id, &row.kind, origin, 0, now())]).await
+}
+
+/// Locks a job's row until the transaction ends, and reads it.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn lock_job(conn: &mut Connection, id: Uuid) -> Result<Option<JobRow>, Error> {
+    let query = diesel::sql_query(conn.exclusive("SELECT * FROM jobs WHERE id = $1"));
+    Ok(query.bind::<Text, _>(id.to_string()).get_result(conn).await.optional()?)
+}
+
+/// Writes a job's state.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn update_job(conn: &mut Connection, job: &Job) -> Result<(), Error> {
+    let state = (
+        jobs::state.eq(job.state.name()),
+        jobs::attempt.eq(job.attempt),
+        jobs::max_attempts.eq(job.max_attempts),
+        jobs::sent.eq(job.sent),
+        jobs::due_at.eq(job.due_at.map(stored)),
+        jobs::errors.eq(serde_json::to_string(&job.errors).unwrap_or_default()),
+        jobs::updated_at.eq(stored(job.updated_at)),
+    );
+    diesel::update(jobs::table.filter(jobs::id.eq(job.id.to_string()))).set(state).execute(conn).await?;
+    metrics::count(&job.kind, job.state);
+    Ok(())
+}
+
+/// Replaces a job's payload.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn set_payload(conn: &mut Connection, id: Uuid, payload: &str) -> Result<(), Error> {
+    let mine = jobs::table.filter(jobs::id.eq(id.to_string()));
+    diesel::update(mine).set(jobs::payload.eq(payload)).execute(conn).await?;
+    Ok(())
+}
+
+/// Cancels the open jobs of a subject that a change has made void.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn cancel_superseded(conn: &mut Connection, subject: Uuid) -> Result<(), Error> {
+    let open = jobs::table.filter(jobs::subject.eq(subject.to_string())).filter(jobs::state.eq_any(OPEN));
+    let cancelled: Vec<String> = diesel::update(open.filter(jobs::supersedable.eq(true)))
+        .set((jobs::state.eq(JobState::Cancelled.name()), jobs::due_at.eq(None::<DateTime>)))
+        .returning(jobs::kind)
+        .get_results(conn)
+        .await?;
+    cancelled.iter().for_each(|kind| metrics::count(kind, JobState::Cancelled));
+    Ok(())
+}
+
+/// Erases the payloads and errors of jobs that have ended. Open jobs may still have to tell others. The rows stay, for messages about
+/// them may be on their way.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn scrub_jobs(conn: &mut Connection, ids: &[String]) -> Result<(), Error> {
+    let over = || jobs::table.filter(jobs::id.eq_any(ids)).filter(jobs::state.ne_all(OPEN));
+    // a job without its payload cannot be retried or replayed
+    let again = jobs::state.eq_any([JobState::Dead.name(), JobState::Succeeded.name()]).and(jobs::payload.ne("{}"));
+    diesel::update(over().filter(again)).set(jobs::state.eq(JobState::Cancelled.name())).execute(conn).await?;
+    diesel::update(over()).set((jobs::payload.eq("{}"), jobs::errors.eq("[]"))).execute(conn).await?;
+    Ok(())
+}
+
+/// Writes down the deliveries of an attempt.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn insert_deliveries(conn: &mut Connection, job: &Job, records: &[DeliveryRecord]) -> Result<(), Error> {
+    for record in records {
+        let row = DeliveryRow {
+            id: Uuid::now_v7().to_string(),
+            job_id: job.id.to_string(),
+            subject: job.subject.to_string(),
+            kind: job.kind.clone(),
+            target: record.target.clone(),
+            attempt: job.attempt,
+            outcome: record.outcome.name().to_owned(),
+            detail: record.detail.clone(),
+            created_at: stored(now()),
+        };
+        diesel::insert_into(deliveries::table).values(&row).execute(conn).await?;
+    }
+    Ok(())
+}
