@@ -19,10 +19,11 @@ use tracing_actix_web::{RootSpanBuilder, TracingLogger};
 use crate::config::{AuthMode, Settings};
 use crate::platform::auth::challenge;
 use crate::platform::edge::{self, EdgeFilter, Ingress};
+use crate::platform::http::connection_limiter::ConnectionLimiter;
 use crate::platform::http::health;
 use crate::platform::http::problem::{Problem, UNSUPPORTED_MEDIA};
 use crate::platform::http::stream::{
-    self, ConnectionLimiter, ConnectionState, InFlightRequest, MonitoredBody, ServerOptions, TrackedBody,
+    self, ConnectionState, InFlightRequest, MonitoredBody, ServerOptions, TrackedBody,
 };
 use crate::platform::observe::metrics::{RequestMetrics, Template, method_label};
 use crate::platform::observe::span::{SpanRecord, is_recorded, record};

@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use crate::config::Settings;
 use crate::platform::http::client_address;
 use crate::platform::http::extract::unread;
+use crate::platform::http::headers::content_length;
 use crate::platform::http::idempotency::IDEMPOTENCY_KEY;
 use crate::platform::http::problem::{Problem, TOO_LARGE};
 use crate::platform::rpc::request::{RawHeaders, RpcRequest};
@@ -264,11 +265,6 @@ fn address_field(address: IpAddr) -> HeaderValue {
             last.insert((address, field)).1.clone()
         }
     })
-}
-
-/// What a message says of its body's length, in bytes.
-pub fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 #[cfg(test)]

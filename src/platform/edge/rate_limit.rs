@@ -13,8 +13,8 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
 use crate::config;
+use crate::platform::http::connection_limiter::client_prefix;
 use crate::platform::http::problem::{Problem, RATE_LIMITED, RateLimitKind};
-use crate::platform::http::stream::client_prefix;
 
 static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static STANDING: HeaderName = HeaderName::from_static("ratelimit");

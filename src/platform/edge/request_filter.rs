@@ -5,7 +5,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::uri::{Authority, Uri};
 use actix_web::http::{Method, Version};
 
-use crate::platform::edge::proxy::content_length;
+use crate::platform::http::headers::content_length;
 use crate::platform::http::problem::{
     BAD_REQUEST, EXPECTATION_FAILED, HEADERS_TOO_LARGE, METHOD_NOT_ALLOWED, MISDIRECTED, NOT_IMPLEMENTED, Problem,
     TOO_LARGE, UNSUPPORTED_MEDIA, URI_TOO_LONG,

@@ -6,10 +6,10 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::rc::Rc;
 
 use crate::platform::auth::{Caller, Principal};
+use crate::platform::digest::sha256_hex;
 use crate::platform::http::problem::{BAD_REQUEST, KEY_REUSED, Problem};
 
 /// The header that a key comes in.
@@ -47,8 +47,7 @@ impl IdempotencyKey {
             Some(caller) => owned(scope, caller),
             None => scope,
         };
-        let digest = Sha256::digest(body.to_string().as_bytes());
-        Ok(Some(IdempotencyKey { scope, fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect() }))
+        Ok(Some(IdempotencyKey { scope, fingerprint: sha256_hex(body.to_string().as_bytes()) }))
     }
 
     /// The key of somebody whom the role that read it does not know.

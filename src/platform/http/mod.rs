@@ -1,7 +1,9 @@
 //! HTTP as every role speaks it: what is read from a request, the errors, and the parts of an answer.
 
 pub mod client_address;
+pub mod connection_limiter;
 pub mod extract;
+pub mod headers;
 pub mod health;
 pub mod idempotency;
 pub mod json;

@@ -1,12 +1,9 @@
 //! Calling another role: balanced over its replicas, with one pool of connections for each, the Case-ID, and a line in the log.
 
-mod connection;
-mod pool;
+mod http1;
 pub mod replicas;
 pub mod request;
-mod response;
 mod retry;
-pub mod timer_pool;
 mod upstream;
 
 use std::rc::Rc;
@@ -24,9 +21,9 @@ use crate::platform::http::problem::{BAD_GATEWAY, Problem};
 use crate::platform::request_context::RequestContext;
 use crate::platform::role::Context;
 use crate::platform::rpc::request::RpcRequest;
-use crate::platform::rpc::timer_pool::TimerPool;
-use connection::RequestBody;
-pub use response::RpcResponse;
+use crate::platform::timer_pool::TimerPool;
+use http1::RequestBody;
+pub use http1::RpcResponse;
 use upstream::{Attempt, Upstream};
 
 /// Bytes of an answer that is read whole: detail for 10,000 attendees over 62 days fits.

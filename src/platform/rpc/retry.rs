@@ -7,7 +7,7 @@ use actix_web::body::BoxBody;
 use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
-use super::connection::RequestBody;
+use super::http1::RequestBody;
 use super::upstream::{Attempt, Outcome, Retryability, is_away};
 use super::{Inner, Peer, RpcResponse};
 use crate::platform::http::problem::Problem;

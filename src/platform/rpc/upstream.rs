@@ -10,9 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use tokio::time::{Instant, sleep};
 
-use super::connection::{RequestBody, SendError};
-use super::pool::{ConnectionPool, KEEP_ALIVE};
-use super::response::RpcResponse;
+use super::http1::{ConnectionPool, KEEP_ALIVE, RequestBody, RpcResponse, SendError};
 use crate::platform::auth::service_credential::{CREDENTIAL, ServiceCredential};
 use crate::platform::http::problem::{BAD_GATEWAY, GATEWAY_TIMEOUT, Problem, ProblemType, TOO_LARGE};
 use crate::platform::observe::span::{SpanRecord, is_recorded, outgoing, record};

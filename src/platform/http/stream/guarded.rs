@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::limiter::ConnectionPermit;
 use super::{ConnectionState, HEAD, Phase};
-use crate::platform::rpc::timer_pool::Timer;
+use crate::platform::http::connection_limiter::ConnectionPermit;
+use crate::platform::timer_pool::Timer;
 
 /// In so long a client takes so many bytes of an answer that waits for it, or is gone.
 const SLOW: Duration = Duration::from_secs(14);

@@ -3,7 +3,6 @@
 
 mod body;
 mod guarded;
-mod limiter;
 mod serve;
 
 use std::cell::{Cell, RefCell};
@@ -17,10 +16,9 @@ use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use crate::platform::rpc::timer_pool::Timer;
+use crate::platform::timer_pool::Timer;
 pub use body::MonitoredBody;
 pub use guarded::GuardedStream;
-pub use limiter::{ConnectionLimiter, ConnectionPermit, client_prefix};
 pub use serve::{ServerOptions, serve};
 
 /// Time for a head: from the connection's beginning, or from the first byte of a later request.

@@ -23,8 +23,9 @@ use futures_util::future::ready;
 use ipnet::IpNet;
 use socket2::SockRef;
 
-use super::{ConnectionLimiter, ConnectionState, GuardedStream};
+use super::{ConnectionState, GuardedStream};
 use crate::platform::http::client_address::is_trusted;
+use crate::platform::http::connection_limiter::ConnectionLimiter;
 use crate::platform::wake_gate::WakeGated;
 
 /// Connections that may wait to be accepted. Those beyond look open to their clients, and are lost.

@@ -5,13 +5,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::store::scope;
 use crate::platform::auth::{AuthMethod, Caller};
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::{Connection, Error, RunQueryDsl};
+use crate::platform::digest::sha256_hex;
 use crate::platform::email::Email;
 use crate::roles::user::schema::{credentials, refresh_tokens, sessions, users};
 use crate::roles::user::store::Store;
@@ -54,7 +54,7 @@ fn fresh() -> String {
 
 /// What is kept of a token that is as good as a password.
 pub fn digest(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(token.as_bytes())
 }
 
 impl Store {

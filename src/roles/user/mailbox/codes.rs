@@ -6,13 +6,13 @@
 use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::config::Auth;
 use crate::platform::data::Abort;
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::data::{Connection, Error, RunQueryDsl, columns};
+use crate::platform::digest::sha256_hex;
 use crate::platform::email::Email;
 use crate::platform::http::problem::{LINK_VOID, Problem};
 use crate::platform::jobs::model::NewJob;
@@ -80,7 +80,7 @@ pub fn secret() -> String {
 
 /// What is kept of a secret. No slow hash: those make up for secrets that can be guessed, and 256 random bits cannot.
 pub fn hash(secret: &str) -> String {
-    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(secret.as_bytes())
 }
 
 /// Whether a code is still to be sent, and its address has an account.

@@ -17,7 +17,7 @@ use url::Url;
 
 use super::connection::{Connection, RequestBody, SendError};
 use super::response::RpcResponse;
-use crate::platform::rpc::timer_pool::TimerPool;
+use crate::platform::timer_pool::TimerPool;
 
 /// Shorter than a server of ours keeps an idle connection: it never closes one that a request is just put on.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);

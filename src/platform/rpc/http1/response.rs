@@ -16,7 +16,7 @@ use tokio_util::codec::Decoder as _;
 
 use super::connection::Connection;
 use super::pool::ConnectionPool;
-use crate::platform::edge::proxy::content_length;
+use crate::platform::http::headers::content_length;
 
 /// An answer whose body is still to come. Who drops it before its end closes its connection. It changes hands so often on its way
 /// that it is always boxed.
