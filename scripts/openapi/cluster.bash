@@ -3,7 +3,7 @@
 
 WORK=$(mktemp -d)
 PIDS=()
-SCHEMA='' QUEUE=''
+PREFIX='' QUEUE=''
 POSTGRES=${W2MEET_TEST_POSTGRES_URL:-postgres://postgres@127.0.0.1:5432/postgres}
 AMQP=${W2MEET_TEST_AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/%2f}
 
@@ -11,7 +11,7 @@ end_cluster() {
   local pid
   for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null || true; done
   for pid in "${PIDS[@]}"; do wait "$pid" 2>/dev/null || true; done
-  [[ -z $SCHEMA ]] || psql -qX "$POSTGRES" -c "DROP SCHEMA $SCHEMA CASCADE" 2>/dev/null || true
+  [[ -z $PREFIX ]] || psql -qX "$POSTGRES" -c "DROP SCHEMA ${PREFIX}user CASCADE" 2>/dev/null || true
   [[ -z $QUEUE ]] || delete_queue 2>/dev/null || true
   [[ -z $QUEUE ]] || forget_keys 2>/dev/null || true
   rm -rf "$WORK"
@@ -65,12 +65,10 @@ start_cluster() {
     BASE=$URL
     return
   fi
-  SCHEMA=$mark QUEUE=$mark
-  psql -qX "$POSTGRES" -c "CREATE SCHEMA $SCHEMA"
+  PREFIX=${mark}_ QUEUE=$mark
   secret=$(printf '%s-%s' "$mark" 'a-secret-for-these-processes-alone')
   BASE=http://127.0.0.1:$(free_port)
-  DATABASE="$POSTGRES$([[ $POSTGRES == *\?* ]] && echo '&' || echo '?')options=-csearch_path%3D$SCHEMA"
-  each+=(W2MEET_DATABASE__URL="$DATABASE" W2MEET_DATABASE__POOL_SIZE=8
+  each+=(W2MEET_DATABASE__URL="$POSTGRES" W2MEET_DATABASE__SCHEMA_PREFIX="$PREFIX" W2MEET_DATABASE__POOL_SIZE=8
     W2MEET_CACHE__URL="${W2MEET_TEST_REDIS_URL:-redis://127.0.0.1:6379}" W2MEET_CACHE__PREFIX="$mark"
     W2MEET_QUEUE__URL="$AMQP" W2MEET_QUEUE__NAME="$QUEUE" W2MEET_QUEUE__EXCHANGE="$QUEUE.events"
     W2MEET_UPSTREAMS__GATEWAY="$BASE" W2MEET_GATEWAY__LISTEN="${BASE#http://}" W2MEET_AUTH__SERVICE_SECRET="$secret"
