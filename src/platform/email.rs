@@ -1,4 +1,4 @@
-//! The canonical e-mail address: the public key of a user, the same text however it was typed.
+//! The canonical e-mail address: the identifier of a user, the same for every spelling.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-/// Octets an address may have (RFC 5321, 4.5.3.1.3, less the angle brackets).
-const LONGEST: usize = 254;
+/// The maximum length in octets (RFC 5321, 4.5.3.1.3, less the angle brackets).
+const MAX_OCTETS: usize = 254;
 
 /// A canonical address: the domain in lower-case ASCII (UTS 46), the local part in NFC, and in lower case if it is ASCII.
 ///
@@ -16,26 +16,26 @@ const LONGEST: usize = 254;
 #[serde(transparent)]
 pub struct Email(String);
 
-/// Why a text is no address that we take.
+/// The reason why a text is not accepted as an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not an e-mail address that can be used here: {0}")]
 pub struct NotAnEmail(&'static str);
 
 impl Email {
-    /// Brings what was typed into its canonical form.
+    /// Parses an address into its canonical form.
     ///
     /// # Errors
     /// [`NotAnEmail`] for anything but `local@domain.tld`: quoted local parts, IP literals, display names, control characters.
     pub fn parse(typed: &str) -> Result<Email, NotAnEmail> {
-        if let Some(email) = Email::plain(typed) {
+        if let Some(email) = Email::parse_plain(typed) {
             return Ok(email);
         }
-        if typed.len() > 4 * LONGEST {
+        if typed.len() > 4 * MAX_OCTETS {
             return Err(NotAnEmail("it is longer than 254 octets"));
         }
-        if typed.chars().any(is_hidden) {
+        if typed.chars().any(is_forbidden) {
             return Err(NotAnEmail(
-                "it holds control characters, slashes or characters that change the direction of text",
+                "it contains control characters, slashes or characters that change the direction of text",
             ));
         }
         let (local, domain) = typed.rsplit_once('@').ok_or(NotAnEmail("it has no @"))?;
@@ -43,12 +43,12 @@ impl Email {
         // A few signs, such as the Kelvin sign, become plain letters by NFC: that would make one mailbox of two.
         let local = if composed.is_ascii() { local } else { &composed };
         if local.starts_with('"') {
-            return Err(NotAnEmail("quoted local parts are not taken"));
+            return Err(NotAnEmail("quoted local parts are not supported"));
         }
         let local = if local.is_ascii() { local.to_ascii_lowercase() } else { local.to_owned() };
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| NotAnEmail("its domain is not valid"))?;
         let canonical = format!("{local}@{domain}");
-        if canonical.len() > LONGEST {
+        if canonical.len() > MAX_OCTETS {
             return Err(NotAnEmail("it is longer than 254 octets"));
         }
         let strict = Options::default().with_required_tld().without_domain_literal().without_display_text();
@@ -57,8 +57,8 @@ impl Email {
         Ok(Email(canonical))
     }
 
-    /// The common case at once: `[a-z0-9._-]`, no empty or dashed label, a top level of letters. Nothing else is decided here.
-    fn plain(typed: &str) -> Option<Email> {
+    /// The fast path for plain addresses: `[a-z0-9._]`, no empty label, a top level of letters. `None` decides nothing.
+    fn parse_plain(typed: &str) -> Option<Email> {
         let (local, domain) = typed.split_once('@')?;
         let word = |label: &str| {
             label.len() <= 60
@@ -88,7 +88,7 @@ impl Email {
         self.0.rsplit_once('@').map_or(self.as_str(), |(local, _)| local)
     }
 
-    /// For a segment of a path (RFC 3986, 3.3): only unreserved characters stay as they are.
+    /// Encodes the address for a segment of a path (RFC 3986, 3.3): only unreserved characters stay.
     pub fn path_segment(&self) -> String {
         use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
         const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -96,8 +96,8 @@ impl Email {
     }
 }
 
-/// C0, C1, slashes, and the controls that turn text round (Unicode's Bidi_Control).
-fn is_hidden(c: char) -> bool {
+/// Whether a character is a control (C0, C1), a slash, or one of Unicode's Bidi_Control.
+fn is_forbidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '/' | '\\' | '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn the_quick_road_agrees_with_the_careful_one() {
         for typed in ["ana@example.com", "a.b_c@x1.y2.org", "a@xn--exmple-cua.de", "a@b.c0m", "a@1.co"] {
-            if let Some(quick) = Email::plain(typed) {
+            if let Some(quick) = Email::parse_plain(typed) {
                 let mut shouted = typed.to_uppercase();
                 shouted.make_ascii_uppercase();
                 assert_eq!(Email::parse(&shouted), Ok(quick), "{typed}");

@@ -16,7 +16,7 @@ use ipnet::IpNet;
 
 use crate::config::Settings;
 use crate::platform::http::client_address;
-use crate::platform::http::extract::unread;
+use crate::platform::http::extract::payload_problem;
 use crate::platform::http::headers::content_length;
 use crate::platform::http::idempotency::IDEMPOTENCY_KEY;
 use crate::platform::http::problem::{Problem, TOO_LARGE};
@@ -187,7 +187,7 @@ async fn hold(
 ) -> Result<Vec<Bytes>, Problem> {
     let (mut held, mut small) = (Vec::new(), BytesMut::with_capacity(length.min(PART)));
     while let Some(part) = body.next().await {
-        let part = part.map_err(|error| unread(&error.into()))?;
+        let part = part.map_err(|error| payload_problem(&error.into()))?;
         if part.len() < PART {
             small.extend_from_slice(&part);
         } else {
@@ -223,7 +223,7 @@ fn request_fields(req: &HttpRequest, trusted: &[IpNet]) -> RawHeaders {
     let Some(peer) = req.peer_addr().map(|peer| peer.ip()) else { return fields };
     let (address, is_trusted) = (address_field(peer), client_address::is_trusted(peer, trusted));
     if is_trusted {
-        client_address::pass_on(req.head(), trusted, &address, |name, value| fields.put(name, &value));
+        client_address::forward_headers(req.head(), trusted, &address, |name, value| fields.put(name, &value));
     } else {
         fields.put("x-forwarded-for", &address);
         fields.put("x-real-ip", &address);

@@ -73,7 +73,7 @@ impl<K: std::hash::Hash + Eq + Clone> Policy<K> {
                 let retry_after = u32::try_from(seconds(wait).max(1)).ok();
                 let detail = format!("more than {} requests in a minute", self.quota.burst_size());
                 let problem = Problem::new(RATE_LIMITED, detail);
-                Err(Problem { retry_after, violated: Some(self.limit), ..problem })
+                Err(Problem { retry_after, exceeded_limit: Some(self.limit), ..problem })
             }
         }
     }
@@ -151,6 +151,6 @@ impl Limits {
 impl RateLimitState {
     /// How a client stands who was refused.
     pub fn refused(problem: &Problem) -> Option<RateLimitState> {
-        Some(RateLimitState { limit: problem.violated?, left: 0, seconds: problem.retry_after?.into() })
+        Some(RateLimitState { limit: problem.exceeded_limit?, left: 0, seconds: problem.retry_after?.into() })
     }
 }

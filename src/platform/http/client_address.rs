@@ -1,4 +1,4 @@
-//! Where a request really comes from, when proxies stand before the gateway.
+//! The address of the client, behind trusted proxies.
 
 use std::net::IpAddr;
 
@@ -6,32 +6,32 @@ use actix_web::dev::RequestHead;
 use actix_web::http::header::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
-/// The field in which proxies say whom they speak for.
+/// The header with the addresses that proxies have seen.
 const FORWARDED_FOR: &str = "x-forwarded-for";
-/// What else they say of the client.
-const MORE: [&str; 4] = ["forwarded", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port"];
+/// The other headers of proxies about the client.
+const OTHER_HEADERS: [&str; 4] = ["forwarded", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port"];
 
-/// Whether this address is a proxy of ours.
+/// Whether this address is a trusted proxy.
 pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     let address = address.to_canonical();
     trusted.iter().any(|network| network.contains(&address))
 }
 
-/// The client's address: whoever is connected, or, if that is a proxy of ours, the nearest in its list that is none.
-/// What stands further left in the list was written by strangers.
+/// The client's address: the peer, or, if the peer is a trusted proxy, the last address in its list that is not trusted. Entries
+/// further left may be forged.
 pub fn client_address(head: &RequestHead, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = head.peer_addr?.ip().to_canonical();
     Some(match is_trusted(peer, trusted) {
-        true => speaks_for(&head.headers, trusted).unwrap_or(peer),
+        true => forwarded_client(&head.headers, trusted).unwrap_or(peer),
         false => peer,
     })
 }
 
-fn speaks_for(headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+fn forwarded_client(headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
     let lists: Vec<&str> = headers.get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok()).collect();
     let mut nearest = None;
     for text in lists.iter().flat_map(|list| list.split(',')).rev() {
-        let Some(address) = read(text) else { break };
+        let Some(address) = parse(text) else { break };
         nearest = Some(address);
         if !is_trusted(address, trusted) {
             break;
@@ -40,8 +40,8 @@ fn speaks_for(headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
     nearest
 }
 
-/// What a proxy of ours has said of its client goes on, with the proxy's own `address` behind it.
-pub fn pass_on(
+/// Forwards the headers of a trusted proxy about its client, with the proxy's own `address` appended.
+pub fn forward_headers(
     head: &RequestHead,
     trusted: &[IpNet],
     address: &HeaderValue,
@@ -55,15 +55,15 @@ pub fn pass_on(
             insert(name, value);
         }
     }
-    for name in MORE {
+    for name in OTHER_HEADERS {
         if let Some(value) = head.headers.get(name) {
             insert(name, value.clone());
         }
     }
 }
 
-/// An address, with or without brackets and port.
-fn read(text: &str) -> Option<IpAddr> {
+/// Parses an address, with or without brackets and port.
+fn parse(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.trim_start_matches('[').trim_end_matches(']');
     let address = bare.parse().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()));

@@ -1,7 +1,6 @@
-//! Reading requests: strict JSON bodies, query strings, e-mail addresses in paths.
+//! Reads requests: strict JSON bodies, query strings, e-mail addresses in paths.
 //!
-//! A handler reads what it wants from [`Params`], which collects every fault there is, with its place, and refuses names
-//! that nobody asked for.
+//! A handler takes values from [`Params`], which collects every fault with its pointer, and refuses unknown names.
 
 use std::future::Future;
 use std::io::ErrorKind;
@@ -27,13 +26,13 @@ use crate::platform::http::problem::{
 };
 use crate::platform::role::Context;
 
-/// Faults that one answer lists: enough to mend a form, not enough to make answers longer than questions.
-const MOST_FAULTS: usize = 100;
+/// Faults that one response lists, so that a response is not larger than its request.
+const MAX_FAULTS: usize = 100;
 
 /// A JSON body, sent as `application/json`, or for PATCH as `application/merge-patch+json`.
 pub struct JsonBody(pub Value);
 
-/// A body of any kind, as its bytes; its handler minds the `Content-Type`.
+/// The bytes of a body. The handler checks the `Content-Type`.
 pub struct RawBody(pub Bytes);
 
 impl FromRequest for JsonBody {
@@ -47,7 +46,7 @@ impl FromRequest for JsonBody {
             typed?;
             let RawBody(bytes) = arriving.await?;
             let value = json::parse(&bytes);
-            value.map(JsonBody).map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no JSON: {why}")))
+            value.map(JsonBody).map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not valid JSON: {why}")))
         })
     }
 }
@@ -62,22 +61,22 @@ impl FromRequest for RawBody {
         Box::pin(async move {
             let arrived = timeout(Duration::from_secs(seconds), bytes).await;
             let late = |_| Problem::new(TIMEOUT, "the body did not arrive in time");
-            Ok(RawBody(arrived.map_err(late)?.map_err(|error| unread(&error))?))
+            Ok(RawBody(arrived.map_err(late)?.map_err(|error| payload_problem(&error))?))
         })
     }
 }
 
-/// Why a body could not be read, as a problem.
-pub fn unread(error: &actix_web::Error) -> Problem {
+/// The problem of a body that could not be read.
+pub fn payload_problem(error: &actix_web::Error) -> Problem {
     if let Some(PayloadError::Io(io)) = error.as_error::<PayloadError>()
         && io.kind() == ErrorKind::TimedOut
     {
         return Problem::new(TIMEOUT, "the body did not arrive in time");
     }
     match error.as_response_error().status_code().as_u16() {
-        413 => Problem::new(TOO_LARGE, "the body is larger than this path takes"),
+        413 => Problem::new(TOO_LARGE, "the body is larger than the limit of this path"),
         408 => Problem::new(TIMEOUT, "the body did not arrive in time"),
-        _ => Problem::new(BAD_REQUEST, "the body ended early or is not framed right"),
+        _ => Problem::new(BAD_REQUEST, "the body ended early, or its framing is invalid"),
     }
 }
 
@@ -101,7 +100,7 @@ fn check_content_type(req: &HttpRequest) -> Result<(), Problem> {
     ))
 }
 
-/// The named values of a body or a query string, read one after the other.
+/// The named values of a body or a query string. A handler takes them one after the other.
 pub struct Params {
     values: Vec<(String, Value)>,
     faults: Vec<Fault>,
@@ -128,8 +127,8 @@ impl Params {
         Params { values: pairs.collect(), faults: Vec::new(), from_query: true }
     }
 
-    /// The parameters of a query string, each once; but the first name of each of `lists` any number of times, read as a list
-    /// under its second name.
+    /// The parameters of a query string, each at most once. The first name of each of `lists` may be repeated; its values become
+    /// a list under the second name.
     pub fn of_query<'a>(req: &HttpRequest, lists: impl IntoIterator<Item = (&'a str, &'a str)>) -> Params {
         let mut fields = Params { values: Vec::new(), faults: Vec::new(), from_query: true };
         let mut lists: Vec<(&str, &str, Vec<Value>)> =
@@ -142,7 +141,7 @@ impl Params {
             } else if fields.values.iter().all(|(known, _)| *known != name) {
                 fields.values.push((name.into_owned(), value.into_owned().into()));
             } else {
-                fields.fault(Fault::new(format!("#/{name}"), "repeated", "stands in the query more than once"));
+                fields.fault(Fault::new(format!("#/{name}"), "repeated", "appears in the query more than once"));
             }
         }
         let filled = lists.into_iter().filter(|(.., items)| !items.is_empty());
@@ -150,22 +149,22 @@ impl Params {
         fields
     }
 
-    /// A value that is there and not null, before it is read.
+    /// A value that is present and not null.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.values.iter().find(|(known, value)| known == name && !value.is_null()).map(|(_, value)| value)
     }
 
-    /// Whether every value came as text, in a query string or a form.
+    /// Whether the values came as text, in a query string or a form.
     pub fn is_query(&self) -> bool {
         self.from_query
     }
 
-    /// Whether a value is there and not null.
+    /// Whether a value is present and not null.
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// Reads a value that must be there.
+    /// Takes a required value.
     pub fn required<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Vec<Fault>>) -> Option<T> {
         if !self.has(name) {
             self.fault(Fault::new(format!("#/{name}"), "missing", "is required"));
@@ -173,7 +172,7 @@ impl Params {
         self.optional(name, read)
     }
 
-    /// Reads a value if it is there and not null.
+    /// Takes a value if it is present and not null.
     pub fn optional<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Vec<Fault>>) -> Option<T> {
         let at = self.values.iter().position(|(known, _)| known == name)?;
         match self.values.remove(at).1 {
@@ -188,7 +187,7 @@ impl Params {
         }
     }
 
-    /// A whole number within bounds; in a query string it is text.
+    /// Takes a whole number within bounds; in a query string it is text.
     pub fn number(&mut self, name: &str, bounds: std::ops::RangeInclusive<u64>) -> Option<u64> {
         let from_query = self.from_query;
         self.optional(name, |value| {
@@ -203,52 +202,52 @@ impl Params {
         })
     }
 
-    /// Refuses a query string beside a body: nobody would read it.
+    /// Refuses a query string beside a body.
     pub fn without_query(mut self, req: &HttpRequest) -> Params {
         for (name, _) in form_urlencoded::parse(req.query_string().as_bytes()) {
-            self.fault(Fault::new(format!("#/{name}"), "unknown_field", "stands in the query; put it into the body"));
+            self.fault(Fault::new(format!("#/{name}"), "unknown_field", "is in the query; put it into the body"));
         }
         self
     }
 
-    /// Adds a fault that lies between several values.
+    /// Adds a fault that concerns several values.
     pub fn fault(&mut self, fault: Fault) {
         self.faults.push(fault);
     }
 
-    /// What was built from the values, unless something was wrong or left over.
+    /// Returns `built`, unless there are faults or values that the handler did not take.
     ///
     /// # Errors
     /// 422 with every fault.
     pub fn finish<T>(mut self, built: Option<T>) -> Result<T, Problem> {
         for (name, _) in &self.values {
             let pointer = format!("#/{}", name.replace('~', "~0").replace('/', "~1"));
-            self.faults.push(Fault::new(pointer, "unknown_field", "is not known here"));
+            self.faults.push(Fault::new(pointer, "unknown_field", "is not a known name"));
         }
         match built {
             Some(built) if self.faults.is_empty() => Ok(built),
-            None if self.faults.is_empty() => Err(Problem::new(VALIDATION, "the request does not say enough")),
+            None if self.faults.is_empty() => Err(Problem::new(VALIDATION, "the request is incomplete")),
             _ => {
-                self.faults.truncate(MOST_FAULTS);
+                self.faults.truncate(MAX_FAULTS);
                 Err(Problem::validation(self.faults))
             }
         }
     }
 }
 
-/// Text of 1 to `longest` characters without control characters, its ends trimmed.
-pub fn text(longest: usize) -> impl FnOnce(&Value) -> Result<String, Vec<Fault>> {
+/// A text of 1 to `max` characters without control characters; it is trimmed.
+pub fn text(max: usize) -> impl FnOnce(&Value) -> Result<String, Vec<Fault>> {
     move |value| {
         let text = value.as_str().map(str::trim).unwrap_or_default();
         let length = text.chars().count();
-        if (1..=longest).contains(&length) && !text.chars().any(char::is_control) {
+        if (1..=max).contains(&length) && !text.chars().any(char::is_control) {
             return Ok(text.to_owned());
         }
-        Err(vec![Fault::new("", "not_a_text", format!("must be a text of 1 to {longest} characters on one line"))])
+        Err(vec![Fault::new("", "not_a_text", format!("must be a text of 1 to {max} characters on one line"))])
     }
 }
 
-/// A text that `parse` understands; its error says why not.
+/// A text that `parse` accepts; its error becomes the detail.
 pub fn parsed<T, E: std::fmt::Display>(
     code: &'static str,
     parse: impl FnOnce(&str) -> Result<T, E>,
@@ -260,18 +259,18 @@ pub fn parsed<T, E: std::fmt::Display>(
     }
 }
 
-/// A value in the shape that our own roles send each other.
+/// A value of a type that roles send to each other.
 ///
 /// # Errors
-/// What does not fit.
+/// The value has another shape.
 pub fn read_as<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<Fault>> {
     T::deserialize(value).map_err(|why| vec![Fault::new("", "not_readable", why.to_string())])
 }
 
-/// The format of a week in an answer.
+/// The format of a week in a response.
 ///
 /// # Errors
-/// Anything but its five names.
+/// The text is none of the five names.
 pub fn format(value: &Value) -> Result<Format, Vec<Fault>> {
     parsed("not_a_format", |text| Format::parse(text).ok_or("must be ranges, hours, grid, view or view-quarters"))(
         value,
@@ -281,21 +280,21 @@ pub fn format(value: &Value) -> Result<Format, Vec<Fault>> {
 /// An e-mail address.
 ///
 /// # Errors
-/// Why it is none.
+/// The text is no e-mail address.
 pub fn email(value: &Value) -> Result<Email, Vec<Fault>> {
     parsed("not_an_email", Email::parse)(value)
 }
 
-/// The id in the path, its variable `id`.
+/// The id in the path, from the variable `id`.
 ///
 /// # Errors
-/// 404 for what is no UUID.
+/// 404 for a text that is no UUID.
 pub fn id_in_path(req: &HttpRequest) -> Result<Uuid, Problem> {
     let text = req.match_info().get("id").unwrap_or_default();
-    Uuid::parse_str(text).map_err(|_| Problem::new(NOT_FOUND, "ids are UUIDs; this is none of ours"))
+    Uuid::parse_str(text).map_err(|_| Problem::new(NOT_FOUND, "ids are UUIDs; this is no id of this API"))
 }
 
-/// The e-mail address that is one segment of the request's path.
+/// The e-mail address in a segment of the request's path.
 ///
 /// # Errors
 /// 400 for a segment that cannot be decoded, 404 for `.` and `..`, 422 for what is no address.
@@ -308,10 +307,10 @@ pub fn email_in_path(req: &HttpRequest, segment: usize) -> Result<Email, Problem
     }
     let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| bad("the path is not UTF-8"))?;
     if decoded.chars().any(char::is_control) {
-        return Err(bad("the path holds control characters"));
+        return Err(bad("the path contains control characters"));
     }
     if matches!(decoded.as_ref(), "." | "..") {
-        return Err(Problem::new(NOT_FOUND, "no path of this API looks like this; / says where to begin"));
+        return Err(Problem::new(NOT_FOUND, "the API has no such path; GET / lists where to start"));
     }
     Email::parse(&decoded)
         .map_err(|why| Problem::validation(vec![Fault::new("#/email", "not_an_email", why.to_string())]))

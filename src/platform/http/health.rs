@@ -1,4 +1,4 @@
-//! What a role says of itself: `/livez`, `/readyz`, and the report of its `/health`.
+//! The health of a role: `/livez`, `/readyz`, and the report at `/health`.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -12,43 +12,43 @@ use crate::platform::observe::metrics::resource;
 use crate::platform::request_context::{RequestContext, milliseconds};
 use crate::platform::role::{Context, Phase};
 
-/// How well something does.
+/// The health of a role or a dependency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = Health)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// All of it.
+    /// It works.
     Healthy,
-    /// It works without something.
+    /// It works without an optional dependency.
     Degraded,
     /// It does not work.
     Unhealthy,
 }
 
-/// Something that a role stands on.
+/// A dependency of a role.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Dependency {
-    /// How well it does.
+    /// The health.
     pub status: Status,
-    /// How long it took to say so, in milliseconds; the slowest replica's.
+    /// The response time in milliseconds; that of the slowest replica.
     pub response_time_ms: f64,
-    /// How many replicas of how many answered, where there are several.
+    /// How many of the replicas responded, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<String>,
 }
 
 impl Dependency {
-    /// Something inside this process.
+    /// A healthy dependency inside this process.
     pub fn healthy() -> Dependency {
         Dependency { status: Status::Healthy, response_time_ms: 0.0, replicas: None }
     }
-    /// Something that was asked at `begin` and has just answered, or failed to.
+    /// A dependency that was called at `begin` and has just responded or failed.
     pub fn measured(status: Status, begin: Instant) -> Dependency {
         Dependency { status, response_time_ms: milliseconds(begin), replicas: None }
     }
 }
 
-/// The answer of a role's `/health`.
+/// The report at `/health`.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = HealthReport)]
 pub struct Report {
@@ -56,30 +56,30 @@ pub struct Report {
     pub case_id: String,
     /// The role's name and `-service`.
     pub service: String,
-    /// The worst of what it cannot work without.
+    /// The worst health of the required dependencies.
     pub status: Status,
-    /// What it stands on.
+    /// The dependencies, by name.
     pub dependencies: BTreeMap<String, Dependency>,
 }
 
 impl Report {
-    /// Sums up what a role stands on. What it can do without makes it degraded at worst.
-    pub fn new(role: &str, needs: Vec<(String, Dependency)>, likes: Vec<(String, Dependency)>) -> Report {
+    /// A report. An optional dependency makes the role degraded at worst.
+    pub fn new(role: &str, required: Vec<(String, Dependency)>, optional: Vec<(String, Dependency)>) -> Report {
         let worst =
             |list: &[(String, Dependency)]| list.iter().map(|(_, it)| it.status).max().unwrap_or(Status::Healthy);
-        let status = worst(&needs).max(worst(&likes).min(Status::Degraded));
-        let dependencies = needs.into_iter().chain(likes).collect();
+        let status = worst(&required).max(worst(&optional).min(Status::Degraded));
+        let dependencies = required.into_iter().chain(optional).collect();
         Report { case_id: RequestContext::current_id(), service: format!("{role}-service"), status, dependencies }
     }
 
-    /// 200 while it works, else 503.
+    /// The response: 200 while the role works, else 503.
     pub fn answer(&self) -> HttpResponse {
         let status = if self.status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
         HttpResponse::build(status).json(self)
     }
 }
 
-/// The probes that every role answers.
+/// The probes of every role.
 pub fn probes(cfg: &mut web::ServiceConfig) {
     cfg.service(resource("/livez").get(async || "ok\n"));
     cfg.service(resource("/readyz").get(ready));
@@ -92,6 +92,6 @@ async fn ready(context: web::Data<Context>) -> Result<&'static str, Problem> {
         Phase::Starting => {
             Err(Problem::unavailable(name, "starting: connecting to the database and bringing its schema up to date"))
         }
-        Phase::Draining => Err(Problem::unavailable(name, "stopping: finishing what is in flight")),
+        Phase::Draining => Err(Problem::unavailable(name, "stopping: finishing the requests in flight")),
     }
 }

@@ -1,5 +1,5 @@
-//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): who asks twice gets the first answer again. The role keeps
-//! the answer in the transaction of its effect.
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a repeated request receives the first response again. The role
+//! stores the response in the transaction of the effect.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -12,15 +12,15 @@ use crate::platform::auth::{Caller, Principal};
 use crate::platform::digest::sha256_hex;
 use crate::platform::http::problem::{BAD_REQUEST, KEY_REUSED, Problem};
 
-/// The header that a key comes in.
+/// The header with the key.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// The header that says that an answer is not the first.
+/// The header of a replayed response.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// A key, and what it stands for.
+/// A key, and the request that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyKey {
-    /// Whose it is, method, path and key: the same key elsewhere is another.
+    /// The account, method, path and key: the same key with another path is another key.
     pub scope: String,
     /// SHA-256 of the body as JSON, in hexadecimal.
     pub fingerprint: String,
@@ -50,7 +50,7 @@ impl IdempotencyKey {
         Ok(Some(IdempotencyKey { scope, fingerprint: sha256_hex(body.to_string().as_bytes()) }))
     }
 
-    /// The key of somebody whom the role that read it does not know.
+    /// The key in the scope of a caller whom the role that read it did not know.
     pub fn of(self, asker: &Principal) -> IdempotencyKey {
         match asker {
             Principal::Account(caller) => IdempotencyKey { scope: owned(self.scope, caller), ..self },
@@ -58,46 +58,44 @@ impl IdempotencyKey {
         }
     }
 
-    /// Whether a kept answer belongs to the same request.
+    /// Checks that a stored response belongs to the same request.
     ///
     /// # Errors
     /// 422 when the key came with another body before.
     pub fn check(&self, kept: &str) -> Result<(), Problem> {
         match kept == self.fingerprint {
             true => Ok(()),
-            false => {
-                Err(Problem::new(KEY_REUSED, "this Idempotency-Key came with another body before; take a fresh one"))
-            }
+            false => Err(Problem::new(KEY_REUSED, "this Idempotency-Key was used with another body; use a new key")),
         }
     }
 }
 
-/// One account's key is never another's, whatever it is.
+/// Adds the account to the scope: two accounts never share a key.
 fn owned(scope: String, caller: &Caller) -> String {
     format!("{} {scope}", caller.id)
 }
 
-/// An answer as it was given.
+/// A response as it was sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredResponse {
-    /// Its HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// Its own headers.
+    /// The headers of the handler.
     pub headers: Vec<(String, String)>,
-    /// Its body, as JSON text.
+    /// The body, as JSON text.
     pub body: String,
-    /// Whether it was given before.
+    /// Whether this is a replay.
     pub replayed: bool,
 }
 
 impl StoredResponse {
-    /// A first answer.
+    /// A first response.
     pub fn new(status: u16, headers: &[(&str, String)], body: &Value) -> StoredResponse {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         StoredResponse { status, headers, body: body.to_string(), replayed: false }
     }
 
-    /// As it goes out.
+    /// The HTTP response.
     pub fn respond(self) -> HttpResponse {
         let mut answer = HttpResponse::build(StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK));
         for (name, value) in self.headers {

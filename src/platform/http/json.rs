@@ -1,14 +1,14 @@
-//! Reads JSON more strictly than serde_json alone: an object that names a key twice is refused, not half ignored.
+//! Parses JSON more strictly than serde_json: an object with a repeated key is refused.
 
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads one JSON text (RFC 8259).
+/// Parses one JSON text (RFC 8259).
 ///
 /// # Errors
-/// What is wrong and where, in a sentence; syntax, a repeated key, nesting deeper than 128.
+/// Invalid syntax, a repeated key, or nesting deeper than 128; with the position.
 pub fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice::<Strict>(text).map(|strict| strict.0)
 }
@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for Reader {
         let mut object = Map::new();
         while let Some((key, Strict(value))) = entries.next_entry::<String, Strict>()? {
             if object.contains_key(&key) {
-                return Err(de::Error::custom(format_args!("the key {key:?} stands here twice")));
+                return Err(de::Error::custom(format_args!("the key {key:?} is repeated")));
             }
             object.insert(key, value);
         }

@@ -1,4 +1,4 @@
-//! JSON merge patches: what is left out stays, null takes away.
+//! JSON merge patches: an absent member stays, null removes a member.
 
 use serde_json::{Map, Value};
 
@@ -21,8 +21,8 @@ pub fn merge(target: &mut Value, patch: Value) {
     }
 }
 
-/// [`merge`] for a document whose reader takes null for nothing: null stays, so that a name that nobody knows is found out
-/// whatever it is set to.
+/// [`merge`] that keeps null, for a document whose reader treats null as absent: so an unknown name is found also when its value
+/// is null.
 pub fn merge_members(target: &mut Value, patch: Value) {
     if let (Value::Object(members), Value::Object(patch)) = (target, patch) {
         for (name, value) in patch {

@@ -1,4 +1,4 @@
-//! HTTP as every role speaks it: what is read from a request, the errors, and the parts of an answer.
+//! HTTP for every role: reading requests, errors, and the parts of responses.
 
 pub mod client_address;
 pub mod connection_limiter;

@@ -1,15 +1,15 @@
-//! The preconditions of RFC 9110, section 13: entity tags are the versions of what they stand for.
+//! Preconditions (RFC 9110, section 13). The entity tag of a resource is its version.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, IF_MATCH};
 
 use crate::platform::http::problem::{BAD_REQUEST, PRECONDITION_FAILED, Problem};
 
-/// Checks `If-Match` (RFC 9110, 13.1.1) against the version that there is.
+/// `If-Match` (RFC 9110, 13.1.1).
 pub struct IfMatch(Option<EntityTags>);
 
 impl IfMatch {
-    /// Reads the header; none allows every version, and so does `*`.
+    /// Reads the header. Without a header, and with `*`, every version matches.
     ///
     /// # Errors
     /// 400 for a header that is no list of entity tags.
@@ -17,22 +17,22 @@ impl IfMatch {
         EntityTags::read(req, &IF_MATCH).map(IfMatch)
     }
 
-    /// Whether this version may be changed.
+    /// Checks that a resource at this version may be changed.
     ///
     /// # Errors
-    /// 412.
+    /// 412 if the version does not match.
     pub fn check(&self, version: i64) -> Result<(), Problem> {
         match &self.0 {
             Some(tags) if !tags.match_strongly(version) => Err(Problem::new(
                 PRECONDITION_FAILED,
-                format!("it is at version {version} now; read it again and repeat the change"),
+                format!("the current version is {version}; read the resource again and repeat the change"),
             )),
             _ => Ok(()),
         }
     }
 }
 
-/// The entity tags of a header (RFC 9110, 8.8.3): ours are versions; foreign ones match nothing.
+/// The entity tags of a header (RFC 9110, 8.8.3). A tag that is no version matches nothing.
 #[derive(Default)]
 pub struct EntityTags {
     any: bool,
@@ -53,8 +53,8 @@ impl EntityTags {
         for value in req.headers().get_all(name) {
             for tag in value.to_str().unwrap_or("?").split(',').map(str::trim) {
                 let (weak, tag) = tag.strip_prefix("W/").map_or((false, tag), |rest| (true, rest));
-                let inside = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-                match inside.filter(|inside| !inside.contains('"')) {
+                let opaque = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                match opaque.filter(|opaque| !opaque.contains('"')) {
                     Some(version) if weak => tags.weak.extend(version.parse::<i64>()),
                     Some(version) => tags.strong.extend(version.parse::<i64>()),
                     None if tag == "*" && !weak => tags.any = true,
@@ -68,12 +68,12 @@ impl EntityTags {
         Ok(Some(tags))
     }
 
-    /// As `If-Match` compares: a weak tag matches nothing.
+    /// The strong comparison, for `If-Match`: a weak tag does not match.
     pub fn match_strongly(&self, version: i64) -> bool {
         self.any || self.strong.contains(&version)
     }
 
-    /// As `If-None-Match` compares.
+    /// The weak comparison, for `If-None-Match`.
     pub fn match_weakly(&self, version: i64) -> bool {
         self.match_strongly(version) || self.weak.contains(&version)
     }

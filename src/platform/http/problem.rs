@@ -1,7 +1,7 @@
-//! The one error that leaves every role: an RFC 9457 problem. Its types are the rows of one table.
+//! Problem details (RFC 9457): the one error format of every role. The problem types are the rows of one table.
 //!
-//! Return `Err(Problem)` from a handler; `platform::server` writes it, with the request's Case-ID and public path, and logs
-//! it once. Below the handlers use `anyhow` or a small enum of your own, and turn it into a problem where the caller is known.
+//! A handler returns `Err(Problem)`; `platform::server` writes the document, with the request's Case-ID and public path, and
+//! logs it once. Code below the handlers returns `anyhow` or a small enum, which the handler converts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,76 +13,76 @@ use serde_json::{Map, Value, json};
 
 use crate::calendar::Fault;
 
-/// What went wrong, as a class: stable over releases.
+/// A problem type; stable over releases.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ProblemType {
-    /// The `type` is `/problems/` and this.
+    /// The end of the `type`, after `/problems/`.
     pub slug: &'static str,
     /// The HTTP status.
     pub status: u16,
-    /// A few words, the same for every occurrence.
+    /// The title, the same for every occurrence.
     pub title: &'static str,
 }
 
 macro_rules! kinds {
     ($($name:ident $slug:literal $status:literal $title:literal)+) => {
         $(#[doc = $title] pub const $name: &ProblemType = &ProblemType { slug: $slug, status: $status, title: $title };)+
-        /// Every kind of problem, for the table in the docs and for reading another role's answer.
+        /// Every problem type, for the documentation and for parsing another role's response.
         pub const KINDS: &[&ProblemType] = &[$($name),+];
     };
 }
 
 kinds! {
-    BAD_REQUEST          "bad-request"          400 "The request cannot be read"
-    UNAUTHORIZED         "unauthorized"         401 "This needs a key that was not given"
-    NOT_FOUND            "not-found"            404 "There is nothing here"
+    BAD_REQUEST          "bad-request"          400 "The request is malformed"
+    UNAUTHORIZED         "unauthorized"         401 "Authentication is required"
+    NOT_FOUND            "not-found"            404 "There is no such resource"
     UNKNOWN_USER         "unknown-user"         404 "There is no such user"
     UNKNOWN_CALENDAR     "unknown-calendar"     404 "There is no such calendar"
     UNKNOWN_MEETING      "unknown-meeting"      404 "There is no such meeting"
     UNKNOWN_JOB          "unknown-job"          404 "There is no such job"
-    METHOD_NOT_ALLOWED   "method-not-allowed"   405 "This method is not allowed here"
+    METHOD_NOT_ALLOWED   "method-not-allowed"   405 "The method is not allowed"
     TIMEOUT              "request-timeout"      408 "The request took too long to arrive"
-    USER_EXISTS          "user-exists"          409 "There is already a user with this e-mail address"
-    SLOT_TAKEN           "slot-taken"           409 "Another meeting has taken this time"
-    MEETING_OVER         "meeting-over"         409 "This meeting is called off"
-    JOB_NOT_YOURS        "job-not-yours"        409 "This job is not to be done, or by another attempt"
-    PRECONDITION_FAILED  "precondition-failed"  412 "It has changed since you read it"
+    USER_EXISTS          "user-exists"          409 "A user with this e-mail address exists"
+    SLOT_TAKEN           "slot-taken"           409 "The time is taken by another meeting"
+    MEETING_OVER         "meeting-over"         409 "The meeting is cancelled"
+    JOB_NOT_YOURS        "job-not-yours"        409 "The job has ended, or belongs to another attempt"
+    PRECONDITION_FAILED  "precondition-failed"  412 "The resource has changed since it was read"
     TOO_LARGE            "too-large"            413 "The request body is too large"
-    URI_TOO_LONG         "uri-too-long"         414 "The address is too long"
-    UNSUPPORTED_MEDIA    "unsupported-media"    415 "This content type is not understood here"
+    URI_TOO_LONG         "uri-too-long"         414 "The URL is too long"
+    UNSUPPORTED_MEDIA    "unsupported-media"    415 "The content type is not supported"
     VALIDATION           "validation"           422 "The request is not valid"
-    KEY_REUSED           "idempotency-key-reused" 422 "This key stands for another request"
+    KEY_REUSED           "idempotency-key-reused" 422 "The idempotency key belongs to another request"
     HEADERS_TOO_LARGE    "headers-too-large"    431 "The request headers are too large"
-    INTERNAL             "internal"             500 "Something went wrong here"
-    BAD_GATEWAY          "bad-gateway"          502 "A role gave an answer that makes no sense"
-    UNAVAILABLE          "unavailable"          503 "This cannot be answered just now"
-    GATEWAY_TIMEOUT      "gateway-timeout"      504 "A role did not answer in time"
-    INVALID_TOKEN        "invalid-token"        401 "This token is not valid, or not any more"
-    WRONG_PASSWORD       "wrong-password"       401 "E-mail address and password do not belong together"
-    FORBIDDEN            "forbidden"            403 "This account may not do this"
-    TOO_MANY_ATTEMPTS    "too-many-attempts"    429 "There were too many failed attempts to sign in"
-    LINK_VOID            "link-void"            410 "This link does not work any more"
-    UNVERIFIED           "mailbox-unverified"   403 "This mailbox is not verified yet"
-    TOO_MANY_LETTERS     "too-many-letters"     429 "This address gets enough letters for now"
-    EXPECTATION_FAILED   "expectation-failed"   417 "What is expected cannot be met"
-    MISDIRECTED          "misdirected"          421 "This is not the place for that name"
+    INTERNAL             "internal"             500 "An internal error occurred"
+    BAD_GATEWAY          "bad-gateway"          502 "A role sent an invalid response"
+    UNAVAILABLE          "unavailable"          503 "The service is temporarily unavailable"
+    GATEWAY_TIMEOUT      "gateway-timeout"      504 "A role did not respond in time"
+    INVALID_TOKEN        "invalid-token"        401 "The token is invalid, expired or revoked"
+    WRONG_PASSWORD       "wrong-password"       401 "The e-mail address or the password is wrong"
+    FORBIDDEN            "forbidden"            403 "The account lacks the permission"
+    TOO_MANY_ATTEMPTS    "too-many-attempts"    429 "Too many failed attempts to sign in"
+    LINK_VOID            "link-void"            410 "The link has expired or was used"
+    UNVERIFIED           "mailbox-unverified"   403 "The e-mail address is not verified"
+    TOO_MANY_LETTERS     "too-many-letters"     429 "Too many e-mails to this address"
+    EXPECTATION_FAILED   "expectation-failed"   417 "The expectation cannot be met"
+    MISDIRECTED          "misdirected"          421 "The host name is not served here"
     RATE_LIMITED         "rate-limited"         429 "Too many requests"
-    NOT_IMPLEMENTED      "not-implemented"      501 "There is no such method"
+    NOT_IMPLEMENTED      "not-implemented"      501 "The method is not implemented"
 }
 
-/// How often callers may ask.
+/// A rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateLimitKind {
-    /// Anybody, from one address.
+    /// Requests from one address.
     Address,
-    /// Whoever signs in, from one address.
+    /// Attempts to sign in from one address.
     SignIn,
-    /// An account, from anywhere.
+    /// Requests of one account, from any address.
     Account,
 }
 
 impl RateLimitKind {
-    /// What it is called in headers and problems.
+    /// The name in headers and problems.
     pub fn name(self) -> &'static str {
         match self {
             RateLimitKind::Address => "default",
@@ -95,24 +95,24 @@ impl RateLimitKind {
 /// One occurrence of a problem.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// Its class.
+    /// The problem type.
     pub kind: &'static ProblemType,
-    /// What happened, to what, and what to do; a sentence without full stop.
+    /// What happened and what the caller can do; a sentence without a full stop.
     pub detail: Cow<'static, str>,
-    /// The single faults of a request that is not valid.
+    /// The faults of an invalid request.
     pub errors: Vec<Fault>,
-    /// Seconds after which to try again.
+    /// The delay in seconds before a retry.
     pub retry_after: Option<u32>,
-    /// The role, or the part of one, that failed.
+    /// The role or the dependency that failed.
     pub upstream: Option<String>,
-    /// E-mail addresses that no user has.
+    /// E-mail addresses without a user.
     pub unknown: Vec<String>,
-    /// The limit that the caller has used up.
-    pub violated: Option<RateLimitKind>,
+    /// The rate limit that the caller has exceeded.
+    pub exceeded_limit: Option<RateLimitKind>,
 }
 
 impl Problem {
-    /// A problem of this kind.
+    /// A problem of this type.
     pub fn new(kind: &'static ProblemType, detail: impl Into<Cow<'static, str>>) -> Problem {
         Problem {
             kind,
@@ -121,31 +121,31 @@ impl Problem {
             retry_after: None,
             upstream: None,
             unknown: Vec::new(),
-            violated: None,
+            exceeded_limit: None,
         }
     }
 
-    /// A request that was understood, and is wrong in these places.
+    /// A request with invalid values.
     pub fn validation(errors: Vec<Fault>) -> Problem {
         let detail = match errors.as_slice() {
             [one] => format!("{} {}", one.pointer, one.detail),
-            many => format!("{} places are not valid", many.len()),
+            many => format!("{} values are not valid", many.len()),
         };
         Problem { errors, ..Problem::new(VALIDATION, detail) }
     }
 
-    /// Something that works again by itself.
+    /// A temporary failure of a role or a dependency.
     pub fn unavailable(upstream: &str, detail: impl Into<Cow<'static, str>>) -> Problem {
         Problem { retry_after: Some(1), upstream: Some(upstream.to_owned()), ..Problem::new(UNAVAILABLE, detail) }
     }
 
-    /// Something we did wrong: the cause goes to the log, never to the caller.
+    /// An internal error. The cause goes to the log, never to the caller.
     pub fn internal(cause: impl fmt::Display) -> Problem {
         tracing::error!(cause = %cause, "internal error");
-        Problem::new(INTERNAL, "this is our fault, not yours; the log tells more under this Case-ID")
+        Problem::new(INTERNAL, "this is a fault of the server; its log has the cause under this Case-ID")
     }
 
-    /// No user has this address.
+    /// No user has this e-mail address.
     pub fn unknown_user(email: &str) -> Problem {
         Problem {
             unknown: vec![email.to_owned()],
@@ -153,7 +153,7 @@ impl Problem {
         }
     }
 
-    /// The answer of another role, read back; `None` if it is no problem document.
+    /// Parses another role's response; `None` if it is no problem document.
     pub fn read(status: StatusCode, body: &[u8]) -> Option<Problem> {
         #[derive(Deserialize)]
         struct Document {
@@ -176,11 +176,11 @@ impl Problem {
             retry_after: document.retry_after,
             upstream: document.upstream,
             unknown: document.unknown,
-            violated: None,
+            exceeded_limit: None,
         })
     }
 
-    /// The document that the caller reads.
+    /// The problem document.
     pub fn document(&self, instance: &str, case_id: &str) -> Value {
         let mut document = Map::new();
         let mut put = |key: &str, value: Value| drop(document.insert(key.to_owned(), value));
@@ -202,13 +202,13 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             put("retry_after", seconds.into());
         }
-        if let Some(policy) = self.violated {
+        if let Some(policy) = self.exceeded_limit {
             put("violated-policies", json!([policy.name()]));
         }
         document.into()
     }
 
-    /// The problem that a bare status stands for, where a library answered without a body.
+    /// The problem of a bare status, where a library responded without a body.
     pub fn of_status(status: StatusCode) -> Problem {
         let kind = match status.as_u16() {
             404 => NOT_FOUND,
@@ -219,14 +219,14 @@ impl Problem {
             }),
         };
         let detail = match kind.status {
-            404 => "no path of this API looks like this; / says where to begin",
-            405 => "the Allow header lists the methods that this path answers to",
+            404 => "the API has no such path; GET / lists where to start",
+            405 => "the Allow header lists the methods of this path",
             _ => "the request was refused before it reached the API",
         };
         Problem::new(kind, detail)
     }
 
-    /// Its HTTP status.
+    /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -244,7 +244,7 @@ impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         self.status()
     }
-    /// Only the status: `platform::server` writes the document, for it knows the request.
+    /// Only the status: `platform::server` knows the request, and writes the document.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status())
     }

@@ -1,4 +1,4 @@
-//! Reading what a time is asked for: dates, lengths, picks. The same words mean the same in every request.
+//! Parameters of a search for a time: dates, duration, pick, seed. They mean the same in every request.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -7,12 +7,12 @@ use serde_json::Value;
 use crate::calendar::{Fault, Preference, SearchWindow, Zone, iso_week};
 use crate::platform::http::extract::{Params, parsed};
 
-/// Minutes of the longest meeting.
-const LONGEST_MEETING: u64 = 24 * 60;
-/// JSON numbers are exact up to here everywhere (RFC 8259, 6).
-pub const LARGEST_SEED: u64 = (1 << 53) - 1;
+/// The longest meeting, in minutes.
+const MAX_DURATION: u64 = 24 * 60;
+/// The largest integer that every JSON implementation reads exactly (RFC 8259, 6).
+pub const MAX_SEED: u64 = (1 << 53) - 1;
 
-/// Dates, both inclusive.
+/// A range of dates, both inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// The first.
@@ -22,7 +22,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// Reads `week`, or `from` and `to`. Faults stay in `fields`.
+    /// Takes `week`, or `from` and `to`. Faults go to `fields`.
     pub fn read(fields: &mut Params) -> Option<Window> {
         let given = (fields.has("week"), fields.has("from"), fields.has("to"));
         let week = fields.optional("week", parsed("not_a_week", iso_week));
@@ -48,22 +48,22 @@ impl Window {
 /// A date such as 2026-03-23.
 ///
 /// # Errors
-/// Everything else.
+/// The text is no such date.
 pub fn date(value: &Value) -> Result<Date, Vec<Fault>> {
     let exact = |text: &str| text.parse::<Date>().ok().filter(|_| text.len() == "2026-03-23".len());
     parsed("not_a_date", |text| exact(text).ok_or("must be a date such as 2026-03-23"))(value)
 }
 
-/// `duration_minutes`: a multiple of 15.
+/// Takes `duration_minutes`, a multiple of 15.
 pub fn duration(fields: &mut Params) -> Option<u64> {
-    let duration = fields.number("duration_minutes", 15..=LONGEST_MEETING)?;
+    let duration = fields.number("duration_minutes", 15..=MAX_DURATION)?;
     if !duration.is_multiple_of(15) {
         fields.fault(Fault::new("#/duration_minutes", "not_a_quarter", "must be a multiple of 15"));
     }
     Some(duration)
 }
 
-/// `pick`: how to choose.
+/// Takes `pick`, the rule that chooses a slot.
 pub fn pick(fields: &mut Params) -> Option<Preference> {
     fields.optional("pick", |value| {
         let read = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
@@ -71,7 +71,7 @@ pub fn pick(fields: &mut Params) -> Option<Preference> {
     })
 }
 
-/// `seed`: what random draws come from.
+/// Takes `seed`, the seed of random picks.
 pub fn seed(fields: &mut Params) -> Option<u64> {
-    fields.number("seed", 0..=LARGEST_SEED)
+    fields.number("seed", 0..=MAX_SEED)
 }

@@ -6,7 +6,7 @@ use crate::calendar::{
     Attendance, Attendee, Fault, Grid, Ranking, RankingOptions, SearchWindow, Slot, Zone, count_starts, rank_slots,
 };
 use crate::platform::email::Email;
-use crate::platform::http::window::LARGEST_SEED;
+use crate::platform::http::window::MAX_SEED;
 use crate::roles::availability::api::{self, GroupDetail, Window};
 
 use super::api::{Factor, Local, Suggestion, Suggestions};
@@ -49,7 +49,7 @@ impl<'a> Candidates<'a> {
         draw_seed: impl FnOnce() -> u64,
     ) -> Result<Candidates<'a>, Fault> {
         let window = detail.search_window().map_err(|why| Fault::new("/window", "not_a_window", why.to_string()))?;
-        let seed = request.seed.unwrap_or_else(|| draw_seed() & LARGEST_SEED);
+        let seed = request.seed.unwrap_or_else(|| draw_seed() & MAX_SEED);
         let options = RankingOptions { seed, ..request.options.clone() };
         let mut zones: Vec<(Zone, Vec<usize>)> = detail.zones.into_iter().map(|zone| (zone, Vec::new())).collect();
         let mut emails = Vec::with_capacity(detail.attendees.len());

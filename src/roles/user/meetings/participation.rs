@@ -14,7 +14,7 @@ use crate::calendar::{Fault, Zone};
 use crate::platform::auth::Principal;
 use crate::platform::data::instant::now;
 use crate::platform::email::Email;
-use crate::platform::http::extract::{JsonBody, Params, email, id_in_path, parsed, unread};
+use crate::platform::http::extract::{JsonBody, Params, email, id_in_path, parsed, payload_problem};
 use crate::platform::http::page::page as framed;
 use crate::platform::http::problem::{Problem, UNAUTHORIZED};
 use crate::roles::user::api::meetings::{Participation, Status};
@@ -34,7 +34,7 @@ pub async fn answer(req: HttpRequest, asker: Result<Principal, Problem>, store: 
     let by_form = req.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let mut body = body.into_inner();
     let mut fields = match by_form {
-        true => Params::of_form(&Bytes::from_request(&req, &mut body).await.map_err(|why| unread(&why))?),
+        true => Params::of_form(&Bytes::from_request(&req, &mut body).await.map_err(|why| payload_problem(&why))?),
         false => Params::of_body(JsonBody::from_request(&req, &mut body).await?.0)?,
     };
     let who = fields.required("email", email);
