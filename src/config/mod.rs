@@ -174,27 +174,7 @@ impl Settings {
                 }
             }
         }
-        let public = &self.server.public_url;
-        let is_web = |url: url::Url| ["http", "https"].contains(&url.scheme());
-        if !public.is_empty() && !url::Url::parse(public).is_ok_and(is_web) {
-            bail!(
-                "server.public_url is {public:?}: set the URL at which clients reach the gateway, such as https://meet.example.com"
-            );
-        }
-        let endpoint = &self.telemetry.otlp_endpoint;
-        if !endpoint.is_empty() && !url::Url::parse(endpoint).is_ok_and(is_web) {
-            bail!("telemetry.otlp_endpoint is {endpoint:?}: give a collector's address, such as http://127.0.0.1:4318");
-        }
-        for origin in &self.server.cors_origins.0 {
-            let is_origin = |url: url::Url| is_web(url.clone()) && url.origin().ascii_serialization() == *origin;
-            if origin != "*" && !url::Url::parse(origin).is_ok_and(is_origin) {
-                bail!("server.cors_origins holds {origin:?}: give origins such as https://app.example.com, or *");
-            }
-        }
-        let contact = &self.server.security_contact;
-        if !contact.is_empty() && !["mailto:", "https://"].iter().any(|scheme| contact.starts_with(scheme)) {
-            bail!("server.security_contact is {contact:?}: it must begin with mailto: or https://");
-        }
+        self.check_addresses()?;
         if self.limits.calendar_body.saturating_mul(6) > self.limits.internal_body {
             bail!(
                 "limits.calendar_body may be at most a sixth of limits.internal_body: a calendar can grow that much as JSON"
@@ -216,6 +196,32 @@ impl Settings {
             );
         }
         self.check_numbers()
+    }
+
+    /// Refuses addresses of the web that are none.
+    fn check_addresses(&self) -> anyhow::Result<()> {
+        let public = &self.server.public_url;
+        let is_web = |url: url::Url| ["http", "https"].contains(&url.scheme());
+        if !public.is_empty() && !url::Url::parse(public).is_ok_and(is_web) {
+            bail!(
+                "server.public_url is {public:?}: set the URL at which clients reach the gateway, such as https://meet.example.com"
+            );
+        }
+        let endpoint = &self.telemetry.otlp_endpoint;
+        if !endpoint.is_empty() && !url::Url::parse(endpoint).is_ok_and(is_web) {
+            bail!("telemetry.otlp_endpoint is {endpoint:?}: give a collector's address, such as http://127.0.0.1:4318");
+        }
+        for origin in &self.server.cors_origins.0 {
+            let is_origin = |url: url::Url| is_web(url.clone()) && url.origin().ascii_serialization() == *origin;
+            if origin != "*" && !url::Url::parse(origin).is_ok_and(is_origin) {
+                bail!("server.cors_origins holds {origin:?}: give origins such as https://app.example.com, or *");
+            }
+        }
+        let contact = &self.server.security_contact;
+        if !contact.is_empty() && !["mailto:", "https://"].iter().any(|scheme| contact.starts_with(scheme)) {
+            bail!("server.security_contact is {contact:?}: it must begin with mailto: or https://");
+        }
+        Ok(())
     }
 
     fn check_numbers(&self) -> anyhow::Result<()> {

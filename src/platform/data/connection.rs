@@ -14,6 +14,7 @@ use super::{Error, SqliteConn};
 
 /// A connection out of the pool; a transaction, if [`super::Db::begin`] gave it. Dropped in the middle of a transaction, it is closed, which
 /// rolls back.
+#[expect(clippy::large_enum_variant, reason = "there is one for each transaction, and it is hardly moved")]
 pub enum Connection {
     /// To PostgreSQL.
     Postgres(Object<AsyncPgConnection>),
@@ -27,13 +28,14 @@ impl Connection {
     /// Begins a transaction. SQLite takes its write lock at once: a transaction that reads first and writes then would be refused as
     /// locked.
     pub(super) async fn begin(&mut self) -> Result<(), Error> {
-        Ok(match self {
+        match self {
             Connection::Postgres(conn) => Manager::begin_transaction(&mut **conn).await?,
             Connection::Sqlite(conn) => {
                 let begin = |conn: &mut _| AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE");
                 conn.spawn_blocking(begin).await?;
             }
-        })
+        }
+        Ok(())
     }
 
     /// Ends a transaction: a success is committed, a failure is rolled back.

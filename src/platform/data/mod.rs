@@ -112,7 +112,7 @@ macro_rules! read {
         $db.within(async {
             let mut held = $db.connect().await?;
             let $conn = &mut held;
-            Ok::<_, $crate::platform::data::Error>($body.await?)
+            $body.await.map_err($crate::platform::data::Error::from)
         })
         .await
     };

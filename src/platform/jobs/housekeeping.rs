@@ -10,14 +10,12 @@ use super::JobOwner;
 use super::model::{JobState, OPEN, Retention};
 use crate::platform::data::idempotency::KEPT;
 use crate::platform::data::instant::{now, stored};
-use crate::platform::data::schema::{deliveries, idempotency, inbox, jobs};
+use crate::platform::data::schema::{deliveries, idempotency, jobs};
 use crate::platform::data::{Error, RunQueryDsl};
 use crate::transact;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// Days for which an event that was received is remembered: longer than a queue holds it back.
-const INBOX_DAYS: i32 = 30;
 
 /// Erases what is old, once an hour, for as long as the process lives.
 pub async fn purge<O: JobOwner>(jobs: O) {
@@ -48,7 +46,6 @@ async fn purge_tables<O: JobOwner>(own: &O) -> Result<(), Error> {
         let old = over().filter(jobs::updated_at.lt(yesterday)).filter(jobs::kind.eq_any(&short));
         diesel::delete(old).execute(conn).await?;
         diesel::delete(deliveries::table.filter(deliveries::created_at.lt(ended))).execute(conn).await?;
-        diesel::delete(inbox::table.filter(inbox::received_at.lt(before(DAY * INBOX_DAYS)))).execute(conn).await?;
         Ok::<(), Error>(())
     })
 }
