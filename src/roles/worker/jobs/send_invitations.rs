@@ -5,7 +5,7 @@ use crate::calendar::{Invitation, Method};
 use crate::platform::request_context::RequestContext;
 use crate::roles::user::api::jobs::{self, AttemptFailure, DeliveryOutcome, DeliveryRecord, InvitationMail};
 use crate::roles::worker::job_context::JobContext;
-use crate::roles::worker::mail::{InvitationMessage, Links, Mailer, Outcome as Carried, Recipient};
+use crate::roles::worker::mail::{Links, MailMessage, Mailer, Recipient, SendOutcome};
 
 pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let mail: InvitationMail = job.payload()?;
@@ -46,13 +46,13 @@ fn with_links(public_url: &str, invitation: &Invitation, to: &jobs::Recipient) -
 }
 
 async fn send(mailer: &Mailer, invitation: &Invitation, to: &Recipient) -> (DeliveryOutcome, String) {
-    let message = match InvitationMessage::write(mailer.from(), invitation, to, &RequestContext::current_id()) {
+    let message = match MailMessage::invitation(mailer.from(), invitation, to, &RequestContext::current_id()) {
         Ok(message) => message,
         Err(why) => return (DeliveryOutcome::Refused, format!("{why:#}")),
     };
-    match mailer.carry(&message).await {
-        Carried::Sent => (DeliveryOutcome::Delivered, "sent".to_owned()),
-        Carried::Refused { why } => (DeliveryOutcome::Refused, why),
-        Carried::Later { why } => (DeliveryOutcome::Failed, why),
+    match mailer.send(&message).await {
+        SendOutcome::Sent => (DeliveryOutcome::Delivered, "sent".to_owned()),
+        SendOutcome::Refused { why } => (DeliveryOutcome::Refused, why),
+        SendOutcome::Deferred { why } => (DeliveryOutcome::Failed, why),
     }
 }

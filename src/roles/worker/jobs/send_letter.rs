@@ -5,7 +5,7 @@ use crate::platform::request_context::RequestContext;
 use crate::roles::user::api::jobs::{DeliveryOutcome, RetryDecision};
 use crate::roles::user::api::letters::AccountMail;
 use crate::roles::worker::job_context::JobContext;
-use crate::roles::worker::mail::{AccountMessage, InvitationMessage, Outcome as Carried};
+use crate::roles::worker::mail::{AccountMessage, MailMessage, SendOutcome};
 
 /// Sends the mail. A second attempt sends the same mail, with the same Message-ID.
 pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
@@ -19,13 +19,13 @@ pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
         minutes: mail.minutes,
         stamp: mail.stamp,
     };
-    let written = InvitationMessage::about(context.mailer.from(), &message, &RequestContext::current_id());
+    let written = MailMessage::account(context.mailer.from(), &message, &RequestContext::current_id());
     let (outcome, detail, failed) = match written {
         Err(why) => (DeliveryOutcome::Refused, format!("{why:#}"), Some(RetryDecision::Discard)),
-        Ok(message) => match context.mailer.carry(&message).await {
-            Carried::Sent => (DeliveryOutcome::Delivered, "sent".to_owned(), None),
-            Carried::Refused { why } => (DeliveryOutcome::Refused, why, Some(RetryDecision::Discard)),
-            Carried::Later { why } => {
+        Ok(message) => match context.mailer.send(&message).await {
+            SendOutcome::Sent => (DeliveryOutcome::Delivered, "sent".to_owned(), None),
+            SendOutcome::Refused { why } => (DeliveryOutcome::Refused, why, Some(RetryDecision::Discard)),
+            SendOutcome::Deferred { why } => {
                 (DeliveryOutcome::Failed, why, Some(RetryDecision::Retry { retry_after: None, slow: false }))
             }
         },

@@ -1,4 +1,4 @@
-//! A letter about an account: a few lines, and one link.
+//! A mail about an account: a few lines, and one link.
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -6,40 +6,40 @@ use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use uuid::Uuid;
 
-use super::message::{InvitationMessage, address, mailbox, marked, opening, part};
+use super::message::{MailMessage, address, mailbox, new_builder, part, with_headers};
 use super::templates;
 use crate::roles::user::api::letters::Purpose;
 
-/// What is to be said, and to whom.
+/// The content of a mail about an account.
 #[derive(Clone, Debug)]
 pub struct AccountMessage {
-    /// Under which it is told from all others.
+    /// The unique id of the mail.
     pub id: Uuid,
     pub purpose: Purpose,
-    /// The address, as its owner typed it. No name: whoever registers may write there what they like.
+    /// The address as typed. There is no name: a stranger could write anything there.
     pub typed_email: String,
-    /// Holds the code.
+    /// The link with the code.
     pub link: String,
-    /// Where the account is.
+    /// The public URL of the installation.
     pub site: String,
-    /// How long the link works.
+    /// Minutes until the link expires.
     pub minutes: u32,
-    /// When it was asked for.
+    /// The instant of the request.
     pub stamp: Timestamp,
 }
 
-impl InvitationMessage {
-    /// Writes it. The same arguments give the same bytes.
+impl MailMessage {
+    /// Writes a mail about an account. The same arguments give the same bytes.
     ///
     /// # Errors
-    /// An address that no mail can be sent to.
-    pub fn about(from: &Mailbox, slip: &AccountMessage, case_id: &str) -> anyhow::Result<InvitationMessage> {
-        let (to, _) = address(&slip.typed_email)?;
-        let name = format!("{}.{}", slip.id, slip.purpose.name());
-        let begin = opening(from, &name, slip.stamp).to(mailbox("", to.clone()));
-        let builder = marked(begin.subject(templates::account_subject(slip.purpose)), case_id);
-        let text = part(ContentType::TEXT_PLAIN, templates::account_text(slip));
-        let mail = builder.singlepart(text).context("the mail cannot be put together")?.formatted();
-        Ok(InvitationMessage { to, name, mail, ics: None })
+    /// An invalid address.
+    pub fn account(from: &Mailbox, content: &AccountMessage, case_id: &str) -> anyhow::Result<MailMessage> {
+        let (to, _) = address(&content.typed_email)?;
+        let name = format!("{}.{}", content.id, content.purpose.name());
+        let builder = new_builder(from, &name, content.stamp).to(mailbox("", to.clone()));
+        let builder = with_headers(builder.subject(templates::account_subject(content.purpose)), case_id);
+        let text = part(ContentType::TEXT_PLAIN, templates::account_text(content));
+        let mail = builder.singlepart(text).context("the mail cannot be assembled")?.formatted();
+        Ok(MailMessage { to, name, mail, ics: None })
     }
 }

@@ -1,4 +1,4 @@
-//! Where no mail server is configured: a folder of letters, for people to open and for tests to read.
+//! Writes mails to a folder if no mail server is configured, for people to open and for tests to read.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
@@ -7,21 +7,22 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::message::InvitationMessage;
+use super::message::MailMessage;
 
-/// Keeps the letter as `.eml` and its calendar object, if it has one, as `.ics`; again, it writes the same files. Returns the mail's.
+/// Writes a mail as `.eml`, and its calendar object, if it has one, as `.ics`. The same mail gives the same files. Returns the path of
+/// the mail.
 ///
 /// # Errors
-/// Whatever the file system says.
-pub fn keep(folder: &Path, letter: &InvitationMessage) -> io::Result<PathBuf> {
+/// Errors of the file system.
+pub fn write_files(folder: &Path, message: &MailMessage) -> io::Result<PathBuf> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    if let Some(ics) = &letter.ics {
-        write(folder, &format!("{}.ics", letter.name), ics.as_bytes())?;
+    if let Some(ics) = &message.ics {
+        write(folder, &format!("{}.ics", message.name), ics.as_bytes())?;
     }
-    write(folder, &format!("{}.eml", letter.name), &letter.mail)
+    write(folder, &format!("{}.eml", message.name), &message.mail)
 }
 
-/// Whole or not at all: under another name first.
+/// Writes a file atomically: first under another name.
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
     let (path, draft) = (folder.join(name), folder.join(format!(".{}", Uuid::now_v7())));
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {

@@ -1,4 +1,4 @@
-//! Takes letters to the mail server, or to files where there is none.
+//! Sends mails to the mail server, or writes them to files if none is configured.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,71 +9,73 @@ use lettre::message::Mailbox;
 use tokio::task::spawn_blocking;
 
 use super::file_transport;
-use super::message::InvitationMessage;
-use super::smtp::Server;
+use super::message::MailMessage;
+use super::smtp::SmtpTransport;
 use crate::config::Settings;
 
-/// What became of a letter.
+/// The outcome of sending a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The server has taken it on, or it is in its file.
+pub enum SendOutcome {
+    /// The server accepted the mail, or the file is written.
     Sent,
-    /// This recipient will never get it: trying again would not help.
+    /// The mail was refused for good: a retry would not help.
     Refused { why: String },
-    /// Not now: worth another try.
-    Later { why: String },
+    /// The mail was not sent, and a retry may succeed.
+    Deferred { why: String },
 }
 
-/// Carries letters; cheap to clone, and usable on any runtime.
+/// Sends mails; cheap to clone, and usable on any runtime.
 #[derive(Clone)]
 pub struct Mailer {
     from: Mailbox,
-    way: Arc<Way>,
+    transport: Arc<Transport>,
 }
 
-enum Way {
-    Server(Server),
-    Outbox(PathBuf),
+enum Transport {
+    Smtp(SmtpTransport),
+    Folder(PathBuf),
 }
 
 impl Mailer {
-    /// Reads the settings; nothing is connected to, or written, before there is a letter.
+    /// Reads the settings. It connects and writes nothing before the first mail.
     ///
     /// # Errors
-    /// Settings that cannot work, each with its remedy.
+    /// Invalid settings, each with its remedy.
     pub fn open(settings: &Settings) -> anyhow::Result<Mailer> {
         let mail = &settings.mail;
         let from: Mailbox = mail.from.parse().with_context(|| {
             format!("mail.from is {:?}: write an address, such as W2Meet <meetings@example.com>", mail.from)
         })?;
-        let way = match (mail.smtp_url.expose(), mail.outbox_dir.as_os_str().is_empty()) {
-            ("", true) => Way::Outbox(settings.data_dir.join("outbox")),
-            ("", false) => Way::Outbox(mail.outbox_dir.clone()),
-            _ => Way::Server(Server::open(&mail.smtp_url, &from, Duration::from_secs(mail.timeout_seconds))?),
+        let transport = match (mail.smtp_url.expose(), mail.outbox_dir.as_os_str().is_empty()) {
+            ("", true) => Transport::Folder(settings.data_dir.join("outbox")),
+            ("", false) => Transport::Folder(mail.outbox_dir.clone()),
+            _ => {
+                let timeout = Duration::from_secs(mail.timeout_seconds);
+                Transport::Smtp(SmtpTransport::open(&mail.smtp_url, &from, timeout)?)
+            }
         };
-        Ok(Mailer { from, way: Arc::new(way) })
+        Ok(Mailer { from, transport: Arc::new(transport) })
     }
 
-    /// Who letters are from.
+    /// The sender of all mails.
     pub fn from(&self) -> &Mailbox {
         &self.from
     }
 
-    /// Carries one letter. It may be repeated: what arrives twice has the same Message-ID.
-    pub async fn carry(&self, letter: &InvitationMessage) -> Outcome {
-        match &*self.way {
-            Way::Server(server) => server.send(&self.from.email, letter).await,
-            Way::Outbox(folder) => {
-                let (folder, letter) = (folder.clone(), letter.clone());
-                let shown = folder.display().to_string();
-                let written = spawn_blocking(move || file_transport::keep(&folder, &letter)).await;
+    /// Sends one mail. It may be sent again: both have the same Message-ID.
+    pub async fn send(&self, message: &MailMessage) -> SendOutcome {
+        match &*self.transport {
+            Transport::Smtp(server) => server.send(&self.from.email, message).await,
+            Transport::Folder(folder) => {
+                let (folder, message) = (folder.clone(), message.clone());
+                let path = folder.display().to_string();
+                let written = spawn_blocking(move || file_transport::write_files(&folder, &message)).await;
                 match written.map_err(anyhow::Error::from).and_then(|written| Ok(written?)) {
-                    Ok(path) => {
-                        let path = path.display();
-                        tracing::info!(%path, "letter written to a file: no SMTP server is configured");
-                        Outcome::Sent
+                    Ok(file) => {
+                        tracing::info!(path = %file.display(), "mail written to a file: no SMTP server is configured");
+                        SendOutcome::Sent
                     }
-                    Err(why) => Outcome::Later { why: format!("cannot write to the outbox {shown}: {why}") },
+                    Err(why) => SendOutcome::Deferred { why: format!("cannot write to the outbox {path}: {why}") },
                 }
             }
         }

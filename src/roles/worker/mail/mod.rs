@@ -1,7 +1,7 @@
-//! Letters by mail: invitations, and what an account needs; and the way they take.
+//! Writes mails, invitations and mails about accounts, and sends them.
 //!
-//! Nothing here looks at a clock or draws a number: a letter sent again is the same letter, byte for byte, with the same
-//! Message-ID, so that mail programs show one of two.
+//! Nothing here reads a clock or a random number: a mail that is sent again has the same bytes and the same Message-ID, so that mail
+//! programs show only one of them.
 
 mod account_mail;
 mod file_transport;
@@ -13,5 +13,5 @@ mod templates;
 mod tests;
 
 pub use account_mail::AccountMessage;
-pub use mailer::{Mailer, Outcome};
-pub use message::{InvitationMessage, Links, Recipient};
+pub use mailer::{Mailer, SendOutcome};
+pub use message::{Links, MailMessage, Recipient};

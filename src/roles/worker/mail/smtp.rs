@@ -1,7 +1,6 @@
-//! The mail server: where it is, connections to it that are kept for the next letter, and what its answers mean.
+//! Sends mails to a mail server over pooled connections, and classifies its replies.
 //!
-//! Not lettre's own pool: that one keeps a connection whose letter ran out of time, and would take the late answer to it for
-//! the answer to the next letter.
+//! lettre's own pool does not fit: it keeps a connection after a timeout, and takes the late reply for that of the next mail.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -20,103 +19,105 @@ use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 use url::Url;
 
-use super::mailer::Outcome;
-use super::message::InvitationMessage;
+use super::mailer::SendOutcome;
+use super::message::MailMessage;
 use crate::calendar::icalendar::one_line;
 use crate::config::SecretUrl;
 
-/// Connections kept for later letters, and for how long: shorter than any server waits.
-const KEPT: usize = 4;
-const KEPT_FOR: Duration = Duration::from_secs(30);
-/// Characters that are shown of what a server said.
-const SHOWN: usize = 200;
+/// Idle connections that are kept, and for how long: shorter than servers wait.
+const MAX_IDLE: usize = 4;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Characters that are kept of a server's reply.
+const MAX_DETAIL: usize = 200;
 
 /// A mail server.
-pub struct Server {
+pub struct SmtpTransport {
     host: String,
     port: u16,
     tls: Tls,
     login: Option<Credentials>,
     hello: ClientId,
-    patience: Duration,
+    timeout: Duration,
     idle: Mutex<Vec<(Connection, Instant)>>,
 }
 
-impl Server {
+impl SmtpTransport {
     /// Reads `mail.smtp_url`, which is in lettre's syntax.
-    pub fn open(url: &SecretUrl, from: &Mailbox, patience: Duration) -> anyhow::Result<Server> {
+    pub fn open(url: &SecretUrl, from: &Mailbox, timeout: Duration) -> anyhow::Result<SmtpTransport> {
         let remedy =
             || format!("mail.smtp_url is {url}: write smtp://user:password@host:587?tls=required, or smtps://…");
-        Server::read(url.expose(), from, patience).with_context(remedy)
+        SmtpTransport::parse(url.expose(), from, timeout).with_context(remedy)
     }
 
-    fn read(url: &str, from: &Mailbox, patience: Duration) -> anyhow::Result<Server> {
+    fn parse(url: &str, from: &Mailbox, timeout: Duration) -> anyhow::Result<SmtpTransport> {
         let url = Url::parse(url)?;
         let host = url.host_str().context("it names no host")?.trim_matches(['[', ']']).to_owned();
-        let mut wishes = url.query_pairs();
-        let wish = wishes.next();
-        ensure!(wishes.next().is_none(), "it says more than tls= after the question mark");
-        let secure = || TlsParameters::new(host.clone());
-        let (tls, port) = match (url.scheme(), wish.as_ref().map(|(name, value)| (&**name, &**value))) {
-            ("smtps", None) => (Tls::Wrapper(secure()?), SUBMISSIONS_PORT),
+        let mut options = url.query_pairs();
+        let option = options.next();
+        ensure!(options.next().is_none(), "it has more than tls= after the question mark");
+        let tls_parameters = || TlsParameters::new(host.clone());
+        let (tls, port) = match (url.scheme(), option.as_ref().map(|(name, value)| (&**name, &**value))) {
+            ("smtps", None) => (Tls::Wrapper(tls_parameters()?), SUBMISSIONS_PORT),
             ("smtp", None) => (Tls::None, SMTP_PORT),
-            ("smtp", Some(("tls", "required"))) => (Tls::Required(secure()?), SUBMISSION_PORT),
-            ("smtp", Some(("tls", "opportunistic"))) => (Tls::Opportunistic(secure()?), SUBMISSION_PORT),
+            ("smtp", Some(("tls", "required"))) => (Tls::Required(tls_parameters()?), SUBMISSION_PORT),
+            ("smtp", Some(("tls", "opportunistic"))) => (Tls::Opportunistic(tls_parameters()?), SUBMISSION_PORT),
             _ => bail!("it must begin with smtp: or smtps:, and may end with ?tls=required or ?tls=opportunistic"),
         };
-        let local = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        let is_local = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
         let decoded = |text: &str| anyhow::Ok(percent_decode_str(text).decode_utf8()?.into_owned());
         let login = match (url.username(), url.password()) {
             ("", None) => None,
-            ("", _) | (_, None) => bail!("it holds only one of user and password"),
-            _ if !local && matches!(tls, Tls::None | Tls::Opportunistic(_)) => {
-                bail!("the password could cross the network for all to read: add ?tls=required")
+            ("", _) | (_, None) => bail!("it has only one of user and password"),
+            _ if !is_local && matches!(tls, Tls::None | Tls::Opportunistic(_)) => {
+                bail!("the password would cross the network unencrypted: add ?tls=required")
             }
             (user, password) => Some(Credentials::new(decoded(user)?, decoded(password.unwrap_or_default())?)),
         };
         let domain = from.email.domain();
-        if domain == "localhost" && !local {
-            bail!("{host} cannot take mail from {}: set mail.from to an address of yours", from.email);
+        if domain == "localhost" && !is_local {
+            bail!("{host} does not accept mail from {}: set mail.from to an address of your domain", from.email);
         }
-        // lettre's syntax: a path is the name to say hello with
+        // in lettre's syntax, the path is the name in EHLO
         let name = Some(url.path().trim_matches('/')).filter(|path| !path.is_empty()).unwrap_or(domain);
         let (hello, port) = (ClientId::Domain(name.to_owned()), url.port().unwrap_or(port));
-        Ok(Server { host, port, tls, login, hello, patience, idle: Mutex::default() })
+        Ok(SmtpTransport { host, port, tls, login, hello, timeout, idle: Mutex::default() })
     }
 
-    /// Sends one letter, within the time there is for it.
-    pub async fn send(&self, from: &Address, letter: &InvitationMessage) -> Outcome {
-        let late = |_| later(format!("the mail server did not answer within {:?}", self.patience));
-        timeout(self.patience, self.try_send(from, letter)).await.unwrap_or_else(late)
+    /// Sends one mail within the timeout.
+    pub async fn send(&self, from: &Address, message: &MailMessage) -> SendOutcome {
+        let timed_out = |_| deferred(format!("the mail server did not answer within {:?}", self.timeout));
+        timeout(self.timeout, self.try_send(from, message)).await.unwrap_or_else(timed_out)
     }
 
-    async fn try_send(&self, from: &Address, letter: &InvitationMessage) -> Outcome {
+    async fn try_send(&self, from: &Address, message: &MailMessage) -> SendOutcome {
         let mut connection = match self.connection().await {
             Ok(connection) => connection,
-            Err(why) => return later(why),
+            Err(why) => return deferred(why),
         };
-        let sent = deliver(&mut connection, from, letter).await;
-        // After a whole answer, good or bad, both sides know where they are.
-        if matches!(&sent, Ok(()) | Err(Failure::Said { .. })) {
-            self.keep(connection);
+        let sent = deliver(&mut connection, from, message).await;
+        // after a complete reply, the connection is in a known state
+        if matches!(&sent, Ok(()) | Err(Failure::Reply { .. })) {
+            self.put_idle(connection);
         }
         match sent {
-            Ok(()) => Outcome::Sent,
-            Err(Failure::Said { for_good: true, why } | Failure::Unable { why }) => Outcome::Refused { why },
-            Err(Failure::Said { why, .. } | Failure::Broken { why }) => Outcome::Later { why },
+            Ok(()) => SendOutcome::Sent,
+            Err(Failure::Reply { is_permanent: true, why } | Failure::Unsupported { why }) => {
+                SendOutcome::Refused { why }
+            }
+            Err(Failure::Reply { why, .. } | Failure::Disconnected { why }) => SendOutcome::Deferred { why },
         }
     }
 
-    /// One that was kept and still answers, or a new one.
+    /// An idle connection that still answers, or a new one.
     async fn connection(&self) -> Result<Connection, Error> {
-        while let Some(mut connection) = self.kept() {
+        while let Some(mut connection) = self.take_idle() {
             if connection.command(Rset).await.is_ok() {
                 return Ok(connection);
             }
         }
-        let (address, patience) = ((self.host.as_str(), self.port), Some(self.patience));
+        let (address, timeout) = ((self.host.as_str(), self.port), Some(self.timeout));
         let wrapper = if let Tls::Wrapper(secure) = &self.tls { Some(secure.clone()) } else { None };
-        let mut connection = Connection::connect_tokio1(address, patience, &self.hello, wrapper, None).await?;
+        let mut connection = Connection::connect_tokio1(address, timeout, &self.hello, wrapper, None).await?;
         match &self.tls {
             Tls::Required(secure) => connection.starttls(secure.clone(), &self.hello).await?,
             Tls::Opportunistic(secure) if connection.can_starttls() => {
@@ -130,70 +131,72 @@ impl Server {
         Ok(connection)
     }
 
-    fn kept(&self) -> Option<Connection> {
+    fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|(_, since)| since.elapsed() < KEPT_FOR);
+        idle.retain(|(_, since)| since.elapsed() < IDLE_TIMEOUT);
         idle.pop().map(|(connection, _)| connection)
     }
 
-    fn keep(&self, connection: Connection) {
+    fn put_idle(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < KEPT {
+        if idle.len() < MAX_IDLE {
             idle.push((connection, Instant::now()));
         }
     }
 }
 
-/// Why a letter did not go.
+/// Why a mail was not sent.
 enum Failure {
-    /// The server said no to it: for good, or for now.
-    Said { for_good: bool, why: String },
-    /// The server cannot take such a letter.
-    Unable { why: String },
-    /// The connection ended in the middle.
-    Broken { why: String },
+    /// The server refused it, for good or for now.
+    Reply { is_permanent: bool, why: String },
+    /// The server does not support such a mail.
+    Unsupported { why: String },
+    /// The connection broke.
+    Disconnected { why: String },
 }
 
 impl Failure {
-    /// What a bad answer means where it is about the recipient or the letter.
-    fn to_letter(error: Error) -> Failure {
-        // 530 asks for a password: that is for whoever runs this server.
-        let for_good = error.is_permanent() && error.status().is_some_and(|code| u16::from(code) != 530);
+    /// An error about the recipient or the mail.
+    fn of_message(error: Error) -> Failure {
+        // 530 requires authentication: the operator can fix that
+        let is_permanent = error.is_permanent() && error.status().is_some_and(|code| u16::from(code) != 530);
         match error.status() {
-            Some(_) => Failure::Said { for_good, why: brief(error) },
-            None => Failure::Broken { why: brief(error) },
+            Some(_) => Failure::Reply { is_permanent, why: one_line_of(error) },
+            None => Failure::Disconnected { why: one_line_of(error) },
         }
     }
 
-    /// What a bad answer means where it is about us: whoever runs this server can change it, so the letter waits.
-    fn to_us(error: Error) -> Failure {
+    /// An error about the sender: the operator can fix it, so the mail waits.
+    fn of_sender(error: Error) -> Failure {
         match error.status() {
-            Some(_) => Failure::Said { for_good: false, why: brief(error) },
-            None => Failure::Broken { why: brief(error) },
+            Some(_) => Failure::Reply { is_permanent: false, why: one_line_of(error) },
+            None => Failure::Disconnected { why: one_line_of(error) },
         }
     }
 }
 
-async fn deliver(connection: &mut Connection, from: &Address, letter: &InvitationMessage) -> Result<(), Failure> {
+async fn deliver(connection: &mut Connection, from: &Address, message: &MailMessage) -> Result<(), Failure> {
     let mut options = Vec::new();
-    if !letter.mail.is_ascii() || !AsRef::<str>::as_ref(&letter.to).is_ascii() {
+    if !message.mail.is_ascii() || !AsRef::<str>::as_ref(&message.to).is_ascii() {
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
-            return Err(Failure::Unable { why: "the mail server takes no addresses beyond ASCII".to_owned() });
+            return Err(Failure::Unsupported {
+                why: "the mail server does not support addresses beyond ASCII".to_owned(),
+            });
         }
         options = vec![MailParameter::SmtpUtfEight, MailParameter::Body(MailBodyParameter::EightBitMime)];
     }
-    connection.command(Mail::new(Some(from.clone()), options)).await.map_err(Failure::to_us)?;
-    connection.command(Rcpt::new(letter.to.clone(), Vec::new())).await.map_err(Failure::to_letter)?;
-    connection.command(Data).await.map_err(Failure::to_letter)?;
-    connection.message(&letter.mail).await.map_err(Failure::to_letter)?;
+    connection.command(Mail::new(Some(from.clone()), options)).await.map_err(Failure::of_sender)?;
+    connection.command(Rcpt::new(message.to.clone(), Vec::new())).await.map_err(Failure::of_message)?;
+    connection.command(Data).await.map_err(Failure::of_message)?;
+    connection.message(&message.mail).await.map_err(Failure::of_message)?;
     Ok(())
 }
 
-fn later(why: impl Display) -> Outcome {
-    Outcome::Later { why: brief(why) }
+fn deferred(why: impl Display) -> SendOutcome {
+    SendOutcome::Deferred { why: one_line_of(why) }
 }
 
-/// Servers say what they like: one line of it.
-fn brief(why: impl Display) -> String {
-    one_line(&why.to_string()).chars().take(SHOWN).collect()
+/// A reply as one short line.
+fn one_line_of(why: impl Display) -> String {
+    one_line(&why.to_string()).chars().take(MAX_DETAIL).collect()
 }

@@ -1,4 +1,4 @@
-//! What letters say to people: an invitation in the recipient's own time zone, and what is to be done about an account.
+//! The texts of mails: an invitation in the recipient's own time zone, and the mails about an account.
 
 use jiff::Zoned;
 
@@ -8,10 +8,10 @@ use crate::calendar::icalendar::one_line;
 use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
 use crate::roles::user::api::letters::Purpose;
 
-/// Attendees that the text names; the calendar object names all of them.
-const NAMED: usize = 20;
+/// Attendees that the text lists; the calendar object lists all of them.
+const MAX_LISTED: usize = 20;
 
-/// The subject, as one line.
+/// The subject of an invitation.
 pub fn subject(invitation: &Invitation) -> String {
     let what = match (invitation.method, invitation.sequence) {
         (Method::Cancel, _) => "Cancelled",
@@ -21,7 +21,7 @@ pub fn subject(invitation: &Invitation) -> String {
     format!("{what}: {}", invitation.summary())
 }
 
-/// The text.
+/// The text of an invitation.
 pub fn text(invitation: &Invitation, to: &Recipient) -> String {
     let organizer = &invitation.organizer;
     let who = Some(one_line(&organizer.name)).filter(|name| !name.is_empty()).unwrap_or_else(|| shown(organizer));
@@ -48,13 +48,13 @@ pub fn text(invitation: &Invitation, to: &Recipient) -> String {
     text
 }
 
-/// A name and its lines, one below the other.
+/// A label with its lines, one below the other.
 fn field(name: &str, lines: &[String]) -> String {
     let heads = std::iter::once(format!("{name}:")).chain(std::iter::repeat(String::new()));
     lines.iter().zip(heads).map(|(line, head)| format!("{head:<12}{line}\n")).collect()
 }
 
-/// When, on the recipient's wall clock, and which clock that is.
+/// The period in the recipient's time zone, and the name of the zone.
 fn period(invitation: &Invitation, zone: &Zone) -> (String, String) {
     let (start, end) = (zone.datetime_at(invitation.start), zone.datetime_at(invitation.end));
     let date = |at: &Zoned| at.strftime("%A, %-d %B %Y").to_string();
@@ -73,9 +73,9 @@ fn period(invitation: &Invitation, zone: &Zone) -> (String, String) {
 }
 
 fn attendees(guests: &[Invitee]) -> Vec<String> {
-    let mut lines: Vec<String> = guests.iter().take(NAMED).map(attendee).collect();
-    if guests.len() > NAMED {
-        lines.push(format!("and {} more", guests.len() - NAMED));
+    let mut lines: Vec<String> = guests.iter().take(MAX_LISTED).map(attendee).collect();
+    if guests.len() > MAX_LISTED {
+        lines.push(format!("and {} more", guests.len() - MAX_LISTED));
     }
     lines
 }
@@ -99,7 +99,7 @@ fn shown(person: &CalAddress) -> String {
     if name.is_empty() { email } else { format!("{name} <{email}>") }
 }
 
-/// The subject of a letter about an account.
+/// The subject of a mail about an account.
 pub fn account_subject(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::VerifyMailbox => "Confirm your address for W2Meet",
@@ -107,18 +107,18 @@ pub fn account_subject(purpose: Purpose) -> &'static str {
     }
 }
 
-/// Its text. Nothing in it was written by whoever asked for it: they may not be who reads it.
-pub fn account_text(slip: &AccountMessage) -> String {
-    let (site, link, life) = (one_line(&slip.site), one_line(&slip.link), life(slip.minutes));
-    match slip.purpose {
+/// The text of a mail about an account. It contains no text of the caller, who may be a stranger to the recipient.
+pub fn account_text(mail: &AccountMessage) -> String {
+    let (site, link, life) = (one_line(&mail.site), one_line(&mail.link), life(mail.minutes));
+    match mail.purpose {
         Purpose::VerifyMailbox => format!(
-            "Somebody has made an account at {site} with this address.\n\nIf that was you, confirm it here:\n\n{link}\n\n\
-             The link works once, for {life}.\n\nIf it was not you, do not follow it: nobody can write to others in your name \
-             without it. To have\nthe account for yourself, ask there for a new password; whoever made it is then locked out.\n"
+            "An account was created at {site} with this address.\n\nIf that was you, confirm the address here:\n\n{link}\n\n\
+             The link works once, for {life}.\n\nIf it was not you, do not open the link: without it, the account cannot send \
+             mail in your name.\nTo take over the account, request a new password there; this locks out the person who created it.\n"
         ),
         Purpose::ResetPassword => format!(
-            "Somebody has asked for a new password for your account at {site}.\n\nTo set one, go here:\n\n{link}\n\n\
-             The link works once, for {life}, until you ask for another one. Then you sign in anew everywhere.\n\n\
+            "A new password was requested for your account at {site}.\n\nTo set one, go here:\n\n{link}\n\n\
+             The link works once, for {life}, until you request another one. After that you must sign in again everywhere.\n\n\
              If it was not you, do nothing: your account stays as it is.\n"
         ),
     }

@@ -1,13 +1,13 @@
-//! Letters about an account: the same bytes each time, one link, and nothing that its sender could have written there.
+//! Mails about an account: the same bytes each time, one link, and no text of the caller.
 
 use jiff::Timestamp;
 use lettre::message::Mailbox;
 use uuid::Uuid;
 
-use super::carrier;
+use super::mailer;
 use super::smtp::SmtpServer;
 use crate::roles::user::api::letters::Purpose;
-use crate::roles::worker::mail::{AccountMessage, InvitationMessage, Outcome};
+use crate::roles::worker::mail::{AccountMessage, MailMessage, SendOutcome};
 
 fn mail(purpose: Purpose, minutes: u32) -> anyhow::Result<AccountMessage> {
     let stamp: Timestamp = "2026-03-01T09:00:00Z".parse()?;
@@ -22,13 +22,13 @@ fn mail(purpose: Purpose, minutes: u32) -> anyhow::Result<AccountMessage> {
     })
 }
 
-/// The text of a letter, with soft line breaks undone.
-fn text(letter: &InvitationMessage) -> String {
-    String::from_utf8_lossy(&letter.mail).replace("=\r\n", "").replace("=3D", "=")
+/// The text of a message, with soft line breaks undone.
+fn text(message: &MailMessage) -> String {
+    String::from_utf8_lossy(&message.mail).replace("=\r\n", "").replace("=3D", "=")
 }
 
 #[test]
-fn a_letter_about_an_account_is_the_same_each_time_and_its_link_is_whole() -> anyhow::Result<()> {
+fn a_mail_about_an_account_is_the_same_each_time_and_its_link_is_whole() -> anyhow::Result<()> {
     let from: Mailbox = "W2Meet <meet@example.org>".parse()?;
     for (purpose, name, subject, minutes, life) in [
         (Purpose::VerifyMailbox, "verify_mailbox", "Confirm your address for W2Meet", 1440, "for 24 hours"),
@@ -37,10 +37,10 @@ fn a_letter_about_an_account_is_the_same_each_time_and_its_link_is_whole() -> an
         (Purpose::ResetPassword, "reset_password", "Set a new password for W2Meet", 1, "for one minute"),
     ] {
         let mail = mail(purpose, minutes)?;
-        let letter = InvitationMessage::about(&from, &mail, "case-1")?;
-        assert_eq!(letter.mail, InvitationMessage::about(&from, &mail, "case-1")?.mail);
-        assert_eq!((letter.name.as_str(), letter.ics.is_none()), (format!("{}.{name}", mail.id).as_str(), true));
-        let text = text(&letter);
+        let message = MailMessage::account(&from, &mail, "case-1")?;
+        assert_eq!(message.mail, MailMessage::account(&from, &mail, "case-1")?.mail);
+        assert_eq!((message.name.as_str(), message.ics.is_none()), (format!("{}.{name}", mail.id).as_str(), true));
+        let text = text(&message);
         for line in [
             format!("Message-ID: <{}.{name}@example.org>\r\n", mail.id),
             format!("Subject: {subject}\r\n"),
@@ -52,7 +52,7 @@ fn a_letter_about_an_account_is_the_same_each_time_and_its_link_is_whole() -> an
             assert!(text.contains(&line), "{line:?}: {text}");
         }
         assert_eq!(text.matches("http").count(), 2, "the link, and where that is: {text}");
-        assert!(letter.mail.is_ascii(), "{text}");
+        assert!(message.mail.is_ascii(), "{text}");
     }
     Ok(())
 }
@@ -60,9 +60,9 @@ fn a_letter_about_an_account_is_the_same_each_time_and_its_link_is_whole() -> an
 #[tokio::test]
 async fn a_mail_server_takes_it_like_any_other() -> anyhow::Result<()> {
     let server = SmtpServer::start().await?;
-    let carrier = carrier(&[("SMTP_URL", &server.url()), ("FROM", "W2Meet <meet@example.com>")])?;
-    let letter = InvitationMessage::about(carrier.from(), &mail(Purpose::ResetPassword, 60)?, "case-1")?;
-    assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
+    let mailer = mailer(&[("SMTP_URL", &server.url()), ("FROM", "W2Meet <meet@example.com>")])?;
+    let message = MailMessage::account(mailer.from(), &mail(Purpose::ResetPassword, 60)?, "case-1")?;
+    assert_eq!(mailer.send(&message).await, SendOutcome::Sent);
     let mails = server.mails();
     assert_eq!((mails.len(), mails[0].to.as_slice()), (1, &["Ana@example.com".to_owned()][..]));
     Ok(())

@@ -1,4 +1,4 @@
-//! What becomes of a letter: taken, refused, or worth another try; and settings that could not work.
+//! Delivery of mails: sent, refused or deferred; and invalid settings.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 
 use super::smtp::SmtpServer;
-use super::{carrier, invitation, letter, recipient};
+use super::{invitation, mailer, message, recipient};
 use crate::calendar::Method;
-use crate::roles::worker::mail::{InvitationMessage, Outcome};
+use crate::roles::worker::mail::{MailMessage, SendOutcome};
 
 /// The files stay, for `scripts/check-invitations` to read.
 fn outbox() -> PathBuf {
@@ -18,18 +18,18 @@ fn outbox() -> PathBuf {
 #[tokio::test]
 async fn what_the_server_takes_is_sent() -> anyhow::Result<()> {
     let server = SmtpServer::start().await?;
-    let carrier = carrier(&[("SMTP_URL", &server.url()), ("FROM", "W2Meet <meet@example.com>")])?;
-    let letter = letter(&carrier, "Bob@example.com")?;
-    assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
-    assert_eq!(carrier.clone().carry(&letter).await, Outcome::Sent);
+    let mailer = mailer(&[("SMTP_URL", &server.url()), ("FROM", "W2Meet <meet@example.com>")])?;
+    let message = message(&mailer, "Bob@example.com")?;
+    assert_eq!(mailer.send(&message).await, SendOutcome::Sent);
+    assert_eq!(mailer.clone().send(&message).await, SendOutcome::Sent);
     let mails = server.mails();
     assert_eq!((mails.len(), &mails[0]), (2, &mails[1]), "the same mail again");
     assert_eq!(
         (mails[0].from.as_str(), mails[0].to.as_slice()),
         ("meet@example.com", &["Bob@example.com".to_owned()][..])
     );
-    assert_eq!(mails[0].data.trim_end().as_bytes(), letter.mail.trim_ascii_end());
-    assert_eq!(server.connections(), 1, "the connection is kept for the next letter");
+    assert_eq!(mails[0].data.trim_end().as_bytes(), message.mail.trim_ascii_end());
+    assert_eq!(server.connections(), 1, "the connection is kept for the next message");
     Ok(())
 }
 
@@ -38,12 +38,12 @@ async fn a_recipient_that_the_server_does_not_know_is_refused_and_the_next_one_i
     let server = SmtpServer::start().await?;
     server.answer("gone@example.com", "550 5.1.1 no such user");
     server.answer("data:full@example.com", "552 the mailbox is full");
-    let carrier = carrier(&[("SMTP_URL", &server.url())])?;
+    let mailer = mailer(&[("SMTP_URL", &server.url())])?;
     let why = "permanent error (550): 5.1.1 no such user".to_owned();
-    assert_eq!(carrier.carry(&letter(&carrier, "gone@example.com")?).await, Outcome::Refused { why });
-    let full = carrier.carry(&letter(&carrier, "full@example.com")?).await;
-    assert!(matches!(full, Outcome::Refused { .. }), "{full:?}");
-    assert_eq!(carrier.carry(&letter(&carrier, "bob@example.com")?).await, Outcome::Sent);
+    assert_eq!(mailer.send(&message(&mailer, "gone@example.com")?).await, SendOutcome::Refused { why });
+    let full = mailer.send(&message(&mailer, "full@example.com")?).await;
+    assert!(matches!(full, SendOutcome::Refused { .. }), "{full:?}");
+    assert_eq!(mailer.send(&message(&mailer, "bob@example.com")?).await, SendOutcome::Sent);
     assert_eq!(server.mails().len(), 1);
     Ok(())
 }
@@ -53,15 +53,15 @@ async fn what_may_go_better_another_time_waits() -> anyhow::Result<()> {
     let server = SmtpServer::start().await?;
     server.answer("grey@example.com", "451 4.7.1 try again in five minutes");
     server.answer("locked@example.com", "530 who are you?");
-    let carrier = carrier(&[("SMTP_URL", &server.url()), ("FROM", "meet@example.com")])?;
+    let mailer = mailer(&[("SMTP_URL", &server.url()), ("FROM", "meet@example.com")])?;
     for to in ["grey@example.com", "locked@example.com"] {
-        let outcome = carrier.carry(&letter(&carrier, to)?).await;
-        assert!(matches!(outcome, Outcome::Later { .. }), "{to}: {outcome:?}");
+        let outcome = mailer.send(&message(&mailer, to)?).await;
+        assert!(matches!(outcome, SendOutcome::Deferred { .. }), "{to}: {outcome:?}");
     }
     server.answer("meet@example.com", "550 not from you");
-    let outcome = carrier.carry(&letter(&carrier, "bob@example.com")?).await;
+    let outcome = mailer.send(&message(&mailer, "bob@example.com")?).await;
     let why = "permanent error (550): not from you".to_owned();
-    assert_eq!(outcome, Outcome::Later { why }, "what is wrong with the sender is not the recipient's fault");
+    assert_eq!(outcome, SendOutcome::Deferred { why }, "what is wrong with the sender is not the recipient's fault");
     assert!(server.mails().is_empty());
     Ok(())
 }
@@ -69,23 +69,23 @@ async fn what_may_go_better_another_time_waits() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_tried_again_later() -> anyhow::Result<()> {
     let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-    let carrier = carrier(&[("SMTP_URL", &format!("smtp://{closed}"))])?;
-    let outcome = carrier.carry(&letter(&carrier, "bob@example.com")?).await;
-    assert!(matches!(&outcome, Outcome::Later { why } if why.contains("refused")), "{outcome:?}");
+    let mailer = mailer(&[("SMTP_URL", &format!("smtp://{closed}"))])?;
+    let outcome = mailer.send(&message(&mailer, "bob@example.com")?).await;
+    assert!(matches!(&outcome, SendOutcome::Deferred { why } if why.contains("refused")), "{outcome:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_late_answer_is_not_taken_for_the_answer_to_the_next_letter() -> anyhow::Result<()> {
+async fn a_late_reply_is_not_taken_for_the_reply_to_the_next_mail() -> anyhow::Result<()> {
     let server = SmtpServer::start().await?;
     server.answer("data:slow@example.com", "");
-    let carrier = carrier(&[("SMTP_URL", &server.url()), ("TIMEOUT_SECONDS", "1")])?;
-    let slow = carrier.carry(&letter(&carrier, "slow@example.com")?).await;
+    let mailer = mailer(&[("SMTP_URL", &server.url()), ("TIMEOUT_SECONDS", "1")])?;
+    let slow = mailer.send(&message(&mailer, "slow@example.com")?).await;
     let why = "the mail server did not answer within 1s".to_owned();
-    assert_eq!(slow, Outcome::Later { why });
+    assert_eq!(slow, SendOutcome::Deferred { why });
     server.answer("gone@example.com", "550 no such user");
-    let gone = carrier.carry(&letter(&carrier, "gone@example.com")?).await;
-    assert!(matches!(gone, Outcome::Refused { .. }), "{gone:?}");
+    let gone = mailer.send(&message(&mailer, "gone@example.com")?).await;
+    assert!(matches!(gone, SendOutcome::Refused { .. }), "{gone:?}");
     assert_eq!(server.connections(), 2, "what ran out of time is not used again");
     Ok(())
 }
@@ -94,9 +94,9 @@ async fn a_late_answer_is_not_taken_for_the_answer_to_the_next_letter() -> anyho
 async fn a_server_without_the_tls_that_was_asked_for_gets_nothing() -> anyhow::Result<()> {
     let server = SmtpServer::start().await?;
     let url = server.url().replace("smtp://", "smtp://bob:secret@") + "?tls=required";
-    let carrier = carrier(&[("SMTP_URL", &url)])?;
-    let outcome = carrier.carry(&letter(&carrier, "bob@example.com")?).await;
-    assert!(matches!(&outcome, Outcome::Later { why } if why.contains("STARTTLS")), "{outcome:?}");
+    let mailer = mailer(&[("SMTP_URL", &url)])?;
+    let outcome = mailer.send(&message(&mailer, "bob@example.com")?).await;
+    assert!(matches!(&outcome, SendOutcome::Deferred { why } if why.contains("STARTTLS")), "{outcome:?}");
     assert!(server.mails().is_empty());
     Ok(())
 }
@@ -104,11 +104,11 @@ async fn a_server_without_the_tls_that_was_asked_for_gets_nothing() -> anyhow::R
 #[tokio::test]
 async fn an_address_beyond_ascii_needs_a_server_that_takes_it() -> anyhow::Result<()> {
     let server = SmtpServer::start().await?;
-    let carrier = carrier(&[("SMTP_URL", &server.url())])?;
-    let outcome = carrier.carry(&letter(&carrier, "josé@example.com")?).await;
-    assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
-    let domain = carrier.carry(&letter(&carrier, "bob@exämple.de")?).await;
-    assert_eq!(domain, Outcome::Sent);
+    let mailer = mailer(&[("SMTP_URL", &server.url())])?;
+    let outcome = mailer.send(&message(&mailer, "josé@example.com")?).await;
+    assert!(matches!(outcome, SendOutcome::Refused { .. }), "{outcome:?}");
+    let domain = mailer.send(&message(&mailer, "bob@exämple.de")?).await;
+    assert_eq!(domain, SendOutcome::Sent);
     assert_eq!(server.mails()[0].to, ["bob@xn--exmple-cua.de"]);
     Ok(())
 }
@@ -117,19 +117,19 @@ async fn an_address_beyond_ascii_needs_a_server_that_takes_it() -> anyhow::Resul
 async fn without_a_server_every_revision_is_kept_in_files_of_its_own() -> anyhow::Result<()> {
     let folder = outbox();
     drop(std::fs::remove_dir_all(&folder));
-    let carrier = carrier(&[("OUTBOX_DIR", &folder.display().to_string())])?;
+    let mailer = mailer(&[("OUTBOX_DIR", &folder.display().to_string())])?;
     let revisions = [(Method::Request, 0), (Method::Request, 1), (Method::Cancel, 2)];
     for (method, sequence) in revisions {
         for to in ["Bob@example.com", "cy@example.com"] {
             let invitation = invitation(method, sequence)?;
-            let letter =
-                InvitationMessage::write(carrier.from(), &invitation, &recipient(to, "Europe/Berlin")?, "case-1")?;
+            let message =
+                MailMessage::invitation(mailer.from(), &invitation, &recipient(to, "Europe/Berlin")?, "case-1")?;
             let (mail, ics) =
-                (folder.join(format!("{}.eml", letter.name)), folder.join(format!("{}.ics", letter.name)));
+                (folder.join(format!("{}.eml", message.name)), folder.join(format!("{}.ics", message.name)));
             for _ in 0..2 {
-                assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
-                assert_eq!(std::fs::read(&mail)?, letter.mail);
-                assert_eq!(std::fs::read(&ics)?, letter.ics.clone().unwrap_or_default().as_bytes());
+                assert_eq!(mailer.send(&message).await, SendOutcome::Sent);
+                assert_eq!(std::fs::read(&mail)?, message.mail);
+                assert_eq!(std::fs::read(&ics)?, message.ics.clone().unwrap_or_default().as_bytes());
                 assert_eq!(std::fs::metadata(&mail)?.permissions().mode() & 0o777, 0o600);
             }
         }
@@ -141,8 +141,8 @@ async fn without_a_server_every_revision_is_kept_in_files_of_its_own() -> anyhow
     for name in [&mut hostile.organizer.name, &mut hostile.attendees[1].person.name] {
         *name = "\";ROLE=CHAIR:mailto:eve@example.com\r\nEND:VEVENT ^n 日本, \\".repeat(9);
     }
-    let letter = InvitationMessage::write(carrier.from(), &hostile, &recipient("bob@example.com", "UTC")?, "case-1")?;
-    assert_eq!(carrier.carry(&letter).await, Outcome::Sent);
+    let message = MailMessage::invitation(mailer.from(), &hostile, &recipient("bob@example.com", "UTC")?, "case-1")?;
+    assert_eq!(mailer.send(&message).await, SendOutcome::Sent);
     assert_eq!(std::fs::metadata(&folder)?.permissions().mode() & 0o777, 0o700);
     assert_eq!(std::fs::read_dir(&folder)?.count(), 14, "nothing else is left in {}", folder.display());
     Ok(())
@@ -150,9 +150,9 @@ async fn without_a_server_every_revision_is_kept_in_files_of_its_own() -> anyhow
 
 #[tokio::test]
 async fn an_outbox_that_cannot_be_written_is_tried_again_later() -> anyhow::Result<()> {
-    let carrier = carrier(&[("OUTBOX_DIR", "/dev/null/outbox")])?;
-    let outcome = carrier.carry(&letter(&carrier, "bob@example.com")?).await;
-    assert!(matches!(&outcome, Outcome::Later { why } if why.contains("/dev/null/outbox")), "{outcome:?}");
+    let mailer = mailer(&[("OUTBOX_DIR", "/dev/null/outbox")])?;
+    let outcome = mailer.send(&message(&mailer, "bob@example.com")?).await;
+    assert!(matches!(&outcome, SendOutcome::Deferred { why } if why.contains("/dev/null/outbox")), "{outcome:?}");
     Ok(())
 }
 
@@ -174,10 +174,10 @@ fn settings_that_could_not_work_are_refused_with_a_remedy_and_without_the_passwo
         (&[("TIMEOUT_SECONDS", "0")], "between 1 and 600"),
     ];
     for (settings, remedy) in cases {
-        let refused = carrier(settings).err().map(|why| format!("{why:#}")).unwrap_or_default();
+        let refused = mailer(settings).err().map(|why| format!("{why:#}")).unwrap_or_default();
         assert!(refused.contains(remedy) && !refused.contains("secret"), "{settings:?}: {refused}");
     }
     for url in ["smtps://bob:s%40cret@mail.example.com", "smtp://mail.example.com", "smtp://bob:x@[::1]:25", ""] {
-        assert!(carrier(&[("SMTP_URL", url), FROM]).is_ok(), "{url}");
+        assert!(mailer(&[("SMTP_URL", url), FROM]).is_ok(), "{url}");
     }
 }

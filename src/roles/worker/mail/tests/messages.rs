@@ -1,34 +1,34 @@
-//! What stands in a letter, and what nobody can make stand in it.
+//! The content of mails, and that hostile input cannot add to it.
 
 use lettre::message::Mailbox;
 
 use super::{invitation, person, recipient};
 use crate::calendar::{Invitee, Method, Participation};
-use crate::roles::worker::mail::{InvitationMessage, templates};
+use crate::roles::worker::mail::{MailMessage, templates};
 
 fn from() -> anyhow::Result<Mailbox> {
     Ok("W2Meet <meet@example.org>".parse()?)
 }
 
 /// The head of a mail, unfolded.
-fn head(letter: &InvitationMessage) -> Vec<String> {
-    let text = String::from_utf8_lossy(&letter.mail);
+fn head(message: &MailMessage) -> Vec<String> {
+    let text = String::from_utf8_lossy(&message.mail);
     let head = text.split("\r\n\r\n").next().unwrap_or_default();
     head.replace("\r\n ", " ").split("\r\n").map(str::to_owned).collect()
 }
 
 #[test]
-fn a_letter_has_the_shape_that_mail_programs_know() -> anyhow::Result<()> {
-    let letter = InvitationMessage::write(
+fn an_invitation_has_the_structure_that_mail_programs_expect() -> anyhow::Result<()> {
+    let message = MailMessage::invitation(
         &from()?,
         &invitation(Method::Request, 0)?,
         &recipient("Bob@example.com", "UTC")?,
         "case-1",
     )?;
     let id = "0198c0de-0000-7000-8000-000000000001.0.request.716936cffdf854c7816d35d4ee7c26d7";
-    assert_eq!(letter.name, id);
+    assert_eq!(message.name, id);
     assert_eq!(
-        head(&letter),
+        head(&message),
         [
             format!("Message-ID: <{id}@example.org>"),
             "Date: Sun, 01 Mar 2026 09:00:00 +0000".to_owned(),
@@ -42,11 +42,11 @@ fn a_letter_has_the_shape_that_mail_programs_know() -> anyhow::Result<()> {
             "Content-Type: multipart/alternative; boundary=\"=_716936cffdf854c7816d35d4ee7c26d7\"".to_owned(),
         ]
     );
-    let text = String::from_utf8(letter.mail.clone())?;
+    let text = String::from_utf8(message.mail.clone())?;
     let calendar = "Content-Type: text/calendar; method=REQUEST; charset=utf-8; component=VEVENT\r\n";
     assert!(text.contains(calendar), "{text}");
     assert!(
-        letter.mail.is_ascii() && text.lines().all(|line| line.len() <= 78 || line.starts_with("Message-ID")),
+        message.mail.is_ascii() && text.lines().all(|line| line.len() <= 78 || line.starts_with("Message-ID")),
         "{text}"
     );
     Ok(())
@@ -59,15 +59,15 @@ fn every_revision_and_recipient_has_its_own_message_id_and_each_time_the_same_by
         for (method, sequence) in [(Method::Request, 0), (Method::Request, 1), (Method::Cancel, 1)] {
             for email in ["bob@example.com", "cy@example.com"] {
                 let invitation = invitation(method, sequence)?;
-                let letter = InvitationMessage::write(&from()?, &invitation, &recipient(email, "UTC")?, "case-1")?;
-                let before = seen.insert(letter.name.clone(), letter.mail.clone());
-                assert!(before.is_none_or(|before| before == letter.mail));
+                let message = MailMessage::invitation(&from()?, &invitation, &recipient(email, "UTC")?, "case-1")?;
+                let before = seen.insert(message.name.clone(), message.mail.clone());
+                assert!(before.is_none_or(|before| before == message.mail));
             }
         }
     }
     assert_eq!(seen.len(), 6);
     let spelling =
-        |email| InvitationMessage::write(&from()?, &invitation(Method::Request, 0)?, &recipient(email, "UTC")?, "c");
+        |email| MailMessage::invitation(&from()?, &invitation(Method::Request, 0)?, &recipient(email, "UTC")?, "c");
     assert_eq!(spelling("bob@example.com")?.name, spelling("BOB@Example.com")?.name);
     Ok(())
 }
@@ -165,16 +165,16 @@ fn a_crowd_is_counted_not_listed() -> anyhow::Result<()> {
 
 #[test]
 fn names_titles_and_case_ids_cannot_add_headers_or_parts() -> anyhow::Result<()> {
-    let plain = InvitationMessage::write(
+    let plain = MailMessage::invitation(
         &from()?,
         &invitation(Method::Request, 0)?,
         &recipient("bob@example.com", "UTC")?,
         "c",
     )?;
-    let names = |letter: &InvitationMessage| -> Vec<String> {
-        head(letter).iter().map(|line| line.split(':').next().unwrap_or_default().to_owned()).collect()
+    let names = |message: &MailMessage| -> Vec<String> {
+        head(message).iter().map(|line| line.split(':').next().unwrap_or_default().to_owned()).collect()
     };
-    let boundaries = |letter: &InvitationMessage| String::from_utf8_lossy(&letter.mail).matches("\r\n--=_").count();
+    let boundaries = |message: &MailMessage| String::from_utf8_lossy(&message.mail).matches("\r\n--=_").count();
     for hostile in [
         "x\r\nBcc: eve@example.com",
         "x\nBcc: eve@example.com\n\nhello",
@@ -193,21 +193,21 @@ fn names_titles_and_case_ids_cannot_add_headers_or_parts() -> anyhow::Result<()>
         let mut to = recipient("bob@example.com", "UTC")?;
         to.person.name = hostile.to_owned();
         to.page = Some(hostile.to_owned());
-        let letter = InvitationMessage::write(&from()?, &invitation, &to, hostile)?;
-        assert_eq!(names(&letter), names(&plain), "{hostile:?}");
-        assert_eq!(boundaries(&letter), 3, "{hostile:?}");
-        assert!(letter.mail.is_ascii(), "{hostile:?}");
-        let mail = String::from_utf8_lossy(&letter.mail);
+        let message = MailMessage::invitation(&from()?, &invitation, &to, hostile)?;
+        assert_eq!(names(&message), names(&plain), "{hostile:?}");
+        assert_eq!(boundaries(&message), 3, "{hostile:?}");
+        assert!(message.mail.is_ascii(), "{hostile:?}");
+        let mail = String::from_utf8_lossy(&message.mail);
         assert!(mail.lines().all(|line| line.len() <= 998) && !mail.contains("\nBcc"), "{hostile:?}: {mail}");
     }
     Ok(())
 }
 
 #[test]
-fn what_is_no_address_gets_no_letter() -> anyhow::Result<()> {
+fn an_invalid_address_gets_no_mail() -> anyhow::Result<()> {
     for email in ["", "bob", "bob@example.com\r\nBcc: eve@example.com", "\"a b\"@example.com", "a@b.co,c@d.co"] {
         let to = recipient(email, "UTC")?;
-        assert!(InvitationMessage::write(&from()?, &invitation(Method::Request, 0)?, &to, "c").is_err(), "{email:?}");
+        assert!(MailMessage::invitation(&from()?, &invitation(Method::Request, 0)?, &to, "c").is_err(), "{email:?}");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Letters and their delivery, and what these tests share.
+//! Mails and their delivery, and what these tests share.
 
 mod account_mail;
 mod delivery;
@@ -9,7 +9,7 @@ mod smtp;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{InvitationMessage, Links, Mailer, Recipient};
+use super::{Links, MailMessage, Mailer, Recipient};
 use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
 use crate::config::load_from;
 
@@ -50,12 +50,12 @@ fn recipient(email: &str, zone: &str) -> anyhow::Result<Recipient> {
     })
 }
 
-/// A carrier with these settings, such as `("SMTP_URL", "smtp://localhost")`.
-fn carrier(settings: &[(&str, &str)]) -> anyhow::Result<Mailer> {
+/// A mailer with these settings, such as `("SMTP_URL", "smtp://localhost")`.
+fn mailer(settings: &[(&str, &str)]) -> anyhow::Result<Mailer> {
     let variables = settings.iter().map(|(name, value)| (format!("W2MEET_MAIL__{name}"), (*value).to_owned()));
     Mailer::open(&load_from(None, variables)?.settings)
 }
 
-fn letter(carrier: &Mailer, to: &str) -> anyhow::Result<InvitationMessage> {
-    InvitationMessage::write(carrier.from(), &invitation(Method::Request, 0)?, &recipient(to, "UTC")?, "case-1")
+fn message(mailer: &Mailer, to: &str) -> anyhow::Result<MailMessage> {
+    MailMessage::invitation(mailer.from(), &invitation(Method::Request, 0)?, &recipient(to, "UTC")?, "case-1")
 }
