@@ -1,4 +1,4 @@
-//! What is refused at start: settings that are only half there, open access where strangers come by, a data directory in use.
+//! Checks at start: incomplete settings, open access beyond loopback, and a data directory in use are refused.
 
 use std::fs::File;
 
@@ -14,7 +14,7 @@ pub fn runs(roles: &[&'static Role], name: &str) -> bool {
     roles.iter().any(|role| role.name == name)
 }
 
-/// Refuses what is only half configured, and says what is missing.
+/// Refuses settings that are incomplete, and names what is missing.
 pub fn check(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<()> {
     for role in roles {
         for called in role.calls {
@@ -50,8 +50,8 @@ pub fn check(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Settles who may call, now that it is known who can: `auto` is open for this machine alone, and everything that is open
-/// beyond it needs a deliberate yes. Roles that run apart prove to each other that they are roles.
+/// Resolves the auth mode, now that the addresses are known. `auto` is open on loopback alone; open access beyond loopback must
+/// be allowed explicitly. Roles in several processes need a shared secret.
 pub fn settle_access(settings: &mut Settings, roles: &[&'static Role], bound: &[Bound]) -> anyhow::Result<()> {
     let beyond = bound.iter().find(|bound| !bound.address.ip().is_loopback());
     let apart = roles.len() < roles::ALL.len();
@@ -80,7 +80,7 @@ pub fn settle_access(settings: &mut Settings, roles: &[&'static Role], bound: &[
     Ok(())
 }
 
-/// Keeps every other process away from the embedded database.
+/// Locks the data directory against other processes.
 pub fn lock_data(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<Option<File>> {
     let owner = roles.iter().find(|role| role.owns_data);
     let Some(database) = owner.and_then(|role| settings.sqlite_path(role.name)) else { return Ok(None) };

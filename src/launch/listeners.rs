@@ -1,4 +1,4 @@
-//! Where each role listens, and where it is found: every listener is bound before anything is served.
+//! The listeners of the roles, and the address book. Every listener is bound before a role is served.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use crate::platform::role::{AddressBook, Role};
 use crate::platform::rpc::replicas::Replicas;
 use crate::roles;
 
-/// Connections that may wait to be accepted on a shared port.
+/// Length of the accept queue of a shared port.
 const BACKLOG: i32 = 1024;
 
-/// Where the gateway of this configuration answers, as a URL for people.
+/// The base URL of the gateway in this configuration.
 pub fn public_url(settings: &Settings) -> String {
     let gateway = roles::ALL.iter().find(|role| role.faces_clients);
     let listen = gateway.map(|role| listen_address(settings, role.name, false, role.port)).unwrap_or_default();
     format!("http://{}", to_connect(&listen))
 }
 
-/// Where to connect to, for an address to listen on.
+/// The address to connect to, for an address to listen on.
 pub fn to_connect(listen: &str) -> String {
     listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
 }
 
-/// The address that a role is to listen on.
+/// The address that a role listens on.
 pub fn listen_address(settings: &Settings, role: &str, unseen: bool, port: u16) -> String {
     match settings.listen(role) {
         "" => format!("127.0.0.1:{}", if unseen { 0 } else { port }),
@@ -35,18 +35,18 @@ pub fn listen_address(settings: &Settings, role: &str, unseen: bool, port: u16) 
     }
 }
 
-/// Whether everybody who may call this role runs in the same process.
+/// Whether every caller of this role runs in the same process.
 pub fn is_unseen(role: &Role, roles: &[&'static Role]) -> bool {
     let calls = |other: &Role| other.calls.contains(&role.name) || other.observes.contains(&role.name);
     !role.faces_clients && roles::ALL.iter().filter(|other| calls(other)).all(|other| runs(roles, other.name))
 }
 
-/// A role and the listener it was given.
+/// A role and its bound listener.
 pub struct Bound {
     pub role: &'static Role,
     pub listener: TcpListener,
     pub address: SocketAddr,
-    /// For metrics and probes, where they are served apart.
+    /// The admin listener, if metrics and probes have an address of their own.
     pub admin: Option<TcpListener>,
 }
 
@@ -81,7 +81,7 @@ fn bind_admin(settings: &Settings, role: &str) -> anyhow::Result<Option<TcpListe
     (!address.is_empty()).then(|| TcpListener::bind(address).with_context(failed)).transpose()
 }
 
-/// A listener beside which another process may open one on the same port.
+/// A listener on a port that other processes may bind, too.
 fn bind_shared(addresses: &[SocketAddr]) -> std::io::Result<TcpListener> {
     let open = |address: &SocketAddr| {
         let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
@@ -101,7 +101,7 @@ fn bind_shared(addresses: &[SocketAddr]) -> std::io::Result<TcpListener> {
     outcome
 }
 
-/// Configured addresses first; a role of this process is where it was bound.
+/// The addresses of all roles: the configured ones, or else the bound ones of this process.
 pub fn address_book(settings: &Settings, bound: &[Bound]) -> AddressBook {
     let mut book = AddressBook::default();
     for role in roles::ALL {
@@ -123,7 +123,7 @@ pub fn address_book(settings: &Settings, bound: &[Bound]) -> AddressBook {
     book
 }
 
-/// Fills in the public address, where none is set: the one at which other roles reach the gateway.
+/// Sets the public URL, unless it is configured: the address at which other roles reach the gateway.
 pub fn settle_public_url(settings: &mut Settings, bound: &[Bound]) {
     let elsewhere =
         || roles::ALL.iter().find(|role| role.faces_clients).and_then(|it| settings.upstreams(it.name).first());
@@ -135,7 +135,7 @@ pub fn settle_public_url(settings: &mut Settings, bound: &[Bound]) {
     settings.server.public_url = url;
 }
 
-/// An address to connect to, for one that listens everywhere.
+/// The address to connect to, for one that listens on all interfaces.
 pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {

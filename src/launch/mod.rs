@@ -27,10 +27,10 @@ use checks::{check, lock_data, settle_access};
 use listeners::{Bound, address_book, bind, reachable, settle_public_url};
 pub use listeners::{is_unseen, listen_address, public_url, to_connect};
 
-/// Runs these roles until the process is told to stop.
+/// Runs these roles until the process receives a signal to stop.
 ///
 /// # Errors
-/// Settings that cannot work, an address that is taken, a data directory that another process uses; each with its remedy.
+/// Settings that cannot work, an address in use, a data directory in use; each error names its remedy.
 pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::Result<()> {
     check(&settings, roles)?;
     let _lock = lock_data(&settings, roles)?;
@@ -57,7 +57,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::R
         let (settings, book, lifecycle) = (Arc::clone(&settings), Arc::clone(&book), Arc::clone(&lifecycle));
         let context = Context { role, settings, book, lifecycle, queue: queue.clone() };
         let service = (role.open)(&context).with_context(|| format!("{} cannot start", role.name))?;
-        // before the role's own: it stops after it
+        // servers stop in reverse order: the admin server stops after the role's own
         servers.extend(admin.map(|listener| serve_admin(&context, listener)).transpose()?);
         let server = server::serve(&context, &service, listener, workers)
             .with_context(|| format!("{} cannot listen on {address}", role.name))?;
@@ -94,7 +94,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::R
     drain(servers).await
 }
 
-/// Threads for each role: the roles of one process share the cores.
+/// Worker threads per role: the roles of one process share the cores.
 fn workers(settings: &Settings, roles: usize) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match settings.server.workers {
@@ -103,7 +103,7 @@ fn workers(settings: &Settings, roles: usize) -> usize {
     }
 }
 
-/// The signals that ask the process to stop.
+/// The signals that stop the process.
 struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -131,19 +131,19 @@ fn serve_admin(context: &Context, listener: TcpListener) -> anyhow::Result<Runni
     Ok((role, server.handle(), tokio::spawn(server)))
 }
 
-/// A server that ends unasked leaves a process that listens nowhere: better none at all.
+/// The role of the first server that ends by itself. The process ends then, because it would listen nowhere.
 async fn first_to_end(servers: &mut [Running]) -> &'static str {
     let names: Vec<_> = servers.iter().map(|(role, ..)| *role).collect();
     let (_, first, _) = select_all(servers.iter_mut().map(|(_, _, running)| running)).await;
     names[first]
 }
 
-/// Callers first, so that what they have in flight still finds the roles behind them.
+/// Stops callers first, so that their requests in flight still find the roles behind them.
 async fn drain(servers: Vec<Running>) -> anyhow::Result<()> {
     for (role, handle, running) in servers.into_iter().rev() {
         handle.stop(true).await;
         running.await?.with_context(|| format!("{role} did not stop well"))?;
     }
-    // the steps of the last requests
+    // exports the spans of the last requests
     Ok(tokio::task::spawn_blocking(otlp::flush).await?)
 }

@@ -1,4 +1,4 @@
-//! Background work: each role's in a thread of its own, for what it calls with can live on one thread only.
+//! Background tasks. Each role's task has a thread of its own, because its clients are bound to one thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use tokio::time::timeout;
 
 use crate::platform::role::{BackgroundTask, Lifecycle, Phase};
 
-/// The threads of a process.
+/// The background tasks of a process.
 pub struct BackgroundTasks {
     running: Vec<(&'static str, JoinHandle<()>)>,
     patience: Duration,
 }
 
 impl BackgroundTasks {
-    /// Starts them; they begin to work when the process is ready. At its end they get `patience`.
+    /// Starts the tasks; they begin to work when the process is ready. `drain_timeout` is the time that they get to end.
     pub fn start(
         works: Vec<(&'static str, BackgroundTask)>,
         lifecycle: &Arc<Lifecycle>,
@@ -35,7 +35,7 @@ impl BackgroundTasks {
         BackgroundTasks { running: works.into_iter().map(start).collect(), patience }
     }
 
-    /// Which of them ends by itself; while all is well, never.
+    /// The role of the first task that ends by itself; in normal operation, none does.
     pub async fn first_to_end(&mut self) -> &'static str {
         if self.running.is_empty() {
             return pending().await;
@@ -45,7 +45,7 @@ impl BackgroundTasks {
         roles[first]
     }
 
-    /// Waits for those that finish what they have in hand.
+    /// Waits for the tasks to finish their current work.
     pub async fn end(self) {
         for (role, thread) in self.running {
             if timeout(self.patience, thread).await.is_err() {

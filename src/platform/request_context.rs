@@ -1,4 +1,4 @@
-//! The Case-ID: the request id that follows a request through every hop and log line.
+//! The context of a request: Case-ID, trace, deadline and authorization, which follow it through every hop and log line.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,38 +8,39 @@ use tokio::task::futures::TaskLocalFuture;
 
 use crate::platform::observe::trace_context::TraceContext;
 
-/// The header it travels in.
+/// The header with the Case-ID.
 pub static CASE_ID: HeaderName = CASE_ID_NAME;
 const CASE_ID_NAME: HeaderName = HeaderName::from_static("case-id");
 
-/// The header by which a role tells another how long it will wait, in milliseconds; nobody outside may say so.
+/// The header with the caller's timeout in milliseconds. It is ignored from outside.
 pub static PATIENCE: HeaderName = HeaderName::from_static("request-timeout-ms");
 
-/// Names that it may come under, the first one present counts.
+/// Headers that may carry the id of a request; the first one present counts.
 static NAMES: [HeaderName; 3] = [CASE_ID_NAME, HeaderName::from_static("cid"), HeaderName::from_static("x-request-id")];
 
 tokio::task_local! { static CURRENT: Arc<RequestContext>; }
 
-/// The case that the current work belongs to.
+/// The context of the current request.
 #[derive(Debug)]
 pub struct RequestContext {
     id: HeaderValue,
-    /// The step of a trace that this role's work on it is.
+    /// The span of this role's work.
     pub trace: TraceContext,
-    /// The role that works on it here.
+    /// The role that handles the request here.
     pub role: &'static str,
-    /// Whether that role is the one that clients call.
+    /// Whether that role faces clients.
     pub outer: bool,
-    /// When this role took it up.
+    /// Start of this role's work.
     pub started: Instant,
-    /// How long its caller waits.
+    /// Timeout of the caller.
     patience: Option<Duration>,
-    /// What it was asked with, for the roles that are called on the way: the one that owns the data looks at it again.
+    /// Authorization of the request, passed on to called roles: the owner of the data verifies it again.
     authorization: Option<HeaderValue>,
 }
 
 impl RequestContext {
-    /// Takes the id from the headers if it is tidy (`[A-Za-z0-9._~-]{1,64}`, and only one), else makes a UUIDv7.
+    /// Reads the context from headers. An id is used if it matches `[A-Za-z0-9._~-]{1,64}` and is the only one; otherwise it is
+    /// a new UUIDv7.
     pub fn read(headers: &HeaderMap, role: &'static str, outer: bool) -> Arc<RequestContext> {
         let given = NAMES.iter().find(|name| headers.contains_key(*name)).and_then(|name| {
             let mut values = headers.get_all(name);
@@ -56,12 +57,12 @@ impl RequestContext {
         Arc::new(RequestContext { id, trace, role, outer, started: Instant::now(), patience, authorization })
     }
 
-    /// Work that no request asked for.
+    /// A context for work without a request.
     pub fn fresh(role: &'static str) -> Arc<RequestContext> {
         RequestContext::unasked(fresh_id(), TraceContext::new_root(), role)
     }
 
-    /// Work that goes back to an earlier request; id and trace are new ones where they are not tidy.
+    /// A context for work that continues an earlier request; an invalid id or trace is replaced.
     pub fn resumed(id: &str, traceparent: &str, role: &'static str) -> Arc<RequestContext> {
         let id = HeaderValue::from_str(id).ok().filter(|id| is_tidy(id.as_bytes()));
         RequestContext::unasked(id.unwrap_or_else(fresh_id), TraceContext::resume(traceparent), role)
@@ -72,63 +73,63 @@ impl RequestContext {
         Arc::new(RequestContext { id, trace, role, outer: false, started, patience: None, authorization: None })
     }
 
-    /// Looks at the case that this code works for; at a fresh one outside of any.
+    /// Reads the current context; outside of a request, a new one.
     pub fn with<T>(look: impl Fn(&RequestContext) -> T) -> T {
         CURRENT.try_with(|case| look(case)).unwrap_or_else(|_| look(&RequestContext::fresh("w2meet")))
     }
 
-    /// The case that this code works for; a fresh one outside of any.
+    /// The current context; outside of a request, a new one.
     pub fn current() -> Arc<RequestContext> {
         CURRENT.try_with(Arc::clone).unwrap_or_else(|_| RequestContext::fresh("w2meet"))
     }
 
-    /// The id of the case that this code works for.
+    /// The Case-ID of the current context.
     pub fn current_id() -> String {
         RequestContext::with(|case| case.id().to_owned())
     }
 
-    /// The step that this code is part of, as messages and rows keep it.
+    /// The current span as a traceparent, for messages and rows.
     pub fn current_trace() -> String {
         RequestContext::with(|case| case.trace.text().to_owned())
     }
 
-    /// Runs `work` as part of this case.
+    /// Runs a future in this context.
     pub fn scope<F: Future>(self: Arc<Self>, work: F) -> TaskLocalFuture<Arc<RequestContext>, F> {
         CURRENT.scope(self, work)
     }
 
-    /// The id as text.
+    /// The Case-ID as text.
     pub fn id(&self) -> &str {
         self.id.to_str().unwrap_or_default()
     }
 
-    /// The id as a header's value.
+    /// The Case-ID as a header value.
     pub fn header(&self) -> HeaderValue {
         self.id.clone()
     }
 
-    /// What it was asked with.
+    /// The authorization of the request.
     pub fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
     }
 
-    /// What is left of the time that the caller waits, and never more than `most`.
+    /// The time left until the caller's deadline, and at most `limit`.
     pub fn patience(&self, most: Duration) -> Duration {
         self.patience.map_or(most, |all| all.saturating_sub(self.started.elapsed()).min(most))
     }
 
-    /// Milliseconds since this role took it up, to the microsecond.
+    /// Milliseconds since the start of this role's work, with microsecond precision.
     pub fn elapsed_ms(&self) -> f64 {
         milliseconds(self.started)
     }
 }
 
-/// Milliseconds since then, to the microsecond.
+/// Milliseconds since an instant, with microsecond precision.
 pub fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_micros() as f64 / 1000.0
 }
 
-/// A UUIDv7 (RFC 9562, 5.7): when, and 74 random bits.
+/// A UUIDv7 (RFC 9562, 5.7): the time and 74 random bits.
 fn fresh_id() -> HeaderValue {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut drawn = [0; 10];

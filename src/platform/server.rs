@@ -1,4 +1,4 @@
-//! One HTTP server for one role: what surrounds every handler, whichever role it belongs to.
+//! The HTTP server of a role: everything that surrounds its handlers.
 
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -31,7 +31,7 @@ use crate::platform::request_context::{CASE_ID, RequestContext};
 use crate::platform::role::{Context, Phase, Service};
 use crate::platform::wake_gate::WakeGated;
 
-/// What surrounds the handlers of one thread.
+/// What the middleware of one worker thread needs.
 struct Around {
     context: Context,
     meter: Rc<RequestMetrics>,
@@ -40,14 +40,14 @@ struct Around {
 /// Serves a role on a listener that is bound already.
 ///
 /// # Errors
-/// What the operating system says when the listener cannot be used.
+/// The operating system refuses to use the listener.
 pub fn serve(context: &Context, service: &Service, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
     let (context, routes, door) = (context.clone(), Arc::clone(&service.routes), Arc::clone(&service.door));
     let limited = context.role.faces_clients && context.settings.auth.mode == AuthMode::Required;
     let terms = terms(&context.settings, workers, limited);
     let gate = context.role.faces_clients.then(|| EdgeFilter::new(&context.settings, limited));
     let app = move || {
-        // counted by this thread alone: what all threads count is slow
+        // counted per thread: a counter shared by all threads is slow
         let around = Rc::new(Around { context: context.clone(), meter: RequestMetrics::new(context.role.name) });
         let entrance = Rc::new(Ingress { gate: gate.clone(), door: door(&context) });
         App::new()
@@ -73,7 +73,7 @@ fn terms(settings: &Settings, workers: usize, limited: bool) -> ServerOptions {
     }
 }
 
-/// Gives every request its case, every answer its Case-ID, and every error its document; minds the body and the connection.
+/// Sets the request context, the Case-ID and the problem document, and watches the body and the connection.
 async fn stamp<B: MessageBody + 'static>(
     around: Rc<Around>,
     mut req: ServiceRequest,
@@ -87,11 +87,11 @@ async fn stamp<B: MessageBody + 'static>(
     let method = method_label(req.method());
     let head = req.method() == Method::HEAD;
     if head {
-        // whoever answers to GET answers to HEAD (RFC 9110, 9.3.2); the server leaves the body out
+        // HEAD is handled as GET (RFC 9110, 9.3.2); the server omits the body
         req.head_mut().method = Method::GET;
     }
     let case = RequestContext::read(req.headers(), role.name, role.faces_clients);
-    // inside an async block: `call` itself begins the work, and must find the case
+    // an async block, because `call` starts the work and must run inside the context
     let work = WakeGated::new(Arc::clone(&case).scope(async move { next.call(req).await }));
     let mut res = work.await?;
     let mut late = None;
@@ -101,17 +101,17 @@ async fn stamp<B: MessageBody + 'static>(
         }
         late = body.problem();
     }
-    // what is sent instead of the answer's own body
+    // replaces the body of the response
     let mut instead = None;
     if let Some(problem) = late.or_else(|| problem_in(&res)) {
         instead = Some(BoxBody::new(document(&mut res, &problem, role.faces_clients, &case)));
     }
     let streams = instead.is_none() && res.response().body().size() == BodySize::Stream;
     if head && streams {
-        // nobody reads it, so it must not be read to its end: it may have none
+        // the body is never sent, and must not be read: a stream may not end
         instead = Some(BoxBody::new(()));
     } else if streams && res.request().version() < Version::HTTP_11 {
-        // such a client knows no chunks: the end of the connection is the end of the body
+        // an HTTP/1.0 client knows no chunks: the body ends with the connection
         let head = res.response_mut().head_mut();
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);
@@ -124,7 +124,7 @@ async fn stamp<B: MessageBody + 'static>(
         record(role.name, case.id(), &case.trace, case.started, step);
     }
     if lifecycle.stage() == Phase::Draining {
-        // its next request is for somebody else
+        // the client's next request goes to another replica
         res.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     let last = |head: &ResponseHead| head.connection_type() == ConnectionType::Close;
@@ -135,7 +135,7 @@ async fn stamp<B: MessageBody + 'static>(
     }))
 }
 
-/// Makes an answer's head that of the problem which it stands for; gives the document.
+/// Turns the head of a response into that of a problem; returns the document.
 fn document<B>(res: &mut ServiceResponse<B>, problem: &Problem, outer: bool, case: &RequestContext) -> String {
     let path = res.request().uri().path();
     let instance = if outer { path.to_owned() } else { format!("/api{path}") };
@@ -157,7 +157,7 @@ fn document<B>(res: &mut ServiceResponse<B>, problem: &Problem, outer: bool, cas
     document
 }
 
-/// The problem that an answer stands for: our own, or an error that a library answered without a document.
+/// The problem of a response: the handler's own, or one for a library error without a document.
 fn problem_in(res: &ServiceResponse<impl MessageBody>) -> Option<Problem> {
     let status = res.status();
     if !status.is_client_error() && !status.is_server_error() {
@@ -173,7 +173,7 @@ fn problem_in(res: &ServiceResponse<impl MessageBody>) -> Option<Problem> {
     (bare && !res.headers().contains_key(CONTENT_TYPE)).then(|| Problem::of_status(status))
 }
 
-/// The span around a request's lines, and the lines for its beginning and its end.
+/// The tracing span of a request, with a log line for its start and its end.
 struct CaseSpan;
 
 impl RootSpanBuilder for CaseSpan {
@@ -182,7 +182,7 @@ impl RootSpanBuilder for CaseSpan {
         RequestContext::with(|case| {
             let span =
                 tracing::info_span!("request", role = case.role, case_id = case.id(), trace_id = case.trace.id());
-            // an inner role's beginning repeats what its caller's lines say already
+            // an inner role's start repeats what its caller has logged
             span.in_scope(|| match case.outer {
                 true => tracing::info!(method, path, "request started"),
                 false => tracing::debug!(method, path, "request started"),

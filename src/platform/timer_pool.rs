@@ -1,5 +1,5 @@
-//! Timers that are set once and used often. To set one wakes the thread's reactor, which costs more than most of what the timer is
-//! to guard, and nearly none of them ever rings.
+//! Reusable timers. Registering a timer wakes the reactor of the thread, which costs more than most calls that a timer guards,
+//! and almost no timer fires.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -9,12 +9,12 @@ use std::task::{Context, Poll, ready};
 use futures_util::future::poll_fn;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer that may ring early for itself, and never does so for its user.
+/// A timer whose inner sleep may fire too early; [`Timer::poll`] then re-arms it.
 #[derive(Debug, Default)]
 pub struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    /// Whether it is `until`; if not, the task is woken then.
+    /// Ready at `until`; otherwise the task is woken at that time.
     pub fn poll(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if sleep.deadline() > until {
@@ -30,12 +30,12 @@ impl Timer {
     }
 }
 
-/// Timers for one purpose, as one thread needs them one after the other. All should guard about the same length of time.
+/// Timers for one purpose on one thread. All of them should guard about the same length of time.
 #[derive(Debug, Default)]
 pub struct TimerPool(RefCell<Vec<Timer>>);
 
 impl TimerPool {
-    /// Waits for `work` until then; `None` if it has not ended.
+    /// Runs `work` until the deadline; `None` if it has not finished by then.
     pub async fn limit<T>(&self, until: Instant, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         let mut timer = None;

@@ -1,4 +1,4 @@
-//! Work that is looked at only when something has happened to it.
+//! A future that is polled only after it was woken.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The HTTP library polls what it waits for whenever anything has happened on its connection, and a handler twice before it
-    /// waits: mostly, all that a request goes through would be asked in vain.
+    /// Polls the inner future only if it was woken. actix polls a request's future after every event on the connection, and
+    /// twice before the first wait: most of those polls would be in vain.
     pub struct WakeGated<F> {
         #[pin]
         work: F,
@@ -18,10 +18,10 @@ pin_project! {
     }
 }
 
-/// What the work rings to be looked at.
+/// Records a wake-up and wakes the task.
 struct GateWaker {
     rung: AtomicBool,
-    /// Who waits for the work.
+    /// The task that polls the gate.
     task: Waker,
 }
 
@@ -37,7 +37,7 @@ impl Wake for GateWaker {
 }
 
 impl<F> WakeGated<F> {
-    /// The first time it is looked at in any case.
+    /// The first poll always reaches the inner future.
     pub fn new(work: F) -> WakeGated<F> {
         WakeGated { work, bell: None }
     }
@@ -50,14 +50,15 @@ impl<F: Future> Future for WakeGated<F> {
         let this = self.project();
         let waker = match this.bell {
             Some((bell, waker)) if bell.task.will_wake(cx.waker()) => {
-                // looked at first: to take back what was not rung costs as much as if it was. Who rings wakes the task after that, so
-                // a bell that is missed here is seen when it is polled for that.
+                // A cheap relaxed load first: the swap is needed only if the flag is set. The waker sets the flag before it
+                // wakes the task, so a
+                // flag that is missed here is seen by the next poll.
                 if !bell.rung.load(Ordering::Relaxed) || !bell.rung.swap(false, Ordering::Acquire) {
                     return Poll::Pending;
                 }
                 waker
             }
-            // the first task that waits, or another one than before
+            // the first poll, or a poll by another task than before
             bell => {
                 let hung = Arc::new(GateWaker { rung: AtomicBool::new(false), task: cx.waker().clone() });
                 &mut bell.insert((Arc::clone(&hung), Waker::from(hung))).1
@@ -95,7 +96,7 @@ mod tests {
         assert_eq!((poll(), polled.get()), (Poll::Ready(()), 2));
     }
 
-    /// A task that knows whether it was woken.
+    /// A task that records whether it was woken.
     #[derive(Default)]
     struct Task(AtomicBool);
 

@@ -1,4 +1,4 @@
-//! What one role shows another, so that nobody else gets at the inner ones.
+//! The credential that roles present to each other, which protects internal endpoints.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use subtle::ConstantTimeEq as _;
@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq as _;
 use crate::config::Settings;
 use crate::platform::http::problem::{Problem, UNAUTHORIZED};
 
-/// The header it travels in. The gateway passes on none that comes from outside.
+/// The header with the credential. The gateway removes it from client requests.
 pub const CREDENTIAL: HeaderName = HeaderName::from_static("w2meet-service");
 
 /// The secret that all roles share.
@@ -14,7 +14,7 @@ pub const CREDENTIAL: HeaderName = HeaderName::from_static("w2meet-service");
 pub struct ServiceCredential(HeaderValue);
 
 impl ServiceCredential {
-    /// As the settings say; `None` where roles trust whoever reaches them.
+    /// The configured secret; `None` where roles trust every caller.
     pub fn of(settings: &Settings) -> Option<ServiceCredential> {
         let secret = &settings.auth.service_secret;
         let mut value = HeaderValue::from_str(secret.expose()).ok().filter(|_| !secret.is_empty())?;
@@ -22,15 +22,15 @@ impl ServiceCredential {
         Some(ServiceCredential(value))
     }
 
-    /// As it is sent.
+    /// The value of the header.
     pub fn header(&self) -> HeaderValue {
         self.0.clone()
     }
 
-    /// Looks whether a request shows it, once and in the same time whatever it shows.
+    /// Checks the credential of a request, in constant time.
     ///
     /// # Errors
-    /// 401 for everybody else.
+    /// 401 if it is missing or wrong.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let mut shown = headers.get_all(&CREDENTIAL);
         match (shown.next(), shown.next()) {

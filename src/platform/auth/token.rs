@@ -1,7 +1,7 @@
 //! Access tokens: JSON Web Tokens, signed by EdDSA (Ed25519) and nothing else. Pure: keys come in, claims come out.
 //!
-//! What a token says of itself decides nothing. Its algorithm is that of our key, its key is looked up by `kid` among ours, and
-//! a header or a claim that we do not write ourselves makes it none of ours.
+//! No field of a token is trusted: the algorithm is that of our key, the key is found by `kid` among ours, and a token with a
+//! header parameter or a claim that we do not write is refused.
 
 use std::collections::HashMap;
 
@@ -13,52 +13,52 @@ use serde::{Deserialize, Serialize};
 use super::{AuthMethod, Caller, Scope};
 use crate::platform::email::Email;
 
-/// Bytes of the longest token that is looked at: ours have some 700, and the longest address 254.
+/// Longest token in bytes: ours have about 700, with an address of at most 254.
 const LONGEST: usize = 2048;
-/// Seconds by which two clocks may differ.
+/// Tolerated clock skew in seconds.
 pub const LEEWAY: u64 = 30;
-/// What sort of token it is (RFC 9068, 2.1).
+/// The type of the token (RFC 9068, 2.1).
 const TYPE: &str = "at+jwt";
-/// What stands before a seed in the envelope of PKCS #8 (RFC 8410, 7).
+/// The PKCS #8 envelope in front of a seed (RFC 8410, 7).
 const ENVELOPE: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-/// Bytes of a key, private or public.
+/// Bytes of a private or public key.
 const KEY: usize = 32;
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
-    /// Who made it.
+    /// The issuer.
     pub iss: String,
-    /// Whom it is for.
+    /// The audience.
     pub aud: String,
-    /// The account's id.
+    /// The id of the account.
     pub sub: String,
-    /// Its address.
+    /// The address of the account.
     pub email: Email,
-    /// Its rights.
+    /// The rights of the account.
     pub scope: Scope,
-    /// The session that it belongs to.
+    /// The id of the session.
     pub sid: String,
-    /// Its own id.
+    /// The id of the token.
     pub jti: String,
-    /// When it was made,
+    /// Time of issue, in seconds of Unix time.
     pub iat: u64,
-    /// from when on it is good,
+    /// Start of validity.
     pub nbf: u64,
-    /// and until when; all in seconds of Unix time.
+    /// End of validity.
     pub exp: u64,
 }
 
 impl Claims {
-    /// Whom it speaks for.
+    /// The account that the token belongs to.
     pub fn caller(&self) -> Caller {
         let means = AuthMethod::Session(Some(self.sid.clone()));
         Caller { id: self.sub.clone(), email: self.email.clone(), scope: self.scope, means }
     }
 }
 
-/// What a token says of itself.
+/// The header of a token.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
@@ -75,42 +75,42 @@ pub struct PublicKey {
     #[serde(rename = "use")]
     purpose: String,
     alg: String,
-    /// Its id.
+    /// The id of the key.
     pub kid: String,
     x: String,
 }
 
-/// The keys in force, as `/.well-known/jwks.json` has them.
+/// The current keys, as `/.well-known/jwks.json` lists them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeySet {
-    /// Each once.
+    /// The keys, each once.
     pub keys: Vec<PublicKey>,
 }
 
-/// What signs.
+/// A private key.
 pub struct SigningKey {
     kid: String,
     key: EncodingKey,
 }
 
 impl SigningKey {
-    /// From the 32 bytes that it is made of.
+    /// From a seed of 32 bytes.
     pub fn new(kid: &str, seed: &[u8; KEY]) -> SigningKey {
         let envelope: Vec<u8> = ENVELOPE.iter().chain(seed).copied().collect();
         SigningKey { kid: kid.to_owned(), key: EncodingKey::from_ed_der(&envelope) }
     }
 
-    /// The token that says this.
+    /// Signs these claims as a token.
     ///
     /// # Errors
-    /// A key that is none.
+    /// The key is invalid.
     pub fn sign(&self, claims: &Claims) -> Result<String, jsonwebtoken::errors::Error> {
         let typ = Some(TYPE.to_owned());
         let header = Header { typ, kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
         jsonwebtoken::encode(&header, claims, &self.key)
     }
 
-    /// What verifies what it signs; `None` for a key that is none.
+    /// The public key; `None` if the private key is invalid.
     pub fn public(&self) -> Option<PublicKey> {
         use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
         let jwk = Jwk::from_encoding_key(&self.key, Algorithm::EdDSA).ok()?;
@@ -127,18 +127,18 @@ impl SigningKey {
     }
 }
 
-/// Why a token is not taken.
+/// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It names a key that we do not know; perhaps a new one.
+    /// The key is unknown; it may be a new one.
     UnknownKey,
-    /// It is over.
+    /// The token has expired.
     Expired,
-    /// It is none of ours.
+    /// The token is forged or malformed.
     Forged,
 }
 
-/// The keys that tokens are verified with.
+/// The keys that verify tokens.
 #[derive(Default)]
 pub struct Keyring {
     keys: HashMap<String, DecodingKey>,
@@ -146,7 +146,7 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// With these keys; what is no key of ours is left out.
+    /// A keyring of these keys; keys of another kind are left out.
     pub fn new(set: KeySet) -> Keyring {
         let read = |key: &PublicKey| {
             let ours = key.kty == "OKP" && key.crv == "Ed25519" && key.alg == "EdDSA";
@@ -156,15 +156,15 @@ impl Keyring {
         Keyring { keys: set.keys.iter().filter_map(read).collect(), of: set }
     }
 
-    /// Whether it holds these very keys.
+    /// Whether it holds exactly these keys.
     pub fn is(&self, set: &KeySet) -> bool {
         self.of == *set
     }
 
-    /// What the token says, if one of these keys has signed it for this issuer, and it is good now.
+    /// The claims of a token, if one of these keys signed it for this issuer and it is valid now.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason of the refusal.
     pub fn verify(&self, token: &str, issuer: &str, now: u64) -> Result<Claims, Refusal> {
         let (head, _) = token.split_once('.').filter(|_| token.len() <= LONGEST).ok_or(Refusal::Forged)?;
         let head = URL_SAFE_NO_PAD.decode(head).map_err(|_| Refusal::Forged)?;
@@ -183,14 +183,14 @@ impl Keyring {
             jsonwebtoken::errors::ErrorKind::ExpiredSignature => Refusal::Expired,
             _ => Refusal::Forged,
         })?;
-        // made in the future: its clock, or its maker, is not ours
+        // issued in the future: the clock or the issuer is not ours
         let early = data.claims.iat > now + LEEWAY;
         let known = Email::parse(data.claims.email.as_str()).is_ok_and(|email| email == data.claims.email);
         if early || !known { Err(Refusal::Forged) } else { Ok(data.claims) }
     }
 }
 
-/// Now, in seconds of Unix time.
+/// The current time in seconds of Unix time.
 pub fn now() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default()
 }

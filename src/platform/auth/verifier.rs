@@ -1,6 +1,5 @@
-//! Proving who calls. [`TokenVerifier`] is the one interface that the door knows: whoever can say which account stands behind a
-//! bearer token can take its place, such as an OpenID Connect provider. [`LocalTokenVerifier`] is our own: tokens that the owner of the
-//! accounts has signed, and API keys that it has handed out.
+//! Verification of bearer tokens. [`TokenVerifier`] is the interface that the auth layer uses; an OpenID Connect provider could
+//! implement it. [`LocalTokenVerifier`] verifies our own access tokens and API keys.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,46 +14,46 @@ use super::token::{Claims, KeySet, Keyring, LEEWAY, Refusal, now};
 use crate::platform::http::problem::{INVALID_TOKEN, Problem};
 use crate::platform::request_context::RequestContext;
 
-/// What an API key begins with; everything else is an access token.
+/// The prefix of API keys; any other bearer token is an access token.
 pub const API_KEY: &str = "w2m_";
-/// How long keys are taken for current; a key that is revoked verifies nothing after that.
+/// How long the key set counts as current; a revoked key verifies nothing after that.
 const KEYS_FRESH: Duration = Duration::from_secs(5);
-/// How soon after the last look an unknown key is worth another.
+/// Minimum interval between two reloads for an unknown key.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// Bytes by which a token is remembered.
+/// Bytes of a token that are the key of the cache.
 const TAIL: usize = 16;
-/// Tokens that one thread remembers.
+/// Capacity of the cache of one thread.
 const REMEMBERED: usize = 10_000;
 
-/// Whoever can say who calls; one for each worker thread.
+/// Verifies bearer tokens; one for each worker thread.
 pub trait TokenVerifier {
-    /// The account behind a bearer token. What is to last is done by nobody who was somebody a moment ago: with `now`, who can
-    /// look at the session itself does.
+    /// The account of a bearer token. With `fresh`, for requests that change state, the cache is not trusted: the session is
+    /// checked again, where this role can check it.
     ///
     /// # Errors
-    /// 401 `invalid-token`, or 503 when nobody can say just now.
+    /// 401 `invalid-token`, or 503 when verification is unavailable.
     fn verify<'a>(&'a self, bearer: &'a str, now: bool) -> LocalBoxFuture<'a, Result<Rc<Caller>, Problem>>;
 }
 
-/// Who issues tokens: the owner of the accounts, or the way to it.
+/// The provider of accounts: the role that owns them, or a client of it.
 pub trait AccountProvider: 'static {
-    /// How long a verified token is taken as it is; until it ends, if nothing is said.
+    /// How long a verified access token is cached; `None`: until it expires.
     const FRESH: Option<Duration>;
-    /// How long an answer about an API key counts.
+    /// How long a verified API key is cached.
     const KEY_FRESH: Duration;
 
-    /// The public keys in force.
+    /// The current public keys.
     fn keys(&self) -> impl Future<Output = Result<KeySet, Problem>>;
 
-    /// The account that a token with a good signature speaks for, as it is now.
+    /// The current account of a token with a valid signature.
     fn standing(&self, claims: &Claims) -> impl Future<Output = Result<Caller, Problem>>;
 
-    /// The account behind an API key.
+    /// The account of an API key.
     fn exchange(&self, key: &str) -> impl Future<Output = Result<Caller, Problem>>;
 }
 
-/// Tokens and keys that an [`AccountProvider`] gave out. What was verified is remembered for a while: a signature costs more than all the
-/// rest of a request.
+/// Verifies tokens and API keys of an [`AccountProvider`]. Results are cached: verifying a signature costs more than the rest
+/// of a request.
 pub struct LocalTokenVerifier<I>(Rc<Inner<I>>);
 
 struct Inner<I> {
@@ -62,14 +61,15 @@ struct Inner<I> {
     name: String,
     role: &'static str,
     ring: RefCell<Keyring>,
-    /// When the keys were asked for last; `None` before the first answer.
+    /// When the key set was loaded; `None` before the first load.
     looked: Cell<Option<Instant>>,
     looking: Mutex<()>,
-    /// By their last bytes, which are the signature's: a token is long, and only those are there that we have signed.
+    /// Verified tokens by their last bytes, which belong to the signature. A whole token is too long a key, and only tokens
+    /// with a valid signature are in here.
     verified: RefCell<HashMap<[u8; TAIL], Verified>>,
 }
 
-/// A token that was proved.
+/// A verified token.
 struct Verified {
     bearer: String,
     caller: Rc<Caller>,
@@ -77,7 +77,7 @@ struct Verified {
 }
 
 impl<I: AccountProvider> LocalTokenVerifier<I> {
-    /// Tokens that name this issuer; `role` is who verifies.
+    /// Verifies tokens of this issuer, for `role`.
     pub fn new(issuer: I, name: &str, role: &'static str) -> LocalTokenVerifier<I> {
         LocalTokenVerifier(Rc::new(Inner {
             issuer,
@@ -96,7 +96,7 @@ impl<I: AccountProvider> TokenVerifier for LocalTokenVerifier<I> {
         let inner = &self.0;
         let moment = Instant::now();
         match inner.looked.get() {
-            // nobody waits for a look at keys that may be the same
+            // no request waits for a reload: the keys are probably the same
             Some(at) if moment.saturating_duration_since(at) > KEYS_FRESH => {
                 inner.looked.set(Some(moment));
                 let inner = Rc::clone(inner);
@@ -104,7 +104,7 @@ impl<I: AccountProvider> TokenVerifier for LocalTokenVerifier<I> {
             }
             _ => {}
         }
-        // who knows only keys has nothing to look at that it has not seen
+        // a role that has only the keys cannot check more than it has checked before
         let may_remember = !now || I::FRESH.is_none();
         if let Some(caller) = inner.remembered(bearer, moment).filter(|_| may_remember) {
             return Box::pin(std::future::ready(Ok(caller)));
@@ -144,7 +144,7 @@ impl<I: AccountProvider> Inner<I> {
         Ok(caller)
     }
 
-    /// What a token says whose signature is good; a key that is not known yet is asked for.
+    /// The claims of a token with a valid signature; an unknown key reloads the key set.
     async fn signed(&self, token: &str) -> Result<Claims, Problem> {
         if self.looked.get().is_none() {
             self.look_once(|looked| looked.is_none()).await?;
@@ -165,7 +165,7 @@ impl<I: AccountProvider> Inner<I> {
         })
     }
 
-    /// Looks at the keys, unless somebody else has done so meanwhile.
+    /// Loads the key set, unless another task has loaded it in the meantime.
     async fn look_once(&self, still_due: impl Fn(Option<Instant>) -> bool) -> Result<(), Problem> {
         let _turn = self.looking.lock().await;
         if still_due(self.looked.get()) { self.look().await } else { Ok(()) }
@@ -188,7 +188,7 @@ fn tail(bearer: &str) -> Option<&[u8; TAIL]> {
     bearer.as_bytes().last_chunk()
 }
 
-/// A token that we did not make, or take back.
+/// The problem for a token that is not valid.
 pub fn invalid() -> Problem {
     Problem::new(INVALID_TOKEN, "this token is none of ours, or was taken back: sign in again")
 }

@@ -1,4 +1,4 @@
-//! Which web pages elsewhere may call the API from their scripts (the Fetch standard's CORS).
+//! CORS: which origins may call the API from a browser (the Fetch standard).
 
 use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
@@ -9,19 +9,19 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const SENT: &str =
     "Authorization, Content-Type, Case-ID, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, traceparent";
 const READ: &str = "Case-ID, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After";
-/// What a preflight's answer depends on.
+/// What a preflight response varies by.
 const VARY: &str = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
 
-/// The origins that may. Nothing here is allowed with credentials: callers send their token themselves.
+/// The allowed origins. Credentials mode is never allowed: callers send their token explicitly.
 pub struct CorsPolicy(Vec<String>);
 
 impl CorsPolicy {
-    /// These, or none; `*` is everybody.
+    /// These origins, or `None` if the list is empty; `*` allows every origin.
     pub fn new(allowed: Vec<String>) -> Option<CorsPolicy> {
         (!allowed.is_empty()).then_some(CorsPolicy(allowed))
     }
 
-    /// What an allowed origin is told; whose origin is not allowed is told nothing.
+    /// The value of `Access-Control-Allow-Origin`; `None` for an origin that is not allowed.
     fn echo(&self, origin: &HeaderValue) -> Option<HeaderValue> {
         if self.0.iter().any(|one| one == "*") {
             return Some(HeaderValue::from_static("*"));
@@ -29,7 +29,7 @@ impl CorsPolicy {
         self.0.iter().any(|one| one.as_bytes() == origin.as_bytes()).then(|| origin.clone())
     }
 
-    /// The answer to a browser that asks beforehand.
+    /// The response to a preflight request.
     pub fn preflight(&self, head: &RequestHead) -> Option<HttpResponse> {
         let asked = head.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
         let origin = head.headers.get(header::ORIGIN).filter(|_| head.method == Method::OPTIONS && asked.is_some())?;
@@ -45,7 +45,7 @@ impl CorsPolicy {
         Some(answer.finish())
     }
 
-    /// What an ordinary answer to `origin` says.
+    /// Adds the CORS headers of an ordinary response.
     pub fn mark(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         if !headers.get_all(header::VARY).any(|vary| vary.as_bytes().starts_with(b"Origin")) {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));

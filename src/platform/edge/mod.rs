@@ -1,5 +1,5 @@
-//! What stands before everything that clients may call: refusals that need not know who asks, limits, and what every answer
-//! tells a browser.
+//! The edge: what every client request passes before authentication (filter, CORS, rate limits), and the headers of every
+//! response.
 
 mod cors;
 pub mod proxy;
@@ -29,27 +29,27 @@ use cors::CorsPolicy;
 use rate_limit::{Limits, RateLimitState};
 use request_filter::RequestFilter;
 
-/// Every method that any path answers to.
+/// Every method that some path supports.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-/// A page of ours says more; what is no page needs nothing, and nobody puts it into a frame.
+/// Default policy; pages set their own.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 const TWO_YEARS: &str = "max-age=63072000";
 const FORGET: Duration = Duration::from_secs(10);
 
-/// The gate of one process; its threads share the counts.
+/// The filter of one process, shared by its threads.
 pub struct EdgeFilter {
     rules: RequestFilter,
     trusted: Vec<IpNet>,
     origins: Option<CorsPolicy>,
     limits: Option<Limits>,
-    /// Roles that call back are no clients.
+    /// Roles that call back are not rate-limited.
     credential: Option<ServiceCredential>,
-    /// What every answer says, unless it says something else itself.
+    /// Headers of every response that does not set them itself.
     said: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl EdgeFilter {
-    /// As configured; `limited` unless everybody may do everything anyway.
+    /// As configured. Rate limits apply if `limited`.
     pub fn new(settings: &Settings, limited: bool) -> Arc<EdgeFilter> {
         let (server, sizes) = (&settings.server, &settings.limits);
         let largest_body = sizes.body.max(sizes.list_body).max(sizes.calendar_body) as u64;
@@ -89,7 +89,7 @@ impl EdgeFilter {
         }
     }
 
-    /// What is answered here, without asking anybody.
+    /// Responds to preflights and to `OPTIONS *` without a handler.
     fn answer(&self, req: &ServiceRequest) -> Option<HttpResponse> {
         if req.method() != Method::OPTIONS {
             return None;
@@ -100,7 +100,7 @@ impl EdgeFilter {
         (req.path() == "*").then(|| HttpResponse::NoContent().insert_header((header::ALLOW, METHODS)).finish())
     }
 
-    /// What every answer says.
+    /// Adds the default, CORS and rate-limit headers to a response.
     fn mark(&self, origin: Option<&HeaderValue>, standing: Option<RateLimitState>, headers: &mut HeaderMap) {
         for (name, value) in &self.said {
             if !headers.contains_key(name) {
@@ -121,7 +121,7 @@ fn said(is_secure: bool) -> Vec<(HeaderName, HeaderValue)> {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
-        // most of what is asked is about somebody
+        // most responses contain personal data
         (header::CACHE_CONTROL, "no-store"),
         (header::STRICT_TRANSPORT_SECURITY, TWO_YEARS),
     ];
@@ -129,17 +129,17 @@ fn said(is_secure: bool) -> Vec<(HeaderName, HeaderValue)> {
     said.into_iter().filter(|(name, _)| is_secure || *name != header::STRICT_TRANSPORT_SECURITY).collect()
 }
 
-/// What a request comes through on its way to a role's handlers, as one thread sees it. An inner role has no gate: who calls it
-/// has come through one.
+/// What a request passes on its way to the handlers of a role, on one thread. An inner role has no filter: its callers have
+/// passed one.
 pub struct Ingress {
-    /// Whoever it is.
+    /// Checks before authentication.
     pub gate: Option<Arc<EdgeFilter>>,
-    /// Who it is.
+    /// Authentication and authorization.
     pub door: AuthLayer,
 }
 
 impl Ingress {
-    /// Lets a request in, or answers what is answered here; how its sender stands is told either way.
+    /// Admits a request, or responds to it here. `state` is the rate limit of the client in both cases.
     async fn admit(
         &self,
         req: &mut ServiceRequest,
@@ -159,10 +159,10 @@ impl Ingress {
     }
 }
 
-/// Lets a request through, or not.
+/// The middleware: admits a request to the handlers, or refuses it.
 ///
 /// # Errors
-/// What handlers before these could not make an answer of.
+/// The inner service failed without a response.
 pub async fn pass<B: MessageBody + 'static>(
     entrance: Rc<Ingress>,
     mut req: ServiceRequest,

@@ -1,5 +1,5 @@
-//! Passing a request on to another role and its answer back, bodies as streams. Only what concerns the message itself goes
-//! through (RFC 9110, 7.6.1): fields about a connection, and what outsiders say of where they come from, stay here.
+//! The reverse proxy: forwards a request to another role and streams the response back. Only end-to-end fields are forwarded
+//! (RFC 9110, 7.6.1): fields about a connection, and a client's claims about its own address, are removed.
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -23,14 +23,14 @@ use crate::platform::http::problem::{Problem, TOO_LARGE};
 use crate::platform::rpc::request::{RawHeaders, RpcRequest};
 use crate::platform::rpc::{Peer, RpcResponse};
 
-/// Bodies up to here are held, so that the call can go to another replica when the first is not there.
+/// Bodies up to this size are buffered, so that the call can be retried on another replica.
 const HELD: usize = 64 << 10;
-/// Parts of a body that are smaller are put together: each has its price.
+/// Smaller parts of a body are joined: each part has a fixed cost.
 const PART: usize = 4 << 10;
-/// Answers up to here are sent as one piece.
+/// Responses up to this size are sent in one piece.
 const WHOLE: usize = 16 << 10;
 
-/// Whether a field is about one connection.
+/// Whether a field concerns one connection.
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -46,7 +46,7 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// Whether a field is ours to write towards another role.
+/// Whether the client for calls between roles writes this field itself.
 fn is_ours(name: &str) -> bool {
     matches!(
         name,
@@ -66,45 +66,45 @@ fn is_ours(name: &str) -> bool {
             | "traceparent"
             | "tracestate"
             | "w2meet-service"
-            // every call carries it by itself
+            // every call carries it anyway
             | "authorization"
     )
 }
 
-/// Whether a field is what roles tell each other: it means nothing from outside, and nobody outside sees it.
+/// Whether a field is reserved for calls between roles: it is removed in both directions.
 fn is_internal(name: &str) -> bool {
     name.starts_with("x-w2meet-") || name.starts_with("x-internal-")
 }
 
-/// Whether a field of an answer tells of who made it, or is ours to write.
+/// Whether a response field reveals the server behind the gateway, or is written here.
 fn is_telltale(name: &str) -> bool {
     matches!(name, "content-length" | "case-id" | "server" | "via" | "x-powered-by" | "request-timeout-ms")
 }
 
-/// Which POSTs to a path may be sent a second time when nobody knows what became of the first.
+/// Which POSTs to a path may be retried when the outcome of the first attempt is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryPolicy {
     /// None.
     Never,
-    /// Those with an Idempotency-Key: the role keeps its answer under it.
+    /// Those with an Idempotency-Key: the role stores its response under it.
     Keyed,
-    /// All: they only ask.
+    /// All: the POST only reads.
     Always,
 }
 
-/// What a path takes.
+/// Options of a route.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteOptions {
-    /// Bytes that a body may have.
+    /// Limit of the body in bytes.
     pub limit: usize,
-    /// Which POSTs may be sent again. What only reads always may, and no other method does.
+    /// Which POSTs may be retried. Safe methods always may, other methods never.
     pub repeats: RetryPolicy,
 }
 
-/// Forwards a request to `path` (with its query) at `peer`. What the gate refuses never comes here.
+/// Forwards a request to `path` (with its query) at `peer`. The edge filter has run before.
 ///
 /// # Errors
-/// 413, and what [`Peer::send`] says.
+/// 413, and the errors of [`Peer::send`].
 pub async fn forward(
     req: &HttpRequest,
     body: web::Payload,
@@ -123,7 +123,7 @@ pub async fn forward(
         RpcRequest::new(req.method().clone(), path).with(request_fields(req, &settings.server.trusted_proxies.0));
     let answer = match length {
         Some(length) if length > HELD as u64 => {
-            // seldom, and large: most requests carry little or nothing
+            // boxed because it is rare and large: most requests have a small body or none
             Box::pin(peer.send_once(&call, BoxBody::new(SizedStream::new(length, body)))).await?
         }
         None if chunked => {
@@ -143,7 +143,7 @@ pub async fn forward(
             let again = match terms.repeats {
                 _ if req.method() != Method::POST => false,
                 RetryPolicy::Never => false,
-                // a key that does not go on is none
+                // a key that `Connection` lists is not forwarded
                 RetryPolicy::Keyed => {
                     req.headers().contains_key(IDEMPOTENCY_KEY) && goes_on(IDEMPOTENCY_KEY, &named(req.headers()))
                 }
@@ -166,7 +166,7 @@ async fn respond(mut answer: Box<RpcResponse>, peer: &Peer) -> Result<HttpRespon
         *location = relative(location);
     }
     if matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        // a length is that of the body which another request would have brought; to a stream the library would write an end
+        // the length is that of the body which a GET would return; a stream would make actix write a chunk
         return Ok(response);
     }
     match length {
@@ -180,7 +180,7 @@ async fn respond(mut answer: Box<RpcResponse>, peer: &Peer) -> Result<HttpRespon
     }
 }
 
-/// A body in the parts that it comes in.
+/// Buffers a body in parts.
 async fn hold(
     mut body: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
     length: usize,
@@ -203,7 +203,7 @@ fn too_large(limit: usize) -> Problem {
     Problem::new(TOO_LARGE, format!("this path takes a body of at most {limit} bytes"))
 }
 
-/// Where a role points to, without the place where that role is.
+/// Removes the host of the role from its `Location`.
 fn relative(location: &HeaderValue) -> HeaderValue {
     let after_host = |text: &str| {
         let rest = text.split_once("//").filter(|(scheme, _)| ["", "http:", "https:"].contains(scheme))?.1;
@@ -236,25 +236,25 @@ fn request_fields(req: &HttpRequest, trusted: &[IpNet]) -> RawHeaders {
     fields
 }
 
-/// Leaves of an answer's fields those that are for the client.
+/// Keeps the fields that the client may see.
 fn strip(headers: &mut HeaderMap) {
     let named: Vec<String> = named(headers).into_iter().map(str::to_owned).collect();
     headers.retain(|name, _| goes_on(name.as_str(), &named) && !is_telltale(name.as_str()));
 }
 
-/// The fields that `Connection` lists: they are about the connection, too.
+/// The fields that `Connection` lists: they concern one connection, too.
 fn named(headers: &HeaderMap) -> Vec<&str> {
     let lists = headers.get_all(header::CONNECTION).filter_map(|value| value.to_str().ok());
     lists.flat_map(|list| list.split(',')).map(str::trim).collect()
 }
 
-/// Whether a field is about the message, and not about this connection.
+/// Whether a field is end-to-end and not internal.
 fn goes_on(name: &str, named: &[impl AsRef<str>]) -> bool {
     let is_named = || named.iter().any(|one| one.as_ref().eq_ignore_ascii_case(name));
     !is_hop_by_hop(name) && !is_internal(name) && !is_named()
 }
 
-/// An address as a field's value. Requests that come after each other on one thread mostly come from one address.
+/// An address as a header value. Consecutive requests on one thread mostly come from one address.
 fn address_field(address: IpAddr) -> HeaderValue {
     thread_local! { static LAST: RefCell<Option<(IpAddr, HeaderValue)>> = const { RefCell::new(None) }; }
     LAST.with_borrow_mut(|last| match last {

@@ -1,4 +1,4 @@
-//! How often one client may ask. Each gateway counts for itself: with two of them a client may ask twice as often.
+//! Rate limits per client. Each gateway counts for itself: with two gateways a client may send twice as many requests.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -20,14 +20,14 @@ static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static STANDING: HeaderName = HeaderName::from_static("ratelimit");
 
 const MINUTE: u32 = 60;
-/// Whoever looks whether the gateway lives must not be told that it is too busy.
+/// Probes are not limited: a busy gateway must not look dead.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
-/// Where callers sign in: who guesses passwords is slowed down there.
+/// The sign-in paths, whose limit slows down password guessing.
 const SIGN_IN: &str = "/api/auth/";
 
 type Counts<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
-/// One limit: so many in a minute, all of them at once if need be; after that, one each time that a part of the minute is over.
+/// A limit of requests per minute. A client may send all of them at once, and regains them evenly over the minute.
 struct Policy<K: std::hash::Hash + Eq + Clone> {
     limit: RateLimitKind,
     quota: Quota,
@@ -36,7 +36,7 @@ struct Policy<K: std::hash::Hash + Eq + Clone> {
     counts: Counts<K>,
 }
 
-/// What is left to a client.
+/// The remaining quota of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimitState {
     limit: RateLimitKind,
@@ -44,7 +44,7 @@ pub struct RateLimitState {
     seconds: u64,
 }
 
-/// All limits of one gateway.
+/// All rate limits of one gateway.
 pub struct Limits {
     address: Option<Policy<IpAddr>>,
     sign_in: Option<Policy<IpAddr>>,
@@ -69,7 +69,7 @@ impl<K: std::hash::Hash + Eq + Clone> Policy<K> {
             }
             Err(until) => {
                 let wait = until.wait_time_from(self.counts.clock().now());
-                // not before its time, and surely after it
+                // rounded up: a retry at this time always succeeds
                 let retry_after = u32::try_from(seconds(wait).max(1)).ok();
                 let detail = format!("more than {} requests in a minute", self.quota.burst_size());
                 let problem = Problem::new(RATE_LIMITED, detail);
@@ -89,7 +89,7 @@ fn seconds(wait: Duration) -> u64 {
 }
 
 impl Limits {
-    /// As configured; 0 is no limit.
+    /// As configured; 0 means no limit.
     pub fn new(limits: &config::Limits) -> Limits {
         Limits {
             address: Policy::new(RateLimitKind::Address, limits.per_address),
@@ -125,13 +125,13 @@ impl Limits {
         self.account.as_ref().map(|policy| policy.count(id)).transpose()
     }
 
-    /// Forgets clients that have all of their quota back.
+    /// Drops the counters of clients with a full quota.
     pub fn forget(&self) {
         [&self.address, &self.sign_in].into_iter().flatten().for_each(Policy::forget);
         self.account.iter().for_each(Policy::forget);
     }
 
-    /// Tells the client how it stands.
+    /// Adds the `RateLimit` headers to a response.
     pub fn mark(&self, standing: RateLimitState, headers: &mut HeaderMap) {
         let policies = [&self.address, &self.sign_in].into_iter().flatten().map(|policy| (policy.limit, &policy.said));
         let mut all = policies.chain(self.account.iter().map(|policy| (policy.limit, &policy.said)));
@@ -140,7 +140,7 @@ impl Limits {
         }
         let RateLimitState { limit, left, seconds } = standing;
         let (mut first, mut second) = (itoa::Buffer::new(), itoa::Buffer::new());
-        // every answer says it
+        // one allocation, because every response has it
         let said = ["\"", limit.name(), "\";r=", first.format(left), ";t=", second.format(seconds)].concat();
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(said)) {
             headers.insert(STANDING.clone(), value);
@@ -149,7 +149,7 @@ impl Limits {
 }
 
 impl RateLimitState {
-    /// How a client stands who was refused.
+    /// The state of a client that was refused.
     pub fn refused(problem: &Problem) -> Option<RateLimitState> {
         Some(RateLimitState { limit: problem.exceeded_limit?, left: 0, seconds: problem.retry_after?.into() })
     }

@@ -1,4 +1,4 @@
-//! What the gateway refuses before it knows who asks, and before anything of it reaches a role.
+//! The request filter: requests that the gateway refuses before authentication and routing.
 
 use actix_web::dev::{RequestHead, ServiceRequest};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -11,22 +11,22 @@ use crate::platform::http::problem::{
     TOO_LARGE, UNSUPPORTED_MEDIA, URI_TOO_LONG,
 };
 
-/// Bytes of an address, and of all fields together; 96 fields is what the HTTP library takes.
+/// Limits in bytes: the URI, and all fields together. actix itself accepts at most 96 fields.
 const LONGEST_URI: usize = 8 << 10;
 const LARGEST_HEAD: usize = 16 << 10;
-/// Bytes of a method's name: longer ones are no method of anybody's.
+/// Limit of a method name in bytes: no registered method is longer.
 const LONGEST_METHOD: usize = 32;
 
-/// What is looked at in every request.
+/// The checks of every request.
 pub struct RequestFilter {
-    /// The names that this gateway answers to; any, if there are none.
+    /// The host names of this gateway; empty accepts every name.
     pub hosts: Vec<String>,
-    /// The largest body that any path takes.
+    /// The largest body that any path accepts.
     pub largest_body: u64,
 }
 
 impl RequestFilter {
-    /// Refuses what is ambiguous or too large, and brings the rest into the form that everything behind here expects.
+    /// Refuses requests that are ambiguous or too large, and makes an absolute URI relative.
     pub fn check(&self, req: &mut ServiceRequest) -> Result<(), Problem> {
         let head = req.head();
         check_method(head)?;
@@ -43,7 +43,7 @@ impl RequestFilter {
 
     fn check_host(&self, head: &RequestHead) -> Result<(), Problem> {
         let Some(given) = head.headers.get(header::HOST) else {
-            // only a request of HTTP/1.0 comes this far without
+            // actix refuses an HTTP/1.1 request without it
             return match self.hosts.is_empty() || head.version == Version::HTTP_11 {
                 true => Ok(()),
                 false => Err(misdirected()),
@@ -83,11 +83,11 @@ fn check_uri(head: &RequestHead) -> Result<(), Problem> {
     }
 }
 
-/// Looks at each field once.
+/// Checks every field, and the size of all.
 fn check_fields(headers: &HeaderMap) -> Result<(), Problem> {
     let mut size = 0;
     for (name, value) in headers {
-        // each with its colon, blank and end of line
+        // plus colon, space and line end
         size += name.as_str().len() + value.len() + 4;
         check_field(name, value)?;
     }
@@ -101,7 +101,7 @@ fn check_field(name: &HeaderName, value: &HeaderValue) -> Result<(), Problem> {
     let bytes = value.as_bytes();
     let is_web_socket = |one: &str| one.trim().eq_ignore_ascii_case("websocket");
     match *name {
-        // the library would take all that follows for the body
+        // actix would treat everything after the head as the body
         header::UPGRADE if value.to_str().is_ok_and(|list| list.split(',').any(is_web_socket)) => {
             Err(Problem::new(BAD_REQUEST, "there are no web sockets here; live changes come as server-sent events"))
         }
@@ -115,7 +115,7 @@ fn check_field(name: &HeaderName, value: &HeaderValue) -> Result<(), Problem> {
     }
 }
 
-/// `GET http://host/path` is `GET /path` with that host (RFC 9112, 3.2.2); whatever the `Host` field says.
+/// Turns `GET http://host/path` into `GET /path` with that host (RFC 9112, 3.2.2); it overrides the `Host` field.
 fn make_relative(req: &mut ServiceRequest) -> Result<(), Problem> {
     let head = req.head_mut();
     let named = head.uri.authority().map(Authority::as_str);
@@ -130,7 +130,7 @@ fn make_relative(req: &mut ServiceRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The host in a `Host` field, without its port; `None` if it is neither a name nor an address.
+/// The host of a `Host` field without its port; `None` if it is neither a name nor an address.
 fn host_name(field: &str) -> Option<&str> {
     let (host, port) = match field.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((six, rest)) => {

@@ -1,22 +1,22 @@
-//! How many connections each client has open.
+//! The limit of open connections per client address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Connections by address; looked at when one opens or closes, never per request.
+/// Open connections by client address. It is used when a connection opens or closes, never per request.
 pub struct ConnectionLimiter {
     most: usize,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// An open connection's place; free again when dropped.
+/// One counted connection; dropping it frees its slot.
 pub struct ConnectionPermit {
     crowd: Arc<ConnectionLimiter>,
     of: IpAddr,
 }
 
-/// Whom an address stands for: whoever has one of IPv6 has a whole /64 of them.
+/// The client that an address stands for: an IPv6 client controls a whole /64.
 pub fn client_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() >> 64 << 64)),
@@ -25,12 +25,12 @@ pub fn client_prefix(address: IpAddr) -> IpAddr {
 }
 
 impl ConnectionLimiter {
-    /// At most so many for each address.
+    /// At most so many connections per address.
     pub fn new(most: usize) -> ConnectionLimiter {
         ConnectionLimiter { most, open: Mutex::default() }
     }
 
-    /// One more connection from there, unless it has enough.
+    /// Counts one more connection from this address; `None` if it has reached the limit.
     pub fn enter(self: &Arc<ConnectionLimiter>, address: IpAddr) -> Option<ConnectionPermit> {
         let of = client_prefix(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Calling another role: balanced over its replicas, with one pool of connections for each, the Case-ID, and a line in the log.
+//! The client for calls between roles: load balancing, retries, deadlines, the Case-ID, and a log line per call.
 
 mod http1;
 pub mod replicas;
@@ -26,25 +26,25 @@ use http1::RequestBody;
 pub use http1::RpcResponse;
 use upstream::{Attempt, Upstream};
 
-/// Bytes of an answer that is read whole: detail for 10,000 attendees over 62 days fits.
+/// Limit in bytes of a buffered response. Detail for 10,000 attendees over 62 days fits.
 const ANSWER: usize = 64 << 20;
 const HEALTH: Duration = Duration::from_secs(1);
 
-/// A role to call, as one worker thread sees it.
+/// A client of one role, for one worker thread.
 #[derive(Clone)]
 pub struct Peer(Rc<Inner>);
 
 struct Inner {
     line: Upstream,
     upload: Duration,
-    /// How long a read may take until another replica is asked, too.
+    /// Delay before a read is also sent to a second replica.
     hedge: Duration,
     hedges: TimerPool,
     deadlines: TimerPool,
 }
 
 impl Peer {
-    /// For one worker thread. A role that nobody says where it is answers 503 to everything.
+    /// A client for one worker thread. Calls to a role without a known address fail with 503.
     pub fn new(context: &Context, role: &'static str) -> Peer {
         let replicas = context.book.find(role).map_or_else(Arc::default, Arc::clone);
         let patience = Duration::from_secs_f64(context.settings.limits.call_seconds);
@@ -59,15 +59,15 @@ impl Peer {
         }))
     }
 
-    /// The role that it calls.
+    /// The role that this client calls.
     pub fn role(&self) -> &'static str {
         self.0.line.role
     }
 
-    /// Calls, and reads the answer's JSON.
+    /// Calls the role and parses the JSON of the response.
     ///
     /// # Errors
-    /// The other role's own problem, unchanged; or 502, 503, 504 naming the role.
+    /// The role's own problem, unchanged; or 502, 503, 504 naming the role.
     pub async fn call<T: DeserializeOwned>(&self, call: RpcRequest) -> Result<T, Problem> {
         let (status, body) = self.exchange(&call).await?;
         if !status.is_success() {
@@ -76,7 +76,7 @@ impl Peer {
         serde_json::from_slice(&body).map_err(|why| self.senseless(&why.to_string()))
     }
 
-    /// Calls something that answers without a body.
+    /// Calls an endpoint that responds without a body.
     ///
     /// # Errors
     /// As [`Peer::call`].
@@ -85,7 +85,7 @@ impl Peer {
         if status.is_success() { Ok(()) } else { Err(self.problem(status, &body)) }
     }
 
-    /// Calls, and reads the answer whole, whatever its status.
+    /// Calls the role and buffers the response, whatever its status.
     ///
     /// # Errors
     /// 502, 503, 504 naming the role.
@@ -95,12 +95,12 @@ impl Peer {
         answer.body(ANSWER).await.map(|body| (status, body)).map_err(|_| self.broke_off())
     }
 
-    /// The role ended its answer before its end.
+    /// The problem for a response whose body ended early.
     pub fn broke_off(&self) -> Problem {
         self.0.line.failed(BAD_GATEWAY, "broke off in the middle of its answer")
     }
 
-    /// The problem that the role told, or that it told none.
+    /// The role's problem document, or 502 when the response has none.
     fn problem(&self, status: StatusCode, body: &[u8]) -> Problem {
         let told = Problem::read(status, body).map(|problem| match &problem.upstream {
             None if status.is_server_error() => Problem { upstream: Some(self.0.line.role.to_owned()), ..problem },
@@ -114,7 +114,7 @@ impl Peer {
         self.0.line.failed(BAD_GATEWAY, "gave an answer that cannot be read")
     }
 
-    /// How all replicas do; asks each, out of turn.
+    /// The health of all replicas: every replica is asked at once, outside the balancing.
     pub async fn health(&self) -> (String, Dependency) {
         let begin = Instant::now();
         let known = self.0.line.replicas.known();

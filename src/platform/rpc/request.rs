@@ -1,4 +1,4 @@
-//! One request to another role, before it is sent.
+//! One request to another role.
 
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
@@ -7,17 +7,17 @@ use serde::Serialize;
 
 use crate::platform::http::problem::Problem;
 
-/// Header fields as they go over the wire, each with the end of its line.
+/// Header fields in wire format, each with its line end.
 #[derive(Clone, Debug, Default)]
 pub struct RawHeaders(Vec<u8>);
 
 impl RawHeaders {
-    /// None yet, and room for those of most requests.
+    /// No fields yet, with capacity for those of most requests.
     pub fn roomy() -> RawHeaders {
         RawHeaders(Vec::with_capacity(1 << 10))
     }
 
-    /// One more; the name in lower case.
+    /// Appends a field; the name must be lower case.
     pub fn put(&mut self, name: &str, value: &HeaderValue) {
         put(&mut self.0, name, value.as_bytes());
     }
@@ -27,7 +27,7 @@ impl RawHeaders {
     }
 }
 
-/// Writes a field, whose value is one that a header may have.
+/// Appends a field; the value must be valid in a header.
 pub(super) fn put(fields: &mut Vec<u8>, name: &str, value: &[u8]) {
     for part in [name.as_bytes(), b": ", value, b"\r\n"] {
         fields.extend_from_slice(part);
@@ -39,11 +39,11 @@ pub struct RpcRequest {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) fields: RawHeaders,
-    /// What it is asked with, if that is not what the case was asked with.
+    /// Authorization that replaces the one of the current request.
     pub(super) bearer: Option<HeaderValue>,
-    /// In the parts that it came in.
+    /// The body, in the parts in which it arrived.
     pub(super) body: Option<Vec<Bytes>>,
-    /// Whether doing it twice is doing it once.
+    /// Whether a second delivery has no further effect.
     pub(super) repeatable: bool,
 }
 
@@ -54,12 +54,12 @@ impl RpcRequest {
         RpcRequest { method, path: path.into(), fields: RawHeaders::default(), bearer: None, body: None, repeatable }
     }
 
-    /// Reads something.
+    /// A GET request.
     pub fn get(path: impl Into<String>) -> RpcRequest {
         RpcRequest::new(Method::GET, path)
     }
 
-    /// A question too long for a query string: asked by POST, harmless to repeat.
+    /// A read-only query by POST, for parameters too long for a query string. It may be retried.
     pub fn ask(path: impl Into<String>, body: &impl Serialize) -> Result<RpcRequest, Problem> {
         Ok(RpcRequest { repeatable: true, ..RpcRequest::new(Method::POST, path).json(body)? })
     }
@@ -67,7 +67,7 @@ impl RpcRequest {
     /// With a JSON body.
     ///
     /// # Errors
-    /// A value that JSON cannot hold.
+    /// The value cannot be represented in JSON.
     pub fn json(mut self, body: &impl Serialize) -> Result<RpcRequest, Problem> {
         let text = serde_json::to_vec(body).map_err(Problem::internal)?;
         self.fields.put(CONTENT_TYPE.as_str(), &HeaderValue::from_static("application/json"));
@@ -75,25 +75,25 @@ impl RpcRequest {
         Ok(self)
     }
 
-    /// Asked with this `Authorization`.
+    /// With this `Authorization`.
     pub fn bearer(mut self, bearer: HeaderValue) -> RpcRequest {
         self.bearer = Some(bearer);
         self
     }
 
-    /// A call that may be tried again when nobody knows whether it arrived.
+    /// Marks the request as safe to retry when the outcome is unknown.
     pub fn repeatable(mut self) -> RpcRequest {
         self.repeatable = true;
         self
     }
 
-    /// With these fields, as they are.
+    /// With these header fields.
     pub fn with(mut self, fields: RawHeaders) -> RpcRequest {
         self.fields = fields;
         self
     }
 
-    /// With this body, in any parts, whose kind is among the fields.
+    /// With this body in parts; its content type is among the header fields.
     pub fn holding(mut self, body: Option<Vec<Bytes>>) -> RpcRequest {
         self.body = body;
         self

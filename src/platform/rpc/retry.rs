@@ -1,4 +1,4 @@
-//! Which replica a call goes to, and which other one when that comes to nothing.
+//! Retries and hedged requests: which replica is called, and which one after a failure.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::platform::observe::metrics::{RetryReason, count_retry};
 use crate::platform::rpc::replicas::{InFlightGuard, NoReplica, Replica};
 use crate::platform::rpc::request::RpcRequest;
 
-/// Tries beside the first, where something may have been sent.
+/// Retries after the first attempt, where a request may have been processed.
 const REPEATS: usize = 2;
 
 impl Peer {
-    /// Calls the replica whose turn it is; where that surely did no harm, another one instead. A read that is not answered soon
-    /// is asked of another replica, too, and whoever answers first counts.
+    /// Calls a replica, and retries on another one where that is safe. A slow read is hedged: it is also sent to a second
+    /// replica, and the first good response wins.
     ///
     /// # Errors
     /// 502, 503, 504 naming the role.
@@ -39,7 +39,7 @@ impl Peer {
             tried.push(Arc::clone(seat.replica()));
             drop(seat);
             let again = match fate {
-                // a replica that is not there costs nothing to ask
+                // a request that was not sent can always be retried
                 Retryability::NeverSent => true,
                 Retryability::MaybeProcessed => call.repeatable && tried.len() <= REPEATS && self.may_repeat(&tried),
                 Retryability::Unknown | Retryability::Ours => false,
@@ -47,7 +47,7 @@ impl Peer {
             if !again {
                 return Err(problem);
             }
-            // alone, it has closed an idle connection at the wrong moment: the next one is fresh
+            // a single replica closed an idle connection just now: the next connection is a new one
             let is_alone = tried.len() == 1 && !replicas.are_several();
             let next = match is_alone {
                 true => replicas.choose(&[], true),
@@ -67,17 +67,17 @@ impl Peer {
     /// Calls once, with a body that can be read only once.
     ///
     /// # Errors
-    /// 502, 503, 504 naming the role; 413 when the body ends itself for its size.
+    /// 502, 503, 504 naming the role; 413 when the body exceeds its limit.
     pub async fn send_once(&self, call: &RpcRequest, body: BoxBody) -> Result<Box<RpcResponse>, Problem> {
         let seat = self.seat(&[], false)?;
-        // the client's own time to send is not the role's time to answer
+        // the client's time to send the body does not count against the role's time to respond
         let (line, now) = (&self.0.line, Instant::now());
         let hop = Attempt::begin(0, now, now + line.patience + self.0.upload);
         let outcome = self.0.deadlines.limit(hop.until, line.call(&seat, call, RequestBody::Stream(body), &hop)).await;
         outcome.unwrap_or_else(|| line.give_up(&seat, call, &hop)).map_err(|(_, problem)| problem)
     }
 
-    /// A replica that takes one request more.
+    /// Acquires a replica that accepts one more request.
     fn seat(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<InFlightGuard, Problem> {
         let (line, role) = (&self.0.line, self.0.line.role);
         line.replicas.choose_anybody(tried, repeatable).map_err(|nobody| {
@@ -90,7 +90,7 @@ impl Peer {
         })
     }
 
-    /// One try; of a read, two at a time when the first takes long.
+    /// One attempt; a slow read is hedged.
     async fn try_one(&self, seat: &InFlightGuard, call: &RpcRequest, hop: Attempt) -> Outcome {
         let Inner { line, hedge, hedges, deadlines, .. } = &*self.0;
         let load = || call.body.as_deref().map_or(RequestBody::Nothing, RequestBody::Whole);
@@ -108,9 +108,9 @@ impl Peer {
         count_retry(RetryReason::Slow);
         tracing::debug!(callee = line.role, slow = seat.replica().base, "asked another replica, too");
         let again = Attempt::begin(hop.again + 1, Instant::now(), hop.until);
-        // seldom, and large
+        // boxed because it is rare and large
         let second = Box::pin(line.call(&other, call, load(), &again));
-        // whoever answers first counts, unless it only says that it cannot
+        // the first response wins, unless it is 502, 503 or 504
         let is_good = |outcome: &Outcome| matches!(outcome, Ok(answer) if !is_away(answer.status()));
         let either = async {
             match select(first, second).await {
@@ -134,17 +134,17 @@ impl Peer {
 
     fn another(&self, tried: &[Arc<Replica>]) -> Option<InFlightGuard> {
         let replicas = &self.0.line.replicas;
-        // in this order: who is chosen may be on trial, and must be asked then
+        // the budget comes first: `choose` may pick an ejected replica for a probe, which must then be sent
         if !replicas.budget().spend() {
             return None;
         }
-        // one that rests is left alone; one that was not ready may be by now, and is better than nobody
+        // an ejected replica is never a hedge target; one that was not ready may be ready by now
         let unready = || replicas.choose_anybody(tried, true).ok().filter(|seat| !seat.replica().is_resting());
         replicas.choose(tried, true).ok().or_else(unready)
     }
 
     fn may_repeat(&self, tried: &[Arc<Replica>]) -> bool {
-        // one idle connection that closed is no trouble yet
+        // one idle connection that a single replica closed is no sign of trouble
         tried.len() == 1 && !self.0.line.replicas.are_several() || self.0.line.replicas.budget().spend()
     }
 }

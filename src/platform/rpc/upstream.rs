@@ -1,4 +1,4 @@
-//! One try at one replica: its pool of connections, what every call carries, the line in the log, what a failure means.
+//! One attempt at one replica: the connection pools, the fields of every call, logging, and what a failure means.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::{Rc, Weak};
@@ -19,20 +19,19 @@ use crate::platform::request_context::{CASE_ID, PATIENCE, RequestContext, millis
 use crate::platform::rpc::replicas::{InFlightGuard, Replicas};
 use crate::platform::rpc::request::{RpcRequest, put};
 
-/// The connections of one worker thread to the replicas of a role.
+/// The replicas of a role and the connection pools of one worker thread.
 pub struct Upstream {
     pub role: &'static str,
     pub replicas: Arc<Replicas>,
     pub patience: Duration,
-    /// What says that it is one of us who calls.
+    /// The service credential that proves to the callee that a role calls.
     credential: Option<ServiceCredential>,
-    /// One for each replica: connections shared by all would let one hung replica use them up.
+    /// One pool per replica: in a shared pool, a replica that hangs could use up all connections.
     wires: Rc<RefCell<Vec<Rc<ConnectionPool>>>>,
     config: OnceCell<ServiceConfig>,
 }
 
-/// A call on its way: which step of the trace it is, when it began, until when its answer is waited for, and how often it was made
-/// before.
+/// One attempt of a call: its span, its start, its deadline, and the number of earlier attempts.
 pub struct Attempt {
     trace: TraceContext,
     pub begin: Instant,
@@ -41,22 +40,22 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// A call that begins at this moment.
+    /// An attempt that starts now.
     pub fn begin(again: usize, begin: Instant, until: Instant) -> Attempt {
         Attempt { trace: RequestContext::with(|case| outgoing(&case.trace)), begin, until, again }
     }
 }
 
-/// What may have happened to a call that failed.
+/// How far a failed request got, and so whether a retry is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retryability {
-    /// Nobody has seen it.
+    /// The request was not sent.
     NeverSent,
-    /// The other side was gone before it answered.
+    /// The replica closed the connection before it responded.
     MaybeProcessed,
-    /// It may still be at it.
+    /// The replica may still be processing the request.
     Unknown,
-    /// It could not be sent, and that is not the replica's fault.
+    /// The request could not be read or written on our side; the replica is not at fault.
     Ours,
 }
 
@@ -72,24 +71,23 @@ impl Upstream {
         Upstream { role, replicas, patience, credential, wires: Rc::default(), config: OnceCell::new() }
     }
 
-    /// How long a call that begins now may take, with all its tries.
+    /// Time limit of a call that starts now, over all its attempts.
     pub fn wait(&self) -> Duration {
         RequestContext::with(|case| case.patience(self.patience))
     }
 
-    /// Calls the replica that has the seat, and logs it. For as long as somebody waits: see [`Upstream::give_up`].
+    /// Calls a replica and records the outcome. The caller enforces the deadline; see [`Upstream::give_up`].
     pub async fn call(&self, seat: &InFlightGuard, call: &RpcRequest, load: RequestBody<'_>, hop: &Attempt) -> Outcome {
         let outcome = self.exchange(&seat.replica().base, call, load, hop).await;
         self.settle(seat, outcome, call, hop)
     }
 
-    /// The call is not waited for any longer.
+    /// Records that the deadline of a call has passed.
     pub fn give_up(&self, seat: &InFlightGuard, call: &RpcRequest, hop: &Attempt) -> Outcome {
         self.settle(seat, Err(SendError::Late), call, hop)
     }
 
-    /// Calls whoever is at `base`, with what every call carries: the case and what it was asked with, the trace, who we are, and how
-    /// long we wait.
+    /// Sends a request to `base` with the fields of every call: Case-ID, authorization, trace, service credential and timeout.
     pub async fn exchange(
         &self,
         base: &str,
@@ -103,7 +101,7 @@ impl Upstream {
             if let Some(credential) = &self.credential {
                 put(text, CREDENTIAL.as_str(), credential.header().as_bytes());
             }
-            // the callee is given less, so that the role that hangs is named by the one who waits for it
+            // the callee gets less time, so that the problem names the role that hangs and not its caller
             let wait = hop.until.saturating_duration_since(hop.begin).as_millis() * 9 / 10;
             put(text, PATIENCE.as_str(), itoa::Buffer::new().format(wait).as_bytes());
             put(text, CASE_ID.as_str(), RequestContext::with(RequestContext::header).as_bytes());
@@ -127,7 +125,7 @@ impl Upstream {
         wire
     }
 
-    /// Logs the call, tells the replica's record how it went, and turns a failure into what the caller is told.
+    /// Logs the call, updates the replica's state, and turns a failure into a problem.
     fn settle(
         &self,
         seat: &InFlightGuard,
@@ -136,7 +134,7 @@ impl Upstream {
         hop: &Attempt,
     ) -> Outcome {
         let (callee, method) = (self.role, call.method.as_str());
-        // a query may hold what only its sender may know
+        // the query may contain confidential values
         let path = || call.path.split('?').next().unwrap_or_default();
         let ms = || milliseconds(hop.begin.into_std());
         if is_recorded(&hop.trace) {
@@ -148,7 +146,7 @@ impl Upstream {
         let failure = match outcome {
             Ok(answer) => {
                 let status = answer.status().as_u16();
-                // the callee's own line says the same
+                // the callee logs the same at info level
                 tracing::debug!(callee, method, path = path(), status, ms = ms(), "call answered");
                 match is_away(answer.status()) {
                     true => seat.replica().failed(),
@@ -192,18 +190,18 @@ impl Upstream {
         }
     }
 
-    /// A problem that the role has.
+    /// A problem that names the role as its cause.
     pub fn failed(&self, kind: &'static ProblemType, what: &str) -> Problem {
         Problem { upstream: Some(self.role.to_owned()), ..Problem::new(kind, format!("{} {what}", self.role)) }
     }
 }
 
-/// Whether an answer says that nobody could answer.
+/// Whether the status says that the callee is unavailable.
 pub fn is_away(status: StatusCode) -> bool {
     matches!(status.as_u16(), 502..=504)
 }
 
-/// Closes connections that are idle for long, and those to replicas that are gone, for as long as there is somebody to call.
+/// Closes expired idle connections, and pools of replicas that are gone, as long as the client exists.
 async fn sweep(wires: Weak<RefCell<Vec<Rc<ConnectionPool>>>>, replicas: Arc<Replicas>) {
     loop {
         sleep(KEEP_ALIVE).await;

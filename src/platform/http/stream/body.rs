@@ -1,4 +1,4 @@
-//! A request's body, as a client sends it: in time, at a pace, and without much around it.
+//! The body of a request, limited in time, pace and overhead.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -17,23 +17,23 @@ use tokio::time::Instant;
 use super::ConnectionState;
 use crate::platform::http::problem::{BAD_REQUEST, Problem, TIMEOUT, TOO_LARGE};
 
-/// A client that sends gets so long before its pace counts, and is looked at so often from then on.
+/// Time before the pace counts, and the interval at which it is checked afterwards.
 const GRACE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(1);
-/// Bytes a second.
+/// Minimum pace in bytes per second.
 const PACE: u64 = 1 << 10;
-/// What a body may cost on the wire: so much for nothing, and so many times its bytes.
+/// Limit of bytes on the wire: a constant, plus a multiple of the payload.
 const FREE: u64 = 1 << 20;
 const TIMES: u64 = 4;
 
-/// A body under way; a handler reads it through the request's payload, and the gate keeps an eye on it.
+/// The body of a request in flight. The handler reads it through the request's payload; the server checks the outcome.
 pub struct MonitoredBody(Rc<RefCell<Inner>>);
 
 struct Inner {
     payload: Payload,
     line: Rc<ConnectionState>,
     within: Duration,
-    /// When somebody began to read it, and when its pace is looked at next.
+    /// The start of reading, and the time of the next check of the pace.
     begun: Option<(Instant, Instant)>,
     read: u64,
     state: State,
@@ -49,7 +49,7 @@ enum State {
 }
 
 impl MonitoredBody {
-    /// Takes a request's body and puts one that is watched in its place; `None` if there is none.
+    /// Replaces the payload of a request by a monitored one; `None` if the request has no body.
     pub fn watch(req: &mut ServiceRequest, within: Duration) -> Option<MonitoredBody> {
         let line = Rc::clone(req.request().conn_data::<Rc<ConnectionState>>()?);
         let payload = match req.take_payload() {
@@ -62,11 +62,11 @@ impl MonitoredBody {
         Some(MonitoredBody(shared))
     }
 
-    /// To be asked when the request is answered: takes what has come and was not read. Whether that was all; if not, this
-    /// connection brings nothing more.
+    /// Drains what has arrived and was not read. True if the body is complete; otherwise the connection can serve no further
+    /// request. Call this once there is a response.
     pub async fn settle(&self) -> bool {
         let mut waited = false;
-        // the library looks for a body's first bytes only after the handler's first step
+        // actix reads the first bytes of a body only after the handler was polled once
         poll_fn(|cx| {
             if self.0.borrow().begun.is_none() && !std::mem::replace(&mut waited, true) {
                 cx.waker().wake_by_ref();
@@ -78,7 +78,7 @@ impl MonitoredBody {
             inner.line.most.set(u64::MAX);
             let whole = inner.state == State::Whole;
             if state == State::Coming && !whole {
-                // whatever becomes of the rest, the handler did not see it
+                // the handler did not see the rest, so its fault is not reported
                 inner.state = state;
             }
             if !whole {
@@ -90,7 +90,7 @@ impl MonitoredBody {
         .await
     }
 
-    /// What was wrong with it when a handler read it.
+    /// The fault that the handler met while it read the body.
     pub fn problem(&self) -> Option<Problem> {
         match self.0.borrow().state {
             State::Slow => Some(Problem::new(TIMEOUT, "the body did not arrive in time")),
@@ -101,7 +101,7 @@ impl MonitoredBody {
     }
 }
 
-/// The end of a body that a handler reads from.
+/// The payload that the handler reads from.
 struct Arriving(Rc<RefCell<Inner>>);
 
 impl Stream for Arriving {
@@ -113,7 +113,7 @@ impl Stream for Arriving {
 }
 
 impl Inner {
-    /// What has come.
+    /// Polls the payload and counts its bytes.
     fn take(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         match self.state {
             State::Whole => return Poll::Ready(None),
@@ -137,7 +137,7 @@ impl Inner {
         polled
     }
 
-    /// What has come, or a refusal to wait any longer.
+    /// Polls the payload, and fails when the body is too slow.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         if self.begun.is_none() {
             let now = Instant::now();

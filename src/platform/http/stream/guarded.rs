@@ -1,4 +1,4 @@
-//! The stream of one connection, with clocks: for a head to come, for an answer to be taken, for the end.
+//! The TCP stream of one connection with timeouts: for heads, for slow readers, for idle connections, and for the close.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -16,19 +16,20 @@ use super::{ConnectionState, HEAD, Phase};
 use crate::platform::http::connection_limiter::ConnectionPermit;
 use crate::platform::timer_pool::Timer;
 
-/// In so long a client takes so many bytes of an answer that waits for it, or is gone.
+/// A client that takes fewer bytes than this within this time, while a response waits for it, is disconnected.
 const SLOW: Duration = Duration::from_secs(14);
 const LEAST: usize = 14 << 10;
-/// What the system has taken for a client that takes nothing is given up after this.
+/// TCP_USER_TIMEOUT: the kernel gives up unacknowledged data after this.
 const UNTAKEN: Duration = Duration::from_secs(25);
-/// How long, and how many bytes, are read and dropped after the last answer: who is still sending would be reset otherwise, and
-/// might never see it.
+/// Limits of the lingering close: time, and bytes read and discarded after the final response. Without it, a client that is
+/// still sending gets a reset and may never see the response.
 const LINGER: Duration = Duration::from_secs(2);
 const DROPPED: usize = 16 << 20;
-/// An idle connection is closed after this, or twice this; our own clients leave it earlier, so that none is closed under a request.
+/// An idle connection is closed after one to two times this. Our own clients close theirs earlier, so that the server never
+/// closes one under a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// Bytes of a first line; the library takes no longer ones, and would not say why. Those that are too long for us are refused with
-/// a reason, by the gate.
+/// Bytes of a request line. actix refuses longer ones without a response. Lines that are too long for the API, but shorter than
+/// this, are refused by the edge filter with a problem.
 const LONGEST_LINE: usize = 64 << 10;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -37,39 +38,39 @@ const NO_METHOD: &[u8] = b"HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n
 const TOO_LONG: &[u8] = b"HTTP/1.1 414 URI Too Long\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 const TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// How far a connection's end is.
+/// Steps of closing a connection.
 enum Closing {
     Farewell(&'static [u8]),
     Ending,
-    /// Until when, and how many bytes so far.
+    /// The deadline, and the bytes discarded so far.
     Lingering(Instant, usize),
 }
 
-/// The stream; see [`ConnectionState`] for what its requests have to say to it.
+/// The stream. [`ConnectionState`] is what its requests share with it.
 pub struct GuardedStream {
     io: TcpStream,
     line: Rc<ConnectionState>,
     reading: Timer,
     writing: Timer,
-    /// Wound when it has run down, and not for each request.
+    /// Reset when it fires, and not for every request.
     idling: Option<Pin<Box<Sleep>>>,
-    /// Since when the client keeps an answer waiting, and what it has taken of it since.
+    /// Since when the client stalls a response, and the bytes that it has taken since.
     stuck: Option<(Instant, usize)>,
     interim: &'static [u8],
     closing: Option<Closing>,
-    /// Bytes of a head's first line so far.
+    /// Bytes of the request line so far.
     first_line: usize,
     has_method: bool,
-    /// The client has ended, or is lost.
+    /// Whether the client closed the connection or was lost.
     gone: bool,
     _place: Option<ConnectionPermit>,
 }
 
 impl GuardedStream {
-    /// A connection that was just accepted.
+    /// Wraps a connection that was just accepted.
     pub fn new(io: TcpStream, place: Option<ConnectionPermit>) -> GuardedStream {
         let socket = SockRef::from(&io);
-        // a socket that takes no options has no other side any more; reading says so
+        // setting an option fails only on a dead socket; the next read reports that
         drop(socket.set_tcp_nodelay(true));
         drop(socket.set_tcp_user_timeout(Some(UNTAKEN)));
         GuardedStream {
@@ -88,12 +89,12 @@ impl GuardedStream {
         }
     }
 
-    /// What requests on it find among their connection's data.
+    /// The state that is put into the data of the connection's requests.
     pub fn line(&self) -> Rc<ConnectionState> {
         Rc::clone(&self.line)
     }
 
-    /// Whether the head that is on its way has had its time.
+    /// Whether the head that is arriving has exceeded its timeout.
     fn head_is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let Phase::Head(since) = self.line.phase.get() else { return false };
         let since = since.unwrap_or_else(Instant::now);
@@ -101,7 +102,7 @@ impl GuardedStream {
         self.reading.poll(cx, since + HEAD).is_ready()
     }
 
-    /// Whether nothing was asked for so long that nobody is thought to be there.
+    /// Whether the connection has been idle for too long.
     fn is_forgotten(&mut self, cx: &mut Context<'_>) -> bool {
         if self.idling.as_ref().is_some_and(|clock| !clock.is_elapsed()) {
             return false;
@@ -111,11 +112,11 @@ impl GuardedStream {
             return true;
         }
         let clock = self.idling.insert(Box::pin(sleep(KEEP_ALIVE)));
-        // once is enough for it to wake this task, but in any case, however much this task has done before
+        // one poll registers the waker; unconstrained, because the task may have used up its cooperative budget
         pin!(unconstrained(clock.as_mut())).poll(cx).is_ready()
     }
 
-    /// Looks at what has just come.
+    /// Inspects bytes that were just read.
     fn look(&mut self, bytes: &[u8]) {
         let line = &self.line;
         line.read.set(line.read.get() + bytes.len() as u64);
@@ -138,7 +139,7 @@ impl GuardedStream {
                 false => self.first_line + bytes.len(),
             };
             if self.has_method && bytes.ends_with(b"\r\n\r\n") {
-                // it is whole, and needs no clock; what makes no sense is answered and closed by the library
+                // the head is complete and needs no timeout; actix refuses and closes what is malformed
                 line.phase.set(Phase::Busy);
             }
             if (LONGEST_LINE..usize::MAX).contains(&self.first_line) {
@@ -152,7 +153,7 @@ impl GuardedStream {
         self.line.deaf.set(true);
     }
 
-    /// Reads and drops what still comes.
+    /// Reads and discards bytes during the lingering close.
     fn linger(&mut self, cx: &mut Context<'_>, until: Instant, mut dropped: usize) -> Poll<()> {
         let mut bytes = [0; 16 << 10];
         while dropped < DROPPED {
@@ -231,7 +232,7 @@ impl AsyncWrite for GuardedStream {
         }
     }
 
-    /// All that was to be written is; so whatever is said now stands between two answers.
+    /// Everything was written, so `100 Continue` cannot land inside a response.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.line.wanted.replace(false) {
             self.interim = CONTINUE;
@@ -274,7 +275,7 @@ impl AsyncWrite for GuardedStream {
 }
 
 impl Drop for GuardedStream {
-    /// A body that is framed wrong is for the library a client who is gone, to whom there is nothing to say.
+    /// actix drops a connection silently when a chunk is malformed; the client gets 400 here.
     fn drop(&mut self) {
         if self.line.unanswered.get() && !self.gone {
             drop(self.io.try_write(MALFORMED));
@@ -297,7 +298,7 @@ mod tests {
         Ok((GuardedStream::new(listener.accept().await?.0, None), client))
     }
 
-    /// Reads a request, and works on it for that long.
+    /// Reads a request and takes this long to handle it.
     async fn answer(wire: &mut GuardedStream, client: &mut TcpStream, takes: Duration) -> std::io::Result<()> {
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await?;
         assert_ne!(wire.read(&mut [0; 64]).await?, 0);

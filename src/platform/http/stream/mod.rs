@@ -1,5 +1,5 @@
-//! A client's connection, below HTTP: what it may cost us. The HTTP library minds the head of a connection's first request and
-//! nothing else, so the clocks, the counts and the slow end of a connection are here, in the stream that it reads from.
+//! The server side of a connection, below HTTP. actix limits the time of the first head of a connection and nothing else, so
+//! the other timeouts, byte counts and the lingering close are in the stream that actix reads from.
 
 mod body;
 mod guarded;
@@ -21,42 +21,42 @@ pub use body::MonitoredBody;
 pub use guarded::GuardedStream;
 pub use serve::{ServerOptions, serve};
 
-/// Time for a head: from the connection's beginning, or from the first byte of a later request.
+/// Timeout of a head: from the start of the connection, or from the first byte of a later request.
 const HEAD: Duration = Duration::from_secs(5);
 
-/// Where a connection is between two requests.
+/// The state of a connection between and during requests.
 #[derive(Clone, Copy)]
 enum Phase {
-    /// Nothing has come since the last request.
+    /// No byte has arrived since the last request.
     Idle,
-    /// A head is on its way; since then, if anybody has had to wait for the rest of it.
+    /// A head is arriving. The instant is set once a read has had to wait for the rest of it.
     Head(Option<Instant>),
-    /// A request is worked on, or its answer is on its way.
+    /// A request is being handled, or its response is being sent.
     Busy,
 }
 
-/// What a connection and its requests tell each other; each request finds it among its connection's data.
+/// The state that a connection shares with its requests. A request finds it in its connection data.
 pub struct ConnectionState {
     phase: Cell<Phase>,
-    /// A request has ended, or something was written, since the clock for idle connections was wound.
+    /// Whether a request ended or bytes were written since the idle timer was set.
     used: Cell<bool>,
-    /// Bytes read so far, and where reading ends.
+    /// Bytes read so far, and the number at which reading ends.
     read: Cell<u64>,
     most: Cell<u64>,
-    /// Nothing more is read: for the HTTP library the client has ended.
+    /// Whether reading has ended: actix sees the end of the stream.
     deaf: Cell<bool>,
-    /// What is said when the connection is closed, where no request could be answered.
+    /// Response that is sent on closing, where no request could be answered.
     farewell: Cell<&'static [u8]>,
-    /// The answer after which the connection is closed is given; what was sent behind its request is not read.
+    /// Whether the final response has begun. Requests that were pipelined behind its request are not processed.
     closing: Cell<bool>,
     hung_up: Cell<bool>,
-    /// A request was dropped before it had an answer.
+    /// Whether a request was dropped before it had a response.
     unanswered: Cell<bool>,
-    /// The client waits to be told that its body is wanted; and it is.
+    /// Whether the client waits for `100 Continue`, and whether it must be sent.
     expecting: Cell<bool>,
     wanted: Cell<bool>,
     reader: RefCell<Option<Waker>>,
-    /// Of one body after the other.
+    /// The timer of request bodies, one after the other.
     bodies: RefCell<Timer>,
 }
 
@@ -79,7 +79,7 @@ impl ConnectionState {
         }
     }
 
-    /// Reads nothing more: the rest of a body that nobody wants is no request.
+    /// Ends reading: the rest of an unread body must not be parsed as a request.
     fn stop_reading(&self) {
         self.deaf.set(true);
         if let Some(reader) = self.reader.borrow_mut().take() {
@@ -87,18 +87,18 @@ impl ConnectionState {
         }
     }
 
-    /// The client sends its body only when told to.
+    /// Notes whether the client sends its body only after `100 Continue`.
     pub fn expect(&self, expecting: bool) {
         self.expecting.set(expecting);
         self.wanted.set(false);
     }
 
-    /// Somebody reads the body.
+    /// Requests `100 Continue`, because a handler reads the body.
     fn want(&self) {
         self.wanted.set(self.expecting.replace(false));
     }
 
-    /// Allows so many bytes from now on.
+    /// Allows this many bytes from now on.
     fn allow(&self, bytes: u64) {
         self.most.set(self.read.get().saturating_add(bytes));
     }
@@ -111,22 +111,22 @@ impl ConnectionState {
         self.read.get() > self.most.get()
     }
 
-    /// Whether somebody may still be sending who is to hear the last word.
+    /// Whether the client may still be sending, and so needs a lingering close.
     fn is_cut_off(&self) -> bool {
         let in_a_head = matches!(self.phase.get(), Phase::Head(_));
         self.deaf.get() || in_a_head && self.read.get() > 0
     }
 }
 
-/// A request that is worked on, until it is dropped with the last byte of its answer.
+/// A request in flight, until it is dropped with the last byte of its response.
 pub struct InFlightRequest {
     line: Rc<ConnectionState>,
     answered: bool,
 }
 
 impl InFlightRequest {
-    /// A request has come on this connection, whole but for its body. What comes behind the last one waits for ever, which is
-    /// until the last answer is out.
+    /// Starts a request whose head has arrived. A request that was pipelined behind the final response is never processed: it
+    /// is parked until the connection closes.
     pub async fn begin(line: Rc<ConnectionState>) -> InFlightRequest {
         if line.closing.get() {
             line.hung_up.set(true);
@@ -136,7 +136,7 @@ impl InFlightRequest {
         InFlightRequest { line, answered: false }
     }
 
-    /// It is answered; this may be the last answer on its connection.
+    /// Notes that the response has begun, and whether it is the final one of the connection.
     fn answered(mut self, last: bool) -> InFlightRequest {
         self.answered = true;
         self.line.closing.set(self.line.closing.get() || last);
@@ -153,7 +153,7 @@ impl Drop for InFlightRequest {
 }
 
 pin_project! {
-    /// An answer's body, and the request that it ends.
+    /// The body of a response; dropping it ends the request.
     pub struct TrackedBody<B> {
         #[pin]
         body: B,
@@ -162,7 +162,7 @@ pin_project! {
 }
 
 impl<B> TrackedBody<B> {
-    /// This body ends that request, and if it is the `last`, the connection.
+    /// Ends this request with the body, and with the `last` body the connection.
     pub fn new(body: B, request: Option<InFlightRequest>, last: bool) -> TrackedBody<B> {
         TrackedBody { body, request: request.map(|request| request.answered(last)) }
     }

@@ -1,5 +1,5 @@
-//! Serving an app on a listener: as `HttpServer` does, but on streams of our own, and telling a client to go on with its body
-//! only when somebody reads it.
+//! Serves an app on a listener like `HttpServer`, but on guarded streams, and with `100 Continue` only when a handler reads the
+//! body.
 
 use std::cell::OnceCell;
 use std::fmt::Debug;
@@ -28,33 +28,33 @@ use crate::platform::http::client_address::is_trusted;
 use crate::platform::http::connection_limiter::ConnectionLimiter;
 use crate::platform::wake_gate::WakeGated;
 
-/// Connections that may wait to be accepted. Those beyond look open to their clients, and are lost.
+/// Length of the accept queue. Connections beyond it look open to their clients, and are lost.
 const BACKLOG: i32 = 4096;
-/// Bytes of an answer that are put together and sent at once.
+/// Bytes of a response that are buffered and sent in one write.
 const WRITTEN: usize = 64 << 10;
-/// What is said to a connection too many.
+/// Response to a connection above the limit of its address.
 const ENOUGH: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// How connections are served.
+/// Options of a server.
 #[derive(Clone)]
 pub struct ServerOptions {
-    /// Threads.
+    /// Number of worker threads.
     pub workers: usize,
-    /// Connections open at a time; more wait to be accepted.
+    /// Limit of open connections; further ones wait to be accepted.
     pub connections: usize,
-    /// Connections of one address, if they are counted.
+    /// Limit of connections per client address, if there is one.
     pub crowd: Option<Arc<ConnectionLimiter>>,
-    /// Who is not counted, for many come through them.
+    /// Proxies that the limit per address does not apply to.
     pub trusted: Vec<IpNet>,
-    /// Seconds that requests under way get to finish.
+    /// Seconds that requests in flight have to finish.
     pub drain_seconds: u64,
 }
 
-/// Serves what `app` makes, once on every thread.
+/// Serves `app`, which is built once per worker thread.
 ///
 /// # Errors
-/// What the operating system says when the listener cannot be used.
+/// The operating system refuses to use the listener.
 pub fn serve<F, I, S, B>(listener: TcpListener, terms: ServerOptions, app: F) -> std::io::Result<Server>
 where
     F: Fn() -> I + Send + Clone + 'static,
@@ -89,7 +89,7 @@ where
                 WakeGated::new(async move { draining.notified().await })
             })
             .h1_write_buffer_size(WRITTEN)
-            // all three are the stream's own affair
+            // the guarded stream does all three
             .keep_alive(KeepAlive::Os)
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(Duration::ZERO)
@@ -109,7 +109,7 @@ where
     Ok(server.run())
 }
 
-/// A new connection, unless its address has enough of them.
+/// Accepts a connection, unless its address has reached the limit.
 fn accept(terms: &ServerOptions, io: TcpStream) -> Result<(GuardedStream, Option<SocketAddr>), DispatchError> {
     let peer = io.peer_addr().ok();
     let counted = terms.crowd.as_ref().zip(peer).filter(|(_, peer)| !is_trusted(peer.ip(), &terms.trusted));
@@ -118,16 +118,16 @@ fn accept(terms: &ServerOptions, io: TcpStream) -> Result<(GuardedStream, Option
         Some(place) => Ok((GuardedStream::new(io, Some(place)), peer)),
         None => {
             tracing::debug!(%address, "one connection too many");
-            // a fresh socket takes this much at once; if not, the client is closed without a word
+            // a new socket buffers this at once; otherwise the client is closed without a response
             drop((&*SockRef::from(&io)).write(ENOUGH));
             Err(DispatchError::Io(ErrorKind::ConnectionRefused.into()))
         }
     }
 }
 
-/// Answers a request whose client waits to be told that its body is wanted. The library would say so before anybody has looked;
-/// here the app answers first, and the stream says it when the body is read. For the library this is an expectation that failed,
-/// for that is the one way in which it takes an answer from here.
+/// Handles a request with `Expect: 100-continue`. actix would send `100 Continue` before any handler has run; here the app runs
+/// first, and the stream sends it when the body is read. To actix the response is a failed expectation, the only kind that an
+/// expect service can return.
 async fn answer_expecting<S, B>(
     app: Option<Rc<S>>,
     req: Request,

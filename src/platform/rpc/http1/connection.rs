@@ -1,4 +1,4 @@
-//! An open connection to a replica, in the middle of an exchange: what is sent on it, and the head that comes back.
+//! An open connection to a replica during an exchange: writing the request, and reading the head of the response.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::iter;
@@ -17,31 +17,31 @@ use tokio_util::codec::Decoder as _;
 
 use crate::platform::rpc::request::put;
 
-/// Room for what is read at a time: a head, 64 KiB of a body, and as much as the codec wants left not to make room of its own.
+/// Size of the read buffer: a head, 64 KiB of a body, and the slack that keeps the codec from reallocating.
 const ROOM: usize = 68 << 10;
-/// Parts up to here are sent as one.
+/// Parts up to this size are copied into one write.
 const LITTLE: usize = 1 << 10;
 
-/// What comes with a request's head.
+/// The body of a request.
 pub enum RequestBody<'a> {
     Nothing,
     Whole(&'a [Bytes]),
     Stream(BoxBody),
 }
 
-/// How an exchange came to nothing.
+/// Why an exchange failed.
 #[derive(Debug, Error)]
 pub enum SendError {
-    /// Nobody is there: no byte has left.
+    /// The connection could not be opened: no byte was sent.
     #[error("{0}")]
     Unsent(io::Error),
-    /// The other side went away, or said something senseless, before it had answered.
+    /// The replica closed the connection, or sent a malformed response.
     #[error("{0}")]
     Broken(String),
-    /// It takes longer than anybody waits.
+    /// The deadline passed.
     #[error("no answer in time")]
     Late,
-    /// What was to be sent could not be read.
+    /// The request body could not be read.
     #[error("{0}")]
     RequestBody(String),
 }
@@ -49,16 +49,16 @@ pub enum SendError {
 /// An open connection.
 pub struct Connection {
     pub io: TcpStream,
-    /// What has come, and was not looked at yet.
+    /// Received bytes that are not parsed yet.
     pub read: BytesMut,
-    /// The head that is to be sent.
+    /// The head to send.
     pub write: Vec<u8>,
-    /// When this exchange began.
+    /// Start of this exchange.
     pub used: Instant,
 }
 
 impl Connection {
-    /// Sends the head that is written, its last fields, and what comes with it.
+    /// Sends the prepared head, its framing fields and the body.
     pub async fn send(&mut self, load: RequestBody<'_>) -> Result<(), SendError> {
         match load {
             RequestBody::Nothing => {
@@ -109,7 +109,8 @@ impl Connection {
         self.write.extend_from_slice(b"\r\n");
     }
 
-    /// Sends what is written, and this behind it. If the `first` byte cannot be sent, nobody has seen anything.
+    /// Sends the buffered head and these parts. As long as nothing was sent, an error of the `first` write means that the
+    /// replica has seen nothing.
     async fn push(&mut self, mut behind: &[Bytes], first: bool) -> Result<(), SendError> {
         let Connection { io, write, .. } = self;
         while let Some((part, rest)) = behind.split_first().filter(|(part, _)| part.len() <= LITTLE) {
@@ -119,7 +120,7 @@ impl Connection {
         let all = iter::once(&write[..]).chain(behind.iter().map(Bytes::as_ref));
         let mut parts: Vec<IoSlice<'_>> = all.map(IoSlice::new).collect();
         let (mut left, mut unsent) = (&mut parts[..], first);
-        // the empty ones
+        // skip empty parts
         IoSlice::advance_slices(&mut left, 0);
         while !left.is_empty() {
             let written = match &left[..] {
@@ -144,7 +145,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads the head of the answer.
+    /// Reads the head of the response.
     pub async fn receive_head(&mut self, config: &ServiceConfig) -> Result<(ResponseHead, ClientCodec), SendError> {
         let mut codec = ClientCodec::new(config.clone());
         loop {
@@ -164,14 +165,14 @@ impl Connection {
         }
     }
 
-    /// Reads what has come, or waits for it; 0 bytes is the end.
+    /// Reads the bytes that have arrived, or waits for some; 0 is the end of the stream.
     pub async fn receive(&mut self) -> io::Result<usize> {
         let read = &mut self.read;
-        // where nobody holds what came before any more; the fields of the last answers may be held for a while
+        // reclaims the buffer unless earlier bytes are still referenced, such as header values of the last responses
         if !read.try_reclaim(ROOM) && read.capacity() - read.len() < ROOM / 2 {
             match read.is_empty() {
                 true => *read = BytesMut::with_capacity(ROOM),
-                // half of what cannot be understood in halves
+                // an incomplete frame: keep it
                 false => read.reserve(ROOM),
             }
         }
@@ -190,7 +191,7 @@ mod tests {
 
     use super::{Connection, RequestBody};
 
-    /// An open connection that takes little at a time, and its other side.
+    /// An open connection with a small send buffer, and its other end.
     async fn narrow() -> std::io::Result<(Connection, TcpStream)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let io = TcpStream::connect(listener.local_addr()?).await?;

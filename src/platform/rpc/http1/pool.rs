@@ -1,7 +1,4 @@
-//! HTTP/1.1 to one replica, from one thread: its idle connections, and one exchange on one of them.
-//!
-//! This is done with the codec that awc is built on, and not with awc itself: awc 3.11 makes a clock, which is a task and a timer,
-//! for every single request (docs/ARCHITECTURE.md).
+//! The connections of one thread to one replica: the idle ones, and one exchange on one of them.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -19,21 +16,21 @@ use super::connection::{Connection, RequestBody, SendError};
 use super::response::RpcResponse;
 use crate::platform::timer_pool::TimerPool;
 
-/// Shorter than a server of ours keeps an idle connection: it never closes one that a request is just put on.
+/// Shorter than the server's keep-alive, so that the server never closes a connection just as a request is written to it.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const CONNECT: Duration = Duration::from_secs(1);
-/// Buffers that are kept for those who come next.
+/// Number of buffers that are kept for later exchanges.
 const SPARE: usize = 16;
 
-/// The way to one replica.
+/// The connection pool of one replica.
 pub struct ConnectionPool {
-    /// Its base URL.
+    /// The base URL of the replica.
     pub base: String,
     /// Host and port.
     host: String,
-    /// Before every path; mostly empty.
+    /// Path prefix of the base URL; usually empty.
     prefix: String,
-    /// How long an answer's body may stand still.
+    /// Longest pause between two chunks of a response body.
     pub patience: Duration,
     pub timers: TimerPool,
     config: ServiceConfig,
@@ -41,14 +38,14 @@ pub struct ConnectionPool {
     spare: RefCell<Vec<Buffers>>,
 }
 
-/// A connection that waits to be used; it holds no memory of ours.
+/// An idle connection. It owns no buffers.
 struct Idle {
     io: TcpStream,
-    /// When its last exchange began.
+    /// Start of its last exchange.
     used: Instant,
 }
 
-/// Room to read and write in, for one exchange after the other.
+/// Buffers of one exchange, reused by later exchanges.
 #[derive(Default)]
 struct Buffers {
     read: BytesMut,
@@ -56,7 +53,7 @@ struct Buffers {
 }
 
 impl ConnectionPool {
-    /// To the replica with this base URL.
+    /// A pool for the replica with this base URL.
     pub fn new(base: &str, patience: Duration, config: ServiceConfig) -> ConnectionPool {
         let url = Url::parse(base).ok();
         let place = url.as_ref().and_then(|url| url.host_str().zip(url.port_or_known_default()));
@@ -66,11 +63,11 @@ impl ConnectionPool {
         ConnectionPool { base: base.to_owned(), host, prefix, patience, timers, config, idle, spare }
     }
 
-    /// Sends a request and reads the head of its answer. `fields` writes the header fields, each with its line's end, but for those
-    /// that say where the request goes and where it ends. `time` is when it begins, and until when it all may take.
+    /// Sends a request and reads the head of the response. `fields` writes the header fields, each with its line end, except
+    /// Host and the framing fields. `time` is the start and the deadline of the exchange.
     ///
     /// # Errors
-    /// [`SendError`], but never that it is late: who calls waits as long as it likes.
+    /// [`SendError`], but never `Timeout`: the caller enforces the deadline.
     pub async fn exchange(
         self: Rc<ConnectionPool>,
         (method, path): (&str, &str),
@@ -91,7 +88,7 @@ impl ConnectionPool {
             Err(broken @ SendError::Broken(_)) => Some(broken),
             Err(failure) => return Err(failure),
         };
-        // who closes before all was sent may have said why
+        // a replica that closes before the whole request was sent may have responded already
         match (connection.receive_head(&self.config).await, broken) {
             (Ok((mut head, codec)), broken) => {
                 if broken.is_some() {
@@ -104,7 +101,7 @@ impl ConnectionPool {
         }
     }
 
-    /// The connection that was used last, for those before it may become too old; or a new one.
+    /// The most recently used idle connection, because older ones may expire; otherwise a new one.
     async fn connect(&self, now: Instant) -> Result<Connection, SendError> {
         loop {
             let Some(idle) = self.idle.borrow_mut().pop() else { break };
@@ -112,7 +109,7 @@ impl ConnectionPool {
                 return Ok(self.begin(idle.io, now));
             }
         }
-        // seldom, and large: it would make every exchange that much larger
+        // boxed because it is rare and large: inline it would enlarge the future of every exchange
         Ok(self.begin(Box::pin(self.open()).await.map_err(SendError::Unsent)?, now))
     }
 
@@ -128,7 +125,7 @@ impl ConnectionPool {
         Connection { io, read, write, used }
     }
 
-    /// Takes back a connection whose exchange is over.
+    /// Takes back a connection after its exchange.
     pub fn keep(&self, connection: Connection) {
         let Connection { io, read, write, used } = connection;
         let mut spare = self.spare.borrow_mut();
@@ -138,19 +135,19 @@ impl ConnectionPool {
         self.idle.borrow_mut().push(Idle { io, used });
     }
 
-    /// Closes connections that nobody has used for long.
+    /// Closes connections that were idle for longer than the keep-alive.
     pub fn sweep(&self, now: Instant) {
         self.idle.borrow_mut().retain(|connection| !connection.is_old(now));
     }
 }
 
 impl Idle {
-    /// Whether it may be closed at the other side before a request is there.
+    /// Whether the replica may close it before a request arrives.
     fn is_old(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.used) > KEEP_ALIVE
     }
 
-    /// Whether it is quiet: there is nothing to read, not even its end.
+    /// Whether it has nothing to read, not even the end of the stream.
     fn is_usable(&self, now: Instant) -> bool {
         let quiet = matches!(self.io.try_read(&mut [0]), Err(why) if why.kind() == ErrorKind::WouldBlock);
         quiet && !self.is_old(now)

@@ -1,4 +1,4 @@
-//! An answer of a replica: its head, and its body as it comes.
+//! A response of a replica: its head, and its body as a stream.
 
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -18,20 +18,20 @@ use super::connection::Connection;
 use super::pool::ConnectionPool;
 use crate::platform::http::headers::content_length;
 
-/// An answer whose body is still to come. Who drops it before its end closes its connection. It changes hands so often on its way
-/// that it is always boxed.
+/// A response whose body may not have been read yet. Dropping it before the end closes its connection. It is boxed because it
+/// is moved often.
 pub struct RpcResponse {
     head: ResponseHead,
     rest: Option<(Connection, ClientPayloadCodec)>,
-    /// As answers did before they had lengths.
+    /// HTTP/1.0 framing: the body ends when the connection closes.
     ends_by_closing: bool,
-    /// Until when the next part of its body is waited for.
+    /// Deadline for the next chunk of the body.
     until: Instant,
     wire: Rc<ConnectionPool>,
 }
 
 impl RpcResponse {
-    /// What was asked of `wire`, and is read from this connection.
+    /// The response that was read from this connection of the pool.
     pub(super) fn new(
         wire: Rc<ConnectionPool>,
         connection: Connection,
@@ -44,7 +44,7 @@ impl RpcResponse {
         let mut answer = Box::new(RpcResponse { head, rest: None, ends_by_closing, until, wire });
         let bodiless = matches!(answer.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         match codec.message_type() {
-            // without a length nobody knows where it ends: what comes yet must not be taken for another answer
+            // without a length the end of the response is unknown: later bytes must not be read as another response
             MessageType::None if bodiless || answer.head.headers.contains_key(CONTENT_LENGTH) => {
                 answer.release(connection)
             }
@@ -55,25 +55,25 @@ impl RpcResponse {
         answer
     }
 
-    /// Its status.
+    /// The status.
     pub fn status(&self) -> StatusCode {
         self.head.status
     }
 
-    /// Its header fields.
+    /// The header fields.
     pub fn headers(&self) -> &HeaderMap {
         &self.head.headers
     }
 
-    /// Its header fields, to keep; it has none then.
+    /// Takes the header fields; the response has none afterwards.
     pub fn take_headers(&mut self) -> HeaderMap {
         std::mem::take(&mut self.head.headers)
     }
 
-    /// All of its body, if that is not more than `most` bytes.
+    /// Buffers the body, up to `most` bytes.
     ///
     /// # Errors
-    /// [`PayloadError::Overflow`], or how it broke off.
+    /// [`PayloadError::Overflow`], or the failure of the connection.
     pub async fn body(mut self: Box<RpcResponse>, most: usize) -> Result<Bytes, PayloadError> {
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
         let mut all = match self.chunk().await? {
@@ -94,7 +94,7 @@ impl RpcResponse {
         if all.len() > most { Err(PayloadError::Overflow) } else { Ok(all.freeze()) }
     }
 
-    /// Its body as it comes, however long it is; only standing still it may not.
+    /// Streams the body. Its length is not limited, but every chunk has a deadline.
     pub fn stream(self: Box<RpcResponse>) -> impl Stream<Item = Result<Bytes, PayloadError>> {
         unfold(Some(self), async |answer| {
             let mut answer: Box<RpcResponse> = answer?;
@@ -107,7 +107,7 @@ impl RpcResponse {
         })
     }
 
-    /// The next part of its body; `None` at its end.
+    /// The next chunk of the body; `None` at its end.
     async fn chunk(&mut self) -> Result<Option<Bytes>, PayloadError> {
         while let Some((connection, codec)) = &mut self.rest {
             match codec.decode(&mut connection.read)? {
@@ -131,7 +131,7 @@ impl RpcResponse {
     }
 
     fn release(&self, connection: Connection) {
-        // what comes behind an answer belongs to nobody
+        // bytes after the end of a response belong to no request
         if self.head.keep_alive() && connection.read.is_empty() {
             self.wire.keep(connection);
         }

@@ -1,7 +1,7 @@
-//! Where the replicas of a role answer, and whose turn it is.
+//! The replicas of a role, and the load balancer that picks one.
 //!
 //! A configured base URL whose host is a name stands for every address that the name has: `--scale availability=3` makes
-//! three replicas of `http://availability:8000`, and they are found without a restart.
+//! three replicas of `http://availability:8000`, which are discovered without a restart.
 
 pub mod probe;
 mod replica;
@@ -19,34 +19,34 @@ use crate::config::Policy;
 pub use replica::{InFlightGuard, OUTCOMES, Replica};
 use retry_budget::RetryBudget;
 
-/// How often names are looked up again.
+/// Interval of DNS look-ups.
 const LOOKUP: Duration = Duration::from_secs(3);
 
-/// The replicas of one role; shared by all worker threads.
+/// The replicas of one role, shared by all worker threads.
 #[derive(Debug, Default)]
 pub struct Replicas {
     configured: Vec<String>,
     known: RwLock<Arc<Vec<Arc<Replica>>>>,
-    /// How many that are: asked for with every request, and by far cheaper.
+    /// Number of known replicas: read for every request, and cheaper than the lock.
     count: AtomicUsize,
     turn: AtomicUsize,
     budget: RetryBudget,
     policy: Policy,
-    /// Requests that one replica may have in hand from this process.
+    /// Limit of requests in flight from this process to one replica.
     most: usize,
 }
 
-/// Why nobody can be asked.
+/// Why no replica can be picked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoReplica {
-    /// No replica is there, or all say that they are not ready.
+    /// No replica is known, or none is ready.
     Ready,
-    /// All have as much in hand as they may.
+    /// Every candidate has reached its limit of requests in flight.
     Free,
 }
 
 impl Replicas {
-    /// Base URLs without a slash at their ends; each replica may have `most` requests in hand.
+    /// Base URLs without a trailing slash; each replica may have `most` requests in flight.
     pub fn new(configured: Vec<String>, policy: Policy, most: usize) -> Replicas {
         let known: Vec<_> = configured.iter().cloned().map(Replica::new).map(Arc::new).collect();
         let count = AtomicUsize::new(known.len());
@@ -58,29 +58,28 @@ impl Replicas {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether there is another one to ask.
+    /// Whether there is more than one replica.
     pub fn are_several(&self) -> bool {
         self.count.load(Ordering::Relaxed) > 1
     }
 
-    /// Whether there is one replica, and never will be another.
+    /// Whether there is exactly one replica, and DNS cannot add another.
     pub fn stay_alone(&self) -> bool {
         self.configured.len() < 2 && !self.configured.iter().any(|base| is_name(base))
     }
 
-    /// What may be asked twice.
+    /// The retry budget.
     pub fn budget(&self) -> &RetryBudget {
         &self.budget
     }
 
-    /// Gives a request to the replica whose turn it is, but to none of those that were `tried`.
+    /// Picks a replica for a request, leaving out those that were `tried`.
     ///
-    /// Left out are those that say that they are not ready, and those that rest because they failed; of these, one request at a
-    /// time tries one that has rested enough, if it is `repeatable`. When more than half rest, the fault is hardly theirs, and all
-    /// are asked again.
+    /// Replicas that are not ready or are ejected are left out. One `repeatable` request at a time probes a replica whose
+    /// ejection is over. When more than half are ejected, the fault is probably not theirs, and ejection is ignored.
     ///
     /// # Errors
-    /// [`NoReplica`] when there is none.
+    /// [`NoReplica`] when there is no candidate.
     pub fn choose(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<InFlightGuard, NoReplica> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let is_new = |replica: &&Arc<Replica>| !tried.iter().any(|one| Arc::ptr_eq(one, replica));
@@ -112,8 +111,8 @@ impl Replicas {
         by_turn().find_map(|replica| replica.take(self.most)).ok_or(NoReplica::Free)
     }
 
-    /// As [`Replicas::choose`]; but when there is nobody fit to be asked, one of whom we think ill. What we think of them is a moment
-    /// old: while they are restarted one after the other, the last one may go before the first one's return is known.
+    /// As [`Replicas::choose`], but falls back to an ejected or unready replica if no healthy one is left. This process's view
+    /// may be stale: during a rolling restart, the last replica may stop before the first one's return is noticed.
     ///
     /// # Errors
     /// As [`Replicas::choose`], once all were tried.
@@ -127,12 +126,12 @@ impl Replicas {
         if untried.is_empty() {
             return Err(NoReplica::Ready);
         }
-        // those that say no answer at least; one that rests may not
+        // an unready replica responds at least; an ejected one may not
         untried.sort_by_key(|replica| (replica.is_resting(), replica.in_hand()));
         untried.into_iter().find_map(|replica| replica.take(self.most)).ok_or(NoReplica::Free)
     }
 
-    /// Looks names up, again and again, for as long as the process lives; returns at once when there are none.
+    /// Repeats the DNS look-ups for as long as the process lives; returns at once if no base URL has a name.
     pub async fn follow(self: Arc<Self>) {
         if !self.configured.iter().any(|base| is_name(base)) {
             return;
@@ -141,7 +140,7 @@ impl Replicas {
         loop {
             tick.tick().await;
             let looked_up = join_all(self.configured.iter().map(|base| addresses(base))).await;
-            // a name server that is away for a moment changes nothing
+            // a failed look-up changes nothing
             let Some(found) = looked_up.into_iter().collect::<Option<Vec<_>>>() else {
                 continue;
             };
@@ -163,7 +162,7 @@ fn is_name(base: &str) -> bool {
     Url::parse(base).is_ok_and(|url| matches!(url.host(), Some(Host::Domain(_))))
 }
 
-/// A base URL for each address of its host; none if the name cannot be looked up.
+/// A base URL for each address of the host; `None` if the look-up fails.
 async fn addresses(base: &str) -> Option<Vec<String>> {
     let url = Url::parse(base).ok()?;
     let (Some(Host::Domain(name)), Some(port)) = (url.host(), url.port_or_known_default()) else {
@@ -185,7 +184,7 @@ mod tests {
         Replicas::new((0..count).map(|at| format!("http://{at}")).collect(), policy, most)
     }
 
-    /// Whom so many requests go to that end at once.
+    /// How many of `count` requests each replica gets, when each ends at once.
     fn asked(replicas: &Replicas, count: usize) -> Vec<usize> {
         let mut times = vec![0; replicas.known().len()];
         for _ in 0..count {

@@ -1,4 +1,4 @@
-//! Asking replicas whether they are ready, so that one that drains or has died is not found out by somebody's request.
+//! Readiness probes, so that no request is lost to discover that a replica drains or is dead.
 
 use std::io;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use tokio::time::{interval, timeout};
 use super::Replicas;
 use super::replica::Replica;
 
-/// Longer than a busy machine takes to answer.
+/// Longer than a busy replica takes to respond.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often in a row it must say yes, after it said no.
+/// Successful probes in a row until an unready replica is ready again.
 const GOOD: u32 = 2;
 
-/// Asks all replicas again and again, for as long as the process lives. A single one is not asked: there is no choice.
+/// Probes all replicas for as long as the process lives. A single replica is not probed: there is no choice.
 pub async fn watch(replicas: Arc<Replicas>, every: Duration) {
     if every.is_zero() || replicas.stay_alone() {
         return;
@@ -40,7 +40,7 @@ pub async fn watch(replicas: Arc<Replicas>, every: Duration) {
                     replica.says(false);
                     0
                 }
-                // it hangs, or this machine does: the same as a request that hangs
+                // a timeout counts like the timeout of a request
                 Err(_) => {
                     replica.failed();
                     yes
@@ -54,7 +54,7 @@ pub async fn watch(replicas: Arc<Replicas>, every: Duration) {
     }
 }
 
-/// Whether `GET /readyz` is answered with 200, on a connection of its own.
+/// Whether `GET /readyz` returns 200, on a connection of its own.
 async fn ask(base: &str) -> io::Result<bool> {
     let address = base.trim_start_matches("http://").split('/').next().unwrap_or_default();
     let mut stream = TcpStream::connect(address).await?;

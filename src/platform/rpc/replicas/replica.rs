@@ -1,48 +1,48 @@
-//! One replica of a role: whether it is fit to be asked, and how much it has in hand.
+//! One replica of a role: readiness, ejection after failures (outlier detection), and requests in flight.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failures in a row after which a replica is left alone.
+/// Failures in a row that eject a replica.
 const FAILURES: u32 = 3;
-/// For how long, the first time; each time in a row as long again.
+/// Duration of the first ejection; each further one in a row is longer by this.
 const REST: Duration = Duration::from_secs(2);
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
-/// How a call to a replica may end.
+/// Outcomes of a call, as the metric names them.
 pub const OUTCOMES: [&str; 5] = ["answered", "failed", "unsent", "broken", "late"];
 
-/// A replica, as all worker threads of this process see it.
+/// A replica, shared by all worker threads of this process.
 #[derive(Debug)]
 pub struct Replica {
-    /// Its base URL.
+    /// The base URL.
     pub base: String,
-    /// Calls that ended, in the order of [`OUTCOMES`].
+    /// Finished calls by outcome, in the order of [`OUTCOMES`].
     pub outcomes: [AtomicU64; OUTCOMES.len()],
     in_hand: AtomicUsize,
     failures: AtomicU32,
-    /// Whether it says itself that it works, or has not been asked.
+    /// Whether the last probe found it ready, or it was not probed yet.
     ready: AtomicBool,
     resting: AtomicBool,
     rest: Mutex<Ejection>,
 }
 
-/// The time in which nobody asks a replica that failed.
+/// The ejection of a replica that failed.
 #[derive(Debug, Default)]
 struct Ejection {
-    /// How often in a row.
+    /// Ejections in a row.
     times: u32,
-    /// Whether one request tries whether it works again.
+    /// Half-open: one request probes whether the replica works again.
     on_trial: bool,
     until: Option<Instant>,
 }
 
-/// A request that a replica has in hand.
+/// Counts one request in flight at a replica, until it is dropped.
 pub struct InFlightGuard(Arc<Replica>);
 
 impl InFlightGuard {
-    /// Who has it.
+    /// The replica that has the request.
     pub fn replica(&self) -> &Arc<Replica> {
         &self.0
     }
@@ -55,7 +55,7 @@ impl Drop for InFlightGuard {
 }
 
 impl Replica {
-    /// One of which nothing is known.
+    /// A replica without history.
     pub fn new(base: String) -> Replica {
         Replica {
             base,
@@ -68,52 +68,52 @@ impl Replica {
         }
     }
 
-    /// Gives it one request more, if that is not more than `most`.
+    /// Adds a request in flight, unless that exceeds `most`.
     pub fn take(self: &Arc<Self>, most: usize) -> Option<InFlightGuard> {
         let seat = InFlightGuard(Arc::clone(self));
-        // the seat takes back what was added when it is dropped
+        // dropping the guard undoes the increment
         (self.in_hand.fetch_add(1, Ordering::Relaxed) < most).then_some(seat)
     }
 
-    /// Its host and port.
+    /// Host and port.
     pub fn host(&self) -> &str {
         self.base.trim_start_matches("http://")
     }
 
-    /// Counts a call that ended like this.
+    /// Counts a call with this outcome.
     pub fn count(&self, outcome: &str) {
         if let Some(at) = OUTCOMES.iter().position(|one| *one == outcome) {
             self.outcomes[at].fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// How many requests of this process it has in hand.
+    /// Requests of this process in flight.
     pub fn in_hand(&self) -> usize {
         self.in_hand.load(Ordering::Relaxed)
     }
 
-    /// Whether it says that it works.
+    /// Whether it is ready.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
     }
 
-    /// Notes what it says of itself.
+    /// Records the result of its readiness probes.
     pub fn says(&self, ready: bool) {
         if self.ready.swap(ready, Ordering::Relaxed) != ready {
             tracing::info!(replica = self.base, ready, "a replica says whether it is ready");
             if ready {
-                // it was started again, and what failed before has nothing to do with it
+                // it restarted: earlier failures no longer count
                 self.succeeded();
             }
         }
     }
 
-    /// Whether it is left alone.
+    /// Whether it is ejected.
     pub fn is_resting(&self) -> bool {
         self.resting.load(Ordering::Relaxed)
     }
 
-    /// Whether it has rested enough to be tried by one request: who is told so must try it.
+    /// Whether the ejection is over and this caller must probe it with one request.
     pub fn wants_trial(&self) -> bool {
         if !self.is_resting() {
             return false;
@@ -121,13 +121,13 @@ impl Replica {
         let (mut rest, now) = (self.rest(), Instant::now());
         let over = rest.until.is_some_and(|until| until <= now);
         if over {
-            // nobody else, until this trial has ended or is forgotten
+            // blocks further probes until this one ends or expires
             *rest = Ejection { on_trial: true, until: Some(now + REST), ..*rest };
         }
         over
     }
 
-    /// It did its work.
+    /// Records a success: ends the ejection.
     pub fn succeeded(&self) {
         if self.failures.load(Ordering::Relaxed) > 0 {
             self.failures.store(0, Ordering::Relaxed);
@@ -139,7 +139,7 @@ impl Replica {
         }
     }
 
-    /// It did not, and that is its own fault.
+    /// Records a failure of the replica: ejects it after several in a row.
     pub fn failed(&self) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         if failures < FAILURES && !self.is_resting() {
@@ -147,11 +147,11 @@ impl Replica {
         }
         let mut rest = self.rest();
         if self.is_resting() && !rest.on_trial {
-            // it was under way when the rest began, and says nothing new
+            // the request was in flight when the ejection began, and says nothing new
             return;
         }
         let times = rest.times.saturating_add(1);
-        // replicas that failed together do not come back together
+        // jitter: replicas that failed together do not return together
         let length = (REST * times).min(LONGEST_REST).mul_f64(rand::random_range(0.9..1.1));
         *rest = Ejection { times, on_trial: false, until: Some(Instant::now() + length) };
         self.resting.store(true, Ordering::Relaxed);

@@ -1,20 +1,20 @@
-//! How much may be asked twice: a fifth of what is asked once, and ten a second. Trouble behind us is never made worse by us.
+//! The retry budget: retries may add a fifth of the requests, and ten per second. It keeps retries from making an outage worse.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// For each request.
+/// Retries earned by each request.
 const SHARE: f64 = 0.2;
-/// For each second.
+/// Retries earned per second.
 const RATE: f64 = 10.0;
-/// What can be saved up.
+/// Largest balance.
 const MOST: f64 = 20.0;
 
-/// The repeats that are left.
+/// The balance of retries.
 #[derive(Debug)]
 pub struct RetryBudget {
-    /// Requests since the rest was reckoned.
+    /// Requests since the balance was updated.
     sent: AtomicU32,
     left: Mutex<(f64, Instant)>,
 }
@@ -26,12 +26,12 @@ impl Default for RetryBudget {
 }
 
 impl RetryBudget {
-    /// A request was sent for the first time.
+    /// Counts a first attempt.
     pub fn earn(&self) {
         self.sent.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether one may be repeated; it counts as repeated then.
+    /// Takes one retry from the balance; false if there is none.
     pub fn spend(&self) -> bool {
         let mut budget = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let (now, sent) = (Instant::now(), f64::from(self.sent.swap(0, Ordering::Relaxed)));
@@ -56,7 +56,7 @@ mod tests {
             budget.earn();
             repeated += u32::from(budget.spend());
         }
-        // this takes no second, in which there would be ten more
+        // the test takes less than a second, which would earn ten more
         assert!((195..=210).contains(&repeated), "{repeated}");
     }
 }
