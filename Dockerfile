@@ -19,8 +19,8 @@ COPY Cargo.toml Cargo.lock ./
 COPY benches benches
 RUN if [ "$GUIDED" != yes ]; then \
         mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
-        && cargo build --release --locked --bin w2meet \
-        && cargo clean --release --locked --package w2meet; \
+        && cargo build --profile dist --locked --bin w2meet \
+        && cargo clean --profile dist --locked --package w2meet; \
     fi
 
 # The code of W2Meet. config/ and migrations/ are compiled in.
@@ -28,7 +28,7 @@ COPY config config
 COPY migrations migrations
 COPY scripts/build scripts/
 COPY src src
-RUN if [ "$GUIDED" = yes ]; then scripts/build; else cargo build --release --locked --bin w2meet; fi
+RUN if [ "$GUIDED" = yes ]; then scripts/build; else cargo build --profile dist --locked --bin w2meet; fi
 
 FROM debian:bookworm-slim
 
@@ -36,7 +36,7 @@ LABEL org.opencontainers.image.title="w2meet" \
       org.opencontainers.image.description="A self-hosted meeting backend: who can meet when, which slot is best, and why" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 
-COPY --from=build /src/target/release/w2meet /usr/local/bin/w2meet
+COPY --from=build /src/target/dist/w2meet /usr/local/bin/w2meet
 
 # A number, not a name, so that orchestrators can verify that it is not root.
 # /outbox: invitations, while no mail server is configured.
