@@ -46,10 +46,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::R
         tokio::spawn(probe::watch(Arc::clone(replicas), Duration::from_millis(settings.balance.probe_ms)));
     }
     let lifecycle = Arc::new(Lifecycle::default());
-    let queue = roles.iter().any(|role| role.uses_queue).then(|| Queue::open(&settings)).transpose()?;
-    if let Some(queue) = &queue {
-        tokio::spawn(Arc::clone(queue).run());
-    }
+    let queue = open_queue(&settings, roles)?;
     let workers = workers(&settings, roles.len());
     let mut servers = Vec::new();
     let (mut preparing, mut works) = (Vec::new(), Vec::new());
@@ -92,6 +89,15 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::R
         () = stop.asked() => tracing::info!("told again: stopping at once"),
     }
     drain(servers).await
+}
+
+/// The queue, if one of these roles uses it.
+fn open_queue(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<Option<Arc<Queue>>> {
+    let queue = roles.iter().any(|role| role.uses_queue).then(|| Queue::open(settings)).transpose()?;
+    if let Some(queue) = &queue {
+        tokio::spawn(Arc::clone(queue).run());
+    }
+    Ok(queue)
 }
 
 /// Worker threads per role: the roles of one process share the cores.
