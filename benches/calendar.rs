@@ -62,7 +62,7 @@ fn kernels(criterion: &mut Criterion) {
     }
 }
 
-/// A question over one window, from packed weeks to slots and heat map.
+/// A request over one window, from weeks to slots and heat map.
 fn questions(criterion: &mut Criterion) {
     let paris = Zone::parse(ZONES[0]).unwrap_or_else(|_| Zone::utc());
     let window = SearchWindow::dates(paris.clone(), date(2026, 3, 23), date(2026, 4, 5));
@@ -75,10 +75,10 @@ fn questions(criterion: &mut Criterion) {
             let weeks = &all[..count];
             group.throughput(Throughput::Elements(count as u64));
             let id = |name| BenchmarkId::new(name, count);
-            let ask =
+            let options =
                 RankingOptions { pick: Some(Preference::Best), duration: 4, step: 1, ..RankingOptions::default() };
             group.bench_function(id("project+suggest"), |b| {
-                b.iter(|| rank_slots(&window, &attendees(&window, black_box(weeks)), &ask));
+                b.iter(|| rank_slots(&window, &attendees(&window, black_box(weeks)), &options));
             });
             let (hours, grids) = (window.hours(), grids(&window, weeks));
             group.bench_function(id("free_count"), |b| {
@@ -100,28 +100,29 @@ fn ranking(criterion: &mut Criterion) {
         let Ok(window) = SearchWindow::dates(paris, from, from.saturating_add((days - 1).days())) else { continue };
         group.throughput(Throughput::Elements(count as u64));
         let id = |name: &str| BenchmarkId::new(format!("{name}/{days} days"), count);
-        let ask = RankingOptions { pick: Some(Preference::Best), duration: 4, step: 1, ..RankingOptions::default() };
+        let options =
+            RankingOptions { pick: Some(Preference::Best), duration: 4, step: 1, ..RankingOptions::default() };
         let plain = attendees(&window, &all[..count]);
-        group.bench_function(id("all required"), |b| b.iter(|| rank_slots(&window, black_box(&plain), &ask)));
+        group.bench_function(id("all required"), |b| b.iter(|| rank_slots(&window, black_box(&plain), &options)));
         let opinions = opinions(&window, &all[..count]);
         let quorum = Some(count / 2);
-        let asked = RankingOptions { quorum, distinct: DistinctBy::Day, ..ask.clone() };
+        let asked = RankingOptions { quorum, distinct: DistinctBy::Day, ..options.clone() };
         assert!(!rank_slots(&window, &opinions, &asked).slots.is_empty());
         group.bench_function(id("opinions"), |b| b.iter(|| rank_slots(&window, black_box(&opinions), &asked)));
-        // One can never come, and all must: nothing is found, and everything is tried.
+        // One attendee can never come, and all are required: there is no slot, and every relaxation is tried.
         for (name, mut people, quorum) in [("explained", plain, None), ("opinions explained", opinions, Some(count))] {
             people[1].free = Grid::empty(window.len());
             people[1].if_needed = Grid::default();
-            let all = RankingOptions { quorum, step: 4, ..ask.clone() };
+            let all = RankingOptions { quorum, step: 4, ..options.clone() };
             let answer = |people: &[Attendee]| (rank_slots(&window, people, &all), explain(&window, people, &all));
-            let (choice, reasons) = answer(&people);
-            assert!(choice.slots.is_empty() && !reasons.relaxations.is_empty());
+            let (ranking, reasons) = answer(&people);
+            assert!(ranking.slots.is_empty() && !reasons.relaxations.is_empty());
             group.bench_function(id(name), |b| b.iter(|| answer(black_box(&people))));
         }
     }
 }
 
-/// People with zones, of whom some are optional, some weigh more, and half have an `if_needed`.
+/// Attendees with zones: some are optional, some weigh more, and half have `if_needed` time.
 fn opinions(window: &SearchWindow, weeks: &[Week]) -> Vec<Attendee> {
     let mut people = attendees(window, weeks);
     let hesitant = grids(window, &weeks.iter().rev().copied().collect::<Vec<_>>());
@@ -136,7 +137,7 @@ fn opinions(window: &SearchWindow, weeks: &[Week]) -> Vec<Attendee> {
     people
 }
 
-/// Everybody's week on the window; zones are parsed for each person, as a request does.
+/// The weeks of the attendees on the window. Zones are parsed for each attendee, as a request does.
 fn grids(window: &SearchWindow, weeks: &[Week]) -> Vec<Grid> {
     let mut projector = Projector::new(&window);
     let zones = ZONES.iter().cycle();

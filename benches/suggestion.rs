@@ -43,8 +43,8 @@ impl Crowd {
 fn detail(crowd: Crowd, people: usize, days: i64) -> Option<Vec<u8>> {
     let window = Window { from: MONDAY, to: MONDAY.saturating_add((days - 1).days()) };
     let zones: Vec<Zone> = ZONES.iter().filter_map(|name| Zone::parse(name).ok()).collect();
-    let frame = SearchWindow::dates(zones.first()?.clone(), window.from, window.to).ok()?;
-    let mut projector = Projector::new(&frame);
+    let search = SearchWindow::dates(zones.first()?.clone(), window.from, window.to).ok()?;
+    let mut projector = Projector::new(&search);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut week = |shared: bool| {
         let mut week = Week::EMPTY;
@@ -61,7 +61,7 @@ fn detail(crowd: Crowd, people: usize, days: i64) -> Option<Vec<u8>> {
         let zone = &zones[at % zones.len()];
         let free = match crowd {
             Crowd::Agreed | Crowd::Opinionated => projector.project(&week(true), zone),
-            Crowd::Apart if at == 0 => Grid::empty(frame.len()),
+            Crowd::Apart if at == 0 => Grid::empty(search.len()),
             Crowd::Apart => projector.project(&week(false), zone),
         };
         let opinion = matches!(crowd, Crowd::Opinionated) && at.is_multiple_of(3);
@@ -106,10 +106,10 @@ fn answer(request: &SuggestionRequest, bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn requests(criterion: &mut Criterion) {
-    for (frame, days) in [("week", 7), ("62 days", 62)] {
+    for (search, days) in [("week", 7), ("62 days", 62)] {
         for crowd in [Crowd::Agreed, Crowd::Opinionated, Crowd::Apart] {
             for pick in [Preference::First, Preference::Best] {
-                let mut group = criterion.benchmark_group(format!("{frame}, {}, {}", crowd.name(), pick.name()));
+                let mut group = criterion.benchmark_group(format!("{search}, {}, {}", crowd.name(), pick.name()));
                 for people in [2, 10, 100, 1_000, 10_000] {
                     let Some(bytes) = detail(crowd, people, days) else { continue };
                     let request = request(crowd, people, pick);

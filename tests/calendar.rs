@@ -1,4 +1,4 @@
-//! The calendar engine against its brute-force twin: property tests, and the days on which clocks jump.
+//! The calendar engine against brute-force reference models: property tests, and the days on which clocks jump.
 
 use crate::support::fixtures::{SampleAttendee, any_zone, sample_attendee, sample_week, windows};
 use crate::support::oracle::ranking_model::{Asked, Person};
@@ -46,11 +46,11 @@ proptest! {
         (own, other, from, to) in windows(),
         seed: u64,
     ) {
-        let frame = SearchWindow::dates(zone(own), from, to).expect("a window");
+        let window = SearchWindow::dates(zone(own), from, to).expect("a window");
         let packed = sample_week(seed);
         let quarters = time_model::window(own, from, to);
-        prop_assert_eq!(frame.len(), quarters.len());
-        let grid = Projector::new(&frame).project(&week(&packed), &zone(other));
+        prop_assert_eq!(window.len(), quarters.len());
+        let grid = Projector::new(&window).project(&week(&packed), &zone(other));
         let expected = time_model::project_window(&quarters, &time_model::table(&packed), other);
         prop_assert_eq!(bools(&grid), expected);
     }
@@ -64,9 +64,9 @@ proptest! {
     ) {
         // Half of the cases at a time when some offsets were odd.
         let as_of = date(1970, 1, 1).saturating_add((if seed & 1 == 0 { days } else { days % 4000 }).days());
-        let frame = SearchWindow::typical_week(Some(zone(own)), as_of);
+        let window = SearchWindow::typical_week(Some(zone(own)), as_of);
         let packed = sample_week(seed);
-        let grid = Projector::new(&frame).project(&week(&packed), &zone(other));
+        let grid = Projector::new(&window).project(&week(&packed), &zone(other));
         let expected = time_model::project_typical(own, as_of, &time_model::table(&packed), other);
         prop_assert_eq!(bools(&grid), expected);
         let floating = SearchWindow::typical_week(None, as_of);
@@ -79,16 +79,16 @@ proptest! {
         (own, _, from, to) in windows(),
         step in prop::sample::select(vec![1usize, 2, 4]),
     ) {
-        let frame = SearchWindow::dates(zone(own), from, to).expect("a window");
+        let window = SearchWindow::dates(zone(own), from, to).expect("a window");
         let quarters = time_model::window(own, from, to);
-        prop_assert_eq!(frame.hours(), time_model::hours(&quarters, own));
-        prop_assert_eq!(bools(&frame.steps(step)), time_model::steps(&quarters, own, step));
+        prop_assert_eq!(window.hours(), time_model::hours(&quarters, own));
+        prop_assert_eq!(bools(&window.steps(step)), time_model::steps(&quarters, own, step));
         for (q, second) in quarters.iter().enumerate().step_by(7) {
-            prop_assert_eq!(frame.instant(q).as_second(), *second);
-            let text = frame.format_quarter(q);
-            prop_assert_eq!(text.parse::<jiff::Timestamp>().expect("RFC 3339"), frame.instant(q));
-            let shown = frame.instant(q).to_zoned(time_model::rules(own));
-            let (day, time) = frame.day_and_time(q, false);
+            prop_assert_eq!(window.instant(q).as_second(), *second);
+            let text = window.format_quarter(q);
+            prop_assert_eq!(text.parse::<jiff::Timestamp>().expect("RFC 3339"), window.instant(q));
+            let shown = window.instant(q).to_zoned(time_model::rules(own));
+            let (day, time) = window.day_and_time(q, false);
             prop_assert_eq!(time, shown.strftime("%H:%M").to_string());
             prop_assert_eq!(day.name(), shown.strftime("%A").to_string().to_lowercase());
             if shown.offset().seconds() % 60 == 0 {
@@ -108,20 +108,20 @@ proptest! {
         let free: Vec<Vec<bool>> = packed.iter().map(free).collect();
         let hours: Vec<_> = (0..168).map(|hour| 4 * hour..4 * hour + 4).collect();
         let expected = time_model::free_count(&hours, &free);
-        let frame = SearchWindow::typical_week(None, date(2026, 1, 1));
-        let mut projector = Projector::new(&frame);
+        let window = SearchWindow::typical_week(None, date(2026, 1, 1));
+        let mut projector = Projector::new(&window);
         let grids: Vec<_> = weeks.iter().map(|week| projector.project(week, &Zone::utc())).collect();
-        prop_assert_eq!(free_count(&frame.hours(), &grids), expected);
+        prop_assert_eq!(free_count(&window.hours(), &grids), expected);
     }
 
     #[test]
     fn heat_maps_of_windows_count_whole_hours_too((own, other, from, to) in windows(), seed: u64) {
-        let frame = SearchWindow::dates(zone(own), from, to).expect("a window");
-        let mut projector = Projector::new(&frame);
+        let window = SearchWindow::dates(zone(own), from, to).expect("a window");
+        let mut projector = Projector::new(&window);
         let people = (0..seed % 12).map(|n| week(&sample_week(seed ^ n)));
         let grids: Vec<_> = people.map(|week| projector.project(&week, &zone(other))).collect();
         let free: Vec<_> = grids.iter().map(bools).collect();
-        let hours = frame.hours();
+        let hours = window.hours();
         prop_assert_eq!(free_count(&hours, &grids), time_model::free_count(&hours, &free));
     }
 
@@ -166,41 +166,45 @@ proptest! {
         seed: u64,
     ) {
         let scene = Scene::new(place);
-        let ask = RankingOptions { pick, seed, duration, step, limit, quorum, distinct };
+        let options = RankingOptions { pick, seed, duration, step, limit, quorum, distinct };
         let people: Vec<_> = seeds.into_iter().map(|seed| sample_attendee(seed, &scene.zones, scene.from)).collect();
         let attendees = scene.attendees(&people);
-        let asked = scene.asked(&people, &ask);
+        let asked = scene.asked(&people, &options);
         for (attendee, person) in attendees.iter().zip(&asked.people) {
-            let all = |grid: &Grid| (0..scene.frame.len()).map(|q| grid.contains(q)).collect::<Vec<_>>();
+            let all = |grid: &Grid| (0..scene.window.len()).map(|q| grid.contains(q)).collect::<Vec<_>>();
             prop_assert_eq!(all(&attendee.free), person.free.clone());
             prop_assert_eq!(all(&attendee.if_needed), person.if_needed.clone());
         }
-        let question = asked.clone().judge();
-        let choice = rank_slots(&scene.frame, &attendees, &ask);
-        question.check(&choice)?;
-        prop_assert_eq!(&choice, &rank_slots(&scene.frame, &attendees, &ask));
-        prop_assert_eq!(count_starts(&scene.frame, &attendees, &ask), question.candidates().len());
-        let explanation = explain(&scene.frame, &attendees, &ask);
+        let question = asked.clone().evaluate();
+        let ranking = rank_slots(&scene.window, &attendees, &options);
+        question.check(&ranking)?;
+        prop_assert_eq!(&ranking, &rank_slots(&scene.window, &attendees, &options));
+        prop_assert_eq!(count_starts(&scene.window, &attendees, &options), question.candidates().len());
+        let explanation = explain(&scene.window, &attendees, &options);
         prop_assert_eq!(&explanation, &question.explanation());
         for (relaxation, slots) in explanation.relaxations {
-            let (attendees, ask) = relaxed(&attendees, &ask, relaxation);
-            prop_assert_eq!(count_starts(&scene.frame, &attendees, &ask), slots);
+            let (attendees, options) = relaxed(&attendees, &options, relaxation);
+            prop_assert_eq!(count_starts(&scene.window, &attendees, &options), slots);
             let limit = Some(1);
-            prop_assert_eq!(rank_slots(&scene.frame, &attendees, &RankingOptions { limit, ..ask }).slots.len(), 1);
+            prop_assert_eq!(rank_slots(&scene.window, &attendees, &RankingOptions { limit, ..options }).slots.len(), 1);
         }
     }
 }
 
-/// What is asked less of, done by hand.
-fn relaxed(attendees: &[Attendee], ask: &RankingOptions, relaxation: Relaxation) -> (Vec<Attendee>, RankingOptions) {
-    let (mut attendees, mut ask) = (attendees.to_vec(), ask.clone());
+/// The input with a relaxation, applied by hand.
+fn relaxed(
+    attendees: &[Attendee],
+    options: &RankingOptions,
+    relaxation: Relaxation,
+) -> (Vec<Attendee>, RankingOptions) {
+    let (mut attendees, mut options) = (attendees.to_vec(), options.clone());
     match relaxation {
         Relaxation::MakeOptional(index) => attendees[index].attendance = Attendance::Optional,
-        Relaxation::Shorten(quarters) => ask.duration = quarters,
-        Relaxation::LowerQuorum(quorum) => ask.quorum = Some(quorum),
-        Relaxation::UseQuarters => ask.step = 1,
+        Relaxation::Shorten(quarters) => options.duration = quarters,
+        Relaxation::LowerQuorum(quorum) => options.quorum = Some(quorum),
+        Relaxation::UseQuarters => options.step = 1,
     }
-    (attendees, ask)
+    (attendees, options)
 }
 
 /// Where and when a group meets.
@@ -222,12 +226,12 @@ fn places() -> impl Strategy<Value = Place> {
 /// What a clock shows in each quarter, minute by minute.
 type Wall = Vec<Vec<Shown>>;
 
-/// A frame, by the engine and by the twin.
+/// A search window, for the engine and for the reference models.
 struct Scene {
-    frame: SearchWindow,
+    window: SearchWindow,
     place: Place,
     from: Date,
-    /// Where attendees may live.
+    /// The zones of the attendees.
     zones: Vec<&'static str>,
     /// The Unix seconds of a window's quarters.
     seconds: Vec<i64>,
@@ -237,21 +241,21 @@ impl Scene {
     fn new(place: Place) -> Scene {
         let typical = |own: Option<&str>, as_of| SearchWindow::typical_week(own.map(zone), as_of);
         let epoch = date(1970, 1, 1);
-        let (frame, from, zones, seconds) = match place {
+        let (window, from, zones, seconds) = match place {
             Place::Window { own, other, from, days } => {
                 let to = from.saturating_add((days - 1).days());
-                let frame = SearchWindow::dates(zone(own), from, to).expect("a window");
-                (frame, from, vec![own, other, other], time_model::window(own, from, to))
+                let window = SearchWindow::dates(zone(own), from, to).expect("a window");
+                (window, from, vec![own, other, other], time_model::window(own, from, to))
             }
             Place::Typical { own, other, as_of } => (typical(Some(own), as_of), as_of, vec![own, other], Vec::new()),
             Place::Floating { other } => (typical(None, epoch), epoch, vec!["UTC", other], Vec::new()),
         };
-        Scene { frame, place, from, zones, seconds }
+        Scene { window, place, from, zones, seconds }
     }
 
-    /// The people as the engine sees them.
+    /// The attendees as input of the engine.
     fn attendees(&self, people: &[SampleAttendee]) -> Vec<Attendee> {
-        let mut projector = Projector::new(&self.frame);
+        let mut projector = Projector::new(&self.window);
         let mut attendee = |one: &SampleAttendee| {
             let home = zone(one.zone);
             let mut overrides = Overrides::default();
@@ -264,9 +268,9 @@ impl Scene {
             let within = projector.within_hours(&home, one.earliest, one.latest);
             for grid in [&mut free, &mut if_needed] {
                 grid.and(&within);
-                for busy in one.busy.iter().filter(|_| self.frame.has_dates()) {
-                    let instant = |second: i64| self.frame.instant(0) + second.seconds();
-                    grid.remove(self.frame.quarters_overlapping(instant(busy.start), instant(busy.end)));
+                for busy in one.busy.iter().filter(|_| self.window.has_dates()) {
+                    let instant = |second: i64| self.window.instant(0) + second.seconds();
+                    grid.remove(self.window.quarters_overlapping(instant(busy.start), instant(busy.end)));
                 }
             }
             Attendee {
@@ -275,15 +279,15 @@ impl Scene {
                 weight: one.weight,
                 zone: one.has_clock.then_some(home),
                 free,
-                // Nobody is told to bring an empty one.
+                // The product leaves an empty one out.
                 if_needed: if if_needed.is_empty() { Grid::default() } else { if_needed },
             }
         };
         people.iter().map(&mut attendee).collect()
     }
 
-    /// The same people, and the question put to them, as the twin sees them.
-    fn asked(&self, people: &[SampleAttendee], ask: &RankingOptions) -> Asked {
+    /// The same attendees and options as input of the reference models.
+    fn asked(&self, people: &[SampleAttendee], options: &RankingOptions) -> Asked {
         let mut walls: BTreeMap<&str, Wall> = BTreeMap::new();
         for one in people {
             walls.entry(one.zone).or_insert_with(|| self.wall(one.zone));
@@ -297,15 +301,15 @@ impl Scene {
             _ => (0..672).map(|q| q % step == 0).collect(),
         };
         Asked {
-            is_fairness_told: differ,
-            steps: steps(ask.step),
+            has_fairness: differ,
+            steps: steps(options.step),
             quarters: steps(1),
             dates: match self.place {
                 Place::Window { own, .. } => time_model::dates(&self.seconds, own),
                 _ => (0..672).map(|q| q / 96).collect(),
             },
             people: people.iter().map(|one| self.person(one, &walls[one.zone])).collect(),
-            ask: ask.clone(),
+            options: options.clone(),
         }
     }
 
@@ -338,12 +342,12 @@ impl Scene {
 
 /// The free periods, as texts, of one day in which Monday to Sunday are free in `range`.
 fn periods(own: &str, day: Date, other: &str, range: &str) -> Vec<(String, String)> {
-    let frame = SearchWindow::dates(zone(own), day, day).expect("a window");
+    let window = SearchWindow::dates(zone(own), day, day).expect("a window");
     let name = |day: w2meet::calendar::Day| (day.name().to_owned(), serde_json::json!([range]));
     let days = w2meet::calendar::Day::ALL.map(name).into_iter().collect();
     let week = parse_week(&serde_json::Value::Object(days)).expect("a week");
-    let grid = Projector::new(&frame).project(&week, &zone(other));
-    let text = |run: Range<usize>| (frame.format_quarter(run.start), frame.format_quarter(run.end));
+    let grid = Projector::new(&window).project(&week, &zone(other));
+    let text = |run: Range<usize>| (window.format_quarter(run.start), window.format_quarter(run.end));
     grid.runs().map(text).collect()
 }
 
@@ -394,11 +398,11 @@ fn a_quarter_cut_by_a_jump_needs_only_what_its_parts_touch() {
     // At 00:00 on that Friday, 00:44:30 UTC, clocks in Monrovia jumped to 00:44:30. The quarter from
     // 00:30 UTC is Thursday's last on their wall and then half a minute of the one from 00:30.
     let day = date(1972, 1, 7);
-    let frame = SearchWindow::dates(zone("UTC"), day, day).expect("a window");
+    let window = SearchWindow::dates(zone("UTC"), day, day).expect("a window");
     let free = |quarters: &[usize]| {
         let mut week = Week::EMPTY;
         quarters.iter().for_each(|q| week.insert(*q..q + 1));
-        let grid = Projector::new(&frame).project(&week, &zone("Africa/Monrovia"));
+        let grid = Projector::new(&window).project(&week, &zone("Africa/Monrovia"));
         grid.contains(2)
     };
     let friday = 4 * 96;
@@ -411,10 +415,10 @@ fn a_quarter_cut_by_a_jump_needs_only_what_its_parts_touch() {
 fn a_zone_may_lie_a_day_ahead_in_the_circular_week() {
     // Sunday evening in Pago Pago is Monday evening in Kiritimati.
     let as_of = date(2026, 1, 1);
-    let frame = SearchWindow::typical_week(Some(zone("Pacific/Pago_Pago")), as_of);
+    let window = SearchWindow::typical_week(Some(zone("Pacific/Pago_Pago")), as_of);
     let mut week = Week::EMPTY;
     week.insert(72..76);
-    let grid = Projector::new(&frame).project(&week, &zone("Pacific/Kiritimati"));
+    let grid = Projector::new(&window).project(&week, &zone("Pacific/Kiritimati"));
     let run = grid.runs().next().expect("one run");
-    assert_eq!(frame.day_and_time(run.start, false), (w2meet::calendar::Day::Sunday, "17:00".into()));
+    assert_eq!(window.day_and_time(run.start, false), (w2meet::calendar::Day::Sunday, "17:00".into()));
 }

@@ -1,4 +1,4 @@
-//! The corpus of daylight-saving cases (tests/corpus): the calendar engine and the running product answer as it says.
+//! The corpus of daylight-saving cases (tests/corpus): the calendar engine and the running product must give its answers.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use w2meet::calendar::{Day, Format, Grid, Projector, SearchWindow, Week, Zone, f
 
 use crate::support::Cluster;
 
-/// A question, and what is right.
+/// A request and the expected answer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -59,7 +59,7 @@ fn zone(name: &str) -> Zone {
 }
 
 impl Case {
-    fn frame(&self) -> SearchWindow {
+    fn window(&self) -> SearchWindow {
         match self.as_of {
             Some(as_of) if self.time_zone == "floating" => SearchWindow::typical_week(None, as_of),
             Some(as_of) => SearchWindow::typical_week(Some(zone(&self.time_zone)), as_of),
@@ -70,13 +70,13 @@ impl Case {
         }
     }
 
-    fn grids(&self, frame: &SearchWindow) -> Vec<Grid> {
-        let mut projector = Projector::new(&frame);
+    fn grids(&self, window: &SearchWindow) -> Vec<Grid> {
+        let mut projector = Projector::new(&window);
         let week = |one: &Person| parse_week(&one.availability).expect("a week");
         self.attendees.iter().map(|one| projector.project(&week(one), &zone(&one.time_zone))).collect()
     }
 
-    /// What this answer gets wrong.
+    /// The differences from the expected answer.
     fn differences(&self, found: &Expected) -> Vec<String> {
         let text = |value: &Option<Value>| value.as_ref().map(Value::to_string);
         let starts = |one: &Expected| one.starts.as_ref().map(|starts| json!(starts).to_string());
@@ -93,31 +93,31 @@ impl Case {
     }
 }
 
-/// What is not empty of a week.
+/// The days of a week that are not empty.
 fn some_days(week: Value) -> Value {
     let days = week.as_object().expect("days").clone();
     Value::Object(days.into_iter().filter(|(_, ranges)| *ranges != json!([])).collect())
 }
 
 fn answer_of_the_engine(case: &Case) -> Expected {
-    let frame = case.frame();
-    let grids = case.grids(&frame);
-    let mut common = Grid::full(frame.len());
+    let window = case.window();
+    let grids = case.grids(&window);
+    let mut common = Grid::full(window.len());
     grids.iter().for_each(|grid| common.and(grid));
     let period =
-        |run: Range<usize>| json!({"start": frame.format_quarter(run.start), "end": frame.format_quarter(run.end)});
-    let hours = frame.hours();
+        |run: Range<usize>| json!({"start": window.format_quarter(run.start), "end": window.format_quarter(run.end)});
+    let hours = window.hours();
     let counts = hours.iter().zip(free_count(&hours, &grids)).filter(|(_, count)| *count > 0);
-    let counted = counts.map(|(hour, count)| json!({"start": frame.format_quarter(hour.start), "count": count}));
+    let counted = counts.map(|(hour, count)| json!({"start": window.format_quarter(hour.start), "count": count}));
     let mut starts = common.starts(case.duration_minutes.unwrap_or(15) / 15);
-    starts.and(&frame.steps(case.step_minutes.unwrap_or(15) / 15));
+    starts.and(&window.steps(case.step_minutes.unwrap_or(15) / 15));
     let week = || Week::from_bytes(&common.to_bytes()).expect("a week");
     Expected {
-        minutes: Some(15 * frame.len()),
-        periods: frame.has_dates().then(|| common.runs().map(period).collect()),
-        common: (!frame.has_dates()).then(|| some_days(week_to_json(&week(), Format::Ranges))),
+        minutes: Some(15 * window.len()),
+        periods: window.has_dates().then(|| common.runs().map(period).collect()),
+        common: (!window.has_dates()).then(|| some_days(week_to_json(&week(), Format::Ranges))),
         free_count: Some(counted.collect()),
-        starts: Some(starts.iter().map(|q| frame.format_quarter(q)).collect()),
+        starts: Some(starts.iter().map(|q| window.format_quarter(q)).collect()),
     }
 }
 
@@ -131,7 +131,7 @@ fn the_engine_solves_every_case_of_the_corpus() {
     assert!(cases.iter().all(|case| case.why.len() > 20), "each with its reason");
 }
 
-/// How a zone's day changes its length in some case: shorter, longer.
+/// Whether a case has a day of the zone that is shorter, or one that is longer.
 #[test]
 fn the_corpus_has_both_changes_of_at_least_twelve_zones() {
     let cases = corpus();
@@ -148,7 +148,7 @@ fn the_corpus_has_both_changes_of_at_least_twelve_zones() {
     }
 }
 
-/// Registers the attendees, and somebody who is always free, for it takes two.
+/// Registers the attendees, and one who is always free, because a request needs two.
 async fn register(cluster: &Cluster, number: usize, case: &Case) -> String {
     let mut names = String::new();
     for (index, one) in case.attendees.iter().enumerate() {
@@ -164,7 +164,7 @@ async fn answer_of_the_product(cluster: &Cluster, number: usize, case: &Case) ->
     let names = register(cluster, number, case).await;
     let zone = case.time_zone.as_str();
     let when = match (case.as_of, case.from.zip(case.to)) {
-        // a floating week takes no date
+        // A floating week has no date.
         (Some(_), _) if zone == "floating" => String::new(),
         (Some(as_of), _) => format!("&as_of={as_of}"),
         (_, Some((from, to))) => format!("&from={from}&to={to}"),

@@ -1,4 +1,4 @@
-//! How slots are ranked and "none" is explained, one rule of docs/RANKING.md at a time; `calendar.rs` tries them all at once.
+//! How slots are ranked and why there are none: one rule of docs/RANKING.md in each test. `calendar.rs` tests all of them at once.
 
 use crate::support::fixtures::sample_week;
 use jiff::civil::date;
@@ -8,7 +8,7 @@ use w2meet::calendar::{
 };
 use w2meet::calendar::{Preference, Projector, Relaxation, Slot, Week, Zone, count_starts, explain, rank_slots};
 
-/// Monday 00:00 to Sunday 24:00 of nobody's zone.
+/// A floating typical week.
 fn week() -> SearchWindow {
     SearchWindow::typical_week(None, date(2026, 1, 1))
 }
@@ -19,7 +19,7 @@ fn quarters(runs: &[(usize, usize)]) -> Grid {
     grid
 }
 
-/// Somebody required who is free in these quarters.
+/// A required attendee who is free in these quarters.
 fn free(runs: &[(usize, usize)]) -> Attendee {
     Attendee { free: quarters(runs), ..Attendee::default() }
 }
@@ -33,8 +33,8 @@ fn hour(pick: Preference, limit: usize) -> RankingOptions {
     RankingOptions { pick: Some(pick), limit: Some(limit), duration: 4, step: 1, ..RankingOptions::default() }
 }
 
-fn starts(attendees: &[Attendee], ask: &RankingOptions) -> Vec<usize> {
-    rank_slots(&week(), attendees, ask).slots.iter().map(|slot| slot.quarters.start).collect()
+fn starts(attendees: &[Attendee], options: &RankingOptions) -> Vec<usize> {
+    rank_slots(&week(), attendees, options).slots.iter().map(|slot| slot.quarters.start).collect()
 }
 
 fn factor(slot: &Slot, name: &str) -> Option<u64> {
@@ -110,26 +110,26 @@ fn distinct_blocks_and_days_give_one_slot_each() {
 fn the_hour_that_is_fair_to_both_zones_wins() -> Result<(), Box<dyn std::error::Error>> {
     let zone = |name| Zone::parse(name);
     // In that week New York is five hours behind Paris, not six.
-    let frame = SearchWindow::dates(zone("Europe/Paris")?, date(2026, 3, 9), date(2026, 3, 9))?;
+    let window = SearchWindow::dates(zone("Europe/Paris")?, date(2026, 3, 9), date(2026, 3, 9))?;
     let person = |name| -> Result<Attendee, w2meet::calendar::ZoneError> {
-        Ok(Attendee { zone: Some(zone(name)?), free: Grid::full(frame.len()), ..Attendee::default() })
+        Ok(Attendee { zone: Some(zone(name)?), free: Grid::full(window.len()), ..Attendee::default() })
     };
-    let best = |people: &[Attendee]| rank_slots(&frame, people, &hour(Preference::Best, 1)).slots.remove(0);
+    let best = |people: &[Attendee]| rank_slots(&window, people, &hour(Preference::Best, 1)).slots.remove(0);
     let slot = best(&[person("Europe/Paris")?, person("America/New_York")?]);
-    assert_eq!(frame.day_and_time(slot.quarters.start, false).1, "14:00");
+    assert_eq!(window.day_and_time(slot.quarters.start, false).1, "14:00");
     assert_eq!(factor(&slot, "fairness"), Some(9_000_000));
-    // Tokyo's evening and Paris's morning: 09:00 there is 17:00 here, one past the best.
+    // Evening in Tokyo and morning in Paris: 09:00 in Paris is 17:00 in Tokyo, one hour after the best.
     let slot = best(&[person("Europe/Paris")?, person("Asia/Tokyo")?]);
-    assert_eq!(frame.day_and_time(slot.quarters.start, false).1, "09:00");
+    assert_eq!(window.day_and_time(slot.quarters.start, false).1, "09:00");
     assert_eq!(factor(&slot, "fairness"), Some(8_000_000));
-    // Berlin's clock shows what that of Paris shows: there is nothing to be fair about.
+    // The clocks of Berlin and Paris show the same time, so there is no fairness.
     let slot = best(&[person("Europe/Paris")?, person("Europe/Berlin")?]);
     assert_eq!(factor(&slot, "fairness"), None);
-    // Who does not come is not woken.
+    // The clock of an attendee who does not come has no effect.
     let absent = optional(Attendee { free: Grid::default(), ..person("Asia/Tokyo")? });
     let slot = best(&[person("Europe/Paris")?, absent]);
     assert_eq!(
-        (frame.day_and_time(slot.quarters.start, false).1.as_str(), factor(&slot, "fairness")),
+        (window.day_and_time(slot.quarters.start, false).1.as_str(), factor(&slot, "fairness")),
         ("09:00", Some(9_000_000))
     );
     Ok(())
@@ -143,18 +143,18 @@ fn an_overridden_date_is_not_like_others() -> Result<(), Box<dyn std::error::Err
     let mut every_day = Week::EMPTY;
     (0..7).for_each(|day| every_day.insert(96 * day + 36..96 * day + 40));
     // Thursday to Sunday
-    let frame = SearchWindow::dates(paris.clone(), date(2026, 11, 26), date(2026, 11, 29))?;
+    let window = SearchWindow::dates(paris.clone(), date(2026, 11, 26), date(2026, 11, 29))?;
     let runs = |overrides: &Overrides| -> Vec<_> {
-        let grid = Projector::new(&frame).project_with(&every_day, overrides, &paris);
+        let grid = Projector::new(&window).project_with(&every_day, overrides, &paris);
         grid.runs().map(|run| (run.start, run.end)).collect()
     };
     assert_eq!(runs(&overrides), [(36, 40), (192 + 40, 192 + 48), (288 + 36, 288 + 40)]);
     assert_eq!(runs(&overrides.cleared()), [(36, 40), (288 + 36, 288 + 40)]);
-    // The date is that of their own calendar: Friday noon in Auckland is Thursday night in Paris.
+    // The date is that of the attendee's own calendar: Friday noon in Auckland is Thursday night in Paris.
     let auckland = Zone::parse("Pacific/Auckland")?;
     let mut always = Week::EMPTY;
     always.insert(0..672);
-    let grid = Projector::new(&frame).project_with(&always, &overrides.cleared(), &auckland);
+    let grid = Projector::new(&window).project_with(&always, &overrides.cleared(), &auckland);
     assert_eq!(grid.runs().collect::<Vec<_>>(), [0..48, 48 + 192..384]);
     // A typical week has no dates.
     let typical = SearchWindow::typical_week(Some(paris.clone()), date(2026, 11, 27));
@@ -164,9 +164,9 @@ fn an_overridden_date_is_not_like_others() -> Result<(), Box<dyn std::error::Err
 
 #[test]
 fn hours_are_limited_in_the_zone_of_each_attendee() -> Result<(), Box<dyn std::error::Error>> {
-    let frame = SearchWindow::typical_week(Some(Zone::utc()), date(2026, 1, 1));
+    let window = SearchWindow::typical_week(Some(Zone::utc()), date(2026, 1, 1));
     let within = |zone: &str, earliest, latest| -> Result<Vec<Range<usize>>, w2meet::calendar::ZoneError> {
-        Ok(Projector::new(&frame).within_hours(&Zone::parse(zone)?, earliest, latest).runs().collect())
+        Ok(Projector::new(&window).within_hours(&Zone::parse(zone)?, earliest, latest).runs().collect())
     };
     assert_eq!(within("UTC", Some(540), Some(1020))?[0], 36..68);
     assert_eq!(within("Asia/Tokyo", Some(540), Some(1020))?[0], 0..32);
@@ -180,7 +180,7 @@ fn hours_are_limited_in_the_zone_of_each_attendee() -> Result<(), Box<dyn std::e
 fn an_empty_result_names_its_blockers_and_relaxations() {
     // On hours: Ana 08-12, Ben 10-14, Cleo 11:15-12 and 14-16 of Monday.
     let people = [free(&[(32, 48)]), free(&[(40, 56)]), free(&[(45, 48), (56, 64)])];
-    let ask = RankingOptions { step: 4, ..hour(Preference::Best, 1) };
+    let options = RankingOptions { step: 4, ..hour(Preference::Best, 1) };
     let starts = 168;
     let expected = Explanation {
         longest_common: 3,
@@ -197,32 +197,32 @@ fn an_empty_result_names_its_blockers_and_relaxations() {
         ],
         relaxations: vec![(Relaxation::MakeOptional(2), 2)],
     };
-    assert_eq!(explain(&week(), &people, &ask), expected);
+    assert_eq!(explain(&week(), &people, &options), expected);
     // On quarters, 45 minutes fit.
-    let relaxations = explain(&week(), &people, &RankingOptions { step: 1, ..ask }).relaxations;
+    let relaxations = explain(&week(), &people, &RankingOptions { step: 1, ..options }).relaxations;
     assert_eq!(relaxations, [(Relaxation::Shorten(3), 1), (Relaxation::MakeOptional(2), 5)]);
 }
 
 #[test]
 fn a_quorum_that_is_missed_is_explained_by_all() {
     let people = [free(&[(0, 8)]), optional(free(&[(4, 8)])), optional(free(&[]))];
-    let told = explain(&week(), &people, &RankingOptions { quorum: Some(3), ..hour(Preference::Best, 1) });
-    assert_eq!(told.never, [2]);
-    assert_eq!(told.nearest[0], NearMiss { quarters: 4..8, missing: vec![2] });
-    assert_eq!(told.blocking[0], Blocker { attendee: 2, slots: 669, alone: 1 });
-    assert_eq!(told.relaxations, [(Relaxation::LowerQuorum(2), 1)]);
+    let explanation = explain(&week(), &people, &RankingOptions { quorum: Some(3), ..hour(Preference::Best, 1) });
+    assert_eq!(explanation.never, [2]);
+    assert_eq!(explanation.nearest[0], NearMiss { quarters: 4..8, missing: vec![2] });
+    assert_eq!(explanation.blocking[0], Blocker { attendee: 2, slots: 669, alone: 1 });
+    assert_eq!(explanation.relaxations, [(Relaxation::LowerQuorum(2), 1)]);
 }
 
 #[test]
 fn many_attendees_are_counted_as_one_by_one() {
-    let frame = week();
+    let window = week();
     let person = |seed: u64| {
         let week = |seed| Week::from_bytes(&sample_week(seed)).unwrap_or_default();
-        let grid = |seed| Projector::new(&frame).project(&week(seed), &Zone::utc());
+        let grid = |seed| Projector::new(&window).project(&week(seed), &Zone::utc());
         Attendee {
             attendance: if seed.is_multiple_of(50) { Attendance::Required } else { Attendance::Optional },
             weight: 1 + (seed % 9) as u32,
-            // Who is required can nearly always come.
+            // Required attendees can nearly always come.
             free: if seed.is_multiple_of(50) { Grid::full(660) } else { grid(seed) },
             if_needed: if seed.is_multiple_of(3) { grid(seed + 10_000) } else { Grid::default() },
             ..Attendee::default()

@@ -46,7 +46,7 @@ fn day(date: Date) -> Timestamp {
     date.to_zoned(jiff::tz::TimeZone::UTC).expect("in range").timestamp()
 }
 
-/// A week as a VAVAILABILITY that is told from a date on.
+/// A week as a VAVAILABILITY from a date on.
 fn availability(week: &Week, zone: &Zone, since: Date) -> String {
     let since = day(since);
     VAvailability { user_id: Uuid::nil(), dtstamp: since, since, user: &ana(), zone, week }.to_ics()
@@ -83,22 +83,22 @@ proptest! {
         // Monrovia's half minutes are no minutes
         let (own, to) = (if own == "Africa/Monrovia" { "UTC" } else { own }, to.min(from.saturating_add(3.days())));
         let zone = Zone::parse(own).expect("a zone");
-        let frame = SearchWindow::dates(zone.clone(), from, to).expect("a window");
+        let window = SearchWindow::dates(zone.clone(), from, to).expect("a window");
         let (free, if_needed) = (week(seed), week(seed.wrapping_add(1)));
         let quarters = time_model::window(own, from, to);
         let [is_free, is_possible] =
             [&free, &if_needed].map(|week| time_model::project_window(&quarters, &time_model::table(&week.to_bytes()), own));
-        let start = frame.instant(0).as_second();
+        let start = window.instant(0).as_second();
         let second = |at: i64| Timestamp::from_second(at).expect("in range");
         let busy: Vec<_> =
             busy.iter().map(|(at, length)| (second(start + 60 * at), second(start + 60 * (at + length)))).collect();
-        let mut projector = Projector::new(&frame);
+        let mut projector = Projector::new(&window);
         let grids = [&free, &if_needed].map(|week| projector.project(week, &zone));
-        let told = VFreeBusy {
-            uid: "x".to_owned(), dtstamp: Timestamp::UNIX_EPOCH, user: &ana(), window: &frame,
+        let answer = VFreeBusy {
+            uid: "x".to_owned(), dtstamp: Timestamp::UNIX_EPOCH, user: &ana(), window: &window,
             free: &grids[0], if_needed: &grids[1], busy: &busy,
         };
-        let periods = told.periods();
+        let periods = answer.periods();
         prop_assert!(periods.iter().all(|(start, end, _)| start < end));
         prop_assert!(periods.is_sorted_by(|one, next| one.1 <= next.0), "in order and apart: {:?}", periods);
         prop_assert!(periods.is_sorted_by(|one, next| one.1 < next.0 || one.2 != next.2), "merged: {:?}", periods);
@@ -147,8 +147,8 @@ fn availability_contains_the_rules_of_its_zone() {
         week.insert(96 * day + 36..96 * day + 50);
     }
     week.insert(96 * 6 + 88..96 * 7);
-    let told = availability(&week, &Zone::parse("Europe/Paris").expect("Paris"), date(2026, 10, 21));
-    // the week of 19 October has the change of clocks in it: the one before is told
+    let answer = availability(&week, &Zone::parse("Europe/Paris").expect("Paris"), date(2026, 10, 21));
+    // The clocks change in the week of 19 October, so the week before is written.
     let expected = "BEGIN:VCALENDAR\r
 VERSION:2.0\r
 PRODID:-//W2Meet//EN\r
@@ -191,7 +191,7 @@ END:AVAILABLE\r
 END:VAVAILABILITY\r
 END:VCALENDAR\r
 ";
-    assert_eq!(told, expected);
+    assert_eq!(answer, expected);
 }
 
 /// A VAVAILABILITY with these lines in it.
@@ -306,7 +306,7 @@ fn a_component_that_a_week_cannot_hold_is_refused_with_its_line() {
     }
     let twice = calendar(&format!("{}\n{}", available(&["RRULE"]), available(&["RRULE:FREQ=HOURLY"])));
     let Err(VAvailabilityError::Unsupported(faults)) = read_in_new_york(&twice) else { panic!("it was read") };
-    assert_eq!(faults.len(), 2, "every fault is told: {faults:?}");
+    assert_eq!(faults.len(), 2, "every fault is reported: {faults:?}");
     assert!(matches!(read_in_new_york("hello"), Err(VAvailabilityError::Syntax(_))));
 }
 
@@ -336,30 +336,30 @@ both_shapes! {
         let days = json!({ "monday": ["09:00-12:30", "23:00-24:00"], "tuesday": ["00:00-01:15"], "sunday": [23] });
         cluster.register_in(ANA, "Pacific/Chatham", days).await;
         let before = cluster.get(WEEK).await.expect(200);
-        let told = cluster.get(AVAILABILITY).await.expect(200);
-        assert_eq!(told.header("content-type"), Some("text/calendar; charset=utf-8; component=VAVAILABILITY"));
-        assert_eq!((told.header("etag"), before.header("etag")), (Some("\"1\""), Some("\"1\"")));
-        assert!(lines(&told.text).contains(&"TZID:Pacific/Chatham"), "{}", told.text);
-        assert_eq!(cluster.get(AVAILABILITY).await.expect(200).text, told.text, "the same bytes");
+        let answer = cluster.get(AVAILABILITY).await.expect(200);
+        assert_eq!(answer.header("content-type"), Some("text/calendar; charset=utf-8; component=VAVAILABILITY"));
+        assert_eq!((answer.header("etag"), before.header("etag")), (Some("\"1\""), Some("\"1\"")));
+        assert!(lines(&answer.text).contains(&"TZID:Pacific/Chatham"), "{}", answer.text);
+        assert_eq!(cluster.get(AVAILABILITY).await.expect(200).text, answer.text, "the same bytes");
         let known = cluster.send(Method::GET, AVAILABILITY, &[("if-none-match", "\"1\"")], None).await;
         assert_eq!((known.status, known.text.as_str()), (304, ""));
 
         cluster.put(WEEK, json!({ "friday": [1] })).await.expect(200);
-        let back = put_calendar(cluster, &told.text).await.expect(200);
+        let back = put_calendar(cluster, &answer.text).await.expect(200);
         assert_eq!((&back.json, back.header("etag")), (&before.json, Some("\"3\"")));
         assert_eq!(cluster.get(WEEK).await.expect(200).json, before.json);
         let stale = [("content-type", "text/calendar"), ("if-match", "\"2\"")];
-        let stale = cluster.send(Method::PUT, WEEK, &stale, Some(told.text.clone().into_bytes())).await;
+        let stale = cluster.send(Method::PUT, WEEK, &stale, Some(answer.text.clone().into_bytes())).await;
         stale.expect_problem("412 precondition-failed", WEEK, "an old version");
 
         cluster.patch("/api/users/ana@example.com", json!({ "time_zone": "Asia/Tokyo" })).await.expect(200);
-        let other = put_calendar(cluster, &told.text).await;
+        let other = put_calendar(cluster, &answer.text).await;
         other.expect_problem("422 validation", WEEK, "another zone");
         assert!(other.json["errors"][0]["detail"].as_str().is_some_and(|text| text.contains("time_zone")), "{}", other.text);
         assert!(other.pointers().iter().all(|pointer| *pointer == "#"), "{}", other.text);
         put_calendar(cluster, "BEGIN:VCARD").await.expect_problem("400 bad-request", WEEK, "a business card");
         let latin = [("content-type", "text/calendar; charset=latin1")];
-        let latin = cluster.send(Method::PUT, WEEK, &latin, Some(told.text.into_bytes())).await;
+        let latin = cluster.send(Method::PUT, WEEK, &latin, Some(answer.text.into_bytes())).await;
         latin.expect_problem("415 unsupported-media", WEEK, "Latin-1");
         let bytes = [("content-type", "text/calendar")];
         let bytes = cluster.send(Method::PUT, WEEK, &bytes, Some(vec![0xff])).await;
@@ -399,7 +399,7 @@ both_shapes! {
         expected.insert(1, period("BUSY", at(monday, "0900"), at(monday, "1000")));
         assert_eq!(said(&busy, "FREEBUSY"), expected, "a meeting, and nothing of what it is about");
 
-        // another day than usual, and a calendar from elsewhere, of which nothing is told but when
+        // An overridden date, and an imported calendar, of which only the times are shown.
         let overrides = json!({ "overrides": { tuesday.to_string(): ["15:00-16:30"] } });
         cluster.patch("/api/users/ana@example.com", overrides).await.expect(200);
         let event = |start: String, end: String| format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\n\
@@ -408,13 +408,13 @@ both_shapes! {
         let path = "/api/users/ana@example.com/calendars/work";
         let put = cluster.send(Method::PUT, path, &[("content-type", "text/calendar")], Some(body)).await;
         assert!(put.status < 300, "{}", put.text);
-        let told = cluster.get(&asked).await.expect(200);
-        assert_eq!(said(&told, "FREEBUSY")[3..], [
+        let answer = cluster.get(&asked).await.expect(200);
+        assert_eq!(said(&answer, "FREEBUSY")[3..], [
             period("BUSY-UNAVAILABLE", at(monday, "1400"), at(tuesday, "1500")),
             period("BUSY", at(tuesday, "1530"), at(tuesday, "1540")),
             period("BUSY-UNAVAILABLE", at(tuesday, "1630"), at(wednesday, "0000")),
         ]);
-        assert!(!told.text.contains("secret"), "{}", told.text);
+        assert!(!answer.text.contains("secret"), "{}", answer.text);
     }
 
     async fn free_busy_time_covers_two_weeks_or_the_requested_dates(cluster) {
@@ -483,21 +483,21 @@ both_shapes! {
     }
 }
 
-/// A week, a window, busy time, and what is told of them, for another program to judge.
+/// Writes a week, a window, busy time and their VFREEBUSY, for another program to compare.
 fn leave(folder: &Path, name: &str, zone: &str, from: Date, seed: u64) {
     let (free, if_needed) = (week(seed), week(seed.wrapping_add(1)));
     let own = Zone::parse(zone).expect("a zone");
     let to = from.saturating_add(9.days());
-    let frame = SearchWindow::dates(own.clone(), from, to).expect("a window");
-    let hour = |n: i64| frame.instant(0).saturating_add(n.hours()).expect("in range");
+    let window = SearchWindow::dates(own.clone(), from, to).expect("a window");
+    let hour = |n: i64| window.instant(0).saturating_add(n.hours()).expect("in range");
     let busy =
         [(hour(-3), hour(2)), (hour(30), hour(31)), (hour(31), hour(33)), (hour(50), hour(90)), (hour(60), hour(61))];
-    let mut projector = Projector::new(&frame);
+    let mut projector = Projector::new(&window);
     let (free_grid, if_needed_grid) = (projector.project(&free, &own), projector.project(&if_needed, &own));
     let dtstamp = "2026-11-20T17:00:00Z".parse().expect("an instant");
     let (uid, user) = (format!("{name}@w2meet"), &ana());
-    let told =
-        VFreeBusy { uid, dtstamp, user, window: &frame, free: &free_grid, if_needed: &if_needed_grid, busy: &busy };
+    let answer =
+        VFreeBusy { uid, dtstamp, user, window: &window, free: &free_grid, if_needed: &if_needed_grid, busy: &busy };
     let asked = json!({
         "time_zone": zone, "from": from, "to": to, "availability": week_to_json(&free, Format::Ranges),
         "if_needed": week_to_json(&if_needed, Format::Ranges),
@@ -505,7 +505,7 @@ fn leave(folder: &Path, name: &str, zone: &str, from: Date, seed: u64) {
     });
     let write = |end: &str, text: String| std::fs::write(folder.join(format!("{name}.{end}")), text).expect("written");
     write("json", asked.to_string());
-    write("freebusy.ics", told.to_ics());
+    write("freebusy.ics", answer.to_ics());
     write("availability.ics", availability(&free, &own, from));
 }
 

@@ -1,4 +1,4 @@
-//! A twin of the engine, slow and written to be obviously right: it looks at every minute by itself.
+//! The reference model of time: slow and obvious. It examines every minute on its own.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -81,11 +81,11 @@ pub fn project_window(quarters: &[i64], table: &Table, zone: &str) -> Vec<bool> 
     quarters.iter().map(free).collect()
 }
 
-/// Which quarters of a typical week in `frame_zone` are free throughout on the wall clock of `zone`.
-pub fn project_typical(frame_zone: &str, as_of: Date, table: &Table, zone: &str) -> Vec<bool> {
-    let noon = as_of.at(12, 0, 0, 0).to_zoned(rules(frame_zone));
+/// Which quarters of a typical week in `window_zone` are free throughout on the wall clock of `zone`.
+pub fn project_typical(window_zone: &str, as_of: Date, table: &Table, zone: &str) -> Vec<bool> {
+    let noon = as_of.at(12, 0, 0, 0).to_zoned(rules(window_zone));
     let noon = noon.expect("in range").timestamp().as_second();
-    let ahead = offset(noon, &rules(zone)) - offset(noon, &rules(frame_zone));
+    let ahead = offset(noon, &rules(zone)) - offset(noon, &rules(window_zone));
     let grain = grain(&[ahead]);
     let free = |quarter: i64| {
         let mut seconds = (quarter * 900..quarter * 900 + 900).step_by(grain);
@@ -182,11 +182,11 @@ pub fn shown_in_window(quarters: &[i64], zone: &str) -> Vec<Vec<Shown>> {
 }
 
 /// What a clock shows in each quarter of a typical week of another zone, or of one that floats.
-pub fn shown_in_typical_week(frame_zone: Option<&str>, as_of: Date, zone: &str) -> Vec<Vec<Shown>> {
-    let ahead = frame_zone.map_or(0, |frame_zone| {
-        let noon = as_of.at(12, 0, 0, 0).to_zoned(rules(frame_zone)).expect("in range");
+pub fn shown_in_typical_week(window_zone: Option<&str>, as_of: Date, zone: &str) -> Vec<Vec<Shown>> {
+    let ahead = window_zone.map_or(0, |window_zone| {
+        let noon = as_of.at(12, 0, 0, 0).to_zoned(rules(window_zone)).expect("in range");
         let noon = noon.timestamp().as_second();
-        offset(noon, &rules(zone)) - offset(noon, &rules(frame_zone))
+        offset(noon, &rules(zone)) - offset(noon, &rules(window_zone))
     });
     let shown = |second: i64| {
         let minute = (second + ahead).rem_euclid(7 * 86_400) as usize / 60;
