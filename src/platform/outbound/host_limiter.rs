@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_host_holds_up_nobody_else() {
+    fn a_host_at_its_limit_blocks_no_other_host() {
         let hosts = HostLimiter::new(2);
         let slow: Vec<Option<HostPermit>> = (0..3).map(|_| hosts.try_acquire("slow.example")).collect();
         assert_eq!(slow.iter().flatten().count(), 2);
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_host_takes_no_room() {
+    fn an_idle_host_takes_no_memory() {
         let hosts = HostLimiter::new(2);
         drop((hosts.try_acquire("a.example"), hosts.try_acquire("a.example")));
         assert!(hosts.counts.borrow().is_empty());

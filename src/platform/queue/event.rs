@@ -1,4 +1,4 @@
-//! What is published: facts and orders, as CloudEvents 1.0 in the structured JSON form.
+//! The messages: events and job messages, as CloudEvents 1.0 in structured JSON mode.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,19 +11,19 @@ const TYPES: &str = "dev.w2meet.";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     specversion: String,
-    /// Unique; whoever listens counts what comes twice once.
+    /// The unique id; a subscriber ignores an event whose id it has seen.
     pub id: String,
     source: String,
     r#type: String,
-    /// What it is about, such as `meeting/0198…`.
+    /// The subject, such as `meeting/0198…`.
     pub subject: String,
-    /// When it happened.
+    /// The time of the event.
     pub time: Timestamp,
     datacontenttype: String,
-    /// The step of the trace that it came about in (the extension for distributed tracing).
+    /// The span that caused the event (the extension for distributed tracing).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub traceparent: String,
-    /// What there is to know.
+    /// The data.
     pub data: Value,
 }
 
@@ -43,18 +43,18 @@ impl Event {
         }
     }
 
-    /// As part of this trace.
+    /// The event as part of this trace.
     pub fn traced(mut self, traceparent: &str) -> Event {
         traceparent.clone_into(&mut self.traceparent);
         self
     }
 
-    /// Its name without the prefix that all of ours share.
+    /// The type without the prefix of this product.
     pub fn name(&self) -> &str {
         self.r#type.strip_prefix(TYPES).unwrap_or(&self.r#type)
     }
 
-    /// As it is published.
+    /// The JSON text.
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }

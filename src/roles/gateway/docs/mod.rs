@@ -20,10 +20,10 @@ use crate::platform::role::Context;
 
 const STYLE: &str = include_str!("page.css");
 
-/// Something that stays the same for as long as the process lives.
+/// A document that does not change while the process runs.
 struct CachedDocument {
     body: Bytes,
-    /// Stands for what it says.
+    /// The entity tag, a digest of the body.
     tag: i64,
     content_type: &'static str,
     policy: String,
@@ -40,7 +40,7 @@ impl CachedDocument {
         CachedDocument { body: body.into(), tag, content_type, policy }
     }
 
-    /// All of it, or 304 for whoever has it.
+    /// The response: the document, or 304 if the client has it.
     fn answer(&self, req: &HttpRequest) -> Result<HttpResponse, Problem> {
         let etag = (ETAG, format!("\"{}\"", self.tag));
         if EntityTags::read(req, &IF_NONE_MATCH)?.is_some_and(|known| known.match_weakly(self.tag)) {
@@ -66,7 +66,7 @@ pub async fn find_description(req: HttpRequest, context: Data<Context>) -> Resul
     DESCRIPTION.get_or_init(made).answer(&req)
 }
 
-/// `GET /docs`: needs nothing from anywhere else, and no script
+/// `GET /docs`: a page without scripts and without external resources
 pub async fn find_page(req: HttpRequest, context: Data<Context>) -> Result<HttpResponse, Problem> {
     let made = || {
         let document = serde_json::to_value(super::description(context.settings.auth.mode)).unwrap_or_default();

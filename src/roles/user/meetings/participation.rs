@@ -46,7 +46,7 @@ pub async fn answer(req: HttpRequest, asker: Result<Principal, Problem>, store: 
     }
     let secret = store.owner.secret().to_owned();
     let answered = |meeting: Meeting| {
-        // a link is proof; without one it must be known who calls
+        // the key of a link authenticates the attendee; without a key the caller must be signed in
         match &asker {
             _ if by_form || key.is_some() => check_key(&secret, &meeting, &who, key.as_deref())?,
             Ok(asker) => check_answers(asker, &meeting, &who)?,
@@ -70,7 +70,7 @@ pub async fn answer(req: HttpRequest, asker: Result<Principal, Problem>, store: 
     }
 }
 
-/// `GET /meetings/{id}/participation?email=&key=&answer=`: the page behind the link, with one answer made ready. It changes
+/// `GET /meetings/{id}/participation?email=&key=&answer=`: the page behind the link, with one reply highlighted. It changes
 /// nothing: mail scanners open links.
 pub async fn ask(req: HttpRequest, store: Data<Store>) -> Answer {
     let mut fields = Params::of_query(&req, None);
@@ -80,8 +80,8 @@ pub async fn ask(req: HttpRequest, store: Data<Store>) -> Answer {
     let who = fields.finish(who)?;
     let meeting = find(&req, &store).await?;
     check_key(store.owner.secret(), &meeting, &who, key.as_deref())?;
-    let said = ready.map_or(Step::Opened, Step::Chosen);
-    page(&store, &meeting, &who, key.as_deref().unwrap_or_default(), &said).await
+    let step = ready.map_or(Step::Opened, Step::Chosen);
+    page(&store, &meeting, &who, key.as_deref().unwrap_or_default(), &step).await
 }
 
 fn participation(value: &Value) -> Result<Participation, Vec<Fault>> {
