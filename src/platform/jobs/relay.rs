@@ -1,4 +1,4 @@
-//! From the outbox to the queue: publishes what was committed, at least once, each aggregate's messages in their order.
+//! The relay: publishes the messages of the outbox, at least once, those of one aggregate in order.
 
 use std::mem::discriminant;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::platform::observe::trace_context::TraceContext;
 use crate::platform::queue::{Destination, Message, PublishError, Queue};
 use crate::{read, transact};
 
-/// Messages in one go.
+/// Messages in one batch.
 const BATCH: i64 = 256;
-/// A replica that took messages and died keeps them from the others no longer than this; publishing takes two seconds at most.
+/// How long a replica may keep the messages that it claimed; publishing takes two seconds at most.
 const CLAIM: SignedDuration = SignedDuration::from_secs(5);
-/// How often the outbox is looked at when nobody rings: for what other replicas have left behind.
+/// How often the outbox is read without a notification: other replicas may have left messages in it.
 const TICK: Duration = Duration::from_secs(1);
-/// How long to leave the queue alone after it refused.
+/// The pause after the queue refused a message.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Publishes for as long as the process lives.
@@ -37,17 +37,17 @@ pub async fn publish(owner: Owner, queue: Arc<Queue>) {
         tracing::debug!(%why, "the jobs of the last process cannot be read");
         sleep(PAUSE).await;
     }
-    let mut said = None;
+    let mut warned = None;
     loop {
         drop(timeout(TICK, owner.outbox_notify.notified()).await);
         loop {
             match publish_batch(&owner, &queue).await {
                 Ok(Pass::Idle) => break,
-                Ok(Pass::Sent) => said = None,
+                Ok(Pass::Sent) => warned = None,
                 Ok(Pass::Blocked(why)) => {
-                    // a broker that is there again, and confirms nothing, is another thing than one that is away
-                    if said.replace(discriminant(&why)) != Some(discriminant(&why)) {
-                        tracing::warn!(%why, "the queue takes nothing: what is to be published waits in the outbox");
+                    // one warning for each reason, until a message was published
+                    if warned.replace(discriminant(&why)) != Some(discriminant(&why)) {
+                        tracing::warn!(role = owner.role, %why, "the queue accepts no message: messages wait in the outbox");
                     }
                     sleep(PAUSE).await;
                     break;
@@ -62,24 +62,31 @@ pub async fn publish(owner: Owner, queue: Arc<Queue>) {
     }
 }
 
-/// Looks how much waits to be published, for as long as the process lives.
+/// Watches whether the outbox is full, for as long as the process lives.
 pub async fn watch_backlog(owner: Owner) {
     loop {
         if let Ok(full) = owner.outbox_is_full().await
             && owner.outbox_full.swap(full, Ordering::Relaxed) != full
         {
             match full {
-                true => tracing::warn!(backlog = owner.limits.backlog, "the outbox is full: meetings are refused"),
-                false => tracing::info!("the outbox has room again"),
+                true => tracing::warn!(
+                    backlog = owner.limits.backlog,
+                    "the outbox is full: requests that need the queue are refused"
+                ),
+                false => tracing::info!("the outbox accepts messages again"),
             }
         }
         sleep(TICK).await;
     }
 }
 
+/// How one pass over the outbox ended.
 enum Pass {
+    /// There was nothing to publish.
     Idle,
+    /// A batch was published.
     Sent,
+    /// The queue refused a message.
     Blocked(PublishError),
 }
 
@@ -87,7 +94,7 @@ async fn publish_batch(owner: &Owner, queue: &Queue) -> Result<Pass, Error> {
     if !owner.has_messages().await? {
         return Ok(Pass::Idle);
     }
-    // without a connection nothing is taken in hand only to be let go again
+    // without a connection, claiming messages would be wasted work
     if let Some(why) = queue.unavailable() {
         return Ok(Pass::Blocked(why));
     }
@@ -96,29 +103,29 @@ async fn publish_batch(owner: &Owner, queue: &Queue) -> Result<Pass, Error> {
         return Ok(Pass::Idle);
     }
     let begin = Instant::now();
-    let steps: Vec<TraceContext> = rows.iter().map(|row| TraceContext::resume(&row.traceparent)).collect();
-    let messages: Vec<Message> = rows.iter().zip(&steps).map(|(row, step)| message(row, step)).collect();
-    let verdicts = queue.publish(&messages).await;
-    for ((message, step), verdict) in
-        messages.iter().zip(&steps).zip(&verdicts).filter(|((_, step), _)| is_recorded(step))
+    let spans: Vec<TraceContext> = rows.iter().map(|row| TraceContext::resume(&row.traceparent)).collect();
+    let messages: Vec<Message> = rows.iter().zip(&spans).map(|(row, span)| message(row, span)).collect();
+    let results = queue.publish(&messages).await;
+    for ((message, span), result) in
+        messages.iter().zip(&spans).zip(&results).filter(|((_, span), _)| is_recorded(span))
     {
         let (system, destination) = queue.destination_name(&message.to);
-        let failed = verdict.as_ref().err().map(ToString::to_string);
-        let told = SpanRecord::send(system, destination, &message.id, failed);
-        record(owner.role, &message.case_id, step, begin, told);
+        let failed = result.as_ref().err().map(ToString::to_string);
+        let record_of_send = SpanRecord::send(system, destination, &message.id, failed);
+        record(owner.role, &message.case_id, span, begin, record_of_send);
     }
-    let mut stuck = None;
-    let (mut sent, mut kept) = (Vec::new(), Vec::new());
-    for (row, verdict) in rows.into_iter().zip(verdicts) {
-        match verdict {
+    let mut blocked = None;
+    let (mut sent, mut unsent) = (Vec::new(), Vec::new());
+    for (row, result) in rows.into_iter().zip(results) {
+        match result {
             Ok(()) => sent.push(row),
             Err(why) => {
-                stuck = Some(why);
-                kept.push(row.id);
+                blocked = Some(why);
+                unsent.push(row.id);
             }
         }
     }
-    owner.sent(&sent).await?;
+    owner.remove_published(&sent).await?;
     for row in sent.iter().filter(|row| row.job_id.is_some()) {
         let (kind, role) = (row.routing_key.trim_start_matches("job."), owner.role);
         let trace_id = TraceContext::id_in(&row.traceparent);
@@ -132,18 +139,18 @@ async fn publish_batch(owner: &Owner, queue: &Queue) -> Result<Pass, Error> {
             "ENQUEUE"
         );
     }
-    owner.unclaim(&kept).await?;
-    Ok(stuck.map_or(Pass::Sent, Pass::Blocked))
+    owner.release(&unsent).await?;
+    Ok(blocked.map_or(Pass::Sent, Pass::Blocked))
 }
 
-/// With the step of sending it where that is recorded, else with the one that it came about in.
-fn message(row: &OutboxRow, sending: &TraceContext) -> Message {
-    let step = if is_recorded(sending) { sending.text() } else { &row.traceparent };
+/// The message of a row, with the span that publishes it if that span is exported, else with the span that it goes back to.
+fn message(row: &OutboxRow, publishing: &TraceContext) -> Message {
+    let span = if is_recorded(publishing) { publishing.text() } else { &row.traceparent };
     Message {
         id: row.id.clone(),
         to: if row.job_id.is_some() { Destination::Jobs } else { Destination::Event(row.routing_key.clone()) },
         case_id: row.case_id.clone(),
-        traceparent: step.to_owned(),
+        traceparent: span.to_owned(),
         body: row.body.clone().into(),
     }
 }
@@ -161,7 +168,7 @@ impl Owner {
         Ok(any.is_some())
     }
 
-    /// Takes the oldest message of each aggregate in hand, so that no other replica publishes it too.
+    /// Claims the oldest message of each aggregate, so that no other replica publishes it too.
     async fn claim(&self) -> Result<Vec<OutboxRow>, Error> {
         let suffix = if self.db.is_ours_alone() { "" } else { "FOR UPDATE OF o SKIP LOCKED" };
         let query = format!(
@@ -183,8 +190,8 @@ impl Owner {
         })
     }
 
-    /// Forgets what the queue has confirmed. Its jobs are looked after from now on, in case nobody ever does them.
-    async fn sent(&self, rows: &[OutboxRow]) -> Result<(), Error> {
+    /// Removes messages that the queue has confirmed. The sweeper publishes their jobs again if they do not finish.
+    async fn remove_published(&self, rows: &[OutboxRow]) -> Result<(), Error> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -199,7 +206,7 @@ impl Owner {
                 let these: Vec<&str> = these.collect();
                 let again: Option<DateTime> =
                     sweep_at(i32::try_from(*sent).unwrap_or(0), &self.limits, now()).map(stored);
-                // one that was started meanwhile knows better when it is overdue
+                // a job that was started meanwhile has a deadline already
                 let open = jobs::table.filter(jobs::id.eq_any(these)).filter(jobs::state.eq_any(OPEN));
                 let open = open.filter(jobs::due_at.is_null());
                 diesel::update(open).set((jobs::sent.eq(jobs::sent + 1), jobs::due_at.eq(again))).execute(conn).await?;
@@ -208,8 +215,8 @@ impl Owner {
         })
     }
 
-    /// Lets go of what could not be published.
-    async fn unclaim(&self, ids: &[String]) -> Result<(), Error> {
+    /// Releases messages that could not be published.
+    async fn release(&self, ids: &[String]) -> Result<(), Error> {
         if ids.is_empty() {
             return Ok(());
         }
