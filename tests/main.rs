@@ -64,3 +64,4 @@ mod traces;
 mod user;
 mod versions;
 mod webhooks;
+mod words;
