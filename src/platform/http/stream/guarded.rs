@@ -25,8 +25,7 @@ const UNTAKEN: Duration = Duration::from_secs(25);
 /// still sending gets a reset and may never see the response.
 const LINGER: Duration = Duration::from_secs(2);
 const DROPPED: usize = 16 << 20;
-/// An idle connection is closed after one to two times this. Our own clients close theirs earlier, so that the server never
-/// closes one under a request.
+/// An idle connection is closed after one to two times this. Our own clients close theirs earlier, never under a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Bytes of a request line. actix refuses longer ones without a response. Lines that are too long for the API, but shorter than
 /// this, are refused by the edge filter with a problem.
