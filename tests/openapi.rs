@@ -43,7 +43,7 @@ fn served() -> BTreeSet<String> {
         }
     }
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut all = vec![source.join("platform/health.rs")];
+    let mut all = vec![source.join("platform/http/health.rs")];
     files(&source.join("roles/gateway"), &mut all);
     let text: String = all.iter().map(|path| std::fs::read_to_string(path).expect("a source file")).collect();
     let mut paths = BTreeSet::new();
