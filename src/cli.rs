@@ -143,7 +143,7 @@ pub fn run() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Openapi => {
-            println!("{}", roles::gateway::description(settings.auth.mode).to_pretty_json()?);
+            println!("{}", roles::gateway::description(roles::ALL, settings.auth.mode).to_pretty_json()?);
             Ok(())
         }
         Command::User { command } => block_on(run_user_command(&settings, command)),
@@ -198,7 +198,7 @@ fn serve(settings: Settings, roles: &[&'static Role], warnings: &[String]) -> an
     if is_interactive && roles.iter().any(|role| role.faces_clients) {
         eprintln!("{}", welcome(&launch::public_url(&settings)));
     }
-    block_on(launch::serve(settings, roles))
+    block_on(launch::serve(settings, roles, roles::ALL))
 }
 
 /// The next steps, for an operator who has just started it.

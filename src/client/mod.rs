@@ -55,7 +55,8 @@ impl Server {
 pub async fn health(settings: Settings, roles: Vec<&'static Role>) -> anyhow::Result<()> {
     let mut checked = 0;
     for role in &roles {
-        let address = launch::listen_address(&settings, role.name, launch::is_unseen(role, &roles), role.port);
+        let address =
+            launch::listen_address(&settings, role.name, launch::is_unseen(role, &roles, crate::roles::ALL), role.port);
         if address.ends_with(":0") {
             continue; // its port is known to its own process alone; the gateway is ready only if this role is
         }

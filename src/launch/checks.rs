@@ -8,16 +8,15 @@ use super::listeners::{Bound, is_unseen};
 use crate::config::{AuthMode, Secret, Settings};
 use crate::platform::data;
 use crate::platform::role::Role;
-use crate::roles;
 
 pub fn runs(roles: &[&'static Role], name: &str) -> bool {
     roles.iter().any(|role| role.name == name)
 }
 
 /// Refuses settings that are incomplete, and names what is missing.
-pub fn check(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<()> {
+pub fn check(settings: &Settings, roles: &[&'static Role], table: &[Role]) -> anyhow::Result<()> {
     for role in roles {
-        for called in role.calls {
+        for called in role.required_roles(table) {
             if !runs(roles, called) && settings.upstreams(called).is_empty() {
                 bail!(
                     "{} calls {called}, and nobody says where {called} is: add it to --role, or set \
@@ -27,7 +26,7 @@ pub fn check(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<()>
                 );
             }
         }
-        if role.keeps_cache && !is_unseen(role, roles) && settings.cache.url.scheme() == "memory" {
+        if role.keeps_cache && !is_unseen(role, roles, table) && settings.cache.url.scheme() == "memory" {
             bail!(
                 "{} would keep its cache inside this process, but its callers run elsewhere, so a second {} would answer with \
                  what the first has changed: set W2MEET_CACHE__URL=redis://host:6379 for all of them, or run every role in \
@@ -38,7 +37,7 @@ pub fn check(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<()>
         }
     }
     let user_of_queue = roles.iter().find(|role| role.uses_queue);
-    let elsewhere = roles::ALL.iter().find(|role| role.uses_queue && !runs(roles, role.name));
+    let elsewhere = table.iter().find(|role| role.uses_queue && !runs(roles, role.name));
     if let (Some(role), Some(elsewhere), "embedded") = (user_of_queue, elsewhere, settings.queue.url.scheme()) {
         bail!(
             "{} would use the queue inside this process, but {} runs elsewhere and would never hear of it: set \
@@ -52,9 +51,8 @@ pub fn check(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<()>
 
 /// Resolves the auth mode, now that the addresses are known. `auto` is open on loopback alone; open access beyond loopback must
 /// be allowed explicitly. Roles in several processes need a shared secret.
-pub fn settle_access(settings: &mut Settings, roles: &[&'static Role], bound: &[Bound]) -> anyhow::Result<()> {
+pub fn settle_access(settings: &mut Settings, apart: bool, bound: &[Bound]) -> anyhow::Result<()> {
     let beyond = bound.iter().find(|bound| !bound.address.ip().is_loopback());
-    let apart = roles.len() < roles::ALL.len();
     let auth = &mut settings.auth;
     auth.mode = match auth.mode {
         AuthMode::Auto if auth.allow_open_beyond_loopback => AuthMode::Open,

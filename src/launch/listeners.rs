@@ -36,9 +36,9 @@ pub fn listen_address(settings: &Settings, role: &str, unseen: bool, port: u16) 
 }
 
 /// Whether every caller of this role runs in the same process.
-pub fn is_unseen(role: &Role, roles: &[&'static Role]) -> bool {
-    let calls = |other: &Role| other.calls.contains(&role.name) || other.observes.contains(&role.name);
-    !role.faces_clients && roles::ALL.iter().filter(|other| calls(other)).all(|other| runs(roles, other.name))
+pub fn is_unseen(role: &Role, roles: &[&'static Role], table: &[Role]) -> bool {
+    let calls = |other: &Role| other.required_roles(table).contains(&role.name) || other.observes.contains(&role.name);
+    !role.faces_clients && table.iter().filter(|other| calls(other)).all(|other| runs(roles, other.name))
 }
 
 /// A role and its bound listener.
@@ -50,9 +50,9 @@ pub struct Bound {
     pub admin: Option<TcpListener>,
 }
 
-pub fn bind(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<Vec<Bound>> {
+pub fn bind(settings: &Settings, roles: &[&'static Role], table: &[Role]) -> anyhow::Result<Vec<Bound>> {
     let bind = |role: &&'static Role| {
-        let address = listen_address(settings, role.name, is_unseen(role, roles), role.port);
+        let address = listen_address(settings, role.name, is_unseen(role, roles, table), role.port);
         let failed = || {
             format!(
                 "{} cannot listen on {address}: set another address with W2MEET_{}__LISTEN",
@@ -102,9 +102,9 @@ fn bind_shared(addresses: &[SocketAddr]) -> std::io::Result<TcpListener> {
 }
 
 /// The addresses of all roles: the configured ones, or else the bound ones of this process.
-pub fn address_book(settings: &Settings, bound: &[Bound]) -> AddressBook {
+pub fn address_book(settings: &Settings, table: &[Role], bound: &[Bound]) -> AddressBook {
     let mut book = AddressBook::default();
-    for role in roles::ALL {
+    for role in table {
         let here = || {
             bound
                 .iter()

@@ -22,25 +22,24 @@ use crate::platform::queue::Queue;
 use crate::platform::role::{Context, Lifecycle, Phase, Role};
 use crate::platform::rpc::replicas::probe;
 use crate::platform::server;
-use crate::roles;
 use checks::{check, lock_data, settle_access};
 use listeners::{Bound, address_book, bind, reachable, settle_public_url};
 pub use listeners::{is_unseen, listen_address, public_url, to_connect};
 
-/// Runs these roles until the process receives a signal to stop.
+/// Runs these roles of the table until the process receives a signal to stop.
 ///
 /// # Errors
 /// Settings that cannot work, an address in use, a data directory in use; each error names its remedy.
-pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::Result<()> {
-    check(&settings, roles)?;
+pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'static [Role]) -> anyhow::Result<()> {
+    check(&settings, roles, table)?;
     let _lock = lock_data(&settings, roles)?;
-    let bound = bind(&settings, roles)?;
-    settle_access(&mut settings, roles, &bound)?;
+    let bound = bind(&settings, roles, table)?;
+    settle_access(&mut settings, roles.len() < table.len(), &bound)?;
     settle_public_url(&mut settings, &bound);
     let outer = bound.iter().find(|bound| bound.role.faces_clients);
     let url = outer.map(|bound| format!("http://{}", reachable(bound.address)));
     otlp::start(&settings.telemetry, roles.iter().map(|role| role.name))?;
-    let (book, settings) = (Arc::new(address_book(&settings, &bound)), Arc::new(settings));
+    let (book, settings) = (Arc::new(address_book(&settings, table, &bound)), Arc::new(settings));
     for replicas in book.0.values() {
         tokio::spawn(Arc::clone(replicas).follow());
         tokio::spawn(probe::watch(Arc::clone(replicas), Duration::from_millis(settings.balance.probe_ms)));
@@ -52,7 +51,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::R
     let (mut preparing, mut works) = (Vec::new(), Vec::new());
     for Bound { role, listener, address, admin } in bound {
         let (settings, book, lifecycle) = (Arc::clone(&settings), Arc::clone(&book), Arc::clone(&lifecycle));
-        let context = Context { role, settings, book, lifecycle, queue: queue.clone() };
+        let context = Context { role, roles: table, settings, book, lifecycle, queue: queue.clone() };
         let service = (role.open)(&context).with_context(|| format!("{} cannot start", role.name))?;
         // servers stop in reverse order: the admin server stops after the role's own
         servers.extend(admin.map(|listener| serve_admin(&context, listener)).transpose()?);
@@ -68,7 +67,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::R
     let mut stop = Stop::new()?;
     let prepare = async {
         try_join_all(preparing).await?;
-        lifecycle.reach(Phase::Ready);
+        lifecycle.advance(Phase::Ready);
         let names = roles.iter().map(|role| role.name).collect::<Vec<_>>().join(",");
         tracing::info!(roles = names, url, next = url.as_ref().map(|_| "w2meet demo"), "ready");
         std::future::pending::<anyhow::Result<()>>().await
@@ -79,9 +78,9 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role]) -> anyhow::R
         role = working.first_to_end() => bail!("the background work of {role} ended by itself; the log says why"),
         () = stop.asked() => {}
     }
-    lifecycle.reach(Phase::Draining);
+    lifecycle.advance(Phase::Draining);
     tracing::info!("stopping: finishing what is in flight");
-    let apart = roles.len() < roles::ALL.len();
+    let apart = roles.len() < table.len();
     let linger = Duration::from_millis(if apart { settings.server.linger_ms } else { 0 });
     let quietly = futures_util::future::join(working.end(), tokio::time::sleep(linger));
     tokio::select! {

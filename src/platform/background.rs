@@ -26,7 +26,7 @@ impl BackgroundTasks {
             let lifecycle = Arc::clone(lifecycle);
             let thread = spawn_blocking(move || {
                 actix_rt::System::new().block_on(async move {
-                    lifecycle.reached(Phase::Ready).await;
+                    lifecycle.wait_for(Phase::Ready).await;
                     work(lifecycle).await;
                 });
             });

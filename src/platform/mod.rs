@@ -7,6 +7,7 @@ pub mod data;
 pub mod digest;
 pub mod edge;
 pub mod email;
+pub mod endpoint;
 pub mod http;
 pub mod jobs;
 pub mod observe;

@@ -1,4 +1,4 @@
-//! The type of a row in the table of roles, and what a role is given when it starts.
+//! A row of the table of roles, and what a role is given when it starts.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,55 +11,91 @@ use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::platform::auth::layer::AuthLayer;
+use crate::platform::endpoint::Endpoint;
+use crate::platform::http::health;
 use crate::platform::queue::Queue;
 use crate::platform::rpc::replicas::Replicas;
 
 /// One row of the table of roles (`roles::ALL`).
+#[derive(Clone, Copy)]
 pub struct Role {
-    /// What `--role` says, and the folder in `src/roles/`.
+    /// The value of `--role`, and the folder in `src/roles/`.
     pub name: &'static str,
     /// One line for `--help`.
     pub about: &'static str,
-    /// Where it listens when its callers run elsewhere and nothing else is configured.
+    /// The default port where its callers run in other processes.
     pub port: u16,
-    /// The roles it cannot work without.
+    /// The roles that it cannot work without. A role that faces clients also calls every role with public endpoints.
     pub calls: &'static [&'static str],
-    /// The roles it asks when they are there, and does without when not.
+    /// The roles that it calls if they are there.
     pub observes: &'static [&'static str],
     /// Whether it has tables of its own.
     pub owns_data: bool,
-    /// Whether it keeps a cache that all its replicas must share.
+    /// Whether it has a cache that all its replicas must share.
     pub keeps_cache: bool,
-    /// Whether it publishes or listens; an in-process queue must have all who do in one process.
+    /// Whether it publishes or consumes. All roles that do must share one process if the queue is embedded.
     pub uses_queue: bool,
-    /// Whether its paths are the public ones; an inner role's are, without their `/api`.
+    /// Whether clients call it directly. Clients call the public endpoints of other roles through it.
     pub faces_clients: bool,
-    /// Builds what it needs and says what to serve; connects to nothing yet.
+    /// Its endpoints.
+    pub endpoints: fn() -> Vec<Endpoint>,
+    /// Builds the state of the role; connects to nothing yet.
     pub open: fn(&Context) -> anyhow::Result<Service>,
 }
 
-/// What an opened role serves.
+impl Role {
+    /// Its own endpoints and the probes that every role answers.
+    pub fn all_endpoints(&self) -> Vec<Endpoint> {
+        let mut all = (self.endpoints)();
+        all.extend(health::probes());
+        all
+    }
+
+    /// The endpoints that clients can call.
+    pub fn public_endpoints(&self) -> Vec<Endpoint> {
+        let mut all = self.all_endpoints();
+        all.retain(|endpoint| self.faces_clients || endpoint.is_public());
+        all
+    }
+
+    /// The path under which it serves one of its endpoints.
+    pub fn path_of(&self) -> fn(&Endpoint) -> &'static str {
+        if self.faces_clients { |endpoint| endpoint.path } else { Endpoint::inner_path }
+    }
+
+    /// The roles of `table` that it cannot work without.
+    pub fn required_roles(&self, table: &[Role]) -> Vec<&'static str> {
+        let mut names = self.calls.to_vec();
+        let others = table.iter().filter(|other| self.faces_clients && !other.faces_clients);
+        names.extend(others.filter(|other| !other.public_endpoints().is_empty()).map(|other| other.name));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// A role that is ready to be served.
 pub struct Service {
-    /// Registers the routes; called once on every worker thread.
-    pub routes: Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>,
-    /// Makes what looks at every request before its handler does; called once on every worker thread.
-    pub door: Arc<dyn Fn(&Context) -> AuthLayer + Send + Sync>,
-    /// Completes when the role is ready to work; retries by itself whatever may heal.
+    /// Registers what the handlers share; called once on every worker thread.
+    pub configure: Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>,
+    /// Makes the access check; called once on every worker thread.
+    pub auth: Arc<dyn Fn(&Context) -> AuthLayer + Send + Sync>,
+    /// Completes when the role is ready to work; retries what may recover.
     pub prepare: Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>,
-    /// What it does without being asked, once the process is ready; in a thread of its own, until it is told to stop.
+    /// Its background task. It runs in a thread of its own from when the process is ready until it drains.
     pub work: Option<BackgroundTask>,
 }
 
-/// Work in the background. It ends soon after the process begins to drain, with what it had in hand finished or given back.
+/// A background task. It ends soon after the process begins to drain, and finishes or returns the work that it has begun.
 pub type BackgroundTask = Box<dyn FnOnce(Arc<Lifecycle>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 impl Service {
     /// A role that is ready as soon as it listens.
-    pub fn stateless(context: &Context, routes: fn(&mut ServiceConfig, &Context)) -> Service {
+    pub fn stateless(context: &Context, configure: fn(&mut ServiceConfig, &Context)) -> Service {
         let context = context.clone();
         Service {
-            routes: Arc::new(move |cfg| routes(cfg, &context)),
-            door: Arc::new(AuthLayer::inner),
+            configure: Arc::new(move |config| configure(config, &context)),
+            auth: Arc::new(AuthLayer::service_only),
             prepare: Box::pin(async { Ok(()) }),
             work: None,
         }
@@ -71,48 +107,50 @@ impl Service {
 pub struct Context {
     /// The role itself.
     pub role: &'static Role,
+    /// Every role of the installation.
+    pub roles: &'static [Role],
     /// The effective settings.
     pub settings: Arc<Settings>,
-    /// Where every role that it may call answers.
+    /// The addresses of every role that it may call.
     pub book: Arc<AddressBook>,
-    /// How far the process is.
+    /// The phase of the process.
     pub lifecycle: Arc<Lifecycle>,
-    /// Where jobs and events go; there for roles that use it.
+    /// The queue of jobs and events, if a role of this process uses it.
     pub queue: Option<Arc<Queue>>,
 }
 
 impl Context {
-    /// The queue, for a role whose row says that it uses it.
+    /// The queue.
     ///
     /// # Errors
-    /// A row that does not say so.
+    /// The row of the role says that it uses no queue.
     pub fn queue(&self) -> anyhow::Result<Arc<Queue>> {
         self.queue.clone().with_context(|| format!("the row of {} says that it uses no queue", self.role.name))
     }
 }
 
-/// The replicas of each role, as configured or as really bound in this process.
+/// The replicas of each role: as configured, or as bound in this process.
 #[derive(Default)]
 pub struct AddressBook(pub BTreeMap<&'static str, Arc<Replicas>>);
 
 impl AddressBook {
-    /// The replicas of a role; none if it is neither configured nor here.
+    /// The replicas of a role; `None` if it is neither configured nor in this process.
     pub fn find(&self, role: &str) -> Option<&Arc<Replicas>> {
         self.0.get(role)
     }
 }
 
-/// How far the process is: starting until all its roles are prepared, then ready, then draining.
+/// The phase of the process: starting until all its roles are prepared, then ready, then draining.
 pub struct Lifecycle(watch::Sender<Phase>);
 
-/// A stage of [`Lifecycle`].
+/// A phase of [`Lifecycle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Listening; connecting and migrating.
     Starting,
-    /// Working.
+    /// Answering requests.
     Ready,
-    /// Finishing what is in flight.
+    /// Finishing the requests in flight.
     Draining,
 }
 
@@ -123,23 +161,23 @@ impl Default for Lifecycle {
 }
 
 impl Lifecycle {
-    /// Where the process is.
-    pub fn stage(&self) -> Phase {
+    /// The current phase.
+    pub fn phase(&self) -> Phase {
         *self.0.borrow()
     }
 
-    /// Moves on; never back.
-    pub fn reach(&self, stage: Phase) {
+    /// Advances to a phase; never goes back.
+    pub fn advance(&self, phase: Phase) {
         self.0.send_if_modified(|now| {
-            let later = stage > *now;
-            *now = stage.max(*now);
-            later
+            let is_later = phase > *now;
+            *now = phase.max(*now);
+            is_later
         });
     }
 
-    /// Waits until the process is there, or further.
-    pub async fn reached(&self, stage: Phase) {
-        // the sender is in here: it cannot be gone
-        drop(self.0.subscribe().wait_for(|now| *now >= stage).await);
+    /// Waits until the process has reached a phase.
+    pub async fn wait_for(&self, phase: Phase) {
+        // cannot fail: `self` holds the sender
+        drop(self.0.subscribe().wait_for(|now| *now >= phase).await);
     }
 }

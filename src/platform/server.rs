@@ -19,8 +19,8 @@ use tracing_actix_web::{RootSpanBuilder, TracingLogger};
 use crate::config::{AuthMode, Settings};
 use crate::platform::auth::challenge;
 use crate::platform::edge::{self, EdgeFilter, Ingress};
+use crate::platform::endpoint::{self, Endpoint};
 use crate::platform::http::connection_limiter::ConnectionLimiter;
-use crate::platform::http::health;
 use crate::platform::http::problem::{Problem, UNSUPPORTED_MEDIA};
 use crate::platform::http::stream::{
     self, ConnectionState, InFlightRequest, MonitoredBody, ServerOptions, TrackedBody,
@@ -42,19 +42,22 @@ struct Around {
 /// # Errors
 /// The operating system refuses to use the listener.
 pub fn serve(context: &Context, service: &Service, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
-    let (context, routes, door) = (context.clone(), Arc::clone(&service.routes), Arc::clone(&service.door));
+    let (context, configure, auth) = (context.clone(), Arc::clone(&service.configure), Arc::clone(&service.auth));
+    let endpoints: Arc<[Endpoint]> = context.role.all_endpoints().into();
     let limited = context.role.faces_clients && context.settings.auth.mode == AuthMode::Required;
     let terms = terms(&context.settings, workers, limited);
     let gate = context.role.faces_clients.then(|| EdgeFilter::new(&context.settings, limited));
     let app = move || {
         // counted per thread: a counter shared by all threads is slow
         let around = Rc::new(Around { context: context.clone(), meter: RequestMetrics::new(context.role.name) });
-        let entrance = Rc::new(Ingress { gate: gate.clone(), door: door(&context) });
+        let entrance = Rc::new(Ingress { gate: gate.clone(), door: auth(&context) });
         App::new()
             .app_data(web::Data::new(context.clone()))
             .app_data(web::PayloadConfig::new(context.settings.limits.body))
-            .configure(|cfg| routes(cfg))
-            .configure(health::probes)
+            .configure(|config| configure(config))
+            .configure(|config| {
+                endpoint::register(config, &endpoints, context.role.path_of(), &context.settings.limits);
+            })
             .wrap(from_fn(move |req, next| edge::pass(Rc::clone(&entrance), req, next)))
             .wrap(TracingLogger::<CaseSpan>::new())
             .wrap(from_fn(move |req, next| stamp(Rc::clone(&around), req, next)))
@@ -123,7 +126,7 @@ async fn stamp<B: MessageBody + 'static>(
         let step = SpanRecord::server(method, route, res.request().uri().path(), status);
         record(role.name, case.id(), &case.trace, case.started, step);
     }
-    if lifecycle.stage() == Phase::Draining {
+    if lifecycle.phase() == Phase::Draining {
         // the client's next request goes to another replica
         res.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }

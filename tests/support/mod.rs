@@ -37,6 +37,15 @@ pub use toxic_proxy::ToxicProxy;
 
 use std::time::{Duration, Instant};
 
+use w2meet::platform::endpoint::Endpoint;
+
+/// Every endpoint that clients can call, but those of the older API.
+pub fn public_endpoints() -> Vec<Endpoint> {
+    let mut all = w2meet::platform::endpoint::public_endpoints(w2meet::roles::ALL);
+    all.retain(|endpoint| !endpoint.is_deprecated);
+    all
+}
+
 /// Runs one test body as `embedded` (all roles in one process) and as `services` (each role in its own process, over
 /// PostgreSQL and Redis). `with &[("W2MEET_…", "…")];` before the first body adds settings.
 #[macro_export]

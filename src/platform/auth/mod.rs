@@ -1,12 +1,12 @@
-//! Who calls, and what they may do.
+//! Authentication and access: which account sends a request, and what that account may do.
 //!
-//! - [`table`] says who may do what: one row for each public path and method.
-//! - [`door`] stands before every handler: it finds out who calls, and refuses what the table does not allow.
-//! - [`identities`] is what proves who calls. Only it knows of tokens and keys; another way of proving it is added there.
-//! - [`credential`] is what the roles show each other.
+//! - [`permissions`] finds the endpoint of a request and says who may call it.
+//! - [`layer`] runs before every handler and refuses what is not allowed.
+//! - [`verifier`] verifies access tokens and API keys; another kind of token is added there.
+//! - [`service_credential`] is what roles show each other.
 //!
-//! A handler that needs an account takes a [`Caller`] among its arguments. One that works in open access, too, takes an
-//! [`Principal`]: an account, or anybody.
+//! A handler that needs an account takes a [`Caller`] among its arguments. A handler that also works without sign-in takes a
+//! [`Principal`].
 
 pub mod layer;
 pub mod permissions;
@@ -28,17 +28,17 @@ use crate::platform::email::Email;
 use crate::platform::http::problem::{FORBIDDEN, INVALID_TOKEN, Problem, UNAUTHORIZED};
 use crate::platform::role::Context;
 
-/// A person's rights.
+/// The rights of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// What is theirs.
+    /// May read and change its own things.
     User,
-    /// Everything.
+    /// May do everything.
     Admin,
 }
 
-/// The account that a request was made with; lies in the request's extensions once it is known.
+/// The account that sends a request. [`layer`] puts it into the request's extensions.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Caller {
     /// The account's id.
@@ -47,43 +47,43 @@ pub struct Caller {
     pub email: Email,
     /// Its rights.
     pub scope: Scope,
-    /// What was shown for it.
+    /// How it authenticated.
     pub means: AuthMethod,
 }
 
-/// How an account proves who it is.
+/// How an account authenticates.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthMethod {
-    /// Somebody has signed in: the access token of this session, if it has begun.
+    /// By an access token of this session.
     Session(Option<String>),
-    /// A program has an API key, to ask with, or to change things with, too.
+    /// By an API key.
     Key {
-        /// Whether it may change things.
+        /// Whether the key may change things.
         writes: bool,
     },
 }
 
-/// On whose behalf a handler works.
+/// The party on whose behalf a handler works.
 #[derive(Clone, Debug)]
 pub enum Principal {
-    /// Access is open: everybody may do everything.
-    Anybody,
+    /// A caller without an account, where callers need not sign in. It may do everything.
+    Anonymous,
     /// This account.
     Account(Caller),
 }
 
 impl Principal {
-    /// Whether what belongs to this user is theirs to see and to change. An admin may do all.
-    pub fn is(&self, email: &Email) -> bool {
+    /// Whether the principal may see and change the things of this user.
+    pub fn may_act_for(&self, email: &Email) -> bool {
         match self {
-            Principal::Anybody => true,
+            Principal::Anonymous => true,
             Principal::Account(caller) => caller.scope == Scope::Admin || caller.email == *email,
         }
     }
 
     /// The account, unless it may do everything.
-    pub fn bound(&self) -> Option<&Caller> {
+    pub fn restricted(&self) -> Option<&Caller> {
         match self {
             Principal::Account(caller) if caller.scope != Scope::Admin => Some(caller),
             _ => None,
@@ -108,23 +108,23 @@ impl FromRequest for Principal {
         if let Some(caller) = req.extensions().get::<Rc<Caller>>() {
             return ready(Ok(Principal::Account(Caller::clone(caller))));
         }
-        // the door lets nobody through whom it does not know; should it ever, this does not
-        let open = req.app_data::<Data<Context>>().is_some_and(|it| it.settings.auth.mode == AuthMode::Open);
-        ready(if open { Ok(Principal::Anybody) } else { Err(unknown_caller()) })
+        // the layer has refused unknown callers already; this refuses them again
+        let is_open = req.app_data::<Data<Context>>().is_some_and(|it| it.settings.auth.mode == AuthMode::Open);
+        ready(if is_open { Ok(Principal::Anonymous) } else { Err(unknown_caller()) })
     }
 }
 
-/// Nobody signed in.
+/// The problem of a request without a token.
 pub fn unknown_caller() -> Problem {
-    Problem::new(UNAUTHORIZED, "sign in at /api/auth/login, and send the access token as Authorization: Bearer")
+    Problem::new(UNAUTHORIZED, "sign in at /api/auth/login and send the access token as Authorization: Bearer")
 }
 
-/// The account is known, and may not do this.
+/// The problem of an account that may not do this.
 pub fn forbidden(detail: &'static str) -> Problem {
     Problem::new(FORBIDDEN, detail)
 }
 
-/// What `WWW-Authenticate` says beside a problem (RFC 6750, 3); `None` where it says nothing.
+/// The value of `WWW-Authenticate` for a problem (RFC 6750, 3).
 pub fn challenge(problem: &Problem) -> Option<HeaderValue> {
     let error = match problem.kind {
         kind if kind == INVALID_TOKEN => ", error=\"invalid_token\", error_description=\"sign in again, or refresh\"",

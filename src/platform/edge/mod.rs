@@ -145,13 +145,13 @@ impl Ingress {
         req: &mut ServiceRequest,
         standing: &mut Option<RateLimitState>,
     ) -> Result<Option<HttpResponse>, Problem> {
-        let Some(gate) = &self.gate else { return self.door.admit(req).await.map(|()| None) };
+        let Some(gate) = &self.gate else { return self.door.authorize(req).await.map(|()| None) };
         gate.rules.check(req)?;
         *standing = gate.count_address(req)?;
         if let Some(answer) = gate.answer(req) {
             return Ok(Some(answer));
         }
-        self.door.admit(req).await?;
+        self.door.authorize(req).await?;
         if let Some(caller) = req.extensions().get::<Rc<Caller>>() {
             *standing = gate.count_account(caller)?.or(*standing);
         }

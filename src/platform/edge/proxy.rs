@@ -15,6 +15,7 @@ use futures_util::{Stream, StreamExt};
 use ipnet::IpNet;
 
 use crate::config::Settings;
+use crate::platform::endpoint::RetryPolicy;
 use crate::platform::http::client_address;
 use crate::platform::http::extract::payload_problem;
 use crate::platform::http::headers::content_length;
@@ -79,17 +80,6 @@ fn is_internal(name: &str) -> bool {
 /// Whether a response field reveals the server behind the gateway, or is written here.
 fn is_telltale(name: &str) -> bool {
     matches!(name, "content-length" | "case-id" | "server" | "via" | "x-powered-by" | "request-timeout-ms")
-}
-
-/// Which POSTs to a path may be retried when the outcome of the first attempt is unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetryPolicy {
-    /// None.
-    Never,
-    /// Those with an Idempotency-Key: the role stores its response under it.
-    Keyed,
-    /// All: the POST only reads.
-    Always,
 }
 
 /// Options of a route.

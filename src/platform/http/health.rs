@@ -7,8 +7,10 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use crate::platform::http::problem::Problem;
-use crate::platform::observe::metrics::resource;
+use crate::platform::auth::permissions::Access;
+use crate::platform::endpoint::{Endpoint, Tag, get, tagged};
+use crate::platform::http::openapi::schemas::Text;
+use crate::platform::http::problem::{Problem, UNAVAILABLE};
 use crate::platform::request_context::{RequestContext, milliseconds};
 use crate::platform::role::{Context, Phase};
 
@@ -79,15 +81,29 @@ impl Report {
     }
 }
 
-/// The probes of every role.
-pub fn probes(cfg: &mut web::ServiceConfig) {
-    cfg.service(resource("/livez").get(async || "ok\n"));
-    cfg.service(resource("/readyz").get(ready));
+/// The group of endpoints about the installation itself.
+pub const THIS_SERVER: Tag = Tag { name: "this server", about: "The state and the description of this installation." };
+
+/// The probes that every role answers.
+pub fn probes() -> Vec<Endpoint> {
+    let probes = vec![
+        get("/livez", Access::Open, async || "ok\n").describe(
+            "find_liveness",
+            "Says that the process is running.",
+            |op| op.answers_as::<Text>(200, "text/plain", "The process is running").never_fails(),
+        ),
+        get("/readyz", Access::Open, ready).describe(
+            "find_readiness",
+            "Says whether the process is neither starting nor stopping.",
+            |op| op.answers_as::<Text>(200, "text/plain", "The process is ready").never_fails().refuses(&[UNAVAILABLE]),
+        ),
+    ];
+    tagged(THIS_SERVER, probes)
 }
 
 async fn ready(context: web::Data<Context>) -> Result<&'static str, Problem> {
     let name = context.role.name;
-    match context.lifecycle.stage() {
+    match context.lifecycle.phase() {
         Phase::Ready => Ok("ok\n"),
         Phase::Starting => {
             Err(Problem::unavailable(name, "starting: connecting to the database and bringing its schema up to date"))

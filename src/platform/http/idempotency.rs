@@ -54,7 +54,7 @@ impl IdempotencyKey {
     pub fn of(self, asker: &Principal) -> IdempotencyKey {
         match asker {
             Principal::Account(caller) => IdempotencyKey { scope: owned(self.scope, caller), ..self },
-            Principal::Anybody => self,
+            Principal::Anonymous => self,
         }
     }
 

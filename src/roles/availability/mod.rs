@@ -3,12 +3,12 @@
 mod answer;
 pub mod api;
 mod data_version;
+mod endpoints;
 mod handlers;
 mod model;
 
-use actix_web::web::{Data, PayloadConfig, ServiceConfig};
+use actix_web::web::{Data, ServiceConfig};
 
-use crate::platform::observe::metrics::resource;
 use crate::platform::role::{Context, Role, Service};
 use crate::roles::user;
 
@@ -23,23 +23,10 @@ pub const ROLE: Role = Role {
     keeps_cache: false,
     uses_queue: false,
     faces_clients: false,
-    open: |context| Ok(Service::stateless(context, routes)),
+    endpoints: endpoints::endpoints,
+    open: |context| Ok(Service::stateless(context, configure)),
 };
 
-fn routes(cfg: &mut ServiceConfig, context: &Context) {
-    use handlers::*;
-    let limits = &context.settings.limits;
-    cfg.app_data(Data::new(user::api::UserClient::new(context)))
-        .service(resource("/health").get(health))
-        .service(
-            resource("/availability")
-                .app_data(PayloadConfig::new(limits.list_body))
-                .get(find_common_by_query)
-                .post(find_common_by_body),
-        )
-        .service(
-            resource("/internal/availability/detail")
-                .app_data(PayloadConfig::new(limits.internal_body))
-                .post(find_detail),
-        );
+fn configure(config: &mut ServiceConfig, context: &Context) {
+    config.app_data(Data::new(user::api::UserClient::new(context)));
 }

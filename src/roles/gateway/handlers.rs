@@ -15,16 +15,23 @@ use crate::platform::rpc::Peer;
 
 /// The roles behind the gateway, as one worker thread sees them.
 #[derive(Clone)]
-pub struct Peers(Vec<Peer>);
+pub struct Peers {
+    required: Vec<Peer>,
+    observed: Vec<Peer>,
+}
 
 impl Peers {
     pub fn new(context: &Context) -> Peers {
-        Peers(ROLE.calls.iter().chain(ROLE.observes).map(|role| Peer::new(context, role)).collect())
+        let required = ROLE.required_roles(context.roles);
+        Peers {
+            required: required.iter().map(|role| Peer::new(context, role)).collect(),
+            observed: ROLE.observes.iter().map(|role| Peer::new(context, role)).collect(),
+        }
     }
 
     /// The peer of a role that the gateway says it calls.
     pub fn find(&self, role: &str) -> Option<Peer> {
-        self.0.iter().find(|peer| peer.role() == role).cloned()
+        self.required.iter().chain(&self.observed).find(|peer| peer.role() == role).cloned()
     }
 }
 
@@ -55,9 +62,10 @@ pub async fn forward(
 
 /// `GET /api/health`
 pub async fn health(peers: Data<Peers>) -> HttpResponse {
-    let (needs, likes) = peers.0.split_at(ROLE.calls.len());
-    let (needs, likes) = join(join_all(needs.iter().map(Peer::health)), join_all(likes.iter().map(Peer::health))).await;
-    Report::new(ROLE.name, needs, likes).answer()
+    let required = join_all(peers.required.iter().map(Peer::health));
+    let observed = join_all(peers.observed.iter().map(Peer::health));
+    let (required, observed) = join(required, observed).await;
+    Report::new(ROLE.name, required, observed).answer()
 }
 
 /// `GET /.well-known/security.txt`: where to report a weakness (RFC 9116); found again every day, so good for a year from then

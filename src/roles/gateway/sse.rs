@@ -68,7 +68,7 @@ fn ping_interval() -> Interval {
 }
 
 fn until_draining(lifecycle: Arc<Lifecycle>) -> Pin<Box<dyn Future<Output = ()>>> {
-    Box::pin(async move { lifecycle.reached(Phase::Draining).await })
+    Box::pin(async move { lifecycle.wait_for(Phase::Draining).await })
 }
 
 /// An open stream. The server drops it when the client disconnects.

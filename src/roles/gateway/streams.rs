@@ -102,7 +102,7 @@ impl MeetingStreams {
         lifecycle: &Lifecycle,
     ) {
         tokio::select! {
-            () = lifecycle.reached(Phase::Draining) => {}
+            () = lifecycle.wait_for(Phase::Draining) => {}
             () = self.consume(events) => {}
             () = self.recover(queue, user) => {}
         }

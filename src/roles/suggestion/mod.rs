@@ -3,15 +3,15 @@
 pub mod api;
 mod booking;
 mod empty_reason;
+mod endpoints;
 mod handlers;
 pub mod model;
 mod reason;
 mod relaxations;
 pub mod request;
 
-use actix_web::web::{Data, PayloadConfig, ServiceConfig};
+use actix_web::web::{Data, ServiceConfig};
 
-use crate::platform::observe::metrics::resource;
 use crate::platform::role::{Context, Role, Service};
 use crate::roles::{availability, user};
 
@@ -26,22 +26,12 @@ pub const ROLE: Role = Role {
     keeps_cache: false,
     uses_queue: false,
     faces_clients: false,
-    open: |context| Ok(Service::stateless(context, routes)),
+    endpoints: endpoints::endpoints,
+    open: |context| Ok(Service::stateless(context, configure)),
 };
 
-fn routes(cfg: &mut ServiceConfig, context: &Context) {
-    use handlers::*;
-    let limits = &context.settings.limits;
-    cfg.app_data(Data::new(availability::api::AvailabilityClient::new(context)))
-        .app_data(Data::new(user::api::UserClient::new(context)))
-        .service(resource("/health").get(health))
-        .service(
-            resource("/suggestions")
-                .app_data(PayloadConfig::new(limits.list_body))
-                .get(find_suggestions_by_query)
-                .post(find_suggestions_by_body),
-        )
-        .service(
-            resource("/internal/suggestions/rank").app_data(PayloadConfig::new(limits.internal_body)).post(rank_group),
-        );
+fn configure(config: &mut ServiceConfig, context: &Context) {
+    config
+        .app_data(Data::new(availability::api::AvailabilityClient::new(context)))
+        .app_data(Data::new(user::api::UserClient::new(context)));
 }

@@ -15,15 +15,15 @@ mod store;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::guard::fn_guard;
-use actix_web::web::{Data, PayloadConfig, ServiceConfig, put};
+use actix_web::web::Data;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use crate::platform::auth::layer::AuthLayer;
+use crate::platform::auth::permissions::Access;
 use crate::platform::auth::verifier::LocalTokenVerifier;
 use crate::platform::cache::aside::CacheAside;
+use crate::platform::endpoint::{Endpoint, get};
 use crate::platform::jobs::{self as platform_jobs, spawn_tasks};
-use crate::platform::observe::metrics::resource;
 use crate::platform::role::{Context, Role, Service};
 use accounts::store::Users;
 pub use auth::commands;
@@ -46,42 +46,55 @@ pub const ROLE: Role = Role {
     keeps_cache: true,
     uses_queue: true,
     faces_clients: false,
+    endpoints,
     open,
 };
 
-/// What the routes of this role stand on.
+/// The endpoints that clients call most come first: the gateway looks paths up in this order.
+fn endpoints() -> Vec<Endpoint> {
+    let mut all = meetings::endpoints::endpoints();
+    all.extend(jobs::endpoints::endpoints());
+    all.extend(accounts::endpoints::endpoints());
+    all.extend(calendars::endpoints::endpoints());
+    all.extend(auth::endpoints::endpoints());
+    all.extend(mailbox::endpoints::endpoints());
+    all.extend(api_keys::endpoints::endpoints());
+    all.push(get("/health", Access::Open, accounts::handlers::health));
+    all
+}
+
+/// What the handlers share.
 #[derive(Clone)]
-struct Desk {
+struct AppState {
     users: Data<CacheAside<Users>>,
     store: Data<Store>,
     rules: Data<Rules>,
     passwords: Data<Passwords>,
-    internal: PayloadConfig,
-    calendar: PayloadConfig,
 }
 
 fn open(context: &Context) -> anyhow::Result<Service> {
     let settings = Arc::clone(&context.settings);
     let store = Store::open(&settings)?;
     let users = CacheAside::open(&settings, "user", Users::new(store.clone()))?;
-    let desk = Desk {
+    let state = AppState {
         users: Data::from(Arc::clone(&users)),
         store: Data::new(store.clone()),
         rules: Data::new(Rules::of(&settings)),
         passwords: Data::new(Passwords::new(&settings.auth)?),
-        internal: PayloadConfig::new(settings.limits.internal_body),
-        calendar: PayloadConfig::new(settings.limits.calendar_body),
     };
     let queue = context.queue()?;
     let owner = store.clone();
-    let door = move |context: &Context| {
+    let auth = move |context: &Context| {
         let issued = LocalTokenVerifier::new(Own(owner.clone()), &context.settings.auth.issuer, ROLE.name);
-        AuthLayer::of_owner(context, Rc::new(issued))
+        AuthLayer::resource_owner(context, Rc::new(issued))
     };
     platform_jobs::metrics::register_kinds::<Store>();
     Ok(Service {
-        routes: Arc::new(move |cfg| routes(cfg, desk.clone())),
-        door: Arc::new(door),
+        configure: Arc::new(move |config| {
+            let AppState { users, store, rules, passwords } = state.clone();
+            config.app_data(users).app_data(store).app_data(rules).app_data(passwords);
+        }),
+        auth: Arc::new(auth),
         prepare: Box::pin(async move {
             store.owner.prepare(&settings, || MIGRATIONS).await;
             store.ensure_signing_key().await;
@@ -93,76 +106,4 @@ fn open(context: &Context) -> anyhow::Result<Service> {
         }),
         work: None,
     })
-}
-
-fn routes(cfg: &mut ServiceConfig, desk: Desk) {
-    use accounts::handlers::*;
-    use accounts::standards::*;
-    use auth::handlers::*;
-    use calendars::handlers::*;
-    use meetings::handlers::*;
-    use meetings::participation;
-    use platform_jobs::handlers::*;
-    cfg.configure(account_routes)
-        .app_data(desk.users)
-        .app_data(desk.store)
-        .app_data(desk.rules)
-        .app_data(desk.passwords)
-        .service(resource("/health").get(health))
-        .service(resource("/.well-known/jwks.json").get(find_keys))
-        .service(resource("/internal/keys/exchange").post(exchange_key))
-        .service(resource("/internal/users/lookup").app_data(desk.internal.clone()).post(lookup_users))
-        .service(resource("/users").get(list_users).post(create_user))
-        .service(resource("/users/{email}").get(find_user).patch(update_user).delete(delete_user))
-        .service(
-            resource("/users/{email}/availability")
-                .get(find_availability)
-                .route(put().guard(fn_guard(is_calendar)).to(replace_availability_by_calendar))
-                .put(replace_availability),
-        )
-        .service(resource("/users/{email}/availability.ics").get(find_availability_for_calendars))
-        .service(resource("/users/{email}/freebusy.ics").get(find_free_busy))
-        .service(resource("/users/{email}/calendars").get(list_calendars))
-        .service(
-            resource("/users/{email}/calendars/{name}")
-                .app_data(desk.calendar)
-                .get(find_calendar)
-                .put(put_calendar)
-                .delete(delete_calendar),
-        )
-        .service(resource("/internal/meetings").app_data(desk.internal.clone()).post(record_meeting))
-        .service(resource("/internal/meetings/{id}").get(find_any_meeting))
-        .service(resource("/internal/answers").post(find_answer))
-        .service(resource("/internal/jobs/{id}/start").post(start_job::<Store>))
-        .service(resource("/internal/jobs/{id}/retry").app_data(desk.internal.clone()).post(fail_job::<Store>))
-        .service(resource("/internal/jobs/{id}/calendar").app_data(desk.internal).post(refresh_calendar))
-        .service(resource("/callbacks/jobs/{id}").post(finish_job::<Store>))
-        .service(resource("/meetings").get(list_meetings).post(create_meeting))
-        .service(resource("/meetings/{id}").get(find_meeting).patch(change_meeting).delete(cancel_meeting))
-        .service(resource("/meetings/{id}/invite.ics").get(download_invitation))
-        .service(resource("/meetings/{id}/deliveries").get(list_deliveries))
-        .service(resource("/meetings/{id}/participation").get(participation::ask).post(participation::answer))
-        .service(resource("/jobs").get(list_jobs::<Store>))
-        .service(resource("/jobs/{id}").get(find_job::<Store>))
-        .service(resource("/jobs/{id}/retry").post(retry_job::<Store>));
-}
-
-fn account_routes(cfg: &mut ServiceConfig) {
-    use accounts::export::export;
-    use api_keys::handlers::*;
-    use auth::handlers::*;
-    use mailbox::handlers::*;
-    cfg.service(resource("/auth/register").post(register))
-        .service(resource("/auth/login").post(login))
-        .service(resource("/auth/refresh").post(refresh))
-        .service(resource("/auth/logout").post(logout))
-        .service(resource("/auth/me").get(me))
-        .service(resource("/auth/verification").post(send_verification))
-        .service(resource("/auth/verify").get(ask_to_verify).post(verify))
-        .service(resource("/auth/password").put(change_password))
-        .service(resource("/auth/password/forgot").post(forgot_password))
-        .service(resource("/auth/password/reset").get(ask_to_reset).post(reset_password))
-        .service(resource("/auth/keys").get(list_keys).post(create_key))
-        .service(resource("/auth/keys/{id}").delete(revoke_key))
-        .service(resource("/auth/export").get(export));
 }

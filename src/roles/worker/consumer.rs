@@ -29,7 +29,7 @@ pub async fn run(context: JobContext, queue: Arc<Queue>, lifecycle: Arc<Lifecycl
     let context = Rc::new(context);
     let mut consumer = queue.consume(context.limits.concurrency);
     let mut tasks = JoinSet::new();
-    let draining = lifecycle.reached(Phase::Draining);
+    let draining = lifecycle.wait_for(Phase::Draining);
     tokio::pin!(draining);
     loop {
         let has_capacity = tasks.len() < usize::from(context.limits.concurrency);

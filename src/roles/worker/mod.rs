@@ -13,7 +13,8 @@ use actix_web::web::{Data, ServiceConfig};
 use anyhow::ensure;
 
 use crate::platform::auth::layer::AuthLayer;
-use crate::platform::observe::metrics::resource;
+use crate::platform::auth::permissions::Access;
+use crate::platform::endpoint::get;
 use crate::platform::role::{BackgroundTask, Context, Role, Service};
 use crate::roles::{availability, suggestion, user};
 
@@ -28,6 +29,7 @@ pub const ROLE: Role = Role {
     keeps_cache: false,
     uses_queue: true,
     faces_clients: false,
+    endpoints: || vec![get("/health", Access::Open, handlers::health)],
     open,
 };
 
@@ -43,11 +45,9 @@ fn open(context: &Context) -> anyhow::Result<Service> {
         "links in mails need the public address of the gateway: set W2MEET_SERVER__PUBLIC_URL=https://meet.example.com, or \
          W2MEET_UPSTREAMS__GATEWAY=http://host:port"
     );
-    let (routes_of, work_of, queue_of) = (context.clone(), context.clone(), Arc::clone(&queue));
-    let routes = move |cfg: &mut ServiceConfig| {
-        cfg.app_data(Data::new(handlers::Peers::new(&routes_of)))
-            .app_data(Data::from(Arc::clone(&queue_of)))
-            .service(resource("/health").get(handlers::health));
+    let (own_context, work_of, own_queue) = (context.clone(), context.clone(), Arc::clone(&queue));
+    let configure = move |config: &mut ServiceConfig| {
+        config.app_data(Data::new(handlers::Peers::new(&own_context))).app_data(Data::from(Arc::clone(&own_queue)));
     };
     let work: BackgroundTask = Box::new(move |lifecycle| {
         Box::pin(async move {
@@ -57,6 +57,6 @@ fn open(context: &Context) -> anyhow::Result<Service> {
             }
         })
     });
-    let (routes, door) = (Arc::new(routes), Arc::new(AuthLayer::inner));
-    Ok(Service { routes, door, prepare: Box::pin(async { Ok(()) }), work: Some(work) })
+    let (configure, auth) = (Arc::new(configure), Arc::new(AuthLayer::service_only));
+    Ok(Service { configure, auth, prepare: Box::pin(async { Ok(()) }), work: Some(work) })
 }

@@ -1,12 +1,12 @@
-//! Saying what a path of the public API takes and answers, in OpenAPI 3.1. Each role describes its own paths in its `api`, by
-//! [`get`] and its like, and the gateway puts them together; `tests/openapi.rs` holds the document against what is served.
+//! The description of an endpoint in OpenAPI 3.1: parameters, bodies, responses, problems. Each role describes its endpoints in
+//! its table of endpoints, and the gateway makes one document of them. `tests/openapi.rs` compares the document with real responses.
 
 mod components;
 pub mod schemas;
 
 use serde_json::Value;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Schema};
@@ -18,7 +18,7 @@ use self::components::{PROBLEM, header, problem, tags, without_null};
 pub use self::components::{refusal, text};
 use crate::platform::auth::permissions::Access;
 use crate::platform::http::problem::{
-    BAD_GATEWAY, BAD_REQUEST, FORBIDDEN, GATEWAY_TIMEOUT, HEADERS_TOO_LARGE, INTERNAL, INVALID_TOKEN,
+    BAD_GATEWAY, BAD_REQUEST, FORBIDDEN, GATEWAY_TIMEOUT, HEADERS_TOO_LARGE, INTERNAL, INVALID_TOKEN, KEY_REUSED,
     PRECONDITION_FAILED, ProblemType, RATE_LIMITED, TIMEOUT, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, UNSUPPORTED_MEDIA,
     URI_TOO_LONG, VALIDATION,
 };
@@ -28,85 +28,52 @@ const JSON: &str = "application/json";
 /// Schemas by their names.
 pub type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// One method of one path.
+/// The OpenAPI description of one endpoint.
 pub struct ApiOperation {
-    /// As the gateway serves it.
-    pub path: &'static str,
-    /// Its method.
-    pub method: HttpMethod,
-    /// The method's name.
-    pub verb: &'static str,
-    /// The schemas that it names.
+    /// The schemas that it refers to.
     pub schemas: Schemas,
     tag: &'static str,
     operation: OperationBuilder,
     body: Option<RequestBodyBuilder>,
     answers: Vec<(u16, ResponseBuilder)>,
     refusals: Vec<&'static ProblemType>,
-    /// What the door refuses, whoever is behind it.
-    door: &'static [&'static ProblemType],
-    is_limited: bool,
-    speaks_problems: bool,
-}
-
-/// Describes `GET`.
-pub fn get(path: &'static str, id: &'static str, summary: &'static str) -> ApiOperation {
-    ApiOperation::new(HttpMethod::Get, "GET", path, id, summary)
-}
-
-/// Describes `POST`.
-pub fn post(path: &'static str, id: &'static str, summary: &'static str) -> ApiOperation {
-    ApiOperation::new(HttpMethod::Post, "POST", path, id, summary)
-}
-
-/// Describes `PUT`.
-pub fn put(path: &'static str, id: &'static str, summary: &'static str) -> ApiOperation {
-    ApiOperation::new(HttpMethod::Put, "PUT", path, id, summary)
-}
-
-/// Describes `PATCH`.
-pub fn patch(path: &'static str, id: &'static str, summary: &'static str) -> ApiOperation {
-    ApiOperation::new(HttpMethod::Patch, "PATCH", path, id, summary)
-}
-
-/// Describes `DELETE`.
-pub fn delete(path: &'static str, id: &'static str, summary: &'static str) -> ApiOperation {
-    ApiOperation::new(HttpMethod::Delete, "DELETE", path, id, summary)
+    /// The problems of the access check.
+    access_problems: &'static [&'static ProblemType],
+    is_rate_limited: bool,
+    answers_problems: bool,
 }
 
 impl ApiOperation {
-    fn new(
-        method: HttpMethod,
-        verb: &'static str,
-        path: &'static str,
-        id: &'static str,
-        summary: &'static str,
-    ) -> ApiOperation {
-        let operation = OperationBuilder::new().operation_id(Some(id)).summary(Some(summary));
+    /// An operation with this id and this sentence about it.
+    pub fn new(id: &'static str, summary: &'static str) -> ApiOperation {
         ApiOperation {
-            path,
-            method,
-            verb,
             schemas: Vec::new(),
             tag: "",
-            operation,
+            operation: OperationBuilder::new().operation_id(Some(id)).summary(Some(summary)),
             body: None,
             answers: Vec::new(),
-            refusals: vec![BAD_REQUEST, URI_TOO_LONG, HEADERS_TOO_LARGE, INTERNAL, BAD_GATEWAY, UNAVAILABLE],
-            door: &[],
-            is_limited: false,
-            speaks_problems: true,
+            refusals: vec![
+                BAD_REQUEST,
+                URI_TOO_LONG,
+                HEADERS_TOO_LARGE,
+                INTERNAL,
+                BAD_GATEWAY,
+                UNAVAILABLE,
+                GATEWAY_TIMEOUT,
+            ],
+            access_problems: &[],
+            is_rate_limited: false,
+            answers_problems: true,
         }
-        .refuses(&[GATEWAY_TIMEOUT])
     }
 
-    /// More than the summary says.
+    /// Adds a longer text.
     pub fn about(mut self, text: &str) -> ApiOperation {
         self.operation = self.operation.description(Some(text));
         self
     }
 
-    /// A variable of the path.
+    /// Adds a variable of the path.
     pub fn path<T: PartialSchema>(self, name: &str, about: &str, example: Option<&str>) -> ApiOperation {
         let schema = T::schema();
         let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
@@ -114,7 +81,7 @@ impl ApiOperation {
         self.parameter(parameter.build())
     }
 
-    /// What may stand in the query: the fields of `T`.
+    /// Adds the fields of `T` as parameters of the query.
     pub fn query<T: IntoParams>(mut self) -> ApiOperation {
         for mut parameter in T::into_params(|| Some(ParameterIn::Query)) {
             parameter.schema = parameter.schema.map(without_null);
@@ -123,28 +90,29 @@ impl ApiOperation {
         self.refuses(&[VALIDATION])
     }
 
-    /// A header of the request that need not be there.
+    /// Adds an optional header of the request.
     pub fn header(self, name: &str, about: &str, schema: ObjectBuilder) -> ApiOperation {
         let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
         self.parameter(parameter.description(Some(about)).schema(Some(schema)).build())
     }
 
-    /// `If-Match`.
+    /// Adds `If-Match`.
     pub fn if_match(self) -> ApiOperation {
-        self.header("If-Match", "Changes only what has this `ETag`.", tags()).refuses(&[PRECONDITION_FAILED])
+        self.header("If-Match", "The change is made only if this is the `ETag`.", tags())
+            .refuses(&[PRECONDITION_FAILED])
     }
 
-    /// `If-None-Match`, and the 304 that it may bring.
+    /// Adds `If-None-Match` and its response 304.
     pub fn if_none_match(self) -> ApiOperation {
-        let about = "Asks only for what has not this `ETag`.";
-        self.header("If-None-Match", about, tags()).answer(304, "As you know it").sends("ETag", "Its version.")
+        let about = "The `ETag` that the client has already.";
+        self.header("If-None-Match", about, tags()).answer(304, "Not modified").sends("ETag", "The version.")
     }
 
-    /// `Idempotency-Key`.
-    pub fn once(self) -> ApiOperation {
+    /// Adds `Idempotency-Key`.
+    pub fn idempotent(self) -> ApiOperation {
         let key = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!#-~]([ !#-~]*[!#-~])?$"));
-        let about = "Whoever sends it again within 24 hours gets the first answer again.";
-        self.header("Idempotency-Key", about, key).refuses(&[crate::platform::http::problem::KEY_REUSED])
+        let about = "The same key within 24 hours gets the first response again.";
+        self.header("Idempotency-Key", about, key).refuses(&[KEY_REUSED])
     }
 
     fn parameter(mut self, parameter: Parameter) -> ApiOperation {
@@ -152,12 +120,12 @@ impl ApiOperation {
         self
     }
 
-    /// A body of JSON, with an example.
+    /// Adds a JSON body, with an example.
     pub fn takes<T: ToSchema>(self, example: Option<Value>) -> ApiOperation {
         self.takes_as::<T>(JSON, example)
     }
 
-    /// A body of this content type.
+    /// Adds a body of this content type.
     pub fn takes_as<T: ToSchema>(mut self, content_type: &str, example: Option<Value>) -> ApiOperation {
         let content = ContentBuilder::new().schema(Some(self.named::<T>())).example(example).build();
         let body = self.body.take().unwrap_or_else(|| RequestBodyBuilder::new().required(Some(Required::True)));
@@ -165,41 +133,41 @@ impl ApiOperation {
         self.refuses(&[TIMEOUT, TOO_LARGE, UNSUPPORTED_MEDIA, VALIDATION])
     }
 
-    /// An answer without a body.
+    /// Adds a response without a body.
     pub fn answer(mut self, status: u16, about: &str) -> ApiOperation {
         self.answers.push((status, ResponseBuilder::new().description(about)));
         self
     }
 
-    /// An answer in JSON.
+    /// Adds a JSON response.
     pub fn answers<T: ToSchema>(self, status: u16, about: &str) -> ApiOperation {
         self.answers_as::<T>(status, JSON, about)
     }
 
-    /// An answer of this content type.
+    /// Adds a response of this content type.
     pub fn answers_as<T: ToSchema>(mut self, status: u16, content_type: &str, about: &str) -> ApiOperation {
         let content = ContentBuilder::new().schema(Some(self.named::<T>())).build();
         self.answer(status, about).last(|answer| answer.content(content_type, content))
     }
 
-    /// An answer whose content has no schema.
+    /// Adds a response whose content has no schema.
     pub fn streams(self, status: u16, content_type: &str, about: &str) -> ApiOperation {
         self.answer(status, about).last(|answer| answer.content(content_type, ContentBuilder::new().build()))
     }
 
-    /// Another content type of the answer described last.
+    /// Adds another content type to the response described last.
     pub fn also_answers<T: ToSchema>(mut self, content_type: &str) -> ApiOperation {
         let content = ContentBuilder::new().schema(Some(self.named::<T>())).build();
         self.last(|answer| answer.content(content_type, content))
     }
 
-    /// A header of the answer described last.
+    /// Adds a header to the response described last.
     pub fn sends(self, name: &str, about: &str) -> ApiOperation {
         let header = HeaderBuilder::new().schema(Some(text())).description(Some(about)).build();
         self.last(|answer| answer.header(name, header))
     }
 
-    /// What else may be done with what the answer described last brings: an operation, its parameter, and where its value is.
+    /// Adds a link from the response described last: an operation, its parameter, and where the parameter's value is.
     pub fn leads_to(self, operation: &'static str, parameter: &str, value: &str) -> ApiOperation {
         let link = utoipa::openapi::link::Link::builder().operation_id(operation).parameter(parameter, value).build();
         self.last(|answer| answer.link(operation, link))
@@ -212,13 +180,13 @@ impl ApiOperation {
         self
     }
 
-    /// Problems that the answer may be.
+    /// Adds problems that the response may be.
     pub fn refuses(mut self, kinds: &[&'static ProblemType]) -> ApiOperation {
         self.refusals.extend(kinds);
         self
     }
 
-    /// Problems that a program reads, and that are a page to whoever has sent a form.
+    /// Adds problems that are a page for a client that has sent a form.
     pub fn shows(self, kinds: &[&'static ProblemType]) -> ApiOperation {
         let page = |op: ApiOperation, kind: &&'static ProblemType| {
             op.answers_as::<schemas::Text>(kind.status, "text/html", kind.title)
@@ -226,46 +194,46 @@ impl ApiOperation {
         kinds.iter().fold(self, page).refuses(kinds)
     }
 
-    /// It is there for as long as something else needs it.
+    /// Marks it as deprecated.
     pub fn deprecated(mut self) -> ApiOperation {
         self.operation = self.operation.deprecated(Some(utoipa::openapi::Deprecated::True));
         self
     }
 
-    /// It is answered without asking anybody else, and never refused.
+    /// Removes the problems of calls to other roles.
     pub fn never_fails(mut self) -> ApiOperation {
         self.refusals.retain(|kind| [BAD_REQUEST, URI_TOO_LONG, HEADERS_TOO_LARGE, INTERNAL].contains(kind));
         self
     }
 
-    /// Its errors are described as answers; they are no problem documents.
+    /// Its errors are described as responses; they are no problem documents.
     pub fn without_problems(mut self) -> ApiOperation {
-        self.speaks_problems = false;
+        self.answers_problems = false;
         self
     }
 
-    /// Callers may ask only so often.
-    pub fn limited(mut self) -> ApiOperation {
-        self.is_limited = true;
+    /// Its rate is limited.
+    pub fn rate_limited(mut self) -> ApiOperation {
+        self.is_rate_limited = true;
         self
     }
 
-    /// The group in which readers find it.
+    /// Its group.
     pub fn tagged(mut self, tag: &'static str) -> ApiOperation {
         self.tag = tag;
         self
     }
 
-    /// Who may, where callers must say who they are.
-    pub fn for_whom(mut self, who: Access) -> ApiOperation {
+    /// Adds who may call it.
+    pub fn access(mut self, access: Access) -> ApiOperation {
         let bearer = || SecurityRequirement::new::<_, _, &str>("bearer", []);
-        let any = match who {
-            Access::Open | Access::Token => return self,
+        let any = match access {
+            Access::Open | Access::Capability | Access::Service => return self,
             Access::Invited => vec![SecurityRequirement::default(), bearer()],
             _ => vec![bearer()],
         };
         self.operation = self.operation.securities(Some(any));
-        self.door = &[UNAUTHORIZED, INVALID_TOKEN, FORBIDDEN];
+        self.access_problems = &[UNAUTHORIZED, INVALID_TOKEN, FORBIDDEN];
         self
     }
 
@@ -275,12 +243,12 @@ impl ApiOperation {
         Ref::from_schema_name(T::name()).into()
     }
 
-    /// As the document has it.
+    /// Builds the operation of the document.
     pub fn build(self) -> Operation {
         let mut operation = self.operation.tag(self.tag).request_body(self.body.map(RequestBodyBuilder::build));
-        let mut kinds = if self.speaks_problems { self.refusals } else { Vec::new() };
-        kinds.extend(self.door);
-        kinds.extend(self.is_limited.then_some(RATE_LIMITED));
+        let mut kinds = if self.answers_problems { self.refusals } else { Vec::new() };
+        kinds.extend(self.access_problems);
+        kinds.extend(self.is_rate_limited.then_some(RATE_LIMITED));
         kinds.sort_by_key(|kind| (kind.status, kind.slug));
         kinds.dedup();
         for (status, answer) in self.answers {
@@ -289,7 +257,7 @@ impl ApiOperation {
                 // a page for people, or a problem for programs
                 answer = answer.content(PROBLEM, problem());
             }
-            if self.is_limited {
+            if self.is_rate_limited {
                 answer = answer.header_ref("RateLimit", header("RateLimit"));
                 answer = answer.header_ref("RateLimit-Policy", header("RateLimit-Policy"));
             }

@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use super::RETRIES;
 use super::collector::Collector;
+use crate::platform::endpoint;
 use crate::platform::http::health;
 use crate::platform::role::Context;
 
@@ -29,7 +30,9 @@ pub fn serve(context: &Context, listener: TcpListener) -> std::io::Result<Server
         App::new()
             .app_data(context.clone())
             .app_data(computed.clone())
-            .configure(health::probes)
+            .configure(|config| {
+                endpoint::register(config, &health::probes(), |probe| probe.path, &context.settings.limits)
+            })
             .route("/metrics", get().to(metrics))
     };
     // one thread: the page is read every few seconds

@@ -15,7 +15,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Metric, Registry};
 
-pub use requests::{RequestMetrics, Template, method_label, resource, resource_of};
+pub use requests::{RequestMetrics, Template, method_label, resource};
 
 /// The metrics of this process, beside those that [`collector`] computes for each page.
 static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);

@@ -31,13 +31,9 @@ impl Template {
 /// A resource whose path template is its route in metrics and traces.
 #[expect(clippy::disallowed_methods, reason = "the one place that creates resources")]
 pub fn resource(path: &'static str) -> Resource {
-    web::resource(path).app_data(Template(path))
-}
-
-/// [`resource`] for two spellings of a path; the first is the route.
-#[expect(clippy::disallowed_methods, reason = "the one place that creates resources")]
-pub fn resource_of(paths: [&'static str; 2]) -> Resource {
-    web::resource(paths).app_data(Template(paths[0]))
+    // a slash at the end makes no other route
+    let template = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+    web::resource(path).app_data(Template(template))
 }
 
 /// A method as a label. A client may send any text as a method: unknown methods share one label.

@@ -12,11 +12,16 @@ pub use self::attendees::{QUERY_LISTS, RequestedAttendee};
 pub use self::question::{AnswerZone, Hours, Question};
 use crate::calendar::{Attendance, Preference, SearchWindow, WindowError, Zone};
 use crate::platform::email::Email;
+use crate::platform::endpoint::Tag;
 use crate::platform::http::problem::Problem;
 pub use crate::platform::http::window::Window;
 use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
 use crate::platform::rpc::request::RpcRequest;
+
+/// The group of searches for common times in the OpenAPI document.
+pub const FINDING_TIMES: Tag =
+    Tag { name: "finding times", about: "Finds when a group can meet, and which slot is best." };
 
 /// The name in the table of roles.
 pub const ROLE: &str = "availability";

@@ -1,16 +1,14 @@
-//! The public paths of the availability role, in OpenAPI; `platform::http::openapi` says how.
+//! The OpenAPI schemas of the availability role.
 
 use jiff::civil::Date;
-use serde_json::json;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::calendar::Preference;
 use crate::platform::email::Email;
-use crate::platform::http::openapi::schemas::{Dates, Format, Formatted, TimeZone, Week, Window};
-use crate::platform::http::openapi::{ApiOperation, get, post, text};
-use crate::platform::http::problem::UNKNOWN_USER;
+use crate::platform::http::openapi::schemas::{Format, TimeZone, Week, Window};
+use crate::platform::http::openapi::text;
 
 /// Whether somebody must come.
 #[derive(ToSchema)]
@@ -286,23 +284,4 @@ pub enum EmptyCode {
     Unknown,
     /// Reserved.
     LocationsUnavailable,
-}
-
-/// All of them.
-pub fn paths() -> Vec<ApiOperation> {
-    let asked = json!({ "attendees": ["ana@example.com", { "email": "priya@example.com", "weight": 2 }] });
-    let ops = vec![
-        get("/api/availability", "find_common_time", "Says when all of them can.")
-            .about("In a typical week, or, with `week` or `from` and `to`, in a window of dates.")
-            .query::<Asked>()
-            .query::<Dates>()
-            .query::<Formatted>()
-            .query::<Viewed>(),
-        post("/api/availability", "find_common_time_of_many", "Says when all of them can, for long lists.")
-            .takes::<AvailabilityQuestion>(Some(asked)),
-    ];
-    let whole = |op: ApiOperation| {
-        op.answers::<CommonTime>(200, "When they can").refuses(&[UNKNOWN_USER]).tagged("finding times")
-    };
-    ops.into_iter().map(whole).collect()
 }

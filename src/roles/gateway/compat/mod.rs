@@ -3,23 +3,23 @@
 //!
 //! Its hours are whole, its clocks have no zone, its errors are lists. Everything is translated here, to and from the API.
 
+mod endpoints;
 mod errors;
-pub mod openapi;
+mod openapi;
 
 use actix_web::http::Method;
-use actix_web::web::{Data, ServiceConfig};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
+pub use self::endpoints::endpoints;
 use self::errors::told;
 use super::handlers::Peers;
 use crate::calendar::{Fault, Format, parse_week, week_to_json};
-use crate::platform::auth::permissions::{Access, Rule, rule};
 use crate::platform::email::Email;
 use crate::platform::http::extract::{JsonBody, Params, email, email_in_path, parsed};
 use crate::platform::http::health::{Report, Status};
 use crate::platform::http::problem::{Problem, USER_EXISTS};
-use crate::platform::observe::metrics::{resource, resource_of};
 use crate::platform::request_context::RequestContext;
 use crate::platform::role::Context;
 use crate::platform::rpc::request::RpcRequest;
@@ -34,43 +34,12 @@ const NAMES: [(&str, &str); 2] = [("availability", "availabilities"), ("preferen
 type Answer = Result<HttpResponse, Problem>;
 type Body = Result<JsonBody, Problem>;
 
-/// Who may come in; what belongs to whom is looked at by the roles that are asked on the caller's behalf.
-pub const RULES: &[Rule] = &[
-    rule("GET", "/{role}/health", Access::Open),
-    rule("GET", "/users/*", Access::SignedIn),
-    rule("POST", "/users/*", Access::SignedIn),
-    rule("PUT", "/users/*", Access::SignedIn),
-    rule("DELETE", "/users/*", Access::SignedIn),
-    rule("GET", "/availability/*", Access::SignedIn),
-    rule("GET", "/suggestion/*", Access::SignedIn),
-    rule("POST", "/worker/*", Access::SignedIn),
-    rule("GET", "/api/availability/common_availabilities", Access::SignedIn),
-];
-
-/// Registers the reference's paths; those without a name in them first, for they are found by looking, not by matching.
-pub fn routes(cfg: &mut ServiceConfig) {
-    let user = resource_of(["/users/users/{email}", "/users/users/{email}/"]);
-    cfg.service(resource("/users/health").app_data(Data::new("user")).get(role_health))
-        .service(resource("/availability/health").app_data(Data::new("availability")).get(role_health))
-        .service(resource("/suggestion/health").app_data(Data::new("suggestion")).get(role_health))
-        .service(resource("/worker/health").app_data(Data::new("worker")).get(role_health))
-        .service(resource("/suggestion/suggestions").get(find_suggestions))
-        .service(resource("/availability/availabilities").get(find_common))
-        .service(resource("/api/availability/common_availabilities").get(find_common))
-        .service(resource("/worker/tasks").post(create_task))
-        .service(resource("/users/users").post(create_user))
-        .service(resource("/users/user-avail/cache-aside").get(find_user_by_query))
-        .service(user.get(find_user).put(replace_user).delete(delete_user))
-        .service(resource("/users/users/{email}/availability").get(find_user))
-        .service(resource("/users/user-avail/cache-aside/{email}").get(find_user));
-}
-
-async fn role_health(role: Data<&'static str>, peers: Data<Peers>) -> HttpResponse {
+async fn role_health(role: &'static str, peers: Data<Peers>) -> HttpResponse {
     let dead = || {
-        let (case_id, service) = (RequestContext::current_id(), format!("{}-service", role.get_ref()));
+        let (case_id, service) = (RequestContext::current_id(), format!("{role}-service"));
         Report { case_id, service, status: Status::Unhealthy, dependencies: Default::default() }.answer()
     };
-    let Some(peer) = peers.find(role.get_ref()) else {
+    let Some(peer) = peers.find(role) else {
         return dead();
     };
     match peer.exchange(&RpcRequest::get("/health")).await {

@@ -58,7 +58,7 @@ impl CachedDocument {
 pub async fn find_description(req: HttpRequest, context: Data<Context>) -> Result<HttpResponse, Problem> {
     let made = || {
         CachedDocument::new(
-            super::description(context.settings.auth.mode).to_json().unwrap_or_default(),
+            super::description(context.roles, context.settings.auth.mode).to_json().unwrap_or_default(),
             "application/json",
             "",
         )
@@ -69,7 +69,8 @@ pub async fn find_description(req: HttpRequest, context: Data<Context>) -> Resul
 /// `GET /docs`: a page without scripts and without external resources
 pub async fn find_page(req: HttpRequest, context: Data<Context>) -> Result<HttpResponse, Problem> {
     let made = || {
-        let document = serde_json::to_value(super::description(context.settings.auth.mode)).unwrap_or_default();
+        let document =
+            serde_json::to_value(super::description(context.roles, context.settings.auth.mode)).unwrap_or_default();
         let style = STANDARD.encode(Sha256::digest(STYLE));
         CachedDocument::new(
             page::render(&document, STYLE),

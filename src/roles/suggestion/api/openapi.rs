@@ -1,6 +1,5 @@
-//! The public paths of the suggestion role, in OpenAPI; `platform::http::openapi` says how.
+//! The OpenAPI schemas of the suggestion role.
 
-use serde_json::json;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -8,10 +7,8 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::Suggestions;
 use crate::calendar::Preference;
 use crate::platform::email::Email;
-use crate::platform::http::openapi::schemas::Dates;
-use crate::platform::http::openapi::{ApiOperation, Schemas, get, post};
-use crate::platform::http::problem::{SLOT_TAKEN, UNKNOWN_USER, UNVERIFIED};
-use crate::roles::availability::api::openapi::{Asked, AvailabilityQuestion, Step};
+use crate::platform::http::openapi::Schemas;
+use crate::roles::availability::api::openapi::{AvailabilityQuestion, Step};
 use crate::roles::user::api::openapi::Meeting;
 
 /// How slots may lie to each other.
@@ -105,27 +102,4 @@ pub struct SuggestionsOrMeeting {
     /// The meeting.
     #[schema(required = false, nullable = false)]
     pub meeting: Option<Meeting>,
-}
-
-/// All of them.
-pub fn paths() -> Vec<ApiOperation> {
-    let asked = json!({ "attendees": ["ana@example.com", "kenji@example.com"], "pick": "best", "limit": 3 });
-    let ops = vec![
-        get("/api/suggestions", "find_suggestions", "Says which slots are best, and why.")
-            .query::<Asked>()
-            .query::<Dates>()
-            .query::<Wishes>()
-            .answers::<Suggestions>(200, "The best slots, or why there are none"),
-        post(
-            "/api/suggestions",
-            "find_suggestions_for_many",
-            "Says which slots are best, or arranges the first of them.",
-        )
-        .once()
-        .takes::<SuggestionQuestion>(Some(asked))
-        .answers::<SuggestionsOrMeeting>(200, "The best slots, or why there are none")
-        .sends("Location", "The path of the meeting, if one was arranged.")
-        .refuses(&[SLOT_TAKEN, UNVERIFIED]),
-    ];
-    ops.into_iter().map(|op| op.refuses(&[UNKNOWN_USER]).tagged("finding times")).collect()
 }

@@ -8,7 +8,12 @@ use uuid::Uuid;
 pub use crate::calendar::Participation;
 use crate::calendar::Preference;
 use crate::platform::email::Email;
+use crate::platform::endpoint::Tag;
 use crate::platform::http::idempotency::IdempotencyKey;
+
+/// The group of meetings in the OpenAPI document.
+pub const MEETINGS: Tag =
+    Tag { name: "meetings", about: "Arranges meetings: finds the time, invites, and reports what happens." };
 
 /// Where a meeting stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]

@@ -95,7 +95,7 @@ pub async fn list_meetings(req: HttpRequest, asker: Principal, store: Data<Store
     let limit = fields.number("limit", 1..=200).unwrap_or(PAGE);
     let cursor = fields.optional("cursor", parsed("not_a_cursor", |text| Uuid::parse_str(text).map_err(|_| CURSOR)));
     fields.finish(Some(()))?;
-    let attendee = match (asker.bound(), attendee) {
+    let attendee = match (asker.restricted(), attendee) {
         (Some(caller), Some(other)) if caller.email != other => {
             return Err(forbidden("everybody may list their own meetings"));
         }
@@ -110,7 +110,7 @@ pub async fn list_meetings(req: HttpRequest, asker: Principal, store: Data<Store
         let whose = attendee.map_or_else(String::new, |email| format!("&attendee={}", email.path_segment()));
         answer.insert_header((LINK, format!("</api/meetings?limit={limit}{whose}&cursor={}>; rel=\"next\"", last.id)));
     }
-    Ok(answer.json(json!({ "meetings": found.iter().map(|meeting| meeting.shown(asker.is(&meeting.organizer))).collect::<Vec<_>>() })))
+    Ok(answer.json(json!({ "meetings": found.iter().map(|meeting| meeting.shown(asker.may_act_for(&meeting.organizer))).collect::<Vec<_>>() })))
 }
 
 const CURSOR: &str = "is none of ours; take it from the Link header";
@@ -119,7 +119,7 @@ const CURSOR: &str = "is none of ours; take it from the Link header";
 pub async fn find_meeting(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
     check_sees(&asker, &meeting)?;
-    Ok(show(&meeting, meeting.shown(asker.is(&meeting.organizer))))
+    Ok(show(&meeting, meeting.shown(asker.may_act_for(&meeting.organizer))))
 }
 
 /// `GET /internal/meetings/{id}`: for a role that knows itself who may see it

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod anonymize;
 pub mod changes;
+pub mod endpoints;
 pub mod handlers;
 mod invitation_quota;
 pub mod model;

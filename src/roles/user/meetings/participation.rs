@@ -57,7 +57,7 @@ pub async fn answer(req: HttpRequest, asker: Result<Principal, Problem>, store: 
     let id = id_in_path(&req)?;
     let changed = store.change_meeting(id, answered).await.map_err(|stop| store.owner.problem(stop));
     if !by_form {
-        let leads = |meeting: &Meeting| asker.as_ref().is_ok_and(|asker| asker.is(&meeting.organizer));
+        let leads = |meeting: &Meeting| asker.as_ref().is_ok_and(|asker| asker.may_act_for(&meeting.organizer));
         return changed.map(|meeting| HttpResponse::Ok().json(meeting.shown(leads(&meeting))));
     }
     let key = key.as_deref().unwrap_or_default();

@@ -1,15 +1,12 @@
 //! Accounts: signing in, and staying so.
 
 use jiff::Timestamp;
-use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::platform::auth::Scope;
 use crate::platform::email::Email;
-use crate::platform::http::openapi::schemas::{Json, TimeZone};
-use crate::platform::http::openapi::{ApiOperation, get, post};
-use crate::platform::http::problem::{INVALID_TOKEN, TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
+use crate::platform::http::openapi::schemas::TimeZone;
 
 /// An account, as its owner sees it.
 #[derive(ToSchema)]
@@ -78,30 +75,4 @@ pub struct SignedIn {
     #[serde(flatten)]
     tokens: Tokens,
     account: Account,
-}
-
-pub fn paths() -> Vec<ApiOperation> {
-    let person =
-        json!({ "email": "mia.lund@example.com", "password": "the train to Lisbon was empty", "name": "Mia Lund" });
-    vec![
-        post("/api/auth/register", "register", "Makes an account, and signs it in.")
-            .takes::<Registration>(Some(person))
-            .answers::<SignedIn>(201, "Made")
-            .sends("Location", "The path of its user.")
-            .refuses(&[USER_EXISTS]),
-        post("/api/auth/login", "login", "Signs an account in.")
-            .takes::<SignIn>(None)
-            .answers::<SignedIn>(200, "Signed in")
-            .refuses(&[WRONG_PASSWORD, TOO_MANY_ATTEMPTS]),
-        post("/api/auth/refresh", "refresh", "Gives the next tokens for a refresh token, which is good once.")
-            .takes::<Refreshing>(None)
-            .answers::<Tokens>(200, "The next tokens")
-            .refuses(&[INVALID_TOKEN]),
-        post("/api/auth/logout", "logout", "Ends the session of a refresh token.")
-            .takes::<Refreshing>(None)
-            .answer(204, "It is over"),
-        get("/api/auth/me", "find_account", "Reads the account that is signed in.").answers::<Account>(200, "It"),
-        get("/.well-known/jwks.json", "find_keys", "Reads what access tokens are verified with (RFC 7517).")
-            .answers::<Json>(200, "A set of keys"),
-    ]
 }

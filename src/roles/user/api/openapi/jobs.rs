@@ -4,9 +4,6 @@ use jiff::Timestamp;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::platform::http::openapi::schemas::{Id, Paged};
-use crate::platform::http::openapi::{ApiOperation, get, post};
-use crate::platform::http::problem::{JOB_NOT_YOURS, NOT_FOUND, UNAUTHORIZED, UNKNOWN_JOB};
 use crate::roles::user::api::jobs::{DeliveryRecord, JobResult};
 
 /// Something to be done in the background.
@@ -94,26 +91,4 @@ pub struct JobReport {
     /// Whom it reached.
     #[schema(required = false)]
     notes: Vec<DeliveryRecord>,
-}
-
-fn of_job(op: ApiOperation) -> ApiOperation {
-    op.path::<Id>("id", "Which.", None).refuses(&[NOT_FOUND, UNKNOWN_JOB])
-}
-
-pub fn paths() -> Vec<ApiOperation> {
-    vec![
-        get("/api/jobs", "list_jobs", "Lists jobs, in the order of creation.")
-            .query::<Which>()
-            .query::<Paged>()
-            .answers::<Jobs>(200, "A page")
-            .sends("Link", "The next page, as `rel=\"next\"`; left out on the last."),
-        of_job(get("/api/jobs/{id}", "find_job", "Reads a job.")).answers::<Job>(200, "The job"),
-        of_job(post("/api/jobs/{id}/retry", "retry_job", "Takes a job up again that was given up, or waits."))
-            .answers::<Job>(202, "It is queued")
-            .refuses(&[JOB_NOT_YOURS]),
-        of_job(post("/api/callbacks/jobs/{id}", "finish_job", "Takes a worker's report, under its job's own token."))
-            .takes::<JobReport>(None)
-            .answer(204, "Noted")
-            .refuses(&[UNAUTHORIZED, JOB_NOT_YOURS]),
-    ]
 }

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde_json::json;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -11,12 +10,8 @@ use uuid::Uuid;
 use super::jobs::{Job, JobKind};
 use crate::calendar::Preference;
 use crate::platform::email::Email;
-use crate::platform::http::openapi::schemas::{Id, Paged, Text, TimeZone, Window};
-use crate::platform::http::openapi::{ApiOperation, Schemas, delete, get, patch, post};
-use crate::platform::http::problem::{
-    MEETING_OVER, NOT_FOUND, SLOT_TAKEN, TOO_MANY_LETTERS, UNAUTHORIZED, UNKNOWN_MEETING, UNKNOWN_USER, UNVERIFIED,
-    VALIDATION,
-};
+use crate::platform::http::openapi::Schemas;
+use crate::platform::http::openapi::schemas::{TimeZone, Window};
 use crate::roles::user::api::jobs::DeliveryOutcome;
 use crate::roles::user::api::meetings::{Attendance, Participation, Status};
 
@@ -232,67 +227,4 @@ pub struct Link {
     /// The answer that is made ready.
     #[param(inline)]
     pub answer: Option<ReplyWord>,
-}
-
-fn of_meeting(op: ApiOperation) -> ApiOperation {
-    op.path::<Id>("id", "Which.", None).refuses(&[NOT_FOUND, UNKNOWN_MEETING])
-}
-
-pub fn paths() -> Vec<ApiOperation> {
-    let new = json!({
-        "organizer": "ana@example.com", "attendees": ["emre@example.com", { "email": "priya@example.com", "attendance": "optional" }],
-        "title": "Plan",
-    });
-    let accepted = post("/api/meetings", "create_meeting", "Has a meeting arranged: a time found, and letters sent.")
-        .about("It is answered at once; the rest happens in the background.")
-        .once()
-        .takes::<NewMeeting>(Some(new))
-        .answers::<AcceptedMeeting>(202, "Accepted")
-        .sends("Location", "The path of the meeting.")
-        .sends("ETag", "Its version.")
-        .sends("Retry-After", "Seconds after which to look.")
-        .refuses(&[UNVERIFIED, TOO_MANY_LETTERS]);
-    let each = ["find_meeting", "change_meeting", "cancel_meeting", "list_deliveries"];
-    let accepted = each.iter().fold(accepted, |op, id| op.leads_to(id, "id", "$response.body#/id"));
-    let accepted = accepted.leads_to("find_job", "id", "$response.body#/job_id").refuses(&[UNKNOWN_USER]);
-    vec![
-        get("/api/meetings", "list_meetings", "Lists meetings, in the order of creation.")
-            .query::<Whose>()
-            .query::<Paged>()
-            .answers::<Meetings>(200, "A page")
-            .sends("Link", "The next page, as `rel=\"next\"`; left out on the last."),
-        accepted,
-        of_meeting(get("/api/meetings/{id}", "find_meeting", "Reads a meeting."))
-            .answers::<Meeting>(200, "The meeting")
-            .sends("ETag", "Its version."),
-        of_meeting(patch("/api/meetings/{id}", "change_meeting", "Changes a meeting by a merge patch (RFC 7396)."))
-            .if_match()
-            .takes::<MeetingPatch>(Some(json!({ "title": "Plan B" })))
-            .takes_as::<MeetingPatch>("application/merge-patch+json", None)
-            .answers::<Meeting>(200, "As it is now")
-            .sends("ETag", "Its version.")
-            .refuses(&[UNKNOWN_USER, SLOT_TAKEN, MEETING_OVER, TOO_MANY_LETTERS]),
-        of_meeting(delete("/api/meetings/{id}", "cancel_meeting", "Calls a meeting off; it stays to be read."))
-            .if_match()
-            .answer(204, "Called off"),
-        of_meeting(get("/api/meetings/{id}/deliveries", "list_deliveries", "Lists every attempt to reach somebody."))
-            .answers::<Deliveries>(200, "All of them"),
-        of_meeting(get("/api/meetings/{id}/invite.ics", "download_invitation", "Reads a meeting as a calendar."))
-            .answers_as::<Text>(200, "text/calendar", "The meeting; while it has no time, there is none")
-            .sends("Content-Disposition", "The name of a file."),
-        of_meeting(get(
-            "/api/meetings/{id}/participation",
-            "ask_participation",
-            "Shows the page behind an invitation.",
-        ))
-        .query::<Link>()
-        .answers_as::<Text>(200, "text/html", "The page")
-        .refuses(&[UNAUTHORIZED]),
-        of_meeting(post("/api/meetings/{id}/participation", "answer_participation", "Says whether somebody comes."))
-            .takes::<Reply>(Some(json!({ "email": "emre@example.com", "participation": "accepted" })))
-            .takes_as::<Reply>("application/x-www-form-urlencoded", None)
-            .answers::<Meeting>(200, "The meeting now, or to a form the page")
-            .also_answers::<Text>("text/html")
-            .refuses(&[UNAUTHORIZED, SLOT_TAKEN, MEETING_OVER, VALIDATION]),
-    ]
 }

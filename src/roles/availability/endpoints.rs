@@ -1,0 +1,50 @@
+//! The endpoints of the availability role.
+
+use serde_json::json;
+
+use super::api::FINDING_TIMES;
+use super::api::openapi::{Asked, AvailabilityQuestion, CommonTime, Viewed};
+use super::handlers::*;
+use crate::platform::auth::permissions::Access::{Open, Service, SignedIn};
+use crate::platform::endpoint::{Endpoint, get, post, tagged};
+use crate::platform::http::openapi::schemas::{Dates, Formatted};
+use crate::platform::http::problem::UNKNOWN_USER;
+
+pub fn endpoints() -> Vec<Endpoint> {
+    let mut all = tagged(FINDING_TIMES, public());
+    let detail = post("/internal/availability/detail", Service, find_detail);
+    all.extend([get("/health", Open, health), detail.body_limit(|limits| limits.internal_body)]);
+    all
+}
+
+fn public() -> Vec<Endpoint> {
+    vec![
+        get("/api/availability", SignedIn, find_common_by_query).body_limit(|limits| limits.list_body).describe(
+            "find_common_time",
+            "Finds the times when all attendees can meet.",
+            |op| {
+                op.about("In a typical week, or with `week` or `from` and `to` in a window of dates.")
+                    .query::<Asked>()
+                    .query::<Dates>()
+                    .query::<Formatted>()
+                    .query::<Viewed>()
+                    .answers::<CommonTime>(200, "The common times")
+                    .refuses(&[UNKNOWN_USER])
+            },
+        ),
+        post("/api/availability", SignedIn, find_common_by_body)
+            .body_limit(|limits| limits.list_body)
+            .read_only()
+            .describe(
+                "find_common_time_of_many",
+                "Finds the times when all attendees can meet, for long lists.",
+                |op| {
+                    let asked =
+                        json!({ "attendees": ["ana@example.com", { "email": "priya@example.com", "weight": 2 }] });
+                    op.takes::<AvailabilityQuestion>(Some(asked))
+                        .answers::<CommonTime>(200, "The common times")
+                        .refuses(&[UNKNOWN_USER])
+                },
+            ),
+    ]
+}

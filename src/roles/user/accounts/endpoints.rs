@@ -1,0 +1,149 @@
+//! The endpoints of users and their weeks.
+
+use serde_json::json;
+
+use super::export::export;
+use super::handlers::*;
+use super::standards::*;
+use crate::platform::auth::permissions::Access::{Admin, Invited, Owner, Person};
+use crate::platform::email::Email;
+use crate::platform::endpoint::{Endpoint, Tag, delete, get, patch, post, put, tagged};
+use crate::platform::http::openapi::ApiOperation;
+use crate::platform::http::openapi::schemas::{Dates, Formatted, GivenWeek, Json, Paged, Text, Week};
+use crate::platform::http::problem::{NOT_FOUND, UNKNOWN_USER, USER_EXISTS, VALIDATION};
+use crate::roles::user::api::openapi::accounts::{NewUser, User, UserPatch, Users};
+use crate::roles::user::auth::endpoints::ACCOUNTS;
+
+const USERS: Tag = Tag { name: "users", about: "Users, and when they can meet." };
+
+pub fn endpoints() -> Vec<Endpoint> {
+    let mut all = tagged(USERS, [users(), weeks()].concat());
+    all.extend(tagged(ACCOUNTS, vec![account_export()]));
+    all.push(
+        post("/internal/users/lookup", Invited, lookup_users).body_limit(|limits| limits.internal_body).read_only(),
+    );
+    all
+}
+
+/// Adds the `{email}` of the path.
+pub fn of_user(op: ApiOperation) -> ApiOperation {
+    op.path::<Email>("email", "The user's address.", Some("ana@example.com")).refuses(&[
+        NOT_FOUND,
+        UNKNOWN_USER,
+        VALIDATION,
+    ])
+}
+
+fn users() -> Vec<Endpoint> {
+    vec![
+        get("/api/users", Admin, list_users).describe(
+            "list_users",
+            "Lists all users, in the order of creation.",
+            |op| {
+                op.query::<Paged>()
+                    .query::<Formatted>()
+                    .answers::<Users>(200, "A page")
+                    .sends("Link", "The next page, as `rel=\"next\"`; absent on the last page.")
+            },
+        ),
+        post("/api/users", Admin, create_user).idempotent().describe("create_user", "Creates a user.", |op| {
+            let new = json!({
+                "name": "Mia", "email": "mia@example.com", "time_zone": "Europe/Lisbon",
+                "availability": { "monday": [9, 10, "13:30-15:00"] }, "if_needed": { "friday": ["09:00-12:00"] },
+            });
+            op.query::<Formatted>()
+                .takes::<NewUser>(Some(new))
+                .answers::<User>(201, "The new user")
+                .sends("Location", "The path of the user.")
+                .sends("ETag", "The version.")
+                .leads_to("find_user", "email", "$response.body#/email")
+                .leads_to("update_user", "email", "$response.body#/email")
+                .leads_to("delete_user", "email", "$response.body#/email")
+                .leads_to("find_availability", "email", "$response.body#/email")
+                .refuses(&[USER_EXISTS])
+        }),
+        get("/api/users/{email}", Owner, find_user).describe("find_user", "Reads a user.", |op| {
+            of_user(op)
+                .query::<Formatted>()
+                .if_none_match()
+                .answers::<User>(200, "The user")
+                .sends("ETag", "The version.")
+        }),
+        patch("/api/users/{email}", Owner, update_user).describe(
+            "update_user",
+            "Changes a user by a merge patch (RFC 7396).",
+            |op| {
+                of_user(op)
+                    .query::<Formatted>()
+                    .if_match()
+                    .takes::<UserPatch>(Some(json!({ "preference": "best" })))
+                    .takes_as::<UserPatch>("application/merge-patch+json", None)
+                    .answers::<User>(200, "The user after the change")
+                    .sends("ETag", "The version.")
+            },
+        ),
+        delete("/api/users/{email}", Owner, delete_user).describe(
+            "delete_user",
+            "Deletes a user and all of the user's data.",
+            |op| of_user(op).query::<Formatted>().if_match().answer(204, "Deleted"),
+        ),
+    ]
+}
+
+fn weeks() -> Vec<Endpoint> {
+    vec![
+        get("/api/users/{email}/availability", Owner, find_availability).describe(
+            "find_availability",
+            "Reads when a user can meet.",
+            |op| {
+                of_user(op)
+                    .query::<Formatted>()
+                    .if_none_match()
+                    .answers::<Week>(200, "The typical week")
+                    .sends("ETag", "The version of the user.")
+            },
+        ),
+        put("/api/users/{email}/availability", Owner, replace_availability)
+            .or_when(is_calendar, replace_availability_by_calendar)
+            .describe("replace_availability", "Replaces when a user can meet.", |op| {
+                of_user(op)
+                    .about("The body may be a calendar: a VAVAILABILITY of `AVAILABLE` parts that repeat weekly (RFC 7953).")
+                    .query::<Formatted>()
+                    .if_match()
+                    .takes::<GivenWeek>(Some(json!({ "monday": [9, 10, "13:30-15:00"] })))
+                    .takes_as::<Text>("text/calendar", None)
+                    .answers::<Week>(200, "The week after the change")
+                    .sends("ETag", "The version of the user.")
+            }),
+        get("/api/users/{email}/availability.ics", Owner, find_availability_for_calendars).describe(
+            "find_availability_for_calendars",
+            "Reads a typical week as a calendar: VAVAILABILITY (RFC 7953).",
+            |op| {
+                of_user(op)
+                    .if_none_match()
+                    .answers_as::<Text>(200, "text/calendar", "The typical week")
+                    .sends("ETag", "The version of the user.")
+            },
+        ),
+        get("/api/users/{email}/freebusy.ics", Owner, find_free_busy).describe(
+            "find_free_busy",
+            "Reads when a user is busy, as a calendar: VFREEBUSY (RFC 5545).",
+            |op| {
+                of_user(op)
+                    .about("In the user's own time zone; the next 14 days unless dates are given.")
+                    .query::<Dates>()
+                    .if_none_match()
+                    .answers_as::<Text>(200, "text/calendar", "The busy times")
+                    .sends("ETag", "Changes with the content, not with the time of the request.")
+            },
+        ),
+    ]
+}
+
+fn account_export() -> Endpoint {
+    get("/api/auth/export", Person, export).describe("export_account", "Reads all data of the account.", |op| {
+        op.answers::<Json>(200, "One document")
+            .sends("Content-Disposition", "The name of the file.")
+            .refuses(&[UNKNOWN_USER])
+    })
+}

@@ -1,0 +1,92 @@
+//! The endpoints that verify a mailbox and that change a password.
+
+use serde_json::json;
+
+use super::handlers::*;
+use crate::platform::auth::permissions::Access::{Capability, Open, Person};
+use crate::platform::endpoint::{Endpoint, get, post, put, tagged};
+use crate::platform::http::openapi::ApiOperation;
+use crate::platform::http::openapi::schemas::Text;
+use crate::platform::http::problem::{
+    LINK_VOID, TOO_MANY_ATTEMPTS, TOO_MANY_LETTERS, UNAVAILABLE, VALIDATION, WRONG_PASSWORD,
+};
+use crate::roles::user::api::openapi::mailbox::{Forgotten, Link, PasswordChange, Promise, Reset, Verification};
+use crate::roles::user::auth::endpoints::ACCOUNTS;
+
+pub fn endpoints() -> Vec<Endpoint> {
+    tagged(ACCOUNTS, [verification(), passwords()].concat())
+}
+
+/// A page with a form that posts the code back.
+fn page(op: ApiOperation) -> ApiOperation {
+    op.query::<Link>().answers_as::<Text>(200, "text/html", "The page").answers_as::<Text>(
+        410,
+        "text/html",
+        "A page that says that the link is no longer valid",
+    )
+}
+
+fn verification() -> Vec<Endpoint> {
+    vec![
+        post("/api/auth/verification", Person, send_verification).describe(
+            "send_verification",
+            "Sends the verification e-mail again.",
+            |op| op.answers::<Promise>(202, "It will be sent, or is not needed").refuses(&[TOO_MANY_LETTERS]),
+        ),
+        get("/api/auth/verify", Capability, ask_to_verify).describe(
+            "ask_verification",
+            "Shows the page behind the link of the verification e-mail.",
+            page,
+        ),
+        post("/api/auth/verify", Capability, verify).describe(
+            "verify_mailbox",
+            "Verifies the mailbox of an account by the code of the e-mail.",
+            |op| {
+                op.takes::<Verification>(None)
+                    .takes_as::<Verification>("application/x-www-form-urlencoded", None)
+                    .answer(204, "The mailbox is verified")
+                    .answers_as::<Text>(200, "text/html", "The page for a client that has sent a form")
+                    .shows(&[LINK_VOID])
+            },
+        ),
+    ]
+}
+
+fn passwords() -> Vec<Endpoint> {
+    vec![
+        put("/api/auth/password", Person, change_password).describe(
+            "change_password",
+            "Changes the password. All other sessions end.",
+            |op| {
+                op.takes::<PasswordChange>(None)
+                    .answer(204, "The password is changed")
+                    .refuses(&[WRONG_PASSWORD, TOO_MANY_ATTEMPTS])
+            },
+        ),
+        post("/api/auth/password/forgot", Open, forgot_password).describe(
+            "forget_password",
+            "Sends an e-mail with a link that sets a new password.",
+            |op| {
+                op.about("The response is the same whether or not the account exists.")
+                    .takes::<Forgotten>(Some(json!({ "email": "ana@example.com" })))
+                    .answers::<Promise>(202, "It will be sent if the account exists")
+            },
+        ),
+        get("/api/auth/password/reset", Capability, ask_to_reset).describe(
+            "ask_password",
+            "Shows the page behind the link of the password e-mail.",
+            page,
+        ),
+        post("/api/auth/password/reset", Capability, reset_password).describe(
+            "reset_password",
+            "Sets a new password by the code of the e-mail. All sessions end.",
+            |op| {
+                op.takes::<Reset>(None)
+                    .takes_as::<Reset>("application/x-www-form-urlencoded", None)
+                    .answer(204, "The password is changed")
+                    .answers_as::<Text>(200, "text/html", "The page for a client that has sent a form")
+                    .shows(&[LINK_VOID, VALIDATION, UNAVAILABLE])
+            },
+        ),
+    ]
+}
