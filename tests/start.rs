@@ -86,9 +86,10 @@ async fn a_taken_address_is_named_with_its_role() {
 
 #[actix_web::test]
 async fn an_incomplete_configuration_is_refused_with_its_remedy() {
-    expect_refusal("gateway", &[], &["gateway", "user", "--role", "W2MEET_UPSTREAMS__USER="]).await;
-    let half = [("W2MEET_UPSTREAMS__USER", "http://127.0.0.1:9")];
-    expect_refusal("gateway", &half, &["gateway", "availability", "W2MEET_UPSTREAMS__AVAILABILITY="]).await;
+    expect_refusal("gateway", &[], &["gateway", "--role", "W2MEET_UPSTREAMS__AVAILABILITY="]).await;
+    let all_but_one = ["AVAILABILITY", "SUGGESTION"].map(|role| format!("W2MEET_UPSTREAMS__{role}"));
+    let all_but_one = all_but_one.each_ref().map(|name| (name.as_str(), "http://127.0.0.1:9"));
+    expect_refusal("gateway", &all_but_one, &["gateway", "user", "W2MEET_UPSTREAMS__USER="]).await;
     expect_refusal("suggestion", &[], &["suggestion", "availability", "W2MEET_UPSTREAMS__AVAILABILITY="]).await;
     let remedies = ["W2MEET_CACHE__URL=redis://", "--role all"];
     expect_refusal("user", &[], &remedies).await;
