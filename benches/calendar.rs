@@ -139,7 +139,7 @@ fn opinions(window: &SearchWindow, weeks: &[Week]) -> Vec<Attendee> {
 
 /// The weeks of the attendees on the window. Zones are parsed for each attendee, as a request does.
 fn grids(window: &SearchWindow, weeks: &[Week]) -> Vec<Grid> {
-    let mut projector = Projector::new(&window);
+    let mut projector = Projector::new(window);
     let zones = ZONES.iter().cycle();
     let zone = |name: &str| Zone::parse(name).unwrap_or_else(|_| Zone::utc());
     let people = weeks.iter().zip(zones);

@@ -71,7 +71,7 @@ impl Case {
     }
 
     fn grids(&self, window: &SearchWindow) -> Vec<Grid> {
-        let mut projector = Projector::new(&window);
+        let mut projector = Projector::new(window);
         let week = |one: &Person| parse_week(&one.availability).expect("a week");
         self.attendees.iter().map(|one| projector.project(&week(one), &zone(&one.time_zone))).collect()
     }
