@@ -50,7 +50,7 @@ impl IdempotencyKey {
         Ok(Some(IdempotencyKey { scope, fingerprint: sha256_hex(body.to_string().as_bytes()) }))
     }
 
-    /// The key in the scope of a caller whom the role that read it did not know.
+    /// The key in the scope of this caller. The role that read the key did not know the caller.
     pub fn of(self, asker: &Principal) -> IdempotencyKey {
         match asker {
             Principal::Account(caller) => IdempotencyKey { scope: owned(self.scope, caller), ..self },

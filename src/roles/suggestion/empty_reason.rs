@@ -54,7 +54,7 @@ impl Candidates<'_> {
         }
     }
 
-    /// The starts at which a meeting fits into the searched time, whoever can come.
+    /// The starts at which a meeting fits into the searched time. Attendees do not count.
     fn count_all_starts(&self) -> usize {
         let mut starts = Grid::full(self.window.len()).starts(self.options.duration);
         starts.and(&self.window.steps(self.options.step));

@@ -94,7 +94,7 @@ impl Users {
         transact!(self.store.owner.db, |conn| {
             let epoch = lock_epoch(conn, barred).await?;
             let theirs: Vec<Uuid> = meetings_of(conn, email).await?;
-            // all of them before any is changed: whoever changes a meeting holds it before the people's time
+            // lock all meetings before the first change: every transaction locks a meeting before the time of its attendees
             let mut held = Vec::new();
             for id in theirs {
                 held.extend(lock_meeting(conn, id).await?);
