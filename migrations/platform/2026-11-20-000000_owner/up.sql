@@ -72,8 +72,11 @@ CREATE TABLE idempotency (
     status INTEGER NOT NULL,
     headers TEXT NOT NULL,
     body TEXT NOT NULL,
+    -- what the response is about: an address or an id; empty if it names nobody
+    subject TEXT NOT NULL,
     created_at TIMESTAMP NOT NULL
 );
+CREATE INDEX idempotency_by_subject ON idempotency (subject);
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
 -- What this owner signs its links with; made at the first start.

@@ -20,6 +20,7 @@ struct ResponseRow {
     status: i32,
     headers: String,
     body: String,
+    subject: String,
     created_at: DateTime,
 }
 
@@ -31,6 +32,7 @@ impl ResponseRow {
             status: i32::from(response.status),
             headers: serde_json::to_string(&response.headers).unwrap_or_default(),
             body: response.body.clone(),
+            subject: response.subject.clone(),
             created_at: stored(now()),
         }
     }
@@ -40,6 +42,7 @@ impl ResponseRow {
             status: u16::try_from(self.status).unwrap_or(200),
             headers: serde_json::from_str(&self.headers).unwrap_or_default(),
             body: self.body,
+            subject: self.subject,
             replayed: true,
         }
     }

@@ -66,6 +66,7 @@ diesel::table! {
         status -> Integer,
         headers -> Text,
         body -> Text,
+        subject -> Text,
         created_at -> Timestamp,
     }
 }

@@ -84,6 +84,9 @@ pub struct StoredResponse {
     pub headers: Vec<(String, String)>,
     /// The body, as JSON text.
     pub body: String,
+    /// What the response is about, an address or an id: what is deleted takes its responses with it.
+    #[serde(skip)]
+    pub subject: String,
     /// Whether this is a replay.
     pub replayed: bool,
 }
@@ -92,7 +95,13 @@ impl StoredResponse {
     /// A first response.
     pub fn new(status: u16, headers: &[(&str, String)], body: &Value) -> StoredResponse {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        StoredResponse { status, headers, body: body.to_string(), replayed: false }
+        StoredResponse { status, headers, body: body.to_string(), subject: String::new(), replayed: false }
+    }
+
+    /// A response about this subject.
+    #[must_use]
+    pub fn about(self, subject: impl ToString) -> StoredResponse {
+        StoredResponse { subject: subject.to_string(), ..self }
     }
 
     /// The HTTP response.

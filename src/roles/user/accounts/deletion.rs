@@ -35,6 +35,8 @@ async fn erase_attendee(conn: &mut Connection, meeting: Meeting, email: &Email) 
     let mine = attendees::table.filter(attendees::meeting_id.eq(&id));
     let theirs: Vec<String> = jobs::table.filter(jobs::subject.eq(&id)).select(jobs::id).load(conn).await?;
     scrub_jobs(conn, &theirs).await?;
+    // saved responses about the meeting name its attendees
+    diesel::delete(idempotency::table.filter(idempotency::subject.eq(&id))).execute(conn).await?;
     let held = busy::table.filter(busy::meeting_id.eq(&id)).filter(busy::email.eq(email.as_str()));
     diesel::delete(held).execute(conn).await?;
     // a job needs its meeting
@@ -90,7 +92,6 @@ impl Users {
         barred: Option<i64>,
         guard: impl Fn(i64) -> Result<(), Problem> + Send + Sync,
     ) -> Result<((), i64), Abort> {
-        let kept = format!("%\"{}\"%", email.as_str().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
         transact!(self.store.owner.db, |conn| {
             let epoch = lock_epoch(conn, barred).await?;
             let theirs: Vec<Uuid> = meetings_of(conn, email).await?;
@@ -128,8 +129,8 @@ impl Users {
             let by: Vec<String> = told.select(deliveries::job_id).load(conn).await?;
             scrub_jobs(conn, &by).await?;
             diesel::delete(told).execute(conn).await?;
-            // answers that name them, and those to what they have asked for
-            let named = idempotency::body.like(&kept).escape('\\').or(idempotency::key.like(format!("{id} %")));
+            // responses about them, and those to their own requests
+            let named = idempotency::subject.eq(email.as_str()).or(idempotency::key.like(format!("{id} %")));
             diesel::delete(idempotency::table.filter(named)).execute(conn).await?;
             let gone = User { version: user.version + 1, ..user };
             enqueue(conn, &[event(&gone, "deleted")]).await?;

@@ -34,7 +34,7 @@ pub async fn create_user(req: HttpRequest, users: Cached, JsonBody(body): JsonBo
     let answer = |user: &User| {
         let location = format!("/api/users/{}", user.email.path_segment());
         let headers = [(LOCATION.as_str(), location), (ETAG.as_str(), format!("\"{}\"", user.version))];
-        StoredResponse::new(201, &headers, &json!(user.public(format)))
+        StoredResponse::new(201, &headers, &json!(user.public(format))).about(&user.email)
     };
     let made = async |barred| users.source().create(&new, barred, key.as_ref(), None, &answer).await;
     Ok(write(&users, &new.email, made).await?.respond())

@@ -75,7 +75,8 @@ pub async fn record_meeting(
     let answer = |change: &Change| {
         let mut body = told.clone();
         body["meeting"] = change.meeting.public();
-        StoredResponse::new(200, &[(LOCATION.as_str(), format!("/api/meetings/{}", change.meeting.id))], &body)
+        let id = change.meeting.id;
+        StoredResponse::new(200, &[(LOCATION.as_str(), format!("/api/meetings/{id}"))], &body).about(id)
     };
     let made = store.create_meeting(&wish, key.as_ref(), open, answer).await;
     Ok(HttpResponse::Ok().json(made.map_err(|stop| store.owner.problem(stop))?))
@@ -232,5 +233,5 @@ fn accepted(change: &Change) -> StoredResponse {
         (ETAG.as_str(), format!("\"{}\"", meeting.version)),
         (RETRY_AFTER.as_str(), "1".to_owned()),
     ];
-    StoredResponse::new(202, &headers, &body)
+    StoredResponse::new(202, &headers, &body).about(meeting.id)
 }
