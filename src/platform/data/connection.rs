@@ -1,21 +1,37 @@
 //! A connection to either database, and running one query text on it. The difference between the two ends here.
 
+use std::mem::take;
+
 use diesel::Selectable;
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+use diesel::pg::Pg;
+use diesel::query_builder::{AsQuery, AstPass, Query, QueryFragment, QueryId};
 use diesel::query_dsl::methods::LimitDsl;
 use diesel::result::Error::NotFound;
 use diesel::result::QueryResult;
 use diesel::sqlite::Sqlite;
 use diesel_async::methods::{ExecuteDsl, LoadQuery};
 use diesel_async::pooled_connection::deadpool::Object;
-use diesel_async::{AsyncPgConnection, RunQueryDsl as Dsl, TransactionManager as _};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as Dsl, SimpleAsyncConnection as _, TransactionManager as _};
+use futures_util::future::join;
 
+use super::outbox::OutboxRow;
+use super::schema::outbox;
 use super::{Error, SqliteConn};
 
 /// A connection out of the pool; a transaction, if [`super::Db::begin`] gave it. Dropped in the middle of a transaction, it is closed, which
 /// rolls back.
+pub struct Connection {
+    engine: Pooled,
+    /// Whether the next statement begins the transaction: PostgreSQL gets BEGIN with the first statement, in one round trip.
+    begins: bool,
+    /// The messages of the transaction, which are written in one statement before it commits.
+    outbox: Vec<OutboxRow>,
+}
+
+/// Out of which pool.
 #[expect(clippy::large_enum_variant, reason = "there is one for each transaction, and it is hardly moved")]
-pub enum Connection {
+pub(super) enum Pooled {
     /// To PostgreSQL.
     Postgres(Object<AsyncPgConnection>),
     /// To one file.
@@ -25,12 +41,20 @@ pub enum Connection {
 type Manager = diesel_async::AnsiTransactionManager;
 
 impl Connection {
+    pub(super) fn new(engine: Pooled) -> Connection {
+        Connection { engine, begins: false, outbox: Vec::new() }
+    }
+
     /// Begins a transaction. SQLite takes its write lock at once: a transaction that reads first and writes then would be refused as
     /// locked.
     pub(super) async fn begin(&mut self) -> Result<(), Error> {
-        match self {
-            Connection::Postgres(conn) => Manager::begin_transaction(&mut **conn).await?,
-            Connection::Sqlite(conn) => {
+        match &mut self.engine {
+            Pooled::Postgres(conn) => {
+                // the pool closes it, unless the transaction ends
+                Manager::transaction_manager_status_mut(&mut **conn).set_in_error();
+                self.begins = true;
+            }
+            Pooled::Sqlite(conn) => {
                 let begin = |conn: &mut _| AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE");
                 conn.spawn_blocking(begin).await?;
             }
@@ -44,22 +68,44 @@ impl Connection {
     /// The outcome's own, and a commit that fails.
     pub async fn end<T, E: From<Error>>(mut self, outcome: Result<T, E>) -> Result<T, E> {
         match outcome {
-            Ok(value) => {
-                let committed = match &mut self {
-                    Connection::Postgres(conn) => Manager::commit_transaction(&mut **conn).await,
-                    Connection::Sqlite(conn) => conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await,
-                };
-                committed.map(|()| value).map_err(|why| Error::from(why).into())
-            }
+            Ok(value) => self.commit().await.map(|()| value).map_err(|why| Error::from(why).into()),
             Err(why) => {
                 // a connection that cannot roll back is not used again: the pool sees its open transaction
-                drop(match &mut self {
-                    Connection::Postgres(conn) => Manager::rollback_transaction(&mut **conn).await,
-                    Connection::Sqlite(conn) => conn.spawn_blocking(AnsiTransactionManager::rollback_transaction).await,
+                drop(match &mut self.engine {
+                    Pooled::Postgres(conn) => end_postgres(conn, self.begins, "ROLLBACK").await,
+                    Pooled::Sqlite(conn) => conn.spawn_blocking(AnsiTransactionManager::rollback_transaction).await,
                 });
                 Err(why)
             }
         }
+    }
+
+    async fn commit(&mut self) -> QueryResult<()> {
+        let messages = take(&mut self.outbox);
+        match &mut self.engine {
+            Pooled::Postgres(conn) => {
+                if !messages.is_empty() {
+                    let mut shared: &AsyncPgConnection = conn;
+                    let storing = Prepared(diesel::insert_into(outbox::table).values(&messages));
+                    first(conn, &mut self.begins, Dsl::execute(storing, &mut shared)).await?;
+                }
+                end_postgres(conn, self.begins, "COMMIT").await
+            }
+            Pooled::Sqlite(conn) => {
+                conn.spawn_blocking(move |conn| {
+                    for message in &messages {
+                        diesel::RunQueryDsl::execute(diesel::insert_into(outbox::table).values(message), conn)?;
+                    }
+                    AnsiTransactionManager::commit_transaction(conn)
+                })
+                .await
+            }
+        }
+    }
+
+    /// Puts messages into the outbox of the transaction.
+    pub(super) fn enqueue(&mut self, messages: &[OutboxRow]) {
+        self.outbox.extend_from_slice(messages);
     }
 
     /// A reading query whose rows no other transaction changes until this one ends. SQLite has one writer at a time anyway.
@@ -73,24 +119,80 @@ impl Connection {
     }
 
     fn locking(&self, query: &str, clause: &str) -> String {
-        match self {
-            Connection::Postgres(_) => format!("{query} {clause}"),
-            Connection::Sqlite(_) => query.to_owned(),
+        match self.engine {
+            Pooled::Postgres(_) => format!("{query} {clause}"),
+            Pooled::Sqlite(_) => query.to_owned(),
         }
     }
 }
+
+/// Runs a statement on PostgreSQL, after BEGIN if it is the first of its transaction: both are sent before the first answer.
+async fn first<T>(
+    mut conn: &AsyncPgConnection,
+    begins: &mut bool,
+    statement: impl Future<Output = QueryResult<T>>,
+) -> QueryResult<T> {
+    if !take(begins) {
+        return statement.await;
+    }
+    let (begun, result) = join(conn.batch_execute("BEGIN"), statement).await;
+    begun.and(result)
+}
+
+/// Ends a transaction of PostgreSQL, if it has begun, and lets the pool have the connection again.
+async fn end_postgres(conn: &mut AsyncPgConnection, is_empty: bool, statement: &str) -> QueryResult<()> {
+    if !is_empty {
+        conn.batch_execute(statement).await?;
+    }
+    *Manager::transaction_manager_status_mut(conn) = Default::default();
+    Ok(())
+}
+
+/// A query that PostgreSQL parses once for each connection. diesel leaves out updates, plain SQL, and inserts of several rows,
+/// whose texts may differ without end; here texts are few, and long ones are left out.
+pub struct Prepared<Q>(Q);
+
+/// The longest text that is kept prepared.
+const LONGEST: usize = 4096;
+
+impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {
+    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(pass)
+    }
+
+    fn is_safe_to_cache_prepared(&self, backend: &Pg) -> QueryResult<bool> {
+        let mut text = diesel::pg::PgQueryBuilder::default();
+        self.0.to_sql(&mut text, backend)?;
+        Ok(diesel::query_builder::QueryBuilder::<Pg>::finish(text).len() <= LONGEST)
+    }
+}
+
+/// Known by its text.
+impl<Q> QueryId for Prepared<Q> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q: Query> Query for Prepared<Q> {
+    type SqlType = Q::SqlType;
+}
+
+impl<Q> diesel::RunQueryDsl<AsyncPgConnection> for Prepared<Q> {}
 
 /// Runs a query that both databases understand, on a [`Connection`]: what diesel-async's trait of this name does for one database.
 pub trait RunQueryDsl: Sized {
     /// Runs a statement; gives the number of rows that it changed.
     fn execute(self, conn: &mut Connection) -> impl Future<Output = QueryResult<usize>> + Send
     where
-        Self: ExecuteDsl<AsyncPgConnection> + ExecuteDsl<SqliteConn> + Send,
+        Self: QueryFragment<Pg> + ExecuteDsl<SqliteConn> + Send,
     {
         async move {
-            match conn {
-                Connection::Postgres(conn) => Dsl::<AsyncPgConnection>::execute(self, conn).await,
-                Connection::Sqlite(conn) => Dsl::<SqliteConn>::execute(self, conn).await,
+            match &mut conn.engine {
+                Pooled::Postgres(to) => {
+                    let mut shared: &AsyncPgConnection = to;
+                    first(to, &mut conn.begins, Dsl::execute(Prepared(self), &mut shared)).await
+                }
+                Pooled::Sqlite(to) => Dsl::<SqliteConn>::execute(self, to).await,
             }
         }
     }
@@ -98,13 +200,17 @@ pub trait RunQueryDsl: Sized {
     /// All rows.
     fn load<'q, U>(self, conn: &mut Connection) -> impl Future<Output = QueryResult<Vec<U>>> + Send
     where
-        Self: LoadQuery<'q, AsyncPgConnection, U> + LoadQuery<'q, SqliteConn, U> + Send + 'q,
+        Self: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,
+        Prepared<Self::Query>: for<'c> LoadQuery<'q, &'c AsyncPgConnection, U> + Send + 'q,
         U: Send + 'q,
     {
         async move {
-            match conn {
-                Connection::Postgres(conn) => Dsl::<AsyncPgConnection>::load(self, conn).await,
-                Connection::Sqlite(conn) => Dsl::<SqliteConn>::load(self, conn).await,
+            match &mut conn.engine {
+                Pooled::Postgres(to) => {
+                    let mut shared: &AsyncPgConnection = to;
+                    first(to, &mut conn.begins, Dsl::load(Prepared(self.as_query()), &mut shared)).await
+                }
+                Pooled::Sqlite(to) => Dsl::<SqliteConn>::load(self, to).await,
             }
         }
     }
@@ -112,7 +218,8 @@ pub trait RunQueryDsl: Sized {
     /// The only row.
     fn get_result<'q, U>(self, conn: &mut Connection) -> impl Future<Output = QueryResult<U>> + Send
     where
-        Self: LoadQuery<'q, AsyncPgConnection, U> + LoadQuery<'q, SqliteConn, U> + Send + 'q,
+        Self: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,
+        Prepared<Self::Query>: for<'c> LoadQuery<'q, &'c AsyncPgConnection, U> + Send + 'q,
         U: Send + 'q,
     {
         async move { self.load(conn).await?.into_iter().next().ok_or(NotFound) }
@@ -121,7 +228,8 @@ pub trait RunQueryDsl: Sized {
     /// All rows.
     fn get_results<'q, U>(self, conn: &mut Connection) -> impl Future<Output = QueryResult<Vec<U>>> + Send
     where
-        Self: LoadQuery<'q, AsyncPgConnection, U> + LoadQuery<'q, SqliteConn, U> + Send + 'q,
+        Self: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,
+        Prepared<Self::Query>: for<'c> LoadQuery<'q, &'c AsyncPgConnection, U> + Send + 'q,
         U: Send + 'q,
     {
         self.load(conn)
@@ -131,7 +239,8 @@ pub trait RunQueryDsl: Sized {
     fn first<'q, U>(self, conn: &mut Connection) -> impl Future<Output = QueryResult<U>> + Send
     where
         Self: LimitDsl + Send,
-        Self::Output: LoadQuery<'q, AsyncPgConnection, U> + LoadQuery<'q, SqliteConn, U> + Send + 'q,
+        Self::Output: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,
+        Prepared<<Self::Output as AsQuery>::Query>: for<'c> LoadQuery<'q, &'c AsyncPgConnection, U> + Send + 'q,
         U: Send + 'q,
     {
         RunQueryDsl::get_result(self.limit(1), conn)

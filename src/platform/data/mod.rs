@@ -26,6 +26,7 @@ use crate::platform::http::health::{Dependency, Status};
 use crate::platform::http::problem::Problem;
 pub use abort::Abort;
 pub use connect::{make_folder, migrate};
+use connection::Pooled;
 pub use connection::{Connection, RunQueryDsl, columns};
 pub use owner::Owner;
 
@@ -193,10 +194,10 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`] when there is none in time.
     pub async fn connect(&self) -> Result<Connection, Error> {
-        Ok(match &self.engine {
-            Engine::Postgres(pool) => Connection::Postgres(checkout(pool.get(), CHECKOUT).await?),
-            Engine::Sqlite { readers, .. } => Connection::Sqlite(checkout(readers.get(), CHECKOUT).await?),
-        })
+        Ok(Connection::new(match &self.engine {
+            Engine::Postgres(pool) => Pooled::Postgres(checkout(pool.get(), CHECKOUT).await?),
+            Engine::Sqlite { readers, .. } => Pooled::Sqlite(checkout(readers.get(), CHECKOUT).await?),
+        }))
     }
 
     /// A transaction. SQLite has one writer; it is waited for as long as an answer may take: it is busy, not gone.
@@ -206,7 +207,9 @@ impl Db {
     pub async fn begin(&self) -> Result<Connection, Error> {
         let mut conn = match &self.engine {
             Engine::Postgres(_) => self.connect().await?,
-            Engine::Sqlite { writer, .. } => Connection::Sqlite(checkout(writer.get(), self.answer).await?),
+            Engine::Sqlite { writer, .. } => {
+                Connection::new(Pooled::Sqlite(checkout(writer.get(), self.answer).await?))
+            }
         };
         conn.begin().await?;
         Ok(conn)

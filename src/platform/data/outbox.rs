@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::schema::outbox;
-use super::{Connection, Error, RunQueryDsl};
+use super::{Connection, Error};
 use crate::platform::queue::event::Event;
 use crate::platform::request_context::RequestContext;
 
@@ -88,13 +88,11 @@ impl OutboxRow {
     }
 }
 
-/// Puts messages into the outbox.
+/// Puts messages into the outbox, when the transaction commits.
 ///
 /// # Errors
-/// A database that does not answer.
+/// None: they are told by the commit.
 pub async fn enqueue(conn: &mut Connection, rows: &[OutboxRow]) -> Result<(), Error> {
-    for row in rows {
-        diesel::insert_into(outbox::table).values(row).execute(conn).await?;
-    }
+    conn.enqueue(rows);
     Ok(())
 }
