@@ -61,8 +61,7 @@ CREATE TABLE outbox (
     job_id TEXT,
     case_id TEXT NOT NULL,
     traceparent TEXT NOT NULL,
-    body TEXT NOT NULL,
-    claimed_until TIMESTAMP
+    body TEXT NOT NULL
 );
 CREATE UNIQUE INDEX outbox_by_aggregate ON outbox (aggregate, position, id);
 

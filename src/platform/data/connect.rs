@@ -28,6 +28,9 @@ const SQLITE_READERS: usize = 8;
 /// The lock that lets one replica migrate while the others wait; any number that nothing else in the database uses.
 const MIGRATION_LOCK: i64 = 0x5732_4d65_6574;
 
+/// After so many milliseconds PostgreSQL ends a transaction whose replica hangs: others wait for the rows that it holds.
+const ABANDONED_MS: u64 = 5000;
+
 /// The tables that every owner has.
 const PLATFORM: EmbeddedMigrations = embed_migrations!("migrations/platform");
 
@@ -124,7 +127,10 @@ fn postgres_config(settings: &Settings, role: &str, statement_ms: u64) -> anyhow
         tokio_postgres::Config::from_str(url.expose()).with_context(|| format!("database.url is {url}"))?;
     let given = config.get_options().unwrap_or_default();
     let schema = settings.schema(role);
-    let options = format!("{given} -c statement_timeout={statement_ms} -c search_path=\"{schema}\"");
+    let options = format!(
+        "{given} -c statement_timeout={statement_ms} -c idle_in_transaction_session_timeout={ABANDONED_MS} \
+         -c search_path=\"{schema}\""
+    );
     config
         .options(options.trim())
         .application_name("w2meet")

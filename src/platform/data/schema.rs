@@ -55,7 +55,6 @@ diesel::table! {
         case_id -> Text,
         traceparent -> Text,
         body -> Text,
-        claimed_until -> Nullable<Timestamp>,
     }
 }
 

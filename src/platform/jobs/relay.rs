@@ -1,20 +1,21 @@
 //! The relay: publishes the messages of the outbox, at least once, those of one aggregate in order.
 
+use std::collections::BTreeSet;
 use std::mem::discriminant;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
-use jiff::SignedDuration;
 use jiff_diesel::DateTime;
 use tokio::time::{sleep, timeout};
 
 use super::model::{JobState, OPEN, sweep_at};
+use crate::config::Jobs as Limits;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::outbox::OutboxRow;
 use crate::platform::data::schema::{jobs, outbox};
-use crate::platform::data::{Error, Owner, RunQueryDsl};
+use crate::platform::data::{Connection, Error, Owner, RunQueryDsl};
 use crate::platform::observe::span::{SpanRecord, is_recorded, record};
 use crate::platform::observe::trace_context::TraceContext;
 use crate::platform::queue::{Destination, Message, PublishError, Queue};
@@ -22,8 +23,8 @@ use crate::{read, transact};
 
 /// Messages in one batch.
 const BATCH: i64 = 256;
-/// How long a replica may keep the messages that it claimed; publishing takes two seconds at most.
-const CLAIM: SignedDuration = SignedDuration::from_secs(5);
+/// The pause after a batch: under load messages are published in company; an idle relay starts at once.
+const GATHERING: Duration = Duration::from_millis(10);
 /// How often the outbox is read without a notification: other replicas may have left messages in it.
 const TICK: Duration = Duration::from_secs(1);
 /// The pause after the queue refused a message.
@@ -32,7 +33,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Publishes for as long as the process lives.
 pub async fn publish(owner: Owner, queue: Arc<Queue>) {
     while owner.db.is_ours_alone()
-        && let Err(why) = owner.recover(queue.is_in_memory()).await
+        && queue.is_in_memory()
+        && let Err(why) = owner.recover().await
     {
         tracing::debug!(%why, "the jobs of the last process cannot be read");
         sleep(PAUSE).await;
@@ -43,7 +45,10 @@ pub async fn publish(owner: Owner, queue: Arc<Queue>) {
         loop {
             match publish_batch(&owner, &queue).await {
                 Ok(Pass::Idle) => break,
-                Ok(Pass::Sent) => warned = None,
+                Ok(Pass::Sent) => {
+                    warned = None;
+                    sleep(GATHERING).await;
+                }
                 Ok(Pass::Blocked(why)) => {
                     // one warning for each reason, until a message was published
                     if warned.replace(discriminant(&why)) != Some(discriminant(&why)) {
@@ -94,12 +99,18 @@ async fn publish_batch(owner: &Owner, queue: &Queue) -> Result<Pass, Error> {
     if !owner.has_messages().await? {
         return Ok(Pass::Idle);
     }
-    // without a connection, claiming messages would be wasted work
+    // without a connection, picking messages would be wasted work
     if let Some(why) = queue.unavailable() {
         return Ok(Pass::Blocked(why));
     }
-    let rows = owner.claim().await?;
+    let alone = owner.db.is_ours_alone();
+    // rows that a transaction holds are published by no other replica; they are free again whatever becomes of this one
+    let mut held = if alone { owner.db.connect().await? } else { owner.db.begin().await? };
+    let rows = owner.db.within(oldest_messages(&mut held, owner.db.skipping_held())).await?;
     if rows.is_empty() {
+        if !alone {
+            held.end(Ok::<(), Error>(())).await?;
+        }
         return Ok(Pass::Idle);
     }
     let begin = Instant::now();
@@ -115,17 +126,18 @@ async fn publish_batch(owner: &Owner, queue: &Queue) -> Result<Pass, Error> {
         record(owner.role, &message.case_id, span, begin, record_of_send);
     }
     let mut blocked = None;
-    let (mut sent, mut unsent) = (Vec::new(), Vec::new());
+    let mut sent = Vec::new();
     for (row, result) in rows.into_iter().zip(results) {
         match result {
             Ok(()) => sent.push(row),
-            Err(why) => {
-                blocked = Some(why);
-                unsent.push(row.id);
-            }
+            Err(why) => blocked = Some(why),
         }
     }
-    owner.remove_published(&sent).await?;
+    if alone {
+        drop(std::mem::replace(&mut held, owner.db.begin().await?));
+    }
+    let removed = owner.db.within(remove_published(&mut held, &owner.limits, &sent)).await;
+    owner.db.within(held.end(removed)).await?;
     for row in sent.iter().filter(|row| row.job_id.is_some()) {
         let (kind, role) = (row.routing_key.trim_start_matches("job."), owner.role);
         let trace_id = TraceContext::id_in(&row.traceparent);
@@ -139,7 +151,6 @@ async fn publish_batch(owner: &Owner, queue: &Queue) -> Result<Pass, Error> {
             "ENQUEUE"
         );
     }
-    owner.release(&unsent).await?;
     Ok(blocked.map_or(Pass::Sent, Pass::Blocked))
 }
 
@@ -168,76 +179,41 @@ impl Owner {
         Ok(any.is_some())
     }
 
-    /// Claims the oldest message of each aggregate, so that no other replica publishes it too.
-    async fn claim(&self) -> Result<Vec<OutboxRow>, Error> {
-        let suffix = if self.db.is_ours_alone() { "" } else { "FOR UPDATE OF o SKIP LOCKED" };
-        let query = format!(
-            "UPDATE outbox SET claimed_until = $1 WHERE id IN (SELECT o.id FROM outbox o \
-             WHERE (o.claimed_until IS NULL OR o.claimed_until < $2) AND NOT EXISTS (SELECT 1 FROM outbox p \
-             WHERE p.aggregate = o.aggregate AND (p.position < o.position OR (p.position = o.position AND p.id < o.id))) \
-             ORDER BY o.id LIMIT {BATCH} {suffix}) \
-             RETURNING id, aggregate, position, routing_key, job_id, case_id, traceparent, body"
-        );
-        let begin = now();
-        let until = begin.saturating_add(CLAIM).unwrap_or(begin);
+    /// Makes the unfinished jobs due now, when the queue was lost with the last process. A job without a due time is still in the
+    /// outbox.
+    async fn recover(&self) -> Result<(), Error> {
         transact!(self.db, |conn| {
-            let query = diesel::sql_query(&query);
-            let query = query.bind::<diesel::sql_types::Timestamp, _>(stored(until));
-            let mut rows: Vec<OutboxRow> =
-                query.bind::<diesel::sql_types::Timestamp, _>(stored(begin)).load(conn).await?;
-            rows.sort_by(|a, b| a.id.cmp(&b.id));
-            Ok::<_, Error>(rows)
-        })
-    }
-
-    /// Removes messages that the queue has confirmed. The sweeper publishes their jobs again if they do not finish.
-    async fn remove_published(&self, rows: &[OutboxRow]) -> Result<(), Error> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-        let mut times: Vec<i64> = rows.iter().filter(|row| row.job_id.is_some()).map(|row| row.position).collect();
-        times.sort_unstable();
-        times.dedup();
-        transact!(self.db, |conn| {
-            diesel::delete(outbox::table.filter(outbox::id.eq_any(&ids))).execute(conn).await?;
-            for sent in &times {
-                let these = rows.iter().filter(|row| row.position == *sent).filter_map(|row| row.job_id.as_deref());
-                let these: Vec<&str> = these.collect();
-                let again: Option<DateTime> =
-                    sweep_at(i32::try_from(*sent).unwrap_or(0), &self.limits, now()).map(stored);
-                // a job that was started meanwhile has a deadline already
-                let open = jobs::table.filter(jobs::id.eq_any(these)).filter(jobs::state.eq_any(OPEN));
-                let open = open.filter(jobs::due_at.is_null());
-                diesel::update(open).set((jobs::sent.eq(jobs::sent + 1), jobs::due_at.eq(again))).execute(conn).await?;
-            }
+            let unfinished = jobs::state.eq_any([JobState::Queued.name(), JobState::Running.name()]);
+            let published = jobs::table.filter(unfinished).filter(jobs::due_at.is_not_null());
+            diesel::update(published).set(jobs::due_at.eq(stored(now()))).execute(conn).await?;
             Ok::<(), Error>(())
         })
     }
+}
 
-    /// Releases messages that could not be published.
-    async fn release(&self, ids: &[String]) -> Result<(), Error> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        transact!(self.db, |conn| {
-            let mine = outbox::table.filter(outbox::id.eq_any(ids));
-            diesel::update(mine).set(outbox::claimed_until.eq(None::<DateTime>)).execute(conn).await?;
-            Ok::<(), Error>(())
-        })
-    }
+/// Picks the oldest message of each aggregate, except those that another replica holds.
+async fn oldest_messages(conn: &mut Connection, skipping_held: &str) -> Result<Vec<OutboxRow>, Error> {
+    let query = format!(
+        "SELECT id, aggregate, position, routing_key, job_id, case_id, traceparent, body FROM outbox o \
+         WHERE NOT EXISTS (SELECT 1 FROM outbox p WHERE p.aggregate = o.aggregate \
+         AND (p.position < o.position OR (p.position = o.position AND p.id < o.id))) \
+         ORDER BY o.id LIMIT {BATCH} {skipping_held}"
+    );
+    Ok(diesel::sql_query(query).load(conn).await?)
+}
 
-    /// Releases the messages that the last process had claimed. When its queue was lost with it, also makes its unfinished jobs
-    /// due now; a job without a due time is still in the outbox.
-    async fn recover(&self, queue_was_lost: bool) -> Result<(), Error> {
-        transact!(self.db, |conn| {
-            diesel::update(outbox::table).set(outbox::claimed_until.eq(None::<DateTime>)).execute(conn).await?;
-            if queue_was_lost {
-                let unfinished = jobs::state.eq_any([JobState::Queued.name(), JobState::Running.name()]);
-                let published = jobs::table.filter(unfinished).filter(jobs::due_at.is_not_null());
-                diesel::update(published).set(jobs::due_at.eq(stored(now()))).execute(conn).await?;
-            }
-            Ok::<(), Error>(())
-        })
+/// Removes messages that the queue has confirmed. The sweeper publishes their jobs again if they do not finish.
+async fn remove_published(conn: &mut Connection, limits: &Limits, rows: &[OutboxRow]) -> Result<(), Error> {
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let times: BTreeSet<i64> = rows.iter().filter(|row| row.job_id.is_some()).map(|row| row.position).collect();
+    diesel::delete(outbox::table.filter(outbox::id.eq_any(&ids))).execute(conn).await?;
+    for sent in times {
+        let these = rows.iter().filter(|row| row.position == sent).filter_map(|row| row.job_id.as_deref());
+        let again: Option<DateTime> = sweep_at(i32::try_from(sent).unwrap_or(0), limits, now()).map(stored);
+        // a job that was started meanwhile has a deadline already
+        let open = jobs::table.filter(jobs::id.eq_any(these)).filter(jobs::state.eq_any(OPEN));
+        let open = open.filter(jobs::due_at.is_null());
+        diesel::update(open).set((jobs::sent.eq(jobs::sent + 1), jobs::due_at.eq(again))).execute(conn).await?;
     }
+    Ok(())
 }
