@@ -122,15 +122,17 @@ pub async fn create_job(conn: &mut Connection, owner: &Owner, row: &JobRow) -> R
 /// # Errors
 /// A database that does not answer.
 pub async fn lock_job(conn: &mut Connection, id: Uuid) -> Result<Option<JobRow>, Error> {
-    let query = diesel::sql_query(conn.exclusive("SELECT * FROM jobs WHERE id = $1"));
+    let query = "SELECT id, kind, subject, payload, state, attempt, max_attempts, sent, supersedable, due_at, token, errors, \
+         case_id, traceparent, created_at, updated_at FROM jobs WHERE id = $1";
+    let query = diesel::sql_query(conn.exclusive(query));
     Ok(query.bind::<Text, _>(id.to_string()).get_result(conn).await.optional()?)
 }
 
-/// Writes a job's state.
+/// Writes a job's state, and a payload in place of its own if there is one.
 ///
 /// # Errors
 /// A database that does not answer.
-pub async fn update_job(conn: &mut Connection, job: &Job) -> Result<(), Error> {
+pub async fn update_job(conn: &mut Connection, job: &Job, payload: Option<&str>) -> Result<(), Error> {
     let state = (
         jobs::state.eq(job.state.name()),
         jobs::attempt.eq(job.attempt),
@@ -139,6 +141,7 @@ pub async fn update_job(conn: &mut Connection, job: &Job) -> Result<(), Error> {
         jobs::due_at.eq(job.due_at.map(stored)),
         jobs::errors.eq(serde_json::to_string(&job.errors).unwrap_or_default()),
         jobs::updated_at.eq(stored(job.updated_at)),
+        payload.map(|payload| jobs::payload.eq(payload)),
     );
     diesel::update(jobs::table.filter(jobs::id.eq(job.id.to_string()))).set(state).execute(conn).await?;
     metrics::count(&job.kind, job.state);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::JobOwner;
 use super::api::{AttemptFailure, JobLease, JobReport, RetryDecision};
 use super::model::{Backoff, Job, JobState};
-use super::rows::{JobRow, insert_deliveries, lock_job, set_payload, update_job};
+use super::rows::{JobRow, insert_deliveries, lock_job, update_job};
 use crate::config::Jobs as Limits;
 use crate::platform::data::instant::now;
 use crate::platform::data::outbox::{OutboxRow, enqueue};
@@ -55,10 +55,10 @@ pub async fn start_job<O: JobOwner>(own: &O, id: Uuid) -> Result<JobLease<Value>
         job.due_at = attempt_deadline(&owner.limits, now);
         let Some(work) = own.start(conn, &job, &payload, &subject).await? else {
             (job.state, job.due_at) = (JobState::Cancelled, None);
-            update_job(conn, &job).await?;
+            update_job(conn, &job, None).await?;
             return Ok(Err(not_due(&job)));
         };
-        update_job(conn, &job).await?;
+        update_job(conn, &job, None).await?;
         Ok::<_, Abort>(Ok((job, work)))
     })?;
     owner.outbox_notify.notify_one();
@@ -101,11 +101,9 @@ pub async fn finish_job<O: JobOwner>(own: &O, id: Uuid, token: &str, report: &Jo
 /// # Errors
 /// A database that does not answer.
 pub async fn complete<O: JobOwner>(own: &O, conn: &mut Connection, job: &mut Job) -> Result<(), Abort> {
-    if own.kind(job).is_some_and(|kind| kind.redact_on_success) {
-        set_payload(conn, job.id, "{}").await?;
-    }
     (job.state, job.due_at, job.updated_at) = (JobState::Succeeded, None, now());
-    Ok(update_job(conn, job).await?)
+    let payload = own.kind(job).filter(|kind| kind.redact_on_success).map(|_| "{}");
+    Ok(update_job(conn, job, payload).await?)
 }
 
 /// Writes down that an attempt has failed, and when the next one is.
@@ -135,7 +133,7 @@ async fn fail<O: JobOwner>(
     let backoff = own.kind(job).map_or(Backoff::Polynomial, |kind| kind.backoff);
     let chance = rand::random_range(0.0..=1.0);
     let after = job.after(failure.decision, &failure.error, backoff, &own.owner().limits, chance, now());
-    update_job(conn, &after).await?;
+    update_job(conn, &after, None).await?;
     own.fail(conn, &after, payload, subject, failure).await?;
     Ok(after)
 }
@@ -155,7 +153,7 @@ pub async fn retry_job<O: JobOwner>(own: &O, id: Uuid) -> Result<Job, Abort> {
         let now = now();
         job.max_attempts += job.attempt.max(1);
         (job.state, job.due_at, job.sent, job.updated_at) = (JobState::Queued, None, 0, now);
-        update_job(conn, &job).await?;
+        update_job(conn, &job, None).await?;
         let origin = (job.case_id.as_str(), job.traceparent.as_str());
         enqueue(conn, &[OutboxRow::job(owner.role, job.id, &job.kind, origin, 0, now)]).await?;
         own.retry(conn, &job, &subject).await?;
