@@ -31,6 +31,8 @@ pub struct Owner {
     pub limits: Limits,
     /// Wakes the relay: something was committed into the outbox.
     pub outbox_notify: Arc<Notify>,
+    /// Wakes the sweeper: an attempt has failed, so a job may be due soon.
+    pub due_notify: Arc<Notify>,
     /// Whether the outbox holds as much as it may; see [`Owner::check_backpressure`].
     pub outbox_full: Arc<AtomicBool>,
     secret: Arc<OnceLock<String>>,
@@ -47,6 +49,7 @@ impl Owner {
             db: Db::open(settings, role)?,
             limits: settings.jobs.clone(),
             outbox_notify: Arc::default(),
+            due_notify: Arc::default(),
             outbox_full: Arc::default(),
             secret: Arc::new(OnceLock::new()),
         })

@@ -119,6 +119,7 @@ pub async fn fail_job<O: JobOwner>(own: &O, id: Uuid, failure: &AttemptFailure) 
         fail(own, conn, &job, &payload, &subject, failure).await
     })?;
     owner.outbox_notify.notify_one();
+    owner.due_notify.notify_one();
     Ok(job)
 }
 
