@@ -101,7 +101,7 @@ async fn missing_replicas_are_reported_at_once_and_found_again() {
     let (gone, other) = (closed_port_url(), closed_port_url());
     let (_node, client) = start(&[&gone, &other], &[("W2MEET_BALANCE__PROBE_MS", "20")]);
     let refused = client.get(USER).await;
-    refused.expect_problem("503 unavailable", USER, "user is not there just now");
+    refused.expect_problem("503 unavailable", USER, "user cannot be reached");
     assert!(refused.header("retry-after").is_some());
     let begin = Instant::now();
     for _ in 0..10 {
@@ -143,7 +143,7 @@ async fn a_write_that_hangs_is_never_sent_twice() {
     two.hangs.set(true);
     let made =
         client.send(Method::POST, "/api/users", &[("content-type", "application/json")], Some(b"{}".to_vec())).await;
-    made.expect_problem("504 gateway-timeout", "/api/users", "did not answer in time");
+    made.expect_problem("504 gateway-timeout", "/api/users", "did not respond in time");
     assert_eq!(one.count() + two.count(), 1);
 }
 

@@ -17,7 +17,8 @@ pub fn settings(allow_http: bool, networks: &[&str]) -> Webhooks {
 
 /// A sender for whom names mean what `names` says.
 pub fn sender(settings: &Webhooks, names: impl Fn(&str) -> Vec<IpAddr> + 'static) -> WebhookClient {
-    WebhookClient::with(settings, Resolver::Scripted(Rc::new(names)), RootCertStore::empty()).expect("a sender")
+    WebhookClient::with_resolver(settings, Resolver::Scripted(Rc::new(names)), RootCertStore::empty())
+        .expect("a sender")
 }
 
 /// A small message to this URL.

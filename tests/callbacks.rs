@@ -161,7 +161,7 @@ async fn a_redirect_is_a_failure_and_not_followed() {
         let (base, seen) = receiver(format!("HTTP/1.1 {status} X\r\nLocation: {inside}/\r\nContent-Length: 0\r\n\r\n"));
         let answer = send(&sender(&here(), loopback), &base).await;
         let DeliveryResult::Failed { status: Some(response), why, .. } = answer else { panic!("{answer:?}") };
-        assert_eq!((response, why), (status, format!("it answered {status}; redirects are not followed")));
+        assert_eq!((response, why), (status, format!("it responded with {status}; redirects are not followed")));
         assert_eq!((seen.borrow().len(), secret.borrow().len()), (1, 0));
     }
 }
@@ -295,10 +295,10 @@ async fn a_certificate_must_be_for_the_host_that_was_named() {
         .expect("a server");
     let port = serve_tls(tls);
     let names = Resolver::Scripted(Rc::new(loopback));
-    let trusting = WebhookClient::with(&here(), names.clone(), roots).expect("a sender");
+    let trusting = WebhookClient::with_resolver(&here(), names.clone(), roots).expect("a sender");
     let right = send(&trusting, &format!("https://hook.example:{port}/")).await;
     assert_eq!(right, DeliveryResult::Delivered { status: 204 });
-    let strict = WebhookClient::with(&here(), names, rustls::RootCertStore::empty()).expect("a sender");
+    let strict = WebhookClient::with_resolver(&here(), names, rustls::RootCertStore::empty()).expect("a sender");
     for (sender, host) in [(&trusting, "other.example"), (&strict, "hook.example")] {
         let answer = send(sender, &format!("https://{host}:{port}/")).await;
         assert!(

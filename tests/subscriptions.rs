@@ -166,7 +166,7 @@ impl CalendarSource for Provider {
             .post("/token", json!({ "grant_type": "refresh_token", "refresh_token": self.refresh_token }))
             .await;
         let Some(token) = bought.json["access_token"].as_str() else {
-            return failed(format!("it answered {}", bought.status));
+            return failed(format!("it responded with {}", bought.status));
         };
         let bearer = format!("Bearer {token}");
         let answer = self.http.send(awc::http::Method::GET, "/freebusy", &[("authorization", &bearer)], None).await;

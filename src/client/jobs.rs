@@ -47,7 +47,7 @@ pub enum Command {
 /// Runs a subcommand against a gateway.
 ///
 /// # Errors
-/// A gateway that does not answer, or refuses.
+/// A gateway that does not respond, or refuses the request.
 pub async fn run(server: &Server, command: Command) -> anyhow::Result<()> {
     match command {
         Command::List { state, limit } => show(server, state.as_deref(), limit).await?,
@@ -90,7 +90,7 @@ async fn list(server: &Server, state: Option<&str>, limit: usize) -> anyhow::Res
     loop {
         let cursor = jobs.last().map_or_else(String::new, |last| format!("&cursor={}", text(last, "id")));
         let page = call(server, Method::GET, &format!("/api/jobs?limit={PAGE}{state}{cursor}")).await?;
-        let Some(page) = page["jobs"].as_array() else { bail!("{} did not answer with a list of jobs", server.url) };
+        let Some(page) = page["jobs"].as_array() else { bail!("{} did not respond with a list of jobs", server.url) };
         let full = page.len() as u64 == PAGE;
         jobs.extend(page.iter().take(limit - jobs.len()).cloned());
         if !full || jobs.len() == limit {

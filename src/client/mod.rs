@@ -55,8 +55,12 @@ impl Server {
 pub async fn health(settings: Settings, roles: Vec<&'static Role>) -> anyhow::Result<()> {
     let mut checked = 0;
     for role in &roles {
-        let address =
-            launch::listen_address(&settings, role.name, launch::is_unseen(role, &roles, crate::roles::ALL), role.port);
+        let address = launch::listen_address(
+            &settings,
+            role.name,
+            launch::is_internal_only(role, &roles, crate::roles::ALL),
+            role.port,
+        );
         if address.ends_with(":0") {
             continue; // its port is known to its own process alone; the gateway is ready only if this role is
         }
@@ -80,7 +84,7 @@ pub async fn health(settings: Settings, roles: Vec<&'static Role>) -> anyhow::Re
 /// Creates the sample users, or resets those that exist, and prints requests to try.
 ///
 /// # Errors
-/// A gateway that does not answer, or refuses.
+/// A gateway that does not respond, or refuses the request.
 pub async fn demo(server: &Server) -> anyhow::Result<()> {
     for (name, zone, preference, week) in sample_users() {
         let email = Email::parse(&format!("{}@example.com", name.to_lowercase()))?;
@@ -129,7 +133,7 @@ fn sample_requests(server: &Server) -> String {
     let url = &server.url;
     // the token itself is not printed
     let with = if server.token.is_some() { " -H \"Authorization: Bearer $W2MEET_TOKEN\"" } else { "" };
-    let questions = [
+    let requests = [
         (
             "Find a time for three users in three time zones",
             "suggestions?attendee=ana@example.com&attendee=emre@example.com&attendee=priya@example.com",
@@ -147,7 +151,7 @@ fn sample_requests(server: &Server) -> String {
             "suggestions?attendee=bruno@example.com&attendee=kenji@example.com&duration_minutes=240",
         ),
     ];
-    let lines = questions.map(|(what, path)| format!("# {what}\ncurl{with} '{url}/api/{path}'"));
+    let lines = requests.map(|(what, path)| format!("# {what}\ncurl{with} '{url}/api/{path}'"));
     let meeting =
         r#"{"organizer":"ana@example.com","attendees":["emre@example.com","priya@example.com"],"title":"Plan"}"#;
     let schedule = format!(
@@ -175,7 +179,7 @@ async fn send(
     };
     let mut response = sent
         .map_err(|why| anyhow::anyhow!("{why}"))
-        .with_context(|| format!("no W2Meet answers at {url}: start it with `w2meet`"))?;
+        .with_context(|| format!("no W2Meet responds at {url}: start it with `w2meet`"))?;
     let text = response.body().limit(1 << 20).await.map_err(|why| anyhow::anyhow!("{why}"))?;
     Ok((response.status(), serde_json::from_slice(&text).unwrap_or(Value::Null)))
 }

@@ -4,12 +4,12 @@ use std::fs::File;
 
 use anyhow::{Context as _, bail};
 
-use super::listeners::{Bound, is_unseen};
+use super::listeners::{BoundListener, is_internal_only};
 use crate::config::{AuthMode, Secret, Settings};
 use crate::platform::data;
 use crate::platform::role::Role;
 
-pub fn runs(roles: &[&'static Role], name: &str) -> bool {
+pub fn contains(roles: &[&'static Role], name: &str) -> bool {
     roles.iter().any(|role| role.name == name)
 }
 
@@ -17,30 +17,29 @@ pub fn runs(roles: &[&'static Role], name: &str) -> bool {
 pub fn check(settings: &Settings, roles: &[&'static Role], table: &[Role]) -> anyhow::Result<()> {
     for role in roles {
         for called in role.required_roles(table) {
-            if !runs(roles, called) && settings.upstreams(called).is_empty() {
+            if !contains(roles, called) && settings.upstreams(called).is_empty() {
                 bail!(
-                    "{} calls {called}, and nobody says where {called} is: add it to --role, or set \
+                    "{} calls {called}, but the address of {called} is unknown: add it to --role, or set \
                      W2MEET_UPSTREAMS__{}=http://host:port",
                     role.name,
                     called.to_uppercase()
                 );
             }
         }
-        if role.keeps_cache && !is_unseen(role, roles, table) && settings.cache.url.scheme() == "memory" {
+        if role.keeps_cache && !is_internal_only(role, roles, table) && settings.cache.url.scheme() == "memory" {
             bail!(
-                "{} would keep its cache inside this process, but its callers run elsewhere, so a second {} would answer with \
-                 what the first has changed: set W2MEET_CACHE__URL=redis://host:6379 for all of them, or run every role in \
-                 one process (--role all)",
+                "the cache of {} is inside this process, but its callers run in other processes, so a second {} would serve stale \
+                 data: set W2MEET_CACHE__URL=redis://host:6379 for all of them, or run every role in one process (--role all)",
                 role.name,
                 role.name
             );
         }
     }
-    let user_of_queue = roles.iter().find(|role| role.uses_queue);
-    let elsewhere = table.iter().find(|role| role.uses_queue && !runs(roles, role.name));
-    if let (Some(role), Some(elsewhere), "embedded") = (user_of_queue, elsewhere, settings.queue.url.scheme()) {
+    let queue_role = roles.iter().find(|role| role.uses_queue);
+    let elsewhere = table.iter().find(|role| role.uses_queue && !contains(roles, role.name));
+    if let (Some(role), Some(elsewhere), "embedded") = (queue_role, elsewhere, settings.queue.url.scheme()) {
         bail!(
-            "{} would use the queue inside this process, but {} runs elsewhere and would never hear of it: set \
+            "the queue of {} is inside this process, but {} runs in another process and cannot reach it: set \
              W2MEET_QUEUE__URL=amqp://user:password@host:5672 for all of them, or run every role in one process (--role all)",
             role.name,
             elsewhere.name
@@ -51,30 +50,29 @@ pub fn check(settings: &Settings, roles: &[&'static Role], table: &[Role]) -> an
 
 /// Resolves the auth mode, now that the addresses are known. `auto` is open on loopback alone; open access beyond loopback must
 /// be allowed explicitly. Roles in several processes need a shared secret.
-pub fn settle_access(settings: &mut Settings, apart: bool, bound: &[Bound]) -> anyhow::Result<()> {
-    let beyond = bound.iter().find(|bound| !bound.address.ip().is_loopback());
+pub fn resolve_auth_mode(settings: &mut Settings, is_split: bool, bound: &[BoundListener]) -> anyhow::Result<()> {
+    let exposed = bound.iter().find(|bound| !bound.address.ip().is_loopback());
     let auth = &mut settings.auth;
     auth.mode = match auth.mode {
         AuthMode::Auto if auth.allow_open_beyond_loopback => AuthMode::Open,
-        AuthMode::Auto if beyond.is_some() || apart && !auth.service_secret.is_empty() => AuthMode::Required,
+        AuthMode::Auto if exposed.is_some() || is_split && !auth.service_secret.is_empty() => AuthMode::Required,
         AuthMode::Auto => AuthMode::Open,
         given => given,
     };
-    match (auth.mode, beyond) {
-        (AuthMode::Open, Some(Bound { role, address, .. })) if !auth.allow_open_beyond_loopback => bail!(
-            "{} would listen on {address}, where others can reach it, and everybody may do everything: listen on 127.0.0.1, have \
-             callers sign in with W2MEET_AUTH__MODE=required, or say that this is meant with \
-             W2MEET_AUTH__ALLOW_OPEN_BEYOND_LOOPBACK=true",
+    match (auth.mode, exposed) {
+        (AuthMode::Open, Some(BoundListener { role, address, .. })) if !auth.allow_open_beyond_loopback => bail!(
+            "{} would listen on {address}, which other hosts can reach, without any sign-in: listen on 127.0.0.1, require sign-in \
+             with W2MEET_AUTH__MODE=required, or allow open access with W2MEET_AUTH__ALLOW_OPEN_BEYOND_LOOPBACK=true",
             role.name
         ),
-        (AuthMode::Required, _) if auth.service_secret.is_empty() && apart => bail!(
-            "callers must sign in, and roles that run apart must know each other by a secret: give all of them the same with \
-             W2MEET_AUTH__SERVICE_SECRET, such as what `openssl rand -hex 32` says"
+        (AuthMode::Required, _) if auth.service_secret.is_empty() && is_split => bail!(
+            "sign-in is required, so roles in several processes need a shared secret: set W2MEET_AUTH__SERVICE_SECRET to the same \
+             value for all of them, for example the output of `openssl rand -hex 32`"
         ),
         (AuthMode::Required, _) if auth.service_secret.is_empty() => auth.service_secret = Secret::random(),
         _ => {}
     }
-    tracing::info!(access = ?auth.mode, "who may call");
+    tracing::info!(access = ?auth.mode, "auth mode");
     Ok(())
 }
 

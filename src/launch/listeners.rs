@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use socket2::{Domain, Socket, Type};
 
-use super::checks::runs;
+use super::checks::contains;
 use crate::config::Settings;
 use crate::platform::role::{AddressBook, Role};
 use crate::platform::rpc::replicas::Replicas;
@@ -28,21 +28,21 @@ pub fn to_connect(listen: &str) -> String {
 }
 
 /// The address that a role listens on.
-pub fn listen_address(settings: &Settings, role: &str, unseen: bool, port: u16) -> String {
+pub fn listen_address(settings: &Settings, role: &str, is_internal_only: bool, port: u16) -> String {
     match settings.listen(role) {
-        "" => format!("127.0.0.1:{}", if unseen { 0 } else { port }),
+        "" => format!("127.0.0.1:{}", if is_internal_only { 0 } else { port }),
         given => given.to_owned(),
     }
 }
 
-/// Whether every caller of this role runs in the same process.
-pub fn is_unseen(role: &Role, roles: &[&'static Role], table: &[Role]) -> bool {
+/// Whether every caller of this role contains in the same process.
+pub fn is_internal_only(role: &Role, roles: &[&'static Role], table: &[Role]) -> bool {
     let calls = |other: &Role| other.required_roles(table).contains(&role.name) || other.observes.contains(&role.name);
-    !role.faces_clients && table.iter().filter(|other| calls(other)).all(|other| runs(roles, other.name))
+    !role.faces_clients && table.iter().filter(|other| calls(other)).all(|other| contains(roles, other.name))
 }
 
 /// A role and its bound listener.
-pub struct Bound {
+pub struct BoundListener {
     pub role: &'static Role,
     pub listener: TcpListener,
     pub address: SocketAddr,
@@ -50,9 +50,9 @@ pub struct Bound {
     pub admin: Option<TcpListener>,
 }
 
-pub fn bind(settings: &Settings, roles: &[&'static Role], table: &[Role]) -> anyhow::Result<Vec<Bound>> {
+pub fn bind(settings: &Settings, roles: &[&'static Role], table: &[Role]) -> anyhow::Result<Vec<BoundListener>> {
     let bind = |role: &&'static Role| {
-        let address = listen_address(settings, role.name, is_unseen(role, roles, table), role.port);
+        let address = listen_address(settings, role.name, is_internal_only(role, roles, table), role.port);
         let failed = || {
             format!(
                 "{} cannot listen on {address}: set another address with W2MEET_{}__LISTEN",
@@ -67,7 +67,7 @@ pub fn bind(settings: &Settings, roles: &[&'static Role], table: &[Role]) -> any
         };
         let listener = listener.with_context(failed)?;
         let address = listener.local_addr().with_context(failed)?;
-        Ok(Bound { role, listener, address, admin: bind_admin(settings, role.name)? })
+        Ok(BoundListener { role, listener, address, admin: bind_admin(settings, role.name)? })
     };
     roles.iter().map(bind).collect()
 }
@@ -81,7 +81,7 @@ fn bind_admin(settings: &Settings, role: &str) -> anyhow::Result<Option<TcpListe
     (!address.is_empty()).then(|| TcpListener::bind(address).with_context(failed)).transpose()
 }
 
-/// A listener on a port that other processes may bind, too.
+/// A listener on a port that other processes may also bind.
 fn bind_shared(addresses: &[SocketAddr]) -> std::io::Result<TcpListener> {
     let open = |address: &SocketAddr| {
         let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
@@ -102,17 +102,17 @@ fn bind_shared(addresses: &[SocketAddr]) -> std::io::Result<TcpListener> {
 }
 
 /// The addresses of all roles: the configured ones, or else the bound ones of this process.
-pub fn address_book(settings: &Settings, table: &[Role], bound: &[Bound]) -> AddressBook {
+pub fn address_book(settings: &Settings, table: &[Role], bound: &[BoundListener]) -> AddressBook {
     let mut book = AddressBook::default();
     for role in table {
-        let here = || {
+        let bound_bases = || {
             bound
                 .iter()
                 .filter(|bound| bound.role.name == role.name)
                 .map(|bound| format!("http://{}", reachable(bound.address)))
         };
         let bases = match settings.upstreams(role.name) {
-            [] => here().collect(),
+            [] => bound_bases().collect(),
             configured => configured.to_vec(),
         };
         if !bases.is_empty() {
@@ -124,12 +124,14 @@ pub fn address_book(settings: &Settings, table: &[Role], bound: &[Bound]) -> Add
 }
 
 /// Sets the public URL, unless it is configured: the address at which other roles reach the gateway.
-pub fn settle_public_url(settings: &mut Settings, bound: &[Bound]) {
-    let elsewhere =
+pub fn resolve_public_url(settings: &mut Settings, bound: &[BoundListener]) {
+    let configured =
         || roles::ALL.iter().find(|role| role.faces_clients).and_then(|it| settings.upstreams(it.name).first());
-    let here = || bound.iter().find(|bound| bound.role.faces_clients).map(|it| reachable(it.address));
+    let bound_url = || bound.iter().find(|bound| bound.role.faces_clients).map(|it| reachable(it.address));
     let url = match settings.server.public_url.as_str() {
-        "" => elsewhere().cloned().or_else(|| here().map(|address| format!("http://{address}"))).unwrap_or_default(),
+        "" => {
+            configured().cloned().or_else(|| bound_url().map(|address| format!("http://{address}"))).unwrap_or_default()
+        }
         given => given.trim_end_matches('/').to_owned(),
     };
     settings.server.public_url = url;

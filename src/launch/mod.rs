@@ -22,9 +22,9 @@ use crate::platform::queue::Queue;
 use crate::platform::role::{Context, Lifecycle, Phase, Role};
 use crate::platform::rpc::replicas::probe;
 use crate::platform::server;
-use checks::{check, lock_data, settle_access};
-use listeners::{Bound, address_book, bind, reachable, settle_public_url};
-pub use listeners::{is_unseen, listen_address, public_url, to_connect};
+use checks::{check, lock_data, resolve_auth_mode};
+use listeners::{BoundListener, address_book, bind, reachable, resolve_public_url};
+pub use listeners::{is_internal_only, listen_address, public_url, to_connect};
 
 /// Runs these roles of the table until the process receives a signal to stop.
 ///
@@ -34,22 +34,22 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
     check(&settings, roles, table)?;
     let _lock = lock_data(&settings, roles)?;
     let bound = bind(&settings, roles, table)?;
-    settle_access(&mut settings, roles.len() < table.len(), &bound)?;
-    settle_public_url(&mut settings, &bound);
-    let outer = bound.iter().find(|bound| bound.role.faces_clients);
-    let url = outer.map(|bound| format!("http://{}", reachable(bound.address)));
+    resolve_auth_mode(&mut settings, roles.len() < table.len(), &bound)?;
+    resolve_public_url(&mut settings, &bound);
+    let gateway = bound.iter().find(|bound| bound.role.faces_clients);
+    let url = gateway.map(|bound| format!("http://{}", reachable(bound.address)));
     otlp::start(&settings.telemetry, roles.iter().map(|role| role.name))?;
     let (book, settings) = (Arc::new(address_book(&settings, table, &bound)), Arc::new(settings));
     for replicas in book.0.values() {
-        tokio::spawn(Arc::clone(replicas).follow());
+        tokio::spawn(Arc::clone(replicas).watch_dns());
         tokio::spawn(probe::watch(Arc::clone(replicas), Duration::from_millis(settings.balance.probe_ms)));
     }
     let lifecycle = Arc::new(Lifecycle::default());
     let queue = open_queue(&settings, roles)?;
     let workers = workers(&settings, roles.len());
     let mut servers = Vec::new();
-    let (mut preparing, mut works) = (Vec::new(), Vec::new());
-    for Bound { role, listener, address, admin } in bound {
+    let (mut preparing, mut tasks) = (Vec::new(), Vec::new());
+    for BoundListener { role, listener, address, admin } in bound {
         let (settings, book, lifecycle) = (Arc::clone(&settings), Arc::clone(&book), Arc::clone(&lifecycle));
         let context = Context { role, roles: table, settings, book, lifecycle, queue: queue.clone() };
         let service = (role.open)(&context).with_context(|| format!("{} cannot start", role.name))?;
@@ -59,11 +59,11 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
             .with_context(|| format!("{} cannot listen on {address}", role.name))?;
         tracing::info!(role = role.name, %address, "listening");
         servers.push((role.name, server.handle(), tokio::spawn(server)));
-        works.extend(service.work.map(|work| (role.name, work)));
+        tasks.extend(service.work.map(|work| (role.name, work)));
         preparing.push(service.prepare.instrument(tracing::info_span!("prepare", role = role.name)));
     }
-    let patience = Duration::from_secs(settings.jobs.drain_seconds);
-    let mut working = BackgroundTasks::start(works, &lifecycle, patience);
+    let drain_timeout = Duration::from_secs(settings.jobs.drain_seconds);
+    let mut background = BackgroundTasks::start(tasks, &lifecycle, drain_timeout);
     let mut stop = Stop::new()?;
     let prepare = async {
         try_join_all(preparing).await?;
@@ -74,18 +74,18 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
     };
     tokio::select! {
         failed = prepare => failed?,
-        role = first_to_end(&mut servers) => bail!("{role} ended by itself; the log says why"),
-        role = working.first_to_end() => bail!("the background work of {role} ended by itself; the log says why"),
-        () = stop.asked() => {}
+        role = first_to_end(&mut servers) => bail!("{role} stopped unexpectedly; see the log"),
+        role = background.first_to_end() => bail!("the background task of {role} stopped unexpectedly; see the log"),
+        () = stop.received() => {}
     }
     lifecycle.advance(Phase::Draining);
-    tracing::info!("stopping: finishing what is in flight");
-    let apart = roles.len() < table.len();
-    let linger = Duration::from_millis(if apart { settings.server.linger_ms } else { 0 });
-    let quietly = futures_util::future::join(working.end(), tokio::time::sleep(linger));
+    tracing::info!("stopping: finishing the requests and jobs in flight");
+    let is_split = roles.len() < table.len();
+    let linger = Duration::from_millis(if is_split { settings.server.linger_ms } else { 0 });
+    let drained = futures_util::future::join(background.end(), tokio::time::sleep(linger));
     tokio::select! {
-        _ = quietly => {}
-        () = stop.asked() => tracing::info!("told again: stopping at once"),
+        _ = drained => {}
+        () = stop.received() => tracing::info!("second signal: stopping at once"),
     }
     drain(servers).await
 }
@@ -119,7 +119,7 @@ impl Stop {
         Ok(Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn asked(&mut self) {
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -127,27 +127,27 @@ impl Stop {
     }
 }
 
-type Running = (&'static str, ServerHandle, JoinHandle<std::io::Result<()>>);
+type RunningServer = (&'static str, ServerHandle, JoinHandle<std::io::Result<()>>);
 
-fn serve_admin(context: &Context, listener: TcpListener) -> anyhow::Result<Running> {
+fn serve_admin(context: &Context, listener: TcpListener) -> anyhow::Result<RunningServer> {
     let (role, address) = (context.role.name, listener.local_addr()?);
     let server = metrics::admin::serve(context, listener)?;
-    tracing::info!(role, %address, "metrics are served");
+    tracing::info!(role, %address, "serving metrics");
     Ok((role, server.handle(), tokio::spawn(server)))
 }
 
-/// The role of the first server that ends by itself. The process ends then, because it would listen nowhere.
-async fn first_to_end(servers: &mut [Running]) -> &'static str {
+/// The role of the first server that ends by itself. The process ends then, because it no longer serves the role.
+async fn first_to_end(servers: &mut [RunningServer]) -> &'static str {
     let names: Vec<_> = servers.iter().map(|(role, ..)| *role).collect();
     let (_, first, _) = select_all(servers.iter_mut().map(|(_, _, running)| running)).await;
     names[first]
 }
 
 /// Stops callers first, so that their requests in flight still find the roles behind them.
-async fn drain(servers: Vec<Running>) -> anyhow::Result<()> {
+async fn drain(servers: Vec<RunningServer>) -> anyhow::Result<()> {
     for (role, handle, running) in servers.into_iter().rev() {
         handle.stop(true).await;
-        running.await?.with_context(|| format!("{role} did not stop well"))?;
+        running.await?.with_context(|| format!("{role} did not stop cleanly"))?;
     }
     // exports the spans of the last requests
     Ok(tokio::task::spawn_blocking(otlp::flush).await?)

@@ -12,27 +12,27 @@ use crate::platform::role::{BackgroundTask, Lifecycle, Phase};
 /// The background tasks of a process.
 pub struct BackgroundTasks {
     running: Vec<(&'static str, JoinHandle<()>)>,
-    patience: Duration,
+    drain_timeout: Duration,
 }
 
 impl BackgroundTasks {
     /// Starts the tasks; they begin to work when the process is ready. `drain_timeout` is the time that they get to end.
     pub fn start(
-        works: Vec<(&'static str, BackgroundTask)>,
+        tasks: Vec<(&'static str, BackgroundTask)>,
         lifecycle: &Arc<Lifecycle>,
-        patience: Duration,
+        drain_timeout: Duration,
     ) -> BackgroundTasks {
-        let start = |(role, work): (&'static str, BackgroundTask)| {
+        let start = |(role, task): (&'static str, BackgroundTask)| {
             let lifecycle = Arc::clone(lifecycle);
             let thread = spawn_blocking(move || {
                 actix_rt::System::new().block_on(async move {
                     lifecycle.wait_for(Phase::Ready).await;
-                    work(lifecycle).await;
+                    task(lifecycle).await;
                 });
             });
             (role, thread)
         };
-        BackgroundTasks { running: works.into_iter().map(start).collect(), patience }
+        BackgroundTasks { running: tasks.into_iter().map(start).collect(), drain_timeout }
     }
 
     /// The role of the first task that ends by itself; in normal operation, none does.
@@ -48,8 +48,8 @@ impl BackgroundTasks {
     /// Waits for the tasks to finish their current work.
     pub async fn end(self) {
         for (role, thread) in self.running {
-            if timeout(self.patience, thread).await.is_err() {
-                tracing::warn!(role, "the background work did not end in time: what it had in hand will be done again");
+            if timeout(self.drain_timeout, thread).await.is_err() {
+                tracing::warn!(role, "the background task did not end in time: its work in progress will be repeated");
             }
         }
     }

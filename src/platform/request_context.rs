@@ -13,7 +13,7 @@ pub static CASE_ID: HeaderName = CASE_ID_NAME;
 const CASE_ID_NAME: HeaderName = HeaderName::from_static("case-id");
 
 /// The header with the caller's timeout in milliseconds. It is ignored from outside.
-pub static PATIENCE: HeaderName = HeaderName::from_static("request-timeout-ms");
+pub static REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout-ms");
 
 /// Headers that may carry the id of a request; the first one present counts.
 static NAMES: [HeaderName; 3] = [CASE_ID_NAME, HeaderName::from_static("cid"), HeaderName::from_static("x-request-id")];
@@ -28,12 +28,12 @@ pub struct RequestContext {
     pub trace: TraceContext,
     /// The role that handles the request here.
     pub role: &'static str,
-    /// Whether that role faces clients.
-    pub outer: bool,
+    /// Whether clients call that role.
+    pub is_edge: bool,
     /// Start of this role's work.
     pub started: Instant,
     /// Timeout of the caller.
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
     /// Authorization of the request, passed on to called roles: the owner of the data verifies it again.
     authorization: Option<HeaderValue>,
 }
@@ -41,46 +41,46 @@ pub struct RequestContext {
 impl RequestContext {
     /// Reads the context from headers. An id is used if it matches `[A-Za-z0-9._~-]{1,64}` and is the only one; otherwise it is
     /// a new UUIDv7.
-    pub fn read(headers: &HeaderMap, role: &'static str, outer: bool) -> Arc<RequestContext> {
+    pub fn read(headers: &HeaderMap, role: &'static str, is_edge: bool) -> Arc<RequestContext> {
         let given = NAMES.iter().find(|name| headers.contains_key(*name)).and_then(|name| {
             let mut values = headers.get_all(name);
-            values.next().filter(|value| is_tidy(value.as_bytes()) && values.next().is_none())
+            values.next().filter(|value| is_valid_id(value.as_bytes()) && values.next().is_none())
         });
-        let id = given.cloned().unwrap_or_else(fresh_id);
-        let told = if outer { None } else { headers.get(&PATIENCE) };
-        let told = told.and_then(|value| value.to_str().ok()?.parse().ok());
+        let id = given.cloned().unwrap_or_else(new_id);
+        let timeout = if is_edge { None } else { headers.get(&REQUEST_TIMEOUT) };
+        let timeout = timeout.and_then(|value| value.to_str().ok()?.parse().ok());
         let mut authorization = headers.get(AUTHORIZATION).cloned();
         if let Some(value) = &mut authorization {
             value.set_sensitive(true);
         }
-        let (trace, patience) = (TraceContext::read(headers), told.map(Duration::from_millis));
-        Arc::new(RequestContext { id, trace, role, outer, started: Instant::now(), patience, authorization })
+        let (trace, timeout) = (TraceContext::read(headers), timeout.map(Duration::from_millis));
+        Arc::new(RequestContext { id, trace, role, is_edge, started: Instant::now(), timeout, authorization })
     }
 
     /// A context for work without a request.
-    pub fn fresh(role: &'static str) -> Arc<RequestContext> {
-        RequestContext::unasked(fresh_id(), TraceContext::new_root(), role)
+    pub fn new(role: &'static str) -> Arc<RequestContext> {
+        RequestContext::without_request(new_id(), TraceContext::new_root(), role)
     }
 
     /// A context for work that continues an earlier request; an invalid id or trace is replaced.
-    pub fn resumed(id: &str, traceparent: &str, role: &'static str) -> Arc<RequestContext> {
-        let id = HeaderValue::from_str(id).ok().filter(|id| is_tidy(id.as_bytes()));
-        RequestContext::unasked(id.unwrap_or_else(fresh_id), TraceContext::resume(traceparent), role)
+    pub fn resume(id: &str, traceparent: &str, role: &'static str) -> Arc<RequestContext> {
+        let id = HeaderValue::from_str(id).ok().filter(|id| is_valid_id(id.as_bytes()));
+        RequestContext::without_request(id.unwrap_or_else(new_id), TraceContext::resume(traceparent), role)
     }
 
-    fn unasked(id: HeaderValue, trace: TraceContext, role: &'static str) -> Arc<RequestContext> {
+    fn without_request(id: HeaderValue, trace: TraceContext, role: &'static str) -> Arc<RequestContext> {
         let started = Instant::now();
-        Arc::new(RequestContext { id, trace, role, outer: false, started, patience: None, authorization: None })
+        Arc::new(RequestContext { id, trace, role, is_edge: false, started, timeout: None, authorization: None })
     }
 
     /// Reads the current context; outside of a request, a new one.
     pub fn with<T>(look: impl Fn(&RequestContext) -> T) -> T {
-        CURRENT.try_with(|case| look(case)).unwrap_or_else(|_| look(&RequestContext::fresh("w2meet")))
+        CURRENT.try_with(|case| look(case)).unwrap_or_else(|_| look(&RequestContext::new("w2meet")))
     }
 
     /// The current context; outside of a request, a new one.
     pub fn current() -> Arc<RequestContext> {
-        CURRENT.try_with(Arc::clone).unwrap_or_else(|_| RequestContext::fresh("w2meet"))
+        CURRENT.try_with(Arc::clone).unwrap_or_else(|_| RequestContext::new("w2meet"))
     }
 
     /// The Case-ID of the current context.
@@ -114,8 +114,8 @@ impl RequestContext {
     }
 
     /// The time left until the caller's deadline, and at most `limit`.
-    pub fn patience(&self, most: Duration) -> Duration {
-        self.patience.map_or(most, |all| all.saturating_sub(self.started.elapsed()).min(most))
+    pub fn time_left(&self, limit: Duration) -> Duration {
+        self.timeout.map_or(limit, |timeout| timeout.saturating_sub(self.started.elapsed()).min(limit))
     }
 
     /// Milliseconds since the start of this role's work, with microsecond precision.
@@ -130,16 +130,16 @@ pub fn milliseconds(since: Instant) -> f64 {
 }
 
 /// A UUIDv7 (RFC 9562, 5.7): the time and 74 random bits.
-fn fresh_id() -> HeaderValue {
+fn new_id() -> HeaderValue {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut drawn = [0; 10];
-    rand::fill(&mut drawn);
-    let id = uuid::Builder::from_unix_timestamp_millis(since.as_millis() as u64, &drawn).into_uuid();
+    let mut random = [0; 10];
+    rand::fill(&mut random);
+    let id = uuid::Builder::from_unix_timestamp_millis(since.as_millis() as u64, &random).into_uuid();
     HeaderValue::from_str(id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))
         .unwrap_or(HeaderValue::from_static("none"))
 }
 
-fn is_tidy(value: &[u8]) -> bool {
+fn is_valid_id(value: &[u8]) -> bool {
     (1..=64).contains(&value.len()) && value.iter().all(|b| b.is_ascii_alphanumeric() || b"._~-".contains(b))
 }
 
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tidy_id_is_kept_under_each_of_its_names() {
+    fn a_valid_id_is_kept_under_each_header_name() {
         for name in ["case-id", "cid", "x-request-id"] {
             assert_eq!(id_for(&[(name, "order-66_a.b~c")]), "order-66_a.b~c");
         }
@@ -169,10 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn an_untidy_id_is_replaced_not_refused() {
-        for untidy in ["", "a b", "<script>", "a,b", "\u{e9}", &"x".repeat(65)] {
-            let id = id_for(&[("case-id", untidy)]);
-            assert!(uuid::Uuid::parse_str(&id).is_ok(), "{untidy:?} gave {id}");
+    fn an_invalid_id_is_replaced_and_not_refused() {
+        for invalid in ["", "a b", "<script>", "a,b", "\u{e9}", &"x".repeat(65)] {
+            let id = id_for(&[("case-id", invalid)]);
+            assert!(uuid::Uuid::parse_str(&id).is_ok(), "{invalid:?} gave {id}");
         }
         assert_ne!(id_for(&[("case-id", "one"), ("case-id", "two")]), "one");
     }

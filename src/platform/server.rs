@@ -1,4 +1,4 @@
-//! The HTTP server of a role: everything that surrounds its handlers.
+//! The HTTP server of a role: the middleware around its handlers.
 
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -32,7 +32,7 @@ use crate::platform::role::{Context, Phase, Service};
 use crate::platform::wake_gate::WakeGated;
 
 /// What the middleware of one worker thread needs.
-struct Around {
+struct MiddlewareState {
     context: Context,
     meter: Rc<RequestMetrics>,
 }
@@ -45,12 +45,13 @@ pub fn serve(context: &Context, service: &Service, listener: TcpListener, worker
     let (context, configure, auth) = (context.clone(), Arc::clone(&service.configure), Arc::clone(&service.auth));
     let endpoints: Arc<[Endpoint]> = context.role.all_endpoints().into();
     let limited = context.role.faces_clients && context.settings.auth.mode == AuthMode::Required;
-    let terms = terms(&context.settings, workers, limited);
-    let gate = context.role.faces_clients.then(|| EdgeFilter::new(&context.settings, limited));
+    let options = server_options(&context.settings, workers, limited);
+    let filter = context.role.faces_clients.then(|| EdgeFilter::new(&context.settings, limited));
     let app = move || {
         // counted per thread: a counter shared by all threads is slow
-        let around = Rc::new(Around { context: context.clone(), meter: RequestMetrics::new(context.role.name) });
-        let entrance = Rc::new(Ingress { gate: gate.clone(), door: auth(&context) });
+        let shared =
+            Rc::new(MiddlewareState { context: context.clone(), meter: RequestMetrics::new(context.role.name) });
+        let ingress = Rc::new(Ingress { filter: filter.clone(), auth: auth(&context) });
         App::new()
             .app_data(web::Data::new(context.clone()))
             .app_data(web::PayloadConfig::new(context.settings.limits.body))
@@ -58,35 +59,36 @@ pub fn serve(context: &Context, service: &Service, listener: TcpListener, worker
             .configure(|config| {
                 endpoint::register(config, &endpoints, context.role.path_of(), &context.settings.limits);
             })
-            .wrap(from_fn(move |req, next| edge::pass(Rc::clone(&entrance), req, next)))
+            .wrap(from_fn(move |req, next| edge::admit(Rc::clone(&ingress), req, next)))
             .wrap(TracingLogger::<CaseSpan>::new())
-            .wrap(from_fn(move |req, next| stamp(Rc::clone(&around), req, next)))
+            .wrap(from_fn(move |req, next| observe(Rc::clone(&shared), req, next)))
     };
-    stream::serve(listener, terms, app)
+    stream::serve(listener, options, app)
 }
 
-fn terms(settings: &Settings, workers: usize, limited: bool) -> ServerOptions {
+fn server_options(settings: &Settings, workers: usize, limited: bool) -> ServerOptions {
     let server = &settings.server;
     ServerOptions {
         workers,
         connections: server.connections,
-        crowd: limited.then(|| Arc::new(ConnectionLimiter::new(server.connections_per_address))),
+        per_address: limited.then(|| Arc::new(ConnectionLimiter::new(server.connections_per_address))),
         trusted: server.trusted_proxies.0.clone(),
         drain_seconds: server.drain_seconds,
     }
 }
 
-/// Sets the request context, the Case-ID and the problem document, and watches the body and the connection.
-async fn stamp<B: MessageBody + 'static>(
-    around: Rc<Around>,
+/// The outermost middleware: sets the request context, the Case-ID and the problem document, and monitors the body and the
+/// connection.
+async fn observe<B: MessageBody + 'static>(
+    shared: Rc<MiddlewareState>,
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<TrackedBody<EitherBody<B>>>, Error> {
-    let Context { role, lifecycle, settings, .. } = &around.context;
-    let line = req.request().conn_data::<Rc<ConnectionState>>().cloned();
-    let under_way = OptionFuture::from(line.map(InFlightRequest::begin)).await;
+    let Context { role, lifecycle, settings, .. } = &shared.context;
+    let connection = req.request().conn_data::<Rc<ConnectionState>>().cloned();
+    let in_flight = OptionFuture::from(connection.map(InFlightRequest::begin)).await;
     let body = MonitoredBody::watch(&mut req, Duration::from_secs(settings.limits.body_seconds));
-    let _running = around.meter.begin();
+    let _running = shared.meter.begin();
     let method = method_label(req.method());
     let head = req.method() == Method::HEAD;
     if head {
@@ -97,22 +99,22 @@ async fn stamp<B: MessageBody + 'static>(
     // an async block, because `call` starts the work and must run inside the context
     let work = WakeGated::new(Arc::clone(&case).scope(async move { next.call(req).await }));
     let mut res = work.await?;
-    let mut late = None;
+    let mut body_problem = None;
     if let Some(body) = body {
-        if !body.settle().await {
+        if !body.drain().await {
             res.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
-        late = body.problem();
+        body_problem = body.problem();
     }
     // replaces the body of the response
-    let mut instead = None;
-    if let Some(problem) = late.or_else(|| problem_in(&res)) {
-        instead = Some(BoxBody::new(document(&mut res, &problem, role.faces_clients, &case)));
+    let mut replacement = None;
+    if let Some(problem) = body_problem.or_else(|| problem_in(&res)) {
+        replacement = Some(BoxBody::new(replace_by_problem(&mut res, &problem, role.faces_clients, &case)));
     }
-    let streams = instead.is_none() && res.response().body().size() == BodySize::Stream;
+    let streams = replacement.is_none() && res.response().body().size() == BodySize::Stream;
     if head && streams {
         // the body is never sent, and must not be read: a stream may not end
-        instead = Some(BoxBody::new(()));
+        replacement = Some(BoxBody::new(()));
     } else if streams && res.request().version() < Version::HTTP_11 {
         // an HTTP/1.0 client knows no chunks: the body ends with the connection
         let head = res.response_mut().head_mut();
@@ -121,27 +123,32 @@ async fn stamp<B: MessageBody + 'static>(
     }
     res.headers_mut().insert(CASE_ID.clone(), case.header());
     let (route, status) = (Template::of(res.request()), res.status().as_u16());
-    around.meter.end(method, route, status, case.started.elapsed());
+    shared.meter.end(method, route, status, case.started.elapsed());
     if is_recorded(&case.trace) {
-        let step = SpanRecord::server(method, route, res.request().uri().path(), status);
-        record(role.name, case.id(), &case.trace, case.started, step);
+        let span = SpanRecord::server(method, route, res.request().uri().path(), status);
+        record(role.name, case.id(), &case.trace, case.started, span);
     }
     if lifecycle.phase() == Phase::Draining {
         // the client's next request goes to another replica
         res.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    let last = |head: &ResponseHead| head.connection_type() == ConnectionType::Close;
-    let asked = res.request().head().connection_type() == ConnectionType::Close;
+    let server_closes = |head: &ResponseHead| head.connection_type() == ConnectionType::Close;
+    let client_closes = res.request().head().connection_type() == ConnectionType::Close;
     Ok(res.map_body(|head, body| {
-        let body = instead.map_or_else(|| EitherBody::left(body), EitherBody::right);
-        TrackedBody::new(body, under_way, asked || last(head))
+        let body = replacement.map_or_else(|| EitherBody::left(body), EitherBody::right);
+        TrackedBody::new(body, in_flight, client_closes || server_closes(head))
     }))
 }
 
 /// Turns the head of a response into that of a problem; returns the document.
-fn document<B>(res: &mut ServiceResponse<B>, problem: &Problem, outer: bool, case: &RequestContext) -> String {
+fn replace_by_problem<B>(
+    res: &mut ServiceResponse<B>,
+    problem: &Problem,
+    is_edge: bool,
+    case: &RequestContext,
+) -> String {
     let path = res.request().uri().path();
-    let instance = if outer { path.to_owned() } else { format!("/api{path}") };
+    let instance = if is_edge { path.to_owned() } else { format!("/api{path}") };
     let patch = res.request().method() == Method::PATCH;
     let accepts = HeaderName::from_static(if patch { "accept-patch" } else { "accept-post" });
     let document = problem.document(&instance, case.id()).to_string();
@@ -172,8 +179,8 @@ fn problem_in(res: &ServiceResponse<impl MessageBody>) -> Option<Problem> {
             None => Problem::of_status(status),
         });
     }
-    let bare = matches!(res.response().body().size(), BodySize::None | BodySize::Sized(0));
-    (bare && !res.headers().contains_key(CONTENT_TYPE)).then(|| Problem::of_status(status))
+    let is_empty = matches!(res.response().body().size(), BodySize::None | BodySize::Sized(0));
+    (is_empty && !res.headers().contains_key(CONTENT_TYPE)).then(|| Problem::of_status(status))
 }
 
 /// The tracing span of a request, with a log line for its start and its end.
@@ -185,8 +192,8 @@ impl RootSpanBuilder for CaseSpan {
         RequestContext::with(|case| {
             let span =
                 tracing::info_span!("request", role = case.role, case_id = case.id(), trace_id = case.trace.id());
-            // an inner role's start repeats what its caller has logged
-            span.in_scope(|| match case.outer {
+            // the caller of an inner role has logged the same
+            span.in_scope(|| match case.is_edge {
                 true => tracing::info!(method, path, "request started"),
                 false => tracing::debug!(method, path, "request started"),
             });

@@ -36,7 +36,7 @@ pub struct TimerPool(RefCell<Vec<Timer>>);
 
 impl TimerPool {
     /// Runs `work` until the deadline; `None` if it has not finished by then.
-    pub async fn limit<T>(&self, until: Instant, work: impl Future<Output = T>) -> Option<T> {
+    pub async fn timeout_at<T>(&self, until: Instant, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         let mut timer = None;
         let outcome = poll_fn(|cx| {
@@ -62,14 +62,14 @@ mod tests {
     use super::TimerPool;
 
     #[tokio::test(start_paused = true)]
-    async fn work_is_waited_for_until_then_and_no_longer() {
+    async fn work_that_misses_its_deadline_is_dropped() {
         let (timers, begin) = (TimerPool::default(), Instant::now());
         let after = |seconds| Instant::now() + Duration::from_secs(seconds);
-        assert_eq!(timers.limit(after(3), ready(7)).await, Some(7));
+        assert_eq!(timers.timeout_at(after(3), ready(7)).await, Some(7));
         for (seconds, over) in [(3, 3), (5, 8), (1, 9), (2, 11)] {
-            assert_eq!(timers.limit(after(seconds), pending::<()>()).await, None);
-            assert_eq!(begin.elapsed().as_secs(), over, "a timer that was used before rings at its own time");
+            assert_eq!(timers.timeout_at(after(seconds), pending::<()>()).await, None);
+            assert_eq!(begin.elapsed().as_secs(), over, "a reused timer fires at its new deadline");
         }
-        assert_eq!(timers.0.borrow().len(), 1, "one after the other use one timer");
+        assert_eq!(timers.0.borrow().len(), 1, "successive calls reuse one timer");
     }
 }

@@ -14,13 +14,13 @@ pin_project! {
     pub struct WakeGated<F> {
         #[pin]
         work: F,
-        bell: Option<(Arc<GateWaker>, Waker)>,
+        waker: Option<(Arc<GateWaker>, Waker)>,
     }
 }
 
 /// Records a wake-up and wakes the task.
 struct GateWaker {
-    rung: AtomicBool,
+    was_woken: AtomicBool,
     /// The task that polls the gate.
     task: Waker,
 }
@@ -31,7 +31,7 @@ impl Wake for GateWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
+        self.was_woken.store(true, Ordering::Release);
         self.task.wake_by_ref();
     }
 }
@@ -39,7 +39,7 @@ impl Wake for GateWaker {
 impl<F> WakeGated<F> {
     /// The first poll always reaches the inner future.
     pub fn new(work: F) -> WakeGated<F> {
-        WakeGated { work, bell: None }
+        WakeGated { work, waker: None }
     }
 }
 
@@ -48,20 +48,19 @@ impl<F: Future> Future for WakeGated<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let waker = match this.bell {
-            Some((bell, waker)) if bell.task.will_wake(cx.waker()) => {
+        let waker = match this.waker {
+            Some((gate, waker)) if gate.task.will_wake(cx.waker()) => {
                 // A cheap relaxed load first: the swap is needed only if the flag is set. The waker sets the flag before it
-                // wakes the task, so a
-                // flag that is missed here is seen by the next poll.
-                if !bell.rung.load(Ordering::Relaxed) || !bell.rung.swap(false, Ordering::Acquire) {
+                // wakes the task, so the next poll sees a flag that is missed here.
+                if !gate.was_woken.load(Ordering::Relaxed) || !gate.was_woken.swap(false, Ordering::Acquire) {
                     return Poll::Pending;
                 }
                 waker
             }
             // the first poll, or a poll by another task than before
-            bell => {
-                let hung = Arc::new(GateWaker { rung: AtomicBool::new(false), task: cx.waker().clone() });
-                &mut bell.insert((Arc::clone(&hung), Waker::from(hung))).1
+            slot => {
+                let gate = Arc::new(GateWaker { was_woken: AtomicBool::new(false), task: cx.waker().clone() });
+                &mut slot.insert((Arc::clone(&gate), Waker::from(gate))).1
             }
         };
         this.work.poll(&mut Context::from_waker(waker))
@@ -82,7 +81,7 @@ mod tests {
     use super::WakeGated;
 
     #[test]
-    fn work_is_polled_once_and_again_only_when_it_is_woken() {
+    fn work_is_polled_once_and_then_only_when_woken() {
         let (polled, mine) = (Cell::new(0), Cell::new(None));
         let mut work = pin!(WakeGated::new(poll_fn(|cx| {
             polled.set(polled.get() + 1);
@@ -109,21 +108,21 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_last_is_woken() {
+    fn the_task_that_polled_last_is_woken() {
         let (before, last) = (Arc::<Task>::default(), Arc::<Task>::default());
-        let (tell, told) = oneshot::channel();
-        let mut work = pin!(WakeGated::new(told));
+        let (sender, receiver) = oneshot::channel();
+        let mut work = pin!(WakeGated::new(receiver));
         let mut poll = |task: &Arc<Task>| work.as_mut().poll(&mut Context::from_waker(&Arc::clone(task).into()));
         assert!(poll(&before).is_pending() && poll(&last).is_pending());
-        assert_eq!(tell.send(7), Ok(()));
+        assert_eq!(sender.send(7), Ok(()));
         assert!(last.0.load(Ordering::Relaxed));
         assert_eq!(poll(&last), Poll::Ready(Ok(7)));
     }
 
     #[tokio::test]
-    async fn whoever_waits_for_it_is_woken() {
-        let (tell, told) = oneshot::channel();
-        let (told, _) = join(WakeGated::new(told), async { tell.send(7) }).await;
-        assert_eq!(told, Ok(7));
+    async fn a_waiting_task_is_woken() {
+        let (sender, receiver) = oneshot::channel();
+        let (result, _) = join(WakeGated::new(receiver), async { sender.send(7) }).await;
+        assert_eq!(result, Ok(7));
     }
 }

@@ -1,5 +1,4 @@
-//! The access check before the handlers of a role. It finds out which account sends a request, and refuses what that account may
-//! not do.
+//! The access check before the handlers of a role: it authenticates the caller and refuses what the account may not do.
 
 use std::rc::Rc;
 
@@ -18,7 +17,7 @@ use crate::platform::http::extract::email_in_path;
 use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem};
 use crate::platform::role::Context;
 
-/// What a role answers without the service credential: whether it works.
+/// The paths that need no service credential: the probes.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 
 /// The access check before the handlers of a role; one for each worker thread.
@@ -30,36 +29,36 @@ pub struct AuthLayer {
 /// The check of access tokens and API keys.
 struct TokenCheck {
     verifier: Rc<dyn TokenVerifier>,
-    /// Where callers need not sign in, the endpoints that need an account all the same.
+    /// The endpoints that are checked. If sign-in is optional: those that need an account anyway.
     table: Table,
-    /// Whether callers need not sign in.
+    /// Whether sign-in is optional.
     is_open: bool,
 }
 
 impl AuthLayer {
-    /// For a role that only other roles call and that owns no data: it checks the service credential alone.
+    /// For an inner role without data: it checks the service credential alone.
     pub fn service_only(context: &Context) -> AuthLayer {
         AuthLayer { credential: ServiceCredential::of(&context.settings), tokens: None }
     }
 
-    /// For a role that only other roles call and that owns data: it also checks the tokens that they pass on.
+    /// For an inner role that owns data: it also checks the tokens that its callers pass on.
     pub fn resource_owner(context: &Context, verifier: Rc<dyn TokenVerifier>) -> AuthLayer {
         let endpoints = context.role.all_endpoints();
         let tokens = TokenCheck::new(context, verifier, &endpoints, |endpoint| endpoint.inner_path());
         AuthLayer { tokens: Some(tokens), ..AuthLayer::service_only(context) }
     }
 
-    /// For the role that clients call: it checks the tokens of requests for every public endpoint.
+    /// For the role that clients call: it checks the tokens of requests to all public endpoints.
     pub fn public(context: &Context, verifier: Rc<dyn TokenVerifier>) -> AuthLayer {
         let endpoints = public_endpoints(context.roles);
         let tokens = TokenCheck::new(context, verifier, &endpoints, |endpoint| endpoint.path);
         AuthLayer { credential: None, tokens: Some(tokens) }
     }
 
-    /// Lets a request in, and attaches its [`Caller`] if there is one.
+    /// Admits a request, and attaches its [`Caller`] if there is one.
     ///
     /// # Errors
-    /// 400 for two tokens; 401 for a missing or invalid one; 403 for what the account may not do; 404 for a thing of another
+    /// 400 for two tokens; 401 for a missing or invalid one; 403 if the account lacks the permission; 404 for a resource of another
     /// account, as for one that does not exist.
     pub async fn authorize(&self, req: &ServiceRequest) -> Result<(), Problem> {
         if let Some(credential) = &self.credential
@@ -93,7 +92,7 @@ impl TokenCheck {
         let permission = match self.table.find(req.method().as_str(), req.uri().path()) {
             Match::Endpoint(permission) => permission,
             Match::Nothing if !self.is_open => return Err(no_such_path()),
-            // the router answers
+            // the router responds
             Match::Nothing | Match::OtherMethod => return Ok(()),
         };
         let access = permission.access;
@@ -114,11 +113,11 @@ impl TokenCheck {
     }
 }
 
-/// Refuses what an API key may not do: a read-only key changes nothing, and no key makes another key.
+/// Refuses what an API key may not do: a read-only key changes nothing, and no key creates another key.
 fn check_method(caller: &Caller, permission: Permission, method: &Method) -> Result<(), Problem> {
-    let AuthMethod::Key { writes } = caller.means else { return Ok(()) };
+    let AuthMethod::Key { writes } = caller.method else { return Ok(()) };
     if permission.access == Access::Person {
-        return Err(forbidden("an API key cannot do this: sign in with the password"));
+        return Err(forbidden("this needs a sign-in with the password; an API key is not enough"));
     }
     match writes || method == Method::GET || permission.is_read_only {
         true => Ok(()),
@@ -126,14 +125,14 @@ fn check_method(caller: &Caller, permission: Permission, method: &Method) -> Res
     }
 }
 
-/// Refuses what the account may not do, as far as the path alone tells. The handler checks the rest.
+/// Refuses what the account may not do, as far as the path shows it. The handler checks the rest.
 fn check_account(caller: &Caller, permission: Permission, req: &ServiceRequest) -> Result<(), Problem> {
     match (permission.access, permission.owner_segment) {
         _ if caller.scope == Scope::Admin => Ok(()),
         (Access::Admin, _) => Err(forbidden("only administrators of this installation may do this")),
         (Access::Owner, Some(segment)) => {
             let email = email_in_path(req.request(), segment)?;
-            // 403 would tell that the account exists
+            // 403 would reveal that the account exists
             if email == caller.email { Ok(()) } else { Err(Problem::unknown_user(email.as_str())) }
         }
         (Access::Owner, None) => Err(no_such_path()),
@@ -156,5 +155,5 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 fn no_such_path() -> Problem {
-    Problem::new(NOT_FOUND, "no path of this API looks like this; / says where to begin")
+    Problem::new(NOT_FOUND, "the API has no such path; GET / lists where to start")
 }

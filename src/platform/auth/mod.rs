@@ -48,7 +48,8 @@ pub struct Caller {
     /// Its rights.
     pub scope: Scope,
     /// How it authenticated.
-    pub means: AuthMethod,
+    #[serde(rename = "means")]
+    pub method: AuthMethod,
 }
 
 /// How an account authenticates.

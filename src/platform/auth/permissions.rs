@@ -123,12 +123,12 @@ impl Table {
 
 impl Row {
     fn matches(&self, given: &[&str]) -> bool {
-        let same = |(wanted, given): (&Option<&str>, &&str)| match wanted {
+        let matches = |(expected, given): (&Option<&str>, &&str)| match expected {
             None => !given.is_empty(),
-            Some(wanted) => wanted == given,
+            Some(expected) => expected == given,
         };
         // from the end, because most paths begin alike
-        given.len() == self.segments.len() && self.segments.iter().zip(given).rev().all(same)
+        given.len() == self.segments.len() && self.segments.iter().zip(given).rev().all(matches)
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
     use super::{Access, Match, Permission, Table};
 
     #[test]
-    fn only_paths_as_they_are_written_are_found() {
+    fn a_path_matches_only_as_it_is_written() {
         let mut table = Table::default();
         table.add("GET", "/", Access::Open, false);
         table.add("GET", "/api/users", Access::Admin, false);

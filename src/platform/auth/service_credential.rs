@@ -32,16 +32,16 @@ impl ServiceCredential {
     /// # Errors
     /// 401 if it is missing or wrong.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let mut shown = headers.get_all(&CREDENTIAL);
-        match (shown.next(), shown.next()) {
+        let mut values = headers.get_all(&CREDENTIAL);
+        match (values.next(), values.next()) {
             (Some(one), None) if bool::from(one.as_bytes().ct_eq(self.0.as_bytes())) => Ok(()),
-            (shown, _) => {
-                if shown.is_some() {
+            (value, _) => {
+                if value.is_some() {
                     tracing::error!(
-                        "called with another service secret: auth.service_secret must be the same for all roles"
+                        "wrong service secret in a call: auth.service_secret must be the same for all roles"
                     );
                 }
-                Err(Problem::new(UNAUTHORIZED, "this role answers to other roles only; ask the gateway"))
+                Err(Problem::new(UNAUTHORIZED, "only roles may call this role; call the gateway instead"))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Access tokens: JSON Web Tokens, signed by EdDSA (Ed25519) and nothing else. Pure: keys come in, claims come out.
 //!
-//! No field of a token is trusted: the algorithm is that of our key, the key is found by `kid` among ours, and a token with a
-//! header parameter or a claim that we do not write is refused.
+//! No field of a token is trusted. The algorithm is fixed, `kid` must name a key of the key set, and a token with any other header
+//! parameter or claim than those below is refused.
 
 use std::collections::HashMap;
 
@@ -13,16 +13,16 @@ use serde::{Deserialize, Serialize};
 use super::{AuthMethod, Caller, Scope};
 use crate::platform::email::Email;
 
-/// Longest token in bytes: ours have about 700, with an address of at most 254.
-const LONGEST: usize = 2048;
+/// The longest token in bytes. A real one has about 700, with an address of at most 254.
+const MAX_TOKEN: usize = 2048;
 /// Tolerated clock skew in seconds.
 pub const LEEWAY: u64 = 30;
 /// The type of the token (RFC 9068, 2.1).
-const TYPE: &str = "at+jwt";
+const TOKEN_TYPE: &str = "at+jwt";
 /// The PKCS #8 envelope in front of a seed (RFC 8410, 7).
-const ENVELOPE: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 /// Bytes of a private or public key.
-const KEY: usize = 32;
+const KEY_BYTES: usize = 32;
 
 /// The claims of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +53,8 @@ pub struct Claims {
 impl Claims {
     /// The account that the token belongs to.
     pub fn caller(&self) -> Caller {
-        let means = AuthMethod::Session(Some(self.sid.clone()));
-        Caller { id: self.sub.clone(), email: self.email.clone(), scope: self.scope, means }
+        let method = AuthMethod::Session(Some(self.sid.clone()));
+        Caller { id: self.sub.clone(), email: self.email.clone(), scope: self.scope, method }
     }
 }
 
@@ -95,8 +95,8 @@ pub struct SigningKey {
 
 impl SigningKey {
     /// From a seed of 32 bytes.
-    pub fn new(kid: &str, seed: &[u8; KEY]) -> SigningKey {
-        let envelope: Vec<u8> = ENVELOPE.iter().chain(seed).copied().collect();
+    pub fn new(kid: &str, seed: &[u8; KEY_BYTES]) -> SigningKey {
+        let envelope: Vec<u8> = PKCS8_PREFIX.iter().chain(seed).copied().collect();
         SigningKey { kid: kid.to_owned(), key: EncodingKey::from_ed_der(&envelope) }
     }
 
@@ -105,7 +105,7 @@ impl SigningKey {
     /// # Errors
     /// The key is invalid.
     pub fn sign(&self, claims: &Claims) -> Result<String, jsonwebtoken::errors::Error> {
-        let typ = Some(TYPE.to_owned());
+        let typ = Some(TOKEN_TYPE.to_owned());
         let header = Header { typ, kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
         jsonwebtoken::encode(&header, claims, &self.key)
     }
@@ -142,23 +142,23 @@ pub enum Refusal {
 #[derive(Default)]
 pub struct Keyring {
     keys: HashMap<String, DecodingKey>,
-    of: KeySet,
+    set: KeySet,
 }
 
 impl Keyring {
     /// A keyring of these keys; keys of another kind are left out.
     pub fn new(set: KeySet) -> Keyring {
-        let read = |key: &PublicKey| {
-            let ours = key.kty == "OKP" && key.crv == "Ed25519" && key.alg == "EdDSA";
-            let point = URL_SAFE_NO_PAD.decode(&key.x).ok().filter(|x| ours && x.len() == KEY)?;
+        let decode = |key: &PublicKey| {
+            let is_ed25519 = key.kty == "OKP" && key.crv == "Ed25519" && key.alg == "EdDSA";
+            let point = URL_SAFE_NO_PAD.decode(&key.x).ok().filter(|x| is_ed25519 && x.len() == KEY_BYTES)?;
             Some((key.kid.clone(), DecodingKey::from_ed_der(&point)))
         };
-        Keyring { keys: set.keys.iter().filter_map(read).collect(), of: set }
+        Keyring { keys: set.keys.iter().filter_map(decode).collect(), set }
     }
 
     /// Whether it holds exactly these keys.
-    pub fn is(&self, set: &KeySet) -> bool {
-        self.of == *set
+    pub fn holds(&self, set: &KeySet) -> bool {
+        self.set == *set
     }
 
     /// The claims of a token, if one of these keys signed it for this issuer and it is valid now.
@@ -166,27 +166,27 @@ impl Keyring {
     /// # Errors
     /// The reason of the refusal.
     pub fn verify(&self, token: &str, issuer: &str, now: u64) -> Result<Claims, Refusal> {
-        let (head, _) = token.split_once('.').filter(|_| token.len() <= LONGEST).ok_or(Refusal::Forged)?;
+        let (head, _) = token.split_once('.').filter(|_| token.len() <= MAX_TOKEN).ok_or(Refusal::Forged)?;
         let head = URL_SAFE_NO_PAD.decode(head).map_err(|_| Refusal::Forged)?;
         let head: Head = serde_json::from_slice(&head).map_err(|_| Refusal::Forged)?;
-        if head.alg != "EdDSA" || head.typ != TYPE {
+        if head.alg != "EdDSA" || head.typ != TOKEN_TYPE {
             return Err(Refusal::Forged);
         }
         let key = self.keys.get(&head.kid).ok_or(Refusal::UnknownKey)?;
-        let mut wanted = Validation::new(Algorithm::EdDSA);
-        wanted.leeway = LEEWAY;
-        wanted.validate_nbf = true;
-        wanted.set_required_spec_claims(&["exp", "iss", "aud", "sub", "nbf"]);
-        wanted.set_issuer(&[issuer]);
-        wanted.set_audience(&[issuer]);
-        let data = jsonwebtoken::decode::<Claims>(token, key, &wanted).map_err(|why| match why.kind() {
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub", "nbf"]);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[issuer]);
+        let data = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|why| match why.kind() {
             jsonwebtoken::errors::ErrorKind::ExpiredSignature => Refusal::Expired,
             _ => Refusal::Forged,
         })?;
-        // issued in the future: the clock or the issuer is not ours
-        let early = data.claims.iat > now + LEEWAY;
-        let known = Email::parse(data.claims.email.as_str()).is_ok_and(|email| email == data.claims.email);
-        if early || !known { Err(Refusal::Forged) } else { Ok(data.claims) }
+        // a token from the future was not issued here
+        let is_from_future = data.claims.iat > now + LEEWAY;
+        let is_canonical = Email::parse(data.claims.email.as_str()).is_ok_and(|email| email == data.claims.email);
+        if is_from_future || !is_canonical { Err(Refusal::Forged) } else { Ok(data.claims) }
     }
 }
 

@@ -15,58 +15,58 @@ use crate::platform::http::problem::{INVALID_TOKEN, Problem};
 use crate::platform::request_context::RequestContext;
 
 /// The prefix of API keys; any other bearer token is an access token.
-pub const API_KEY: &str = "w2m_";
+pub const API_KEY_PREFIX: &str = "w2m_";
 /// How long the key set counts as current; a revoked key verifies nothing after that.
-const KEYS_FRESH: Duration = Duration::from_secs(5);
+const KEY_SET_FRESHNESS: Duration = Duration::from_secs(5);
 /// Minimum interval between two reloads for an unknown key.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// Bytes of a token that are the key of the cache.
-const TAIL: usize = 16;
+const MIN_RELOAD_INTERVAL: Duration = Duration::from_secs(1);
+/// Number of last bytes of a token that are its cache key.
+const CACHE_KEY_BYTES: usize = 16;
 /// Capacity of the cache of one thread.
-const REMEMBERED: usize = 10_000;
+const CACHE_CAPACITY: usize = 10_000;
 
 /// Verifies bearer tokens; one for each worker thread.
 pub trait TokenVerifier {
-    /// The account of a bearer token. With `fresh`, for requests that change state, the cache is not trusted: the session is
-    /// checked again, where this role can check it.
+    /// The account of a bearer token. With `fresh`, for requests that change state, the cache is not trusted: the provider
+    /// checks the account again, if it can.
     ///
     /// # Errors
     /// 401 `invalid-token`, or 503 when verification is unavailable.
-    fn verify<'a>(&'a self, bearer: &'a str, now: bool) -> LocalBoxFuture<'a, Result<Rc<Caller>, Problem>>;
+    fn verify<'a>(&'a self, bearer: &'a str, fresh: bool) -> LocalBoxFuture<'a, Result<Rc<Caller>, Problem>>;
 }
 
 /// The provider of accounts: the role that owns them, or a client of it.
 pub trait AccountProvider: 'static {
     /// How long a verified access token is cached; `None`: until it expires.
-    const FRESH: Option<Duration>;
+    const TOKEN_FRESHNESS: Option<Duration>;
     /// How long a verified API key is cached.
-    const KEY_FRESH: Duration;
+    const API_KEY_FRESHNESS: Duration;
 
     /// The current public keys.
     fn keys(&self) -> impl Future<Output = Result<KeySet, Problem>>;
 
     /// The current account of a token with a valid signature.
-    fn standing(&self, claims: &Claims) -> impl Future<Output = Result<Caller, Problem>>;
+    fn current_account(&self, claims: &Claims) -> impl Future<Output = Result<Caller, Problem>>;
 
     /// The account of an API key.
-    fn exchange(&self, key: &str) -> impl Future<Output = Result<Caller, Problem>>;
+    fn resolve_api_key(&self, key: &str) -> impl Future<Output = Result<Caller, Problem>>;
 }
 
 /// Verifies tokens and API keys of an [`AccountProvider`]. Results are cached: verifying a signature costs more than the rest
 /// of a request.
-pub struct LocalTokenVerifier<I>(Rc<Inner<I>>);
+pub struct LocalTokenVerifier<P>(Rc<Inner<P>>);
 
-struct Inner<I> {
-    issuer: I,
-    name: String,
+struct Inner<P> {
+    accounts: P,
+    issuer: String,
     role: &'static str,
-    ring: RefCell<Keyring>,
+    keyring: RefCell<Keyring>,
     /// When the key set was loaded; `None` before the first load.
-    looked: Cell<Option<Instant>>,
-    looking: Mutex<()>,
-    /// Verified tokens by their last bytes, which belong to the signature. A whole token is too long a key, and only tokens
-    /// with a valid signature are in here.
-    verified: RefCell<HashMap<[u8; TAIL], Verified>>,
+    loaded_at: Cell<Option<Instant>>,
+    loading: Mutex<()>,
+    /// Verified tokens by their last bytes, which belong to the signature: a whole token is too long for a key. Only tokens with
+    /// a valid signature are in here.
+    verified: RefCell<HashMap<[u8; CACHE_KEY_BYTES], Verified>>,
 }
 
 /// A verified token.
@@ -76,119 +76,122 @@ struct Verified {
     until: Instant,
 }
 
-impl<I: AccountProvider> LocalTokenVerifier<I> {
-    /// Verifies tokens of this issuer, for `role`.
-    pub fn new(issuer: I, name: &str, role: &'static str) -> LocalTokenVerifier<I> {
+impl<P: AccountProvider> LocalTokenVerifier<P> {
+    /// A verifier of the tokens of `issuer`, for `role`.
+    pub fn new(accounts: P, issuer: &str, role: &'static str) -> LocalTokenVerifier<P> {
         LocalTokenVerifier(Rc::new(Inner {
-            issuer,
-            name: name.to_owned(),
+            accounts,
+            issuer: issuer.to_owned(),
             role,
-            ring: RefCell::default(),
-            looked: Cell::new(None),
-            looking: Mutex::new(()),
+            keyring: RefCell::default(),
+            loaded_at: Cell::new(None),
+            loading: Mutex::new(()),
             verified: RefCell::default(),
         }))
     }
 }
 
-impl<I: AccountProvider> TokenVerifier for LocalTokenVerifier<I> {
-    fn verify<'a>(&'a self, bearer: &'a str, now: bool) -> LocalBoxFuture<'a, Result<Rc<Caller>, Problem>> {
+impl<P: AccountProvider> TokenVerifier for LocalTokenVerifier<P> {
+    fn verify<'a>(&'a self, bearer: &'a str, fresh: bool) -> LocalBoxFuture<'a, Result<Rc<Caller>, Problem>> {
         let inner = &self.0;
-        let moment = Instant::now();
-        match inner.looked.get() {
+        let now = Instant::now();
+        match inner.loaded_at.get() {
             // no request waits for a reload: the keys are probably the same
-            Some(at) if moment.saturating_duration_since(at) > KEYS_FRESH => {
-                inner.looked.set(Some(moment));
+            Some(at) if now.saturating_duration_since(at) > KEY_SET_FRESHNESS => {
+                inner.loaded_at.set(Some(now));
                 let inner = Rc::clone(inner);
-                actix_rt::spawn(RequestContext::fresh(inner.role).scope(async move { drop(inner.look().await) }));
+                actix_rt::spawn(RequestContext::new(inner.role).scope(async move { drop(inner.load_keys().await) }));
             }
             _ => {}
         }
-        // a role that has only the keys cannot check more than it has checked before
-        let may_remember = !now || I::FRESH.is_none();
-        if let Some(caller) = inner.remembered(bearer, moment).filter(|_| may_remember) {
+        // a role that has only the keys cannot check more than it did the first time
+        let may_use_cache = !fresh || P::TOKEN_FRESHNESS.is_none();
+        if let Some(caller) = inner.find_cached(bearer, now).filter(|_| may_use_cache) {
             return Box::pin(std::future::ready(Ok(caller)));
         }
-        Box::pin(inner.prove(bearer))
+        Box::pin(inner.verify_uncached(bearer))
     }
 }
 
-impl<I: AccountProvider> Inner<I> {
-    fn remembered(&self, bearer: &str, moment: Instant) -> Option<Rc<Caller>> {
+impl<P: AccountProvider> Inner<P> {
+    fn find_cached(&self, bearer: &str, now: Instant) -> Option<Rc<Caller>> {
         let verified = self.verified.borrow();
-        let found = verified.get(tail(bearer)?)?;
-        (found.bearer == bearer && found.until > moment).then(|| Rc::clone(&found.caller))
+        let found = verified.get(cache_key(bearer)?)?;
+        (found.bearer == bearer && found.until > now).then(|| Rc::clone(&found.caller))
     }
 
-    async fn prove(&self, bearer: &str) -> Result<Rc<Caller>, Problem> {
-        let (caller, good_for) = match bearer.starts_with(API_KEY) {
-            true => (self.issuer.exchange(bearer).await?, I::KEY_FRESH),
+    async fn verify_uncached(&self, bearer: &str) -> Result<Rc<Caller>, Problem> {
+        let (caller, lifetime) = match bearer.starts_with(API_KEY_PREFIX) {
+            true => (self.accounts.resolve_api_key(bearer).await?, P::API_KEY_FRESHNESS),
             false => {
-                let claims = self.signed(bearer).await?;
+                let claims = self.verify_signature(bearer).await?;
                 let left = Duration::from_secs((claims.exp + LEEWAY).saturating_sub(now()));
-                let caller = self.issuer.standing(&claims).await?;
-                (caller, I::FRESH.map_or(left, |fresh| fresh.min(left)))
+                let caller = self.accounts.current_account(&claims).await?;
+                (caller, P::TOKEN_FRESHNESS.map_or(left, |fresh| fresh.min(left)))
             }
         };
-        let (caller, until) = (Rc::new(caller), Instant::now() + good_for);
-        if let Some(tail) = tail(bearer) {
+        let (caller, until) = (Rc::new(caller), Instant::now() + lifetime);
+        if let Some(key) = cache_key(bearer) {
             let mut verified = self.verified.borrow_mut();
-            if verified.len() >= REMEMBERED {
+            if verified.len() >= CACHE_CAPACITY {
                 verified.retain(|_, one| one.until > Instant::now());
-                if verified.len() >= REMEMBERED {
+                if verified.len() >= CACHE_CAPACITY {
                     verified.clear();
                 }
             }
-            verified.insert(*tail, Verified { bearer: bearer.to_owned(), caller: Rc::clone(&caller), until });
+            verified.insert(*key, Verified { bearer: bearer.to_owned(), caller: Rc::clone(&caller), until });
         }
         Ok(caller)
     }
 
     /// The claims of a token with a valid signature; an unknown key reloads the key set.
-    async fn signed(&self, token: &str) -> Result<Claims, Problem> {
-        if self.looked.get().is_none() {
-            self.look_once(|looked| looked.is_none()).await?;
+    async fn verify_signature(&self, token: &str) -> Result<Claims, Problem> {
+        if self.loaded_at.get().is_none() {
+            self.reload_keys_if(|loaded_at| loaded_at.is_none()).await?;
         }
-        let verify = || self.ring.borrow().verify(token, &self.name, now());
+        let verify = || self.keyring.borrow().verify(token, &self.issuer, now());
         let claims = match verify() {
             Err(Refusal::UnknownKey) => {
-                self.look_once(|looked| looked.is_none_or(|at| at.elapsed() > LOOK_AGAIN)).await?;
+                self.reload_keys_if(|loaded_at| loaded_at.is_none_or(|at| at.elapsed() > MIN_RELOAD_INTERVAL)).await?;
                 verify()
             }
             other => other,
         };
         claims.map_err(|why| match why {
             Refusal::Expired => {
-                Problem::new(INVALID_TOKEN, "this access token is over: get another by your refresh token")
+                Problem::new(INVALID_TOKEN, "this access token has expired: get a new one with the refresh token")
             }
             Refusal::UnknownKey | Refusal::Forged => invalid(),
         })
     }
 
-    /// Loads the key set, unless another task has loaded it in the meantime.
-    async fn look_once(&self, still_due: impl Fn(Option<Instant>) -> bool) -> Result<(), Problem> {
-        let _turn = self.looking.lock().await;
-        if still_due(self.looked.get()) { self.look().await } else { Ok(()) }
+    /// Loads the key set if it is still due when no other task loads it.
+    async fn reload_keys_if(&self, is_due: impl Fn(Option<Instant>) -> bool) -> Result<(), Problem> {
+        let _guard = self.loading.lock().await;
+        if is_due(self.loaded_at.get()) { self.load_keys().await } else { Ok(()) }
     }
 
-    async fn look(&self) -> Result<(), Problem> {
-        let keys =
-            self.issuer.keys().await.inspect_err(|why| tracing::warn!(%why, "the keys of tokens stay as they were"))?;
-        self.looked.set(Some(Instant::now()));
-        if !self.ring.borrow().is(&keys) {
-            tracing::debug!(keys = keys.keys.len(), "there are other keys of tokens than before");
-            self.ring.replace(Keyring::new(keys));
+    async fn load_keys(&self) -> Result<(), Problem> {
+        let keys = self
+            .accounts
+            .keys()
+            .await
+            .inspect_err(|why| tracing::warn!(%why, "the signing keys could not be reloaded"))?;
+        self.loaded_at.set(Some(Instant::now()));
+        if !self.keyring.borrow().holds(&keys) {
+            tracing::debug!(keys = keys.keys.len(), "the signing keys have changed");
+            self.keyring.replace(Keyring::new(keys));
             self.verified.borrow_mut().clear();
         }
         Ok(())
     }
 }
 
-fn tail(bearer: &str) -> Option<&[u8; TAIL]> {
+fn cache_key(bearer: &str) -> Option<&[u8; CACHE_KEY_BYTES]> {
     bearer.as_bytes().last_chunk()
 }
 
 /// The problem for a token that is not valid.
 pub fn invalid() -> Problem {
-    Problem::new(INVALID_TOKEN, "this token is none of ours, or was taken back: sign in again")
+    Problem::new(INVALID_TOKEN, "this token is invalid or revoked: sign in again")
 }

@@ -1,5 +1,5 @@
-//! The edge: what every client request passes before authentication (filter, CORS, rate limits), and the headers of every
-//! response.
+//! The edge: the checks of every client request before authentication (request filter, CORS, rate limits), and the headers of
+//! every response.
 
 mod cors;
 pub mod proxy;
@@ -26,26 +26,26 @@ use crate::platform::auth::service_credential::ServiceCredential;
 use crate::platform::http::client_address::client_address;
 use crate::platform::http::problem::{METHOD_NOT_ALLOWED, Problem};
 use cors::CorsPolicy;
-use rate_limit::{Limits, RateLimitState};
+use rate_limit::{RateLimitState, RateLimits};
 use request_filter::RequestFilter;
 
 /// Every method that some path supports.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// Default policy; pages set their own.
-const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 const TWO_YEARS: &str = "max-age=63072000";
-const FORGET: Duration = Duration::from_secs(10);
+const PRUNE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The filter of one process, shared by its threads.
 pub struct EdgeFilter {
-    rules: RequestFilter,
+    requests: RequestFilter,
     trusted: Vec<IpNet>,
-    origins: Option<CorsPolicy>,
-    limits: Option<Limits>,
+    cors: Option<CorsPolicy>,
+    rate_limits: Option<RateLimits>,
     /// Roles that call back are not rate-limited.
     credential: Option<ServiceCredential>,
     /// Headers of every response that does not set them itself.
-    said: Vec<(HeaderName, HeaderValue)>,
+    default_headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl EdgeFilter {
@@ -53,33 +53,33 @@ impl EdgeFilter {
     pub fn new(settings: &Settings, limited: bool) -> Arc<EdgeFilter> {
         let (server, sizes) = (&settings.server, &settings.limits);
         let largest_body = sizes.body.max(sizes.list_body).max(sizes.calendar_body) as u64;
-        let gate = Arc::new(EdgeFilter {
-            rules: RequestFilter { hosts: server.hosts.0.clone(), largest_body },
+        let filter = Arc::new(EdgeFilter {
+            requests: RequestFilter { hosts: server.hosts.0.clone(), largest_body },
             trusted: server.trusted_proxies.0.clone(),
-            origins: CorsPolicy::new(server.cors_origins.0.clone()),
-            limits: limited.then(|| Limits::new(sizes)),
+            cors: CorsPolicy::new(server.cors_origins.0.clone()),
+            rate_limits: limited.then(|| RateLimits::new(sizes)),
             credential: ServiceCredential::of(settings),
-            said: said(server.public_url.starts_with("https:")),
+            default_headers: default_headers(server.public_url.starts_with("https:")),
         });
-        let forgetful = Arc::downgrade(&gate);
+        let weak = Arc::downgrade(&filter);
         if limited {
             tokio::spawn(async move {
-                while let Some(gate) = forgetful.upgrade() {
-                    gate.limits.iter().for_each(Limits::forget);
-                    drop(gate);
-                    tokio::time::sleep(FORGET).await;
+                while let Some(filter) = weak.upgrade() {
+                    filter.rate_limits.iter().for_each(RateLimits::prune);
+                    drop(filter);
+                    tokio::time::sleep(PRUNE_INTERVAL).await;
                 }
             });
         }
-        gate
+        filter
     }
 
     fn count_account(&self, caller: &Caller) -> Result<Option<RateLimitState>, Problem> {
-        self.limits.as_ref().map_or(Ok(None), |limits| limits.count_account(&caller.id))
+        self.rate_limits.as_ref().map_or(Ok(None), |limits| limits.count_account(&caller.id))
     }
 
     fn count_address(&self, req: &ServiceRequest) -> Result<Option<RateLimitState>, Problem> {
-        let Some(limits) = &self.limits else { return Ok(None) };
+        let Some(limits) = &self.rate_limits else { return Ok(None) };
         if self.credential.as_ref().is_some_and(|credential| credential.check(req.headers()).is_ok()) {
             return Ok(None);
         }
@@ -90,52 +90,51 @@ impl EdgeFilter {
     }
 
     /// Responds to preflights and to `OPTIONS *` without a handler.
-    fn answer(&self, req: &ServiceRequest) -> Option<HttpResponse> {
+    fn respond(&self, req: &ServiceRequest) -> Option<HttpResponse> {
         if req.method() != Method::OPTIONS {
             return None;
         }
-        if let Some(preflight) = self.origins.as_ref().and_then(|origins| origins.preflight(req.head())) {
+        if let Some(preflight) = self.cors.as_ref().and_then(|cors| cors.preflight(req.head())) {
             return Some(preflight);
         }
         (req.path() == "*").then(|| HttpResponse::NoContent().insert_header((header::ALLOW, METHODS)).finish())
     }
 
     /// Adds the default, CORS and rate-limit headers to a response.
-    fn mark(&self, origin: Option<&HeaderValue>, standing: Option<RateLimitState>, headers: &mut HeaderMap) {
-        for (name, value) in &self.said {
+    fn add_headers(&self, origin: Option<&HeaderValue>, state: Option<RateLimitState>, headers: &mut HeaderMap) {
+        for (name, value) in &self.default_headers {
             if !headers.contains_key(name) {
                 headers.append(name.clone(), value.clone());
             }
         }
-        if let Some(origins) = &self.origins {
-            origins.mark(origin, headers);
+        if let Some(cors) = &self.cors {
+            cors.add_headers(origin, headers);
         }
-        if let (Some(limits), Some(standing)) = (&self.limits, standing) {
-            limits.mark(standing, headers);
+        if let (Some(limits), Some(state)) = (&self.rate_limits, state) {
+            limits.add_headers(state, headers);
         }
     }
 }
 
-fn said(is_secure: bool) -> Vec<(HeaderName, HeaderValue)> {
+fn default_headers(is_secure: bool) -> Vec<(HeaderName, HeaderValue)> {
     let all = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         // most responses contain personal data
         (header::CACHE_CONTROL, "no-store"),
         (header::STRICT_TRANSPORT_SECURITY, TWO_YEARS),
     ];
-    let said = all.map(|(name, value)| (name, HeaderValue::from_static(value)));
-    said.into_iter().filter(|(name, _)| is_secure || *name != header::STRICT_TRANSPORT_SECURITY).collect()
+    let headers = all.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    headers.into_iter().filter(|(name, _)| is_secure || *name != header::STRICT_TRANSPORT_SECURITY).collect()
 }
 
-/// What a request passes on its way to the handlers of a role, on one thread. An inner role has no filter: its callers have
-/// passed one.
+/// The checks before the handlers of a role, for one thread. An inner role has no filter: the gateway has run one.
 pub struct Ingress {
     /// Checks before authentication.
-    pub gate: Option<Arc<EdgeFilter>>,
+    pub filter: Option<Arc<EdgeFilter>>,
     /// Authentication and authorization.
-    pub door: AuthLayer,
+    pub auth: AuthLayer,
 }
 
 impl Ingress {
@@ -143,17 +142,17 @@ impl Ingress {
     async fn admit(
         &self,
         req: &mut ServiceRequest,
-        standing: &mut Option<RateLimitState>,
+        state: &mut Option<RateLimitState>,
     ) -> Result<Option<HttpResponse>, Problem> {
-        let Some(gate) = &self.gate else { return self.door.authorize(req).await.map(|()| None) };
-        gate.rules.check(req)?;
-        *standing = gate.count_address(req)?;
-        if let Some(answer) = gate.answer(req) {
-            return Ok(Some(answer));
+        let Some(filter) = &self.filter else { return self.auth.authorize(req).await.map(|()| None) };
+        filter.requests.check(req)?;
+        *state = filter.count_address(req)?;
+        if let Some(response) = filter.respond(req) {
+            return Ok(Some(response));
         }
-        self.door.authorize(req).await?;
+        self.auth.authorize(req).await?;
         if let Some(caller) = req.extensions().get::<Rc<Caller>>() {
-            *standing = gate.count_account(caller)?.or(*standing);
+            *state = filter.count_account(caller)?.or(*state);
         }
         Ok(None)
     }
@@ -163,24 +162,24 @@ impl Ingress {
 ///
 /// # Errors
 /// The inner service failed without a response.
-pub async fn pass<B: MessageBody + 'static>(
-    entrance: Rc<Ingress>,
+pub async fn admit<B: MessageBody + 'static>(
+    ingress: Rc<Ingress>,
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let gate = entrance.gate.as_deref();
-    let origins = gate.and_then(|gate| gate.origins.as_ref());
-    let origin = origins.and_then(|_| req.headers().get(header::ORIGIN).cloned());
-    let mut standing = None;
-    let mut res = match entrance.admit(&mut req, &mut standing).await {
+    let filter = ingress.filter.as_deref();
+    let cors = filter.and_then(|filter| filter.cors.as_ref());
+    let origin = cors.and_then(|_| req.headers().get(header::ORIGIN).cloned());
+    let mut state = None;
+    let mut res = match ingress.admit(&mut req, &mut state).await {
         Ok(None) => next.call(req).await?.map_into_left_body(),
-        Ok(Some(answer)) => req.into_response(answer).map_into_right_body(),
+        Ok(Some(response)) => req.into_response(response).map_into_right_body(),
         Err(problem) => {
-            standing = RateLimitState::refused(&problem).or(standing);
+            state = RateLimitState::refused(&problem).or(state);
             refused(req, problem).map_into_right_body()
         }
     };
-    gate.iter().for_each(|gate| gate.mark(origin.as_ref(), standing, res.headers_mut()));
+    filter.iter().for_each(|filter| filter.add_headers(origin.as_ref(), state, res.headers_mut()));
     Ok(res)
 }
 

@@ -1,5 +1,5 @@
 //! The reverse proxy: forwards a request to another role and streams the response back. Only end-to-end fields are forwarded
-//! (RFC 9110, 7.6.1): fields about a connection, and a client's claims about its own address, are removed.
+//! (RFC 9110, 7.6.1): fields about a connection, and an untrusted client's fields about its own address, are removed.
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -25,11 +25,11 @@ use crate::platform::rpc::request::{RawHeaders, RpcRequest};
 use crate::platform::rpc::{Peer, RpcResponse};
 
 /// Bodies up to this size are buffered, so that the call can be retried on another replica.
-const HELD: usize = 64 << 10;
+const MAX_BUFFERED: usize = 64 << 10;
 /// Smaller parts of a body are joined: each part has a fixed cost.
-const PART: usize = 4 << 10;
+const MIN_PART: usize = 4 << 10;
 /// Responses up to this size are sent in one piece.
-const WHOLE: usize = 16 << 10;
+const MAX_UNSTREAMED: usize = 16 << 10;
 
 /// Whether a field concerns one connection.
 fn is_hop_by_hop(name: &str) -> bool {
@@ -48,7 +48,7 @@ fn is_hop_by_hop(name: &str) -> bool {
 }
 
 /// Whether the client for calls between roles writes this field itself.
-fn is_ours(name: &str) -> bool {
+fn is_written_by_rpc(name: &str) -> bool {
     matches!(
         name,
         "host"
@@ -77,8 +77,8 @@ fn is_internal(name: &str) -> bool {
     name.starts_with("x-w2meet-") || name.starts_with("x-internal-")
 }
 
-/// Whether a response field reveals the server behind the gateway, or is written here.
-fn is_telltale(name: &str) -> bool {
+/// Whether a response field reveals the server behind the gateway, or is written by this role.
+fn is_fingerprint(name: &str) -> bool {
     matches!(name, "content-length" | "case-id" | "server" | "via" | "x-powered-by" | "request-timeout-ms")
 }
 
@@ -88,7 +88,7 @@ pub struct RouteOptions {
     /// Limit of the body in bytes.
     pub limit: usize,
     /// Which POSTs may be retried. Safe methods always may, other methods never.
-    pub repeats: RetryPolicy,
+    pub retry: RetryPolicy,
 }
 
 /// Forwards a request to `path` (with its query) at `peer`. The edge filter has run before.
@@ -100,97 +100,98 @@ pub async fn forward(
     body: web::Payload,
     peer: &Peer,
     path: &str,
-    terms: RouteOptions,
+    options: RouteOptions,
     settings: &Settings,
 ) -> Result<HttpResponse, Problem> {
-    let limit = terms.limit;
+    let limit = options.limit;
     let length = content_length(req.headers());
     let chunked = req.headers().contains_key(header::TRANSFER_ENCODING);
     if length.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    let call =
-        RpcRequest::new(req.method().clone(), path).with(request_fields(req, &settings.server.trusted_proxies.0));
-    let answer = match length {
-        Some(length) if length > HELD as u64 => {
+    let call = RpcRequest::new(req.method().clone(), path)
+        .with_headers(request_fields(req, &settings.server.trusted_proxies.0));
+    let response = match length {
+        Some(length) if length > MAX_BUFFERED as u64 => {
             // boxed because it is rare and large: most requests have a small body or none
             Box::pin(peer.send_once(&call, BoxBody::new(SizedStream::new(length, body)))).await?
         }
         None if chunked => {
-            let seen = Rc::new(Cell::new(0));
+            let received = Rc::new(Cell::new(0));
             let counted = body.map(move |chunk| {
                 let chunk = chunk?;
-                seen.set(seen.get() + chunk.len());
-                if seen.get() > limit { Err(PayloadError::Overflow) } else { Ok(chunk) }
+                received.set(received.get() + chunk.len());
+                if received.get() > limit { Err(PayloadError::Overflow) } else { Ok(chunk) }
             });
             Box::pin(peer.send_once(&call, BoxBody::new(BodyStream::new(counted)))).await?
         }
         _ => {
-            let held = match length {
-                Some(length) => Some(Box::pin(hold(body, length as usize)).await?),
+            let parts = match length {
+                Some(length) => Some(Box::pin(buffer(body, length as usize)).await?),
                 None => None,
             };
-            let again = match terms.repeats {
+            let may_retry = match options.retry {
                 _ if req.method() != Method::POST => false,
                 RetryPolicy::Never => false,
                 // a key that `Connection` lists is not forwarded
                 RetryPolicy::Keyed => {
-                    req.headers().contains_key(IDEMPOTENCY_KEY) && goes_on(IDEMPOTENCY_KEY, &named(req.headers()))
+                    req.headers().contains_key(IDEMPOTENCY_KEY)
+                        && is_end_to_end(IDEMPOTENCY_KEY, &connection_options(req.headers()))
                 }
                 RetryPolicy::Always => true,
             };
-            let call = call.holding(held);
-            peer.send(&if again { call.repeatable() } else { call }).await?
+            let call = call.with_body(parts);
+            peer.send(&if may_retry { call.idempotent() } else { call }).await?
         }
     };
-    respond(answer, peer).await
+    respond(response, peer).await
 }
 
-async fn respond(mut answer: Box<RpcResponse>, peer: &Peer) -> Result<HttpResponse, Problem> {
-    let mut response = HttpResponse::new(answer.status());
-    let length = content_length(answer.headers());
-    let mut headers = answer.take_headers();
+async fn respond(mut upstream: Box<RpcResponse>, peer: &Peer) -> Result<HttpResponse, Problem> {
+    let mut response = HttpResponse::new(upstream.status());
+    let length = content_length(upstream.headers());
+    let mut headers = upstream.take_headers();
     strip(&mut headers);
     *response.headers_mut() = headers;
     if let Some(location) = response.headers_mut().get_mut(header::LOCATION) {
         *location = relative(location);
     }
-    if matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+    if matches!(upstream.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         // the length is that of the body which a GET would return; a stream would make actix write a chunk
         return Ok(response);
     }
     match length {
         Some(0) => Ok(response),
-        Some(length) if length <= WHOLE as u64 => {
-            let body = answer.body(WHOLE).await.map_err(|_| peer.broke_off())?;
+        Some(length) if length <= MAX_UNSTREAMED as u64 => {
+            let body = upstream.body(MAX_UNSTREAMED).await.map_err(|_| peer.truncated())?;
             Ok(response.set_body(BoxBody::new(body)))
         }
-        Some(length) => Ok(response.set_body(BoxBody::new(SizedStream::new(length, Box::pin(answer.stream()))))),
-        None => Ok(response.set_body(BoxBody::new(BodyStream::new(Box::pin(answer.stream()))))),
+        Some(length) => Ok(response.set_body(BoxBody::new(SizedStream::new(length, Box::pin(upstream.stream()))))),
+        None => Ok(response.set_body(BoxBody::new(BodyStream::new(Box::pin(upstream.stream()))))),
     }
 }
 
 /// Buffers a body in parts.
-async fn hold(
+async fn buffer(
     mut body: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
     length: usize,
 ) -> Result<Vec<Bytes>, Problem> {
-    let (mut held, mut small) = (Vec::new(), BytesMut::with_capacity(length.min(PART)));
+    let (mut parts, mut small) = (Vec::new(), BytesMut::with_capacity(length.min(MIN_PART)));
     while let Some(part) = body.next().await {
         let part = part.map_err(|error| payload_problem(&error.into()))?;
-        if part.len() < PART {
+        if part.len() < MIN_PART {
             small.extend_from_slice(&part);
         } else {
-            held.extend([small.split().freeze(), part]);
+            parts.extend([small.split().freeze(), part]);
         }
     }
-    held.push(small.freeze());
-    held.retain(|part| !part.is_empty());
-    Ok(held)
+    parts.push(small.freeze());
+    parts.retain(|part| !part.is_empty());
+    Ok(parts)
 }
 
 fn too_large(limit: usize) -> Problem {
-    Problem::new(TOO_LARGE, format!("this path takes a body of at most {limit} bytes"))
+    Problem::new(TOO_LARGE, format!("this path accepts a body of at most {limit} bytes"))
 }
 
 /// Removes the host of the role from its `Location`.
@@ -204,42 +205,42 @@ fn relative(location: &HeaderValue) -> HeaderValue {
 }
 
 fn request_fields(req: &HttpRequest, trusted: &[IpNet]) -> RawHeaders {
-    let (mut fields, named) = (RawHeaders::roomy(), named(req.headers()));
+    let (mut fields, named) = (RawHeaders::with_default_capacity(), connection_options(req.headers()));
     for (name, value) in req.headers() {
-        if goes_on(name.as_str(), &named) && !is_ours(name.as_str()) {
-            fields.put(name.as_str(), value);
+        if is_end_to_end(name.as_str(), &named) && !is_written_by_rpc(name.as_str()) {
+            fields.push(name.as_str(), value);
         }
     }
     let Some(peer) = req.peer_addr().map(|peer| peer.ip()) else { return fields };
     let (address, is_trusted) = (address_field(peer), client_address::is_trusted(peer, trusted));
     if is_trusted {
-        client_address::forward_headers(req.head(), trusted, &address, |name, value| fields.put(name, &value));
+        client_address::forward_headers(req.head(), trusted, &address, |name, value| fields.push(name, &value));
     } else {
-        fields.put("x-forwarded-for", &address);
-        fields.put("x-real-ip", &address);
+        fields.push("x-forwarded-for", &address);
+        fields.push("x-real-ip", &address);
     }
     if let Some(host) = req.headers().get(header::HOST)
         && !(is_trusted && req.headers().contains_key("x-forwarded-host"))
     {
-        fields.put("x-forwarded-host", host);
+        fields.push("x-forwarded-host", host);
     }
     fields
 }
 
-/// Keeps the fields that the client may see.
+/// Removes the fields that the client may not see.
 fn strip(headers: &mut HeaderMap) {
-    let named: Vec<String> = named(headers).into_iter().map(str::to_owned).collect();
-    headers.retain(|name, _| goes_on(name.as_str(), &named) && !is_telltale(name.as_str()));
+    let named: Vec<String> = connection_options(headers).into_iter().map(str::to_owned).collect();
+    headers.retain(|name, _| is_end_to_end(name.as_str(), &named) && !is_fingerprint(name.as_str()));
 }
 
-/// The fields that `Connection` lists: they concern one connection, too.
-fn named(headers: &HeaderMap) -> Vec<&str> {
+/// The fields that `Connection` lists: they are hop-by-hop too.
+fn connection_options(headers: &HeaderMap) -> Vec<&str> {
     let lists = headers.get_all(header::CONNECTION).filter_map(|value| value.to_str().ok());
     lists.flat_map(|list| list.split(',')).map(str::trim).collect()
 }
 
 /// Whether a field is end-to-end and not internal.
-fn goes_on(name: &str, named: &[impl AsRef<str>]) -> bool {
+fn is_end_to_end(name: &str, named: &[impl AsRef<str>]) -> bool {
     let is_named = || named.iter().any(|one| one.as_ref().eq_ignore_ascii_case(name));
     !is_hop_by_hop(name) && !is_internal(name) && !is_named()
 }
@@ -262,16 +263,16 @@ mod tests {
     use bytes::Bytes;
     use futures_util::stream;
 
-    use super::hold;
+    use super::buffer;
 
     #[actix_rt::test]
-    async fn a_body_is_held_in_few_parts_and_in_its_order() {
+    async fn small_parts_of_a_body_are_joined_in_order() {
         let sizes = [1, 5000, 3, 0, 3, 20_000, 4096, 1, 7];
         let parts = sizes.into_iter().enumerate().map(|(at, size)| Bytes::from(vec![b'a' + at as u8; size]));
-        let whole: Vec<u8> = parts.clone().flatten().collect();
-        let held = hold(stream::iter(parts.map(Ok)), whole.len()).await.unwrap_or_default();
-        assert_eq!(held.iter().map(Bytes::len).collect::<Vec<_>>(), [1, 5000, 6, 20_000, 4096, 8]);
-        assert!(held.concat() == whole);
-        assert!(hold(stream::empty(), 0).await.is_ok_and(|held| held.is_empty()));
+        let body: Vec<u8> = parts.clone().flatten().collect();
+        let parts = buffer(stream::iter(parts.map(Ok)), body.len()).await.unwrap_or_default();
+        assert_eq!(parts.iter().map(Bytes::len).collect::<Vec<_>>(), [1, 5000, 6, 20_000, 4096, 8]);
+        assert!(parts.concat() == body);
+        assert!(buffer(stream::empty(), 0).await.is_ok_and(|parts| parts.is_empty()));
     }
 }

@@ -16,8 +16,8 @@ use crate::config;
 use crate::platform::http::connection_limiter::client_prefix;
 use crate::platform::http::problem::{Problem, RATE_LIMITED, RateLimitKind};
 
-static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-static STANDING: HeaderName = HeaderName::from_static("ratelimit");
+static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 const MINUTE: u32 = 60;
 /// Probes are not limited: a busy gateway must not look dead.
@@ -25,27 +25,27 @@ const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 /// The sign-in paths, whose limit slows down password guessing.
 const SIGN_IN: &str = "/api/auth/";
 
-type Counts<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
+type Counters<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
 /// A limit of requests per minute. A client may send all of them at once, and regains them evenly over the minute.
 struct Policy<K: std::hash::Hash + Eq + Clone> {
     limit: RateLimitKind,
     quota: Quota,
-    /// `RateLimit-Policy`
-    said: HeaderValue,
-    counts: Counts<K>,
+    /// The value of `RateLimit-Policy`.
+    header: HeaderValue,
+    counters: Counters<K>,
 }
 
 /// The remaining quota of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimitState {
     limit: RateLimitKind,
-    left: u32,
+    remaining: u32,
     seconds: u64,
 }
 
 /// All rate limits of one gateway.
-pub struct Limits {
+pub struct RateLimits {
     address: Option<Policy<IpAddr>>,
     sign_in: Option<Policy<IpAddr>>,
     account: Option<Policy<String>>,
@@ -55,32 +55,32 @@ impl<K: std::hash::Hash + Eq + Clone> Policy<K> {
     fn new(limit: RateLimitKind, per_minute: u32) -> Option<Policy<K>> {
         let quota = Quota::per_minute(NonZeroU32::new(per_minute)?);
         let name = limit.name();
-        let said = HeaderValue::from_str(&format!("\"{name}\";q={per_minute};w={MINUTE}")).ok()?;
-        Some(Policy { limit, quota, said, counts: RateLimiter::keyed(quota).with_middleware() })
+        let header = HeaderValue::from_str(&format!("\"{name}\";q={per_minute};w={MINUTE}")).ok()?;
+        Some(Policy { limit, quota, header, counters: RateLimiter::keyed(quota).with_middleware() })
     }
 
     fn count(&self, key: &K) -> Result<RateLimitState, Problem> {
-        match self.counts.check_key(key) {
+        match self.counters.check_key(key) {
             Ok(state) => {
-                let left = state.remaining_burst_capacity();
-                let used = self.quota.burst_size().get().saturating_sub(left);
-                let whole = self.quota.replenish_interval().saturating_mul(used);
-                Ok(RateLimitState { limit: self.limit, left, seconds: seconds(whole) })
+                let remaining = state.remaining_burst_capacity();
+                let used = self.quota.burst_size().get().saturating_sub(remaining);
+                let until_full = self.quota.replenish_interval().saturating_mul(used);
+                Ok(RateLimitState { limit: self.limit, remaining, seconds: seconds(until_full) })
             }
             Err(until) => {
-                let wait = until.wait_time_from(self.counts.clock().now());
+                let wait = until.wait_time_from(self.counters.clock().now());
                 // rounded up: a retry at this time always succeeds
                 let retry_after = u32::try_from(seconds(wait).max(1)).ok();
-                let detail = format!("more than {} requests in a minute", self.quota.burst_size());
+                let detail = format!("the limit is {} requests in a minute", self.quota.burst_size());
                 let problem = Problem::new(RATE_LIMITED, detail);
                 Err(Problem { retry_after, exceeded_limit: Some(self.limit), ..problem })
             }
         }
     }
 
-    fn forget(&self) {
-        self.counts.retain_recent();
-        self.counts.shrink_to_fit();
+    fn prune(&self) {
+        self.counters.retain_recent();
+        self.counters.shrink_to_fit();
     }
 }
 
@@ -88,10 +88,10 @@ fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-impl Limits {
+impl RateLimits {
     /// As configured; 0 means no limit.
-    pub fn new(limits: &config::Limits) -> Limits {
-        Limits {
+    pub fn new(limits: &config::Limits) -> RateLimits {
+        RateLimits {
             address: Policy::new(RateLimitKind::Address, limits.per_address),
             sign_in: Policy::new(RateLimitKind::SignIn, limits.sign_in),
             account: Policy::new(RateLimitKind::Account, limits.per_account),
@@ -126,24 +126,25 @@ impl Limits {
     }
 
     /// Drops the counters of clients with a full quota.
-    pub fn forget(&self) {
-        [&self.address, &self.sign_in].into_iter().flatten().for_each(Policy::forget);
-        self.account.iter().for_each(Policy::forget);
+    pub fn prune(&self) {
+        [&self.address, &self.sign_in].into_iter().flatten().for_each(Policy::prune);
+        self.account.iter().for_each(Policy::prune);
     }
 
     /// Adds the `RateLimit` headers to a response.
-    pub fn mark(&self, standing: RateLimitState, headers: &mut HeaderMap) {
-        let policies = [&self.address, &self.sign_in].into_iter().flatten().map(|policy| (policy.limit, &policy.said));
-        let mut all = policies.chain(self.account.iter().map(|policy| (policy.limit, &policy.said)));
-        if let Some((_, policy)) = all.find(|(limit, _)| *limit == standing.limit) {
-            headers.insert(POLICY.clone(), policy.clone());
+    pub fn add_headers(&self, state: RateLimitState, headers: &mut HeaderMap) {
+        let policies =
+            [&self.address, &self.sign_in].into_iter().flatten().map(|policy| (policy.limit, &policy.header));
+        let mut all = policies.chain(self.account.iter().map(|policy| (policy.limit, &policy.header)));
+        if let Some((_, policy)) = all.find(|(limit, _)| *limit == state.limit) {
+            headers.insert(RATELIMIT_POLICY.clone(), policy.clone());
         }
-        let RateLimitState { limit, left, seconds } = standing;
+        let RateLimitState { limit, remaining, seconds } = state;
         let (mut first, mut second) = (itoa::Buffer::new(), itoa::Buffer::new());
         // one allocation, because every response has it
-        let said = ["\"", limit.name(), "\";r=", first.format(left), ";t=", second.format(seconds)].concat();
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(said)) {
-            headers.insert(STANDING.clone(), value);
+        let state = ["\"", limit.name(), "\";r=", first.format(remaining), ";t=", second.format(seconds)].concat();
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(state)) {
+            headers.insert(RATELIMIT.clone(), value);
         }
     }
 }
@@ -151,6 +152,6 @@ impl Limits {
 impl RateLimitState {
     /// The state of a client that was refused.
     pub fn refused(problem: &Problem) -> Option<RateLimitState> {
-        Some(RateLimitState { limit: problem.exceeded_limit?, left: 0, seconds: problem.retry_after?.into() })
+        Some(RateLimitState { limit: problem.exceeded_limit?, remaining: 0, seconds: problem.retry_after?.into() })
     }
 }

@@ -12,10 +12,10 @@ use crate::platform::http::problem::{
 };
 
 /// Limits in bytes: the URI, and all fields together. actix itself accepts at most 96 fields.
-const LONGEST_URI: usize = 8 << 10;
-const LARGEST_HEAD: usize = 16 << 10;
+const MAX_URI: usize = 8 << 10;
+const MAX_HEAD: usize = 16 << 10;
 /// Limit of a method name in bytes: no registered method is longer.
-const LONGEST_METHOD: usize = 32;
+const MAX_METHOD: usize = 32;
 
 /// The checks of every request.
 pub struct RequestFilter {
@@ -33,7 +33,7 @@ impl RequestFilter {
         check_uri(head)?;
         check_fields(&head.headers)?;
         if content_length(&head.headers).is_some_and(|length| length > self.largest_body) {
-            return Err(Problem::new(TOO_LARGE, "no path takes a body of this size"));
+            return Err(Problem::new(TOO_LARGE, "no path accepts a body of this size"));
         }
         if head.uri.authority().is_some() || head.uri.scheme().is_some() {
             make_relative(req)?;
@@ -59,14 +59,14 @@ impl RequestFilter {
 }
 
 fn misdirected() -> Problem {
-    Problem::new(MISDIRECTED, "this gateway does not answer to that name")
+    Problem::new(MISDIRECTED, "this gateway does not serve that host name")
 }
 
 fn check_method(head: &RequestHead) -> Result<(), Problem> {
     if head.method == Method::CONNECT {
-        return Err(Problem::new(METHOD_NOT_ALLOWED, "there are no tunnels here"));
+        return Err(Problem::new(METHOD_NOT_ALLOWED, "this gateway is no tunnel"));
     }
-    if head.method.as_str().len() > LONGEST_METHOD {
+    if head.method.as_str().len() > MAX_METHOD {
         return Err(Problem::new(NOT_IMPLEMENTED, "there is no such method"));
     }
     if head.uri.path() == "*" && head.method != Method::OPTIONS {
@@ -77,8 +77,8 @@ fn check_method(head: &RequestHead) -> Result<(), Problem> {
 
 fn check_uri(head: &RequestHead) -> Result<(), Problem> {
     let uri = head.uri.path().len() + head.uri.query().map_or(0, |query| query.len() + 1);
-    match uri > LONGEST_URI {
-        true => Err(Problem::new(URI_TOO_LONG, "the address is longer than 8 KiB; send long lists by POST")),
+    match uri > MAX_URI {
+        true => Err(Problem::new(URI_TOO_LONG, "the URL is longer than 8 KiB; send long lists by POST")),
         false => Ok(()),
     }
 }
@@ -91,7 +91,7 @@ fn check_fields(headers: &HeaderMap) -> Result<(), Problem> {
         size += name.as_str().len() + value.len() + 4;
         check_field(name, value)?;
     }
-    match size > LARGEST_HEAD {
+    match size > MAX_HEAD {
         true => Err(Problem::new(HEADERS_TOO_LARGE, "the header fields are larger than 16 KiB together")),
         false => Ok(()),
     }
@@ -103,13 +103,13 @@ fn check_field(name: &HeaderName, value: &HeaderValue) -> Result<(), Problem> {
     match *name {
         // actix would treat everything after the head as the body
         header::UPGRADE if value.to_str().is_ok_and(|list| list.split(',').any(is_web_socket)) => {
-            Err(Problem::new(BAD_REQUEST, "there are no web sockets here; live changes come as server-sent events"))
+            Err(Problem::new(BAD_REQUEST, "web sockets are not supported; use server-sent events for live changes"))
         }
         header::EXPECT if !bytes.eq_ignore_ascii_case(b"100-continue") => {
-            Err(Problem::new(EXPECTATION_FAILED, "nothing but 100-continue can be expected here"))
+            Err(Problem::new(EXPECTATION_FAILED, "the only supported expectation is 100-continue"))
         }
         header::CONTENT_ENCODING if !bytes.is_empty() && !bytes.eq_ignore_ascii_case(b"identity") => {
-            Err(Problem::new(UNSUPPORTED_MEDIA, "send bodies as they are, without Content-Encoding"))
+            Err(Problem::new(UNSUPPORTED_MEDIA, "send the body without Content-Encoding"))
         }
         _ => Ok(()),
     }
@@ -118,15 +118,15 @@ fn check_field(name: &HeaderName, value: &HeaderValue) -> Result<(), Problem> {
 /// Turns `GET http://host/path` into `GET /path` with that host (RFC 9112, 3.2.2); it overrides the `Host` field.
 fn make_relative(req: &mut ServiceRequest) -> Result<(), Problem> {
     let head = req.head_mut();
-    let named = head.uri.authority().map(Authority::as_str);
-    let named = named.and_then(|authority| HeaderValue::from_str(authority).ok());
+    let authority = head.uri.authority().map(Authority::as_str);
+    let host = authority.and_then(|authority| HeaderValue::from_str(authority).ok());
     let is_web = head.uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme));
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let (Some(named), true, Ok(path)) = (named, is_web, path.parse::<Uri>()) else {
-        return Err(Problem::new(BAD_REQUEST, "the address is none of this gateway's"));
+    let (Some(host), true, Ok(path)) = (host, is_web, path.parse::<Uri>()) else {
+        return Err(Problem::new(BAD_REQUEST, "the URL is not one of this gateway"));
     };
     head.uri = path;
-    head.headers.insert(header::HOST, named);
+    head.headers.insert(header::HOST, host);
     Ok(())
 }
 
@@ -152,7 +152,7 @@ mod tests {
     use super::host_name;
 
     #[test]
-    fn a_host_is_a_name_or_an_address_with_a_port_or_without() {
+    fn a_host_is_a_name_or_an_address_with_an_optional_port() {
         for (field, expected) in [
             ("meet.example.com", Some("meet.example.com")),
             ("meet.example.com.:443", Some("meet.example.com")),

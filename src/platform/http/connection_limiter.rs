@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Open connections by client address. It is used when a connection opens or closes, never per request.
 pub struct ConnectionLimiter {
-    most: usize,
+    limit: usize,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// One counted connection; dropping it frees its slot.
+/// One counted connection, until it is dropped.
 pub struct ConnectionPermit {
-    crowd: Arc<ConnectionLimiter>,
-    of: IpAddr,
+    limiter: Arc<ConnectionLimiter>,
+    client: IpAddr,
 }
 
 /// The client that an address stands for: an IPv6 client controls a whole /64.
@@ -25,30 +25,30 @@ pub fn client_prefix(address: IpAddr) -> IpAddr {
 }
 
 impl ConnectionLimiter {
-    /// At most so many connections per address.
-    pub fn new(most: usize) -> ConnectionLimiter {
-        ConnectionLimiter { most, open: Mutex::default() }
+    /// At limit so many connections per address.
+    pub fn new(limit: usize) -> ConnectionLimiter {
+        ConnectionLimiter { limit, open: Mutex::default() }
     }
 
-    /// Counts one more connection from this address; `None` if it has reached the limit.
-    pub fn enter(self: &Arc<ConnectionLimiter>, address: IpAddr) -> Option<ConnectionPermit> {
-        let of = client_prefix(address);
+    /// Counts one more connection from this address; `None` if its client has reached the limit.
+    pub fn acquire(self: &Arc<ConnectionLimiter>, address: IpAddr) -> Option<ConnectionPermit> {
+        let client = client_prefix(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(of).or_default();
-        (*count < self.most).then(|| {
+        let count = open.entry(client).or_default();
+        (*count < self.limit).then(|| {
             *count += 1;
-            ConnectionPermit { crowd: Arc::clone(self), of }
+            ConnectionPermit { limiter: Arc::clone(self), client }
         })
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut open = self.crowd.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.of) {
+        let mut open = self.limiter.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.of);
+                open.remove(&self.client);
             }
         }
     }
@@ -61,27 +61,27 @@ mod tests {
     use super::{ConnectionLimiter, client_prefix};
 
     #[test]
-    fn each_address_has_so_many_and_gets_them_back() {
-        let crowd = Arc::new(ConnectionLimiter::new(2));
-        let enter = |address: &str| address.parse().ok().and_then(|address| crowd.enter(address));
-        let first = enter("10.0.0.1");
-        let _second = enter("::ffff:10.0.0.1");
-        assert!(enter("10.0.0.1").is_none(), "a mapped address is the same one");
-        assert!(enter("10.0.0.2").is_some());
+    fn a_client_has_a_limit_of_open_connections() {
+        let limiter = Arc::new(ConnectionLimiter::new(2));
+        let acquire = |address: &str| address.parse().ok().and_then(|address| limiter.acquire(address));
+        let first = acquire("10.0.0.1");
+        let _second = acquire("::ffff:10.0.0.1");
+        assert!(acquire("10.0.0.1").is_none(), "a mapped address is the same one");
+        assert!(acquire("10.0.0.2").is_some());
         drop(first);
-        assert!(enter("10.0.0.1").is_some());
-        let _six = [enter("2001:db8:0:1::1"), enter("2001:db8:0:1:ffff::2")];
-        assert!(enter("2001:db8:0:1::3").is_none(), "a /64 is one client");
-        assert!(enter("2001:db8:0:2::1").is_some());
+        assert!(acquire("10.0.0.1").is_some());
+        let _six = [acquire("2001:db8:0:1::1"), acquire("2001:db8:0:1:ffff::2")];
+        assert!(acquire("2001:db8:0:1::3").is_none(), "a /64 is one client");
+        assert!(acquire("2001:db8:0:2::1").is_some());
     }
 
     #[test]
-    fn nobody_is_remembered_who_is_gone() {
-        let crowd = Arc::new(ConnectionLimiter::new(1));
+    fn a_client_without_connections_takes_no_memory() {
+        let limiter = Arc::new(ConnectionLimiter::new(1));
         for last in 0..200_u8 {
-            drop(crowd.enter([10, 0, 0, last].into()));
+            drop(limiter.acquire([10, 0, 0, last].into()));
         }
-        assert!(crowd.open.lock().is_ok_and(|open| open.is_empty()));
+        assert!(limiter.open.lock().is_ok_and(|open| open.is_empty()));
         assert_eq!(client_prefix([127, 0, 0, 1].into()).to_string(), "127.0.0.1");
     }
 }

@@ -153,7 +153,7 @@ impl JobClient {
         let request = RpcRequest::new(Method::POST, format!("/callbacks/jobs/{}", lease.job_id)).json(report)?;
         let bearer = HeaderValue::from_str(&format!("Bearer {}", lease.token)).map_err(Problem::internal)?;
         // safe to repeat: an attempt ends once
-        self.deliver_report(&request.bearer(bearer).repeatable()).await
+        self.deliver_report(&request.bearer(bearer).idempotent()).await
     }
 
     /// Reports success with a result of the owner's own, at its endpoint `/internal/jobs/{id}/{what}`.
@@ -161,7 +161,7 @@ impl JobClient {
     /// # Errors
     /// 409 when another attempt was started; what [`Peer::call`] says.
     pub async fn finish_with<R: Serialize>(&self, job: Uuid, what: &str, result: &R) -> Result<(), Problem> {
-        self.deliver_report(&RpcRequest::ask(format!("/internal/jobs/{job}/{what}"), result)?).await
+        self.deliver_report(&RpcRequest::query_by_post(format!("/internal/jobs/{job}/{what}"), result)?).await
     }
 
     /// Reports that an attempt failed.
@@ -169,14 +169,14 @@ impl JobClient {
     /// # Errors
     /// 409 when another attempt was started; what [`Peer::call`] says.
     pub async fn fail(&self, job: Uuid, failure: &AttemptFailure) -> Result<(), Problem> {
-        self.deliver_report(&RpcRequest::ask(format!("/internal/jobs/{job}/retry"), failure)?).await
+        self.deliver_report(&RpcRequest::query_by_post(format!("/internal/jobs/{job}/retry"), failure)?).await
     }
 
     /// Repeats a report while the owner is unavailable: without it, finished work would be done again.
     async fn deliver_report(&self, request: &RpcRequest) -> Result<(), Problem> {
         let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
-            match self.0.order(request).await {
+            match self.0.call_no_content(request).await {
                 Err(problem) if problem.kind.status >= 502 && begin.elapsed() < REPORT_TIMEOUT => {
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);

@@ -75,14 +75,14 @@ impl WebhookClient {
     /// # Errors
     /// TLS cannot be set up.
     pub fn new(settings: &Webhooks) -> anyhow::Result<WebhookClient> {
-        WebhookClient::with(settings, Resolver::System, public_roots())
+        WebhookClient::with_resolver(settings, Resolver::System, public_roots())
     }
 
     /// [`WebhookClient::new`] with another resolver and other certificate authorities.
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn with(settings: &Webhooks, names: Resolver, roots: RootCertStore) -> anyhow::Result<WebhookClient> {
+    pub fn with_resolver(settings: &Webhooks, names: Resolver, roots: RootCertStore) -> anyhow::Result<WebhookClient> {
         let guard = Rc::new(SsrfGuard::new(settings));
         // an explicit provider: the default provider of the process depends on which code runs first
         let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -102,15 +102,15 @@ impl WebhookClient {
             Ok(url) => url,
             Err(refused) => return DeliveryResult::Blocked { why: refused.to_string() },
         };
-        let (answer, excerpt) = self.attempt(url.as_str(), delivery).await;
+        let (result, excerpt) = self.attempt(url.as_str(), delivery).await;
         let (host, id, ms) = (url.host(), delivery.id, milliseconds(begin));
-        match &answer {
+        match &result {
             DeliveryResult::Delivered { status } => tracing::info!(host, id, status, ms, "webhook delivered"),
-            DeliveryResult::Gone => tracing::info!(host, id, status = 410, ms, "webhook no longer wanted"),
+            DeliveryResult::Gone => tracing::info!(host, id, status = 410, ms, "webhook declined for good"),
             DeliveryResult::Blocked { why } => tracing::warn!(host, id, why, ms, "webhook blocked"),
             DeliveryResult::Failed { why, .. } => tracing::warn!(host, id, why, answer = excerpt, ms, "webhook failed"),
         }
-        answer
+        result
     }
 
     /// The result, and the beginning of the response body.
@@ -135,10 +135,10 @@ impl WebhookClient {
             Err(_) => (DeliveryResult::timed_out(self.timeout_seconds), String::new()),
             Ok(Err(error)) => (self.classify(&error), String::new()),
             Ok(Ok(mut incoming)) => {
-                let answer = DeliveryResult::read(incoming.status(), incoming.headers(), now);
+                let result = DeliveryResult::read(incoming.status(), incoming.headers(), now);
                 // the status decides: a body that fails or is late changes nothing
                 let excerpt = timeout_at(deadline, read_excerpt(&mut incoming)).await.unwrap_or_default();
-                (answer, excerpt)
+                (result, excerpt)
             }
         }
     }
@@ -171,10 +171,10 @@ impl WebhookClient {
             SendRequestError::Connect(ConnectError::Disconnected)
             | SendRequestError::Send(_)
             | SendRequestError::Response(ParseError::Io(_) | ParseError::Incomplete) => {
-                DeliveryResult::failed("it broke off before it answered".to_owned())
+                DeliveryResult::failed("it closed the connection before it responded".to_owned())
             }
             SendRequestError::Connect(why) => DeliveryResult::failed(format!("no connection: {why}")),
-            SendRequestError::Response(why) => DeliveryResult::failed(format!("its answer is not HTTP: {why}")),
+            SendRequestError::Response(why) => DeliveryResult::failed(format!("its response is not HTTP: {why}")),
             other => DeliveryResult::failed(format!("the request failed: {other}")),
         }
     }
@@ -183,12 +183,12 @@ impl WebhookClient {
 /// An HTTP client that opens only connections that the guard allows.
 #[expect(clippy::disallowed_methods, reason = "webhooks go to other systems, not to roles")]
 fn client(guard: Rc<SsrfGuard>, names: Resolver, tls: Arc<ClientConfig>, limit: Duration) -> Client {
-    let guarded = fn_service(move |wanted: ConnectInfo<Uri>| {
+    let guarded = fn_service(move |target: ConnectInfo<Uri>| {
         let (guard, names) = (Rc::clone(&guard), names.clone());
         async move {
-            let found = guard.resolve(&names, wanted.hostname(), wanted.port()).await;
+            let found = guard.resolve(&names, target.hostname(), target.port()).await;
             let found = found.map_err(|why| TcpConnectError::Resolver(Box::new(why)))?;
-            TcpConnectorService::default().call(wanted.set_addrs(found)).await
+            TcpConnectorService::default().call(target.set_addrs(found)).await
         }
     });
     let connector = Connector::new().connector(guarded).rustls_0_23(tls).timeout(limit).handshake_timeout(limit);

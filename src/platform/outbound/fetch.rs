@@ -17,7 +17,7 @@ use crate::platform::request_context::milliseconds;
 
 /// The maximum length of a stored entity tag or date.
 const MAX_VALIDATOR: usize = 512;
-const TRUNCATED: &str = "it broke off in the middle";
+const TRUNCATED: &str = "it closed the connection in the middle of the calendar";
 
 /// A calendar that is published at a URL.
 pub struct Subscription<'a> {
@@ -70,28 +70,29 @@ impl Subscription<'_> {
         match timeout_at(deadline, request.send()).await {
             Err(_) => failed(timed_out(limit)),
             Ok(Err(error)) => failed(reason(self.client.classify(&error))),
-            Ok(Ok(answer)) if answer.status() == StatusCode::NOT_MODIFIED => Fetched::Unchanged,
-            Ok(Ok(answer)) if answer.status() != StatusCode::OK => failed(refusal(answer.status())),
-            Ok(Ok(answer)) if is_encoded(answer.headers()) => {
-                failed("it sent the calendar compressed, although it was asked not to".to_owned())
+            Ok(Ok(response)) if response.status() == StatusCode::NOT_MODIFIED => Fetched::Unchanged,
+            Ok(Ok(response)) if response.status() != StatusCode::OK => failed(refusal(response.status())),
+            Ok(Ok(response)) if is_encoded(response.headers()) => {
+                failed("it sent the calendar compressed, although the request forbids that".to_owned())
             }
-            Ok(Ok(answer)) => match timeout_at(deadline, self.read_body(answer)).await {
+            Ok(Ok(response)) => match timeout_at(deadline, self.read_body(response)).await {
                 Ok(fetched) => fetched,
                 Err(_) => failed(timed_out(limit)),
             },
         }
     }
 
-    /// All of the body, if that is not more than it may be.
-    async fn read_body(&self, mut answer: Response) -> Fetched {
+    /// Reads the body, up to the maximum size.
+    async fn read_body(&self, mut response: Response) -> Fetched {
         let header = |name: HeaderName| {
-            let value = answer.headers().get(name)?.to_str().ok()?.to_owned();
+            let value = response.headers().get(name)?.to_str().ok()?.to_owned();
             Some(value).filter(|value| value.len() <= MAX_VALIDATOR)
         };
-        let seen = Validators { etag: header(ETAG), last_modified: header(LAST_MODIFIED) };
-        let length = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        let validators = Validators { etag: header(ETAG), last_modified: header(LAST_MODIFIED) };
+        let length =
+            response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         let mut body = Vec::new();
-        while let Some(chunk) = answer.next().await {
+        while let Some(chunk) = response.next().await {
             match chunk {
                 Ok(chunk) if body.len() + chunk.len() <= self.max_bytes => body.extend_from_slice(&chunk),
                 Ok(_) => return Fetched::Failed { why: format!("it is larger than {} bytes", self.max_bytes) },
@@ -104,29 +105,29 @@ impl Subscription<'_> {
         }
         if body.is_empty() {
             // awc takes a response without framing for one without a body
-            return Fetched::Failed { why: "it sent nothing, or did not say how much".to_owned() };
+            return Fetched::Failed { why: "it sent nothing, or no length".to_owned() };
         }
-        Fetched::Text { text: text_of(&body), seen }
+        Fetched::Text { text: text_of(&body), seen: validators }
     }
 }
 
 fn timed_out(seconds: f64) -> String {
-    format!("it did not answer within {seconds} s")
+    format!("it did not response within {seconds} s")
 }
 
 fn refusal(status: StatusCode) -> String {
     let more = if status.is_redirection() { "; redirects are not followed" } else { "" };
-    format!("it answered {}{more}", status.as_u16())
+    format!("it responded with {}{more}", status.as_u16())
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-fn reason(answer: DeliveryResult) -> String {
-    match answer {
+fn reason(response: DeliveryResult) -> String {
+    match response {
         DeliveryResult::Failed { why, .. } | DeliveryResult::Blocked { why } => why,
-        DeliveryResult::Delivered { status } => format!("it answered {status}"),
-        DeliveryResult::Gone => "it answered 410".to_owned(),
+        DeliveryResult::Delivered { status } => format!("it responded with {status}"),
+        DeliveryResult::Gone => "it responded with 410".to_owned(),
     }
 }

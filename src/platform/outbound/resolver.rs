@@ -34,7 +34,7 @@ impl Resolver {
     pub(super) async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
         let found: Vec<SocketAddr> = match self {
             Resolver::System => tokio::net::lookup_host((host, port)).await.map_err(Unreachable::Unknown)?.collect(),
-            Resolver::Scripted(answer) => answer(host).into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
+            Resolver::Scripted(script) => script(host).into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
         };
         match found.is_empty() {
             true => Err(Unreachable::Unknown(io::ErrorKind::NotFound.into())),

@@ -53,7 +53,7 @@ impl DeliveryResult {
             410 => DeliveryResult::Gone,
             _ => {
                 let more = if status.is_redirection() { "; redirects are not followed" } else { "" };
-                let why = format!("it answered {code}{more}");
+                let why = format!("it responded with {code}{more}");
                 DeliveryResult::Failed {
                     status: Some(code),
                     why,
@@ -71,7 +71,7 @@ impl DeliveryResult {
 
     /// An attempt that reached its time limit.
     pub(super) fn timed_out(seconds: f64) -> DeliveryResult {
-        let why = format!("it did not answer within {seconds} s");
+        let why = format!("it did not respond within {seconds} s");
         DeliveryResult::Failed { status: None, why, retry_after: None, timed_out: true }
     }
 }
@@ -91,7 +91,7 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn asked(text: &str) -> Option<u64> {
+    fn delay(text: &str) -> Option<u64> {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, text.parse().expect("a header"));
         let now: Timestamp = "1994-11-06T08:49:37Z".parse().expect("a time");
@@ -100,12 +100,12 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(asked("120"), Some(120));
-        assert_eq!(asked(" 0 "), Some(0));
-        assert_eq!(asked("Sun, 06 Nov 1994 08:51:37 GMT"), Some(120));
-        assert_eq!(asked("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0), "a date that has passed");
+        assert_eq!(delay("120"), Some(120));
+        assert_eq!(delay(" 0 "), Some(0));
+        assert_eq!(delay("Sun, 06 Nov 1994 08:51:37 GMT"), Some(120));
+        assert_eq!(delay("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0), "a date that has passed");
         for nonsense in ["", "soon", "-1", "1.5", "99999999999999999999999", "06 Nov"] {
-            assert_eq!(asked(nonsense), None, "{nonsense}");
+            assert_eq!(delay(nonsense), None, "{nonsense}");
         }
     }
 }

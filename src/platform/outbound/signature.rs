@@ -100,7 +100,7 @@ mod tests {
     const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 
     #[test]
-    fn the_official_example_comes_out() {
+    fn the_official_example_is_reproduced() {
         let secret = Secret::parse(OFFICIAL).expect("a secret");
         assert_eq!(sign(&[secret], ID, 1_614_265_330, BODY), SIGNATURE);
     }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_told_why() {
+    fn an_invalid_secret_is_refused_with_a_reason() {
         let of = |bytes| format!("whsec_{}", STANDARD.encode(vec![7; bytes]));
         for (text, why) in [
             ("", NotASecret::Prefix),

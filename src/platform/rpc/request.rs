@@ -7,28 +7,28 @@ use serde::Serialize;
 
 use crate::platform::http::problem::Problem;
 
-/// Header fields in wire format, each with its line end.
+/// Header fields in pool format, each with its line end.
 #[derive(Clone, Debug, Default)]
 pub struct RawHeaders(Vec<u8>);
 
 impl RawHeaders {
-    /// No fields yet, with capacity for those of most requests.
-    pub fn roomy() -> RawHeaders {
+    /// An empty list with capacity for the fields of most requests.
+    pub fn with_default_capacity() -> RawHeaders {
         RawHeaders(Vec::with_capacity(1 << 10))
     }
 
     /// Appends a field; the name must be lower case.
-    pub fn put(&mut self, name: &str, value: &HeaderValue) {
-        put(&mut self.0, name, value.as_bytes());
+    pub fn push(&mut self, name: &str, value: &HeaderValue) {
+        push_field(&mut self.0, name, value.as_bytes());
     }
 
-    pub(super) fn text(&self) -> &[u8] {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
 /// Appends a field; the value must be valid in a header.
-pub(super) fn put(fields: &mut Vec<u8>, name: &str, value: &[u8]) {
+pub(super) fn push_field(fields: &mut Vec<u8>, name: &str, value: &[u8]) {
     for part in [name.as_bytes(), b": ", value, b"\r\n"] {
         fields.extend_from_slice(part);
     }
@@ -38,20 +38,20 @@ pub(super) fn put(fields: &mut Vec<u8>, name: &str, value: &[u8]) {
 pub struct RpcRequest {
     pub(super) method: Method,
     pub(super) path: String,
-    pub(super) fields: RawHeaders,
+    pub(super) headers: RawHeaders,
     /// Authorization that replaces the one of the current request.
     pub(super) bearer: Option<HeaderValue>,
     /// The body, in the parts in which it arrived.
     pub(super) body: Option<Vec<Bytes>>,
     /// Whether a second delivery has no further effect.
-    pub(super) repeatable: bool,
+    pub(super) idempotent: bool,
 }
 
 impl RpcRequest {
     /// A request without a body.
     pub fn new(method: Method, path: impl Into<String>) -> RpcRequest {
-        let repeatable = method.is_safe();
-        RpcRequest { method, path: path.into(), fields: RawHeaders::default(), bearer: None, body: None, repeatable }
+        let idempotent = method.is_safe();
+        RpcRequest { method, path: path.into(), headers: RawHeaders::default(), bearer: None, body: None, idempotent }
     }
 
     /// A GET request.
@@ -60,8 +60,8 @@ impl RpcRequest {
     }
 
     /// A read-only query by POST, for parameters too long for a query string. It may be retried.
-    pub fn ask(path: impl Into<String>, body: &impl Serialize) -> Result<RpcRequest, Problem> {
-        Ok(RpcRequest { repeatable: true, ..RpcRequest::new(Method::POST, path).json(body)? })
+    pub fn query_by_post(path: impl Into<String>, body: &impl Serialize) -> Result<RpcRequest, Problem> {
+        Ok(RpcRequest { idempotent: true, ..RpcRequest::new(Method::POST, path).json(body)? })
     }
 
     /// With a JSON body.
@@ -70,7 +70,7 @@ impl RpcRequest {
     /// The value cannot be represented in JSON.
     pub fn json(mut self, body: &impl Serialize) -> Result<RpcRequest, Problem> {
         let text = serde_json::to_vec(body).map_err(Problem::internal)?;
-        self.fields.put(CONTENT_TYPE.as_str(), &HeaderValue::from_static("application/json"));
+        self.headers.push(CONTENT_TYPE.as_str(), &HeaderValue::from_static("application/json"));
         self.body = Some(vec![text.into()]);
         Ok(self)
     }
@@ -82,19 +82,19 @@ impl RpcRequest {
     }
 
     /// Marks the request as safe to retry when the outcome is unknown.
-    pub fn repeatable(mut self) -> RpcRequest {
-        self.repeatable = true;
+    pub fn idempotent(mut self) -> RpcRequest {
+        self.idempotent = true;
         self
     }
 
     /// With these header fields.
-    pub fn with(mut self, fields: RawHeaders) -> RpcRequest {
-        self.fields = fields;
+    pub fn with_headers(mut self, headers: RawHeaders) -> RpcRequest {
+        self.headers = headers;
         self
     }
 
     /// With this body in parts; its content type is among the header fields.
-    pub fn holding(mut self, body: Option<Vec<Bytes>>) -> RpcRequest {
+    pub fn with_body(mut self, body: Option<Vec<Bytes>>) -> RpcRequest {
         self.body = body;
         self
     }

@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
 use super::http1::RequestBody;
-use super::upstream::{Attempt, Outcome, Retryability, is_away};
+use super::upstream::{Attempt, Outcome, Retryability, is_unavailable};
 use super::{Inner, Peer, RpcResponse};
 use crate::platform::http::problem::Problem;
 use crate::platform::observe::metrics::{RetryReason, count_retry};
@@ -16,7 +16,7 @@ use crate::platform::rpc::replicas::{InFlightGuard, NoReplica, Replica};
 use crate::platform::rpc::request::RpcRequest;
 
 /// Retries after the first attempt, where a request may have been processed.
-const REPEATS: usize = 2;
+const MAX_RETRIES: usize = 2;
 
 impl Peer {
     /// Calls a replica, and retries on another one where that is safe. A slow read is hedged: it is also sent to a second
@@ -24,40 +24,43 @@ impl Peer {
     ///
     /// # Errors
     /// 502, 503, 504 naming the role.
-    pub async fn send(&self, call: &RpcRequest) -> Result<Box<RpcResponse>, Problem> {
-        let replicas = &self.0.line.replicas;
-        replicas.budget().earn();
+    pub async fn send(&self, request: &RpcRequest) -> Result<Box<RpcResponse>, Problem> {
+        let replicas = &self.0.upstream.replicas;
+        replicas.budget().deposit();
         let mut now = Instant::now();
-        let until = now + self.0.line.wait();
+        let deadline = now + self.0.upstream.time_limit();
         let mut tried: Vec<Arc<Replica>> = Vec::new();
-        let mut seat = self.seat(&tried, call.repeatable)?;
+        let mut slot = self.acquire(&tried, request.idempotent)?;
         loop {
-            let (fate, problem) = match self.try_one(&seat, call, Attempt::begin(tried.len(), now, until)).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
-            };
-            tried.push(Arc::clone(seat.replica()));
-            drop(seat);
-            let again = match fate {
+            let (retryability, problem) =
+                match self.attempt(&slot, request, Attempt::new(tried.len(), now, deadline)).await {
+                    Ok(response) => return Ok(response),
+                    Err(failure) => failure,
+                };
+            tried.push(Arc::clone(slot.replica()));
+            drop(slot);
+            let again = match retryability {
                 // a request that was not sent can always be retried
-                Retryability::NeverSent => true,
-                Retryability::MaybeProcessed => call.repeatable && tried.len() <= REPEATS && self.may_repeat(&tried),
-                Retryability::Unknown | Retryability::Ours => false,
+                Retryability::NotSent => true,
+                Retryability::MaybeProcessed => {
+                    request.idempotent && tried.len() <= MAX_RETRIES && self.may_retry(&tried)
+                }
+                Retryability::Unknown | Retryability::LocalError => false,
             };
             if !again {
                 return Err(problem);
             }
             // a single replica closed an idle connection just now: the next connection is a new one
-            let is_alone = tried.len() == 1 && !replicas.are_several();
+            let is_alone = tried.len() == 1 && !replicas.has_alternatives();
             let next = match is_alone {
                 true => replicas.choose(&[], true),
-                false => replicas.choose_anybody(&tried, call.repeatable),
+                false => replicas.choose_or_fallback(&tried, request.idempotent),
             };
             match next {
                 Ok(next) => {
-                    let was_sent = fate != Retryability::NeverSent;
+                    let was_sent = retryability != Retryability::NotSent;
                     count_retry(if was_sent { RetryReason::Reset } else { RetryReason::NotSent });
-                    (seat, now) = (next, Instant::now());
+                    (slot, now) = (next, Instant::now());
                 }
                 Err(_) => return Err(problem),
             }
@@ -68,83 +71,91 @@ impl Peer {
     ///
     /// # Errors
     /// 502, 503, 504 naming the role; 413 when the body exceeds its limit.
-    pub async fn send_once(&self, call: &RpcRequest, body: BoxBody) -> Result<Box<RpcResponse>, Problem> {
-        let seat = self.seat(&[], false)?;
+    pub async fn send_once(&self, request: &RpcRequest, body: BoxBody) -> Result<Box<RpcResponse>, Problem> {
+        let slot = self.acquire(&[], false)?;
         // the client's time to send the body does not count against the role's time to respond
-        let (line, now) = (&self.0.line, Instant::now());
-        let hop = Attempt::begin(0, now, now + line.patience + self.0.upload);
-        let outcome = self.0.deadlines.limit(hop.until, line.call(&seat, call, RequestBody::Stream(body), &hop)).await;
-        outcome.unwrap_or_else(|| line.give_up(&seat, call, &hop)).map_err(|(_, problem)| problem)
+        let (upstream, now) = (&self.0.upstream, Instant::now());
+        let attempt = Attempt::new(0, now, now + upstream.timeout + self.0.upload_timeout);
+        let outcome = self
+            .0
+            .deadline_timers
+            .timeout_at(attempt.deadline, upstream.call(&slot, request, RequestBody::Streaming(body), &attempt))
+            .await;
+        outcome.unwrap_or_else(|| upstream.record_timeout(&slot, request, &attempt)).map_err(|(_, problem)| problem)
     }
 
     /// Acquires a replica that accepts one more request.
-    fn seat(&self, tried: &[Arc<Replica>], repeatable: bool) -> Result<InFlightGuard, Problem> {
-        let (line, role) = (&self.0.line, self.0.line.role);
-        line.replicas.choose_anybody(tried, repeatable).map_err(|nobody| {
-            let detail = match nobody {
-                NoReplica::Ready if line.replicas.known().is_empty() => format!("this installation runs no {role}"),
-                NoReplica::Ready => format!("{role} is not there just now"),
-                NoReplica::Free => format!("{role} has as much to do as it may; try again in a moment"),
+    fn acquire(&self, tried: &[Arc<Replica>], idempotent: bool) -> Result<InFlightGuard, Problem> {
+        let (upstream, role) = (&self.0.upstream, self.0.upstream.role);
+        upstream.replicas.choose_or_fallback(tried, idempotent).map_err(|reason| {
+            let detail = match reason {
+                NoReplica::NoneReady => format!("this installation runs no {role}"),
+                NoReplica::AllBusy => format!("every replica of {role} is busy; try again in a moment"),
             };
             Problem::unavailable(role, detail)
         })
     }
 
     /// One attempt; a slow read is hedged.
-    async fn try_one(&self, seat: &InFlightGuard, call: &RpcRequest, hop: Attempt) -> Outcome {
-        let Inner { line, hedge, hedges, deadlines, .. } = &*self.0;
-        let load = || call.body.as_deref().map_or(RequestBody::Nothing, RequestBody::Whole);
-        let mut first = pin!(line.call(seat, call, load(), &hop));
+    async fn attempt(&self, slot: &InFlightGuard, request: &RpcRequest, attempt: Attempt) -> Outcome {
+        let Inner { upstream, hedge_delay, hedge_timers, deadline_timers, .. } = &*self.0;
+        let body = || request.body.as_deref().map_or(RequestBody::Empty, RequestBody::Buffered);
+        let mut first = pin!(upstream.call(slot, request, body(), &attempt));
         let mut other = None;
-        if call.repeatable && !hedge.is_zero() && line.replicas.are_several() {
-            if let Some(outcome) = hedges.limit((hop.begin + *hedge).min(hop.until), &mut first).await {
+        if request.idempotent && !hedge_delay.is_zero() && upstream.replicas.has_alternatives() {
+            if let Some(outcome) =
+                hedge_timers.timeout_at((attempt.start + *hedge_delay).min(attempt.deadline), &mut first).await
+            {
                 return outcome;
             }
-            other = self.another(&[Arc::clone(seat.replica())]);
+            other = self.hedge_target(&[Arc::clone(slot.replica())]);
         }
         let Some(other) = other else {
-            return deadlines.limit(hop.until, first).await.unwrap_or_else(|| line.give_up(seat, call, &hop));
+            return deadline_timers
+                .timeout_at(attempt.deadline, first)
+                .await
+                .unwrap_or_else(|| upstream.record_timeout(slot, request, &attempt));
         };
         count_retry(RetryReason::Slow);
-        tracing::debug!(callee = line.role, slow = seat.replica().base, "asked another replica, too");
-        let again = Attempt::begin(hop.again + 1, Instant::now(), hop.until);
+        tracing::debug!(callee = upstream.role, slow = slot.replica().base, "request hedged");
+        let second_attempt = Attempt::new(attempt.number + 1, Instant::now(), attempt.deadline);
         // boxed because it is rare and large
-        let second = Box::pin(line.call(&other, call, load(), &again));
+        let second = Box::pin(upstream.call(&other, request, body(), &second_attempt));
         // the first response wins, unless it is 502, 503 or 504
-        let is_good = |outcome: &Outcome| matches!(outcome, Ok(answer) if !is_away(answer.status()));
+        let is_good = |outcome: &Outcome| matches!(outcome, Ok(response) if !is_unavailable(response.status()));
         let either = async {
             match select(first, second).await {
                 Either::Left((outcome, _)) if is_good(&outcome) => outcome,
                 Either::Left((outcome, second)) => second.await.or(outcome),
                 Either::Right((outcome, _)) if is_good(&outcome) => {
-                    seat.replica().failed();
+                    slot.replica().record_failure();
                     outcome
                 }
                 Either::Right((outcome, first)) => first.await.or(outcome),
             }
         };
-        match deadlines.limit(hop.until, either).await {
+        match deadline_timers.timeout_at(attempt.deadline, either).await {
             Some(outcome) => outcome,
             None => {
-                drop(line.give_up(&other, call, &again));
-                line.give_up(seat, call, &hop)
+                drop(upstream.record_timeout(&other, request, &second_attempt));
+                upstream.record_timeout(slot, request, &attempt)
             }
         }
     }
 
-    fn another(&self, tried: &[Arc<Replica>]) -> Option<InFlightGuard> {
-        let replicas = &self.0.line.replicas;
+    fn hedge_target(&self, tried: &[Arc<Replica>]) -> Option<InFlightGuard> {
+        let replicas = &self.0.upstream.replicas;
         // the budget comes first: `choose` may pick an ejected replica for a probe, which must then be sent
-        if !replicas.budget().spend() {
+        if !replicas.budget().withdraw() {
             return None;
         }
         // an ejected replica is never a hedge target; one that was not ready may be ready by now
-        let unready = || replicas.choose_anybody(tried, true).ok().filter(|seat| !seat.replica().is_resting());
+        let unready = || replicas.choose_or_fallback(tried, true).ok().filter(|slot| !slot.replica().is_ejected());
         replicas.choose(tried, true).ok().or_else(unready)
     }
 
-    fn may_repeat(&self, tried: &[Arc<Replica>]) -> bool {
+    fn may_retry(&self, tried: &[Arc<Replica>]) -> bool {
         // one idle connection that a single replica closed is no sign of trouble
-        tried.len() == 1 && !self.0.line.replicas.are_several() || self.0.line.replicas.budget().spend()
+        tried.len() == 1 && !self.0.upstream.replicas.has_alternatives() || self.0.upstream.replicas.budget().withdraw()
     }
 }

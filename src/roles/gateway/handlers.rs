@@ -1,4 +1,4 @@
-//! The endpoints of the gateway that are its own: forwarding, the welcome, and everybody's health.
+//! The handlers of the gateway: forwarding, the welcome text, and the health of all roles.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
@@ -13,7 +13,7 @@ use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
 
-/// The roles behind the gateway, as one worker thread sees them.
+/// The clients of the roles behind the gateway, for one worker thread.
 #[derive(Clone)]
 pub struct Peers {
     required: Vec<Peer>,
@@ -29,19 +29,19 @@ impl Peers {
         }
     }
 
-    /// The peer of a role that the gateway says it calls.
+    /// The client of a role.
     pub fn find(&self, role: &str) -> Option<Peer> {
         self.required.iter().chain(&self.observed).find(|peer| peer.role() == role).cloned()
     }
 }
 
-/// Where a public path leads.
+/// The role that a public path is forwarded to.
 pub struct Target {
     pub peer: Option<Peer>,
-    pub terms: RouteOptions,
+    pub options: RouteOptions,
 }
 
-/// Every path of the public API
+/// Every path of the public API of another role
 pub async fn forward(
     req: HttpRequest,
     body: Payload,
@@ -51,13 +51,13 @@ pub async fn forward(
     let path = req.uri().path_and_query().map_or("/", |path| path.as_str());
     let peer =
         target.peer.as_ref().ok_or_else(|| Problem::internal("a route to a role that the gateway does not call"))?;
-    // the router reads %61pi as api; we take a path as it is written
+    // the router decodes %61pi to api; only the literal path is forwarded
     let path = match path.strip_prefix("/api") {
         Some(inner) => inner,
         None if path.starts_with("/.well-known/") => path,
         None => return Err(Problem::of_status(StatusCode::NOT_FOUND)),
     };
-    proxy::forward(&req, body, peer, path, target.terms, &context.settings).await
+    proxy::forward(&req, body, peer, path, target.options, &context.settings).await
 }
 
 /// `GET /api/health`
@@ -68,7 +68,7 @@ pub async fn health(peers: Data<Peers>) -> HttpResponse {
     Report::new(ROLE.name, required, observed).answer()
 }
 
-/// `GET /.well-known/security.txt`: where to report a weakness (RFC 9116); found again every day, so good for a year from then
+/// `GET /.well-known/security.txt`: where to report a vulnerability (RFC 9116). It expires a year after the request.
 pub async fn security(context: Data<Context>) -> Result<HttpResponse, Problem> {
     let contact = &context.settings.server.security_contact;
     if contact.is_empty() {
@@ -88,14 +88,14 @@ pub async fn welcome() -> HttpResponse {
         "\n",
         "  POST /api/users                                 {\"name\", \"email\", \"time_zone\", \"availability\": {\"monday\": [9, \"13:30-15:00\"]}}\n",
         "  PUT  /api/users/{email}/availability            a week: hours and HH:MM-HH:MM ranges, by day\n",
-        "  GET  /api/availability?attendee=a&attendee=b    when all of them are free, and how many are in each hour\n",
+        "  GET  /api/availability?attendee=a&attendee=b    when all of them are free, and how many in each hour\n",
         "  GET  /api/suggestions?attendee=a&attendee=b     the best slot, and why\n",
         "  POST /api/meetings                              {\"organizer\", \"attendees\"}: finds the time, and invites\n",
-        "  GET  /api/meetings/{id}/events                  what becomes of it, live\n",
-        "  POST /api/auth/register                         {\"email\", \"password\"}: an account, where callers must sign in\n",
-        "  GET  /api/health                                how every part does\n",
-        "  GET  /docs                                      all there is; /openapi.json for programs\n",
+        "  GET  /api/meetings/{id}/events                  its changes, live\n",
+        "  POST /api/auth/register                         {\"email\", \"password\"}: an account, where sign-in is required\n",
+        "  GET  /api/health                                the health of every role\n",
+        "  GET  /docs                                      the documentation; /openapi.json for programs\n",
         "\n",
-        "Dates: add week=2026-W48, or from= and to=. Sample people: run `w2meet demo`. Errors say what to do.\n",
+        "Dates: add week=2026-W48, or from= and to=. Sample users: run `w2meet demo`. Error messages say what to do.\n",
     ))
 }

@@ -46,24 +46,24 @@ pub fn description(roles: &[Role], mode: AuthMode) -> utoipa::openapi::OpenApi {
 
 fn open(context: &Context) -> anyhow::Result<Service> {
     let queue = context.queue()?;
-    // one subscription for all streams, made before anything is served, so that no event is missed
-    let heard = queue.subscribe();
-    let hub = Arc::new(streams::MeetingStreams::new(context.settings.limits.streams));
-    let (own_context, work_context, own_hub) = (context.clone(), context.clone(), Arc::clone(&hub));
-    let work: BackgroundTask = Box::new(move |lifecycle| {
+    // one subscription for all streams; it starts before the gateway serves requests, so that no event is missed
+    let events = queue.subscribe();
+    let streams = Arc::new(streams::MeetingStreams::new(context.settings.limits.streams));
+    let (own_context, task_context, shared_streams) = (context.clone(), context.clone(), Arc::clone(&streams));
+    let task: BackgroundTask = Box::new(move |lifecycle| {
         Box::pin(async move {
-            let user = Peer::new(&work_context, user::api::ROLE);
-            hub.run(heard, &queue, &user, &lifecycle).await;
+            let user = Peer::new(&task_context, user::api::ROLE);
+            streams.run(events, &queue, &user, &lifecycle).await;
         })
     });
     Ok(Service {
         configure: Arc::new(move |config| {
-            config.app_data(web::Data::from(Arc::clone(&own_hub)));
+            config.app_data(web::Data::from(Arc::clone(&shared_streams)));
             forward_public_endpoints(config, &own_context);
         }),
         auth: Arc::new(auth_layer),
         prepare: Box::pin(async { Ok(()) }),
-        work: Some(work),
+        work: Some(task),
     })
 }
 
@@ -76,7 +76,7 @@ fn auth_layer(context: &Context) -> AuthLayer {
     AuthLayer::public(context, Rc::new(verifier))
 }
 
-/// Forwards every method of each public path to its role. The role answers 405 for a method that it does not know.
+/// Forwards every method of each public path to its role. The role responds with 405 to a method that it does not know.
 fn forward_public_endpoints(config: &mut ServiceConfig, context: &Context) {
     let (peers, limits) = (handlers::Peers::new(context), &context.settings.limits);
     // the router looks paths up in this order: stateless roles first, because clients call them most
@@ -85,9 +85,9 @@ fn forward_public_endpoints(config: &mut ServiceConfig, context: &Context) {
             let post = group.iter().find(|endpoint| endpoint.method == Method::POST);
             let target = handlers::Target {
                 peer: peers.find(role.name),
-                terms: RouteOptions {
+                options: RouteOptions {
                     limit: largest_body(&group, limits),
-                    repeats: post.map_or(RetryPolicy::Never, |endpoint| endpoint.retry),
+                    retry: post.map_or(RetryPolicy::Never, |endpoint| endpoint.retry),
                 },
             };
             config.service(resource(group[0].path).app_data(web::Data::new(target)).to(handlers::forward));

@@ -153,7 +153,7 @@ impl MeetingStreams {
         loop {
             let missed = timeout(PING_INTERVAL, self.missed.notified()).await.is_ok();
             if missed || queue.health().await.status == Status::Unhealthy {
-                RequestContext::fresh(ROLE.name).scope(self.reload_all(user)).await;
+                RequestContext::new(ROLE.name).scope(self.reload_all(user)).await;
             }
         }
     }

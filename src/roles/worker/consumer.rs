@@ -59,7 +59,7 @@ async fn handle_delivery(context: Rc<JobContext>, queue: Arc<Queue>, delivery: D
         return delivery.reject().await;
     };
     let [id, trace] = [&delivery.case_id, &delivery.traceparent].map(|text| text.as_deref().unwrap_or_default());
-    let case = RequestContext::resumed(id, trace, super::ROLE.name);
+    let case = RequestContext::resume(id, trace, super::ROLE.name);
     let span = tracing::info_span!("job", role = case.role, case_id = case.id(), trace_id = case.trace.id());
     let failed = case.clone().scope(do_job(&context, message, delivery).instrument(span)).await;
     if is_recorded(&case.trace) {

@@ -12,35 +12,35 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{ConnectionState, HEAD, Phase};
+use super::{ConnectionState, HEAD_TIMEOUT, Phase};
 use crate::platform::http::connection_limiter::ConnectionPermit;
 use crate::platform::timer_pool::Timer;
 
-/// A client that takes fewer bytes than this within this time, while a response waits for it, is disconnected.
-const SLOW: Duration = Duration::from_secs(14);
-const LEAST: usize = 14 << 10;
+/// A client that accepts fewer bytes than this within this time, while a response waits for it, is disconnected.
+const STALL_INTERVAL: Duration = Duration::from_secs(14);
+const MIN_STALLED_BYTES: usize = 14 << 10;
 /// TCP_USER_TIMEOUT: the kernel gives up unacknowledged data after this.
-const UNTAKEN: Duration = Duration::from_secs(25);
+const USER_TIMEOUT: Duration = Duration::from_secs(25);
 /// Limits of the lingering close: time, and bytes read and discarded after the final response. Without it, a client that is
 /// still sending gets a reset and may never see the response.
-const LINGER: Duration = Duration::from_secs(2);
-const DROPPED: usize = 16 << 20;
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_DISCARDED: usize = 16 << 20;
 /// An idle connection is closed after one to two times this. Our own clients close theirs earlier, never under a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Bytes of a request line. actix refuses longer ones without a response. Lines that are too long for the API, but shorter than
 /// this, are refused by the edge filter with a problem.
-const LONGEST_LINE: usize = 64 << 10;
+const MAX_REQUEST_LINE: usize = 64 << 10;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-const MALFORMED: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-const NO_METHOD: &[u8] = b"HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-const TOO_LONG: &[u8] = b"HTTP/1.1 414 URI Too Long\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-const TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const NOT_IMPLEMENTED: &[u8] = b"HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const URI_TOO_LONG: &[u8] = b"HTTP/1.1 414 URI Too Long\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// Steps of closing a connection.
 enum Closing {
-    Farewell(&'static [u8]),
-    Ending,
+    Responding(&'static [u8]),
+    ShuttingDown,
     /// The deadline, and the bytes discarded so far.
     Lingering(Instant, usize),
 }
@@ -48,153 +48,153 @@ enum Closing {
 /// The stream. [`ConnectionState`] is what its requests share with it.
 pub struct GuardedStream {
     io: TcpStream,
-    line: Rc<ConnectionState>,
-    reading: Timer,
-    writing: Timer,
+    connection: Rc<ConnectionState>,
+    head_timer: Timer,
+    write_timer: Timer,
     /// Reset when it fires, and not for every request.
-    idling: Option<Pin<Box<Sleep>>>,
-    /// Since when the client stalls a response, and the bytes that it has taken since.
-    stuck: Option<(Instant, usize)>,
+    idle_timer: Option<Pin<Box<Sleep>>>,
+    /// When the client began to stall a response, and the bytes that it has accepted since.
+    stalled: Option<(Instant, usize)>,
     interim: &'static [u8],
     closing: Option<Closing>,
     /// Bytes of the request line so far.
-    first_line: usize,
+    request_line: usize,
     has_method: bool,
     /// Whether the client closed the connection or was lost.
-    gone: bool,
-    _place: Option<ConnectionPermit>,
+    peer_closed: bool,
+    _permit: Option<ConnectionPermit>,
 }
 
 impl GuardedStream {
     /// Wraps a connection that was just accepted.
-    pub fn new(io: TcpStream, place: Option<ConnectionPermit>) -> GuardedStream {
+    pub fn new(io: TcpStream, permit: Option<ConnectionPermit>) -> GuardedStream {
         let socket = SockRef::from(&io);
         // setting an option fails only on a dead socket; the next read reports that
         drop(socket.set_tcp_nodelay(true));
-        drop(socket.set_tcp_user_timeout(Some(UNTAKEN)));
+        drop(socket.set_tcp_user_timeout(Some(USER_TIMEOUT)));
         GuardedStream {
             io,
-            line: Rc::new(ConnectionState::new()),
-            reading: Timer::default(),
-            writing: Timer::default(),
-            idling: None,
-            stuck: None,
+            connection: Rc::new(ConnectionState::new()),
+            head_timer: Timer::default(),
+            write_timer: Timer::default(),
+            idle_timer: None,
+            stalled: None,
             interim: b"",
             closing: None,
-            first_line: 0,
+            request_line: 0,
             has_method: false,
-            gone: false,
-            _place: place,
+            peer_closed: false,
+            _permit: permit,
         }
     }
 
     /// The state that is put into the data of the connection's requests.
-    pub fn line(&self) -> Rc<ConnectionState> {
-        Rc::clone(&self.line)
+    pub fn connection(&self) -> Rc<ConnectionState> {
+        Rc::clone(&self.connection)
     }
 
     /// Whether the head that is arriving has exceeded its timeout.
-    fn head_is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        let Phase::Head(since) = self.line.phase.get() else { return false };
+    fn is_head_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let Phase::Head(since) = self.connection.phase.get() else { return false };
         let since = since.unwrap_or_else(Instant::now);
-        self.line.phase.set(Phase::Head(Some(since)));
-        self.reading.poll(cx, since + HEAD).is_ready()
+        self.connection.phase.set(Phase::Head(Some(since)));
+        self.head_timer.poll(cx, since + HEAD_TIMEOUT).is_ready()
     }
 
     /// Whether the connection has been idle for too long.
-    fn is_forgotten(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.idling.as_ref().is_some_and(|clock| !clock.is_elapsed()) {
+    fn is_idle_expired(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.idle_timer.as_ref().is_some_and(|timer| !timer.is_elapsed()) {
             return false;
         }
-        let unused = !self.line.used.replace(false) && matches!(self.line.phase.get(), Phase::Idle);
-        if self.idling.is_some() && unused {
+        let was_idle = !self.connection.was_active.replace(false) && matches!(self.connection.phase.get(), Phase::Idle);
+        if self.idle_timer.is_some() && was_idle {
             return true;
         }
-        let clock = self.idling.insert(Box::pin(sleep(KEEP_ALIVE)));
+        let timer = self.idle_timer.insert(Box::pin(sleep(KEEP_ALIVE)));
         // one poll registers the waker; unconstrained, because the task may have used up its cooperative budget
-        pin!(unconstrained(clock.as_mut())).poll(cx).is_ready()
+        pin!(unconstrained(timer.as_mut())).poll(cx).is_ready()
     }
 
     /// Inspects bytes that were just read.
-    fn look(&mut self, bytes: &[u8]) {
-        let line = &self.line;
-        line.read.set(line.read.get() + bytes.len() as u64);
-        self.gone = bytes.is_empty();
-        if line.is_spent() {
-            line.deaf.set(true);
+    fn inspect(&mut self, bytes: &[u8]) {
+        let connection = &self.connection;
+        connection.bytes_read.set(connection.bytes_read.get() + bytes.len() as u64);
+        self.peer_closed = bytes.is_empty();
+        if connection.is_over_budget() {
+            connection.read_closed.set(true);
         }
-        match line.phase.get() {
+        match connection.phase.get() {
             Phase::Busy => return,
             Phase::Idle => {
-                line.phase.set(Phase::Head(None));
-                (self.first_line, self.has_method) = (0, false);
+                connection.phase.set(Phase::Head(None));
+                (self.request_line, self.has_method) = (0, false);
             }
             Phase::Head(_) => {}
         }
-        if self.first_line < LONGEST_LINE {
+        if self.request_line < MAX_REQUEST_LINE {
             self.has_method = self.has_method || bytes.contains(&b' ');
-            self.first_line = match bytes.contains(&b'\n') {
+            self.request_line = match bytes.contains(&b'\n') {
                 true => usize::MAX,
-                false => self.first_line + bytes.len(),
+                false => self.request_line + bytes.len(),
             };
             if self.has_method && bytes.ends_with(b"\r\n\r\n") {
                 // the head is complete and needs no timeout; actix refuses and closes what is malformed
-                line.phase.set(Phase::Busy);
+                connection.phase.set(Phase::Busy);
             }
-            if (LONGEST_LINE..usize::MAX).contains(&self.first_line) {
-                self.end_by(if self.has_method { TOO_LONG } else { NO_METHOD });
+            if (MAX_REQUEST_LINE..usize::MAX).contains(&self.request_line) {
+                self.close_with(if self.has_method { URI_TOO_LONG } else { NOT_IMPLEMENTED });
             }
         }
     }
 
-    fn end_by(&mut self, farewell: &'static [u8]) {
-        self.line.farewell.set(farewell);
-        self.line.deaf.set(true);
+    fn close_with(&mut self, final_response: &'static [u8]) {
+        self.connection.final_response.set(final_response);
+        self.connection.read_closed.set(true);
     }
 
     /// Reads and discards bytes during the lingering close.
-    fn linger(&mut self, cx: &mut Context<'_>, until: Instant, mut dropped: usize) -> Poll<()> {
+    fn linger(&mut self, cx: &mut Context<'_>, until: Instant, mut discarded: usize) -> Poll<()> {
         let mut bytes = [0; 16 << 10];
-        while dropped < DROPPED {
+        while discarded < MAX_DISCARDED {
             let mut buf = ReadBuf::new(&mut bytes);
             match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => dropped += buf.filled().len(),
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => discarded += buf.filled().len(),
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => break,
             }
         }
-        self.closing = Some(Closing::Lingering(until, dropped));
-        self.writing.poll(cx, until)
+        self.closing = Some(Closing::Lingering(until, discarded));
+        self.write_timer.poll(cx, until)
     }
 }
 
 impl AsyncRead for GuardedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.line.deaf.get() {
+        if self.connection.read_closed.get() {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         match Pin::new(&mut self.io).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
-                self.look(&buf.filled()[before..]);
+                self.inspect(&buf.filled()[before..]);
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => {
-                self.gone = true;
+                self.peer_closed = true;
                 Poll::Ready(Err(error))
             }
-            Poll::Pending if self.head_is_late(cx) => {
-                self.end_by(TIMEOUT);
+            Poll::Pending if self.is_head_late(cx) => {
+                self.close_with(REQUEST_TIMEOUT);
                 Poll::Ready(Ok(()))
             }
-            Poll::Pending if self.is_forgotten(cx) => {
-                self.line.deaf.set(true);
+            Poll::Pending if self.is_idle_expired(cx) => {
+                self.connection.read_closed.set(true);
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => {
-                let mut reader = self.line.reader.borrow_mut();
-                if !reader.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-                    *reader = Some(cx.waker().clone());
+                let mut waker = self.connection.read_waker.borrow_mut();
+                if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+                    *waker = Some(cx.waker().clone());
                 }
                 Poll::Pending
             }
@@ -205,27 +205,27 @@ impl AsyncRead for GuardedStream {
 impl AsyncWrite for GuardedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        this.line.used.set(true);
+        this.connection.was_active.set(true);
         match Pin::new(&mut this.io).poll_write(cx, bytes) {
             Poll::Ready(Ok(count)) if count < bytes.len() => {
-                let (_, taken) = this.stuck.get_or_insert_with(|| (Instant::now(), 0));
-                *taken += count;
+                let (_, accepted) = this.stalled.get_or_insert_with(|| (Instant::now(), 0));
+                *accepted += count;
                 Poll::Ready(Ok(count))
             }
             Poll::Pending => {
-                let (since, taken) = *this.stuck.get_or_insert_with(|| (Instant::now(), 0));
-                if this.writing.poll(cx, since + SLOW).is_ready() {
-                    if taken < LEAST {
+                let (since, accepted) = *this.stalled.get_or_insert_with(|| (Instant::now(), 0));
+                if this.write_timer.poll(cx, since + STALL_INTERVAL).is_ready() {
+                    if accepted < MIN_STALLED_BYTES {
                         return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                     }
                     let now = Instant::now();
-                    this.stuck = Some((now, 0));
-                    return this.writing.poll(cx, now + SLOW).map(|()| Ok(0));
+                    this.stalled = Some((now, 0));
+                    return this.write_timer.poll(cx, now + STALL_INTERVAL).map(|()| Ok(0));
                 }
                 Poll::Pending
             }
             done => {
-                this.stuck = None;
+                this.stalled = None;
                 done
             }
         }
@@ -233,7 +233,7 @@ impl AsyncWrite for GuardedStream {
 
     /// Everything was written, so `100 Continue` cannot land inside a response.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.line.wanted.replace(false) {
+        if self.connection.continue_requested.replace(false) {
             self.interim = CONTINUE;
         }
         while !self.interim.is_empty() {
@@ -241,8 +241,8 @@ impl AsyncWrite for GuardedStream {
             let count = ready!(Pin::new(&mut this.io).poll_write(cx, this.interim))?;
             this.interim = &this.interim[count..];
         }
-        if self.line.hung_up.get() {
-            self.line.deaf.set(true);
+        if self.connection.aborted.get() {
+            self.connection.read_closed.set(true);
             ready!(self.poll_shutdown(cx))?;
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
@@ -253,21 +253,21 @@ impl AsyncWrite for GuardedStream {
         loop {
             let this = &mut *self;
             match this.closing.take() {
-                None if !this.line.is_cut_off() => return Pin::new(&mut this.io).poll_shutdown(cx),
+                None if !this.connection.needs_lingering_close() => return Pin::new(&mut this.io).poll_shutdown(cx),
                 None => {
-                    this.closing = Some(Closing::Farewell(this.line.farewell.replace(b"")));
+                    this.closing = Some(Closing::Responding(this.connection.final_response.replace(b"")));
                 }
-                Some(Closing::Farewell(rest)) if !rest.is_empty() => {
+                Some(Closing::Responding(rest)) if !rest.is_empty() => {
                     match Pin::new(&mut this.io).poll_write(cx, rest)? {
-                        Poll::Ready(count) => this.closing = Some(Closing::Farewell(&rest[count..])),
-                        Poll::Pending => this.closing = Some(Closing::Ending),
+                        Poll::Ready(count) => this.closing = Some(Closing::Responding(&rest[count..])),
+                        Poll::Pending => this.closing = Some(Closing::ShuttingDown),
                     }
                 }
-                Some(Closing::Farewell(_) | Closing::Ending) => {
+                Some(Closing::Responding(_) | Closing::ShuttingDown) => {
                     drop(Pin::new(&mut this.io).poll_shutdown(cx));
-                    this.closing = Some(Closing::Lingering(Instant::now() + LINGER, 0));
+                    this.closing = Some(Closing::Lingering(Instant::now() + LINGER_TIMEOUT, 0));
                 }
-                Some(Closing::Lingering(until, dropped)) => return this.linger(cx, until, dropped).map(Ok),
+                Some(Closing::Lingering(until, discarded)) => return this.linger(cx, until, discarded).map(Ok),
             }
         }
     }
@@ -276,8 +276,8 @@ impl AsyncWrite for GuardedStream {
 impl Drop for GuardedStream {
     /// actix drops a connection silently when a chunk is malformed; the client gets 400 here.
     fn drop(&mut self) {
-        if self.line.unanswered.get() && !self.gone {
-            drop(self.io.try_write(MALFORMED));
+        if self.connection.has_no_response.get() && !self.peer_closed {
+            drop(self.io.try_write(BAD_REQUEST));
         }
     }
 }
@@ -291,30 +291,37 @@ mod tests {
     use super::{GuardedStream, KEEP_ALIVE};
     use crate::platform::http::stream::InFlightRequest;
 
-    async fn connected() -> std::io::Result<(GuardedStream, TcpStream)> {
+    async fn connected_pair() -> std::io::Result<(GuardedStream, TcpStream)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let client = TcpStream::connect(listener.local_addr()?).await?;
         Ok((GuardedStream::new(listener.accept().await?.0, None), client))
     }
 
     /// Reads a request and takes this long to handle it.
-    async fn answer(wire: &mut GuardedStream, client: &mut TcpStream, takes: Duration) -> std::io::Result<()> {
+    async fn handle_request(
+        stream: &mut GuardedStream,
+        client: &mut TcpStream,
+        duration: Duration,
+    ) -> std::io::Result<()> {
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await?;
-        assert_ne!(wire.read(&mut [0; 64]).await?, 0);
-        let _request = InFlightRequest::begin(wire.line()).await;
-        sleep(takes).await;
+        assert_ne!(stream.read(&mut [0; 64]).await?, 0);
+        let _request = InFlightRequest::begin(stream.connection()).await;
+        sleep(duration).await;
         Ok(())
     }
 
     #[actix_rt::test]
-    async fn a_connection_is_closed_when_nothing_was_asked_for_long_and_not_before() -> std::io::Result<()> {
-        let (mut wire, mut client) = connected().await?;
+    async fn an_idle_connection_is_closed_after_the_keep_alive() -> std::io::Result<()> {
+        let (mut stream, mut client) = connected_pair().await?;
         pause();
-        for takes in [Duration::ZERO, KEEP_ALIVE * 3, KEEP_ALIVE / 2] {
-            answer(&mut wire, &mut client, takes).await?;
-            assert!(timeout(KEEP_ALIVE - Duration::from_secs(1), wire.read(&mut [0; 8])).await.is_err(), "{takes:?}");
+        for duration in [Duration::ZERO, KEEP_ALIVE * 3, KEEP_ALIVE / 2] {
+            handle_request(&mut stream, &mut client, duration).await?;
+            assert!(
+                timeout(KEEP_ALIVE - Duration::from_secs(1), stream.read(&mut [0; 8])).await.is_err(),
+                "{duration:?}"
+            );
         }
-        assert_eq!(timeout(Duration::from_secs(2), wire.read(&mut [0; 8])).await??, 0, "its end");
+        assert_eq!(timeout(Duration::from_secs(2), stream.read(&mut [0; 8])).await??, 0, "its end");
         Ok(())
     }
 }

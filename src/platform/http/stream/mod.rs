@@ -22,7 +22,7 @@ pub use guarded::GuardedStream;
 pub use serve::{ServerOptions, serve};
 
 /// Timeout of a head: from the start of the connection, or from the first byte of a later request.
-const HEAD: Duration = Duration::from_secs(5);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The state of a connection between and during requests.
 #[derive(Clone, Copy)]
@@ -39,116 +39,117 @@ enum Phase {
 pub struct ConnectionState {
     phase: Cell<Phase>,
     /// Whether a request ended or bytes were written since the idle timer was set.
-    used: Cell<bool>,
+    was_active: Cell<bool>,
     /// Bytes read so far, and the number at which reading ends.
-    read: Cell<u64>,
-    most: Cell<u64>,
+    bytes_read: Cell<u64>,
+    read_limit: Cell<u64>,
     /// Whether reading has ended: actix sees the end of the stream.
-    deaf: Cell<bool>,
-    /// Response that is sent on closing, where no request could be answered.
-    farewell: Cell<&'static [u8]>,
+    read_closed: Cell<bool>,
+    /// The response that is sent on closing when no request could be parsed.
+    final_response: Cell<&'static [u8]>,
     /// Whether the final response has begun. Requests that were pipelined behind its request are not processed.
     closing: Cell<bool>,
-    hung_up: Cell<bool>,
+    /// Whether the connection must close at once, because a request was pipelined behind the final response.
+    aborted: Cell<bool>,
     /// Whether a request was dropped before it had a response.
-    unanswered: Cell<bool>,
+    has_no_response: Cell<bool>,
     /// Whether the client waits for `100 Continue`, and whether it must be sent.
-    expecting: Cell<bool>,
-    wanted: Cell<bool>,
-    reader: RefCell<Option<Waker>>,
-    /// The timer of request bodies, one after the other.
-    bodies: RefCell<Timer>,
+    expects_continue: Cell<bool>,
+    continue_requested: Cell<bool>,
+    read_waker: RefCell<Option<Waker>>,
+    /// The timer of the current request body.
+    body_timer: RefCell<Timer>,
 }
 
 impl ConnectionState {
     fn new() -> ConnectionState {
         ConnectionState {
             phase: Cell::new(Phase::Head(Some(Instant::now()))),
-            used: Cell::new(false),
-            read: Cell::new(0),
-            most: Cell::new(u64::MAX),
-            deaf: Cell::new(false),
-            farewell: Cell::new(b""),
+            was_active: Cell::new(false),
+            bytes_read: Cell::new(0),
+            read_limit: Cell::new(u64::MAX),
+            read_closed: Cell::new(false),
+            final_response: Cell::new(b""),
             closing: Cell::new(false),
-            hung_up: Cell::new(false),
-            unanswered: Cell::new(false),
-            expecting: Cell::new(false),
-            wanted: Cell::new(false),
-            reader: RefCell::default(),
-            bodies: RefCell::default(),
+            aborted: Cell::new(false),
+            has_no_response: Cell::new(false),
+            expects_continue: Cell::new(false),
+            continue_requested: Cell::new(false),
+            read_waker: RefCell::default(),
+            body_timer: RefCell::default(),
         }
     }
 
     /// Ends reading: the rest of an unread body must not be parsed as a request.
     fn stop_reading(&self) {
-        self.deaf.set(true);
-        if let Some(reader) = self.reader.borrow_mut().take() {
-            reader.wake();
+        self.read_closed.set(true);
+        if let Some(waker) = self.read_waker.borrow_mut().take() {
+            waker.wake();
         }
     }
 
-    /// Notes whether the client sends its body only after `100 Continue`.
-    pub fn expect(&self, expecting: bool) {
-        self.expecting.set(expecting);
-        self.wanted.set(false);
+    /// Records whether the client sends its body only after `100 Continue`.
+    pub fn set_expectation(&self, expects_continue: bool) {
+        self.expects_continue.set(expects_continue);
+        self.continue_requested.set(false);
     }
 
     /// Requests `100 Continue`, because a handler reads the body.
-    fn want(&self) {
-        self.wanted.set(self.expecting.replace(false));
+    fn request_continue(&self) {
+        self.continue_requested.set(self.expects_continue.replace(false));
     }
 
     /// Allows this many bytes from now on.
-    fn allow(&self, bytes: u64) {
-        self.most.set(self.read.get().saturating_add(bytes));
+    fn set_read_budget(&self, bytes: u64) {
+        self.read_limit.set(self.bytes_read.get().saturating_add(bytes));
     }
 
-    fn allow_more(&self, bytes: u64) {
-        self.most.set(self.most.get().saturating_add(bytes));
+    fn extend_read_budget(&self, bytes: u64) {
+        self.read_limit.set(self.read_limit.get().saturating_add(bytes));
     }
 
-    fn is_spent(&self) -> bool {
-        self.read.get() > self.most.get()
+    fn is_over_budget(&self) -> bool {
+        self.bytes_read.get() > self.read_limit.get()
     }
 
     /// Whether the client may still be sending, and so needs a lingering close.
-    fn is_cut_off(&self) -> bool {
+    fn needs_lingering_close(&self) -> bool {
         let in_a_head = matches!(self.phase.get(), Phase::Head(_));
-        self.deaf.get() || in_a_head && self.read.get() > 0
+        self.read_closed.get() || in_a_head && self.bytes_read.get() > 0
     }
 }
 
 /// A request in flight, until it is dropped with the last byte of its response.
 pub struct InFlightRequest {
-    line: Rc<ConnectionState>,
-    answered: bool,
+    connection: Rc<ConnectionState>,
+    has_response: bool,
 }
 
 impl InFlightRequest {
     /// Starts a request whose head has arrived. A request that was pipelined behind the final response is never processed: it
     /// is parked until the connection closes.
-    pub async fn begin(line: Rc<ConnectionState>) -> InFlightRequest {
-        if line.closing.get() {
-            line.hung_up.set(true);
+    pub async fn begin(connection: Rc<ConnectionState>) -> InFlightRequest {
+        if connection.closing.get() {
+            connection.aborted.set(true);
             std::future::pending::<()>().await;
         }
-        line.phase.set(Phase::Busy);
-        InFlightRequest { line, answered: false }
+        connection.phase.set(Phase::Busy);
+        InFlightRequest { connection, has_response: false }
     }
 
-    /// Notes that the response has begun, and whether it is the final one of the connection.
-    fn answered(mut self, last: bool) -> InFlightRequest {
-        self.answered = true;
-        self.line.closing.set(self.line.closing.get() || last);
+    /// Records that the response has begun, and whether it is the final one of the connection.
+    fn begin_response(mut self, is_last: bool) -> InFlightRequest {
+        self.has_response = true;
+        self.connection.closing.set(self.connection.closing.get() || is_last);
         self
     }
 }
 
 impl Drop for InFlightRequest {
     fn drop(&mut self) {
-        self.line.phase.set(Phase::Idle);
-        self.line.used.set(true);
-        self.line.unanswered.set(!self.answered);
+        self.connection.phase.set(Phase::Idle);
+        self.connection.was_active.set(true);
+        self.connection.has_no_response.set(!self.has_response);
     }
 }
 
@@ -162,9 +163,9 @@ pin_project! {
 }
 
 impl<B> TrackedBody<B> {
-    /// Ends this request with the body, and with the `last` body the connection.
-    pub fn new(body: B, request: Option<InFlightRequest>, last: bool) -> TrackedBody<B> {
-        TrackedBody { body, request: request.map(|request| request.answered(last)) }
+    /// Ends the request when the body ends, and the connection too if `is_last`.
+    pub fn new(body: B, request: Option<InFlightRequest>, is_last: bool) -> TrackedBody<B> {
+        TrackedBody { body, request: request.map(|request| request.begin_response(is_last)) }
     }
 }
 

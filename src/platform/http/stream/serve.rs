@@ -31,9 +31,9 @@ use crate::platform::wake_gate::WakeGated;
 /// Length of the accept queue. Connections beyond it look open to their clients, and are lost.
 const BACKLOG: i32 = 4096;
 /// Bytes of a response that are buffered and sent in one write.
-const WRITTEN: usize = 64 << 10;
+const WRITE_BUFFER: usize = 64 << 10;
 /// Response to a connection above the limit of its address.
-const ENOUGH: &[u8] =
+const TOO_MANY_CONNECTIONS: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// Options of a server.
@@ -44,7 +44,7 @@ pub struct ServerOptions {
     /// Limit of open connections; further ones wait to be accepted.
     pub connections: usize,
     /// Limit of connections per client address, if there is one.
-    pub crowd: Option<Arc<ConnectionLimiter>>,
+    pub per_address: Option<Arc<ConnectionLimiter>>,
     /// Proxies that the limit per address does not apply to.
     pub trusted: Vec<IpNet>,
     /// Seconds that requests in flight have to finish.
@@ -55,7 +55,7 @@ pub struct ServerOptions {
 ///
 /// # Errors
 /// The operating system refuses to use the listener.
-pub fn serve<F, I, S, B>(listener: TcpListener, terms: ServerOptions, app: F) -> std::io::Result<Server>
+pub fn serve<F, I, S, B>(listener: TcpListener, options: ServerOptions, app: F) -> std::io::Result<Server>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
@@ -71,55 +71,55 @@ where
     let address = listener.local_addr()?;
     SockRef::from(&listener).listen(BACKLOG)?;
     let builder = Server::build()
-        .workers(terms.workers)
-        .max_concurrent_connections(terms.connections.div_ceil(terms.workers).max(1))
-        .shutdown_timeout(terms.drain_seconds)
+        .workers(options.workers)
+        .max_concurrent_connections(options.connections.div_ceil(options.workers).max(1))
+        .shutdown_timeout(options.drain_seconds)
         .disable_signals();
     let draining = builder.graceful_shutdown_signal();
     let name = format!("w2meet-{address}");
     let server = builder.listen(name, listener, move || {
         let factory = app().into_factory().map_err(|error| error.into().error_response());
         let factory = map_config(factory, |()| AppConfig::default());
-        let made = Rc::new(OnceCell::new());
-        let again = Rc::clone(&made);
+        let service_cell = Rc::new(OnceCell::new());
+        let shared = Rc::clone(&service_cell);
         let draining = draining.clone();
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let draining = draining.clone();
                 WakeGated::new(async move { draining.notified().await })
             })
-            .h1_write_buffer_size(WRITTEN)
-            // the guarded stream does all three
+            .h1_write_buffer_size(WRITE_BUFFER)
+            // the guarded stream does all of these
             .keep_alive(KeepAlive::Os)
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(Duration::ZERO)
             .local_addr(address)
-            .on_connect_ext(|wire: &GuardedStream, data| drop(data.insert(wire.line())))
-            .expect(fn_service(move |req| answer_expecting(again.get().cloned(), req)))
+            .on_connect_ext(|stream: &GuardedStream, data| drop(data.insert(stream.connection())))
+            .expect(fn_service(move |req| handle_expectation(shared.get().cloned(), req)))
             .h1(fn_factory(move || {
-                let (making, made) = (factory.new_service(()), Rc::clone(&made));
-                async move { Ok::<_, S::InitError>(Rc::clone(made.get_or_init({
-                    let service = Rc::new(making.await?);
+                let (building, cell) = (factory.new_service(()), Rc::clone(&service_cell));
+                async move { Ok::<_, S::InitError>(Rc::clone(cell.get_or_init({
+                    let service = Rc::new(building.await?);
                     move || service
                 }))) }
             }));
-        let terms = terms.clone();
-        fn_service(move |io| ready(accept(&terms, io))).and_then(http)
+        let options = options.clone();
+        fn_service(move |io| ready(accept(&options, io))).and_then(http)
     })?;
     Ok(server.run())
 }
 
 /// Accepts a connection, unless its address has reached the limit.
-fn accept(terms: &ServerOptions, io: TcpStream) -> Result<(GuardedStream, Option<SocketAddr>), DispatchError> {
+fn accept(options: &ServerOptions, io: TcpStream) -> Result<(GuardedStream, Option<SocketAddr>), DispatchError> {
     let peer = io.peer_addr().ok();
-    let counted = terms.crowd.as_ref().zip(peer).filter(|(_, peer)| !is_trusted(peer.ip(), &terms.trusted));
-    let Some((crowd, address)) = counted else { return Ok((GuardedStream::new(io, None), peer)) };
-    match crowd.enter(address.ip()) {
-        Some(place) => Ok((GuardedStream::new(io, Some(place)), peer)),
+    let counted = options.per_address.as_ref().zip(peer).filter(|(_, peer)| !is_trusted(peer.ip(), &options.trusted));
+    let Some((limiter, address)) = counted else { return Ok((GuardedStream::new(io, None), peer)) };
+    match limiter.acquire(address.ip()) {
+        Some(permit) => Ok((GuardedStream::new(io, Some(permit)), peer)),
         None => {
-            tracing::debug!(%address, "one connection too many");
+            tracing::debug!(%address, "connection refused: too many from this address");
             // a new socket buffers this at once; otherwise the client is closed without a response
-            drop((&*SockRef::from(&io)).write(ENOUGH));
+            drop((&*SockRef::from(&io)).write(TOO_MANY_CONNECTIONS));
             Err(DispatchError::Io(ErrorKind::ConnectionRefused.into()))
         }
     }
@@ -128,7 +128,7 @@ fn accept(terms: &ServerOptions, io: TcpStream) -> Result<(GuardedStream, Option
 /// Handles a request with `Expect: 100-continue`. actix would send `100 Continue` before any handler has run; here the app runs
 /// first, and the stream sends it when the body is read. To actix the response is a failed expectation, the only kind that an
 /// expect service can return.
-async fn answer_expecting<S, B>(
+async fn handle_expectation<S, B>(
     app: Option<Rc<S>>,
     req: Request,
 ) -> Result<Request, Response<actix_http::body::BoxBody>>
@@ -138,9 +138,9 @@ where
     S::Response: Into<Response<B>>,
     B: MessageBody + 'static,
 {
-    let (Some(app), Some(line)) = (app, req.conn_data::<Rc<ConnectionState>>().cloned()) else { return Ok(req) };
-    line.expect(true);
-    let answer = app.call(req).await;
-    line.expect(false);
-    Err(answer.map_or_else(Into::into, |answer| answer.into().map_into_boxed_body()))
+    let (Some(app), Some(connection)) = (app, req.conn_data::<Rc<ConnectionState>>().cloned()) else { return Ok(req) };
+    connection.set_expectation(true);
+    let response = app.call(req).await;
+    connection.set_expectation(false);
+    Err(response.map_or_else(Into::into, |response| response.into().map_into_boxed_body()))
 }

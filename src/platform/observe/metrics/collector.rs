@@ -79,7 +79,7 @@ impl Collector {
         let help = "1 while no call goes to the replica: it failed and is ejected, or reports that it is not ready";
         let mut metric = page.encode_descriptor("w2meet_upstream_ejected", help, None, MetricType::Gauge)?;
         for (role, replica) in &known {
-            let ejected = i64::from(replica.is_resting() || !replica.is_ready());
+            let ejected = i64::from(replica.is_ejected() || !replica.is_ready());
             let labels = [("upstream", *role), ("replica", replica.host())];
             ConstGauge::new(ejected).encode(metric.encode_family(&labels)?)?;
         }

@@ -15,18 +15,18 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::codec::Decoder as _;
 
-use crate::platform::rpc::request::put;
+use crate::platform::rpc::request::push_field;
 
 /// Size of the read buffer: a head, 64 KiB of a body, and the slack that keeps the codec from reallocating.
-const ROOM: usize = 68 << 10;
+const READ_BUFFER: usize = 68 << 10;
 /// Parts up to this size are copied into one write.
-const LITTLE: usize = 1 << 10;
+const MAX_COPIED: usize = 1 << 10;
 
 /// The body of a request.
 pub enum RequestBody<'a> {
-    Nothing,
-    Whole(&'a [Bytes]),
-    Stream(BoxBody),
+    Empty,
+    Buffered(&'a [Bytes]),
+    Streaming(BoxBody),
 }
 
 /// Why an exchange failed.
@@ -34,13 +34,13 @@ pub enum RequestBody<'a> {
 pub enum SendError {
     /// The connection could not be opened: no byte was sent.
     #[error("{0}")]
-    Unsent(io::Error),
+    NotSent(io::Error),
     /// The replica closed the connection, or sent a malformed response.
     #[error("{0}")]
-    Broken(String),
+    Reset(String),
     /// The deadline passed.
-    #[error("no answer in time")]
-    Late,
+    #[error("no response in time")]
+    Timeout,
     /// The request body could not be read.
     #[error("{0}")]
     RequestBody(String),
@@ -54,22 +54,22 @@ pub struct Connection {
     /// The head to send.
     pub write: Vec<u8>,
     /// Start of this exchange.
-    pub used: Instant,
+    pub started: Instant,
 }
 
 impl Connection {
     /// Sends the prepared head, its framing fields and the body.
-    pub async fn send(&mut self, load: RequestBody<'_>) -> Result<(), SendError> {
-        match load {
-            RequestBody::Nothing => {
+    pub async fn send(&mut self, body: RequestBody<'_>) -> Result<(), SendError> {
+        match body {
+            RequestBody::Empty => {
                 self.end_head(BodySize::None);
                 self.push(&[], true).await
             }
-            RequestBody::Whole(body) => {
+            RequestBody::Buffered(body) => {
                 self.end_head(BodySize::Sized(body.iter().map(|part| part.len() as u64).sum()));
                 self.push(body, true).await
             }
-            RequestBody::Stream(body) => Box::pin(self.send_stream(body)).await,
+            RequestBody::Streaming(body) => Box::pin(self.send_stream(body)).await,
         }
     }
 
@@ -102,22 +102,22 @@ impl Connection {
         match size {
             BodySize::None => {}
             BodySize::Sized(length) => {
-                put(&mut self.write, "content-length", itoa::Buffer::new().format(length).as_bytes());
+                push_field(&mut self.write, "content-length", itoa::Buffer::new().format(length).as_bytes());
             }
-            BodySize::Stream => put(&mut self.write, "transfer-encoding", b"chunked"),
+            BodySize::Stream => push_field(&mut self.write, "transfer-encoding", b"chunked"),
         }
         self.write.extend_from_slice(b"\r\n");
     }
 
-    /// Sends the buffered head and these parts. As long as nothing was sent, an error of the `first` write means that the
+    /// Sends the buffered head and these parts of the body. As long as nothing was sent, an error of the `first` write means that the
     /// replica has seen nothing.
-    async fn push(&mut self, mut behind: &[Bytes], first: bool) -> Result<(), SendError> {
+    async fn push(&mut self, mut body: &[Bytes], first: bool) -> Result<(), SendError> {
         let Connection { io, write, .. } = self;
-        while let Some((part, rest)) = behind.split_first().filter(|(part, _)| part.len() <= LITTLE) {
+        while let Some((part, rest)) = body.split_first().filter(|(part, _)| part.len() <= MAX_COPIED) {
             write.extend_from_slice(part);
-            behind = rest;
+            body = rest;
         }
-        let all = iter::once(&write[..]).chain(behind.iter().map(Bytes::as_ref));
+        let all = iter::once(&write[..]).chain(body.iter().map(Bytes::as_ref));
         let mut parts: Vec<IoSlice<'_>> = all.map(IoSlice::new).collect();
         let (mut left, mut unsent) = (&mut parts[..], first);
         // skip empty parts
@@ -128,16 +128,16 @@ impl Connection {
                 all => io.try_write_vectored(all),
             };
             match written {
-                Ok(0) => return Err(SendError::Broken("it takes nothing more".to_owned())),
+                Ok(0) => return Err(SendError::Reset("it accepts no more bytes".to_owned())),
                 Ok(count) => {
                     IoSlice::advance_slices(&mut left, count);
                     unsent = false;
                 }
                 Err(why) if why.kind() == ErrorKind::WouldBlock => {
-                    io.writable().await.map_err(|why| SendError::Broken(why.to_string()))?;
+                    io.writable().await.map_err(|why| SendError::Reset(why.to_string()))?;
                 }
-                Err(why) if unsent => return Err(SendError::Unsent(why)),
-                Err(why) => return Err(SendError::Broken(why.to_string())),
+                Err(why) if unsent => return Err(SendError::NotSent(why)),
+                Err(why) => return Err(SendError::Reset(why.to_string())),
             }
         }
         drop(parts);
@@ -150,17 +150,17 @@ impl Connection {
         let mut codec = ClientCodec::new(config.clone());
         loop {
             match self.receive().await {
-                Ok(0) => return Err(SendError::Broken("it closed the connection".to_owned())),
+                Ok(0) => return Err(SendError::Reset("it closed the connection".to_owned())),
                 Ok(_) => {}
-                Err(why) => return Err(SendError::Broken(why.to_string())),
+                Err(why) => return Err(SendError::Reset(why.to_string())),
             }
             match codec.decode(&mut self.read) {
                 Ok(Some(head)) if head.status.is_informational() => {
-                    return Err(SendError::Broken(format!("it answered {}, which nobody asked for", head.status)));
+                    return Err(SendError::Reset(format!("unexpected interim response {}", head.status)));
                 }
                 Ok(Some(head)) => return Ok((head, codec)),
                 Ok(None) => {}
-                Err(why) => return Err(SendError::Broken(why.to_string())),
+                Err(why) => return Err(SendError::Reset(why.to_string())),
             }
         }
     }
@@ -169,11 +169,11 @@ impl Connection {
     pub async fn receive(&mut self) -> io::Result<usize> {
         let read = &mut self.read;
         // reclaims the buffer unless earlier bytes are still referenced, such as header values of the last responses
-        if !read.try_reclaim(ROOM) && read.capacity() - read.len() < ROOM / 2 {
+        if !read.try_reclaim(READ_BUFFER) && read.capacity() - read.len() < READ_BUFFER / 2 {
             match read.is_empty() {
-                true => *read = BytesMut::with_capacity(ROOM),
+                true => *read = BytesMut::with_capacity(READ_BUFFER),
                 // an incomplete frame: keep it
-                false => read.reserve(ROOM),
+                false => read.reserve(READ_BUFFER),
             }
         }
         self.io.read_buf(&mut self.read).await
@@ -192,33 +192,33 @@ mod tests {
     use super::{Connection, RequestBody};
 
     /// An open connection with a small send buffer, and its other end.
-    async fn narrow() -> std::io::Result<(Connection, TcpStream)> {
+    async fn connection_with_small_buffer() -> std::io::Result<(Connection, TcpStream)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let io = TcpStream::connect(listener.local_addr()?).await?;
         SockRef::from(&io).set_send_buffer_size(4 << 10)?;
-        let (read, write, used) = (BytesMut::new(), b"POST / HTTP/1.1\r\n".to_vec(), Instant::now());
-        Ok((Connection { io, read, write, used }, listener.accept().await?.0))
+        let (read, write, started) = (BytesMut::new(), b"POST / HTTP/1.1\r\n".to_vec(), Instant::now());
+        Ok((Connection { io, read, write, started }, listener.accept().await?.0))
     }
 
     #[actix_rt::test]
-    async fn parts_arrive_in_their_order_however_little_is_taken_at_a_time() -> std::io::Result<()> {
-        let (mut connection, mut other) = narrow().await?;
+    async fn parts_arrive_in_order_through_a_small_send_buffer() -> std::io::Result<()> {
+        let (mut connection, mut other) = connection_with_small_buffer().await?;
         let sizes = [1, 3000, 0, 700, 500_000, 5, 5, 90_000];
         let part = |(at, size)| Bytes::from(vec![b'a' + at as u8; size]);
         let parts: Vec<Bytes> = sizes.into_iter().enumerate().map(part).collect();
-        let mut came = Vec::new();
+        let mut received = Vec::new();
         let (sent, read) = join(
             async {
-                let sent = connection.send(RequestBody::Whole(&parts)).await;
+                let sent = connection.send(RequestBody::Buffered(&parts)).await;
                 drop(connection);
                 sent
             },
-            other.read_to_end(&mut came),
+            other.read_to_end(&mut received),
         )
         .await;
         assert!(sent.is_ok() && read? > 0, "{sent:?}");
         let head = format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n\r\n", sizes.iter().sum::<usize>());
-        assert!(came == [head.as_bytes(), &parts.concat()].concat(), "{} bytes came", came.len());
+        assert!(received == [head.as_bytes(), &parts.concat()].concat(), "{} bytes received", received.len());
         Ok(())
     }
 }

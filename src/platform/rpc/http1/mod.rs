@@ -1,4 +1,4 @@
-//! The HTTP/1.1 client for calls between roles: connection pools, requests on the wire, and responses.
+//! The HTTP/1.1 client for calls between roles: connection pools, requests on the pool, and responses.
 //!
 //! It uses the codec that awc is built on, and not awc itself: awc 3.11 creates a task and a timer for every request
 //! (docs/ARCHITECTURE.md).

@@ -18,9 +18,9 @@ use crate::platform::timer_pool::TimerPool;
 
 /// Shorter than the server's keep-alive, so that the server never closes a connection just as a request is written to it.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
-const CONNECT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Number of buffers that are kept for later exchanges.
-const SPARE: usize = 16;
+const MAX_SPARE: usize = 16;
 
 /// The connection pool of one replica.
 pub struct ConnectionPool {
@@ -31,7 +31,7 @@ pub struct ConnectionPool {
     /// Path prefix of the base URL; usually empty.
     prefix: String,
     /// Longest pause between two chunks of a response body.
-    pub patience: Duration,
+    pub chunk_timeout: Duration,
     pub timers: TimerPool,
     config: ServiceConfig,
     idle: RefCell<Vec<Idle>>,
@@ -42,7 +42,7 @@ pub struct ConnectionPool {
 struct Idle {
     io: TcpStream,
     /// Start of its last exchange.
-    used: Instant,
+    started: Instant,
 }
 
 /// Buffers of one exchange, reused by later exchanges.
@@ -54,13 +54,13 @@ struct Buffers {
 
 impl ConnectionPool {
     /// A pool for the replica with this base URL.
-    pub fn new(base: &str, patience: Duration, config: ServiceConfig) -> ConnectionPool {
+    pub fn new(base: &str, chunk_timeout: Duration, config: ServiceConfig) -> ConnectionPool {
         let url = Url::parse(base).ok();
-        let place = url.as_ref().and_then(|url| url.host_str().zip(url.port_or_known_default()));
-        let host = place.map(|(host, port)| format!("{host}:{port}")).unwrap_or_default();
+        let address = url.as_ref().and_then(|url| url.host_str().zip(url.port_or_known_default()));
+        let host = address.map(|(host, port)| format!("{host}:{port}")).unwrap_or_default();
         let prefix = url.as_ref().map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
         let (timers, idle, spare) = (TimerPool::default(), RefCell::default(), RefCell::default());
-        ConnectionPool { base: base.to_owned(), host, prefix, patience, timers, config, idle, spare }
+        ConnectionPool { base: base.to_owned(), host, prefix, chunk_timeout, timers, config, idle, spare }
     }
 
     /// Sends a request and reads the head of the response. `fields` writes the header fields, each with its line end, except
@@ -72,20 +72,20 @@ impl ConnectionPool {
         self: Rc<ConnectionPool>,
         (method, path): (&str, &str),
         fields: impl FnOnce(&mut Vec<u8>),
-        load: RequestBody<'_>,
+        body: RequestBody<'_>,
         time: Range<Instant>,
     ) -> Result<Box<RpcResponse>, SendError> {
         if !path.bytes().all(|byte| byte > b' ' && byte != 0x7f) {
-            return Err(SendError::RequestBody("the path holds what no path may".to_owned()));
+            return Err(SendError::RequestBody("the path contains a space or a control character".to_owned()));
         }
         let mut connection = self.connect(time.start).await?;
         for part in [method, " ", &self.prefix, path, " HTTP/1.1\r\nhost: ", &self.host, "\r\n"] {
             connection.write.extend_from_slice(part.as_bytes());
         }
         fields(&mut connection.write);
-        let broken = match connection.send(load).await {
+        let broken = match connection.send(body).await {
             Ok(()) => None,
-            Err(broken @ SendError::Broken(_)) => Some(broken),
+            Err(broken @ SendError::Reset(_)) => Some(broken),
             Err(failure) => return Err(failure),
         };
         // a replica that closes before the whole request was sent may have responded already
@@ -110,47 +110,47 @@ impl ConnectionPool {
             }
         }
         // boxed because it is rare and large: inline it would enlarge the future of every exchange
-        Ok(self.begin(Box::pin(self.open()).await.map_err(SendError::Unsent)?, now))
+        Ok(self.begin(Box::pin(self.open()).await.map_err(SendError::NotSent)?, now))
     }
 
     async fn open(&self) -> io::Result<TcpStream> {
-        let io = timeout(CONNECT, TcpStream::connect(&self.host)).await??;
+        let io = timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.host)).await??;
         io.set_nodelay(true)?;
         Ok(io)
     }
 
-    fn begin(&self, io: TcpStream, used: Instant) -> Connection {
+    fn begin(&self, io: TcpStream, started: Instant) -> Connection {
         let Buffers { read, mut write } = self.spare.borrow_mut().pop().unwrap_or_default();
         write.clear();
-        Connection { io, read, write, used }
+        Connection { io, read, write, started }
     }
 
     /// Takes back a connection after its exchange.
-    pub fn keep(&self, connection: Connection) {
-        let Connection { io, read, write, used } = connection;
+    pub fn put_back(&self, connection: Connection) {
+        let Connection { io, read, write, started } = connection;
         let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE {
+        if spare.len() < MAX_SPARE {
             spare.push(Buffers { read, write });
         }
-        self.idle.borrow_mut().push(Idle { io, used });
+        self.idle.borrow_mut().push(Idle { io, started });
     }
 
     /// Closes connections that were idle for longer than the keep-alive.
     pub fn sweep(&self, now: Instant) {
-        self.idle.borrow_mut().retain(|connection| !connection.is_old(now));
+        self.idle.borrow_mut().retain(|connection| !connection.is_expired(now));
     }
 }
 
 impl Idle {
     /// Whether the replica may close it before a request arrives.
-    fn is_old(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.used) > KEEP_ALIVE
+    fn is_expired(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.started) > KEEP_ALIVE
     }
 
     /// Whether it has nothing to read, not even the end of the stream.
     fn is_usable(&self, now: Instant) -> bool {
-        let quiet = matches!(self.io.try_read(&mut [0]), Err(why) if why.kind() == ErrorKind::WouldBlock);
-        quiet && !self.is_old(now)
+        let has_no_input = matches!(self.io.try_read(&mut [0]), Err(why) if why.kind() == ErrorKind::WouldBlock);
+        has_no_input && !self.is_expired(now)
     }
 }
 
@@ -163,15 +163,15 @@ mod tests {
     use super::ConnectionPool;
 
     #[actix_rt::test]
-    async fn a_base_url_says_where_to_connect_and_what_stands_before_each_path() {
+    async fn a_base_url_has_a_host_and_a_path_prefix() {
         for (base, host, prefix) in [
             ("http://127.0.0.1:8081", "127.0.0.1:8081", ""),
             ("http://user", "user:80", ""),
             ("http://10.0.0.5:80/inner/", "10.0.0.5:80", "/inner"),
             ("http://[::1]:8081", "[::1]:8081", ""),
         ] {
-            let wire = ConnectionPool::new(base, Duration::ZERO, ServiceConfig::default());
-            assert_eq!((&*wire.host, &*wire.prefix), (host, prefix), "{base}");
+            let pool = ConnectionPool::new(base, Duration::ZERO, ServiceConfig::default());
+            assert_eq!((&*pool.host, &*pool.prefix), (host, prefix), "{base}");
         }
     }
 }

@@ -22,37 +22,37 @@ use crate::platform::http::headers::content_length;
 /// is moved often.
 pub struct RpcResponse {
     head: ResponseHead,
-    rest: Option<(Connection, ClientPayloadCodec)>,
+    unread: Option<(Connection, ClientPayloadCodec)>,
     /// HTTP/1.0 framing: the body ends when the connection closes.
-    ends_by_closing: bool,
+    ends_at_close: bool,
     /// Deadline for the next chunk of the body.
-    until: Instant,
-    wire: Rc<ConnectionPool>,
+    deadline: Instant,
+    pool: Rc<ConnectionPool>,
 }
 
 impl RpcResponse {
     /// The response that was read from this connection of the pool.
     pub(super) fn new(
-        wire: Rc<ConnectionPool>,
+        pool: Rc<ConnectionPool>,
         connection: Connection,
         head: ResponseHead,
         codec: ClientCodec,
-        until: Instant,
+        deadline: Instant,
     ) -> Box<RpcResponse> {
         let length = content_length(&head.headers).filter(|length| *length > 0);
-        let ends_by_closing = head.version < Version::HTTP_11 && length.is_none();
-        let mut answer = Box::new(RpcResponse { head, rest: None, ends_by_closing, until, wire });
-        let bodiless = matches!(answer.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let ends_at_close = head.version < Version::HTTP_11 && length.is_none();
+        let mut response = Box::new(RpcResponse { head, unread: None, ends_at_close, deadline, pool });
+        let has_no_body = matches!(response.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         match codec.message_type() {
             // without a length the end of the response is unknown: later bytes must not be read as another response
-            MessageType::None if bodiless || answer.head.headers.contains_key(CONTENT_LENGTH) => {
-                answer.release(connection)
+            MessageType::None if has_no_body || response.head.headers.contains_key(CONTENT_LENGTH) => {
+                response.release(connection)
             }
             MessageType::None => {}
-            _ if bodiless => {}
-            _ => answer.rest = Some((connection, codec.into_payload_codec())),
+            _ if has_no_body => {}
+            _ => response.unread = Some((connection, codec.into_payload_codec())),
         }
-        answer
+        response
     }
 
     /// The status.
@@ -70,14 +70,14 @@ impl RpcResponse {
         std::mem::take(&mut self.head.headers)
     }
 
-    /// Buffers the body, up to `most` bytes.
+    /// Buffers the body, up to `limit` bytes.
     ///
     /// # Errors
     /// [`PayloadError::Overflow`], or the failure of the connection.
-    pub async fn body(mut self: Box<RpcResponse>, most: usize) -> Result<Bytes, PayloadError> {
+    pub async fn body(mut self: Box<RpcResponse>, limit: usize) -> Result<Bytes, PayloadError> {
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
         let mut all = match self.chunk().await? {
-            None if first.len() <= most => return Ok(first),
+            None if first.len() <= limit => return Ok(first),
             None => return Err(PayloadError::Overflow),
             Some(second) => {
                 let mut both = BytesMut::with_capacity(first.len() + second.len());
@@ -86,21 +86,21 @@ impl RpcResponse {
             }
         };
         while let Some(chunk) = self.chunk().await? {
-            if all.len() + chunk.len() > most {
+            if all.len() + chunk.len() > limit {
                 return Err(PayloadError::Overflow);
             }
             all.extend_from_slice(&chunk);
         }
-        if all.len() > most { Err(PayloadError::Overflow) } else { Ok(all.freeze()) }
+        if all.len() > limit { Err(PayloadError::Overflow) } else { Ok(all.freeze()) }
     }
 
     /// Streams the body. Its length is not limited, but every chunk has a deadline.
     pub fn stream(self: Box<RpcResponse>) -> impl Stream<Item = Result<Bytes, PayloadError>> {
-        unfold(Some(self), async |answer| {
-            let mut answer: Box<RpcResponse> = answer?;
-            answer.until = Instant::now() + answer.wire.patience;
-            match answer.chunk().await {
-                Ok(Some(chunk)) => Some((Ok(chunk), Some(answer))),
+        unfold(Some(self), async |response| {
+            let mut response: Box<RpcResponse> = response?;
+            response.deadline = Instant::now() + response.pool.chunk_timeout;
+            match response.chunk().await {
+                Ok(Some(chunk)) => Some((Ok(chunk), Some(response))),
                 Ok(None) => None,
                 Err(why) => Some((Err(why), None)),
             }
@@ -109,18 +109,18 @@ impl RpcResponse {
 
     /// The next chunk of the body; `None` at its end.
     async fn chunk(&mut self) -> Result<Option<Bytes>, PayloadError> {
-        while let Some((connection, codec)) = &mut self.rest {
+        while let Some((connection, codec)) = &mut self.unread {
             match codec.decode(&mut connection.read)? {
                 Some(Some(chunk)) => return Ok(Some(chunk)),
                 Some(None) => {
-                    let finished = self.rest.take();
+                    let finished = self.unread.take();
                     finished.into_iter().for_each(|(connection, _)| self.release(connection));
                     return Ok(None);
                 }
                 None => {}
             }
-            match self.wire.timers.limit(self.until, connection.receive()).await {
-                Some(Ok(0)) if self.ends_by_closing => self.rest = None,
+            match self.pool.timers.timeout_at(self.deadline, connection.receive()).await {
+                Some(Ok(0)) if self.ends_at_close => self.unread = None,
                 Some(Ok(0)) => return Err(PayloadError::Incomplete(None)),
                 Some(Ok(_)) => {}
                 Some(Err(why)) => return Err(PayloadError::Io(why)),
@@ -133,7 +133,7 @@ impl RpcResponse {
     fn release(&self, connection: Connection) {
         // bytes after the end of a response belong to no request
         if self.head.keep_alive() && connection.read.is_empty() {
-            self.wire.keep(connection);
+            self.pool.put_back(connection);
         }
     }
 }

@@ -5,11 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Retries earned by each request.
-const SHARE: f64 = 0.2;
+const RETRIES_PER_REQUEST: f64 = 0.2;
 /// Retries earned per second.
-const RATE: f64 = 10.0;
+const RETRIES_PER_SECOND: f64 = 10.0;
 /// Largest balance.
-const MOST: f64 = 20.0;
+const MAX_BALANCE: f64 = 20.0;
 
 /// The balance of retries.
 #[derive(Debug)]
@@ -21,22 +21,22 @@ pub struct RetryBudget {
 
 impl Default for RetryBudget {
     fn default() -> RetryBudget {
-        RetryBudget { sent: AtomicU32::new(0), left: Mutex::new((RATE, Instant::now())) }
+        RetryBudget { sent: AtomicU32::new(0), left: Mutex::new((RETRIES_PER_SECOND, Instant::now())) }
     }
 }
 
 impl RetryBudget {
     /// Counts a first attempt.
-    pub fn earn(&self) {
+    pub fn deposit(&self) {
         self.sent.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Takes one retry from the balance; false if there is none.
-    pub fn spend(&self) -> bool {
+    pub fn withdraw(&self) -> bool {
         let mut budget = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let (now, sent) = (Instant::now(), f64::from(self.sent.swap(0, Ordering::Relaxed)));
-        let earned = SHARE * sent + RATE * now.duration_since(budget.1).as_secs_f64();
-        let left = (budget.0 + earned).min(MOST);
+        let earned = RETRIES_PER_REQUEST * sent + RETRIES_PER_SECOND * now.duration_since(budget.1).as_secs_f64();
+        let left = (budget.0 + earned).min(MAX_BALANCE);
         let may = left >= 1.0;
         *budget = (if may { left - 1.0 } else { left }, now);
         may
@@ -48,15 +48,15 @@ mod tests {
     use super::RetryBudget;
 
     #[test]
-    fn a_fifth_of_what_is_asked_may_be_asked_again() {
+    fn retries_are_a_fifth_of_the_requests() {
         let budget = RetryBudget::default();
-        while budget.spend() {}
-        let mut repeated = 0;
+        while budget.withdraw() {}
+        let mut retries = 0;
         for _ in 0..1000 {
-            budget.earn();
-            repeated += u32::from(budget.spend());
+            budget.deposit();
+            retries += u32::from(budget.withdraw());
         }
         // the test takes less than a second, which would earn ten more
-        assert!((195..=210).contains(&repeated), "{repeated}");
+        assert!((195..=210).contains(&retries), "{retries}");
     }
 }

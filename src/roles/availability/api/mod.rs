@@ -127,6 +127,6 @@ impl AvailabilityClient {
     /// # Errors
     /// What [`Peer::call`] says.
     pub async fn detail(&self, question: &Question) -> Result<GroupDetail, Problem> {
-        self.0.call(RpcRequest::ask("/internal/availability/detail", question)?).await
+        self.0.call(RpcRequest::query_by_post("/internal/availability/detail", question)?).await
     }
 }

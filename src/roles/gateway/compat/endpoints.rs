@@ -1,12 +1,12 @@
-//! The endpoints of the older API.
+//! The endpoints of the legacy API.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use serde_json::json;
 
 use super::openapi::{
-    NewReferenceUser, One, ReferenceAccepted, ReferenceCommon, ReferenceError, ReferenceSuggestions, ReferenceTask,
-    ReferenceUser, ReferenceUserPatch, Two,
+    NewReferenceUser, ReferenceAccepted, ReferenceCommon, ReferenceError, ReferenceSuggestions, ReferenceTask,
+    ReferenceUser, ReferenceUserPatch, TwoUsersQuery, UserQuery,
 };
 use super::{
     Peers, create_task, create_user, delete_user, find_common, find_suggestions, find_user, find_user_by_query,
@@ -129,7 +129,7 @@ fn users() -> Vec<Endpoint> {
             "find_reference_user_by_query",
             "Reads a user.",
             |op| {
-                fails(op.query::<One>(), &[(StatusCode::NOT_FOUND, "No user has this address")])
+                fails(op.query::<UserQuery>(), &[(StatusCode::NOT_FOUND, "No user has this address")])
                     .answers::<ReferenceUser>(200, "The user")
             },
         ),
@@ -137,8 +137,9 @@ fn users() -> Vec<Endpoint> {
 }
 
 fn searches() -> Vec<Endpoint> {
-    let common =
-        |op: ApiOperation| fails(op.query::<Two>(), &[UNKNOWN]).answers::<ReferenceCommon>(200, "The common times");
+    let common = |op: ApiOperation| {
+        fails(op.query::<TwoUsersQuery>(), &[UNKNOWN]).answers::<ReferenceCommon>(200, "The common times")
+    };
     let summary = "Finds when two users can meet, in whole hours without time zones.";
     vec![
         get("/availability/availabilities", SignedIn, find_common).describe("find_reference_common", summary, common),
@@ -151,7 +152,7 @@ fn searches() -> Vec<Endpoint> {
             "find_reference_suggestions",
             "Finds the hours in which two users could meet.",
             |op| {
-                fails(op.query::<Two>(), &[UNKNOWN])
+                fails(op.query::<TwoUsersQuery>(), &[UNKNOWN])
                     .answers::<ReferenceSuggestions>(200, "The hours. The list is empty if there is none.")
             },
         ),

@@ -1,20 +1,20 @@
-//! The reference's errors: lists of what is wrong, and where.
+//! The errors of the legacy API: lists of faults with their places.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Answer, NAMES};
+use super::{FIELD_NAMES, LegacyResult};
 use crate::platform::http::problem::{BAD_GATEWAY, BAD_REQUEST, UNKNOWN_USER};
 use crate::platform::request_context::RequestContext;
 
-/// Runs a handler, and tells its problem as the reference would.
-pub async fn told(place: &str, work: impl Future<Output = Answer>) -> HttpResponse {
-    let problem = match work.await {
-        Ok(answer) => return answer,
+/// Runs a handler, and converts its problem to an error of the legacy API.
+pub async fn legacy_response(place: &str, handler: impl Future<Output = LegacyResult>) -> HttpResponse {
+    let problem = match handler.await {
+        Ok(response) => return response,
         Err(problem) => problem,
     };
-    tracing::info!(%problem, "refused");
+    tracing::info!(%problem, "legacy request refused");
     let upstream = problem.upstream.as_deref().unwrap_or_default();
     let (status, message) = match problem.kind.status {
         404 if problem.kind == UNKNOWN_USER && place != "path" && place != "body" => {
@@ -24,7 +24,7 @@ pub async fn told(place: &str, work: impl Future<Output = Answer>) -> HttpRespon
         422 if place == "task" => (422, problem.detail.to_string()),
         400 | 422 => (BAD_REQUEST.status, problem.detail.to_string()),
         503 | 504 => (503, problem.detail.to_string()),
-        500.. => (BAD_GATEWAY.status, failed(upstream)),
+        500.. => (BAD_GATEWAY.status, upstream_error(upstream)),
         other => (other, problem.detail.to_string()),
     };
     let one = |loc: Vec<Value>, message: &str, kind: &str| json!({ "loc": loc, "msg": message, "type": kind });
@@ -33,28 +33,29 @@ pub async fn told(place: &str, work: impl Future<Output = Answer>) -> HttpRespon
     if detail.is_empty() {
         detail.push(one(loc(place, ""), &message, problem.kind.slug));
     }
-    let mut answer = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY));
+    let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY));
     if let Some(seconds) = problem.retry_after {
-        answer.insert_header(("Retry-After", seconds));
+        response.insert_header(("Retry-After", seconds));
     }
-    answer.json(json!({ "case_id": RequestContext::current_id(), "detail": detail }))
+    response.json(json!({ "case_id": RequestContext::current_id(), "detail": detail }))
 }
 
-/// `User service error` and its like.
-fn failed(role: &str) -> String {
-    let mut letters = role.chars();
-    let name =
-        letters.next().map_or_else(|| "Upstream".to_owned(), |first| first.to_uppercase().chain(letters).collect());
+/// A message such as `User service error`.
+fn upstream_error(role: &str) -> String {
+    let mut characters = role.chars();
+    let name = characters
+        .next()
+        .map_or_else(|| "Upstream".to_owned(), |first| first.to_uppercase().chain(characters).collect());
     format!("{name} service error")
 }
 
-/// A JSON pointer as the list of steps that FastAPI shows.
+/// A JSON pointer as a list, as FastAPI shows it.
 fn loc(place: &str, pointer: &str) -> Vec<Value> {
     let place = if place == "task" { "body" } else { place };
-    let theirs = |text: &str| NAMES.iter().find(|(ours, _)| place == "body" && *ours == text);
-    let step = |text: &str| match (text.parse::<u64>(), theirs(text)) {
+    let legacy = |text: &str| FIELD_NAMES.iter().find(|(native, _)| place == "body" && *native == text);
+    let step = |text: &str| match (text.parse::<u64>(), legacy(text)) {
         (Ok(index), _) => index.into(),
-        (_, Some((_, theirs))) => (*theirs).into(),
+        (_, Some((_, legacy))) => (*legacy).into(),
         _ => text.trim().into(),
     };
     std::iter::once(place.into())

@@ -1,7 +1,7 @@
-//! The paths and shapes of an earlier implementation, kept for its clients and its test suite. Delete this folder and what
-//! the gateway's `mod.rs` says of it, and they are gone; no other file knows of them.
+//! The legacy API: the paths and formats of an earlier implementation, kept for its clients and its test suite. To remove it,
+//! delete this folder and its lines in `mod.rs` and `endpoints.rs` of the gateway; no other file refers to it.
 //!
-//! Its hours are whole, its clocks have no zone, its errors are lists. Everything is translated here, to and from the API.
+//! It has whole hours, no time zones, and lists of errors. The handlers translate requests to the API, and responses from it.
 
 mod endpoints;
 mod errors;
@@ -13,7 +13,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
 pub use self::endpoints::endpoints;
-use self::errors::told;
+use self::errors::legacy_response;
 use super::handlers::Peers;
 use crate::calendar::{Fault, Format, parse_week, week_to_json};
 use crate::platform::email::Email;
@@ -25,44 +25,44 @@ use crate::platform::role::Context;
 use crate::platform::rpc::request::RpcRequest;
 use crate::roles::suggestion::api::Suggestions;
 
-/// The reference has no zones, and no quarters.
-const PLAIN: &str = "time_zone=floating";
+/// The legacy API has no time zones.
+const NO_ZONE: &str = "time_zone=floating";
 
-/// Their names for our fields.
-const NAMES: [(&str, &str); 2] = [("availability", "availabilities"), ("preference", "preferences")];
+/// Field names of the API, and of the legacy API.
+const FIELD_NAMES: [(&str, &str); 2] = [("availability", "availabilities"), ("preference", "preferences")];
 
-type Answer = Result<HttpResponse, Problem>;
-type Body = Result<JsonBody, Problem>;
+type LegacyResult = Result<HttpResponse, Problem>;
+type JsonResult = Result<JsonBody, Problem>;
 
 async fn role_health(role: &'static str, peers: Data<Peers>) -> HttpResponse {
-    let dead = || {
+    let unhealthy = || {
         let (case_id, service) = (RequestContext::current_id(), format!("{role}-service"));
         Report { case_id, service, status: Status::Unhealthy, dependencies: Default::default() }.answer()
     };
     let Some(peer) = peers.find(role) else {
-        return dead();
+        return unhealthy();
     };
     match peer.exchange(&RpcRequest::get("/health")).await {
         Ok((status, body)) => HttpResponse::build(status).content_type("application/json").body(body),
-        Err(_) => dead(),
+        Err(_) => unhealthy(),
     }
 }
 
-async fn create_user(peers: Data<Peers>, body: Body) -> HttpResponse {
-    told("body", async {
+async fn create_user(peers: Data<Peers>, body: JsonResult) -> HttpResponse {
+    legacy_response("body", async {
         let body = body?.0;
-        let named = body.get("name").is_some();
-        let wanted = translated(body)?;
-        match peers.call::<Value>("user", RpcRequest::new(Method::POST, "/users?format=hours").json(&wanted)?).await {
-            Ok(user) => Ok(HttpResponse::Created().json(shown(&user))),
+        let has_name = body.get("name").is_some();
+        let user = to_native_user(body)?;
+        match peers.call::<Value>("user", RpcRequest::new(Method::POST, "/users?format=hours").json(&user)?).await {
+            Ok(created) => Ok(HttpResponse::Created().json(to_legacy_user(&created))),
             Err(problem) if problem.kind == USER_EXISTS => {
-                let address = wanted["email"].as_str().and_then(|typed| Email::parse(typed).ok());
-                let there = peers.user(&address.ok_or_else(|| Problem::internal("no address"))?).await?;
-                let same = ["name", "preference", "availability"]
+                let address = user["email"].as_str().and_then(|typed| Email::parse(typed).ok());
+                let existing = peers.user(&address.ok_or_else(|| Problem::internal("no address"))?).await?;
+                let is_same = ["name", "preference", "availability"]
                     .iter()
-                    .skip(usize::from(!named))
-                    .all(|key| same(&wanted[*key], &there[*key], key));
-                if same { Ok(HttpResponse::Ok().json(shown(&there))) } else { Err(problem) }
+                    .skip(usize::from(!has_name))
+                    .all(|key| is_same_value(&user[*key], &existing[*key], key));
+                if is_same { Ok(HttpResponse::Ok().json(to_legacy_user(&existing))) } else { Err(problem) }
             }
             Err(problem) => Err(problem),
         }
@@ -72,52 +72,55 @@ async fn create_user(peers: Data<Peers>, body: Body) -> HttpResponse {
 
 async fn find_user(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
     let segment = if req.path().starts_with("/users/user-avail/") { 3 } else { 2 };
-    told("path", async { Ok(HttpResponse::Ok().json(shown(&peers.user(&email_in_path(&req, segment)?).await?))) }).await
-}
-
-async fn find_user_by_query(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
-    told("query", async {
-        let mut fields = Params::of_query(&req, None);
-        let asked = fields.required("user1email", email);
-        Ok(HttpResponse::Ok().json(shown(&peers.user(&fields.finish(asked)?).await?)))
+    legacy_response("path", async {
+        Ok(HttpResponse::Ok().json(to_legacy_user(&peers.user(&email_in_path(&req, segment)?).await?)))
     })
     .await
 }
 
-async fn replace_user(req: HttpRequest, peers: Data<Peers>, body: Body) -> HttpResponse {
-    told("body", async {
+async fn find_user_by_query(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
+    legacy_response("query", async {
+        let mut fields = Params::of_query(&req, None);
+        let address = fields.required("user1email", email);
+        Ok(HttpResponse::Ok().json(to_legacy_user(&peers.user(&fields.finish(address)?).await?)))
+    })
+    .await
+}
+
+async fn replace_user(req: HttpRequest, peers: Data<Peers>, body: JsonResult) -> HttpResponse {
+    legacy_response("body", async {
         let address = email_in_path(&req, 2)?;
         let mut patch = body?.0;
         if let Some(object) = patch.as_object_mut() {
-            let other = object.shift_remove("email").is_some_and(|it| email(&it).as_ref() != Ok(&address));
-            if other {
+            let is_changed = object.shift_remove("email").is_some_and(|it| email(&it).as_ref() != Ok(&address));
+            if is_changed {
                 let fault = Fault::new("#/email", "not_changeable", "must be the address in the path, or be left out");
                 return Err(Problem::validation(vec![fault]));
             }
         }
-        let patch = renamed(patch);
+        let patch = to_native_fields(patch);
         let path = format!("/users/{}?format=hours", address.path_segment());
         let user: Value = peers.call("user", RpcRequest::new(Method::PATCH, path).json(&patch)?).await?;
-        Ok(HttpResponse::Ok().json(shown(&user)))
+        Ok(HttpResponse::Ok().json(to_legacy_user(&user)))
     })
     .await
 }
 
 async fn delete_user(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
-    told("path", async {
+    legacy_response("path", async {
         let path = format!("/users/{}", email_in_path(&req, 2)?.path_segment());
         let peer = peers.find("user").ok_or_else(|| Problem::internal("no peer"))?;
-        peer.order(&RpcRequest::new(Method::DELETE, path)).await?;
+        peer.call_no_content(&RpcRequest::new(Method::DELETE, path)).await?;
         Ok(HttpResponse::NoContent().finish())
     })
     .await
 }
 
 async fn find_common(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
-    told("query", async {
-        let both = both(Params::of_query(&req, None))?.0;
+    legacy_response("query", async {
+        let query = two_attendees_query(Params::of_query(&req, None))?.0;
         let found: Value =
-            peers.call("availability", RpcRequest::get(format!("/availability?{both}&format=hours"))).await?;
+            peers.call("availability", RpcRequest::get(format!("/availability?{query}&format=hours"))).await?;
         let preference = |at: usize| found["attendees"][at]["preference"].clone();
         let second = if preference(1).is_null() { preference(0) } else { preference(1) };
         Ok(HttpResponse::Ok().json(json!({
@@ -128,25 +131,25 @@ async fn find_common(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
 }
 
 async fn find_suggestions(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
-    told("query", async {
-        let (both, pick) = both(Params::of_query(&req, None))?;
+    legacy_response("query", async {
+        let (query, pick) = two_attendees_query(Params::of_query(&req, None))?;
         let pick = pick.map_or_else(String::new, |pick| format!("&pick={pick}"));
-        let path = format!("/suggestions?{both}&step_minutes=60{pick}");
+        let path = format!("/suggestions?{query}&step_minutes=60{pick}");
         let found: Suggestions = peers.call("suggestion", RpcRequest::get(path)).await?;
-        // one preference gives one suggestion, whatever it is
-        let most = if found.pick.is_some() { 1 } else { usize::MAX };
+        // with a preference, the legacy API returns one suggestion
+        let limit = if found.pick.is_some() { 1 } else { usize::MAX };
         let hour = |clock: &str| clock.get(..2).and_then(|hour| hour.parse::<u32>().ok()).unwrap_or_default();
         let slot = |start: &str| [hour(start), hour(start) + 1];
-        let list = found.suggestions.iter().take(most).map(|it| json!({ "day": it.day, "slot": slot(&it.start) }));
+        let list = found.suggestions.iter().take(limit).map(|it| json!({ "day": it.day, "slot": slot(&it.start) }));
         let list: Vec<Value> = list.collect();
         Ok(HttpResponse::Ok().json(json!({ "case_id": RequestContext::current_id(), "suggestions": list })))
     })
     .await
 }
 
-async fn create_task(context: Data<Context>, peers: Data<Peers>, body: Body) -> HttpResponse {
-    told("task", async {
-        let (one, two, pick) = pair(Params::of_body(body?.0)?)?;
+async fn create_task(context: Data<Context>, peers: Data<Peers>, body: JsonResult) -> HttpResponse {
+    legacy_response("task", async {
+        let (one, two, pick) = two_attendees(Params::of_body(body?.0)?)?;
         let meeting = json!({ "organizer": one, "attendees": [one, two], "pick": pick });
         let accepted: Value = peers.call("user", RpcRequest::new(Method::POST, "/meetings").json(&meeting)?).await?;
         Ok(HttpResponse::Accepted().json(json!({
@@ -157,14 +160,14 @@ async fn create_task(context: Data<Context>, peers: Data<Peers>, body: Body) -> 
     .await
 }
 
-/// The two attendees of a query as ours, and the pick.
-fn both(fields: Params) -> Result<(String, Option<String>), Problem> {
-    let (one, two, pick) = pair(fields)?;
-    Ok((format!("attendee={}&attendee={}&{PLAIN}", one.path_segment(), two.path_segment()), pick))
+/// The attendees of a legacy query as a query of the API, and the pick.
+fn two_attendees_query(fields: Params) -> Result<(String, Option<String>), Problem> {
+    let (one, two, pick) = two_attendees(fields)?;
+    Ok((format!("attendee={}&attendee={}&{NO_ZONE}", one.path_segment(), two.path_segment()), pick))
 }
 
-/// Two users, and the pick.
-fn pair(mut fields: Params) -> Result<(Email, Email, Option<String>), Problem> {
+/// The two users of a request, and the pick.
+fn two_attendees(mut fields: Params) -> Result<(Email, Email, Option<String>), Problem> {
     let users = (fields.required("userId1", email), fields.required("userId2", email));
     let pick = fields.optional(
         "preference",
@@ -186,10 +189,10 @@ impl Peers {
     }
 }
 
-/// Their body as ours; a name that is left out is the address' local part.
-fn translated(body: Value) -> Result<Value, Problem> {
-    let mut ours = renamed(body);
-    let object = ours
+/// A legacy user as a user of the API. The default name is the local part of the address.
+fn to_native_user(body: Value) -> Result<Value, Problem> {
+    let mut user = to_native_fields(body);
+    let object = user
         .as_object_mut()
         .ok_or_else(|| Problem::validation(vec![Fault::new("#", "not_an_object", "must be a JSON object")]))?;
     if !object.contains_key("name") {
@@ -197,19 +200,19 @@ fn translated(body: Value) -> Result<Value, Problem> {
         let name = typed.rsplit_once('@').map_or(typed, |(local, _)| local).to_owned();
         object.insert("name".to_owned(), if name.is_empty() { "-".into() } else { name.into() });
     }
-    Ok(ours)
+    Ok(user)
 }
 
-/// Our names for their fields; a week stands for all seven days.
-fn renamed(body: Value) -> Value {
+/// Renames legacy fields, and completes a week: absent days have no time.
+fn to_native_fields(body: Value) -> Value {
     let Value::Object(body) = body else { return body };
-    let ours = |name: String| match NAMES.iter().find(|(_, theirs)| *theirs == name) {
-        Some((ours, _)) => (*ours).to_owned(),
-        // our own names are no names of theirs
-        None if NAMES.iter().any(|(ours, _)| *ours == name) => format!("{name} "),
+    let native = |name: String| match FIELD_NAMES.iter().find(|(_, legacy)| *legacy == name) {
+        Some((native, _)) => (*native).to_owned(),
+        // a name of the API is unknown in the legacy API: the space makes it unknown
+        None if FIELD_NAMES.iter().any(|(native, _)| *native == name) => format!("{name} "),
         None => name,
     };
-    let mut object: Map<String, Value> = body.into_iter().map(|(name, value)| (ours(name), value)).collect();
+    let mut object: Map<String, Value> = body.into_iter().map(|(name, value)| (native(name), value)).collect();
     if let Some(week) = object.get_mut("availability")
         && let Ok(read) = parse_week(week)
     {
@@ -218,19 +221,19 @@ fn renamed(body: Value) -> Value {
     object.into()
 }
 
-/// Whether what is wanted is there; what is left out is wanted as its default.
-fn same(wanted: &Value, there: &Value, key: &str) -> bool {
+/// Whether a value of a request equals the existing one; an absent value stands for its default.
+fn is_same_value(requested: &Value, existing: &Value, key: &str) -> bool {
     match key {
         "availability" => {
-            let week = if wanted.is_null() { Ok(Default::default()) } else { parse_week(wanted) };
-            week.is_ok_and(|week| week_to_json(&week, Format::Hours) == *there)
+            let week = if requested.is_null() { Ok(Default::default()) } else { parse_week(requested) };
+            week.is_ok_and(|week| week_to_json(&week, Format::Hours) == *existing)
         }
-        "preference" if wanted.is_null() => there == "first",
-        _ => wanted == there,
+        "preference" if requested.is_null() => existing == "first",
+        _ => requested == existing,
     }
 }
 
-fn shown(user: &Value) -> Value {
+fn to_legacy_user(user: &Value) -> Value {
     json!({
         "email": user["email"],
         "availabilities": user["availability"],

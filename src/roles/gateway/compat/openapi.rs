@@ -1,6 +1,6 @@
-//! The OpenAPI schemas of the older API.
+//! The OpenAPI schemas of the legacy API.
 
-#![expect(dead_code, reason = "types of the API, which are read and written by hand")]
+#![expect(dead_code, reason = "types of the API, which the handlers parse and write without serde")]
 
 use jiff::Timestamp;
 use utoipa::{IntoParams, ToSchema};
@@ -9,7 +9,7 @@ use crate::calendar::Preference;
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::{ChangedWeek, GivenWeek, Week};
 
-/// A user, as the reference has it.
+/// A user.
 #[derive(ToSchema)]
 pub struct ReferenceUser {
     email: Email,
@@ -19,7 +19,7 @@ pub struct ReferenceUser {
     created_at: Timestamp,
 }
 
-/// A user to be made, as the reference has it.
+/// A new user.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewReferenceUser {
@@ -36,7 +36,7 @@ pub struct NewReferenceUser {
     availabilities: Option<GivenWeek>,
 }
 
-/// What of a user to replace, as the reference has it.
+/// The fields of a user to replace.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReferenceUserPatch {
@@ -51,18 +51,18 @@ pub struct ReferenceUserPatch {
     availabilities: Option<ChangedWeek>,
 }
 
-/// Who is looked up.
+/// The user to find.
 #[derive(IntoParams)]
 #[into_params(rename_all = "lowercase")]
-pub struct One {
+pub struct UserQuery {
     #[param(example = "ana@example.com")]
     user1email: Email,
 }
 
-/// Two who want to meet.
+/// Two users, and the preference.
 #[derive(IntoParams)]
 #[into_params(rename_all = "camelCase")]
-pub struct Two {
+pub struct TwoUsersQuery {
     #[param(example = "ana@example.com")]
     user_id1: Email,
     #[param(example = "emre@example.com")]
@@ -71,7 +71,7 @@ pub struct Two {
     preference: Option<Preference>,
 }
 
-/// When two can meet.
+/// The common free time of two users.
 #[derive(ToSchema)]
 pub struct ReferenceCommon {
     /// Hours that are wholly free.
@@ -80,7 +80,7 @@ pub struct ReferenceCommon {
     user2preference: Preference,
 }
 
-/// Hours in which two could meet.
+/// Hours in which two users could meet.
 #[derive(ToSchema)]
 pub struct ReferenceSuggestions {
     case_id: String,
@@ -91,12 +91,12 @@ pub struct ReferenceSuggestions {
 #[derive(ToSchema)]
 pub struct ReferenceSlot {
     day: String,
-    /// The hours at which it begins and ends.
+    /// The hours of its start and its end.
     #[schema(min_items = 2, max_items = 2)]
     slot: Vec<u32>,
 }
 
-/// Two who are to meet.
+/// A meeting of two users to arrange.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReferenceTask {
@@ -125,19 +125,19 @@ pub struct ReferenceError {
 /// One fault.
 #[derive(ToSchema)]
 pub struct ReferenceFault {
-    /// Steps that lead to it: names, and places in lists.
+    /// The path to the invalid value: names, and indexes in lists.
     #[schema(value_type = Vec<ReferenceStep>)]
     loc: Vec<ReferenceStep>,
     msg: String,
     r#type: String,
 }
 
-/// A step towards a fault.
+/// A segment of the path to an invalid value.
 #[derive(ToSchema)]
 #[serde(untagged)]
 pub enum ReferenceStep {
     /// A member.
     Name(String),
     /// An item.
-    Place(u64),
+    Index(u64),
 }

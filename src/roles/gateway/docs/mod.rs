@@ -1,5 +1,5 @@
-//! The description of the API as it is served: `GET /openapi.json` for programs, `GET /docs` for people. Each is made when it
-//! is first asked for, then kept.
+//! The description of the API: `GET /openapi.json` for programs, `GET /docs` for people. Each is built at the first request, and
+//! then kept.
 
 mod page;
 mod schema_html;
@@ -41,7 +41,7 @@ impl CachedDocument {
     }
 
     /// The response: the document, or 304 if the client has it.
-    fn answer(&self, req: &HttpRequest) -> Result<HttpResponse, Problem> {
+    fn respond(&self, req: &HttpRequest) -> Result<HttpResponse, Problem> {
         let etag = (ETAG, format!("\"{}\"", self.tag));
         if EntityTags::read(req, &IF_NONE_MATCH)?.is_some_and(|known| known.match_weakly(self.tag)) {
             return Ok(HttpResponse::NotModified().insert_header(etag).finish());
@@ -56,19 +56,19 @@ impl CachedDocument {
 
 /// `GET /openapi.json`
 pub async fn find_description(req: HttpRequest, context: Data<Context>) -> Result<HttpResponse, Problem> {
-    let made = || {
+    let build = || {
         CachedDocument::new(
             super::description(context.roles, context.settings.auth.mode).to_json().unwrap_or_default(),
             "application/json",
             "",
         )
     };
-    DESCRIPTION.get_or_init(made).answer(&req)
+    DESCRIPTION.get_or_init(build).respond(&req)
 }
 
 /// `GET /docs`: a page without scripts and without external resources
 pub async fn find_page(req: HttpRequest, context: Data<Context>) -> Result<HttpResponse, Problem> {
-    let made = || {
+    let build = || {
         let document =
             serde_json::to_value(super::description(context.roles, context.settings.auth.mode)).unwrap_or_default();
         let style = STANDARD.encode(Sha256::digest(STYLE));
@@ -78,5 +78,5 @@ pub async fn find_page(req: HttpRequest, context: Data<Context>) -> Result<HttpR
             &format!("style-src 'sha256-{style}'; "),
         )
     };
-    PAGE.get_or_init(made).answer(&req)
+    PAGE.get_or_init(build).respond(&req)
 }

@@ -16,7 +16,7 @@ pub fn code(name: &str) -> Markup {
     html! { code { (name) } }
 }
 
-/// A description; what stands between backticks is code.
+/// A description; text between backticks is code.
 pub fn description(value: &Value) -> Markup {
     html! {
         @for (index, part) in text(value).split('`').enumerate() {

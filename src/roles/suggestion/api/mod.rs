@@ -46,7 +46,7 @@ impl SuggestionClient {
     /// # Errors
     /// What [`Peer::call`] says.
     pub async fn rank(&self, request: &RankRequest<&GroupDetail>) -> Result<Suggestions, Problem> {
-        self.0.call(RpcRequest::ask("/internal/suggestions/rank", request)?).await
+        self.0.call(RpcRequest::query_by_post("/internal/suggestions/rank", request)?).await
     }
 }
 

@@ -31,20 +31,22 @@ impl AccountClient {
 }
 
 impl AccountProvider for AccountClient {
-    const FRESH: Option<Duration> = None;
+    const TOKEN_FRESHNESS: Option<Duration> = None;
     /// So long a key that was taken back may still open the gateway; whoever owns the data looks each time.
-    const KEY_FRESH: Duration = Duration::from_secs(5);
+    const API_KEY_FRESHNESS: Duration = Duration::from_secs(5);
 
     async fn keys(&self) -> Result<KeySet, Problem> {
         self.0.call(RpcRequest::get("/.well-known/jwks.json")).await
     }
 
     /// The signature is enough here: whoever owns the data looks again.
-    async fn standing(&self, claims: &Claims) -> Result<Caller, Problem> {
+    async fn current_account(&self, claims: &Claims) -> Result<Caller, Problem> {
         Ok(claims.caller())
     }
 
-    async fn exchange(&self, key: &str) -> Result<Caller, Problem> {
-        self.0.call(RpcRequest::ask("/internal/keys/exchange", &ExchangeRequest { key: key.to_owned() })?).await
+    async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
+        self.0
+            .call(RpcRequest::query_by_post("/internal/keys/exchange", &ExchangeRequest { key: key.to_owned() })?)
+            .await
     }
 }

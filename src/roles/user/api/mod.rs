@@ -88,7 +88,7 @@ impl UserClient {
     /// # Errors
     /// What [`Peer::call`] says.
     pub async fn lookup(&self, request: &LookupRequest) -> Result<Lookup, Problem> {
-        self.0.call(RpcRequest::ask("/internal/users/lookup", request)?).await
+        self.0.call(RpcRequest::query_by_post("/internal/users/lookup", request)?).await
     }
 
     /// What was answered under a key before, if anything was.
@@ -96,7 +96,7 @@ impl UserClient {
     /// # Errors
     /// 422 when the key came with another body; what [`Peer::call`] says.
     pub async fn answered(&self, key: &IdempotencyKey) -> Result<Option<StoredResponse>, Problem> {
-        self.0.call(RpcRequest::ask("/internal/answers", key)?).await
+        self.0.call(RpcRequest::query_by_post("/internal/answers", key)?).await
     }
 
     /// Records a meeting whose time is found; gives what the caller is to be answered.

@@ -131,7 +131,7 @@ impl Store {
             id: row.user_id,
             email: Email::parse(&email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?,
             scope: allowed.rights(scope(&rights)?),
-            means: AuthMethod::Key { writes: allowed != KeyScope::Read },
+            method: AuthMethod::Key { writes: allowed != KeyScope::Read },
         }))
     }
 }

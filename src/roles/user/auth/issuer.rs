@@ -16,20 +16,20 @@ pub const FRESH: Duration = Duration::from_secs(5);
 pub struct Own(pub Store);
 
 impl AccountProvider for Own {
-    const FRESH: Option<Duration> = Some(FRESH);
+    const TOKEN_FRESHNESS: Option<Duration> = Some(FRESH);
     /// A key that is taken back is taken back at once.
-    const KEY_FRESH: Duration = Duration::ZERO;
+    const API_KEY_FRESHNESS: Duration = Duration::ZERO;
 
     async fn keys(&self) -> Result<KeySet, Problem> {
         self.0.key_set().await.map_err(|why| self.0.owner.read_problem(&why))
     }
 
-    async fn standing(&self, claims: &Claims) -> Result<Caller, Problem> {
+    async fn current_account(&self, claims: &Claims) -> Result<Caller, Problem> {
         let found = self.0.session_of(&claims.sid, &claims.sub).await.map_err(|why| self.0.owner.read_problem(&why))?;
         found.filter(|caller| caller.email == claims.email).ok_or_else(invalid)
     }
 
-    async fn exchange(&self, key: &str) -> Result<Caller, Problem> {
+    async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
         api_keys::exchange(&self.0, key).await
     }
 }

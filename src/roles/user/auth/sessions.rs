@@ -182,5 +182,5 @@ impl Store {
 
 fn caller(id: String, email: &str, rights: &str, session: &str) -> Result<Caller, Error> {
     let email = Email::parse(email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?;
-    Ok(Caller { id, email, scope: scope(rights)?, means: AuthMethod::Session(Some(session.to_owned())) })
+    Ok(Caller { id, email, scope: scope(rights)?, method: AuthMethod::Session(Some(session.to_owned())) })
 }

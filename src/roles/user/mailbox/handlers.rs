@@ -115,7 +115,7 @@ pub async fn change_password(
     let (old, new) = fields.finish(old.zip(new))?;
     let account = prove(&store, &passwords, &caller.email, old).await?;
     let hash = passwords.make(new, vec![caller.email.to_string(), account.name]).await?;
-    let AuthMethod::Session(session) = caller.means else { return Err(unknown_caller()) };
+    let AuthMethod::Session(session) = caller.method else { return Err(unknown_caller()) };
     let session = session.unwrap_or_default();
     store.change_password(&caller.id, &session, &hash).await.map_err(|why| store.owner.read_problem(&why))?;
     Ok(HttpResponse::NoContent().finish())

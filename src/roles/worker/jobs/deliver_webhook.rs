@@ -29,9 +29,11 @@ pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
         record(case.role, case_id, &span, begin, call);
     }
     let (outcome, detail, failed) = match result {
-        DeliveryResult::Delivered { status } => (DeliveryOutcome::Delivered, format!("it answered {status}"), None),
+        DeliveryResult::Delivered { status } => {
+            (DeliveryOutcome::Delivered, format!("it responded with {status}"), None)
+        }
         DeliveryResult::Gone => {
-            let detail = "it answered 410: it wants no more deliveries".to_owned();
+            let detail = "it responded with 410: it wants no more deliveries".to_owned();
             (DeliveryOutcome::Refused, detail, Some(RetryDecision::Cancel))
         }
         DeliveryResult::Blocked { why } => {
