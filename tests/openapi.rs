@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use w2meet::config::AuthMode;
 use w2meet::platform::endpoint::public_endpoints;
+use w2meet::platform::role::problem_types;
 use w2meet::roles::ALL;
 
 use crate::both_shapes;
@@ -68,9 +69,17 @@ fn the_document_holds_together() {
     for target in text.split(r#""operationId":""#).skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(ids.contains(target), "{target}");
     }
-    let slugs: BTreeSet<String> =
-        w2meet::platform::http::problem::KINDS.iter().map(|kind| kind.slug.to_owned()).collect();
+    let slugs: BTreeSet<String> = problem_types(ALL).map(|kind| kind.slug.to_owned()).collect();
     assert_eq!(object(&document["components"]["responses"]).keys().cloned().collect::<BTreeSet<_>>(), slugs);
+}
+
+#[test]
+fn the_manual_lists_every_problem_type_with_its_status() {
+    let manual = include_str!("../docs/API.md");
+    for kind in problem_types(ALL) {
+        let row = format!("| `/problems/{}` | {} |", kind.slug, kind.status);
+        assert!(manual.contains(&row), "docs/API.md has no row {row}");
+    }
 }
 
 #[test]

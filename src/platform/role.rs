@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::platform::auth::layer::AuthLayer;
 use crate::platform::endpoint::Endpoint;
 use crate::platform::http::health;
+use crate::platform::http::problem::{PROBLEM_TYPES, ProblemType};
 use crate::platform::queue::Queue;
 use crate::platform::rpc::replicas::Replicas;
 
@@ -39,6 +40,8 @@ pub struct Role {
     pub faces_clients: bool,
     /// Its endpoints.
     pub endpoints: fn() -> Vec<Endpoint>,
+    /// The problem types that it adds to those of the platform.
+    pub problem_types: &'static [&'static ProblemType],
     /// Builds the state of the role; connects to nothing yet.
     pub open: fn(&Context) -> anyhow::Result<Service>,
 }
@@ -72,6 +75,11 @@ impl Role {
         names.dedup();
         names
     }
+}
+
+/// The problem types of the platform and of these roles.
+pub fn problem_types(roles: &[Role]) -> impl Iterator<Item = &'static ProblemType> {
+    PROBLEM_TYPES.iter().chain(roles.iter().flat_map(|role| role.problem_types)).copied()
 }
 
 /// A role that is ready to be served.

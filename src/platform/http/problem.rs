@@ -1,4 +1,5 @@
-//! Problem details (RFC 9457): the one error format of every role. The problem types are the rows of one table.
+//! Problem details (RFC 9457): the one error format of every role. The types below may come from any role; a role adds its own
+//! types to its row of the table of roles.
 //!
 //! A handler returns `Err(Problem)`; `platform::server` writes the document, with the request's Case-ID and public path, and
 //! logs it once. Code below the handlers returns `anyhow` or a small enum, which the handler converts.
@@ -24,25 +25,29 @@ pub struct ProblemType {
     pub title: &'static str,
 }
 
-macro_rules! kinds {
+/// Defines problem types, and their list `PROBLEM_TYPES`. A role lists its own in its row.
+macro_rules! problem_types {
     ($($name:ident $slug:literal $status:literal $title:literal)+) => {
-        $(#[doc = $title] pub const $name: &ProblemType = &ProblemType { slug: $slug, status: $status, title: $title };)+
-        /// Every problem type, for the documentation and for parsing another role's response.
-        pub const KINDS: &[&ProblemType] = &[$($name),+];
+        $(
+            #[doc = $title]
+            pub const $name: &$crate::platform::http::problem::ProblemType =
+                &$crate::platform::http::problem::ProblemType { slug: $slug, status: $status, title: $title };
+        )+
+        /// All of these problem types.
+        pub const PROBLEM_TYPES: &[&$crate::platform::http::problem::ProblemType] = &[$($name),+];
     };
 }
+pub(crate) use problem_types;
 
-kinds! {
+problem_types! {
     BAD_REQUEST          "bad-request"          400 "The request is malformed"
     UNAUTHORIZED         "unauthorized"         401 "Authentication is required"
     NOT_FOUND            "not-found"            404 "There is no such resource"
     UNKNOWN_USER         "unknown-user"         404 "There is no such user"
-    UNKNOWN_CALENDAR     "unknown-calendar"     404 "There is no such calendar"
     UNKNOWN_MEETING      "unknown-meeting"      404 "There is no such meeting"
     UNKNOWN_JOB          "unknown-job"          404 "There is no such job"
     METHOD_NOT_ALLOWED   "method-not-allowed"   405 "The method is not allowed"
     TIMEOUT              "request-timeout"      408 "The request took too long to arrive"
-    USER_EXISTS          "user-exists"          409 "A user with this e-mail address exists"
     SLOT_TAKEN           "slot-taken"           409 "The time is taken by another meeting"
     MEETING_OVER         "meeting-over"         409 "The meeting is cancelled"
     JOB_NOT_YOURS        "job-not-yours"        409 "The job has ended, or belongs to another attempt"
@@ -58,10 +63,7 @@ kinds! {
     UNAVAILABLE          "unavailable"          503 "The service is temporarily unavailable"
     GATEWAY_TIMEOUT      "gateway-timeout"      504 "A role did not respond in time"
     INVALID_TOKEN        "invalid-token"        401 "The token is invalid, expired or revoked"
-    WRONG_PASSWORD       "wrong-password"       401 "The e-mail address or the password is wrong"
     FORBIDDEN            "forbidden"            403 "The account lacks the permission"
-    TOO_MANY_ATTEMPTS    "too-many-attempts"    429 "Too many failed attempts to sign in"
-    LINK_VOID            "link-void"            410 "The link has expired or was used"
     UNVERIFIED           "mailbox-unverified"   403 "The e-mail address is not verified"
     TOO_MANY_LETTERS     "too-many-letters"     429 "Too many e-mails to this address"
     EXPECTATION_FAILED   "expectation-failed"   417 "The expectation cannot be met"
@@ -153,8 +155,12 @@ impl Problem {
         }
     }
 
-    /// Parses another role's response; `None` if it is no problem document.
-    pub fn read(status: StatusCode, body: &[u8]) -> Option<Problem> {
+    /// Parses another role's response; `None` if it is no problem document of a `known` type.
+    pub fn read(
+        status: StatusCode,
+        body: &[u8],
+        mut known: impl Iterator<Item = &'static ProblemType>,
+    ) -> Option<Problem> {
         #[derive(Deserialize)]
         struct Document {
             r#type: String,
@@ -168,7 +174,7 @@ impl Problem {
         }
         let document: Document = serde_json::from_slice(body).ok()?;
         let slug = document.r#type.strip_prefix("/problems/")?;
-        let kind = KINDS.iter().find(|kind| kind.slug == slug && kind.status == status.as_u16())?;
+        let kind = known.find(|kind| kind.slug == slug && kind.status == status.as_u16())?;
         Some(Problem {
             kind,
             detail: document.detail.into(),
@@ -212,11 +218,11 @@ impl Problem {
     pub fn of_status(status: StatusCode) -> Problem {
         let kind = match status.as_u16() {
             404 => NOT_FOUND,
-            code => KINDS.iter().copied().find(|kind| kind.status == code).unwrap_or(if status.is_server_error() {
-                INTERNAL
-            } else {
-                BAD_REQUEST
-            }),
+            code => PROBLEM_TYPES
+                .iter()
+                .copied()
+                .find(|kind| kind.status == code)
+                .unwrap_or(if status.is_server_error() { INTERNAL } else { BAD_REQUEST }),
         };
         let detail = match kind.status {
             404 => "the API has no such path; GET / lists where to start",
@@ -247,19 +253,5 @@ impl ResponseError for Problem {
     /// Only the status: `platform::server` knows the request, and writes the document.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::KINDS;
-
-    #[test]
-    fn the_manual_lists_every_kind_with_its_status() {
-        let manual = include_str!("../../../docs/API.md");
-        for kind in KINDS {
-            let row = format!("| `/problems/{}` | {} |", kind.slug, kind.status);
-            assert!(manual.contains(&row), "docs/API.md has no row {row}");
-        }
     }
 }

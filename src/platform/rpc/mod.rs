@@ -19,7 +19,7 @@ use crate::platform::auth::service_credential::ServiceCredential;
 use crate::platform::http::health::{Dependency, Report, Status};
 use crate::platform::http::problem::{BAD_GATEWAY, Problem};
 use crate::platform::request_context::RequestContext;
-use crate::platform::role::Context;
+use crate::platform::role::{Context, Role, problem_types};
 use crate::platform::rpc::request::RpcRequest;
 use crate::platform::timer_pool::TimerPool;
 use http1::RequestBody;
@@ -36,6 +36,8 @@ pub struct Peer(Rc<Inner>);
 
 struct Inner {
     upstream: Upstream,
+    /// Every role: their problem types are those that a response may have.
+    roles: &'static [Role],
     upload_timeout: Duration,
     /// Delay before a read is also sent to a second replica.
     hedge_delay: Duration,
@@ -52,6 +54,7 @@ impl Peer {
         let hedge_delay = Duration::from_millis(context.settings.balance.hedge_ms);
         Peer(Rc::new(Inner {
             upstream: Upstream::new(role, replicas, timeout, ServiceCredential::of(&context.settings)),
+            roles: context.roles,
             upload_timeout,
             hedge_delay,
             hedge_timers: TimerPool::default(),
@@ -102,7 +105,7 @@ impl Peer {
 
     /// The role's problem document, or 502 when the response has none.
     fn problem(&self, status: StatusCode, body: &[u8]) -> Problem {
-        let result = Problem::read(status, body).map(|problem| match &problem.upstream {
+        let result = Problem::read(status, body, problem_types(self.0.roles)).map(|problem| match &problem.upstream {
             None if status.is_server_error() => Problem { upstream: Some(self.0.upstream.role.to_owned()), ..problem },
             _ => problem,
         });

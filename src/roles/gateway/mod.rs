@@ -20,7 +20,7 @@ use crate::platform::auth::verifier::LocalTokenVerifier;
 use crate::platform::edge::proxy::RouteOptions;
 use crate::platform::endpoint::{RetryPolicy, group_by_path, largest_body, public_endpoints};
 use crate::platform::observe::metrics::resource;
-use crate::platform::role::{BackgroundTask, Context, Role, Service};
+use crate::platform::role::{BackgroundTask, Context, Role, Service, problem_types};
 use crate::platform::rpc::Peer;
 use crate::roles::{availability, suggestion, user, worker};
 
@@ -36,12 +36,13 @@ pub const ROLE: Role = Role {
     uses_queue: true,
     faces_clients: true,
     endpoints: endpoints::endpoints,
+    problem_types: &[],
     open,
 };
 
 /// The OpenAPI document of the public API of these roles.
 pub fn description(roles: &[Role], mode: AuthMode) -> utoipa::openapi::OpenApi {
-    openapi::document(&public_endpoints(roles), mode)
+    openapi::document(&public_endpoints(roles), &problem_types(roles).collect::<Vec<_>>(), mode)
 }
 
 fn open(context: &Context) -> anyhow::Result<Service> {

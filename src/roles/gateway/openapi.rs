@@ -12,12 +12,12 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuild
 use crate::config::AuthMode;
 use crate::platform::endpoint::Endpoint;
 use crate::platform::http::health::THIS_SERVER;
-use crate::platform::http::openapi::schemas::{Fault, Problem};
+use crate::platform::http::openapi::schemas::{Fault, problem_schema};
 use crate::platform::http::openapi::{refusal, text};
-use crate::platform::http::problem::KINDS;
+use crate::platform::http::problem::ProblemType;
 
-/// The document of these endpoints. Endpoints without a description are left out.
-pub fn document(endpoints: &[Endpoint], mode: AuthMode) -> OpenApi {
+/// The document of these endpoints and problem types. Endpoints without a description are left out.
+pub fn document(endpoints: &[Endpoint], problem_types: &[&'static ProblemType], mode: AuthMode) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = ComponentsBuilder::new();
     for endpoint in endpoints {
@@ -31,7 +31,7 @@ pub fn document(endpoints: &[Endpoint], mode: AuthMode) -> OpenApi {
         components = components.schemas_from_iter(std::mem::take(&mut operation.schemas));
         paths = paths.path(endpoint.path, PathItem::new(http_method(endpoint), operation.build()));
     }
-    for kind in KINDS {
+    for kind in problem_types {
         components = components.response(kind.slug, refusal(&[kind]));
     }
     let case = text().pattern(Some("^[A-Za-z0-9._~-]{1,64}$"));
@@ -46,7 +46,7 @@ pub fn document(endpoints: &[Endpoint], mode: AuthMode) -> OpenApi {
         .header("RateLimit", header("The rest of the limit that is nearest, and when it is reset."))
         .header("RateLimit-Policy", header("The limits: requests, and seconds."))
         .security_scheme("bearer", SecurityScheme::Http(bearer.build()))
-        .schema("Problem", Problem::schema())
+        .schema("Problem", problem_schema(problem_types))
         .schema("Fault", Fault::schema());
     let about = "Finds when a group can meet, which slot is best, and why. Every response has a `Case-ID`. Unknown fields are \
                  refused. Every path that takes GET also takes HEAD.";

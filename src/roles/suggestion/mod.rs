@@ -27,6 +27,7 @@ pub const ROLE: Role = Role {
     uses_queue: false,
     faces_clients: false,
     endpoints: endpoints::endpoints,
+    problem_types: &[],
     open: |context| Ok(Service::stateless(context, configure)),
 };
 

@@ -47,6 +47,7 @@ pub const ROLE: Role = Role {
     uses_queue: true,
     faces_clients: false,
     endpoints,
+    problem_types: api::problems::PROBLEM_TYPES,
     open,
 };
 

@@ -30,6 +30,7 @@ pub const ROLE: Role = Role {
     uses_queue: true,
     faces_clients: false,
     endpoints: || vec![get("/health", Access::Open, handlers::health)],
+    problem_types: &[],
     open,
 };
 

@@ -8,9 +8,9 @@ use utoipa::openapi::{KnownFormat, Ref, RefOr};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use super::{Schemas, text};
+use super::text;
 use crate::platform::email::Email;
-use crate::platform::http::problem::KINDS;
+use crate::platform::http::problem::ProblemType;
 
 const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
@@ -222,39 +222,29 @@ impl PartialSchema for Text {
     }
 }
 
-/// An error (RFC 9457).
-pub struct Problem;
-
-impl ToSchema for Problem {
-    fn schemas(schemas: &mut Schemas) {
-        schemas.push(("Fault".to_owned(), Fault::schema()));
-    }
-}
-
-impl PartialSchema for Problem {
-    fn schema() -> RefOr<Schema> {
-        let slugs = KINDS.iter().map(|kind| format!("/problems/{}", kind.slug));
-        let kind = text().description(Some("What went wrong: branch on it.")).enum_values(Some(slugs));
-        let list = |of: RefOr<Schema>, about: &str| ArrayBuilder::new().items(of).description(Some(about));
-        let status = ObjectBuilder::new().schema_type(Type::Integer).description(Some("The HTTP status."));
-        let seconds = ObjectBuilder::new().schema_type(Type::Integer).description(Some("As `Retry-After`."));
-        let object = ObjectBuilder::new().schema_type(Type::Object).description(Some("An error (RFC 9457)."));
-        let object =
-            ["type", "title", "status", "detail", "instance", "case_id"].iter().fold(object, |o, it| o.required(*it));
-        object
-            .property("type", kind)
-            .property("title", text().description(Some("The same for every occurrence.")))
-            .property("status", status)
-            .property("detail", text().description(Some("What happened, and what to do; for people.")))
-            .property("instance", text().description(Some("The path of the request.")))
-            .property("case_id", text().description(Some("Stands in every log line of the request.")))
-            .property("errors", list(Ref::from_schema_name("Fault").into(), "Every fault of the request."))
-            .property("unknown", list(text().into(), "The addresses that no user has."))
-            .property("violated-policies", list(text().into(), "The limits that are used up."))
-            .property("upstream", text().description(Some("The part that failed.")))
-            .property("retry_after", seconds)
-            .into()
-    }
+/// The schema of an error (RFC 9457) of these types.
+pub fn problem_schema(types: &[&ProblemType]) -> RefOr<Schema> {
+    let slugs = types.iter().map(|kind| format!("/problems/{}", kind.slug));
+    let kind = text().description(Some("What went wrong: branch on it.")).enum_values(Some(slugs));
+    let list = |of: RefOr<Schema>, about: &str| ArrayBuilder::new().items(of).description(Some(about));
+    let status = ObjectBuilder::new().schema_type(Type::Integer).description(Some("The HTTP status."));
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).description(Some("As `Retry-After`."));
+    let object = ObjectBuilder::new().schema_type(Type::Object).description(Some("An error (RFC 9457)."));
+    let object =
+        ["type", "title", "status", "detail", "instance", "case_id"].iter().fold(object, |o, it| o.required(*it));
+    object
+        .property("type", kind)
+        .property("title", text().description(Some("The same for every occurrence.")))
+        .property("status", status)
+        .property("detail", text().description(Some("What happened, and what to do; for people.")))
+        .property("instance", text().description(Some("The path of the request.")))
+        .property("case_id", text().description(Some("Stands in every log line of the request.")))
+        .property("errors", list(Ref::from_schema_name("Fault").into(), "Every fault of the request."))
+        .property("unknown", list(text().into(), "The addresses that no user has."))
+        .property("violated-policies", list(text().into(), "The limits that are used up."))
+        .property("upstream", text().description(Some("The part that failed.")))
+        .property("retry_after", seconds)
+        .into()
 }
 
 /// One fault of a request.

@@ -19,11 +19,12 @@ use crate::calendar::{Fault, Format, parse_week, week_to_json};
 use crate::platform::email::Email;
 use crate::platform::http::extract::{JsonBody, Params, email, email_in_path, parsed};
 use crate::platform::http::health::{Report, Status};
-use crate::platform::http::problem::{Problem, USER_EXISTS};
+use crate::platform::http::problem::Problem;
 use crate::platform::request_context::RequestContext;
 use crate::platform::role::Context;
 use crate::platform::rpc::request::RpcRequest;
 use crate::roles::suggestion::api::Suggestions;
+use crate::roles::user::api::problems::USER_EXISTS;
 
 /// The legacy API has no time zones.
 const NO_ZONE: &str = "time_zone=floating";

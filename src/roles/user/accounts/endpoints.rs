@@ -10,8 +10,9 @@ use crate::platform::email::Email;
 use crate::platform::endpoint::{Endpoint, Tag, delete, get, patch, post, put, tagged};
 use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::openapi::schemas::{Dates, Formatted, GivenWeek, Json, Paged, Text, Week};
-use crate::platform::http::problem::{NOT_FOUND, UNKNOWN_USER, USER_EXISTS, VALIDATION};
+use crate::platform::http::problem::{NOT_FOUND, UNKNOWN_USER, VALIDATION};
 use crate::roles::user::api::openapi::accounts::{NewUser, User, UserPatch, Users};
+use crate::roles::user::api::problems::USER_EXISTS;
 use crate::roles::user::auth::endpoints::ACCOUNTS;
 
 const USERS: Tag = Tag { name: "users", about: "Users, and when they can meet." };

@@ -7,6 +7,7 @@ pub mod jobs;
 pub mod letters;
 pub mod meetings;
 pub mod openapi;
+pub mod problems;
 
 use actix_web::http::Method;
 use serde::{Deserialize, Serialize};

@@ -17,12 +17,11 @@ use crate::platform::auth::verifier::invalid;
 use crate::platform::email::Email;
 use crate::platform::http::extract::{JsonBody, Params, email, parsed, text};
 use crate::platform::http::idempotency::StoredResponse;
-use crate::platform::http::problem::{
-    BAD_REQUEST, INVALID_TOKEN, Problem, TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD,
-};
+use crate::platform::http::problem::{BAD_REQUEST, INVALID_TOKEN, Problem};
 use crate::roles::user::accounts::handlers::{Answer, Cached, write};
 use crate::roles::user::accounts::model::{NewUser, Profile};
 use crate::roles::user::api::access::ExchangeRequest;
+use crate::roles::user::api::problems::{TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
 use crate::roles::user::store::Store;
 
 const LONGEST_NAME: usize = 200;

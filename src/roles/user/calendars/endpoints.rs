@@ -7,9 +7,9 @@ use crate::platform::auth::permissions::Access::{Owner, Service};
 use crate::platform::endpoint::{Endpoint, Tag, delete, get, post, put, tagged};
 use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::openapi::schemas::Text;
-use crate::platform::http::problem::UNKNOWN_CALENDAR;
 use crate::roles::user::accounts::endpoints::of_user;
 use crate::roles::user::api::openapi::calendars::{Calendar, Calendars, Name, Subscription};
+use crate::roles::user::api::problems::UNKNOWN_CALENDAR;
 
 const CALENDARS: Tag = Tag { name: "calendars", about: "Calendars that a user imports from other services." };
 

@@ -1,0 +1,11 @@
+//! The problem types of accounts and imported calendars.
+
+use crate::platform::http::problem::problem_types;
+
+problem_types! {
+    USER_EXISTS          "user-exists"          409 "A user with this e-mail address exists"
+    UNKNOWN_CALENDAR     "unknown-calendar"     404 "There is no such calendar"
+    WRONG_PASSWORD       "wrong-password"       401 "The e-mail address or the password is wrong"
+    TOO_MANY_ATTEMPTS    "too-many-attempts"    429 "Too many failed attempts to sign in"
+    LINK_VOID            "link-void"            410 "The link has expired or was used"
+}
