@@ -2,7 +2,7 @@
 
 use crate::support::fixtures::{SampleAttendee, any_zone, sample_attendee, sample_week, windows};
 use crate::support::oracle::ranking_model::{Asked, Person};
-use crate::support::oracle::time_model::{self, Shown};
+use crate::support::oracle::time_model::{self, ClockReading};
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn hours_steps_and_texts_follow_the_clock_on_the_wall(
+    fn hours_steps_and_texts_follow_the_wall_clock(
         (own, _, from, to) in windows(),
         step in prop::sample::select(vec![1usize, 2, 4]),
     ) {
@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn heat_maps_count_attendees_who_are_free_for_whole_hours(
+    fn the_free_count_of_an_hour_counts_attendees_who_are_free_for_all_of_it(
         people in prop_oneof![98 => 0..10usize, 1 => 240..270usize, 1 => 480..520usize],
         seed: u64,
     ) {
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn heat_maps_of_windows_count_whole_hours_too((own, other, from, to) in windows(), seed: u64) {
+    fn the_free_count_of_windows_counts_whole_hours((own, other, from, to) in windows(), seed: u64) {
         let window = SearchWindow::dates(zone(own), from, to).expect("a window");
         let mut projector = Projector::new(&window);
         let people = (0..seed % 12).map(|n| week(&sample_week(seed ^ n)));
@@ -155,7 +155,7 @@ proptest! {
 
     #[test]
     fn slots_and_explanations_equal_those_of_the_oracle(
-        place in places(),
+        kind in scene_kinds(),
         seeds in prop::collection::vec(any::<u64>(), 1..6),
         duration in prop_oneof![12 => 1..10usize, 3 => 10..50usize, 1 => 50..420usize],
         step in prop::sample::select(vec![1usize, 2, 4]),
@@ -165,7 +165,7 @@ proptest! {
         distinct in prop::sample::select(vec![DistinctBy::Slot, DistinctBy::Block, DistinctBy::Day]),
         seed: u64,
     ) {
-        let scene = Scene::new(place);
+        let scene = Scene::new(kind);
         let options = RankingOptions { pick, seed, duration, step, limit, quorum, distinct };
         let people: Vec<_> = seeds.into_iter().map(|seed| sample_attendee(seed, &scene.zones, scene.from)).collect();
         let attendees = scene.attendees(&people);
@@ -207,29 +207,29 @@ fn relaxed(
     (attendees, options)
 }
 
-/// Where and when a group meets.
+/// The kind of a search window, with its zones and dates.
 #[derive(Clone, Debug)]
-enum Place {
+enum SceneKind {
     Window { own: &'static str, other: &'static str, from: Date, days: i64 },
     Typical { own: &'static str, other: &'static str, as_of: Date },
     Floating { other: &'static str },
 }
 
-fn places() -> impl Strategy<Value = Place> {
+fn scene_kinds() -> impl Strategy<Value = SceneKind> {
     let days = prop_oneof![6 => 1..3i64, 1 => 3..5i64];
-    let window = (windows(), days).prop_map(|((own, other, from, _), days)| Place::Window { own, other, from, days });
-    let typical = windows().prop_map(|(own, other, as_of, _)| Place::Typical { own, other, as_of });
-    let floating = any_zone().prop_map(|other| Place::Floating { other });
+    let window = (windows(), days).prop_map(|((own, other, from, _), days)| SceneKind::Window { own, other, from, days });
+    let typical = windows().prop_map(|(own, other, as_of, _)| SceneKind::Typical { own, other, as_of });
+    let floating = any_zone().prop_map(|other| SceneKind::Floating { other });
     prop_oneof![20 => window, 2 => typical, 1 => floating]
 }
 
-/// What a clock shows in each quarter, minute by minute.
-type Wall = Vec<Vec<Shown>>;
+/// The readings of a clock in each quarter, minute by minute.
+type ClockReadings = Vec<Vec<ClockReading>>;
 
 /// A search window, for the engine and for the reference models.
 struct Scene {
     window: SearchWindow,
-    place: Place,
+    kind: SceneKind,
     from: Date,
     /// The zones of the attendees.
     zones: Vec<&'static str>,
@@ -238,19 +238,19 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(place: Place) -> Scene {
+    fn new(kind: SceneKind) -> Scene {
         let typical = |own: Option<&str>, as_of| SearchWindow::typical_week(own.map(zone), as_of);
         let epoch = date(1970, 1, 1);
-        let (window, from, zones, seconds) = match place {
-            Place::Window { own, other, from, days } => {
+        let (window, from, zones, seconds) = match kind {
+            SceneKind::Window { own, other, from, days } => {
                 let to = from.saturating_add((days - 1).days());
                 let window = SearchWindow::dates(zone(own), from, to).expect("a window");
                 (window, from, vec![own, other, other], time_model::window(own, from, to))
             }
-            Place::Typical { own, other, as_of } => (typical(Some(own), as_of), as_of, vec![own, other], Vec::new()),
-            Place::Floating { other } => (typical(None, epoch), epoch, vec!["UTC", other], Vec::new()),
+            SceneKind::Typical { own, other, as_of } => (typical(Some(own), as_of), as_of, vec![own, other], Vec::new()),
+            SceneKind::Floating { other } => (typical(None, epoch), epoch, vec!["UTC", other], Vec::new()),
         };
-        Scene { window, place, from, zones, seconds }
+        Scene { window, kind, from, zones, seconds }
     }
 
     /// The attendees as input of the engine.
@@ -288,44 +288,44 @@ impl Scene {
 
     /// The same attendees and options as input of the reference models.
     fn asked(&self, people: &[SampleAttendee], options: &RankingOptions) -> Asked {
-        let mut walls: BTreeMap<&str, Wall> = BTreeMap::new();
+        let mut readings: BTreeMap<&str, ClockReadings> = BTreeMap::new();
         for one in people {
-            walls.entry(one.zone).or_insert_with(|| self.wall(one.zone));
+            readings.entry(one.zone).or_insert_with(|| self.clock_readings(one.zone));
         }
-        let clocks: Vec<&Wall> = people.iter().filter(|one| one.has_clock).map(|one| &walls[one.zone]).collect();
-        let times = |wall: &&Wall| -> Vec<usize> { wall.iter().flatten().map(|now| now.minute).collect() };
+        let clocks: Vec<&ClockReadings> = people.iter().filter(|one| one.has_clock).map(|one| &readings[one.zone]).collect();
+        let times = |readings: &&ClockReadings| -> Vec<usize> { readings.iter().flatten().map(|now| now.minute).collect() };
         let zones: BTreeSet<&str> = people.iter().filter(|one| one.has_clock).map(|one| one.zone).collect();
         let differ = zones.len() > 1 && clocks.iter().any(|clock| times(clock) != times(&clocks[0]));
-        let steps = |step: usize| match self.place {
-            Place::Window { own, .. } => time_model::steps(&self.seconds, own, step),
+        let steps = |step: usize| match self.kind {
+            SceneKind::Window { own, .. } => time_model::steps(&self.seconds, own, step),
             _ => (0..672).map(|q| q % step == 0).collect(),
         };
         Asked {
             has_fairness: differ,
             steps: steps(options.step),
             quarters: steps(1),
-            dates: match self.place {
-                Place::Window { own, .. } => time_model::dates(&self.seconds, own),
+            dates: match self.kind {
+                SceneKind::Window { own, .. } => time_model::dates(&self.seconds, own),
                 _ => (0..672).map(|q| q / 96).collect(),
             },
-            people: people.iter().map(|one| self.person(one, &walls[one.zone])).collect(),
+            people: people.iter().map(|one| self.person(one, &readings[one.zone])).collect(),
             options: options.clone(),
         }
     }
 
-    fn wall(&self, zone: &str) -> Wall {
-        match self.place {
-            Place::Window { .. } => time_model::shown_in_window(&self.seconds, zone),
-            Place::Typical { own, as_of, .. } => time_model::shown_in_typical_week(Some(own), as_of, zone),
-            Place::Floating { .. } => time_model::shown_in_typical_week(None, self.from, zone),
+    fn clock_readings(&self, zone: &str) -> ClockReadings {
+        match self.kind {
+            SceneKind::Window { .. } => time_model::shown_in_window(&self.seconds, zone),
+            SceneKind::Typical { own, as_of, .. } => time_model::shown_in_typical_week(Some(own), as_of, zone),
+            SceneKind::Floating { .. } => time_model::shown_in_typical_week(None, self.from, zone),
         }
     }
 
-    fn person(&self, one: &SampleAttendee, wall: &Wall) -> Person {
+    fn person(&self, one: &SampleAttendee, readings: &ClockReadings) -> Person {
         let hours = one.earliest.unwrap_or(0).into()..one.latest.unwrap_or(1440).into();
         let nothing = one.overrides.keys().map(|date| (*date, Vec::new())).collect();
-        let mut free = time_model::said(wall, &time_model::table(&one.week), &one.overrides, hours.clone());
-        let mut if_needed = time_model::said(wall, &time_model::table(&one.if_needed), &nothing, hours);
+        let mut free = time_model::free_quarters(readings, &time_model::table(&one.week), &one.overrides, hours.clone());
+        let mut if_needed = time_model::free_quarters(readings, &time_model::table(&one.if_needed), &nothing, hours);
         for (q, second) in self.seconds.iter().enumerate() {
             let after = second - self.seconds[0];
             let is_busy = |busy: &Range<i64>| !busy.is_empty() && busy.start < after + 900 && after < busy.end;
@@ -333,7 +333,7 @@ impl Scene {
                 (free[q], if_needed[q]) = (false, false);
             }
         }
-        let points = one.has_clock.then(|| time_model::points(wall));
+        let points = one.has_clock.then(|| time_model::points(readings));
         let required = one.attendance == Attendance::Required;
         let weight = one.weight.into();
         Person { preference: one.preference, required, weight, free, if_needed, points }

@@ -76,19 +76,19 @@ fn no_slot_is_suggested_that_has_no_attendee() {
 
 #[test]
 fn if_needed_is_used_only_if_needed() {
-    let hesitant = Attendee { if_needed: quarters(&[(0, 8)]), ..free(&[(20, 24)]) };
+    let with_if_needed = Attendee { if_needed: quarters(&[(0, 8)]), ..free(&[(20, 24)]) };
     let everywhere = || free(&[(0, 24)]);
     for pick in [Preference::First, Preference::Last, Preference::Best, Preference::Random] {
-        assert_eq!(starts(&[everywhere(), hesitant.clone()], &hour(pick, 1)), [20], "{pick:?}");
+        assert_eq!(starts(&[everywhere(), with_if_needed.clone()], &hour(pick, 1)), [20], "{pick:?}");
     }
-    assert_eq!(starts(&[everywhere(), hesitant.clone()], &hour(Preference::First, 3)), [20, 0, 4]);
+    assert_eq!(starts(&[everywhere(), with_if_needed.clone()], &hour(Preference::First, 3)), [20, 0, 4]);
     // A slot may be free in part, and if needed in part.
     let split = Attendee { if_needed: quarters(&[(2, 4)]), ..free(&[(0, 2)]) };
     assert_eq!(starts(&[split], &hour(Preference::First, 1)), [0]);
 }
 
 #[test]
-fn an_unwilling_guest_does_not_move_the_first_slot_but_a_quorum_that_needs_them_does() {
+fn if_needed_time_of_an_optional_attendee_counts_only_for_a_quorum() {
     let guest = optional(Attendee { if_needed: quarters(&[(0, 40)]), ..free(&[(60, 64)]) });
     let people = [free(&[(0, 80)]), guest];
     assert_eq!(starts(&people, &hour(Preference::First, 1)), [0]);
@@ -228,12 +228,12 @@ fn many_attendees_are_counted_as_one_by_one() {
             ..Attendee::default()
         }
     };
-    for crowd in [247, 248, 300, 520] {
-        let people: Vec<Attendee> = (0..crowd).map(person).collect();
+    for count in [247, 248, 300, 520] {
+        let people: Vec<Attendee> = (0..count).map(person).collect();
         let can = |one: &Attendee, start: usize| {
             (start..start + 4).all(|q| one.free.contains(q) || one.if_needed.contains(q))
         };
-        let hesitates =
+        let needs_if_needed =
             |one: &Attendee, start: usize| can(one, start) && !(start..start + 4).all(|q| one.free.contains(q));
         let come = |start: usize| people.iter().filter(move |one| can(one, start));
         let all = (0..=672 - 4)
@@ -241,8 +241,8 @@ fn many_attendees_are_counted_as_one_by_one() {
         let all: Vec<usize> = all.collect();
         let key = |start: &usize| {
             let weight: u32 = come(*start).map(|one| one.weight).sum();
-            let hesitant = people.iter().filter(|one| hesitates(one, *start)).count();
-            (weight, std::cmp::Reverse(hesitant))
+            let if_needed_count = people.iter().filter(|one| needs_if_needed(one, *start)).count();
+            (weight, std::cmp::Reverse(if_needed_count))
         };
         let best = all.iter().map(key).max();
         let slots = rank_slots(&week(), &people, &hour(Preference::Best, 1)).slots;

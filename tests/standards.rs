@@ -298,11 +298,11 @@ fn a_component_that_a_week_cannot_hold_is_refused_with_its_line() {
         ),
     ];
     for (text, expected) in cases {
-        let said = match read_in_new_york(&text) {
+        let reasons = match read_in_new_york(&text) {
             Err(VAvailabilityError::Unsupported(faults)) => faults.into_iter().map(|fault| fault.detail).collect(),
             other => vec![format!("{other:?}")],
         };
-        assert!(said.iter().any(|one| one.starts_with(expected)), "{expected}: {said:?} of {text}");
+        assert!(reasons.iter().any(|one| one.starts_with(expected)), "{expected}: {reasons:?} of {text}");
     }
     let twice = calendar(&format!("{}\n{}", available(&["RRULE"]), available(&["RRULE:FREQ=HOURLY"])));
     let Err(VAvailabilityError::Unsupported(faults)) = read_in_new_york(&twice) else { panic!("it was read") };
@@ -325,7 +325,7 @@ fn period(kind: &str, start: String, end: String) -> String {
 }
 
 /// The lines of an answer that begin so, without their folds.
-fn said(reply: &Reply, name: &str) -> Vec<String> {
+fn content_lines(reply: &Reply, name: &str) -> Vec<String> {
     lines(&reply.text);
     let text = reply.text.replace("\r\n ", "");
     text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
@@ -365,8 +365,8 @@ both_shapes! {
         let bytes = cluster.send(Method::PUT, WEEK, &bytes, Some(vec![0xff])).await;
         bytes.expect_problem("400 bad-request", WEEK, "no UTF-8");
         assert_eq!(cluster.get(WEEK).await.expect(200).json, before.json, "what is refused changes nothing");
-        let nobody = cluster.get("/api/users/eve@example.com/availability.ics").await;
-        nobody.expect_problem("404 unknown-user", "/api/users/eve@example.com/availability.ics", "nobody");
+        let unknown = cluster.get("/api/users/eve@example.com/availability.ics").await;
+        unknown.expect_problem("404 unknown-user", "/api/users/eve@example.com/availability.ics", "nobody");
         cluster.get(&format!("{AVAILABILITY}?format=hours")).await.expect_problem("422 validation", AVAILABILITY, "a format");
     }
 
@@ -385,9 +385,9 @@ both_shapes! {
             period("BUSY-UNAVAILABLE", at(monday, "1400"), at(tuesday, "0900")),
             period("BUSY-UNAVAILABLE", at(tuesday, "1200"), at(wednesday, "0000")),
         ];
-        assert_eq!(said(&free, "FREEBUSY"), outside);
-        assert_eq!(said(&free, "ORGANIZER"), ["ORGANIZER;CN=\"Ana\":mailto:ana@example.com"]);
-        assert_eq!(said(&free, "DT")[1..], [format!("DTSTART:{}", at(monday, "0000")), format!("DTEND:{}", at(wednesday, "0000"))]);
+        assert_eq!(content_lines(&free, "FREEBUSY"), outside);
+        assert_eq!(content_lines(&free, "ORGANIZER"), ["ORGANIZER;CN=\"Ana\":mailto:ana@example.com"]);
+        assert_eq!(content_lines(&free, "DT")[1..], [format!("DTSTART:{}", at(monday, "0000")), format!("DTEND:{}", at(wednesday, "0000"))]);
         let tag = free.header("etag").expect("a tag").to_owned();
         let again = cluster.send(Method::GET, &asked, &[("if-none-match", &tag)], None).await;
         assert_eq!((again.status, again.text.as_str(), again.header("etag")), (304, "", Some(tag.as_str())));
@@ -397,7 +397,7 @@ both_shapes! {
         let busy = cluster.send(Method::GET, &asked, &[("if-none-match", &tag)], None).await.expect(200);
         let mut expected = outside.to_vec();
         expected.insert(1, period("BUSY", at(monday, "0900"), at(monday, "1000")));
-        assert_eq!(said(&busy, "FREEBUSY"), expected, "a meeting, and nothing of what it is about");
+        assert_eq!(content_lines(&busy, "FREEBUSY"), expected, "a meeting, and nothing of what it is about");
 
         // An overridden date, and an imported calendar, of which only the times are shown.
         let overrides = json!({ "overrides": { tuesday.to_string(): ["15:00-16:30"] } });
@@ -409,7 +409,7 @@ both_shapes! {
         let put = cluster.send(Method::PUT, path, &[("content-type", "text/calendar")], Some(body)).await;
         assert!(put.status < 300, "{}", put.text);
         let answer = cluster.get(&asked).await.expect(200);
-        assert_eq!(said(&answer, "FREEBUSY")[3..], [
+        assert_eq!(content_lines(&answer, "FREEBUSY")[3..], [
             period("BUSY-UNAVAILABLE", at(monday, "1400"), at(tuesday, "1500")),
             period("BUSY", at(tuesday, "1530"), at(tuesday, "1540")),
             period("BUSY-UNAVAILABLE", at(tuesday, "1630"), at(wednesday, "0000")),
@@ -421,7 +421,7 @@ both_shapes! {
         cluster.register(ANA, mornings()).await;
         let next = cluster.get(FREE_BUSY).await.expect(200);
         let ends: Vec<Timestamp> = ["DTSTART:", "DTEND:"].iter().map(|name| {
-            let line = said(&next, name).remove(0);
+            let line = content_lines(&next, name).remove(0);
             let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", &line[name.len()..]).expect("in UTC");
             civil.to_zoned(jiff::tz::TimeZone::UTC).expect("in range").timestamp()
         }).collect();
@@ -436,14 +436,14 @@ both_shapes! {
             cluster.get(&format!("{FREE_BUSY}?{query}")).await.expect_problem("422 validation", FREE_BUSY, why);
         }
         let longest = cluster.get(&format!("{FREE_BUSY}?from=2026-01-01&to=2026-03-03")).await.expect(200);
-        assert_eq!(said(&longest, "DTEND:"), ["DTEND:20260304T000000Z"]);
+        assert_eq!(content_lines(&longest, "DTEND:"), ["DTEND:20260304T000000Z"]);
         let week = cluster.get(&format!("{FREE_BUSY}?week=2026-W48")).await.expect(200);
-        assert_eq!(said(&week, "DTSTART:"), ["DTSTART:20261123T000000Z"]);
+        assert_eq!(content_lines(&week, "DTSTART:"), ["DTSTART:20261123T000000Z"]);
         cluster.patch("/api/users/ana@example.com", json!({ "time_zone": "Pacific/Apia" })).await.expect(200);
         let never = cluster.get(&format!("{FREE_BUSY}?from=2011-12-30&to=2011-12-30")).await;
         never.expect_problem("422 validation", FREE_BUSY, "a day that never was");
-        let nobody = cluster.get("/api/users/eve@example.com/freebusy.ics").await;
-        nobody.expect_problem("404 unknown-user", "/api/users/eve@example.com/freebusy.ics", "nobody");
+        let unknown = cluster.get("/api/users/eve@example.com/freebusy.ics").await;
+        unknown.expect_problem("404 unknown-user", "/api/users/eve@example.com/freebusy.ics", "nobody");
         cluster.delete(FREE_BUSY).await.expect_problem("405 method-not-allowed", FREE_BUSY, "only to read");
     }
 

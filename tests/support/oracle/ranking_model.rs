@@ -269,8 +269,8 @@ impl Question {
             let size = always.count_ones() as usize;
             size <= few && self.would_be(start, Change { always, additional: few - size })
         };
-        let anybody = 1 << self.asked.people.len();
-        let enough = |few: &usize| (0..anybody).any(|always| works(*few, always));
+        let subsets = 1 << self.asked.people.len();
+        let enough = |few: &usize| (0..subsets).any(|always| works(*few, always));
         (0..).find(enough).expect("some number is enough")
     }
 

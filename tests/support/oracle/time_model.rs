@@ -159,7 +159,7 @@ pub fn starts(free: &[bool], duration: usize) -> Vec<usize> {
 
 /// What a clock on the wall shows at some minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct ClockReading {
     /// The date; a typical week has none.
     pub date: Option<Date>,
     /// The day of the week, Monday being 0.
@@ -169,20 +169,20 @@ pub struct Shown {
 }
 
 /// What a clock shows in each quarter of a window, minute by minute.
-pub fn shown_in_window(quarters: &[i64], zone: &str) -> Vec<Vec<Shown>> {
+pub fn shown_in_window(quarters: &[i64], zone: &str) -> Vec<Vec<ClockReading>> {
     let rules = rules(zone);
     let start = quarters.first().copied().unwrap_or(0);
     let grain = grain(&[start, offset(start, &rules)]);
     let shown = |second: i64| {
         let shown = civil(second, &rules);
         let day = shown.weekday().to_monday_zero_offset() as usize;
-        Shown { date: Some(shown.date()), day, minute: shown.hour() as usize * 60 + shown.minute() as usize }
+        ClockReading { date: Some(shown.date()), day, minute: shown.hour() as usize * 60 + shown.minute() as usize }
     };
     quarters.iter().map(|quarter| (*quarter..quarter + 900).step_by(grain).map(shown).collect()).collect()
 }
 
 /// What a clock shows in each quarter of a typical week of another zone, or of one that floats.
-pub fn shown_in_typical_week(window_zone: Option<&str>, as_of: Date, zone: &str) -> Vec<Vec<Shown>> {
+pub fn shown_in_typical_week(window_zone: Option<&str>, as_of: Date, zone: &str) -> Vec<Vec<ClockReading>> {
     let ahead = window_zone.map_or(0, |window_zone| {
         let noon = as_of.at(12, 0, 0, 0).to_zoned(rules(window_zone)).expect("in range");
         let noon = noon.timestamp().as_second();
@@ -190,21 +190,21 @@ pub fn shown_in_typical_week(window_zone: Option<&str>, as_of: Date, zone: &str)
     });
     let shown = |second: i64| {
         let minute = (second + ahead).rem_euclid(7 * 86_400) as usize / 60;
-        Shown { date: None, day: minute / 1440, minute: minute % 1440 }
+        ClockReading { date: None, day: minute / 1440, minute: minute % 1440 }
     };
     let grain = grain(&[ahead]);
     (0..672).map(|q| (q * 900..q * 900 + 900).step_by(grain).map(shown).collect()).collect()
 }
 
-/// Which quarters lie throughout in what somebody has said: of their week, or on some dates of something else; between two minutes
-/// of the day, by whole quarters of the hour.
-pub fn said(
-    shown: &[Vec<Shown>],
+/// Which quarters are free throughout: by the week, or by the override of their date, and within `hours` (minutes of the day), by
+/// whole quarters of the hour.
+pub fn free_quarters(
+    shown: &[Vec<ClockReading>],
     table: &Table,
     overrides: &BTreeMap<Date, Vec<Range<usize>>>,
     hours: Range<usize>,
 ) -> Vec<bool> {
-    let is_said = |now: &Shown| {
+    let is_free_at = |now: &ClockReading| {
         let quarter = now.minute / 15;
         let inside = hours.start <= quarter * 15 && quarter * 15 + 15 <= hours.end;
         inside
@@ -213,12 +213,12 @@ pub fn said(
                 None => table[now.day][now.minute],
             }
     };
-    shown.iter().map(|quarter| quarter.iter().all(is_said)).collect()
+    shown.iter().map(|quarter| quarter.iter().all(is_free_at)).collect()
 }
 
 /// The fairness points of each quarter: those of its worst minute.
-pub fn points(shown: &[Vec<Shown>]) -> Vec<u64> {
-    let points = |shown: &Shown| match shown.minute / 60 {
+pub fn points(shown: &[Vec<ClockReading>]) -> Vec<u64> {
+    let points = |shown: &ClockReading| match shown.minute / 60 {
         9..17 => 9,
         hour @ 17..24 => 8 - (hour as u64 - 17),
         0 => 1,

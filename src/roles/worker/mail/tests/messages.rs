@@ -150,7 +150,7 @@ fn the_time_is_that_of_the_recipients_own_clock_on_that_day() -> anyhow::Result<
 }
 
 #[test]
-fn a_crowd_is_counted_not_listed() -> anyhow::Result<()> {
+fn many_attendees_are_counted_and_not_listed() -> anyhow::Result<()> {
     let mut invitation = invitation(Method::Request, 0)?;
     let guest = |n| Invitee {
         person: person("", &format!("a{n}@example.com")),
