@@ -217,7 +217,8 @@ enum SceneKind {
 
 fn scene_kinds() -> impl Strategy<Value = SceneKind> {
     let days = prop_oneof![6 => 1..3i64, 1 => 3..5i64];
-    let window = (windows(), days).prop_map(|((own, other, from, _), days)| SceneKind::Window { own, other, from, days });
+    let window =
+        (windows(), days).prop_map(|((own, other, from, _), days)| SceneKind::Window { own, other, from, days });
     let typical = windows().prop_map(|(own, other, as_of, _)| SceneKind::Typical { own, other, as_of });
     let floating = any_zone().prop_map(|other| SceneKind::Floating { other });
     prop_oneof![20 => window, 2 => typical, 1 => floating]
@@ -247,7 +248,9 @@ impl Scene {
                 let window = SearchWindow::dates(zone(own), from, to).expect("a window");
                 (window, from, vec![own, other, other], time_model::window(own, from, to))
             }
-            SceneKind::Typical { own, other, as_of } => (typical(Some(own), as_of), as_of, vec![own, other], Vec::new()),
+            SceneKind::Typical { own, other, as_of } => {
+                (typical(Some(own), as_of), as_of, vec![own, other], Vec::new())
+            }
             SceneKind::Floating { other } => (typical(None, epoch), epoch, vec!["UTC", other], Vec::new()),
         };
         Scene { window, kind, from, zones, seconds }
@@ -292,8 +295,10 @@ impl Scene {
         for one in people {
             readings.entry(one.zone).or_insert_with(|| self.clock_readings(one.zone));
         }
-        let clocks: Vec<&ClockReadings> = people.iter().filter(|one| one.has_clock).map(|one| &readings[one.zone]).collect();
-        let times = |readings: &&ClockReadings| -> Vec<usize> { readings.iter().flatten().map(|now| now.minute).collect() };
+        let clocks: Vec<&ClockReadings> =
+            people.iter().filter(|one| one.has_clock).map(|one| &readings[one.zone]).collect();
+        let times =
+            |readings: &&ClockReadings| -> Vec<usize> { readings.iter().flatten().map(|now| now.minute).collect() };
         let zones: BTreeSet<&str> = people.iter().filter(|one| one.has_clock).map(|one| one.zone).collect();
         let differ = zones.len() > 1 && clocks.iter().any(|clock| times(clock) != times(&clocks[0]));
         let steps = |step: usize| match self.kind {
@@ -324,7 +329,8 @@ impl Scene {
     fn person(&self, one: &SampleAttendee, readings: &ClockReadings) -> Person {
         let hours = one.earliest.unwrap_or(0).into()..one.latest.unwrap_or(1440).into();
         let nothing = one.overrides.keys().map(|date| (*date, Vec::new())).collect();
-        let mut free = time_model::free_quarters(readings, &time_model::table(&one.week), &one.overrides, hours.clone());
+        let mut free =
+            time_model::free_quarters(readings, &time_model::table(&one.week), &one.overrides, hours.clone());
         let mut if_needed = time_model::free_quarters(readings, &time_model::table(&one.if_needed), &nothing, hours);
         for (q, second) in self.seconds.iter().enumerate() {
             let after = second - self.seconds[0];

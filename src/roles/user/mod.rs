@@ -26,8 +26,8 @@ use crate::platform::endpoint::{Endpoint, get};
 use crate::platform::jobs::{self as platform_jobs, spawn_tasks};
 use crate::platform::role::{Context, Role, Service};
 use accounts::store::Users;
+use auth::account_provider::DbAccountProvider;
 pub use auth::commands;
-use auth::issuer::Own;
 use auth::passwords::Passwords;
 use meetings::request::Rules;
 use store::Store;
@@ -86,7 +86,8 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let queue = context.queue()?;
     let owner = store.clone();
     let auth = move |context: &Context| {
-        let issued = LocalTokenVerifier::new(Own(owner.clone()), &context.settings.auth.issuer, ROLE.name);
+        let issued =
+            LocalTokenVerifier::new(DbAccountProvider(owner.clone()), &context.settings.auth.issuer, ROLE.name);
         AuthLayer::resource_owner(context, Rc::new(issued))
     };
     platform_jobs::metrics::register_kinds::<Store>();
@@ -101,8 +102,8 @@ fn open(context: &Context) -> anyhow::Result<Service> {
             store.ensure_signing_key().await;
             tokio::spawn(users.run());
             spawn_tasks(&store, queue, settings.serves_metrics());
-            tokio::spawn(calendars::refresh::wake(store.clone()));
-            tokio::spawn(calendars::refresh::go_on(store));
+            tokio::spawn(calendars::refresh::schedule_refreshes(store.clone()));
+            tokio::spawn(calendars::refresh::extend_horizons(store));
             Ok(())
         }),
         work: None,

@@ -20,7 +20,7 @@ use crate::platform::data::schema::deliveries;
 use crate::platform::jobs::rows::DeliveryRow;
 use crate::read;
 use crate::roles::user::api_keys::model::ApiKey;
-use crate::roles::user::auth::handlers::shown;
+use crate::roles::user::auth::handlers::account_json;
 use crate::roles::user::jobs::kinds::is_for_meeting;
 use crate::roles::user::meetings::model::Meeting;
 use crate::roles::user::meetings::store::Page;
@@ -65,7 +65,7 @@ async fn head(store: &Store, caller: &Caller, user: &User) -> Result<Value, Erro
     Ok(json!({
         "exported_at": now(),
         "user": user.public(Format::default()),
-        "account": account.as_ref().map(shown),
+        "account": account.as_ref().map(account_json),
         "keys": keys.iter().map(ApiKey::public).collect::<Vec<_>>(),
         "sessions": open.into_iter().map(session).collect::<Vec<_>>(),
         "letters": sent.into_iter().map(letter).collect::<Vec<_>>(),

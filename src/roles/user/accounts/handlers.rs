@@ -1,4 +1,4 @@
-//! The endpoints of the user role: extract, call, answer.
+//! The handlers of users and their weeks.
 
 use std::sync::Arc;
 
@@ -28,30 +28,30 @@ const PAGE: u64 = 50;
 
 /// `POST /users`
 pub async fn create_user(req: HttpRequest, users: Cached, JsonBody(body): JsonBody) -> Answer {
-    let format = asked_format(&req)?;
+    let format = requested_format(&req)?;
     let key = IdempotencyKey::read(&req, &body)?;
     let new = NewUser::read(body)?;
-    let answer = |user: &User| {
+    let response = |user: &User| {
         let location = format!("/api/users/{}", user.email.path_segment());
         let headers = [(LOCATION.as_str(), location), (ETAG.as_str(), format!("\"{}\"", user.version))];
         StoredResponse::new(201, &headers, &json!(user.public(format))).about(&user.email)
     };
-    let made = async |barred| users.source().create(&new, barred, key.as_ref(), None, &answer).await;
-    Ok(write(&users, &new.email, made).await?.respond())
+    let create = async |tombstone| users.source().create(&new, tombstone, key.as_ref(), None, &response).await;
+    Ok(write(&users, &new.email, create).await?.respond())
 }
 
 /// `GET /users/{email}`
 pub async fn find_user(req: HttpRequest, users: Cached) -> Answer {
     let (email, format) = asked(&req)?;
     let user = find(&users, &email).await?;
-    Ok(unless_known(&req, &user)?.unwrap_or_else(|| show(HttpResponse::Ok(), &user, format)))
+    Ok(unless_known(&req, &user)?.unwrap_or_else(|| user_response(HttpResponse::Ok(), &user, format)))
 }
 
 /// `PATCH /users/{email}`, an RFC 7396 merge patch
 pub async fn update_user(req: HttpRequest, users: Cached, JsonBody(patch): JsonBody) -> Answer {
     let (email, format) = asked(&req)?;
     let user = change(&req, &users, &email, |user| user.profile().patched(patch.clone())).await?;
-    Ok(show(HttpResponse::Ok(), &user, format))
+    Ok(user_response(HttpResponse::Ok(), &user, format))
 }
 
 /// `DELETE /users/{email}`
@@ -60,8 +60,8 @@ pub async fn delete_user(req: HttpRequest, users: Cached) -> Answer {
     let guard = IfMatch::read(&req)?;
     guard.check(find(&users, &email).await?.version)?;
     users.source().anonymize_past_meetings(&email).await.map_err(|stop| users.source().store.owner.problem(stop))?;
-    let gone = async |barred| users.source().delete(&email, barred, |version| guard.check(version)).await;
-    write(&users, &email, gone).await?;
+    let delete = async |tombstone| users.source().delete(&email, tombstone, |version| guard.check(version)).await;
+    write(&users, &email, delete).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -77,8 +77,8 @@ pub async fn replace_availability(req: HttpRequest, users: Cached, JsonBody(body
     let (email, format) = asked(&req)?;
     let week = parse_week(&body)
         .map_err(|faults| Problem::validation(faults.into_iter().map(|fault| fault.under("#")).collect()))?;
-    let replaced = |user: &User| Ok(Profile { availability: week, ..user.profile() });
-    let user = change(&req, &users, &email, replaced).await?;
+    let replace = |user: &User| Ok(Profile { availability: week, ..user.profile() });
+    let user = change(&req, &users, &email, replace).await?;
     Ok(show_week(&user, format))
 }
 
@@ -91,7 +91,7 @@ pub async fn list_users(req: HttpRequest, users: Cached) -> Answer {
     let cursor = fields.finish(Some(cursor))?;
     let after = match &cursor {
         Some(text) => uuid::Uuid::parse_str(text)
-            .map_err(|_| Problem::new(BAD_REQUEST, "this cursor is none of ours; take it from the Link header"))?
+            .map_err(|_| Problem::new(BAD_REQUEST, "the cursor is invalid; take it from the Link header"))?
             .to_string(),
         None => String::new(),
     };
@@ -100,39 +100,39 @@ pub async fn list_users(req: HttpRequest, users: Cached) -> Answer {
         .page(&after, limit as i64)
         .await
         .map_err(|why| why.problem(users.source().store.owner.db.name()))?;
-    let mut answer = HttpResponse::Ok();
+    let mut response = HttpResponse::Ok();
     if let Some(last) = page.last().filter(|_| page.len() as u64 == limit) {
-        answer.insert_header((
+        response.insert_header((
             LINK,
             format!("</api/users?limit={limit}&format={}&cursor={}>; rel=\"next\"", format.name(), last.id),
         ));
     }
-    let shown: Vec<_> = page.iter().map(|user| user.public(format)).collect();
-    Ok(answer.json(json!({ "users": shown })))
+    let public: Vec<_> = page.iter().map(|user| user.public(format)).collect();
+    Ok(response.json(json!({ "users": public })))
 }
 
 /// `POST /internal/users/lookup`
 pub async fn lookup_users(users: Cached, body: Bytes) -> Answer {
     let LookupRequest { emails, busy_in } = serde_json::from_slice(&body)
-        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no lookup: {why}")))?;
+        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no look-up request: {why}")))?;
     let keys: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let found = users.get(&keys).await.map_err(|why| unavailable(&users, why))?;
     let unknown: Vec<&Email> = emails.iter().zip(&found).filter(|(_, user)| user.is_none()).map(|(it, _)| it).collect();
-    // what the cache holds is JSON already: it is passed on as it is
+    // cached values are JSON already, and are copied unchanged
     let known: Vec<&[u8]> = found.iter().flatten().map(AsRef::as_ref).collect();
-    let mut answer = b"{\"users\":[".to_vec();
-    answer.extend(known.join(&b","[..]));
-    answer.extend_from_slice(b"],\"unknown\":");
-    serde_json::to_writer(&mut answer, &unknown).map_err(Problem::internal)?;
+    let mut json = b"{\"users\":[".to_vec();
+    json.extend(known.join(&b","[..]));
+    json.extend_from_slice(b"],\"unknown\":");
+    serde_json::to_writer(&mut json, &unknown).map_err(Problem::internal)?;
     if let Some(period) = busy_in {
         let store = &users.source().store;
         let mut busy = store.busy(&keys, period).await.map_err(|why| store.owner.read_problem(&why))?;
         busy.extend(store.imported(&keys, period).await.map_err(|why| store.owner.read_problem(&why))?);
-        answer.extend_from_slice(b",\"busy\":");
-        serde_json::to_writer(&mut answer, &ByPerson(&busy)).map_err(Problem::internal)?;
+        json.extend_from_slice(b",\"busy\":");
+        serde_json::to_writer(&mut json, &ByPerson(&busy)).map_err(Problem::internal)?;
     }
-    answer.push(b'}');
-    Ok(HttpResponse::Ok().content_type("application/json").body(answer))
+    json.push(b'}');
+    Ok(HttpResponse::Ok().content_type("application/json").body(json))
 }
 
 /// `GET /health`
@@ -144,18 +144,18 @@ pub async fn health(users: Cached) -> HttpResponse {
     report.answer()
 }
 
-/// Whom a path names, and the format that the query asks for.
+/// The e-mail address in the path, and the format in the query.
 pub(super) fn asked(req: &HttpRequest) -> Result<(Email, Format), Problem> {
-    Ok((email_in_path(req, 1)?, asked_format(req)?))
+    Ok((email_in_path(req, 1)?, requested_format(req)?))
 }
 
-fn asked_format(req: &HttpRequest) -> Result<Format, Problem> {
+fn requested_format(req: &HttpRequest) -> Result<Format, Problem> {
     let mut fields = Params::of_query(req, None);
-    let asked = fields.optional("format", format).unwrap_or_default();
-    fields.finish(Some(asked))
+    let requested = fields.optional("format", format).unwrap_or_default();
+    fields.finish(Some(requested))
 }
 
-/// Finds one user, in the cache first.
+/// Finds a user, in the cache first.
 pub(super) async fn find(users: &CacheAside<Users>, email: &Email) -> Result<User, Problem> {
     let found = users.get(&[email.as_str()]).await.map_err(|why| unavailable(users, why))?;
     match found.into_iter().next().flatten() {
@@ -172,17 +172,17 @@ pub(super) async fn change(
     change: impl Fn(&User) -> Result<Profile, Problem> + Send + Sync,
 ) -> Result<User, Problem> {
     let guard = IfMatch::read(req)?;
-    let guarded = |user: &User| guard.check(user.version).and_then(|()| change(user));
-    write(users, email, async |barred| users.source().change(email, barred, &guarded).await).await
+    let checked = |user: &User| guard.check(user.version).and_then(|()| change(user));
+    write(users, email, async |tombstone| users.source().change(email, tombstone, &checked).await).await
 }
 
-/// Runs a transaction on one user under the cache's protocol, then warms the cache by the ordinary road.
+/// Runs a transaction on one user under the cache's protocol, and then loads the user into the cache.
 pub(in crate::roles::user) async fn write<T>(
     users: &CacheAside<Users>,
     email: &Email,
     transaction: impl AsyncFn(Option<i64>) -> Result<(T, i64), Abort>,
 ) -> Result<T, Problem> {
-    let written = users.write(email.as_str(), async |barred| match transaction(barred).await {
+    let written = users.write(email.as_str(), async |tombstone| match transaction(tombstone).await {
         Ok((value, epoch)) => Ok(WriteOutcome::Committed { value: Ok(value), epoch }),
         Err(Abort::Rejected(problem)) => Ok(WriteOutcome::Committed { value: Err(problem), epoch: 0 }),
         Err(Abort::OtherEpoch(epoch)) => Ok(WriteOutcome::OtherEpoch(epoch)),
@@ -191,7 +191,7 @@ pub(in crate::roles::user) async fn write<T>(
     let value = written.await.map_err(|why: Error| why.problem(users.source().store.owner.db.name()))??;
     users.source().store.owner.outbox_notify.notify_one();
     if let Err(why) = users.get(&[email.as_str()]).await {
-        tracing::debug!(?why, "the cache stays cold");
+        tracing::debug!(?why, "the cache could not be filled");
     }
     Ok(value)
 }
@@ -201,7 +201,7 @@ fn unavailable(users: &CacheAside<Users>, why: LoadError<Arc<Error>>) -> Problem
     match why {
         LoadError::Source(why) => why.problem(database),
         LoadError::Timeout => {
-            Problem::unavailable(database, "the database does not answer in time; try again in a moment")
+            Problem::unavailable(database, "the database did not respond in time; try again in a moment")
         }
     }
 }
@@ -210,16 +210,16 @@ fn decode(text: &[u8]) -> Result<User, Problem> {
     serde_json::from_slice(text).map_err(Problem::internal)
 }
 
-fn show(mut answer: HttpResponseBuilder, user: &User, format: Format) -> HttpResponse {
-    answer.insert_header((ETAG, format!("\"{}\"", user.version))).json(user.public(format))
+fn user_response(mut response: HttpResponseBuilder, user: &User, format: Format) -> HttpResponse {
+    response.insert_header((ETAG, format!("\"{}\"", user.version))).json(user.public(format))
 }
 
 pub(super) fn show_week(user: &User, format: Format) -> HttpResponse {
     let etag = (ETAG, format!("\"{}\"", user.version));
-    HttpResponse::Ok().insert_header(etag).json(user.graded(format))
+    HttpResponse::Ok().insert_header(etag).json(user.week_with_preferences(format))
 }
 
-/// 304 for a caller who says by `If-None-Match` that it has this version already.
+/// 304, if the client has this version already by `If-None-Match`.
 pub(super) fn unless_known(req: &HttpRequest, user: &User) -> Result<Option<HttpResponse>, Problem> {
     let known = match EntityTags::read(req, &IF_NONE_MATCH)? {
         Some(tags) => tags.match_weakly(user.version),

@@ -1,4 +1,4 @@
-//! What a user is, and the rules for making and changing one. Pure.
+//! A user, and the rules for creating and changing one.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,10 +13,10 @@ use crate::platform::http::extract::{Params, email, parsed, text};
 use crate::platform::http::merge_patch::merge_members;
 use crate::platform::http::problem::Problem;
 
-const LONGEST_NAME: usize = 200;
+const MAX_NAME: usize = 200;
 
-/// An account. As JSON this is how the cache keeps it, and what a look-up passes on as it is ([`super::api::Card`] is its
-/// reader's part); callers from outside get [`User::public`].
+/// A user. The cache stores it as JSON, and the look-up of other roles returns that JSON
+/// ([`UserAvailability`](crate::roles::user::api::UserAvailability) is the part that they read). Clients get [`User::public`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct User {
     pub id: Uuid,
@@ -35,7 +35,7 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
-/// The part of an account that its owner writes.
+/// The part of a user that its owner writes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     pub name: String,
@@ -47,7 +47,7 @@ pub struct Profile {
     pub overrides: Overrides,
 }
 
-/// What a caller reads.
+/// A user in responses to clients.
 #[derive(Serialize)]
 pub struct PublicUser<'a> {
     id: Uuid,
@@ -63,10 +63,10 @@ pub struct PublicUser<'a> {
     updated_at: Timestamp,
 }
 
-/// A user to be made.
+/// A request for a new user.
 pub struct NewUser {
     pub email: Email,
-    /// The address as it was typed: mail goes there.
+    /// The address as typed, for e-mails.
     pub typed_email: String,
     pub profile: Profile,
 }
@@ -84,7 +84,7 @@ impl NewUser {
 }
 
 impl Profile {
-    /// Of somebody who has said nothing yet but their name and zone.
+    /// A profile with a name and a zone, and defaults for the rest.
     pub fn new(name: String, time_zone: Zone) -> Profile {
         Profile {
             name,
@@ -96,9 +96,9 @@ impl Profile {
         }
     }
 
-    /// Only a name must be given: without more, a user lives in UTC and can never meet.
+    /// Reads a profile. Only the name is required; the defaults are UTC and no availability.
     fn read(fields: &mut Params) -> Option<Profile> {
-        let name = fields.required("name", text(LONGEST_NAME));
+        let name = fields.required("name", text(MAX_NAME));
         let time_zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse));
         let preference = fields.optional("preference", preference);
         let availability = fields.optional("availability", parse_week);
@@ -114,7 +114,7 @@ impl Profile {
         })
     }
 
-    /// This profile with a JSON merge patch (RFC 7396) applied: what it leaves out stays, and null is the default again.
+    /// Applies a JSON merge patch (RFC 7396): absent members stay, and null restores the default.
     pub fn patched(&self, mut patch: Value) -> Result<Profile, Problem> {
         if !patch.is_object() {
             return Err(Problem::validation(vec![Fault::new("#", "not_an_object", "must be a JSON object")]));
@@ -126,7 +126,7 @@ impl Profile {
         }
         if let Some(Value::Object(dates)) = patch.get_mut("overrides") {
             for (date, day) in dates.iter_mut().filter(|(_, day)| day.is_null()) {
-                // what is no date is found out, whatever it is set to
+                // an invalid date is a fault even if its value is null
                 if Overrides::parse(&json!({ date: [] })).is_err() {
                     *day = json!([]);
                 }
@@ -147,11 +147,11 @@ impl Profile {
     }
 }
 
-/// Writes the names of days as they stand in the document that is patched. Two spellings of one day stay two, to be refused.
+/// Normalizes the names of days. Two spellings of one day stay two members, which are refused later.
 fn fold_days(days: &mut Map<String, Value>) {
     for (name, value) in std::mem::take(days) {
         let known = Day::parse(&name);
-        // what is no day is found out, whatever it is set to
+        // an invalid day is a fault even if its value is null
         let value = if known.is_none() && value.is_null() { json!([]) } else { value };
         let folded = known.map(Day::name).filter(|day| !days.contains_key(*day));
         days.insert(folded.map_or(name, str::to_owned), value);
@@ -159,8 +159,8 @@ fn fold_days(days: &mut Map<String, Value>) {
 }
 
 fn preference(value: &Value) -> Result<Preference, Vec<Fault>> {
-    let read = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
-    parsed("not_a_preference", read)(value)
+    let parse = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
+    parsed("not_a_preference", parse)(value)
 }
 
 impl User {
@@ -176,12 +176,12 @@ impl User {
         }
     }
 
-    /// When the user can meet, in this format.
-    pub fn graded(&self, format: Format) -> FormattedWeek<'_> {
+    /// The week with its `if_needed` time, in this format.
+    pub fn week_with_preferences(&self, format: Format) -> FormattedWeek<'_> {
         FormattedWeek { free: &self.availability, if_needed: &self.if_needed, format }
     }
 
-    /// How callers see it, its weeks in this format.
+    /// The user for clients, with weeks in this format.
     pub fn public(&self, format: Format) -> PublicUser<'_> {
         PublicUser {
             id: self.id,
@@ -189,7 +189,7 @@ impl User {
             name: &self.name,
             time_zone: &self.time_zone,
             preference: self.preference,
-            availability: self.graded(format),
+            availability: self.week_with_preferences(format),
             if_needed: FormattedWeek::new(&self.if_needed, format),
             overrides: &self.overrides,
             version: self.version,
@@ -206,9 +206,9 @@ mod tests {
     use super::NewUser;
 
     #[test]
-    fn every_fault_of_a_new_user_is_named_with_its_place() {
+    fn every_fault_of_a_new_user_has_its_pointer() {
         let body = json!({"email":"x","availability":{"monday":[24],"funday":[]},"isAdmin":true});
-        let Err(problem) = NewUser::read(body) else { panic!("it was taken") };
+        let Err(problem) = NewUser::read(body) else { panic!("it was accepted") };
         let mut places: Vec<Value> = problem.errors.iter().map(|fault| fault.pointer.clone().into()).collect();
         places.sort_by_key(ToString::to_string);
         assert_eq!(

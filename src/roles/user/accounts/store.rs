@@ -1,4 +1,4 @@
-//! The queries of the user role, each named for the question it answers.
+//! The queries of users.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::roles::user::api::ROLE;
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::api::problems::USER_EXISTS;
 use crate::roles::user::auth::store::CredentialRow;
-use crate::roles::user::mailbox::codes::{Code, send_code};
+use crate::roles::user::mailbox::codes::{OneTimeCode, send_code};
 use crate::roles::user::schema::{credentials, users};
 use crate::roles::user::store::Store;
 use crate::{read, transact};
@@ -37,7 +37,7 @@ pub struct Users {
     pub store: Store,
 }
 
-/// One row, as it lies there.
+/// A stored user.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = users)]
 pub(super) struct Row {
@@ -61,15 +61,15 @@ pub(super) struct Epoch {
     pub(super) epoch: i64,
 }
 
-/// Locks the cache's epoch for this transaction. A writer that could not put a tombstone into the cache raises it instead.
-pub(super) async fn lock_epoch(conn: &mut Connection, barred: Option<i64>) -> Result<i64, Abort> {
-    let Some(barred) = barred else {
+/// Locks the cache's epoch for this transaction. Without a tombstone in the cache, the transaction raises the epoch instead.
+pub(super) async fn lock_epoch(conn: &mut Connection, tombstone: Option<i64>) -> Result<i64, Abort> {
+    let Some(tombstone) = tombstone else {
         let raised = diesel::update(cache_epoch::table).set(cache_epoch::epoch.eq(cache_epoch::epoch + 1));
         return Ok(raised.returning(cache_epoch::epoch).get_result(conn).await?);
     };
     let query = diesel::sql_query(conn.shared("SELECT epoch FROM cache_epoch"));
     match query.get_result::<Epoch>(conn).await?.epoch {
-        epoch if epoch == barred => Ok(epoch),
+        epoch if epoch == tombstone => Ok(epoch),
         other => Err(Abort::OtherEpoch(other)),
     }
 }
@@ -80,15 +80,17 @@ impl Users {
         Users { store }
     }
 
-    /// Makes a user, and keeps the answer under the caller's key; with the hash of a password, it is an account. Refused when
-    /// there is one with this address.
+    /// Creates a user, and stores the response under the client's idempotency key. With a password hash, the user can sign in.
+    ///
+    /// # Errors
+    /// 409 when the address has a user already.
     pub async fn create(
         &self,
         new: &NewUser,
-        barred: Option<i64>,
+        tombstone: Option<i64>,
         key: Option<&IdempotencyKey>,
         password: Option<&str>,
-        answer: impl Fn(&User) -> StoredResponse + Send + Sync,
+        response: impl Fn(&User) -> StoredResponse + Send + Sync,
     ) -> Result<(StoredResponse, i64), Abort> {
         let now = stored(now());
         let row = Row {
@@ -106,53 +108,55 @@ impl Users {
             updated_at: now,
         };
         transact!(self.store.owner.db, |conn| {
-            let epoch = lock_epoch(conn, barred).await?;
-            if let Some(kept) = find_response(conn, key).await? {
-                return Ok((kept, epoch));
+            let epoch = lock_epoch(conn, tombstone).await?;
+            if let Some(stored_response) = find_response(conn, key).await? {
+                return Ok((stored_response, epoch));
             }
-            let making = diesel::insert_into(users::table).values(&row).on_conflict(users::email).do_nothing();
-            let made: Option<Row> = making.returning(columns::<Row>()).get_result(conn).await.optional()?;
-            let Some(made) = made else {
-                // by whom else than the same request, a moment before?
-                if let Some(kept) = find_response(conn, key).await? {
-                    return Ok((kept, epoch));
+            let insertion = diesel::insert_into(users::table).values(&row).on_conflict(users::email).do_nothing();
+            let created: Option<Row> = insertion.returning(columns::<Row>()).get_result(conn).await.optional()?;
+            let Some(created) = created else {
+                // a concurrent request with the same key may have created it
+                if let Some(stored_response) = find_response(conn, key).await? {
+                    return Ok((stored_response, epoch));
                 }
-                let detail = format!("{} is taken; change that user by PATCH", new.email);
+                let detail = format!("{} has a user already; change it by PATCH", new.email);
                 return Err(Abort::Rejected(Problem::new(USER_EXISTS, detail)));
             };
             if let Some(hash) = password {
-                let row = CredentialRow::new(&made.id, hash);
+                let row = CredentialRow::new(&created.id, hash);
                 diesel::insert_into(credentials::table).values(row).execute(conn).await?;
                 if self.store.auth.verify_email {
-                    let code = Code::draw(Purpose::VerifyMailbox, &new.email, &self.store.auth, instant::now());
+                    let code =
+                        OneTimeCode::generate(Purpose::VerifyMailbox, &new.email, &self.store.auth, instant::now());
                     send_code(conn, &self.store, &code).await?;
                 }
             }
-            let user = User::try_from(made)?;
-            let answer = answer(&user);
-            if let Some(kept) = save_response(conn, key, &answer).await? {
-                return Ok((kept, epoch));
+            let user = User::try_from(created)?;
+            let response = response(&user);
+            if let Some(stored_response) = save_response(conn, key, &response).await? {
+                return Ok((stored_response, epoch));
             }
             enqueue(conn, &[event(&user, "created")]).await?;
-            Ok((answer, epoch))
+            Ok((response, epoch))
         })
     }
 
-    /// Changes a user's profile by `change`, which sees the user as it is, and may refuse.
+    /// Changes a user's profile by `change`, which receives the current user and may refuse.
     pub async fn change(
         &self,
         email: &Email,
-        barred: Option<i64>,
+        tombstone: Option<i64>,
         change: impl Fn(&User) -> Result<Profile, Problem> + Send + Sync,
     ) -> Result<(User, i64), Abort> {
         transact!(self.store.owner.db, |conn| {
-            let epoch = lock_epoch(conn, barred).await?;
-            // the first update holds the row, so that what `change` sees is what it changes
+            let epoch = lock_epoch(conn, tombstone).await?;
+            // the first update locks the row, so that `change` receives the current user
             let mine = users::table.filter(users::email.eq(email.as_str()));
             let raised =
                 diesel::update(mine).set((users::version.eq(users::version + 1), users::updated_at.eq(stored(now()))));
-            let held: Option<Row> = raised.returning(columns::<Row>()).get_result(conn).await.optional()?;
-            let mut user = User::try_from(held.ok_or_else(|| Abort::Rejected(Problem::unknown_user(email.as_str())))?)?;
+            let locked: Option<Row> = raised.returning(columns::<Row>()).get_result(conn).await.optional()?;
+            let mut user =
+                User::try_from(locked.ok_or_else(|| Abort::Rejected(Problem::unknown_user(email.as_str())))?)?;
             user.version -= 1;
             let profile = change(&user).map_err(Abort::Rejected)?;
             let changed: Row = diesel::update(users::table.filter(users::email.eq(email.as_str())))
@@ -173,7 +177,7 @@ impl Users {
         })
     }
 
-    /// A page of users in the order of their making, after the one with id `after`.
+    /// A page of users in the order of creation, after the one with id `after`.
     pub async fn page(&self, after: &str, limit: i64) -> Result<Vec<User>, Error> {
         let rows: Vec<Row> = read!(self.store.owner.db, |conn| users::table
             .filter(users::id.gt(after))
@@ -193,7 +197,7 @@ impl Source for Users {
         // at least one query, for the epoch
         let chunks = emails.chunks(CHUNK).chain(emails.is_empty().then_some(emails));
         for (at, chunk) in chunks.enumerate() {
-            // a left join: the epoch of the same moment comes along, even where nobody is found
+            // a left join, to read the epoch in the same snapshot even if no user is found
             let rows: Vec<(i64, Option<Row>)> = read!(self.store.owner.db, |conn| cache_epoch::table
                 .left_join(users::table.on(users::email.eq_any(chunk)))
                 .select((cache_epoch::epoch, columns::<Row>().nullable()))
@@ -222,7 +226,7 @@ impl Source for Users {
     }
 }
 
-/// What is published of a user: that something happened to whom, not what.
+/// The event about a change of a user. It does not contain the change.
 pub(super) fn event(user: &User, what: &str) -> OutboxRow {
     let data = json!({ "id": user.id, "email": user.email, "version": user.version });
     let about = Subject { kind: "user", id: user.id, version: user.version };
@@ -233,15 +237,15 @@ impl TryFrom<Row> for User {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<User, Error> {
-        let wrong = |what: &str| Error::Corrupt(format!("the {what} of user {}", row.id));
+        let corrupt = |what: &str| Error::Corrupt(format!("the {what} of user {}", row.id));
         Ok(User {
-            id: row.id.parse().map_err(|_| wrong("id"))?,
-            email: Email::parse(&row.email).map_err(|_| wrong("email"))?,
-            time_zone: Zone::parse(&row.time_zone).map_err(|_| wrong("time_zone"))?,
-            preference: Preference::parse(&row.preference).ok_or_else(|| wrong("preference"))?,
-            availability: Week::from_bytes(&row.availability).ok_or_else(|| wrong("availability"))?,
-            if_needed: Week::from_bytes(&row.if_needed).ok_or_else(|| wrong("if_needed"))?,
-            overrides: serde_json::from_str(&row.overrides).map_err(|_| wrong("overrides"))?,
+            id: row.id.parse().map_err(|_| corrupt("id"))?,
+            email: Email::parse(&row.email).map_err(|_| corrupt("email"))?,
+            time_zone: Zone::parse(&row.time_zone).map_err(|_| corrupt("time_zone"))?,
+            preference: Preference::parse(&row.preference).ok_or_else(|| corrupt("preference"))?,
+            availability: Week::from_bytes(&row.availability).ok_or_else(|| corrupt("availability"))?,
+            if_needed: Week::from_bytes(&row.if_needed).ok_or_else(|| corrupt("if_needed"))?,
+            overrides: serde_json::from_str(&row.overrides).map_err(|_| corrupt("overrides"))?,
             name: row.name,
             version: row.version,
             created_at: instant::read(row.created_at).ok_or_else(|| Error::Corrupt("created_at".to_owned()))?,

@@ -1,4 +1,4 @@
-//! API keys: what apps and bots call with, in the name of an account.
+//! API keys: apps and bots call with them on behalf of an account.
 
 pub mod endpoints;
 pub mod handlers;

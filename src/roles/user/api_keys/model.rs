@@ -1,4 +1,4 @@
-//! What a key is, what it may do, and how it is written. Pure.
+//! API keys: their format, their scope, and the request for a new one.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,23 +9,23 @@ use crate::calendar::Fault;
 use crate::platform::auth::Scope;
 use crate::platform::http::extract::{Params, parsed, text};
 use crate::platform::http::problem::Problem;
-use crate::roles::user::mailbox::codes::{hash, secret};
+use crate::roles::user::mailbox::codes::{generate_secret, hash};
 
-/// What keys begin with, for people and for programs that look for secrets in the wrong places.
-const MARK: &str = "w2m";
-/// Characters of a name.
-const LONGEST: usize = 100;
+/// The prefix of keys, for people and for secret scanners.
+const PREFIX: &str = "w2m";
+/// The maximum length of a name in characters.
+const MAX_NAME: usize = 100;
 
-/// What a key may do; never more than its account.
+/// The rights of a key; never more than those of its account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyScope {
-    /// Ask, and change nothing.
+    /// Read only.
     #[default]
     Read,
-    /// What any user may.
+    /// The rights of a user.
     Write,
-    /// What an admin may.
+    /// The rights of an admin.
     Admin,
 }
 
@@ -40,11 +40,11 @@ impl KeyScope {
         }
     }
 
-    pub fn parse(text: &str) -> Option<KeyScope> {
+    pub fn from_name(text: &str) -> Option<KeyScope> {
         KeyScope::ALL.into_iter().find(|scope| scope.name() == text)
     }
 
-    /// The rights of who calls with it: those of the account, as they are by now, or less.
+    /// The rights of a caller with this key: the account's current rights, or less.
     pub fn rights(self, account: Scope) -> Scope {
         match self {
             KeyScope::Admin => account,
@@ -53,60 +53,60 @@ impl KeyScope {
     }
 }
 
-/// A key that is asked for.
-pub struct Wish {
+/// A request for a key.
+pub struct NewApiKey {
     pub name: String,
     pub scope: KeyScope,
     pub expires_at: Option<Timestamp>,
 }
 
-impl Wish {
+impl NewApiKey {
     /// Reads the body of `POST /auth/keys` by an account with these rights.
-    pub fn read(body: Value, account: Scope, now: Timestamp) -> Result<Wish, Problem> {
+    pub fn read(body: Value, account: Scope, now: Timestamp) -> Result<NewApiKey, Problem> {
         let mut fields = Params::of_body(body)?;
-        let name = fields.required("name", text(LONGEST));
-        let known = |text: &str| match KeyScope::parse(text) {
-            Some(KeyScope::Admin) if account < Scope::Admin => Err("admin is for admins: read or write"),
+        let name = fields.required("name", text(MAX_NAME));
+        let known = |text: &str| match KeyScope::from_name(text) {
+            Some(KeyScope::Admin) if account < Scope::Admin => Err("admin needs an admin account; use read or write"),
             Some(scope) => Ok(scope),
             None => Err("must be read, write or admin"),
         };
         let scope = fields.optional("scope", parsed("not_a_scope", known));
         let later = |text: &str| match text.parse::<Timestamp>() {
             Ok(at) if at > now => Ok(at),
-            Ok(_) => Err("is past"),
+            Ok(_) => Err("must be in the future"),
             Err(_) => Err("must be an instant such as 2027-01-01T00:00:00Z"),
         };
         let expires_at = fields.optional("expires_at", parsed("not_an_instant", later));
         let name = fields.finish(name)?;
-        Ok(Wish { name, scope: scope.unwrap_or_default(), expires_at })
+        Ok(NewApiKey { name, scope: scope.unwrap_or_default(), expires_at })
     }
 }
 
-/// A key as it was just drawn: the only time that its secret is there.
-pub struct Drawn {
+/// A new key with its secret, which is not stored.
+pub struct GeneratedKey {
     pub id: Uuid,
     pub key: String,
     pub hash: String,
 }
 
-impl Drawn {
-    pub fn new() -> Drawn {
-        let (id, secret) = (Uuid::now_v7(), secret());
-        Drawn { id, key: format!("{}_{secret}", prefix(id)), hash: hash(&secret) }
+impl GeneratedKey {
+    pub fn new() -> GeneratedKey {
+        let (id, secret) = (Uuid::now_v7(), generate_secret());
+        GeneratedKey { id, key: format!("{}_{secret}", prefix(id)), hash: hash(&secret) }
     }
 }
 
-/// What may be shown of a key.
+/// The public part of a key.
 pub fn prefix(id: Uuid) -> String {
-    format!("{MARK}_{}", id.simple())
+    format!("{PREFIX}_{}", id.simple())
 }
 
-/// A key's id, and the hash of its secret; `None` for what does not look like one.
-pub fn read(key: &str) -> Option<(Uuid, String)> {
-    let (id, secret) = key.strip_prefix(MARK)?.strip_prefix('_')?.split_once('_')?;
+/// The id of a key and the hash of its secret; `None` for a text that is no key.
+pub fn parse(key: &str) -> Option<(Uuid, String)> {
+    let (id, secret) = key.strip_prefix(PREFIX)?.strip_prefix('_')?.split_once('_')?;
     let hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let whole = id.len() == 32 && secret.len() == 64 && hex(id) && hex(secret);
-    whole.then(|| Some((Uuid::try_parse(id).ok()?, hash(secret))))?
+    let is_valid = id.len() == 32 && secret.len() == 64 && hex(id) && hex(secret);
+    is_valid.then(|| Some((Uuid::try_parse(id).ok()?, hash(secret))))?
 }
 
 /// A key without its secret.
@@ -121,7 +121,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// What its owner reads.
+    /// The key in responses to its owner.
     pub fn public(&self) -> Value {
         json!({
             "id": self.id, "name": self.name, "prefix": prefix(self.id), "scope": self.scope,
@@ -130,23 +130,23 @@ impl ApiKey {
     }
 }
 
-/// More keys than anybody looks after.
-pub fn too_many(most: i64) -> Problem {
-    let detail = format!("an account has at most {most} keys: delete one that is not used any more");
+/// The problem of an account that has the maximum number of keys.
+pub fn limit_reached(limit: i64) -> Problem {
+    let detail = format!("an account has at most {limit} keys: delete one that is no longer used");
     Problem::validation(vec![Fault::new("#", "too_many", detail)])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Drawn, KeyScope, read};
+    use super::{GeneratedKey, KeyScope, parse};
     use crate::platform::auth::Scope;
 
     #[test]
-    fn a_key_is_read_as_it_was_written_and_nothing_else_is() {
-        let drawn = Drawn::new();
-        assert_eq!(read(&drawn.key), Some((drawn.id, drawn.hash.clone())));
-        assert_ne!(read(&Drawn::new().key), Some((drawn.id, drawn.hash)));
-        let one = &drawn.key;
+    fn only_a_generated_key_is_parsed() {
+        let generated = GeneratedKey::new();
+        assert_eq!(parse(&generated.key), Some((generated.id, generated.hash.clone())));
+        assert_ne!(parse(&GeneratedKey::new().key), Some((generated.id, generated.hash)));
+        let one = &generated.key;
         for other in [
             &one[1..],
             &one[..one.len() - 1],
@@ -157,12 +157,12 @@ mod tests {
             "w2m__",
             "",
         ] {
-            assert_eq!(read(other), None, "{other}");
+            assert_eq!(parse(other), None, "{other}");
         }
     }
 
     #[test]
-    fn no_key_gives_more_than_its_account_has() {
+    fn a_key_has_at_most_the_rights_of_its_account() {
         for scope in KeyScope::ALL {
             assert_eq!(scope.rights(Scope::User), Scope::User);
             assert_eq!(scope.rights(Scope::Admin) == Scope::Admin, scope == KeyScope::Admin);

@@ -1,4 +1,4 @@
-//! The queries about keys, each named for the question it answers.
+//! The queries of API keys.
 
 use crate::platform::data::{RunQueryDsl, columns};
 use diesel::prelude::*;
@@ -7,7 +7,7 @@ use jiff_diesel::DateTime;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::model::{ApiKey, Drawn, KeyScope, Wish, too_many};
+use super::model::{ApiKey, GeneratedKey, KeyScope, NewApiKey, limit_reached};
 use crate::platform::auth::{AuthMethod, Caller};
 use crate::platform::data::Abort;
 use crate::platform::data::Error;
@@ -18,10 +18,10 @@ use crate::roles::user::schema::{api_keys, credentials, users};
 use crate::roles::user::store::Store;
 use crate::{read, transact};
 
-/// Keys that one account has.
-const MOST: i64 = 50;
-/// How exactly it is known when a key was used: not every request is to be written down.
-const COARSE: SignedDuration = SignedDuration::from_hours(1);
+/// The maximum number of keys of one account.
+const MAX_KEYS: i64 = 50;
+/// The minimum interval between two updates of `last_used_at`.
+const LAST_USED_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = api_keys)]
@@ -38,46 +38,51 @@ struct Row {
 
 impl Row {
     fn read(&self) -> Result<ApiKey, Error> {
-        let wrong = |what: &str| Error::Corrupt(format!("the {what} of key {}", self.id));
-        let at = |at: DateTime| read(at).ok_or_else(|| wrong("time"));
+        let corrupt = |what: &str| Error::Corrupt(format!("the {what} of key {}", self.id));
+        let at = |at: DateTime| read(at).ok_or_else(|| corrupt("time"));
         Ok(ApiKey {
-            id: self.id.parse().map_err(|_| wrong("id"))?,
+            id: self.id.parse().map_err(|_| corrupt("id"))?,
             name: self.name.clone(),
-            scope: KeyScope::parse(&self.scope).ok_or_else(|| wrong("scope"))?,
+            scope: KeyScope::from_name(&self.scope).ok_or_else(|| corrupt("scope"))?,
             created_at: at(self.created_at)?,
             expires_at: self.expires_at.map(at).transpose()?,
             last_used_at: self.last_used_at.map(at).transpose()?,
         })
     }
 
-    fn is_over(&self, now: Timestamp) -> bool {
+    fn has_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| read(end).is_none_or(|end| end <= now))
     }
 
-    /// Whether it is worth writing down that it was used.
-    fn is_news(&self, now: Timestamp) -> bool {
+    /// Whether `last_used_at` is due for an update.
+    fn should_touch_last_used(&self, now: Timestamp) -> bool {
         let before = self.last_used_at.and_then(read);
-        before.is_none_or(|before| now.duration_since(before) >= COARSE)
+        before.is_none_or(|before| now.duration_since(before) >= LAST_USED_INTERVAL)
     }
 }
 
 impl Store {
-    /// Makes a key for an account.
-    pub async fn create_api_key(&self, account: &str, wish: &Wish, drawn: &Drawn) -> Result<ApiKey, Abort> {
+    /// Creates a key of an account.
+    pub async fn create_api_key(
+        &self,
+        account: &str,
+        new: &NewApiKey,
+        generated: &GeneratedKey,
+    ) -> Result<ApiKey, Abort> {
         let row = Row {
-            id: drawn.id.to_string(),
+            id: generated.id.to_string(),
             user_id: account.to_owned(),
-            name: wish.name.clone(),
-            scope: wish.scope.name().to_owned(),
-            hash: drawn.hash.clone(),
+            name: new.name.clone(),
+            scope: new.scope.name().to_owned(),
+            hash: generated.hash.clone(),
             created_at: stored(now()),
-            expires_at: wish.expires_at.map(stored),
+            expires_at: new.expires_at.map(stored),
             last_used_at: None,
         };
         transact!(self.owner.db, |conn| {
             let mine = api_keys::table.filter(api_keys::user_id.eq(account));
-            if mine.count().get_result::<i64>(conn).await? >= MOST {
-                return Err(Abort::Rejected(too_many(MOST)));
+            if mine.count().get_result::<i64>(conn).await? >= MAX_KEYS {
+                return Err(Abort::Rejected(limit_reached(MAX_KEYS)));
             }
             diesel::insert_into(api_keys::table).values(&row).execute(conn).await?;
             Ok::<(), Abort>(())
@@ -95,16 +100,16 @@ impl Store {
         rows.iter().map(Row::read).collect()
     }
 
-    /// Takes a key away; says whether there was one.
+    /// Revokes a key; `false` for an unknown id.
     pub async fn revoke_api_key(&self, account: &str, id: Uuid) -> Result<bool, Error> {
         transact!(self.owner.db, |conn| {
             let mine = api_keys::table.filter(api_keys::id.eq(id.to_string()));
-            let gone = diesel::delete(mine.filter(api_keys::user_id.eq(account))).execute(conn).await?;
-            Ok::<bool, Error>(gone == 1)
+            let deleted = diesel::delete(mine.filter(api_keys::user_id.eq(account))).execute(conn).await?;
+            Ok::<bool, Error>(deleted == 1)
         })
     }
 
-    /// Whose key this is, and what it may do, if it is good.
+    /// The account and the rights of a key, if it is valid.
     pub async fn caller_of_key(&self, id: Uuid, hash: &str) -> Result<Option<Caller>, Error> {
         let (id, now) = (id.to_string(), now());
         let found: Option<(String, String, Row)> = read!(self.owner.db, |conn| async {
@@ -117,21 +122,21 @@ impl Store {
                 .await
                 .optional()
         })?;
-        let good = |row: &Row| bool::from(row.hash.as_bytes().ct_eq(hash.as_bytes())) && !row.is_over(now);
-        let Some((email, rights, row)) = found.filter(|(.., row)| good(row)) else { return Ok(None) };
-        if row.is_news(now) {
+        let is_valid = |row: &Row| bool::from(row.hash.as_bytes().ct_eq(hash.as_bytes())) && !row.has_expired(now);
+        let Some((email, rights, row)) = found.filter(|(.., row)| is_valid(row)) else { return Ok(None) };
+        if row.should_touch_last_used(now) {
             transact!(self.owner.db, |conn| {
                 let mine = api_keys::table.filter(api_keys::id.eq(&id));
                 diesel::update(mine).set(api_keys::last_used_at.eq(Some(stored(now)))).execute(conn).await?;
                 Ok::<(), Error>(())
             })?;
         }
-        let allowed = row.read()?.scope;
+        let key_scope = row.read()?.scope;
         Ok(Some(Caller {
             id: row.user_id,
             email: Email::parse(&email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?,
-            scope: allowed.rights(scope(&rights)?),
-            method: AuthMethod::Key { writes: allowed != KeyScope::Read },
+            scope: key_scope.rights(scope(&rights)?),
+            method: AuthMethod::Key { writes: key_scope != KeyScope::Read },
         }))
     }
 }

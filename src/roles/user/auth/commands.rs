@@ -1,8 +1,8 @@
-//! What `w2meet user` and `w2meet keys` do, on the configured database itself: whoever may do that needs no account.
+//! The commands `w2meet user` and `w2meet keys`. They use the configured database directly, and need no account.
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::keys::KeyRow;
+use super::keys::SigningKeyRow;
 use crate::config::Settings;
 use crate::platform::auth::Scope;
 use crate::platform::data::{self, instant};
@@ -16,10 +16,10 @@ async fn open(settings: &Settings) -> anyhow::Result<Store> {
     Store::open(settings)
 }
 
-/// Gives an account these rights.
+/// Sets the rights of an account.
 ///
 /// # Errors
-/// No such account, or a database that is away.
+/// No such account, or an unavailable database.
 pub async fn set_scope(settings: &Settings, email: &str, scope: Scope) -> anyhow::Result<()> {
     let email = Email::parse(email).context("that is no e-mail address")?;
     let done = open(settings).await?.set_scope(&email, scope).await?;
@@ -27,22 +27,22 @@ pub async fn set_scope(settings: &Settings, email: &str, scope: Scope) -> anyhow
     Ok(())
 }
 
-/// The public path of a page on which this account's password is set anew; for who cannot be sent a letter.
+/// The public path of the page that sets a new password, for an account that cannot receive e-mail.
 ///
 /// # Errors
-/// No such user, or a database that is away.
+/// No such user, or an unavailable database.
 pub async fn reset_link(settings: &Settings, email: &str) -> anyhow::Result<String> {
     let email = Email::parse(email).context("that is no e-mail address")?;
     let link = open(settings).await?.reset_link(&email).await?;
-    link.with_context(|| format!("nobody is registered as {email}"))
+    link.with_context(|| format!("no user has the e-mail address {email}"))
 }
 
-/// A line for each key: its id, and what it does.
+/// One line per key: its id and its state.
 ///
 /// # Errors
-/// A database that is away.
+/// An unavailable database.
 pub async fn list_keys(settings: &Settings) -> anyhow::Result<Vec<String>> {
-    let line = |row: &KeyRow| {
+    let line = |row: &SigningKeyRow| {
         let state = match (row.retires_at.and_then(instant::read), instant::read(row.signs_from)) {
             (Some(end), _) => format!("verifies until {end}"),
             (None, Some(begin)) if begin > instant::now() => format!("signs from {begin}"),
@@ -53,18 +53,18 @@ pub async fn list_keys(settings: &Settings) -> anyhow::Result<Vec<String>> {
     Ok(open(settings).await?.keys().await?.iter().map(line).collect())
 }
 
-/// Makes a new key, and gives its id.
+/// Creates a key, and returns its id.
 ///
 /// # Errors
-/// A database that is away.
+/// An unavailable database.
 pub async fn rotate_keys(settings: &Settings) -> anyhow::Result<String> {
     Ok(open(settings).await?.rotate_keys().await?)
 }
 
-/// Takes a key back.
+/// Revokes a key.
 ///
 /// # Errors
-/// No such key, or a database that is away.
+/// No such key, or an unavailable database.
 pub async fn revoke_key(settings: &Settings, id: &str) -> anyhow::Result<()> {
     if !open(settings).await?.revoke_key(id).await? {
         bail!("no key has the id {id}; `w2meet keys list` shows them");

@@ -1,4 +1,4 @@
-//! The endpoints of signing in: extract, call, answer.
+//! The handlers of registration, sign-in and sessions.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
@@ -24,7 +24,7 @@ use crate::roles::user::api::access::ExchangeRequest;
 use crate::roles::user::api::problems::{TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
 use crate::roles::user::store::Store;
 
-const LONGEST_NAME: usize = 200;
+const MAX_NAME: usize = 200;
 
 /// `POST /auth/register`
 pub async fn register(req: HttpRequest, users: Cached, passwords: Data<Passwords>, JsonBody(body): JsonBody) -> Answer {
@@ -32,24 +32,24 @@ pub async fn register(req: HttpRequest, users: Cached, passwords: Data<Passwords
     let store = &users.source().store;
     let taken = store.is_known(&new.email).await.map_err(|why| store.owner.read_problem(&why))?;
     if taken {
-        return Err(exists(&new.email));
+        return Err(user_exists(&new.email));
     }
     let words = vec![new.email.to_string(), new.profile.name.clone()];
-    let hash = passwords.make(password, words).await?;
-    let answer = |_: &_| StoredResponse::new(201, &[], &Value::Null);
-    let made = async |barred| users.source().create(&new, barred, None, Some(&hash), &answer).await;
-    write(&users, &new.email, made).await.map_err(|problem| match problem.kind {
-        kind if kind == USER_EXISTS => exists(&new.email),
+    let hash = passwords.hash(password, words).await?;
+    let response = |_: &_| StoredResponse::new(201, &[], &Value::Null);
+    let create = async |barred| users.source().create(&new, barred, None, Some(&hash), &response).await;
+    write(&users, &new.email, create).await.map_err(|problem| match problem.kind {
+        kind if kind == USER_EXISTS => user_exists(&new.email),
         _ => problem,
     })?;
     let account = store.account(&new.email).await.map_err(|why| store.owner.read_problem(&why))?;
     let account = account.ok_or_else(|| Problem::internal("a new account is gone"))?;
-    let mut answer = signed_in(store, &account, StatusCode::CREATED).await?;
+    let mut response = session_response(store, &account, StatusCode::CREATED).await?;
     let location = format!("/api/users/{}", new.email.path_segment());
     if let Ok(location) = location.parse() {
-        answer.headers_mut().insert(LOCATION, location);
+        response.headers_mut().insert(LOCATION, location);
     }
-    Ok(answer)
+    Ok(response)
 }
 
 fn read_registration(req: &HttpRequest, body: Value) -> Result<(NewUser, Password), Problem> {
@@ -57,21 +57,20 @@ fn read_registration(req: &HttpRequest, body: Value) -> Result<(NewUser, Passwor
     let mut fields = Params::of_body(body)?.without_query(req);
     let address = fields.required("email", email);
     let password = fields.required("password", new_password);
-    let name = fields.optional("name", text(LONGEST_NAME));
+    let name = fields.optional("name", text(MAX_NAME));
     let time_zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse)).unwrap_or_else(Zone::utc);
-    let both = address.zip(password).map(|(email, password)| {
+    let registration = address.zip(password).map(|(email, password)| {
         let local = email.as_str().rsplit_once('@').map_or(email.as_str(), |(local, _)| local);
         let profile = Profile::new(name.unwrap_or_else(|| local.to_owned()), time_zone);
         (NewUser { email, typed_email, profile }, password)
     });
-    fields.finish(both)
+    fields.finish(registration)
 }
 
-/// A user who was made without a password is no exception: the address alone proves nothing.
-fn exists(email: &Email) -> Problem {
+/// The problem of an address that has a user, with or without a password: the address alone proves nothing.
+fn user_exists(email: &Email) -> Problem {
     let detail = format!(
-        "{email} is taken. If it is yours, sign in; if it has no password yet, or you forgot it, ask for a letter at \
-         /api/auth/password/forgot: only who reads its mail gets the account"
+        "{email} has an account. If it is yours, sign in. To set a password, request an e-mail at /api/auth/password/forgot"
     );
     Problem::new(USER_EXISTS, detail)
 }
@@ -86,47 +85,47 @@ pub async fn login(
     let mut fields = Params::of_body(body)?.without_query(&req);
     let (address, password) = (fields.required("email", email), fields.required("password", typed_password));
     let (address, password) = fields.finish(address.zip(password))?;
-    let account = prove(&store, &passwords, &address, password).await?;
-    signed_in(&store, &account, StatusCode::OK).await
+    let account = authenticate(&store, &passwords, &address, password).await?;
+    session_response(&store, &account, StatusCode::OK).await
 }
 
-/// The account with this address, if this is its password. Whether there is one is not to be seen, nor to be measured.
+/// The account with this address and this password. The response and its time do not reveal whether the account exists.
 ///
 /// # Errors
-/// 401 for a wrong password, 429 after too many, 503 when too many wait.
-pub async fn prove(
+/// 401 for a wrong password, 429 after too many, 503 when too many requests wait.
+pub async fn authenticate(
     store: &Store,
     passwords: &Passwords,
     email: &Email,
     password: Password,
 ) -> Result<Account, Problem> {
-    // first, so that nobody is blamed for a crowd
-    let place = passwords.enter()?;
+    // first: a full queue must not count as a failed attempt
+    let permit = passwords.acquire()?;
     if let Some(wait) = store.begin_attempt(email).await.map_err(|why| store.owner.read_problem(&why))? {
         let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
-        let detail = "too many attempts with this address have failed; wait, or set another password by e-mail";
+        let detail = "too many failed attempts for this address; wait, or reset the password by e-mail";
         return Err(Problem { retry_after: Some(seconds), ..Problem::new(TOO_MANY_ATTEMPTS, detail) });
     }
     let account = store.account(email).await.map_err(|why| store.owner.read_problem(&why))?;
     let hash = account.as_ref().map(|account| account.password_hash.as_str());
-    let fits = passwords.fits(place, password, hash).await?;
+    let is_correct = passwords.verify(permit, password, hash).await?;
     match account {
-        Some(account) if fits => {
-            store.forgive(email).await.map_err(|why| store.owner.read_problem(&why))?;
+        Some(account) if is_correct => {
+            store.clear_failures(email).await.map_err(|why| store.owner.read_problem(&why))?;
             Ok(account)
         }
-        _ => Err(Problem::new(WRONG_PASSWORD, "no account has this address and this password")),
+        _ => Err(Problem::new(WRONG_PASSWORD, "the address or the password is wrong")),
     }
 }
 
-/// Opens a session of the account, and answers with its tokens.
+/// Opens a session of the account; the response has its tokens.
 ///
 /// # Errors
-/// 503 while the database is away.
-pub async fn signed_in(store: &Store, account: &Account, status: StatusCode) -> Answer {
+/// 503 while the database is unavailable.
+pub async fn session_response(store: &Store, account: &Account, status: StatusCode) -> Answer {
     let session = store.open_session(&account.caller.id).await.map_err(|why| store.owner.read_problem(&why))?;
     let mut body = tokens(store, &account.caller, &session).await?;
-    body["account"] = shown(account);
+    body["account"] = account_json(account);
     Ok(HttpResponse::build(status).insert_header(NO_STORE).json(body))
 }
 
@@ -141,7 +140,7 @@ async fn tokens(store: &Store, caller: &Caller, session: &Session) -> Result<Val
     }))
 }
 
-/// `POST /auth/refresh`: a refresh token for the next one, and an access token
+/// `POST /auth/refresh`: exchanges a refresh token for new tokens
 pub async fn refresh(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
     let token = refresh_token(&req, body)?;
     match store.renew_session(&token).await.map_err(|why| store.owner.read_problem(&why))? {
@@ -149,17 +148,18 @@ pub async fn refresh(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonB
             let body = tokens(&store, &caller, &session).await?;
             Ok(HttpResponse::Ok().insert_header(NO_STORE).json(body))
         }
-        Renewal::Stolen => {
-            tracing::warn!("a refresh token came a second time: its session is ended");
-            let detail =
-                "this refresh token was used before, so somebody else may have it: its session is over, sign in again";
+        Renewal::Reused => {
+            tracing::warn!("a refresh token was reused: its session was ended");
+            let detail = "this refresh token was used before and may be stolen: its session was ended, sign in again";
             Err(Problem::new(INVALID_TOKEN, detail))
         }
-        Renewal::Unknown => Err(Problem::new(INVALID_TOKEN, "this refresh token is none, or over: sign in again")),
+        Renewal::Unknown => {
+            Err(Problem::new(INVALID_TOKEN, "this refresh token is invalid or has expired: sign in again"))
+        }
     }
 }
 
-/// `POST /auth/logout`: ends the session of a refresh token; one that is unknown has none
+/// `POST /auth/logout`: ends the session of a refresh token; an unknown token is no error
 pub async fn logout(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
     let token = refresh_token(&req, body)?;
     store.close_session(&token).await.map_err(|why| store.owner.read_problem(&why))?;
@@ -176,25 +176,25 @@ fn refresh_token(req: &HttpRequest, body: Value) -> Result<String, Problem> {
 pub async fn me(caller: Caller, store: Data<Store>) -> Answer {
     let account = store.account(&caller.email).await.map_err(|why| store.owner.read_problem(&why))?;
     let account = account.filter(|account| account.caller.id == caller.id).ok_or_else(invalid)?;
-    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(shown(&account)))
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(account_json(&account)))
 }
 
-/// An account, as its owner sees it.
-pub fn shown(account: &Account) -> Value {
+/// The account in a response to its owner.
+pub fn account_json(account: &Account) -> Value {
     json!({
         "id": account.caller.id, "email": account.caller.email, "name": account.name, "time_zone": account.time_zone,
         "scope": account.caller.scope, "email_verified_at": account.email_verified_at, "created_at": account.created_at,
     })
 }
 
-/// `GET /.well-known/jwks.json`: what verifies our tokens
+/// `GET /.well-known/jwks.json`: the keys that verify access tokens
 pub async fn find_keys(store: Data<Store>) -> Answer {
     Ok(HttpResponse::Ok().json(store.key_set().await.map_err(|why| store.owner.read_problem(&why))?))
 }
 
-/// `POST /internal/keys/exchange`: who stands behind an API key
+/// `POST /internal/keys/exchange`: the account of an API key
 pub async fn exchange_key(store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
-    let asked: ExchangeRequest =
-        serde_json::from_value(body).map_err(|_| Problem::new(BAD_REQUEST, "the body is no question for a key"))?;
-    Ok(HttpResponse::Ok().json(api_keys::exchange(&store, &asked.key).await?))
+    let request: ExchangeRequest =
+        serde_json::from_value(body).map_err(|_| Problem::new(BAD_REQUEST, "the body is not valid"))?;
+    Ok(HttpResponse::Ok().json(api_keys::resolve(&store, &request.key).await?))
 }

@@ -1,4 +1,4 @@
-//! The keys that access tokens are signed with: made, changed and taken back in the database, so that all replicas have the same.
+//! The keys that sign access tokens. They are in the database, so that all replicas have the same.
 
 use crate::platform::data::{RunQueryDsl, columns};
 use std::time::Duration;
@@ -22,13 +22,13 @@ use crate::{read, transact};
 
 /// The pause before the database is tried again at start.
 const RETRY: Duration = Duration::from_millis(500);
-/// How long a new key waits until it signs: longer than anybody takes the keys of before for current.
-const AHEAD: SignedDuration = SignedDuration::from_secs(15);
+/// The delay until a new key signs: longer than any verifier uses an old key set.
+const SIGNING_DELAY: SignedDuration = SignedDuration::from_secs(15);
 
-/// One key.
+/// A signing key.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = signing_keys)]
-pub struct KeyRow {
+pub struct SigningKeyRow {
     pub id: String,
     seed: String,
     pub signs_from: DateTime,
@@ -36,9 +36,9 @@ pub struct KeyRow {
     pub created_at: DateTime,
 }
 
-impl KeyRow {
-    fn made(now: Timestamp, wait: SignedDuration) -> KeyRow {
-        KeyRow {
+impl SigningKeyRow {
+    fn generate(now: Timestamp, wait: SignedDuration) -> SigningKeyRow {
+        SigningKeyRow {
             id: Uuid::now_v7().to_string(),
             seed: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()),
             signs_from: stored(now.saturating_add(wait).unwrap_or(now)),
@@ -54,22 +54,22 @@ impl KeyRow {
 }
 
 impl Store {
-    /// Makes the first key if none signs, as soon as the database answers.
+    /// Creates the first key if there is none, as soon as the database is available.
     pub async fn ensure_signing_key(&self) {
-        while let Err(why) = self.make_first_key().await {
+        while let Err(why) = self.create_first_key().await {
             tracing::warn!(%why, "waiting for the database");
             sleep(RETRY).await;
         }
     }
 
-    async fn make_first_key(&self) -> Result<(), Error> {
+    async fn create_first_key(&self) -> Result<(), Error> {
         let now = now();
         transact!(self.owner.db, |conn| {
             let signing = signing_keys::table.filter(signing_keys::retires_at.is_null());
             let ready = signing.filter(signing_keys::signs_from.le(stored(now)));
             if ready.count().get_result::<i64>(conn).await? == 0 {
                 diesel::insert_into(signing_keys::table)
-                    .values(KeyRow::made(now, SignedDuration::ZERO))
+                    .values(SigningKeyRow::generate(now, SignedDuration::ZERO))
                     .execute(conn)
                     .await?;
             }
@@ -77,19 +77,20 @@ impl Store {
         })
     }
 
-    /// All keys whose tokens are good, the newest first.
-    pub async fn keys(&self) -> Result<Vec<KeyRow>, Error> {
+    /// All keys that verify tokens, the newest first.
+    pub async fn keys(&self) -> Result<Vec<SigningKeyRow>, Error> {
         let now = stored(now());
         read!(self.owner.db, |conn| signing_keys::table
             .filter(signing_keys::retires_at.is_null().or(signing_keys::retires_at.gt(now)))
             .order((signing_keys::signs_from.desc(), signing_keys::id.desc()))
-            .select(columns::<KeyRow>())
+            .select(columns::<SigningKeyRow>())
             .load(conn))
     }
 
-    /// What verifies their tokens.
+    /// The public keys.
     pub async fn key_set(&self) -> Result<KeySet, Error> {
-        let public = |row: &KeyRow| row.key()?.public().ok_or_else(|| Error::Corrupt("a signing key".to_owned()));
+        let public =
+            |row: &SigningKeyRow| row.key()?.public().ok_or_else(|| Error::Corrupt("a signing key".to_owned()));
         let keys = self.keys().await?.iter().map(public).collect::<Result<_, _>>()?;
         Ok(KeySet { keys })
     }
@@ -97,12 +98,12 @@ impl Store {
     /// A new access token of a session.
     ///
     /// # Errors
-    /// 503 while the database is away.
+    /// 503 while the database is unavailable.
     pub async fn sign(&self, caller: &Caller, session: &str) -> Result<String, Problem> {
-        let begun = stored(now());
+        let now_stored = stored(now());
         let keys = self.keys().await.map_err(|why| self.owner.read_problem(&why))?;
-        let newest = keys.iter().find(|row| row.signs_from.to_jiff() <= begun.to_jiff());
-        let newest = newest.ok_or_else(|| Problem::unavailable("keys", "there is no key to sign with yet"))?;
+        let newest = keys.iter().find(|row| row.signs_from.to_jiff() <= now_stored.to_jiff());
+        let newest = newest.ok_or_else(|| Problem::unavailable("keys", "there is no signing key yet"))?;
         let now = token::now();
         let claims = Claims {
             iss: self.auth.issuer.clone(),
@@ -120,37 +121,36 @@ impl Store {
         key.sign(&claims).map_err(Problem::internal)
     }
 
-    /// Makes a new key. The others sign until everybody knows it, and verify until their last token is over.
+    /// Creates a key. The other keys sign until all verifiers know the new one, and verify until their last token has expired.
     pub async fn rotate_keys(&self) -> Result<String, Error> {
         let now = now();
-        let fresh = KeyRow::made(now, AHEAD);
+        let new = SigningKeyRow::generate(now, SIGNING_DELAY);
         let tokens = SignedDuration::from_secs(i64::from(self.auth.token_seconds) + 2 * LEEWAY.cast_signed());
-        let end = now.saturating_add(AHEAD).and_then(|at| at.checked_add(tokens)).unwrap_or(Timestamp::MAX);
+        let end = now.saturating_add(SIGNING_DELAY).and_then(|at| at.checked_add(tokens)).unwrap_or(Timestamp::MAX);
         transact!(self.owner.db, |conn| {
             let others = signing_keys::table.filter(signing_keys::retires_at.is_null());
             diesel::update(others).set(signing_keys::retires_at.eq(stored(end))).execute(conn).await?;
-            diesel::insert_into(signing_keys::table).values(&fresh).execute(conn).await?;
+            diesel::insert_into(signing_keys::table).values(&new).execute(conn).await?;
             diesel::delete(signing_keys::table.filter(signing_keys::retires_at.lt(stored(now)))).execute(conn).await?;
             Ok::<_, Error>(())
         })?;
-        Ok(fresh.id)
+        Ok(new.id)
     }
 
-    /// Takes a key back, and every token that it has signed; `false` if there is none with this id. If no other signs, a new one
-    /// does at once.
+    /// Revokes a key and every token that it has signed; `false` for an unknown id. If no other key signs, a new one signs at once.
     pub async fn revoke_key(&self, id: &str) -> Result<bool, Error> {
         let now = now();
         transact!(self.owner.db, |conn| {
-            let gone = diesel::delete(signing_keys::table.filter(signing_keys::id.eq(id))).execute(conn).await?;
+            let deleted = diesel::delete(signing_keys::table.filter(signing_keys::id.eq(id))).execute(conn).await?;
             let ready = signing_keys::table.filter(signing_keys::signs_from.le(stored(now)));
             let left = ready.filter(signing_keys::retires_at.is_null().or(signing_keys::retires_at.gt(stored(now))));
             if left.count().get_result::<i64>(conn).await? == 0 {
                 diesel::insert_into(signing_keys::table)
-                    .values(KeyRow::made(now, SignedDuration::ZERO))
+                    .values(SigningKeyRow::generate(now, SignedDuration::ZERO))
                     .execute(conn)
                     .await?;
             }
-            Ok::<_, Error>(gone > 0)
+            Ok::<_, Error>(deleted > 0)
         })
     }
 }

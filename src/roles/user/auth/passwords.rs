@@ -1,5 +1,4 @@
-//! Hashing passwords by Argon2id, on a few threads and for a few who wait: it is made to be dear, and must not slow down
-//! everything else.
+//! Password hashing by Argon2id. It is costly on purpose, so it runs on a few threads with a bounded queue.
 
 use std::sync::Arc;
 
@@ -14,25 +13,25 @@ use crate::calendar::Fault;
 use crate::config::Auth;
 use crate::platform::http::problem::{Problem, UNAVAILABLE};
 
-/// After how many seconds to come again when too many wait.
-const LATER: u32 = 2;
+/// Seconds after which to retry when the queue is full.
+const RETRY_AFTER: u32 = 2;
 
-/// A place in the queue for hashing.
-pub struct Place(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
+/// A permit to hash a password, now or after those before it in the queue.
+pub struct HashPermit(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
 
-/// What makes and checks hashes; one for all worker threads.
+/// Hashes and verifies passwords; shared by all worker threads.
 pub struct Passwords {
     argon: Argon2<'static>,
-    /// Who is being served,
+    /// The threads that hash.
     threads: Arc<Semaphore>,
-    /// and who may wait for it as well.
-    places: Arc<Semaphore>,
-    /// The hash of a password that nobody knows: who has no account costs as much as who has one.
-    nobody: String,
+    /// The permits: one for each thread, and the length of the queue.
+    permits: Arc<Semaphore>,
+    /// The hash of a random password: an unknown account costs as much time as a known one.
+    dummy_hash: String,
 }
 
 impl Passwords {
-    /// As the settings say.
+    /// As configured.
     ///
     /// # Errors
     /// Costs that Argon2 does not know.
@@ -42,58 +41,58 @@ impl Passwords {
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if settings.hashing_threads == 0 { cores.div_ceil(2) } else { settings.hashing_threads };
-        let nobody = hash(&argon, &rand::random::<[u8; 32]>()).map_err(|why| anyhow::anyhow!("Argon2: {why}"))?;
-        let (places, threads) = (Semaphore::new(threads + settings.hashing_queue), Semaphore::new(threads));
-        Ok(Passwords { argon, threads: Arc::new(threads), places: Arc::new(places), nobody })
+        let dummy_hash = hash(&argon, &rand::random::<[u8; 32]>()).map_err(|why| anyhow::anyhow!("Argon2: {why}"))?;
+        let (permits, threads) = (Semaphore::new(threads + settings.hashing_queue), Semaphore::new(threads));
+        Ok(Passwords { argon, threads: Arc::new(threads), permits: Arc::new(permits), dummy_hash })
     }
 
-    /// The hash of a new password, unless it is easy to guess for who knows these `words` about its owner.
+    /// Hashes a new password, unless it is easy to guess with these `words` about its owner.
     ///
     /// # Errors
-    /// 422 at `#/password`; 503 when too many wait.
-    pub async fn make(&self, password: Password, words: Vec<String>) -> Result<String, Problem> {
+    /// 422 at `#/password`; 503 when the queue is full.
+    pub async fn hash(&self, password: Password, words: Vec<String>) -> Result<String, Problem> {
         let argon = self.argon.clone();
-        let made = self.run(self.enter()?, move || match password.is_guessable(&words) {
+        let hashed = self.run(self.acquire()?, move || match password.is_guessable(&words) {
             true => Ok(None),
             false => hash(&argon, password.bytes()).map(Some),
         });
-        let detail = "is among the first that somebody would try: take a few words that do not belong together";
+        let detail = "is easy to guess: use a few words that do not belong together";
         let weak = || Problem::validation(vec![Fault::new("#/password", "too_common", detail)]);
-        made.await?.map_err(Problem::internal)?.ok_or_else(weak)
+        hashed.await?.map_err(Problem::internal)?.ok_or_else(weak)
     }
 
-    /// A place in the queue, before anything else is done for whoever comes.
+    /// Acquires a permit, before any other work for the request.
     ///
     /// # Errors
-    /// 503 when too many wait.
-    pub fn enter(&self) -> Result<Place, Problem> {
-        Arc::clone(&self.places).try_acquire_owned().map(Place).map_err(|_| full())
+    /// 503 when the queue is full.
+    pub fn acquire(&self) -> Result<HashPermit, Problem> {
+        Arc::clone(&self.permits).try_acquire_owned().map(HashPermit).map_err(|_| queue_full())
     }
 
-    /// Whether the password is the one behind this hash, for whoever has a place; never, and just as slowly, where there is none.
+    /// Verifies a password. Without a hash the result is false, after the same time.
     ///
     /// # Errors
-    /// A hash that is none.
-    pub async fn fits(&self, place: Place, password: Password, hash: Option<&str>) -> Result<bool, Problem> {
+    /// An invalid hash.
+    pub async fn verify(&self, permit: HashPermit, password: Password, hash: Option<&str>) -> Result<bool, Problem> {
         let (argon, known) = (self.argon.clone(), hash.is_some());
-        let hash = hash.unwrap_or(&self.nobody).to_owned();
-        let fits = self.run(place, move || {
+        let hash = hash.unwrap_or(&self.dummy_hash).to_owned();
+        let verified = self.run(permit, move || {
             let parsed = PasswordHash::new(&hash)?;
             Ok::<_, argon2::password_hash::Error>(argon.verify_password(password.bytes(), &parsed).is_ok())
         });
-        Ok(fits.await?.map_err(Problem::internal)? && known)
+        Ok(verified.await?.map_err(Problem::internal)? && known)
     }
 
     async fn run<T: Send + 'static>(
         &self,
-        place: Place,
+        permit: HashPermit,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
         let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(Problem::internal)?;
-        // the places are held until the work is done, even if nobody waits for it any more
+        // the permits are held until the work is done, even if the request was dropped
         let done = block(move || {
             let done = work();
-            drop((place, thread));
+            drop((permit, thread));
             done
         });
         done.await.map_err(Problem::internal)
@@ -104,7 +103,7 @@ fn hash(argon: &Argon2<'_>, password: &[u8]) -> Result<String, argon2::password_
     Ok(argon.hash_password_with_salt(password, &rand::random::<[u8; 16]>())?.to_string())
 }
 
-fn full() -> Problem {
-    let detail = "too many are signing in just now (auth.hashing_queue); try again in a moment";
-    Problem { retry_after: Some(LATER), ..Problem::new(UNAVAILABLE, detail) }
+fn queue_full() -> Problem {
+    let detail = "too many sign-ins at the same time (auth.hashing_queue); try again in a moment";
+    Problem { retry_after: Some(RETRY_AFTER), ..Problem::new(UNAVAILABLE, detail) }
 }

@@ -1,5 +1,4 @@
-//! What a password may be, by NIST SP 800-63B-4: long enough, and not one that everybody tries. Nothing is demanded of its
-//! characters, and it never grows old. Pure.
+//! The password policy of NIST SP 800-63B-4: a minimum length, no common password, no rules for characters, no expiry.
 
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
@@ -7,53 +6,53 @@ use zxcvbn::{Score, zxcvbn};
 
 use crate::calendar::Fault;
 
-/// Characters that a password has at least, where nothing else proves who signs in.
-const SHORTEST: usize = 15;
-/// Bytes that it has at most; all of them count.
-const LONGEST: usize = 1024;
-/// Our own name is the first thing that somebody tries.
-const OURS: &str = "w2meet";
+/// The minimum length in characters, for sign-in by password alone.
+const MIN_LENGTH: usize = 15;
+/// The maximum length in bytes.
+const MAX_BYTES: usize = 1024;
+/// The name of the product, which makes a password easy to guess.
+const PRODUCT: &str = "w2meet";
 
 /// A password, normalized (NFKC): the same characters are the same bytes, whatever keyboard they come from.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
 impl Password {
-    /// What is hashed.
+    /// The bytes to hash.
     pub fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
-    /// Whether it is among the first hundred million that somebody would try who knows these words about its owner.
+    /// Whether an attacker with these words about the owner needs fewer than about a hundred million guesses.
     pub fn is_guessable(&self, words: &[String]) -> bool {
         let mut known: Vec<&str> = words.iter().map(String::as_str).collect();
         known.extend(words.iter().flat_map(|word| word.split(|sign: char| !sign.is_alphanumeric())));
-        known.push(OURS);
+        known.push(PRODUCT);
         known.retain(|word| word.chars().count() > 2);
         zxcvbn(&self.0, &known).score() < Score::Three
     }
 }
 
-/// A password to sign in with: whatever was typed.
+/// A password to sign in with.
 ///
 /// # Errors
-/// What is no text, or too long to be one.
+/// A value that is no text, or too long.
 pub fn typed_password(value: &Value) -> Result<Password, Vec<Fault>> {
     let text = value.as_str().ok_or_else(|| vec![Fault::new("", "not_a_text", "must be a text")])?;
-    if text.len() > LONGEST {
-        return Err(vec![Fault::new("", "too_long", format!("may have {LONGEST} bytes at most"))]);
+    if text.len() > MAX_BYTES {
+        return Err(vec![Fault::new("", "too_long", format!("must have at most {MAX_BYTES} bytes"))]);
     }
     Ok(Password(text.nfkc().collect()))
 }
 
-/// A password to be set.
+/// A new password.
 ///
 /// # Errors
-/// Why it is not taken.
+/// The reason of the refusal.
 pub fn new_password(value: &Value) -> Result<Password, Vec<Fault>> {
     let password = typed_password(value)?;
-    if password.0.chars().count() < SHORTEST {
-        let detail = format!("must have {SHORTEST} characters at least; a few words are easy to remember");
+    if password.0.chars().count() < MIN_LENGTH {
+        let detail = format!("must have at least {MIN_LENGTH} characters; a few words are easy to remember");
         return Err(vec![Fault::new("", "too_short", detail)]);
     }
     Ok(password)
@@ -66,7 +65,7 @@ mod tests {
     use super::{new_password, typed_password};
 
     #[test]
-    fn length_counts_characters_and_nothing_is_demanded_of_them() {
+    fn length_counts_characters_of_any_kind() {
         for fine in
             ["correct horse battery", "ééééééééééééééé", "               ", "пароль из слов!", &"x".repeat(1024)]
         {
@@ -79,14 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn one_text_is_one_password_however_it_was_composed() {
+    fn equal_texts_are_one_password_in_every_unicode_form() {
         let read = |text: &str| typed_password(&json!(text)).unwrap_or_else(|_| panic!("it is a text"));
         assert!(read("caf\u{e9} au lait, s'il vous plait") == read("cafe\u{301} au lait, s'il vous plait"));
         assert!(read("a") != read("A"));
     }
 
     #[test]
-    fn what_everybody_tries_is_found_out() {
+    fn common_passwords_are_guessable() {
         let words = ["Ana.Lopez@example.com".to_owned(), "Ana Lopez".to_owned()];
         let guessable = |text: &str| typed_password(&json!(text)).is_ok_and(|it| it.is_guessable(&words));
         for weak in [

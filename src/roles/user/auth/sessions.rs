@@ -1,5 +1,5 @@
-//! Sessions: what a sign-in leaves behind. Each has one refresh token at a time, which is good once; one that comes a second time
-//! was stolen from somebody, and ends its session.
+//! Sessions and their refresh tokens. A session has one refresh token at a time, which works once. A reused token may be stolen
+//! (RFC 9700, 4.14), so it ends its session.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,42 +17,42 @@ use crate::roles::user::schema::{credentials, refresh_tokens, sessions, users};
 use crate::roles::user::store::Store;
 use crate::{read, transact};
 
-/// What a refresh token begins with.
+/// The prefix of refresh tokens.
 const PREFIX: &str = "w2r_";
 
-/// A session as its client sees it.
+/// A new session, or a renewed one.
 pub struct Session {
     pub id: String,
     pub refresh_token: String,
 }
 
-/// What becomes of a refresh token.
+/// The result of using a refresh token.
 pub enum Renewal {
-    /// It is used up, and there is another.
+    /// The session has a new token.
     Renewed(Session, Caller),
-    /// It was used up before: the session is over.
-    Stolen,
-    /// It is none, or not any more.
+    /// The token was used before: its session was ended.
+    Reused,
+    /// The token is unknown or has expired.
     Unknown,
 }
 
-/// Ends all sessions of an account but the one with the id `but`.
+/// Ends all sessions of an account except the one with the id `kept`.
 ///
 /// # Errors
-/// A database that does not answer.
-pub async fn end_sessions(conn: &mut Connection, user_id: &str, but: &str) -> Result<(), Error> {
-    let theirs = sessions::table.filter(sessions::user_id.eq(user_id)).filter(sessions::id.ne(but));
-    let theirs: Vec<String> = theirs.select(sessions::id).load(conn).await?;
-    diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq_any(&theirs))).execute(conn).await?;
-    diesel::delete(sessions::table.filter(sessions::id.eq_any(&theirs))).execute(conn).await?;
+/// A failure of the database.
+pub async fn end_sessions(conn: &mut Connection, user_id: &str, kept: &str) -> Result<(), Error> {
+    let others = sessions::table.filter(sessions::user_id.eq(user_id)).filter(sessions::id.ne(kept));
+    let others: Vec<String> = others.select(sessions::id).load(conn).await?;
+    diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq_any(&others))).execute(conn).await?;
+    diesel::delete(sessions::table.filter(sessions::id.eq_any(&others))).execute(conn).await?;
     Ok(())
 }
 
-fn fresh() -> String {
+fn generate_token() -> String {
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
 }
 
-/// What is kept of a token that is as good as a password.
+/// The digest of a token, for storage.
 pub fn digest(token: &str) -> String {
     sha256_hex(token.as_bytes())
 }
@@ -66,7 +66,7 @@ impl Store {
     /// Begins a session of an account.
     pub async fn open_session(&self, user_id: &str) -> Result<Session, Error> {
         let now = now();
-        let session = Session { id: Uuid::now_v7().to_string(), refresh_token: fresh() };
+        let session = Session { id: Uuid::now_v7().to_string(), refresh_token: generate_token() };
         transact!(self.owner.db, |conn| {
             let row = (
                 sessions::id.eq(&session.id),
@@ -88,7 +88,7 @@ impl Store {
 
     /// Uses a refresh token up, once.
     pub async fn renew_session(&self, token: &str) -> Result<Renewal, Error> {
-        let (now, hash, next) = (now(), digest(token), fresh());
+        let (now, hash, next) = (now(), digest(token), generate_token());
         transact!(self.owner.db, |conn| {
             let this = refresh_tokens::table.filter(refresh_tokens::hash.eq(&hash));
             let unused = this.filter(refresh_tokens::used_at.is_null());
@@ -99,13 +99,13 @@ impl Store {
                 .await
                 .optional()?;
             let Some(session) = used else {
-                let stolen: Option<String> = this.select(refresh_tokens::session_id).first(conn).await.optional()?;
-                let Some(session) = stolen else { return Ok::<_, Error>(Renewal::Unknown) };
+                let reused: Option<String> = this.select(refresh_tokens::session_id).first(conn).await.optional()?;
+                let Some(session) = reused else { return Ok::<_, Error>(Renewal::Unknown) };
                 diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq(&session)))
                     .execute(conn)
                     .await?;
                 diesel::delete(sessions::table.filter(sessions::id.eq(&session))).execute(conn).await?;
-                return Ok(Renewal::Stolen);
+                return Ok(Renewal::Reused);
             };
             let mine = sessions::table.filter(sessions::id.eq(&session)).filter(sessions::expires_at.gt(stored(now)));
             let end = stored(self.session_end(now));
@@ -135,7 +135,7 @@ impl Store {
         })
     }
 
-    /// Ends the session of a refresh token, whichever of its tokens this is.
+    /// Ends the session of a refresh token, used or not.
     pub async fn close_session(&self, token: &str) -> Result<(), Error> {
         let hash = digest(token);
         transact!(self.owner.db, |conn| {
@@ -147,7 +147,7 @@ impl Store {
         })
     }
 
-    /// The account of a session that lasts, as it is now.
+    /// The current account of a session that has not ended.
     pub async fn session_of(&self, id: &str, user_id: &str) -> Result<Option<Caller>, Error> {
         let now = stored(now());
         let found: Option<(String, String)> = read!(self.owner.db, |conn| async {
@@ -165,16 +165,16 @@ impl Store {
         found.map(|(email, scope)| caller(user_id.to_owned(), &email, &scope, id)).transpose()
     }
 
-    /// Forgets sessions that are over.
+    /// Deletes sessions that have expired.
     pub async fn purge_sessions(&self) -> Result<(), Error> {
         let now = stored(now());
         transact!(self.owner.db, |conn| {
-            let over = sessions::table.filter(sessions::expires_at.lt(now)).select(sessions::id);
-            let over: Vec<String> = over.limit(1000).load(conn).await?;
-            diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq_any(&over)))
+            let expired = sessions::table.filter(sessions::expires_at.lt(now)).select(sessions::id);
+            let expired: Vec<String> = expired.limit(1000).load(conn).await?;
+            diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq_any(&expired)))
                 .execute(conn)
                 .await?;
-            diesel::delete(sessions::table.filter(sessions::id.eq_any(&over))).execute(conn).await?;
+            diesel::delete(sessions::table.filter(sessions::id.eq_any(&expired))).execute(conn).await?;
             Ok::<_, Error>(())
         })
     }

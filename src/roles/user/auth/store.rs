@@ -1,4 +1,4 @@
-//! The queries about who may sign in, each named for the question it answers.
+//! The queries of accounts and of failed attempts to sign in.
 
 use crate::platform::data::{RunQueryDsl, columns};
 use diesel::prelude::*;
@@ -13,16 +13,15 @@ use crate::roles::user::schema::{credentials, sign_in_failures, users};
 use crate::roles::user::store::Store;
 use crate::{read, transact};
 
-/// Failures in a row that cost nothing.
-const FREE: i32 = 5;
-/// The wait after those; it doubles with each failure more,
+/// Failures in a row without a wait.
+const FREE_FAILURES: i32 = 5;
+/// The wait after the next failure. It doubles with each further failure, up to the maximum: no account is locked out for good.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(60);
-/// and ends here. Nobody is locked out for good, and a hundred guesses take a quarter of a year.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
-/// How long failures are remembered after the last one.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(48);
+const MAX_WAIT: SignedDuration = SignedDuration::from_hours(24);
+/// The time after which failures are deleted.
+const RETENTION: SignedDuration = SignedDuration::from_hours(48);
 
-/// What makes a user an account.
+/// The credentials that make a user an account.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = credentials)]
 pub struct CredentialRow {
@@ -35,13 +34,13 @@ pub struct CredentialRow {
 }
 
 impl CredentialRow {
-    /// Of a new account, whose address nobody has verified yet.
+    /// The row of a new account, with an unverified address.
     pub fn new(user_id: &str, password_hash: &str) -> CredentialRow {
         let now = stored(now());
         CredentialRow {
             user_id: user_id.to_owned(),
             password_hash: password_hash.to_owned(),
-            scope: name(Scope::User).to_owned(),
+            scope: scope_name(Scope::User).to_owned(),
             email_verified_at: None,
             created_at: now,
             updated_at: now,
@@ -60,18 +59,18 @@ pub struct Account {
     pub created_at: Option<Timestamp>,
 }
 
-/// How a scope lies in its column.
-pub fn name(scope: Scope) -> &'static str {
+/// The scope as stored.
+pub fn scope_name(scope: Scope) -> &'static str {
     match scope {
         Scope::User => "user",
         Scope::Admin => "admin",
     }
 }
 
-/// What lies in its column.
+/// Parses a stored scope.
 ///
 /// # Errors
-/// Anything else.
+/// Any other text.
 pub fn scope(text: &str) -> Result<Scope, Error> {
     match text {
         "user" => Ok(Scope::User),
@@ -112,24 +111,24 @@ impl Store {
         Ok(found > 0)
     }
 
-    /// Counts an attempt to sign in as a failure until it turns out well: many at once must not all be free. Gives how long to
-    /// wait instead, if there were too many. Addresses without an account are no exception, for that would tell them apart.
+    /// Counts an attempt to sign in as a failure until it succeeds, so that concurrent attempts count too. Returns the time to wait
+    /// if there were too many. Addresses without an account are treated alike, so that the response does not reveal them.
     pub async fn begin_attempt(&self, email: &Email) -> Result<Option<SignedDuration>, Error> {
         let now = now();
         transact!(self.owner.db, |conn| {
-            let fresh = (
+            let first = (
                 sign_in_failures::email.eq(email.as_str()),
                 sign_in_failures::failures.eq(0),
                 sign_in_failures::updated_at.eq(stored(now)),
             );
             diesel::insert_into(sign_in_failures::table)
-                .values(fresh)
+                .values(first)
                 .on_conflict(sign_in_failures::email)
                 .do_nothing()
                 .execute(conn)
                 .await?;
             let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
-            // holds the row: attempts at other replicas wait for this one
+            // locks the row: attempts at other replicas wait for this one
             let (failures, blocked_until): (i32, Option<DateTime>) = diesel::update(mine)
                 .set(sign_in_failures::updated_at.eq(stored(now)))
                 .returning((sign_in_failures::failures, sign_in_failures::blocked_until))
@@ -149,8 +148,8 @@ impl Store {
         })
     }
 
-    /// Forgets failures: somebody has proved to be who they say they are.
-    pub async fn forgive(&self, email: &Email) -> Result<(), Error> {
+    /// Deletes the failures of an address, after a successful attempt.
+    pub async fn clear_failures(&self, email: &Email) -> Result<(), Error> {
         transact!(self.owner.db, |conn| {
             let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
             diesel::delete(mine).execute(conn).await?;
@@ -158,9 +157,9 @@ impl Store {
         })
     }
 
-    /// Forgets what is long past, of attempts and of sessions.
+    /// Deletes old failures.
     pub async fn purge_attempts(&self) -> Result<(), Error> {
-        let then = stored(now().saturating_sub(REMEMBERED).unwrap_or(Timestamp::MIN));
+        let then = stored(now().saturating_sub(RETENTION).unwrap_or(Timestamp::MIN));
         transact!(self.owner.db, |conn| {
             let old = sign_in_failures::table.filter(sign_in_failures::updated_at.lt(then));
             diesel::delete(old).execute(conn).await?;
@@ -168,23 +167,23 @@ impl Store {
         })
     }
 
-    /// Gives an account these rights; `false` where there is no such account.
+    /// Sets the rights of an account; `false` for an unknown account.
     pub async fn set_scope(&self, email: &Email, scope: Scope) -> Result<bool, Error> {
         transact!(self.owner.db, |conn| {
             let id = users::table.filter(users::email.eq(email.as_str())).select(users::id);
             let id: Option<String> = id.first(conn).await.optional()?;
-            let theirs = credentials::table.filter(credentials::user_id.eq(id.unwrap_or_default()));
-            let change = (credentials::scope.eq(name(scope)), credentials::updated_at.eq(stored(now())));
-            Ok::<_, Error>(diesel::update(theirs).set(change).execute(conn).await? > 0)
+            let row = credentials::table.filter(credentials::user_id.eq(id.unwrap_or_default()));
+            let change = (credentials::scope.eq(scope_name(scope)), credentials::updated_at.eq(stored(now())));
+            Ok::<_, Error>(diesel::update(row).set(change).execute(conn).await? > 0)
         })
     }
 }
 
-/// How long nobody may try again after so many failures in a row.
+/// The wait after this number of failures in a row.
 fn wait_after(failures: i32) -> Option<SignedDuration> {
-    let doublings = u32::try_from(failures.checked_sub(FREE)?).ok()?;
+    let doublings = u32::try_from(failures.checked_sub(FREE_FAILURES)?).ok()?;
     let wait = 2_i32.checked_pow(doublings).and_then(|times| FIRST_WAIT.checked_mul(times));
-    Some(wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
+    Some(wait.unwrap_or(MAX_WAIT).min(MAX_WAIT))
 }
 
 #[cfg(test)]

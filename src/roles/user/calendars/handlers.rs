@@ -1,4 +1,4 @@
-//! The endpoints of calendars: nothing of what they hold ever leaves, but how much of it is busy.
+//! The handlers of imported calendars. Responses contain no event of a calendar.
 
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
 use actix_web::web::Data;
@@ -7,8 +7,8 @@ use jiff_diesel::DateTime;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::import::turn_soon;
-use super::store::{Brought, Entry, unknown};
+use super::import::acquire_permit_soon;
+use super::store::{CalendarInput, Entry, unknown};
 use crate::calendar::Fault;
 use crate::platform::data::instant::{now, read};
 use crate::platform::email::Email;
@@ -22,28 +22,28 @@ use crate::roles::user::store::Store;
 
 type Answer = Result<HttpResponse, Problem>;
 
-/// Characters that a calendar's name may have.
-const LONGEST_NAME: usize = 64;
+/// The maximum length of a calendar's name.
+const MAX_NAME: usize = 64;
 
-/// `PUT /users/{email}/calendars/{name}`: iCalendar text, or where it is published
+/// `PUT /users/{email}/calendars/{name}`: iCalendar text, or the URL of a published calendar
 pub async fn put_calendar(req: HttpRequest, store: Data<Store>, rules: Data<Rules>, RawBody(body): RawBody) -> Answer {
-    let (email, name) = asked(&req)?;
+    let (email, name) = calendar_in_path(&req)?;
     Params::of_query(&req, None).finish(Some(()))?;
-    let brought = match kind(&req)? {
-        Kind::Text => file(&store, &email, text_of(&body)).await?,
+    let input = match content_kind(&req)? {
+        Kind::Text => read_file(&store, &email, text_of(&body)).await?,
         Kind::Json => {
             let body = json::parse(&body);
-            let body = body.map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no JSON: {why}")))?;
+            let body = body.map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not valid JSON: {why}")))?;
             let mut fields = Params::of_body(body)?;
             let url = fields.required("url", |value| rules.calendar_url(value));
-            Brought::Url(fields.finish(url)?)
+            CalendarInput::Url(fields.finish(url)?)
         }
     };
-    let (entry, first) = store.put_calendar(&email, &name, &brought).await.map_err(|stop| store.owner.problem(stop))?;
+    let (entry, first) = store.put_calendar(&email, &name, &input).await.map_err(|stop| store.owner.problem(stop))?;
     let location = format!("/api/users/{}/calendars/{name}", email.path_segment());
     Ok(match first {
-        true => HttpResponse::Created().insert_header((LOCATION, location)).json(shown(&entry)),
-        false => HttpResponse::Ok().json(shown(&entry)),
+        true => HttpResponse::Created().insert_header((LOCATION, location)).json(calendar_json(&entry)),
+        false => HttpResponse::Ok().json(calendar_json(&entry)),
     })
 }
 
@@ -51,43 +51,45 @@ pub async fn put_calendar(req: HttpRequest, store: Data<Store>, rules: Data<Rule
 pub async fn list_calendars(req: HttpRequest, store: Data<Store>) -> Answer {
     let email = email_in_path(&req, 1)?;
     Params::of_query(&req, None).finish(Some(()))?;
-    let found: Vec<Value> = all(&store, &email).await?.iter().map(shown).collect();
+    let found: Vec<Value> = all(&store, &email).await?.iter().map(calendar_json).collect();
     Ok(HttpResponse::Ok().json(json!({ "calendars": found })))
 }
 
 /// `GET /users/{email}/calendars/{name}`
 pub async fn find_calendar(req: HttpRequest, store: Data<Store>) -> Answer {
-    let (email, name) = asked(&req)?;
+    let (email, name) = calendar_in_path(&req)?;
     Params::of_query(&req, None).finish(Some(()))?;
     let all = all(&store, &email).await?;
     let found = all.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(&email, &name))?;
-    Ok(HttpResponse::Ok().json(shown(found)))
+    Ok(HttpResponse::Ok().json(calendar_json(found)))
 }
 
 /// `DELETE /users/{email}/calendars/{name}`
 pub async fn delete_calendar(req: HttpRequest, store: Data<Store>) -> Answer {
-    let (email, name) = asked(&req)?;
+    let (email, name) = calendar_in_path(&req)?;
     store.delete_calendar(&email, &name).await.map_err(|stop| store.owner.problem(stop))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `POST /internal/jobs/{id}/calendar`: a worker has looked at a subscription
+/// `POST /internal/jobs/{id}/calendar`: the report of a worker that has fetched a subscription
 pub async fn refresh_calendar(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
-    let refreshed = serde_json::from_value(body);
-    // what is wrong may repeat what stands in the calendar, so it is not told
-    let refreshed = refreshed.map_err(|_| Problem::new(BAD_REQUEST, "the body is no report of a calendar"))?;
-    store.take_refreshed(id_in_path(&req)?, refreshed).await.map_err(|stop| store.owner.problem(stop))?;
+    let report = serde_json::from_value(body);
+    // the error may quote the calendar, so it is not disclosed
+    let report = report.map_err(|_| Problem::new(BAD_REQUEST, "the body is no refresh report"))?;
+    store.apply_refresh(id_in_path(&req)?, report).await.map_err(|stop| store.owner.problem(stop))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn file(store: &Store, email: &Email, text: String) -> Result<Brought, Problem> {
+async fn read_file(store: &Store, email: &Email, text: String) -> Result<CalendarInput, Problem> {
     let Fetched::Text { text, .. } = File(text).fetch(&Validators::default()).await else {
-        return Err(Problem::internal("a file that is not there"));
+        return Err(Problem::internal("an uploaded file has no text"));
     };
-    let worked =
-        store.work_out(email, &text, now(), turn_soon().await?).await.map_err(|why| store.owner.read_problem(&why))?;
-    let import = worked.map_err(|why| Problem::validation(vec![Fault::new("#", "not_a_calendar", why)]))?;
-    Ok(Brought::File { text, import })
+    let expanded = store
+        .expand(email, &text, now(), acquire_permit_soon().await?)
+        .await
+        .map_err(|why| store.owner.read_problem(&why))?;
+    let import = expanded.map_err(|why| Problem::validation(vec![Fault::new("#", "not_a_calendar", why)]))?;
+    Ok(CalendarInput::File { text, import })
 }
 
 async fn all(store: &Store, email: &Email) -> Result<Vec<Entry>, Problem> {
@@ -95,8 +97,8 @@ async fn all(store: &Store, email: &Email) -> Result<Vec<Entry>, Problem> {
     found.ok_or_else(|| Problem::unknown_user(email.as_str()))
 }
 
-/// What its owner reads of a calendar. The path of a URL is often all that keeps it secret, so only its beginning is shown.
-fn shown(entry: &Entry) -> Value {
+/// The calendar in responses to its owner. Only the origin of the URL is included, because its path is often a secret.
+fn calendar_json(entry: &Entry) -> Value {
     let origin = Url::parse(&entry.url).ok().map(|url| url.origin().ascii_serialization());
     let at = |at: Option<DateTime>| at.and_then(read);
     json!({
@@ -111,8 +113,8 @@ enum Kind {
     Json,
 }
 
-/// What the body is said to be.
-fn kind(req: &HttpRequest) -> Result<Kind, Problem> {
+/// The kind of the body, by its content type.
+fn content_kind(req: &HttpRequest) -> Result<Kind, Problem> {
     let given = req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let encoded = req.headers().contains_key("content-encoding");
@@ -120,20 +122,19 @@ fn kind(req: &HttpRequest) -> Result<Kind, Problem> {
         "text/calendar" if !encoded => Ok(Kind::Text),
         "application/json" if !encoded => Ok(Kind::Json),
         _ => {
-            let detail =
-                "send iCalendar as Content-Type: text/calendar, or {\"url\": …} as application/json; neither encoded";
+            let detail = "send iCalendar as Content-Type: text/calendar, or {\"url\": …} as application/json; without Content-Encoding";
             Err(Problem::new(UNSUPPORTED_MEDIA, detail))
         }
     }
 }
 
-/// Whose calendar a path means, and its name.
-fn asked(req: &HttpRequest) -> Result<(Email, String), Problem> {
+/// The owner and the name of the calendar in the path.
+fn calendar_in_path(req: &HttpRequest) -> Result<(Email, String), Problem> {
     let email = email_in_path(req, 1)?;
     let name = req.uri().path().split('/').nth(4).unwrap_or_default();
-    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if begins && name.len() <= LONGEST_NAME && name.bytes().all(fine) {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if begins_well && name.len() <= MAX_NAME && name.bytes().all(is_allowed) {
         return Ok((email, name.to_owned()));
     }
     let detail = "must be 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit";
@@ -141,7 +142,7 @@ fn asked(req: &HttpRequest) -> Result<(Email, String), Problem> {
 }
 
 impl Rules {
-    /// Where a calendar may be fetched from; `webcal:` is how some publishers write `https:`.
+    /// Reads the URL of a subscription; some publishers write `webcal:` for `https:`.
     fn calendar_url(&self, value: &Value) -> Result<String, Vec<Fault>> {
         let secure = value.as_str().map(str::trim).map(|text| match text.get(..7) {
             Some(scheme) if scheme.eq_ignore_ascii_case("webcal:") => Value::from(format!("https:{}", &text[7..])),

@@ -1,11 +1,11 @@
-//! Calendars from elsewhere: files and subscriptions, of which only busy time is ever told.
+//! Imported calendars: uploaded files and subscriptions. Only their busy time is ever disclosed.
 //!
-//! A calendar's text is kept, and its busy time of the months around now is worked out once, when it comes: what is asked for
-//! a thousand people must not read a thousand texts. Later months are worked out from the text as they come near.
+//! An import expands the busy time of the next months and stores it by month, so that a search over many users reads no calendar
+//! text. The text is stored too: later months are expanded from it as they come near.
 
+mod busy_month;
 pub mod endpoints;
 pub mod handlers;
 mod import;
-mod months;
 pub mod refresh;
 pub mod store;

@@ -1,4 +1,4 @@
-//! Calendars do not stand still: subscriptions are fetched again by workers, and later months are worked out as they come near.
+//! Keeps imported calendars current: workers fetch subscriptions again, and later months are expanded as they come near.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use jiff_diesel::DateTime;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::import::{Import, range, turn};
+use super::import::{Import, acquire_permit, stored_range};
 use super::store::{Row, replace_months};
 use crate::platform::data::Abort;
 use crate::platform::data::Error;
@@ -27,14 +27,14 @@ use crate::roles::user::schema::calendars;
 use crate::roles::user::store::Store;
 use crate::{read, transact};
 
-/// How often it is looked whether a subscription is due.
-const CLOCK: Duration = Duration::from_millis(250);
-/// How often it is looked whether months have come near.
-const HOUR: Duration = Duration::from_secs(3600);
-/// Days before its end at which what is known of a calendar is worked out anew.
-const NEAR: i64 = 45;
-/// No subscription waits longer, however often it failed.
-const LONGEST_WAIT: f64 = 86_400.0;
+/// The interval between two checks for due subscriptions.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// The interval between two checks for months to expand.
+const EXPANSION_INTERVAL: Duration = Duration::from_secs(3600);
+/// Days before the end of the expanded months at which further months are expanded.
+const EXPANSION_LEAD_DAYS: i64 = 45;
+/// The maximum time until a failed subscription is fetched again, in seconds.
+const MAX_WAIT: f64 = 86_400.0;
 
 #[derive(QueryableByName)]
 struct Id {
@@ -42,43 +42,43 @@ struct Id {
     id: String,
 }
 
-/// Makes the jobs of subscriptions that are due, for as long as the process lives.
-pub async fn wake(store: Store) {
+/// Creates the jobs of due subscriptions, for as long as the process lives.
+pub async fn schedule_refreshes(store: Store) {
     loop {
-        match store.wake_calendars().await {
-            Ok(0) => sleep(CLOCK).await,
-            Ok(woken) => tracing::debug!(woken, "calendars are due"),
+        match store.create_due_jobs().await {
+            Ok(0) => sleep(POLL_INTERVAL).await,
+            Ok(count) => tracing::debug!(count, "calendars are due"),
             Err(why) => {
                 tracing::debug!(%why, "the calendars cannot be read");
-                sleep(CLOCK).await;
+                sleep(POLL_INTERVAL).await;
             }
         }
     }
 }
 
-/// Works out later months of all calendars, for as long as the process lives.
-pub async fn go_on(store: Store) {
+/// Expands later months of all calendars, for as long as the process lives.
+pub async fn extend_horizons(store: Store) {
     loop {
-        match store.work_out_later().await {
+        match store.extend_next_horizon().await {
             Ok(true) => {}
-            Ok(false) => sleep(HOUR).await,
+            Ok(false) => sleep(EXPANSION_INTERVAL).await,
             Err(why) => {
-                tracing::debug!(%why, "later months wait");
-                sleep(CLOCK * 40).await;
+                tracing::debug!(%why, "later months cannot be expanded");
+                sleep(POLL_INTERVAL * 40).await;
             }
         }
     }
 }
 
-/// What a look at a subscription means for what is kept of it.
-enum News {
+/// The result of fetching a subscription.
+enum RefreshResult {
     Text { text: String, seen: Validators, import: Import },
     Unchanged,
     Failed(String),
 }
 
 impl Store {
-    async fn wake_calendars(&self) -> Result<usize, Error> {
+    async fn create_due_jobs(&self) -> Result<usize, Error> {
         let now = now();
         let at: DateTime = stored(now);
         let due: i64 =
@@ -86,14 +86,14 @@ impl Store {
         if due == 0 {
             return Ok(0);
         }
-        // should all that follows vanish, it is due again by itself
+        // if the job is lost, the subscription becomes due again
         let again = stored(self.due_after(0, now));
         let query = format!(
             "UPDATE calendars SET due_at = $1 WHERE id IN \
              (SELECT id FROM calendars WHERE due_at <= $2 ORDER BY due_at LIMIT 100 {}) RETURNING id",
             self.owner.db.skipping_held()
         );
-        let woken = transact!(self.owner.db, |conn| {
+        let count = transact!(self.owner.db, |conn| {
             let query = diesel::sql_query(&query).bind::<diesel::sql_types::Timestamp, _>(again);
             let due: Vec<Id> = query.bind::<diesel::sql_types::Timestamp, _>(at).load(conn).await?;
             for Id { id } in &due {
@@ -109,47 +109,46 @@ impl Store {
             Ok::<usize, Error>(due.len())
         })?;
         self.owner.outbox_notify.notify_one();
-        Ok(woken)
+        Ok(count)
     }
 
-    /// When a subscription is fetched again that has failed so often in a row.
+    /// The next time to fetch a subscription that has failed this number of times in a row.
     fn due_after(&self, failures: i32, now: Timestamp) -> Timestamp {
         let interval = self.calendars.refresh_minutes * 60.0;
-        let wait = (interval * f64::from(failures.clamp(0, 20)).exp2()).min(LONGEST_WAIT).max(interval);
+        let wait = (interval * f64::from(failures.clamp(0, 20)).exp2()).min(MAX_WAIT).max(interval);
         let wait = SignedDuration::try_from_secs_f64(wait).unwrap_or(SignedDuration::from_hours(24));
         now.saturating_add(wait).unwrap_or(now)
     }
 
-    /// Takes what a worker has found at a subscription, and ends its job. What cannot be had, or read, leaves the last good
-    /// state as it is.
-    pub async fn take_refreshed(&self, job_id: Uuid, refreshed: RefreshReport) -> Result<(), Abort> {
+    /// Applies a worker's report about a subscription, and completes its job. A failed fetch leaves the last good state.
+    pub async fn apply_refresh(&self, job_id: Uuid, report: RefreshReport) -> Result<(), Abort> {
         let id = job_id.to_string();
         let subject = jobs::table.filter(jobs::id.eq(&id)).filter(jobs::kind.eq(REFRESH.name)).select(jobs::subject);
         let subject: Option<String> = read!(self.owner.db, |conn| async { subject.first(conn).await.optional() })?;
         let subject = subject.ok_or_else(|| Abort::Rejected(unknown(job_id)))?;
         let Some(before) = self.calendar_row(&subject).await? else {
-            let detail = "the calendar is gone, or another one by now";
+            let detail = "the calendar was deleted or replaced";
             return Err(Abort::Rejected(Problem::new(JOB_NOT_YOURS, detail)));
         };
         let now = now();
-        let news = self.news(&before, refreshed.fetched, now).await?;
+        let result = self.refresh_result(&before, report.fetched, now).await?;
         transact!(self.owner.db, |conn| {
-            // the calendar before all that hangs on it: whoever puts or deletes one does it in this order too
+            // the lock order of every writer: the calendar first, then its rows
             let lock = diesel::sql_query(conn.exclusive("SELECT id FROM calendars WHERE id = $1"));
-            let held: Vec<Id> = lock.bind::<diesel::sql_types::Text, _>(&subject).load(conn).await?;
+            let locked: Vec<Id> = lock.bind::<diesel::sql_types::Text, _>(&subject).load(conn).await?;
             let job = lock_job(conn, job_id).await?.ok_or_else(|| Abort::Rejected(unknown(job_id)))?;
             let mut job = job.read()?;
-            if job.state == JobState::Succeeded && job.attempt == refreshed.attempt {
-                return Ok(()); // said twice
+            if job.state == JobState::Succeeded && job.attempt == report.attempt {
+                return Ok(()); // the report was sent twice
             }
-            check_attempt(&job, refreshed.attempt)?;
+            check_attempt(&job, report.attempt)?;
             let mine = calendars::table.filter(calendars::id.eq(&subject));
-            let seen_now = (calendars::refreshed_at.eq(Some(stored(now))), calendars::error.eq(None::<String>));
-            let fine =
-                (seen_now, calendars::failures.eq(0), calendars::due_at.eq(Some(stored(self.due_after(0, now)))));
-            match &news {
-                News::Text { text, seen, import } if held.iter().any(|held| held.id == subject) => {
-                    let kept = (
+            let success = (calendars::refreshed_at.eq(Some(stored(now))), calendars::error.eq(None::<String>));
+            let refreshed =
+                (success, calendars::failures.eq(0), calendars::due_at.eq(Some(stored(self.due_after(0, now)))));
+            match &result {
+                RefreshResult::Text { text, seen, import } if locked.iter().any(|row| row.id == subject) => {
+                    let content = (
                         calendars::content.eq(text),
                         calendars::etag.eq(&seen.etag),
                         calendars::last_modified.eq(&seen.last_modified),
@@ -157,36 +156,36 @@ impl Store {
                         calendars::known_until.eq(stored(import.known_until)),
                         calendars::updated_at.eq(stored(now)),
                     );
-                    diesel::update(mine).set((fine, kept)).execute(conn).await?;
+                    diesel::update(mine).set((refreshed, content)).execute(conn).await?;
                     replace_months(conn, &before.email, &subject, &import.months).await?;
                 }
-                News::Unchanged => drop(diesel::update(mine).set(fine).execute(conn).await?),
-                News::Failed(why) => {
+                RefreshResult::Unchanged => drop(diesel::update(mine).set(refreshed).execute(conn).await?),
+                RefreshResult::Failed(why) => {
                     let failures = before.failures.saturating_add(1);
                     let due = Some(stored(self.due_after(failures, now)));
                     let failed =
                         (calendars::error.eq(why), calendars::failures.eq(failures), calendars::due_at.eq(due));
                     diesel::update(mine).set(failed).execute(conn).await?;
                 }
-                News::Text { .. } => {}
+                RefreshResult::Text { .. } => {}
             }
             complete(self, conn, &mut job).await
         })
     }
 
-    async fn news(&self, before: &Row, fetched: Fetched, now: Timestamp) -> Result<News, Error> {
+    async fn refresh_result(&self, before: &Row, fetched: Fetched, now: Timestamp) -> Result<RefreshResult, Error> {
         Ok(match fetched {
             Fetched::Unchanged if before.content.is_empty() => {
-                News::Failed("it says that nothing has changed, and has never sent a calendar".to_owned())
+                RefreshResult::Failed("it responded with 304, but has never sent a calendar".to_owned())
             }
-            Fetched::Unchanged => News::Unchanged,
-            Fetched::Failed { why } => News::Failed(why),
+            Fetched::Unchanged => RefreshResult::Unchanged,
+            Fetched::Failed { why } => RefreshResult::Failed(why),
             Fetched::Text { text, seen } => {
                 let owner =
                     Email::parse(&before.email).map_err(|_| Error::Corrupt(format!("calendar {}", before.id)))?;
-                match self.work_out(&owner, &text, now, turn().await).await? {
-                    Ok(import) => News::Text { text, seen, import },
-                    Err(why) => News::Failed(format!("its calendar cannot be read: {why}")),
+                match self.expand(&owner, &text, now, acquire_permit().await).await? {
+                    Ok(import) => RefreshResult::Text { text, seen, import },
+                    Err(why) => RefreshResult::Failed(format!("its calendar cannot be read: {why}")),
                 }
             }
         })
@@ -198,30 +197,32 @@ impl Store {
         })
     }
 
-    /// Works out the later months of one calendar that needs it; says whether there was one.
-    async fn work_out_later(&self) -> Result<bool, Error> {
+    /// Expands the later months of one calendar that needs it; `false` if there is none.
+    async fn extend_next_horizon(&self) -> Result<bool, Error> {
         let now = now();
-        let end = range(now, self.calendars.horizon_days).to;
-        let near = Timestamp::from_second(end).unwrap_or(now).saturating_sub(SignedDuration::from_hours(24 * NEAR));
-        let near = stored(near.unwrap_or(now));
+        let end = stored_range(now, self.calendars.horizon_days).to;
+        let limit = Timestamp::from_second(end)
+            .unwrap_or(now)
+            .saturating_sub(SignedDuration::from_hours(24 * EXPANSION_LEAD_DAYS));
+        let limit = stored(limit.unwrap_or(now));
         let found: Option<Row> = read!(self.owner.db, |conn| async {
-            let needs = calendars::table.filter(calendars::known_until.lt(near)).filter(calendars::content.ne(""));
+            let needs = calendars::table.filter(calendars::known_until.lt(limit)).filter(calendars::content.ne(""));
             needs.order(calendars::known_until.asc()).select(columns::<Row>()).first(conn).await.optional()
         })?;
         let Some(row) = found else { return Ok(false) };
         let owner = Email::parse(&row.email).map_err(|_| Error::Corrupt(format!("calendar {}", row.id)))?;
-        let worked = self.work_out(&owner, &row.content, now, turn().await).await?;
+        let expanded = self.expand(&owner, &row.content, now, acquire_permit().await).await?;
         transact!(self.owner.db, |conn| {
-            // what has come meanwhile is newer
-            let same =
+            // a calendar that was changed in the meantime is newer
+            let unchanged =
                 calendars::table.filter(calendars::id.eq(&row.id)).filter(calendars::updated_at.eq(row.updated_at));
-            let until = worked.as_ref().map_or(end, |import| import.known_until.as_second());
+            let until = expanded.as_ref().map_or(end, |import| import.known_until.as_second());
             let until = stored(Timestamp::from_second(until).unwrap_or(now));
-            let periods = worked.as_ref().map_or(row.periods, |import| import.periods);
-            let error = worked.as_ref().err().cloned().or(row.error.clone());
-            let kept = (calendars::known_until.eq(until), calendars::periods.eq(periods), calendars::error.eq(error));
-            let changed = diesel::update(same).set(kept).execute(conn).await?;
-            if let (1, Ok(import)) = (changed, &worked) {
+            let periods = expanded.as_ref().map_or(row.periods, |import| import.periods);
+            let error = expanded.as_ref().err().cloned().or(row.error.clone());
+            let update = (calendars::known_until.eq(until), calendars::periods.eq(periods), calendars::error.eq(error));
+            let changed = diesel::update(unchanged).set(update).execute(conn).await?;
+            if let (1, Ok(import)) = (changed, &expanded) {
                 replace_months(conn, &row.email, &row.id, &import.months).await?;
             }
             Ok::<(), Error>(())

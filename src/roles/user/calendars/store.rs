@@ -1,4 +1,4 @@
-//! The queries about calendars from elsewhere, each named for the question it answers.
+//! The queries of imported calendars.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use jiff_diesel::DateTime;
 use uuid::Uuid;
 
+use super::busy_month::{BusyMonth, month_number, unpack_month};
 use super::import::Import;
-use super::months::{Month, number, unpacked};
 use crate::calendar::icalendar::{Period as BusyPeriod, SECONDS_PER_DAY, ZoneRules, merge_periods};
 use crate::calendar::{Fault, Zone};
 use crate::platform::data::Abort;
@@ -29,7 +29,7 @@ use crate::{read, transact};
 /// Addresses in one query.
 const CHUNK: usize = 1000;
 
-/// A calendar as it lies in the database.
+/// A stored calendar.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = calendars)]
 pub struct Row {
@@ -50,7 +50,7 @@ pub struct Row {
     pub updated_at: DateTime,
 }
 
-/// All of a calendar but its text.
+/// A calendar without its text.
 #[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = calendars)]
 pub struct Entry {
@@ -74,23 +74,23 @@ pub struct MonthRow<'a> {
 }
 
 /// The rows of a calendar's months.
-pub fn month_rows<'a>(email: &'a str, id: &'a str, months: &'a BTreeMap<i32, Month>) -> Vec<MonthRow<'a>> {
-    let row = |(month, kept): (&i32, &'a Month)| MonthRow {
+pub fn month_rows<'a>(email: &'a str, id: &'a str, months: &'a BTreeMap<i32, BusyMonth>) -> Vec<MonthRow<'a>> {
+    let row = |(month, busy): (&i32, &'a BusyMonth)| MonthRow {
         email,
         month: *month,
         calendar_id: id,
-        fixed: &kept.fixed,
-        floating: &kept.floating,
+        fixed: &busy.fixed,
+        floating: &busy.floating,
     };
     months.iter().map(row).collect()
 }
 
-/// Puts the months of a calendar in place of those that it had; the caller has locked the calendar.
+/// Replaces the stored months of a calendar. The caller holds the lock of the calendar.
 pub async fn replace_months(
     conn: &mut Connection,
     email: &str,
     id: &str,
-    months: &BTreeMap<i32, Month>,
+    months: &BTreeMap<i32, BusyMonth>,
 ) -> Result<(), Error> {
     diesel::delete(calendar_months::table.filter(calendar_months::calendar_id.eq(id))).execute(conn).await?;
     for row in month_rows(email, id, months) {
@@ -116,18 +116,18 @@ pub async fn find_subscription(conn: &mut Connection, id: Uuid) -> Result<Option
     Ok(found.map(subscription))
 }
 
-/// A calendar that was handed in.
-pub enum Brought {
+/// A calendar in a request.
+pub enum CalendarInput {
     File { text: String, import: Import },
     Url(String),
 }
 
 impl Row {
-    /// A calendar nobody has seen before.
-    fn new(email: &Email, name: &str, brought: &Brought, now: Timestamp) -> Row {
-        let (kind, url, content, import) = match brought {
-            Brought::File { text, import } => ("file", "", text.as_str(), Some(import)),
-            Brought::Url(url) => ("url", url.as_str(), "", None),
+    /// The row of a new calendar.
+    fn new(email: &Email, name: &str, input: &CalendarInput, now: Timestamp) -> Row {
+        let (kind, url, content, import) = match input {
+            CalendarInput::File { text, import } => ("file", "", text.as_str(), Some(import)),
+            CalendarInput::Url(url) => ("url", url.as_str(), "", None),
         };
         Row {
             id: Uuid::now_v7().to_string(),
@@ -150,16 +150,16 @@ impl Row {
 }
 
 impl Store {
-    /// Puts a calendar in place of the one of this name, if there is one; says whether it is the first.
-    pub async fn put_calendar(&self, email: &Email, name: &str, brought: &Brought) -> Result<(Entry, bool), Abort> {
-        let row = Row::new(email, name, brought, now());
+    /// Stores a calendar under its name, and replaces the one of this name. Returns whether it is new.
+    pub async fn put_calendar(&self, email: &Email, name: &str, input: &CalendarInput) -> Result<(Entry, bool), Abort> {
+        let row = Row::new(email, name, input, now());
         let none = BTreeMap::new();
-        let months = if let Brought::File { import, .. } = brought { &import.months } else { &none };
+        let months = if let CalendarInput::File { import, .. } = input { &import.months } else { &none };
         transact!(self.owner.db, |conn| {
-            // whoever deletes this user waits, and deletes the calendar too
+            // a concurrent deletion of the user waits, and then deletes the calendar too
             let lock = diesel::sql_query(conn.exclusive("SELECT email FROM users WHERE email = $1"));
-            let held: Vec<Held> = lock.bind::<diesel::sql_types::Text, _>(email.as_str()).load(conn).await?;
-            if held.iter().all(|held| held.email != email.as_str()) {
+            let locked: Vec<LockedRow> = lock.bind::<diesel::sql_types::Text, _>(email.as_str()).load(conn).await?;
+            if locked.iter().all(|row| row.email != email.as_str()) {
                 return Err(Abort::Rejected(Problem::unknown_user(email.as_str())));
             }
             let mine = calendars::table.filter(calendars::email.eq(email.as_str()));
@@ -193,20 +193,20 @@ impl Store {
         Ok((!rows.is_empty()).then(|| rows.into_iter().filter_map(|(_, entry)| entry).collect()))
     }
 
-    /// Deletes a calendar, and what was worked out of it.
+    /// Deletes a calendar and its busy time.
     pub async fn delete_calendar(&self, email: &Email, name: &str) -> Result<(), Abort> {
         transact!(self.owner.db, |conn| {
             let mine = calendars::table.filter(calendars::email.eq(email.as_str())).filter(calendars::name.eq(name));
-            let gone: Option<String> =
+            let deleted: Option<String> =
                 diesel::delete(mine).returning(calendars::id).get_result(conn).await.optional()?;
-            let gone = gone.ok_or_else(|| Abort::Rejected(unknown(email, name)))?;
-            let months = calendar_months::table.filter(calendar_months::calendar_id.eq(gone));
+            let deleted = deleted.ok_or_else(|| Abort::Rejected(unknown(email, name)))?;
+            let months = calendar_months::table.filter(calendar_months::calendar_id.eq(deleted));
             diesel::delete(months).execute(conn).await?;
             Ok::<(), Abort>(())
         })
     }
 
-    /// Which of these are meetings of ours.
+    /// The ids that are meetings of this installation.
     pub async fn known_meetings(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
         let mut known = HashSet::new();
         for chunk in ids.chunks(CHUNK) {
@@ -220,15 +220,15 @@ impl Store {
         Ok(known)
     }
 
-    /// When these users are busy by their calendars from elsewhere, within a period: one query for up to a thousand of them.
+    /// The busy periods of these users by their imported calendars, within a period: one query per thousand users.
     pub async fn imported(&self, emails: &[&str], period: Period) -> Result<Vec<Busy>, Error> {
         let (from, to) = (period.start.as_second(), period.end.as_second());
         // a wall clock is a day from UTC at most
-        let months = (number(from - SECONDS_PER_DAY), number(to + SECONDS_PER_DAY));
+        let months = (month_number(from - SECONDS_PER_DAY), month_number(to + SECONDS_PER_DAY));
         let mut found: HashMap<String, Vec<BusyPeriod>> = HashMap::new();
-        let mut clocks: HashMap<String, ZoneRules> = HashMap::new();
+        let mut zones: HashMap<String, ZoneRules> = HashMap::new();
         for chunk in emails.chunks(CHUNK) {
-            let rows: Vec<Stretch> = read!(self.owner.db, |conn| calendar_months::table
+            let rows: Vec<BusyMonthRow> = read!(self.owner.db, |conn| calendar_months::table
                 .inner_join(users::table.on(users::email.eq(calendar_months::email)))
                 .filter(calendar_months::email.eq_any(chunk))
                 .filter(calendar_months::month.between(months.0, months.1))
@@ -241,44 +241,44 @@ impl Store {
                 ))
                 .load(conn))?;
             for (email, zone, month, fixed, floating) in rows {
-                let clock = match clocks.get(&zone) {
-                    Some(clock) => clock,
+                let rules = match zones.get(&zone) {
+                    Some(rules) => rules,
                     None => {
                         let parsed =
                             Zone::parse(&zone).map_err(|_| Error::Corrupt(format!("the time_zone of {email}")))?;
-                        clocks.entry(zone).or_insert_with(|| ZoneRules::of_zone(&parsed))
+                        zones.entry(zone).or_insert_with(|| ZoneRules::of_zone(&parsed))
                     }
                 };
-                let placed =
-                    |span: BusyPeriod| BusyPeriod { start: clock.instant(span.start), end: clock.instant(span.end) };
-                let spans = unpacked(month, &fixed).chain(unpacked(month, &floating).map(placed));
+                let to_instants =
+                    |span: BusyPeriod| BusyPeriod { start: rules.instant(span.start), end: rules.instant(span.end) };
+                let spans = unpack_month(month, &fixed).chain(unpack_month(month, &floating).map(to_instants));
                 let within = spans.filter(|span| span.start < to && span.end > from);
                 found.entry(email).or_default().extend(within);
             }
         }
         let mut busy = Vec::new();
         for (email, spans) in found {
-            let wrong = || Error::Corrupt(format!("a busy period of {email}"));
-            let who = Email::parse(&email).map_err(|_| wrong())?;
+            let corrupt = || Error::Corrupt(format!("a busy period of {email}"));
+            let address = Email::parse(&email).map_err(|_| corrupt())?;
             for span in merge_periods(spans) {
-                let at = |second: i64| Timestamp::from_second(second).map_err(|_| wrong());
-                busy.push(Busy { email: who.clone(), start: at(span.start)?, end: at(span.end)? });
+                let at = |second: i64| Timestamp::from_second(second).map_err(|_| corrupt());
+                busy.push(Busy { email: address.clone(), start: at(span.start)?, end: at(span.end)? });
             }
         }
         Ok(busy)
     }
 }
 
-/// Whose, in which zone, in which month: fixed and floating.
-type Stretch = (String, String, i32, Vec<u8>, Vec<u8>);
+/// Address, time zone, month, and its fixed and floating busy time.
+type BusyMonthRow = (String, String, i32, Vec<u8>, Vec<u8>);
 
 #[derive(QueryableByName)]
-struct Held {
+struct LockedRow {
     #[diesel(sql_type = diesel::sql_types::Text)]
     email: String,
 }
 
-/// This user has no calendar of this name.
+/// The problem of an unknown calendar.
 pub fn unknown(email: &Email, name: &str) -> Problem {
     Problem::new(UNKNOWN_CALENDAR, format!("{email} has no calendar named {name}"))
 }

@@ -1,7 +1,7 @@
-//! One-time codes: what a letter carries, so that whoever brings it back is known to read the mailbox.
+//! One-time codes: an e-mail carries a code, and a client that sends it back has proven that it reads the mailbox.
 //!
-//! A code is good once, for a while, and only as long as it is the newest of its purpose and address. It is asked for by
-//! address, not by account: nothing that is done here depends on whether there is one, and so nobody learns it by the clock.
+//! A code works once, until it expires, and only while it is the newest of its purpose and address. A code is requested for an
+//! address, whether or not the address has an account: so the response time does not reveal whether an account exists.
 
 use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,7 @@ use crate::roles::user::jobs::kinds::{CodeMail, code_mail};
 use crate::roles::user::schema::{codes, users};
 use crate::roles::user::store::Store;
 
-/// A code as it lies in the database: nobody can make a link of it.
+/// A code as stored: only its hash, so that the row makes no working link.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = codes)]
 pub struct Row {
@@ -38,24 +38,24 @@ pub struct Row {
     pub used_at: Option<DateTime>,
 }
 
-/// A new code, and the job that takes it to its mailbox.
-pub struct Code {
+/// A new code, and the job that mails it.
+pub struct OneTimeCode {
     pub row: Row,
     pub job: NewJob,
-    /// The public path that it opens.
+    /// The public path, with the code, of the link in the e-mail.
     pub link: String,
-    /// In the place of the address once it is deleted: who makes and deletes accounts has no more letters sent than others.
-    pub digest: String,
+    /// Replaces the address once its account is deleted, so that the limit of e-mails counts codes of deleted accounts too.
+    pub email_hash: String,
 }
 
-impl Code {
-    /// Draws one.
-    pub fn draw(purpose: Purpose, email: &Email, settings: &Auth, now: Timestamp) -> Code {
+impl OneTimeCode {
+    /// Generates a code.
+    pub fn generate(purpose: Purpose, email: &Email, settings: &Auth, now: Timestamp) -> OneTimeCode {
         let minutes = match purpose {
             Purpose::VerifyMailbox => settings.verification_minutes,
             Purpose::ResetPassword => settings.reset_minutes,
         };
-        let (id, code) = (Uuid::now_v7(), secret());
+        let (id, code) = (Uuid::now_v7(), generate_secret());
         let life = SignedDuration::try_from_secs_f64(minutes * 60.0).unwrap_or(SignedDuration::from_hours(1));
         let row = Row {
             id: id.to_string(),
@@ -70,21 +70,21 @@ impl Code {
         let link = purpose.link(&code);
         let minutes = u32::try_from(life.as_secs() / 60).unwrap_or(0).max(1);
         let job = code_mail(id, &CodeMail { purpose, email: email.clone(), code, minutes });
-        Code { row, job, link, digest: hash(email.as_str()) }
+        OneTimeCode { row, job, link, email_hash: hash(email.as_str()) }
     }
 }
 
-/// 256 bits that nobody guesses.
-pub fn secret() -> String {
+/// A secret of 256 random bits.
+pub fn generate_secret() -> String {
     format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
 }
 
-/// What is kept of a secret. No slow hash: those make up for secrets that can be guessed, and 256 random bits cannot.
+/// The hash of a secret, for storage. A fast hash is enough, because 256 random bits cannot be guessed.
 pub fn hash(secret: &str) -> String {
     sha256_hex(secret.as_bytes())
 }
 
-/// Whether a code is still to be sent, and its address has an account.
+/// Whether a code works, and its address has an account: otherwise no e-mail is sent.
 pub async fn is_wanted(conn: &mut Connection, id: Uuid, now: Timestamp) -> Result<bool, Error> {
     let code: Option<Row> = codes::table
         .filter(codes::id.eq(id.to_string()))
@@ -94,41 +94,41 @@ pub async fn is_wanted(conn: &mut Connection, id: Uuid, now: Timestamp) -> Resul
         .await
         .optional()?;
     match code {
-        Some(code) => is_good(conn, &code, now).await,
+        Some(code) => is_valid(conn, &code, now).await,
         None => Ok(false),
     }
 }
 
-/// Whether a code works: it is unused, in time, and the newest of its purpose and address.
-pub async fn is_good(conn: &mut Connection, code: &Row, now: Timestamp) -> Result<bool, Error> {
+/// Whether a code works: it is unused, has not expired, and is the newest of its purpose and address.
+pub async fn is_valid(conn: &mut Connection, code: &Row, now: Timestamp) -> Result<bool, Error> {
     let later = codes::table.filter(codes::email.eq(&code.email)).filter(codes::purpose.eq(&code.purpose));
     let later: i64 = later.filter(codes::number.gt(code.number)).count().get_result(conn).await?;
     Ok(later == 0 && code.is_open(now))
 }
 
-/// The number of a new code: one more than the last of its purpose that went to its address.
-pub async fn next_number(conn: &mut Connection, code: &Code) -> Result<i64, Error> {
-    let before = codes::table.filter(codes::email.eq_any([&code.row.email, &code.digest]));
+/// The number of a new code: the last number of its purpose and address, plus one.
+pub async fn next_number(conn: &mut Connection, code: &OneTimeCode) -> Result<i64, Error> {
+    let before = codes::table.filter(codes::email.eq_any([&code.row.email, &code.email_hash]));
     let before = before.filter(codes::purpose.eq(&code.row.purpose));
     let last: Option<i64> = before.select(diesel::dsl::max(codes::number)).first(conn).await?;
     Ok(last.unwrap_or(0) + 1)
 }
 
-/// Saves a code under this number; `false` if another one took the number at the same time: one of them is enough.
-pub async fn save_code(conn: &mut Connection, code: &Code, number: i64) -> Result<bool, Error> {
+/// Saves a code under this number; `false` if a concurrent request has taken the number: one code is enough.
+pub async fn save_code(conn: &mut Connection, code: &OneTimeCode, number: i64) -> Result<bool, Error> {
     let row = Row { number, ..code.row.clone() };
     let unique = (codes::email, codes::purpose, codes::number);
     let saving = diesel::insert_into(codes::table).values(&row).on_conflict(unique).do_nothing();
     Ok(saving.execute(conn).await? == 1)
 }
 
-/// Saves a code and its mail, unless the address got as many in the last hour as the settings allow; says whether it did not.
-pub async fn send_code(conn: &mut Connection, store: &Store, code: &Code) -> Result<bool, Error> {
+/// Saves a code and its mail job; `false` if the address has reached the hourly limit of e-mails.
+pub async fn send_code(conn: &mut Connection, store: &Store, code: &OneTimeCode) -> Result<bool, Error> {
     let now = now();
     let hour = stored(now.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(now));
-    // before the others are counted: a code that comes between takes this number, or is counted
+    // read before the count: a concurrent code takes this number, or is counted
     let number = next_number(conn, code).await?;
-    let before = codes::table.filter(codes::email.eq_any([&code.row.email, &code.digest]));
+    let before = codes::table.filter(codes::email.eq_any([&code.row.email, &code.email_hash]));
     let before = before.filter(codes::purpose.eq(&code.row.purpose)).filter(codes::created_at.gt(hour));
     let allowed = before.count().get_result::<i64>(conn).await? < store.auth.letters_per_hour;
     if allowed && save_code(conn, code, number).await? {
@@ -138,18 +138,20 @@ pub async fn send_code(conn: &mut Connection, store: &Store, code: &Code) -> Res
     Ok(allowed)
 }
 
-/// Spends a code in the transaction of what it is for; gives the address that it was sent to.
+/// Uses a code up, in the transaction that it authorizes; returns the address that it was sent to.
 ///
 /// # Errors
 /// A code that does not work.
-pub async fn spend_code(conn: &mut Connection, purpose: Purpose, code: &str, now: Timestamp) -> Result<Email, Abort> {
+pub async fn use_code(conn: &mut Connection, purpose: Purpose, code: &str, now: Timestamp) -> Result<Email, Abort> {
     let hash = hash(code);
     let mine = codes::table.filter(codes::hash.eq(&hash)).filter(codes::purpose.eq(purpose.name()));
     // locks the row: a second request waits here for the first, and then finds the code used
     let held = diesel::update(mine).set(codes::hash.eq(&hash)).returning(columns::<Row>());
-    let Some(code) = held.get_result::<Row>(conn).await.optional()? else { return Err(Abort::Rejected(void())) };
-    if !is_good(conn, &code, now).await? {
-        return Err(Abort::Rejected(void()));
+    let Some(code) = held.get_result::<Row>(conn).await.optional()? else {
+        return Err(Abort::Rejected(invalid_code()));
+    };
+    if !is_valid(conn, &code, now).await? {
+        return Err(Abort::Rejected(invalid_code()));
     }
     let mine = codes::table.filter(codes::id.eq(&code.id));
     diesel::update(mine).set(codes::used_at.eq(Some(stored(now)))).execute(conn).await?;
@@ -157,16 +159,16 @@ pub async fn spend_code(conn: &mut Connection, purpose: Purpose, code: &str, now
 }
 
 impl Row {
-    /// Whether it was not used yet, nor is too old.
+    /// Whether it is unused and has not expired.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.used_at.is_none() && read(self.expires_at).is_some_and(|end| now < end)
     }
 }
 
-/// One answer to all codes that do not work: which of it is so concerns nobody.
-pub fn void() -> Problem {
+/// The problem of every code that does not work. It does not reveal the reason.
+pub fn invalid_code() -> Problem {
     Problem::new(
         LINK_VOID,
-        "this link was used before, is too old, or a newer letter has taken its place; ask for another letter",
+        "this link was used before, has expired, or was replaced by a newer one; request another e-mail",
     )
 }

@@ -1,4 +1,4 @@
-//! The endpoints that verify a mailbox and that change a password.
+//! The endpoints of e-mail verification and passwords.
 
 use serde_json::json;
 
@@ -32,7 +32,7 @@ fn verification() -> Vec<Endpoint> {
             "Sends the verification e-mail again.",
             |op| op.answers::<Promise>(202, "It will be sent, or is not needed").refuses(&[TOO_MANY_LETTERS]),
         ),
-        get("/api/auth/verify", Capability, ask_to_verify).describe(
+        get("/api/auth/verify", Capability, verify_page).describe(
             "ask_verification",
             "Shows the page behind the link of the verification e-mail.",
             page,
@@ -71,7 +71,7 @@ fn passwords() -> Vec<Endpoint> {
                     .answers::<Promise>(202, "It will be sent if the account exists")
             },
         ),
-        get("/api/auth/password/reset", Capability, ask_to_reset).describe(
+        get("/api/auth/password/reset", Capability, reset_page).describe(
             "ask_password",
             "Shows the page behind the link of the password e-mail.",
             page,

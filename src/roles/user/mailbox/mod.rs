@@ -1,4 +1,4 @@
-//! What only a mailbox can show: that an account is its owner's, and that a forgotten password may be set anew.
+//! E-mail verification and password reset, both by one-time codes that are sent by e-mail.
 
 pub mod codes;
 pub mod endpoints;

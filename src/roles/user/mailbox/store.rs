@@ -1,4 +1,4 @@
-//! The queries about mailboxes, each named for the question it answers.
+//! The queries of e-mail verification and password reset.
 
 use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 use uuid::Uuid;
 
-use super::codes::{self as one_time_codes, Code, Row, hash, is_good, next_number, save_code, spend_code, void};
+use super::codes::{
+    self as one_time_codes, OneTimeCode, Row, hash, invalid_code, is_valid, next_number, save_code, use_code,
+};
 use crate::platform::auth::Caller;
 use crate::platform::data::Abort;
 use crate::platform::data::Error;
@@ -23,11 +25,11 @@ use crate::transact;
 /// Erases the codes, the mails and the API keys of an account that is being deleted.
 pub async fn erase_mailbox(conn: &mut Connection, email: &Email, id: Uuid) -> Result<(), Error> {
     let mine = codes::table.filter(codes::email.eq(email.as_str()));
-    // a message about a mail may be on its way: a worker finds that there is nothing to do
+    // a worker that already has the message of such a job finds it cancelled
     let ids: Vec<String> = mine.select(codes::id).load(conn).await?;
     let mails = jobs::table.filter(jobs::id.eq_any(&ids));
-    let void = (jobs::payload.eq("{}"), jobs::due_at.eq(None::<DateTime>), jobs::errors.eq("[]"));
-    diesel::update(mails).set((jobs::state.eq(JobState::Cancelled.name()), void)).execute(conn).await?;
+    let erased = (jobs::payload.eq("{}"), jobs::due_at.eq(None::<DateTime>), jobs::errors.eq("[]"));
+    diesel::update(mails).set((jobs::state.eq(JobState::Cancelled.name()), erased)).execute(conn).await?;
     let used = Some(stored(now()));
     let anonymous = (codes::email.eq(hash(email.as_str())), codes::used_at.eq(used));
     diesel::update(mine).set(anonymous).execute(conn).await?;
@@ -36,59 +38,58 @@ pub async fn erase_mailbox(conn: &mut Connection, email: &Email, id: Uuid) -> Re
 }
 
 impl Store {
-    /// Has a code brought to an address, unless it had as many in the last hour as it may; says which. Costs the same whether
-    /// or not there is an account behind it: who is told is found out later, when the letter is written.
+    /// Sends a code to an address; `false` if the address has reached its hourly limit. The work is the same whether or not the
+    /// address has an account: the job finds that out later.
     pub async fn send_code(&self, purpose: Purpose, email: &Email) -> Result<bool, Abort> {
-        let code = Code::draw(purpose, email, &self.auth, now());
-        // the bell is not rung: what a letter costs must not begin while the answer is still on its way. The relay looks within a
-        // second by itself
+        let code = OneTimeCode::generate(purpose, email, &self.auth, now());
+        // the relay is not woken, so that the work of the job cannot delay the response: the relay polls within a second
         transact!(self.owner.db, |conn| {
             self.owner.check_backpressure()?;
             Ok::<bool, Abort>(one_time_codes::send_code(conn, self, &code).await?)
         })
     }
 
-    /// Whose code this is, if it is still good; nothing is spent.
+    /// The address that a valid code was sent to. The code stays valid.
     pub async fn owner_of_code(&self, purpose: Purpose, code: &str) -> Result<Email, Abort> {
         let (hash, now) = (hash(code), now());
         let found = transact!(self.owner.db, |conn| {
             let mine = codes::table.filter(codes::hash.eq(&hash)).filter(codes::purpose.eq(purpose.name()));
             let row: Option<Row> = mine.select(columns::<Row>()).first(conn).await.optional()?;
             match row {
-                Some(row) if is_good(conn, &row, now).await? => Ok::<_, Error>(Some(row)),
+                Some(row) if is_valid(conn, &row, now).await? => Ok::<_, Error>(Some(row)),
                 _ => Ok(None),
             }
         })?;
-        let row = found.ok_or_else(|| Abort::Rejected(void()))?;
+        let row = found.ok_or_else(|| Abort::Rejected(invalid_code()))?;
         Ok(Email::parse(&row.email).map_err(|_| Error::Corrupt("the address of a code".to_owned()))?)
     }
 
-    /// Takes a mailbox for its account's, by a code that was sent there.
+    /// Marks the address of an account as verified, by a code that was sent there.
     pub async fn verify_mailbox(&self, code: &str) -> Result<Email, Abort> {
         let now = now();
         transact!(self.owner.db, |conn| {
-            let email = spend_code(conn, Purpose::VerifyMailbox, code, now).await?;
+            let email = use_code(conn, Purpose::VerifyMailbox, code, now).await?;
             let account = users::table.filter(users::email.eq(email.as_str())).select(users::id);
             let mine = credentials::table.filter(credentials::user_id.eq_any(account));
             let verified =
                 (credentials::email_verified_at.eq(Some(stored(now))), credentials::updated_at.eq(stored(now)));
             match diesel::update(mine).set(verified).execute(conn).await? {
-                0 => Err(Abort::Rejected(void())),
+                0 => Err(Abort::Rejected(invalid_code())),
                 _ => Ok(email),
             }
         })
     }
 
-    /// Sets a password by a code that was sent to the account's mailbox, which is thereby known to be its own. All sessions end;
-    /// and keys, too, if nobody had shown the mailbox before: whoever made them was not its owner.
+    /// Sets a password by a code that was sent to the account's address, which verifies the address. All sessions end. If the
+    /// address was not verified before, API keys are deleted too: another person may have created them.
     pub async fn reset_password(&self, code: &str, password_hash: &str) -> Result<(), Abort> {
         let now = now();
         let at = stored(now);
         transact!(self.owner.db, |conn| {
-            let email = spend_code(conn, Purpose::ResetPassword, code, now).await?;
+            let email = use_code(conn, Purpose::ResetPassword, code, now).await?;
             let account = users::table.filter(users::email.eq(email.as_str())).select(users::id);
             let account: Option<String> = account.first(conn).await.optional()?;
-            let account = account.ok_or_else(|| Abort::Rejected(void()))?;
+            let account = account.ok_or_else(|| Abort::Rejected(invalid_code()))?;
             let mine = credentials::table.filter(credentials::user_id.eq(&account));
             let verified: Option<Option<DateTime>> =
                 mine.select(credentials::email_verified_at).first(conn).await.optional()?;
@@ -101,26 +102,26 @@ impl Store {
                 credentials::created_at.eq(at),
                 credentials::updated_at.eq(at),
             );
-            let anew = (
+            let update = (
                 credentials::password_hash.eq(password_hash),
                 credentials::email_verified_at.eq(Some(verified.unwrap_or(at))),
                 credentials::updated_at.eq(at),
             );
-            let setting = diesel::insert_into(credentials::table).values(row);
-            setting.on_conflict(credentials::user_id).do_update().set(anew).execute(conn).await?;
+            let insertion = diesel::insert_into(credentials::table).values(row);
+            insertion.on_conflict(credentials::user_id).do_update().set(update).execute(conn).await?;
             end_sessions(conn, &account, "").await?;
             if verified.is_none() {
                 diesel::delete(api_keys::table.filter(api_keys::user_id.eq(&account))).execute(conn).await?;
             }
-            // who has shown the mailbox need not wait for what others have tried
+            // the failed attempts of others must not delay the owner of the address
             let failed = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
             diesel::delete(failed).execute(conn).await?;
             Ok::<(), Abort>(())
         })
     }
 
-    /// Sends the letter to an account once more, unless its mailbox is verified or has had as many as it may; says whether there
-    /// is anything that keeps a newer letter from coming.
+    /// Sends the verification e-mail of an account again, unless its address is verified; `false` if the address has reached its
+    /// hourly limit.
     pub async fn send_verification(&self, caller: &Caller) -> Result<bool, Abort> {
         let account = self.account(&caller.email).await?;
         if account.is_some_and(|account| account.email_verified_at.is_some()) {
@@ -129,7 +130,7 @@ impl Store {
         self.send_code(Purpose::VerifyMailbox, &caller.email).await
     }
 
-    /// Sets another password, and ends all sessions but one.
+    /// Sets a new password, and ends all sessions but this one.
     pub async fn change_password(&self, account: &str, session: &str, password_hash: &str) -> Result<(), Error> {
         transact!(self.owner.db, |conn| {
             let mine = credentials::table.filter(credentials::user_id.eq(account));
@@ -140,9 +141,9 @@ impl Store {
         })
     }
 
-    /// The public path of a page on which somebody sets another password; `None` where nobody has this address.
+    /// The public path of the page that sets a new password; `None` for an address without an account.
     pub async fn reset_link(&self, email: &Email) -> Result<Option<String>, Error> {
-        let code = Code::draw(Purpose::ResetPassword, email, &self.auth, now());
+        let code = OneTimeCode::generate(Purpose::ResetPassword, email, &self.auth, now());
         transact!(self.owner.db, |conn| {
             let known = users::table.filter(users::email.eq(email.as_str())).count().get_result::<i64>(conn).await?;
             if known == 0 {

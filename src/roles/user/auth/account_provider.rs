@@ -1,4 +1,4 @@
-//! Verifying tokens where the accounts are: the signature, and then whether the session and the account are still there.
+//! The accounts, for the verification of tokens by this role: it checks that the session and the account still exist.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use crate::platform::auth::verifier::{AccountProvider, invalid};
 use crate::platform::http::problem::Problem;
 use crate::roles::user::store::Store;
 
-/// How long an ended session, a deleted account or other rights may go unnoticed by what only reads.
-pub const FRESH: Duration = Duration::from_secs(5);
+/// How long a read-only request may use a session or an account that has ended or changed.
+pub const FRESHNESS: Duration = Duration::from_secs(5);
 
-/// The accounts themselves.
-pub struct Own(pub Store);
+/// The accounts in the database.
+pub struct DbAccountProvider(pub Store);
 
-impl AccountProvider for Own {
-    const TOKEN_FRESHNESS: Option<Duration> = Some(FRESH);
-    /// A key that is taken back is taken back at once.
+impl AccountProvider for DbAccountProvider {
+    const TOKEN_FRESHNESS: Option<Duration> = Some(FRESHNESS);
+    /// A revoked key is refused at once.
     const API_KEY_FRESHNESS: Duration = Duration::ZERO;
 
     async fn keys(&self) -> Result<KeySet, Problem> {
@@ -30,6 +30,6 @@ impl AccountProvider for Own {
     }
 
     async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
-        api_keys::exchange(&self.0, key).await
+        api_keys::resolve(&self.0, key).await
     }
 }
