@@ -8,8 +8,8 @@ use awc::http::Method;
 use serde_json::{Map, Value, json};
 
 use w2meet::config::AuthMode;
-use w2meet::platform::endpoint::public_endpoints;
 use w2meet::platform::role::problem_types;
+use w2meet::platform::role::public_endpoints;
 use w2meet::roles::ALL;
 
 use crate::both_shapes;

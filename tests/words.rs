@@ -124,7 +124,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("src/roles/worker/jobs/", "send_letter", "clients know the kind of job `send_letter`"),
     ("src/", "letters_per_hour", "operators know the setting `jobs.letters_per_hour`"),
     ("src/platform/email.rs", "letters_beyond_ascii_are_never_folded_into_ascii", "letters of an alphabet"),
-    ("src/roles/gateway/compat/errors.rs", "letters", "letters of an alphabet"),
     ("src/platform/", "Miss", "the miss of a cache"),
     ("src/launch/", "Stop", "the signal to stop a process"),
 ];
@@ -132,30 +131,16 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 /// Retired words whose removal is under way: file or folder, words. This list only shrinks.
 const PENDING: &[(&str, &[&str])] = &[
     ("src/platform/data/", &["told"]),
-    ("src/platform/edge/", &["entrance", "said", "telltale"]),
-    ("src/platform/http/", &["Arriving", "Costly", "asker", "crowd", "deaf", "farewell", "nobody"]),
-    ("src/platform/outbound/", &["told"]),
-    ("src/platform/request_context.rs", &["told"]),
-    ("src/platform/rpc/", &["NeverSent", "Unsent", "anybody", "fate", "nobody", "senseless", "somebody", "told"]),
-    ("src/platform/server.rs", &["crowd", "entrance"]),
-    ("src/platform/wake_gate.rs", &["bell", "told", "whoever", "woken"]),
+    ("src/platform/http/idempotency.rs", &["asker"]),
     ("src/roles/availability/", &["asker"]),
-    ("src/roles/gateway/", &["Place", "hub", "told"]),
     ("src/roles/suggestion/", &["wishes"]),
     (
         "src/roles/user/",
         &[
-            "Brought",
-            "Drawn",
-            "KeyRow",
-            "News",
             "Passed",
             "Place",
-            "Turn",
             "asker",
             "everybody",
-            "flaw",
-            "graded",
             "letter",
             "letters",
             "mishap",
@@ -164,15 +149,8 @@ const PENDING: &[(&str, &[&str])] = &[
             "somebody",
             "told",
             "wish",
-            "woken",
         ],
     ),
-    ("src/roles/worker/", &["crowd"]),
-    ("tests/calendar.rs", &["Place", "Shown", "Wall", "said"]),
-    ("tests/ranking.rs", &["crowd", "hesitant"]),
-    ("tests/standards.rs", &["nobody", "said"]),
-    ("tests/support/oracle/ranking_model.rs", &["anybody"]),
-    ("tests/support/oracle/time_model.rs", &["Shown", "said"]),
 ];
 
 /// The words of an identifier in lower case: `AuthLayer` and `auth_layer` have two.

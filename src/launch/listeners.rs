@@ -8,8 +8,8 @@ use socket2::{Domain, Socket, Type};
 
 use super::checks::contains;
 use crate::config::Settings;
-use crate::platform::role::{AddressBook, Role};
-use crate::platform::rpc::replicas::Replicas;
+use crate::platform::balancer::{AddressBook, Replicas};
+use crate::platform::role::Role;
 use crate::roles;
 
 /// Length of the accept queue of a shared port.

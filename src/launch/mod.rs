@@ -15,12 +15,13 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use crate::config::Settings;
+use crate::platform::admin_server;
 use crate::platform::background::BackgroundTasks;
-use crate::platform::observe::metrics;
+use crate::platform::balancer::probe;
+use crate::platform::lifecycle::{Lifecycle, Phase};
 use crate::platform::observe::otlp;
 use crate::platform::queue::Queue;
-use crate::platform::role::{Context, Lifecycle, Phase, Role};
-use crate::platform::rpc::replicas::probe;
+use crate::platform::role::{Context, Role};
 use crate::platform::server;
 use checks::{check, lock_data, resolve_auth_mode};
 use listeners::{BoundListener, address_book, bind, reachable, resolve_public_url};
@@ -131,7 +132,7 @@ type RunningServer = (&'static str, ServerHandle, JoinHandle<std::io::Result<()>
 
 fn serve_admin(context: &Context, listener: TcpListener) -> anyhow::Result<RunningServer> {
     let (role, address) = (context.role.name, listener.local_addr()?);
-    let server = metrics::admin::serve(context, listener)?;
+    let server = admin_server::serve(context, listener)?;
     tracing::info!(role, %address, "serving metrics");
     Ok((role, server.handle(), tokio::spawn(server)))
 }

@@ -7,7 +7,8 @@ use futures_util::future::{pending, select_all};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use crate::platform::role::{BackgroundTask, Lifecycle, Phase};
+use crate::platform::lifecycle::{Lifecycle, Phase};
+use crate::platform::role::BackgroundTask;
 
 /// The background tasks of a process.
 pub struct BackgroundTasks {

@@ -9,10 +9,9 @@ use actix_web::web::{self, PayloadConfig, ServiceConfig};
 use actix_web::{FromRequest, Handler, Responder, Route};
 
 use crate::config::Limits;
-use crate::platform::auth::permissions::Access;
+use crate::platform::auth::permissions::{Access, Table};
 use crate::platform::http::openapi::ApiOperation;
 use crate::platform::observe::metrics::resource;
-use crate::platform::role::Role;
 
 /// When a POST may be sent to a second replica although the first may have processed it. GET always may; other methods never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,14 +206,18 @@ impl Endpoint {
     }
 }
 
+/// The table of the access check. Where sign-in is optional, it has only the endpoints that need an account anyway.
+pub fn permission_table(endpoints: &[Endpoint], path: fn(&Endpoint) -> &'static str, is_open: bool) -> Table {
+    let mut table = Table::default();
+    for endpoint in endpoints.iter().filter(|endpoint| !is_open || endpoint.access.always_needs_account()) {
+        table.add(endpoint.method.as_str(), path(endpoint), endpoint.access, endpoint.is_read_only);
+    }
+    table
+}
+
 /// Puts endpoints into a group of the OpenAPI document.
 pub fn tagged(tag: Tag, endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
     endpoints.into_iter().map(|endpoint| Endpoint { tag: Some(tag), ..endpoint }).collect()
-}
-
-/// Every endpoint that clients can call, those of stateless roles first: clients call them most.
-pub fn public_endpoints(roles: &[Role]) -> Vec<Endpoint> {
-    roles.iter().rev().flat_map(|role| role.public_endpoints()).collect()
 }
 
 /// The endpoints of each path, in the order in which the paths first appear.

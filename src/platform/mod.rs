@@ -1,7 +1,9 @@
-//! What every role stands on. Nothing in here knows a role by name.
+//! The base of every role. No module in here names a role.
 
+pub mod admin_server;
 pub mod auth;
 pub mod background;
+pub mod balancer;
 pub mod cache;
 pub mod data;
 pub mod digest;
@@ -10,8 +12,10 @@ pub mod email;
 pub mod endpoint;
 pub mod http;
 pub mod jobs;
+pub mod lifecycle;
 pub mod observe;
 pub mod outbound;
+pub mod probes;
 pub mod queue;
 pub mod request_context;
 pub mod role;

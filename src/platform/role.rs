@@ -1,21 +1,22 @@
 //! A row of the table of roles, and what a role is given when it starts.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 use anyhow::Context as _;
-use tokio::sync::watch;
 
-use crate::config::Settings;
+use crate::config::{AuthMode, Settings};
 use crate::platform::auth::layer::AuthLayer;
-use crate::platform::endpoint::Endpoint;
-use crate::platform::http::health;
+use crate::platform::auth::verifier::TokenVerifier;
+use crate::platform::balancer::AddressBook;
+use crate::platform::endpoint::{Endpoint, permission_table};
 use crate::platform::http::problem::{PROBLEM_TYPES, ProblemType};
+use crate::platform::lifecycle::Lifecycle;
+use crate::platform::probes::probes;
 use crate::platform::queue::Queue;
-use crate::platform::rpc::replicas::Replicas;
 
 /// One row of the table of roles (`roles::ALL`).
 #[derive(Clone, Copy)]
@@ -50,7 +51,7 @@ impl Role {
     /// Its own endpoints and the probes that every role answers.
     pub fn all_endpoints(&self) -> Vec<Endpoint> {
         let mut all = (self.endpoints)();
-        all.extend(health::probes());
+        all.extend(probes());
         all
     }
 
@@ -75,6 +76,11 @@ impl Role {
         names.dedup();
         names
     }
+}
+
+/// Every endpoint that clients can call, those of stateless roles first: clients call them most.
+pub fn public_endpoints(roles: &[Role]) -> Vec<Endpoint> {
+    roles.iter().rev().flat_map(Role::public_endpoints).collect()
 }
 
 /// The problem types of the platform and of these roles.
@@ -103,7 +109,7 @@ impl Service {
         let context = context.clone();
         Service {
             configure: Arc::new(move |config| configure(config, &context)),
-            auth: Arc::new(AuthLayer::service_only),
+            auth: Arc::new(Context::service_auth),
             prepare: Box::pin(async { Ok(()) }),
             work: None,
         }
@@ -128,64 +134,26 @@ pub struct Context {
 }
 
 impl Context {
+    /// The access check of an inner role without data: the service credential alone.
+    pub fn service_auth(&self) -> AuthLayer {
+        AuthLayer::service_only(&self.settings)
+    }
+
+    /// The access check of a role that also checks tokens, by this verifier.
+    pub fn token_auth(&self, verifier: Rc<dyn TokenVerifier>) -> AuthLayer {
+        let is_open = self.settings.auth.mode == AuthMode::Open;
+        let table = |endpoints: &[Endpoint]| permission_table(endpoints, self.role.path_of(), is_open);
+        match self.role.faces_clients {
+            true => AuthLayer::public(&self.settings, table(&public_endpoints(self.roles)), verifier),
+            false => AuthLayer::resource_owner(&self.settings, table(&self.role.all_endpoints()), verifier),
+        }
+    }
+
     /// The queue.
     ///
     /// # Errors
     /// The row of the role says that it uses no queue.
     pub fn queue(&self) -> anyhow::Result<Arc<Queue>> {
         self.queue.clone().with_context(|| format!("the row of {} says that it uses no queue", self.role.name))
-    }
-}
-
-/// The replicas of each role: as configured, or as bound in this process.
-#[derive(Default)]
-pub struct AddressBook(pub BTreeMap<&'static str, Arc<Replicas>>);
-
-impl AddressBook {
-    /// The replicas of a role; `None` if it is neither configured nor in this process.
-    pub fn find(&self, role: &str) -> Option<&Arc<Replicas>> {
-        self.0.get(role)
-    }
-}
-
-/// The phase of the process: starting until all its roles are prepared, then ready, then draining.
-pub struct Lifecycle(watch::Sender<Phase>);
-
-/// A phase of [`Lifecycle`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// Listening; connecting and migrating.
-    Starting,
-    /// Answering requests.
-    Ready,
-    /// Finishing the requests in flight.
-    Draining,
-}
-
-impl Default for Lifecycle {
-    fn default() -> Lifecycle {
-        Lifecycle(watch::Sender::new(Phase::Starting))
-    }
-}
-
-impl Lifecycle {
-    /// The current phase.
-    pub fn phase(&self) -> Phase {
-        *self.0.borrow()
-    }
-
-    /// Advances to a phase; never goes back.
-    pub fn advance(&self, phase: Phase) {
-        self.0.send_if_modified(|now| {
-            let is_later = phase > *now;
-            *now = phase.max(*now);
-            is_later
-        });
-    }
-
-    /// Waits until the process has reached a phase.
-    pub async fn wait_for(&self, phase: Phase) {
-        // cannot fail: `self` holds the sender
-        drop(self.0.subscribe().wait_for(|now| *now >= phase).await);
     }
 }

@@ -25,10 +25,11 @@ use crate::platform::http::problem::{Problem, UNSUPPORTED_MEDIA};
 use crate::platform::http::stream::{
     self, ConnectionState, InFlightRequest, MonitoredBody, ServerOptions, TrackedBody,
 };
+use crate::platform::lifecycle::Phase;
 use crate::platform::observe::metrics::{RequestMetrics, Template, method_label};
 use crate::platform::observe::span::{SpanRecord, is_recorded, record};
 use crate::platform::request_context::{CASE_ID, RequestContext};
-use crate::platform::role::{Context, Phase, Service};
+use crate::platform::role::{Context, Service};
 use crate::platform::wake_gate::WakeGated;
 
 /// What the middleware of one worker thread needs.
@@ -54,6 +55,8 @@ pub fn serve(context: &Context, service: &Service, listener: TcpListener, worker
         let ingress = Rc::new(Ingress { filter: filter.clone(), auth: auth(&context) });
         App::new()
             .app_data(web::Data::new(context.clone()))
+            .app_data(web::Data::from(Arc::clone(&context.settings)))
+            .app_data(web::Data::from(Arc::clone(&context.lifecycle)))
             .app_data(web::PayloadConfig::new(context.settings.limits.body))
             .configure(|config| configure(config))
             .configure(|config| {

@@ -8,17 +8,12 @@ use super::{File, all_files};
 const COMMON: [&str; 4] = ["health", "livez", "readyz", "metrics"];
 
 /// The files of today that name a role or a path of one. This list only shrinks.
-const KNOWN: &[&str] = &[
-    "platform/auth/mod.rs",
-    "platform/edge/rate_limit.rs",
-    "platform/endpoint.rs",
-    "platform/jobs/api.rs",
-    "platform/jobs/handlers.rs",
-];
+const KNOWN: &[&str] = &["platform/edge/rate_limit.rs", "platform/jobs/api.rs", "platform/jobs/handlers.rs"];
 
-/// The first segment of a path, without the `/api` and `/internal` that the platform gives to paths of any role.
+/// The first segment of a path, without the `/api`, `/internal` and `/.well-known` that the platform gives to paths of any role.
 fn first_segment(path: &str) -> &str {
-    let path = ["/api", "/internal"].iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
+    let path =
+        ["/api", "/internal", "/.well-known"].iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
     path.trim_start_matches('/').split(['/', '?', '{', ' ']).next().unwrap_or_default()
 }
 

@@ -41,7 +41,7 @@ use w2meet::platform::endpoint::Endpoint;
 
 /// Every endpoint that clients can call, but those of the older API.
 pub fn public_endpoints() -> Vec<Endpoint> {
-    let mut all = w2meet::platform::endpoint::public_endpoints(w2meet::roles::ALL);
+    let mut all = w2meet::platform::role::public_endpoints(w2meet::roles::ALL);
     all.retain(|endpoint| !endpoint.is_deprecated);
     all
 }

@@ -11,11 +11,9 @@ use super::permissions::{Access, Match, Permission, Table};
 use super::service_credential::ServiceCredential;
 use super::verifier::{TokenVerifier, invalid};
 use super::{AuthMethod, Caller, Scope, forbidden, unknown_caller};
-use crate::config::AuthMode;
-use crate::platform::endpoint::{Endpoint, public_endpoints};
+use crate::config::{AuthMode, Settings};
 use crate::platform::http::extract::email_in_path;
 use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem};
-use crate::platform::role::Context;
 
 /// The paths that need no service credential: the probes.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
@@ -37,22 +35,19 @@ struct TokenCheck {
 
 impl AuthLayer {
     /// For an inner role without data: it checks the service credential alone.
-    pub fn service_only(context: &Context) -> AuthLayer {
-        AuthLayer { credential: ServiceCredential::of(&context.settings), tokens: None }
+    pub fn service_only(settings: &Settings) -> AuthLayer {
+        AuthLayer { credential: ServiceCredential::of(settings), tokens: None }
     }
 
     /// For an inner role that owns data: it also checks the tokens that its callers pass on.
-    pub fn resource_owner(context: &Context, verifier: Rc<dyn TokenVerifier>) -> AuthLayer {
-        let endpoints = context.role.all_endpoints();
-        let tokens = TokenCheck::new(context, verifier, &endpoints, |endpoint| endpoint.inner_path());
-        AuthLayer { tokens: Some(tokens), ..AuthLayer::service_only(context) }
+    pub fn resource_owner(settings: &Settings, table: Table, verifier: Rc<dyn TokenVerifier>) -> AuthLayer {
+        let tokens = TokenCheck { verifier, table, is_open: settings.auth.mode == AuthMode::Open };
+        AuthLayer { tokens: Some(tokens), ..AuthLayer::service_only(settings) }
     }
 
     /// For the role that clients call: it checks the tokens of requests to all public endpoints.
-    pub fn public(context: &Context, verifier: Rc<dyn TokenVerifier>) -> AuthLayer {
-        let endpoints = public_endpoints(context.roles);
-        let tokens = TokenCheck::new(context, verifier, &endpoints, |endpoint| endpoint.path);
-        AuthLayer { credential: None, tokens: Some(tokens) }
+    pub fn public(settings: &Settings, table: Table, verifier: Rc<dyn TokenVerifier>) -> AuthLayer {
+        AuthLayer { credential: None, ..AuthLayer::resource_owner(settings, table, verifier) }
     }
 
     /// Admits a request, and attaches its [`Caller`] if there is one.
@@ -74,20 +69,6 @@ impl AuthLayer {
 }
 
 impl TokenCheck {
-    fn new(
-        context: &Context,
-        verifier: Rc<dyn TokenVerifier>,
-        endpoints: &[Endpoint],
-        path: fn(&Endpoint) -> &'static str,
-    ) -> TokenCheck {
-        let is_open = context.settings.auth.mode == AuthMode::Open;
-        let mut table = Table::default();
-        for endpoint in endpoints.iter().filter(|endpoint| !is_open || endpoint.access.always_needs_account()) {
-            table.add(endpoint.method.as_str(), path(endpoint), endpoint.access, endpoint.is_read_only);
-        }
-        TokenCheck { verifier, table, is_open }
-    }
-
     async fn authorize(&self, req: &ServiceRequest) -> Result<(), Problem> {
         let permission = match self.table.find(req.method().as_str(), req.uri().path()) {
             Match::Endpoint(permission) => permission,

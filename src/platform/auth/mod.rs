@@ -23,10 +23,9 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use serde::{Deserialize, Serialize};
 
-use crate::config::AuthMode;
+use crate::config::{AuthMode, Settings};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{FORBIDDEN, INVALID_TOKEN, Problem, UNAUTHORIZED};
-use crate::platform::role::Context;
 
 /// The rights of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, utoipa::ToSchema)]
@@ -110,14 +109,14 @@ impl FromRequest for Principal {
             return ready(Ok(Principal::Account(Caller::clone(caller))));
         }
         // the layer has refused unknown callers already; this refuses them again
-        let is_open = req.app_data::<Data<Context>>().is_some_and(|it| it.settings.auth.mode == AuthMode::Open);
+        let is_open = req.app_data::<Data<Settings>>().is_some_and(|settings| settings.auth.mode == AuthMode::Open);
         ready(if is_open { Ok(Principal::Anonymous) } else { Err(unknown_caller()) })
     }
 }
 
 /// The problem of a request without a token.
 pub fn unknown_caller() -> Problem {
-    Problem::new(UNAUTHORIZED, "sign in at /api/auth/login and send the access token as Authorization: Bearer")
+    Problem::new(UNAUTHORIZED, "sign in and send the access token as Authorization: Bearer")
 }
 
 /// The problem of an account that may not do this.

@@ -19,12 +19,12 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::calendar::{Fault, Format};
+use crate::config::Settings;
 use crate::platform::email::Email;
 use crate::platform::http::json;
 use crate::platform::http::problem::{
     BAD_REQUEST, NOT_FOUND, Problem, TIMEOUT, TOO_LARGE, UNSUPPORTED_MEDIA, VALIDATION,
 };
-use crate::platform::role::Context;
 
 /// Faults that one response lists, so that a response is not larger than its request.
 const MAX_FAULTS: usize = 100;
@@ -57,7 +57,7 @@ impl FromRequest for RawBody {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let bytes = Bytes::from_request(req, payload);
-        let seconds = req.app_data::<Data<Context>>().map_or(10, |context| context.settings.limits.body_seconds);
+        let seconds = req.app_data::<Data<Settings>>().map_or(10, |settings| settings.limits.body_seconds);
         Box::pin(async move {
             let arrived = timeout(Duration::from_secs(seconds), bytes).await;
             let late = |_| Problem::new(TIMEOUT, "the body did not arrive in time");

@@ -1,18 +1,13 @@
-//! The health of a role: `/livez`, `/readyz`, and the report at `/health`.
+//! The health of a role, and the report at `/health`.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use crate::platform::auth::permissions::Access;
-use crate::platform::endpoint::{Endpoint, Tag, get, tagged};
-use crate::platform::http::openapi::schemas::Text;
-use crate::platform::http::problem::{Problem, UNAVAILABLE};
 use crate::platform::request_context::{RequestContext, milliseconds};
-use crate::platform::role::{Context, Phase};
 
 /// The health of a role or a dependency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -78,36 +73,5 @@ impl Report {
     pub fn answer(&self) -> HttpResponse {
         let status = if self.status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
         HttpResponse::build(status).json(self)
-    }
-}
-
-/// The group of endpoints about the installation itself.
-pub const THIS_SERVER: Tag = Tag { name: "this server", about: "The state and the description of this installation." };
-
-/// The probes that every role answers.
-pub fn probes() -> Vec<Endpoint> {
-    let probes = vec![
-        get("/livez", Access::Open, async || "ok\n").describe(
-            "find_liveness",
-            "Says that the process is running.",
-            |op| op.answers_as::<Text>(200, "text/plain", "The process is running").never_fails(),
-        ),
-        get("/readyz", Access::Open, ready).describe(
-            "find_readiness",
-            "Says whether the process is neither starting nor stopping.",
-            |op| op.answers_as::<Text>(200, "text/plain", "The process is ready").never_fails().refuses(&[UNAVAILABLE]),
-        ),
-    ];
-    tagged(THIS_SERVER, probes)
-}
-
-async fn ready(context: web::Data<Context>) -> Result<&'static str, Problem> {
-    let name = context.role.name;
-    match context.lifecycle.phase() {
-        Phase::Ready => Ok("ok\n"),
-        Phase::Starting => {
-            Err(Problem::unavailable(name, "starting: connecting to the database and bringing its schema up to date"))
-        }
-        Phase::Draining => Err(Problem::unavailable(name, "stopping: finishing the requests in flight")),
     }
 }

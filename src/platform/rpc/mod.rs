@@ -1,7 +1,6 @@
 //! The client for calls between roles: load balancing, retries, deadlines, the Case-ID, and a log line per call.
 
 mod http1;
-pub mod replicas;
 pub mod request;
 mod retry;
 mod upstream;

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use super::http1::RequestBody;
 use super::upstream::{Attempt, Outcome, Retryability, is_unavailable};
 use super::{Inner, Peer, RpcResponse};
+use crate::platform::balancer::{InFlightGuard, NoReplica, Replica};
 use crate::platform::http::problem::Problem;
 use crate::platform::observe::metrics::{RetryReason, count_retry};
-use crate::platform::rpc::replicas::{InFlightGuard, NoReplica, Replica};
 use crate::platform::rpc::request::RpcRequest;
 
 /// Retries after the first attempt, where a request may have been processed.

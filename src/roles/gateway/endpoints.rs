@@ -3,11 +3,12 @@
 use super::{compat, docs, handlers, sse};
 use crate::platform::auth::permissions::Access::{Attendee, Open};
 use crate::platform::endpoint::{Endpoint, get, tagged};
-use crate::platform::http::health::{Report, THIS_SERVER};
+use crate::platform::http::health::Report;
 use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::openapi::schemas::{Id, Json, Text};
 use crate::platform::http::openapi::text;
 use crate::platform::http::problem::{NOT_FOUND, UNKNOWN_MEETING};
+use crate::platform::probes::THIS_SERVER;
 use crate::roles::user::api::meetings::MEETINGS;
 
 pub fn endpoints() -> Vec<Endpoint> {

@@ -18,9 +18,9 @@ use crate::config::AuthMode;
 use crate::platform::auth::layer::AuthLayer;
 use crate::platform::auth::verifier::LocalTokenVerifier;
 use crate::platform::edge::proxy::RouteOptions;
-use crate::platform::endpoint::{RetryPolicy, group_by_path, largest_body, public_endpoints};
+use crate::platform::endpoint::{RetryPolicy, group_by_path, largest_body};
 use crate::platform::observe::metrics::resource;
-use crate::platform::role::{BackgroundTask, Context, Role, Service, problem_types};
+use crate::platform::role::{BackgroundTask, Context, Role, Service, problem_types, public_endpoints};
 use crate::platform::rpc::Peer;
 use crate::roles::{availability, suggestion, user, worker};
 
@@ -74,7 +74,7 @@ fn auth_layer(context: &Context) -> AuthLayer {
         &context.settings.auth.issuer,
         ROLE.name,
     );
-    AuthLayer::public(context, Rc::new(verifier))
+    context.token_auth(Rc::new(verifier))
 }
 
 /// Forwards every method of each public path to its role. The role responds with 405 to a method that it does not know.

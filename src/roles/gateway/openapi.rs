@@ -10,11 +10,12 @@ use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder};
 
 use crate::config::AuthMode;
+use crate::platform::auth::permissions::Access;
 use crate::platform::endpoint::Endpoint;
-use crate::platform::http::health::THIS_SERVER;
 use crate::platform::http::openapi::schemas::{Fault, problem_schema};
 use crate::platform::http::openapi::{refusal, text};
 use crate::platform::http::problem::ProblemType;
+use crate::platform::probes::THIS_SERVER;
 
 /// The document of these endpoints and problem types. Endpoints without a description are left out.
 pub fn document(endpoints: &[Endpoint], problem_types: &[&'static ProblemType], mode: AuthMode) -> OpenApi {
@@ -26,7 +27,10 @@ pub fn document(endpoints: &[Endpoint], problem_types: &[&'static ProblemType], 
             operation = operation.rate_limited();
         }
         if mode != AuthMode::Open || endpoint.access.always_needs_account() {
-            operation = operation.access(endpoint.access);
+            operation = match endpoint.access {
+                Access::Open | Access::Capability | Access::Service => operation,
+                access => operation.bearer_token(access == Access::Invited),
+            };
         }
         components = components.schemas_from_iter(std::mem::take(&mut operation.schemas));
         paths = paths.path(endpoint.path, PathItem::new(http_method(endpoint), operation.build()));

@@ -15,7 +15,8 @@ use uuid::Uuid;
 use super::handlers::Peers;
 use super::streams::{MeetingStreams, PING_INTERVAL, StreamSubscription, read_meeting};
 use crate::platform::http::problem::{NOT_FOUND, Problem};
-use crate::platform::role::{Context, Lifecycle, Phase};
+use crate::platform::lifecycle::{Lifecycle, Phase};
+use crate::platform::role::Context;
 use crate::roles::user;
 
 /// Milliseconds after which a client reconnects when its stream has ended.

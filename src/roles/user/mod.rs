@@ -18,7 +18,6 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
-use crate::platform::auth::layer::AuthLayer;
 use crate::platform::auth::permissions::Access;
 use crate::platform::auth::verifier::LocalTokenVerifier;
 use crate::platform::cache::aside::CacheAside;
@@ -86,9 +85,9 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let queue = context.queue()?;
     let owner = store.clone();
     let auth = move |context: &Context| {
-        let issued =
+        let verifier =
             LocalTokenVerifier::new(DbAccountProvider(owner.clone()), &context.settings.auth.issuer, ROLE.name);
-        AuthLayer::resource_owner(context, Rc::new(issued))
+        context.token_auth(Rc::new(verifier))
     };
     platform_jobs::metrics::register_kinds::<Store>();
     Ok(Service {

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use actix_web::web::{Data, ServiceConfig};
 use anyhow::ensure;
 
-use crate::platform::auth::layer::AuthLayer;
 use crate::platform::auth::permissions::Access;
 use crate::platform::endpoint::get;
 use crate::platform::role::{BackgroundTask, Context, Role, Service};
@@ -58,6 +57,6 @@ fn open(context: &Context) -> anyhow::Result<Service> {
             }
         })
     });
-    let (configure, auth) = (Arc::new(configure), Arc::new(AuthLayer::service_only));
+    let (configure, auth) = (Arc::new(configure), Arc::new(Context::service_auth));
     Ok(Service { configure, auth, prepare: Box::pin(async { Ok(()) }), work: Some(work) })
 }

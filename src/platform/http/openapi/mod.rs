@@ -16,7 +16,6 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use self::components::{PROBLEM, header, problem, tags, without_null};
 pub use self::components::{refusal, text};
-use crate::platform::auth::permissions::Access;
 use crate::platform::http::problem::{
     BAD_GATEWAY, BAD_REQUEST, FORBIDDEN, GATEWAY_TIMEOUT, HEADERS_TOO_LARGE, INTERNAL, INVALID_TOKEN, KEY_REUSED,
     PRECONDITION_FAILED, ProblemType, RATE_LIMITED, TIMEOUT, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, UNSUPPORTED_MEDIA,
@@ -224,15 +223,11 @@ impl ApiOperation {
         self
     }
 
-    /// Adds who may call it.
-    pub fn access(mut self, access: Access) -> ApiOperation {
-        let bearer = || SecurityRequirement::new::<_, _, &str>("bearer", []);
-        let any = match access {
-            Access::Open | Access::Capability | Access::Service => return self,
-            Access::Invited => vec![SecurityRequirement::default(), bearer()],
-            _ => vec![bearer()],
-        };
-        self.operation = self.operation.securities(Some(any));
+    /// Adds the bearer token and the problems of the access check. An optional token may be absent.
+    pub fn bearer_token(mut self, is_optional: bool) -> ApiOperation {
+        let bearer = SecurityRequirement::new::<_, _, &str>("bearer", []);
+        let absent = is_optional.then(SecurityRequirement::default);
+        self.operation = self.operation.securities(Some(absent.into_iter().chain([bearer])));
         self.access_problems = &[UNAUTHORIZED, INVALID_TOKEN, FORBIDDEN];
         self
     }

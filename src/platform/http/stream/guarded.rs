@@ -48,7 +48,7 @@ enum Closing {
 /// The stream. [`ConnectionState`] is what its requests share with it.
 pub struct GuardedStream {
     io: TcpStream,
-    connection: Rc<ConnectionState>,
+    state: Rc<ConnectionState>,
     head_timer: Timer,
     write_timer: Timer,
     /// Reset when it fires, and not for every request.
@@ -74,7 +74,7 @@ impl GuardedStream {
         drop(socket.set_tcp_user_timeout(Some(USER_TIMEOUT)));
         GuardedStream {
             io,
-            connection: Rc::new(ConnectionState::new()),
+            state: Rc::new(ConnectionState::new()),
             head_timer: Timer::default(),
             write_timer: Timer::default(),
             idle_timer: None,
@@ -89,15 +89,15 @@ impl GuardedStream {
     }
 
     /// The state that is put into the data of the connection's requests.
-    pub fn connection(&self) -> Rc<ConnectionState> {
-        Rc::clone(&self.connection)
+    pub fn state(&self) -> Rc<ConnectionState> {
+        Rc::clone(&self.state)
     }
 
     /// Whether the head that is arriving has exceeded its timeout.
     fn is_head_late(&mut self, cx: &mut Context<'_>) -> bool {
-        let Phase::Head(since) = self.connection.phase.get() else { return false };
+        let Phase::Head(since) = self.state.phase.get() else { return false };
         let since = since.unwrap_or_else(Instant::now);
-        self.connection.phase.set(Phase::Head(Some(since)));
+        self.state.phase.set(Phase::Head(Some(since)));
         self.head_timer.poll(cx, since + HEAD_TIMEOUT).is_ready()
     }
 
@@ -106,7 +106,7 @@ impl GuardedStream {
         if self.idle_timer.as_ref().is_some_and(|timer| !timer.is_elapsed()) {
             return false;
         }
-        let was_idle = !self.connection.was_active.replace(false) && matches!(self.connection.phase.get(), Phase::Idle);
+        let was_idle = !self.state.was_active.replace(false) && matches!(self.state.phase.get(), Phase::Idle);
         if self.idle_timer.is_some() && was_idle {
             return true;
         }
@@ -117,16 +117,16 @@ impl GuardedStream {
 
     /// Inspects bytes that were just read.
     fn inspect(&mut self, bytes: &[u8]) {
-        let connection = &self.connection;
-        connection.bytes_read.set(connection.bytes_read.get() + bytes.len() as u64);
+        let state = &self.state;
+        state.bytes_read.set(state.bytes_read.get() + bytes.len() as u64);
         self.peer_closed = bytes.is_empty();
-        if connection.is_over_budget() {
-            connection.read_closed.set(true);
+        if state.is_over_budget() {
+            state.read_closed.set(true);
         }
-        match connection.phase.get() {
+        match state.phase.get() {
             Phase::Busy => return,
             Phase::Idle => {
-                connection.phase.set(Phase::Head(None));
+                state.phase.set(Phase::Head(None));
                 (self.request_line, self.has_method) = (0, false);
             }
             Phase::Head(_) => {}
@@ -139,7 +139,7 @@ impl GuardedStream {
             };
             if self.has_method && bytes.ends_with(b"\r\n\r\n") {
                 // the head is complete and needs no timeout; actix refuses and closes what is malformed
-                connection.phase.set(Phase::Busy);
+                state.phase.set(Phase::Busy);
             }
             if (MAX_REQUEST_LINE..usize::MAX).contains(&self.request_line) {
                 self.close_with(if self.has_method { URI_TOO_LONG } else { NOT_IMPLEMENTED });
@@ -148,8 +148,8 @@ impl GuardedStream {
     }
 
     fn close_with(&mut self, final_response: &'static [u8]) {
-        self.connection.final_response.set(final_response);
-        self.connection.read_closed.set(true);
+        self.state.final_response.set(final_response);
+        self.state.read_closed.set(true);
     }
 
     /// Reads and discards bytes during the lingering close.
@@ -170,7 +170,7 @@ impl GuardedStream {
 
 impl AsyncRead for GuardedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.connection.read_closed.get() {
+        if self.state.read_closed.get() {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
@@ -188,11 +188,11 @@ impl AsyncRead for GuardedStream {
                 Poll::Ready(Ok(()))
             }
             Poll::Pending if self.is_idle_expired(cx) => {
-                self.connection.read_closed.set(true);
+                self.state.read_closed.set(true);
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => {
-                let mut waker = self.connection.read_waker.borrow_mut();
+                let mut waker = self.state.read_waker.borrow_mut();
                 if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
                     *waker = Some(cx.waker().clone());
                 }
@@ -205,7 +205,7 @@ impl AsyncRead for GuardedStream {
 impl AsyncWrite for GuardedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        this.connection.was_active.set(true);
+        this.state.was_active.set(true);
         match Pin::new(&mut this.io).poll_write(cx, bytes) {
             Poll::Ready(Ok(count)) if count < bytes.len() => {
                 let (_, accepted) = this.stalled.get_or_insert_with(|| (Instant::now(), 0));
@@ -233,7 +233,7 @@ impl AsyncWrite for GuardedStream {
 
     /// Everything was written, so `100 Continue` cannot land inside a response.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.connection.continue_requested.replace(false) {
+        if self.state.continue_requested.replace(false) {
             self.interim = CONTINUE;
         }
         while !self.interim.is_empty() {
@@ -241,8 +241,8 @@ impl AsyncWrite for GuardedStream {
             let count = ready!(Pin::new(&mut this.io).poll_write(cx, this.interim))?;
             this.interim = &this.interim[count..];
         }
-        if self.connection.aborted.get() {
-            self.connection.read_closed.set(true);
+        if self.state.aborted.get() {
+            self.state.read_closed.set(true);
             ready!(self.poll_shutdown(cx))?;
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
@@ -253,9 +253,9 @@ impl AsyncWrite for GuardedStream {
         loop {
             let this = &mut *self;
             match this.closing.take() {
-                None if !this.connection.needs_lingering_close() => return Pin::new(&mut this.io).poll_shutdown(cx),
+                None if !this.state.needs_lingering_close() => return Pin::new(&mut this.io).poll_shutdown(cx),
                 None => {
-                    this.closing = Some(Closing::Responding(this.connection.final_response.replace(b"")));
+                    this.closing = Some(Closing::Responding(this.state.final_response.replace(b"")));
                 }
                 Some(Closing::Responding(rest)) if !rest.is_empty() => {
                     match Pin::new(&mut this.io).poll_write(cx, rest)? {
@@ -276,7 +276,7 @@ impl AsyncWrite for GuardedStream {
 impl Drop for GuardedStream {
     /// actix drops a connection silently when a chunk is malformed; the client gets 400 here.
     fn drop(&mut self) {
-        if self.connection.has_no_response.get() && !self.peer_closed {
+        if self.state.has_no_response.get() && !self.peer_closed {
             drop(self.io.try_write(BAD_REQUEST));
         }
     }
@@ -305,7 +305,7 @@ mod tests {
     ) -> std::io::Result<()> {
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await?;
         assert_ne!(stream.read(&mut [0; 64]).await?, 0);
-        let _request = InFlightRequest::begin(stream.connection()).await;
+        let _request = InFlightRequest::begin(stream.state()).await;
         sleep(duration).await;
         Ok(())
     }

@@ -94,7 +94,7 @@ where
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(Duration::ZERO)
             .local_addr(address)
-            .on_connect_ext(|stream: &GuardedStream, data| drop(data.insert(stream.connection())))
+            .on_connect_ext(|stream: &GuardedStream, data| drop(data.insert(stream.state())))
             .expect(fn_service(move |req| handle_expectation(shared.get().cloned(), req)))
             .h1(fn_factory(move || {
                 let (building, cell) = (factory.new_service(()), Rc::clone(&service_cell));

@@ -13,8 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::requests::{BOUNDS, durations, in_flight};
-use crate::platform::role::AddressBook;
-use crate::platform::rpc::replicas::OUTCOMES;
+use crate::platform::balancer::{AddressBook, OUTCOMES};
 
 /// The size of a page of memory, on every supported system.
 const MEMORY_PAGE: u64 = 4096;

@@ -2,19 +2,21 @@
 //!
 //! Every label has a fixed set of values, or as many as are configured, so that no client can create series.
 
-pub mod admin;
 mod collector;
 mod requests;
 
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Metric, Registry};
 
+use crate::platform::balancer::AddressBook;
+use collector::Collector;
 pub use requests::{RequestMetrics, Template, method_label, resource};
 
 /// The metrics of this process, beside those that [`collector`] computes for each page.
@@ -22,6 +24,31 @@ static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
 
 fn registry() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The page of metrics.
+pub struct MetricsPage {
+    computed: Registry,
+}
+
+impl MetricsPage {
+    /// A page of this process; `book` lists the roles that the process calls.
+    pub fn new(book: Arc<AddressBook>) -> MetricsPage {
+        LazyLock::force(&RETRIES);
+        MetricsPage { computed: Collector::registry(book) }
+    }
+
+    /// The page in the OpenMetrics format.
+    ///
+    /// # Errors
+    /// A metric that cannot be encoded.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut page = String::new();
+        encode_registry(&mut page, &self.computed)?;
+        encode_registry(&mut page, &registry())?;
+        encode_eof(&mut page)?;
+        Ok(page)
+    }
 }
 
 /// Puts a metric on the page of this process. Call it once for each name, such as in the initializer of a `LazyLock`.

@@ -7,6 +7,7 @@ pub mod probe;
 mod replica;
 mod retry_budget;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -165,6 +166,17 @@ impl Replicas {
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
             }
         }
+    }
+}
+
+/// The replicas of each role: as configured, or as bound in this process.
+#[derive(Default)]
+pub struct AddressBook(pub BTreeMap<&'static str, Arc<Replicas>>);
+
+impl AddressBook {
+    /// The replicas of a role; `None` if it is neither configured nor in this process.
+    pub fn find(&self, role: &str) -> Option<&Arc<Replicas>> {
+        self.0.get(role)
     }
 }
 
