@@ -27,8 +27,7 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_DISCARDED: usize = 16 << 20;
 /// An idle connection is closed after one to two times this. Our own clients close theirs earlier, never under a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// Bytes of a request line. actix refuses longer ones without a response. Lines that are too long for the API, but shorter than
-/// this, are refused by the edge filter with a problem.
+/// Bytes of a request line. actix refuses longer ones without a response; the edge filter refuses shorter ones with a problem.
 const MAX_REQUEST_LINE: usize = 64 << 10;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -254,9 +253,7 @@ impl AsyncWrite for GuardedStream {
             let this = &mut *self;
             match this.closing.take() {
                 None if !this.state.needs_lingering_close() => return Pin::new(&mut this.io).poll_shutdown(cx),
-                None => {
-                    this.closing = Some(Closing::Responding(this.state.final_response.replace(b"")));
-                }
+                None => this.closing = Some(Closing::Responding(this.state.final_response.replace(b""))),
                 Some(Closing::Responding(rest)) if !rest.is_empty() => {
                     match Pin::new(&mut this.io).poll_write(cx, rest)? {
                         Poll::Ready(count) => this.closing = Some(Closing::Responding(&rest[count..])),
@@ -298,15 +295,11 @@ mod tests {
     }
 
     /// Reads a request and takes this long to handle it.
-    async fn handle_request(
-        stream: &mut GuardedStream,
-        client: &mut TcpStream,
-        duration: Duration,
-    ) -> std::io::Result<()> {
+    async fn serve_one(stream: &mut GuardedStream, client: &mut TcpStream, time: Duration) -> std::io::Result<()> {
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await?;
         assert_ne!(stream.read(&mut [0; 64]).await?, 0);
         let _request = InFlightRequest::begin(stream.state()).await;
-        sleep(duration).await;
+        sleep(time).await;
         Ok(())
     }
 
@@ -314,12 +307,9 @@ mod tests {
     async fn an_idle_connection_is_closed_after_the_keep_alive() -> std::io::Result<()> {
         let (mut stream, mut client) = connected_pair().await?;
         pause();
-        for duration in [Duration::ZERO, KEEP_ALIVE * 3, KEEP_ALIVE / 2] {
-            handle_request(&mut stream, &mut client, duration).await?;
-            assert!(
-                timeout(KEEP_ALIVE - Duration::from_secs(1), stream.read(&mut [0; 8])).await.is_err(),
-                "{duration:?}"
-            );
+        for time in [Duration::ZERO, KEEP_ALIVE * 3, KEEP_ALIVE / 2] {
+            serve_one(&mut stream, &mut client, time).await?;
+            assert!(timeout(KEEP_ALIVE - Duration::from_secs(1), stream.read(&mut [0; 8])).await.is_err(), "{time:?}");
         }
         assert_eq!(timeout(Duration::from_secs(2), stream.read(&mut [0; 8])).await??, 0, "its end");
         Ok(())
