@@ -15,12 +15,12 @@ pub(super) fn problem() -> Content {
     ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build()
 }
 
-/// What a request is answered that is refused for one of these reasons, which share their status.
+/// The response to a request that is refused for one of these problems, which share their status.
 pub fn refusal(kinds: &[&'static ProblemType]) -> ResponseBuilder {
     let lines: Vec<String> = kinds.iter().map(|kind| format!("`{}`: {}", kind.slug, kind.title)).collect();
     let answer = ResponseBuilder::new().description(lines.join("; "));
     if kinds.contains(&HEADERS_TOO_LARGE) {
-        // the connection may be closed before anybody can say more
+        // the connection may be closed before a problem document can be sent
         return answer;
     }
     let answer = answer.content(PROBLEM, problem()).header_ref("Case-ID", header("Case-ID"));
@@ -28,20 +28,20 @@ pub fn refusal(kinds: &[&'static ProblemType]) -> ResponseBuilder {
         (name, HeaderBuilder::new().schema(Some(text())).description(Some(about)).build())
     };
     let more = match kinds[0].status {
-        401 => own("WWW-Authenticate", "How to say who you are."),
-        405 => own("Allow", "The methods that this path answers to."),
-        429 | 503 => own("Retry-After", "Seconds after which to try again."),
+        401 => own("WWW-Authenticate", "The authentication that is needed."),
+        405 => own("Allow", "The methods of this path."),
+        429 | 503 => own("Retry-After", "Seconds until a retry."),
         _ => return answer,
     };
     answer.header(more.0, more.1)
 }
 
-/// A header that is described once for all.
+/// A reference to a shared header.
 pub(super) fn header(name: &str) -> Ref {
     Ref::new(format!("#/components/headers/{name}"))
 }
 
-/// A text, of which more can be said.
+/// The schema of a text, to be completed.
 pub fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
@@ -51,7 +51,7 @@ pub(super) fn tags() -> ObjectBuilder {
     text().format(Some(SchemaFormat::Custom("entity-tags".to_owned()))).pattern(Some(list)).examples(["\"3\""])
 }
 
-/// A query has no null: what is left out is not there.
+/// Removes null from a schema: a parameter of a query is absent instead.
 pub(super) fn without_null(schema: RefOr<Schema>) -> RefOr<Schema> {
     let plain = |of: SchemaType| match of {
         SchemaType::Array(types) => match types.as_slice() {

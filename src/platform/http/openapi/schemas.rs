@@ -1,4 +1,4 @@
-//! The words that many requests and answers share, as schemas: addresses, ids, weeks, windows, pages, problems.
+//! The schemas that many requests and responses share: addresses, ids, weeks, windows, pages, problems.
 
 use jiff::civil::Date;
 use utoipa::openapi::schema::{
@@ -19,7 +19,7 @@ impl ToSchema for Email {}
 impl PartialSchema for Email {
     fn schema() -> RefOr<Schema> {
         let about =
-            "An e-mail address, at most 254 bytes long; its domain and an ASCII local part are read in any case.";
+            "An e-mail address, at most 254 bytes long; the case of its domain and of an ASCII local part is ignored.";
         text().format(Some(SchemaFormat::Custom("idn-email".to_owned()))).description(Some(about)).into()
     }
 }
@@ -45,7 +45,7 @@ impl PartialSchema for TimeZone {
     }
 }
 
-/// What a day may hold: hours and ranges.
+/// The entries of a day: hours and ranges.
 fn entries(null: bool) -> Array {
     let hour = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(23));
     let range = text().format(Some(SchemaFormat::Custom("time-range".to_owned())));
@@ -58,7 +58,7 @@ fn entries(null: bool) -> Array {
     }
 }
 
-/// The three forms of a week. `whole`: all seven days are there. `null`: days may be taken away.
+/// The three forms of a week. `whole`: all seven days are present. `null`: a day may be null.
 fn week(about: &str, whole: bool, null: bool) -> RefOr<Schema> {
     let mut days = ObjectBuilder::new().schema_type(Type::Object);
     for day in DAYS {
@@ -74,20 +74,22 @@ fn week(about: &str, whole: bool, null: bool) -> RefOr<Schema> {
     let view = text().pattern(Some("^([0-4]{168}|[0-4]{672})$"));
     OneOfBuilder::new()
         .description(Some(about))
-        .item(days.description(Some("Per day its hours and ranges.")))
-        .item(grid.description(Some("Seven rows, Monday first, of 24 hours: 1 is free.")))
-        .item(view.description(Some("A digit for each hour or quarter, as Microsoft Graph's views: 0 is free.")))
+        .item(days.description(Some("The hours and ranges of each day.")))
+        .item(grid.description(Some("Seven rows of 24 hours, Monday first. 1 is free.")))
+        .item(view.description(Some(
+            "A digit for each hour or quarter, like Microsoft Graph's availability view. 0 is free.",
+        )))
         .into()
 }
 
-/// A week as it is given.
+/// A week in a request.
 pub struct GivenWeek;
 
 impl ToSchema for GivenWeek {}
 
 impl PartialSchema for GivenWeek {
     fn schema() -> RefOr<Schema> {
-        week("A typical week on its user's wall clock; days left out are empty.", false, false)
+        week("A typical week on the user's wall clock. Absent days are empty.", false, false)
     }
 }
 
@@ -98,18 +100,18 @@ impl ToSchema for ChangedWeek {}
 
 impl PartialSchema for ChangedWeek {
     fn schema() -> RefOr<Schema> {
-        week("Days to be replaced, a null day to be emptied, or a whole week in another form.", false, true)
+        week("Days to replace, null for days to empty, or a whole week in another form.", false, true)
     }
 }
 
-/// A week as it is answered.
+/// A week in a response.
 pub struct Week;
 
 impl ToSchema for Week {}
 
 impl PartialSchema for Week {
     fn schema() -> RefOr<Schema> {
-        week("A typical week, in the form that `format` asks for.", true, false)
+        week("A typical week, in the form of the parameter `format`.", true, false)
     }
 }
 
@@ -123,14 +125,14 @@ fn overrides(about: &str, null: bool) -> ObjectBuilder {
         .max_properties(Some(366))
 }
 
-/// Dates that are not like others.
+/// Dates whose day differs from the week.
 pub struct Overrides;
 
 impl ToSchema for Overrides {}
 
 impl PartialSchema for Overrides {
     fn schema() -> RefOr<Schema> {
-        overrides("Dates whose day replaces the week's, in windows.", false).into()
+        overrides("Dates whose day replaces that of the week, in windows.", false).into()
     }
 }
 
@@ -141,17 +143,17 @@ impl ToSchema for ChangedOverrides {}
 
 impl PartialSchema for ChangedOverrides {
     fn schema() -> RefOr<Schema> {
-        overrides("Dates to be replaced; one that is null is like others again.", true).into()
+        overrides("Dates to replace, and null for dates that follow the week again.", true).into()
     }
 }
 
-/// How weeks are written in the answer.
+/// The form of weeks in a response.
 #[derive(ToSchema)]
 #[schema(rename_all = "kebab-case")]
 pub enum Format {
     /// Merged ranges.
     Ranges,
-    /// Hours that are wholly free.
+    /// Hours that are free throughout.
     Hours,
     /// Seven rows of 24.
     Grid,
@@ -161,10 +163,10 @@ pub enum Format {
     ViewQuarters,
 }
 
-/// The form of a week in an answer.
+/// The form of weeks in a response.
 #[derive(IntoParams)]
 pub struct Formatted {
-    /// How weeks are written.
+    /// The form of weeks in the response.
     #[param(inline, default = "ranges")]
     pub format: Option<Format>,
 }
@@ -172,17 +174,17 @@ pub struct Formatted {
 /// A page of a list.
 #[derive(IntoParams)]
 pub struct Paged {
-    /// How many at most.
+    /// The maximum number of items.
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<u64>,
-    /// Where to go on: as the `Link` header of the page before says it.
+    /// The start of the page, from the `Link` header of the previous page.
     pub cursor: Option<Uuid>,
 }
 
-/// The dates that are searched: `week` alone, or `from` and `to` together.
+/// The dates to search: `week` alone, or `from` and `to` together.
 #[derive(IntoParams)]
 pub struct Dates {
-    /// An ISO week; instead of `from` and `to`.
+    /// An ISO week, instead of `from` and `to`.
     #[param(pattern = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-W(0[1-9]|[1-4][0-9]|5[0-2])$", example = "2026-W48")]
     pub week: Option<String>,
     /// The first date, from 1970 on; needs `to`.
@@ -200,7 +202,7 @@ pub struct Window {
     pub to: Date,
 }
 
-/// JSON that is described elsewhere.
+/// JSON without a schema here.
 pub struct Json;
 
 impl ToSchema for Json {}
@@ -211,7 +213,7 @@ impl PartialSchema for Json {
     }
 }
 
-/// Text in a format of its own.
+/// Text without a schema.
 pub struct Text;
 
 impl ToSchema for Text {}
@@ -225,7 +227,7 @@ impl PartialSchema for Text {
 /// The schema of an error (RFC 9457) of these types.
 pub fn problem_schema(types: &[&ProblemType]) -> RefOr<Schema> {
     let slugs = types.iter().map(|kind| format!("/problems/{}", kind.slug));
-    let kind = text().description(Some("What went wrong: branch on it.")).enum_values(Some(slugs));
+    let kind = text().description(Some("The type of the problem, for programs.")).enum_values(Some(slugs));
     let list = |of: RefOr<Schema>, about: &str| ArrayBuilder::new().items(of).description(Some(about));
     let status = ObjectBuilder::new().schema_type(Type::Integer).description(Some("The HTTP status."));
     let seconds = ObjectBuilder::new().schema_type(Type::Integer).description(Some("As `Retry-After`."));
@@ -236,13 +238,16 @@ pub fn problem_schema(types: &[&ProblemType]) -> RefOr<Schema> {
         .property("type", kind)
         .property("title", text().description(Some("The same for every occurrence.")))
         .property("status", status)
-        .property("detail", text().description(Some("What happened, and what to do; for people.")))
+        .property("detail", text().description(Some("What happened and what to do, for people.")))
         .property("instance", text().description(Some("The path of the request.")))
-        .property("case_id", text().description(Some("Stands in every log line of the request.")))
+        .property(
+            "case_id",
+            text().description(Some("The id of the request. Every log line of the request contains it.")),
+        )
         .property("errors", list(Ref::from_schema_name("Fault").into(), "Every fault of the request."))
-        .property("unknown", list(text().into(), "The addresses that no user has."))
-        .property("violated-policies", list(text().into(), "The limits that are used up."))
-        .property("upstream", text().description(Some("The part that failed.")))
+        .property("unknown", list(text().into(), "The addresses without a user."))
+        .property("violated-policies", list(text().into(), "The exceeded rate limits."))
+        .property("upstream", text().description(Some("The role or the dependency that failed.")))
         .property("retry_after", seconds)
         .into()
 }
@@ -250,10 +255,10 @@ pub fn problem_schema(types: &[&ProblemType]) -> RefOr<Schema> {
 /// One fault of a request.
 #[derive(ToSchema)]
 pub struct Fault {
-    /// Where, as a JSON pointer.
+    /// The place of the value, as a JSON pointer.
     pub pointer: String,
-    /// What, for programs.
+    /// The kind of the fault, for programs.
     pub code: String,
-    /// What, for people.
+    /// The fault, for people.
     pub detail: String,
 }

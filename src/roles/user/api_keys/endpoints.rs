@@ -7,7 +7,7 @@ use crate::platform::auth::permissions::Access::Person;
 use crate::platform::endpoint::{Endpoint, delete, get, post, tagged};
 use crate::platform::http::openapi::schemas::Id;
 use crate::platform::http::problem::NOT_FOUND;
-use crate::roles::user::api::openapi::mailbox::{ApiKeys, MadeApiKey, NewApiKey};
+use crate::roles::user::api::openapi::mailbox::{ApiKeys, CreatedApiKey, NewApiKey};
 use crate::roles::user::auth::endpoints::ACCOUNTS;
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -20,7 +20,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             "Creates an API key. Only this response contains the secret.",
             |op| {
                 op.takes::<NewApiKey>(Some(json!({ "name": "Calendar bot", "scope": "read" })))
-                    .answers::<MadeApiKey>(201, "The new API key")
+                    .answers::<CreatedApiKey>(201, "The new API key")
                     .sends("Location", "The path of the API key.")
                     .leads_to("revoke_api_key", "id", "$response.body#/id")
             },

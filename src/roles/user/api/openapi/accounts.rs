@@ -8,7 +8,7 @@ use crate::calendar::Preference;
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::{ChangedOverrides, ChangedWeek, GivenWeek, Overrides, TimeZone, Week};
 
-/// Somebody who can be asked to a meeting.
+/// A user.
 #[derive(ToSchema)]
 pub struct User {
     id: Uuid,
@@ -16,12 +16,12 @@ pub struct User {
     name: String,
     time_zone: TimeZone,
     preference: Preference,
-    /// When they can meet.
+    /// The week in which the user can meet.
     availability: Week,
-    /// When they could, if it must be.
+    /// The time that is possible, but not preferred.
     if_needed: Week,
     overrides: Overrides,
-    /// Grows with every change; the `ETag`.
+    /// The version, which is also the `ETag`. It grows with every change.
     #[schema(minimum = 1)]
     version: i64,
     created_at: Timestamp,
@@ -34,30 +34,30 @@ pub struct Users {
     users: Vec<User>,
 }
 
-/// A user to be made.
+/// A new user.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
     email: Email,
-    /// What letters call them; on one line.
+    /// The name in e-mails, on one line.
     #[schema(
         min_length = 1,
         max_length = 200,
         pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
     )]
     name: String,
-    /// `UTC` if left out.
+    /// The default is `UTC`.
     time_zone: Option<TimeZone>,
-    /// `first` if left out.
+    /// The default is `first`.
     preference: Option<Preference>,
-    /// When they can meet; never if left out.
+    /// The week in which the user can meet. The default is never.
     availability: Option<GivenWeek>,
-    /// When they could, if it must be.
+    /// The time that is possible, but not preferred.
     if_needed: Option<GivenWeek>,
     overrides: Option<Overrides>,
 }
 
-/// What of a user to change (RFC 7396): what is left out stays, and null is the default again.
+/// A merge patch of a user (RFC 7396): absent fields stay, and null restores the default.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserPatch {

@@ -1,4 +1,4 @@
-//! Accounts: signing in, and staying so.
+//! Accounts, sign-in and tokens.
 
 use jiff::Timestamp;
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use crate::platform::auth::Scope;
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::TimeZone;
 
-/// An account, as its owner sees it.
+/// The caller's account.
 #[derive(ToSchema)]
 pub struct Account {
     id: Uuid,
@@ -20,26 +20,26 @@ pub struct Account {
     created_at: Timestamp,
 }
 
-/// An account to be made.
+/// A new account.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
     email: Email,
-    /// Nothing that is easy to guess; at most 1024 bytes.
+    /// At most 1024 bytes, and not easy to guess.
     #[schema(format = Password, min_length = 15, max_length = 1024)]
     password: String,
-    /// The local part of the address if left out.
+    /// The default is the local part of the address.
     #[schema(
         min_length = 1,
         max_length = 200,
         pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
     )]
     name: Option<String>,
-    /// `UTC` if left out.
+    /// The default is `UTC`.
     time_zone: Option<TimeZone>,
 }
 
-/// Who signs in.
+/// The credentials of a sign-in.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
@@ -48,7 +48,7 @@ pub struct SignIn {
     password: String,
 }
 
-/// A session, by the token that goes on with it.
+/// The refresh token of a session.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refreshing {
@@ -56,20 +56,20 @@ pub struct Refreshing {
     refresh_token: String,
 }
 
-/// What lets an account in.
+/// The tokens of a session.
 #[derive(ToSchema)]
 pub struct Tokens {
-    /// To be sent as `Authorization: Bearer`.
+    /// Send it as `Authorization: Bearer`.
     access_token: String,
     /// `Bearer`.
     token_type: String,
-    /// Seconds for which the access token is good.
+    /// Seconds until the access token expires.
     expires_in: u64,
-    /// Good once, at `/api/auth/refresh`.
+    /// Works once, at `/api/auth/refresh`.
     refresh_token: String,
 }
 
-/// What signing in brings.
+/// The tokens and the account after a sign-in.
 #[derive(ToSchema)]
 pub struct SignedIn {
     #[serde(flatten)]

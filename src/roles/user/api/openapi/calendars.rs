@@ -1,4 +1,4 @@
-//! Calendars from elsewhere.
+//! Imported calendars.
 
 use jiff::Timestamp;
 use utoipa::openapi::RefOr;
@@ -7,29 +7,29 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::platform::http::openapi::text;
 
-/// What is known of a calendar from elsewhere; nothing of what stands in it.
+/// An imported calendar, without its events.
 #[derive(ToSchema)]
 pub struct Calendar {
     name: String,
     kind: CalendarKind,
-    /// Of a subscription, where it is published; its path stays a secret.
+    /// The origin of a subscription's URL. The path is not shown, because it may be secret.
     origin: Option<String>,
-    /// When its text was last known to be the newest.
+    /// The time of the last successful fetch.
     refreshed_at: Option<Timestamp>,
-    /// Until when its busy times are known.
+    /// The end of the months whose busy times are known.
     known_until: Option<Timestamp>,
-    /// How many busy times are known.
+    /// The number of known busy periods.
     #[schema(minimum = 0)]
     busy_periods: i32,
-    /// Why the last look at it failed.
+    /// The reason why the last fetch failed.
     error: Option<String>,
 }
 
-/// How a calendar came.
+/// The kind of a calendar.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum CalendarKind {
-    /// Handed in.
+    /// An uploaded file.
     File,
     /// A subscription.
     Url,
@@ -41,7 +41,7 @@ pub struct Calendars {
     calendars: Vec<Calendar>,
 }
 
-/// Where a calendar is published.
+/// The URL of a published calendar.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Subscription {

@@ -1,4 +1,4 @@
-//! Mailboxes, passwords and keys: what an account has besides a session.
+//! E-mail verification, passwords and API keys.
 
 use jiff::Timestamp;
 use utoipa::{IntoParams, ToSchema};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::platform::email::Email;
 
-/// What came with a letter.
+/// The parameters of a link in an e-mail.
 #[derive(IntoParams)]
 pub struct Link {
     /// The code in the link.
@@ -14,7 +14,7 @@ pub struct Link {
     pub token: String,
 }
 
-/// A code out of a letter.
+/// The code of a verification e-mail.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verification {
@@ -22,91 +22,91 @@ pub struct Verification {
     token: String,
 }
 
-/// Whose password was forgotten.
+/// The address of an account whose password is forgotten.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Forgotten {
     email: Email,
 }
 
-/// A code out of a letter, and what it is for.
+/// The code of a password e-mail, and the new password.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reset {
     #[schema(pattern = "^[0-9a-f]{1,200}$")]
     token: String,
-    /// Nothing that is easy to guess; at most 1024 bytes.
+    /// At most 1024 bytes, and not easy to guess.
     #[schema(format = Password, min_length = 15, max_length = 1024)]
     password: String,
 }
 
-/// Another password.
+/// The current and the new password.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordChange {
     #[schema(format = Password, max_length = 1024)]
     current_password: String,
-    /// Nothing that is easy to guess; at most 1024 bytes.
+    /// At most 1024 bytes, and not easy to guess.
     #[schema(format = Password, min_length = 15, max_length = 1024)]
     password: String,
 }
 
-/// That a letter is on its way, or would be.
+/// The confirmation that an e-mail is sent if it is needed.
 #[derive(ToSchema)]
 pub struct Promise {
     detail: String,
 }
 
-/// What a key may do.
+/// The rights of an API key.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum KeyScope {
-    /// Ask.
+    /// Read only.
     Read,
-    /// What a user may.
+    /// The rights of a user.
     Write,
-    /// What an admin may.
+    /// The rights of an admin.
     Admin,
 }
 
-/// A key to be made.
+/// A new API key.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewApiKey {
-    /// What its owner calls it; on one line.
+    /// A name for its owner, on one line.
     #[schema(
         min_length = 1,
         max_length = 100,
         pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
     )]
     name: String,
-    /// `read` if left out; `admin` only by admins.
+    /// The default is `read`. Only admins may choose `admin`.
     scope: Option<KeyScope>,
-    /// In the future; never if left out.
+    /// A time in the future. The default is no expiry.
     #[schema(format = "future-date-time")]
     expires_at: Option<String>,
 }
 
-/// A key without its secret.
+/// An API key without its secret.
 #[derive(ToSchema)]
 pub struct ApiKey {
     id: Uuid,
     name: String,
-    /// What it begins with.
+    /// The public beginning of the key.
     prefix: String,
     scope: KeyScope,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
-    /// Right to the hour.
+    /// Exact to one hour.
     last_used_at: Option<Timestamp>,
 }
 
-/// A key as it is shown once.
+/// A new API key with its secret, which is shown only once.
 #[derive(ToSchema)]
-pub struct MadeApiKey {
+pub struct CreatedApiKey {
     #[serde(flatten)]
     shown: ApiKey,
-    /// The whole of it.
+    /// The complete key.
     key: String,
 }
 
