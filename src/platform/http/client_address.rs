@@ -78,7 +78,7 @@ mod tests {
     use super::client_address;
 
     #[test]
-    fn strangers_cannot_say_who_they_are_and_proxies_of_ours_can() {
+    fn only_trusted_proxies_may_name_the_client() {
         let ours: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"].iter().filter_map(|text| text.parse().ok()).collect();
         for (peer, list, expected) in [
             ("203.0.113.9:1", "198.51.100.7", "203.0.113.9"),
@@ -95,7 +95,7 @@ mod tests {
             let request = TestRequest::default().peer_addr(peer.parse().unwrap_or(([0, 0, 0, 0], 0).into()));
             let request = request.insert_header(("x-forwarded-for", list)).to_http_request();
             let found = client_address(request.head(), &ours).map(|address| address.to_string());
-            assert_eq!(found.as_deref(), Some(expected), "{peer} speaks for {list}");
+            assert_eq!(found.as_deref(), Some(expected), "{peer} forwards {list}");
         }
     }
 }

@@ -30,7 +30,7 @@ impl IdempotencyKey {
     /// Reads the key of a request with this body, quoted or bare; `None` if it has none.
     ///
     /// # Errors
-    /// 400 for a key that is not 1 to 255 printable ASCII characters, or stands there twice.
+    /// 400 for a key that is not 1 to 255 printable ASCII characters, or that is repeated.
     pub fn read(req: &HttpRequest, body: &Value) -> Result<Option<IdempotencyKey>, Problem> {
         let mut values = req.headers().get_all(IDEMPOTENCY_KEY);
         let Some(value) = values.next() else { return Ok(None) };
@@ -38,22 +38,22 @@ impl IdempotencyKey {
             || Problem::new(BAD_REQUEST, "Idempotency-Key must be one text of 1 to 255 printable ASCII characters");
         let text = value.to_str().map_err(|_| bad())?.trim();
         let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-        let tidy = (1..=255).contains(&bare.len()) && bare.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"');
-        if !tidy || values.next().is_some() {
+        let is_valid = (1..=255).contains(&bare.len()) && bare.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"');
+        if !is_valid || values.next().is_some() {
             return Err(bad());
         }
         let scope = format!("{} {} {bare}", req.method(), req.uri().path());
         let scope = match req.extensions().get::<Rc<Caller>>() {
-            Some(caller) => owned(scope, caller),
+            Some(caller) => scope_of(scope, caller),
             None => scope,
         };
         Ok(Some(IdempotencyKey { scope, fingerprint: sha256_hex(body.to_string().as_bytes()) }))
     }
 
-    /// The key in the scope of this caller. The role that read the key did not know the caller.
-    pub fn of(self, asker: &Principal) -> IdempotencyKey {
-        match asker {
-            Principal::Account(caller) => IdempotencyKey { scope: owned(self.scope, caller), ..self },
+    /// The key in the scope of this principal, where the role that read the key did not know the caller.
+    pub fn of(self, principal: &Principal) -> IdempotencyKey {
+        match principal {
+            Principal::Account(caller) => IdempotencyKey { scope: scope_of(self.scope, caller), ..self },
             Principal::Anonymous => self,
         }
     }
@@ -62,16 +62,16 @@ impl IdempotencyKey {
     ///
     /// # Errors
     /// 422 when the key came with another body before.
-    pub fn check(&self, kept: &str) -> Result<(), Problem> {
-        match kept == self.fingerprint {
+    pub fn check(&self, stored: &str) -> Result<(), Problem> {
+        match stored == self.fingerprint {
             true => Ok(()),
             false => Err(Problem::new(KEY_REUSED, "this Idempotency-Key was used with another body; use a new key")),
         }
     }
 }
 
-/// Adds the account to the scope: two accounts never share a key.
-fn owned(scope: String, caller: &Caller) -> String {
+/// The scope with the account: two accounts never share a key.
+fn scope_of(scope: String, caller: &Caller) -> String {
     format!("{} {scope}", caller.id)
 }
 
@@ -84,7 +84,7 @@ pub struct StoredResponse {
     pub headers: Vec<(String, String)>,
     /// The body, as JSON text.
     pub body: String,
-    /// What the response is about, an address or an id: what is deleted takes its responses with it.
+    /// The subject of the response, an address or an id. Deleting the subject deletes the response.
     #[serde(skip)]
     pub subject: String,
     /// Whether this is a replay.
@@ -106,13 +106,13 @@ impl StoredResponse {
 
     /// The HTTP response.
     pub fn respond(self) -> HttpResponse {
-        let mut answer = HttpResponse::build(StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK));
+        let mut response = HttpResponse::build(StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK));
         for (name, value) in self.headers {
-            answer.insert_header((name, value));
+            response.insert_header((name, value));
         }
         if self.replayed {
-            answer.insert_header((REPLAYED, HeaderValue::from_static("true")));
+            response.insert_header((REPLAYED, HeaderValue::from_static("true")));
         }
-        answer.content_type("application/json").body(self.body)
+        response.content_type("application/json").body(self.body)
     }
 }

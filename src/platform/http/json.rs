@@ -74,13 +74,13 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn a_key_that_stands_twice_is_refused_at_any_depth() {
+    fn a_repeated_key_is_refused_at_any_depth() {
         assert!(parse(br#"{"a":{"monday":[1],"monday":[2]}}"#).is_err());
         assert!(parse(br#"{"a":{"monday":[1]},"b":{"monday":[2]}}"#).is_ok());
     }
 
     #[test]
-    fn what_is_not_json_is_refused() {
+    fn invalid_json_is_refused() {
         for text in ["", "NaN", "1e999", "\u{feff}{}", "{} x", "\"\\ud800\"", "[1,]"] {
             assert!(parse(text.as_bytes()).is_err(), "{text:?}");
         }

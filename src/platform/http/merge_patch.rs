@@ -39,7 +39,7 @@ mod tests {
 
     /// The examples of RFC 7396, appendix A.
     #[test]
-    fn a_merge_patch_does_what_its_rfc_shows() {
+    fn the_examples_of_the_rfc_are_merged() {
         let cases = [
             (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
             (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
