@@ -67,49 +67,32 @@ pub struct Endpoint {
     routes: Vec<MakeRoute>,
 }
 
-/// An endpoint for `GET`, and so for `HEAD`.
-pub fn get<F, Args>(path: &'static str, access: Access, handler: F) -> Endpoint
-where
-    F: Handler<Args, Output: Responder + 'static> + Send + Sync,
-    Args: FromRequest + 'static,
-{
-    Endpoint::new(Method::GET, path, access, handler)
+macro_rules! constructors {
+    ($($(#[$about:meta])+ $name:ident $method:ident)+) => {
+        $(
+            $(#[$about])+
+            pub fn $name<F, Args>(path: &'static str, access: Access, handler: F) -> Endpoint
+            where
+                F: Handler<Args, Output: Responder + 'static> + Send + Sync,
+                Args: FromRequest + 'static,
+            {
+                Endpoint::new(Method::$method, path, access, handler)
+            }
+        )+
+    };
 }
 
-/// An endpoint for `POST`.
-pub fn post<F, Args>(path: &'static str, access: Access, handler: F) -> Endpoint
-where
-    F: Handler<Args, Output: Responder + 'static> + Send + Sync,
-    Args: FromRequest + 'static,
-{
-    Endpoint::new(Method::POST, path, access, handler)
-}
-
-/// An endpoint for `PUT`.
-pub fn put<F, Args>(path: &'static str, access: Access, handler: F) -> Endpoint
-where
-    F: Handler<Args, Output: Responder + 'static> + Send + Sync,
-    Args: FromRequest + 'static,
-{
-    Endpoint::new(Method::PUT, path, access, handler)
-}
-
-/// An endpoint for `PATCH`.
-pub fn patch<F, Args>(path: &'static str, access: Access, handler: F) -> Endpoint
-where
-    F: Handler<Args, Output: Responder + 'static> + Send + Sync,
-    Args: FromRequest + 'static,
-{
-    Endpoint::new(Method::PATCH, path, access, handler)
-}
-
-/// An endpoint for `DELETE`.
-pub fn delete<F, Args>(path: &'static str, access: Access, handler: F) -> Endpoint
-where
-    F: Handler<Args, Output: Responder + 'static> + Send + Sync,
-    Args: FromRequest + 'static,
-{
-    Endpoint::new(Method::DELETE, path, access, handler)
+constructors! {
+    /// An endpoint for `GET`, and so for `HEAD`.
+    get GET
+    /// An endpoint for `POST`.
+    post POST
+    /// An endpoint for `PUT`.
+    put PUT
+    /// An endpoint for `PATCH`.
+    patch PATCH
+    /// An endpoint for `DELETE`.
+    delete DELETE
 }
 
 impl Endpoint {
