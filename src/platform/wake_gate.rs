@@ -20,7 +20,7 @@ pin_project! {
 
 /// Records a wake-up and wakes the task.
 struct GateWaker {
-    was_woken: AtomicBool,
+    is_notified: AtomicBool,
     /// The task that polls the gate.
     task: Waker,
 }
@@ -31,7 +31,7 @@ impl Wake for GateWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.was_woken.store(true, Ordering::Release);
+        self.is_notified.store(true, Ordering::Release);
         self.task.wake_by_ref();
     }
 }
@@ -52,14 +52,14 @@ impl<F: Future> Future for WakeGated<F> {
             Some((gate, waker)) if gate.task.will_wake(cx.waker()) => {
                 // A cheap relaxed load first: the swap is needed only if the flag is set. The waker sets the flag before it
                 // wakes the task, so the next poll sees a flag that is missed here.
-                if !gate.was_woken.load(Ordering::Relaxed) || !gate.was_woken.swap(false, Ordering::Acquire) {
+                if !gate.is_notified.load(Ordering::Relaxed) || !gate.is_notified.swap(false, Ordering::Acquire) {
                     return Poll::Pending;
                 }
                 waker
             }
             // the first poll, or a poll by another task than before
             slot => {
-                let gate = Arc::new(GateWaker { was_woken: AtomicBool::new(false), task: cx.waker().clone() });
+                let gate = Arc::new(GateWaker { is_notified: AtomicBool::new(false), task: cx.waker().clone() });
                 &mut slot.insert((Arc::clone(&gate), Waker::from(gate))).1
             }
         };
@@ -81,7 +81,7 @@ mod tests {
     use super::WakeGated;
 
     #[test]
-    fn work_is_polled_once_and_then_only_when_woken() {
+    fn work_is_polled_once_and_then_only_after_a_wake_up() {
         let (polled, mine) = (Cell::new(0), Cell::new(None));
         let mut work = pin!(WakeGated::new(poll_fn(|cx| {
             polled.set(polled.get() + 1);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_task_that_polled_last_is_woken() {
+    fn the_task_that_polled_last_is_notified() {
         let (before, last) = (Arc::<Task>::default(), Arc::<Task>::default());
         let (sender, receiver) = oneshot::channel();
         let mut work = pin!(WakeGated::new(receiver));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_waiting_task_is_woken() {
+    async fn a_waiting_task_is_notified() {
         let (sender, receiver) = oneshot::channel();
         let (result, _) = join(WakeGated::new(receiver), async { sender.send(7) }).await;
         assert_eq!(result, Ok(7));

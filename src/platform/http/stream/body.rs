@@ -40,7 +40,7 @@ struct Inner {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    Arriving,
+    Incomplete,
     Complete,
     Slow,
     OverheadExceeded,
@@ -55,7 +55,7 @@ impl MonitoredBody {
             Payload::None => return None,
             payload => payload,
         };
-        let inner = Inner { payload, connection, time_limit, started: None, bytes_read: 0, state: State::Arriving };
+        let inner = Inner { payload, connection, time_limit, started: None, bytes_read: 0, state: State::Incomplete };
         let shared = Rc::new(RefCell::new(inner));
         req.set_payload(Payload::Stream { payload: Box::pin(BodyStream(Rc::clone(&shared))) });
         Some(MonitoredBody(shared))
@@ -76,7 +76,7 @@ impl MonitoredBody {
             while let Poll::Ready(Some(Ok(_))) = inner.poll_payload(cx) {}
             inner.connection.read_limit.set(u64::MAX);
             let is_complete = inner.state == State::Complete;
-            if state == State::Arriving && !is_complete {
+            if state == State::Incomplete && !is_complete {
                 // the handler did not see the rest, so its fault is not reported
                 inner.state = state;
             }
@@ -97,7 +97,7 @@ impl MonitoredBody {
                 Some(Problem::new(TOO_LARGE, "the framing of the body is far larger than the body"))
             }
             State::Invalid => Some(Problem::new(BAD_REQUEST, "the body ended early, or its framing is invalid")),
-            State::Arriving | State::Complete => None,
+            State::Incomplete | State::Complete => None,
         }
     }
 }
@@ -119,7 +119,7 @@ impl Inner {
         match self.state {
             State::Complete => return Poll::Ready(None),
             State::Slow => return Poll::Ready(Some(Err(timed_out()))),
-            State::Arriving | State::OverheadExceeded | State::Invalid => {}
+            State::Incomplete | State::OverheadExceeded | State::Invalid => {}
         }
         let polled = Pin::new(&mut self.payload).poll_next(cx);
         match &polled {
