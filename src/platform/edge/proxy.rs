@@ -16,6 +16,7 @@ use ipnet::IpNet;
 
 use crate::config::Settings;
 use crate::platform::endpoint::RetryPolicy;
+use crate::platform::http::HttpResult;
 use crate::platform::http::client_address;
 use crate::platform::http::extract::payload_problem;
 use crate::platform::http::headers::content_length;
@@ -102,7 +103,7 @@ pub async fn forward(
     path: &str,
     options: RouteOptions,
     settings: &Settings,
-) -> Result<HttpResponse, Problem> {
+) -> HttpResult {
     let limit = options.limit;
     let length = content_length(req.headers());
     let chunked = req.headers().contains_key(header::TRANSFER_ENCODING);
@@ -147,7 +148,7 @@ pub async fn forward(
     respond(response, peer).await
 }
 
-async fn respond(mut upstream: Box<RpcResponse>, peer: &Peer) -> Result<HttpResponse, Problem> {
+async fn respond(mut upstream: Box<RpcResponse>, peer: &Peer) -> HttpResult {
     let mut response = HttpResponse::new(upstream.status());
     let length = content_length(upstream.headers());
     let mut headers = upstream.take_headers();

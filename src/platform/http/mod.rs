@@ -14,3 +14,8 @@ pub mod preconditions;
 pub mod problem;
 pub mod stream;
 pub mod window;
+
+use actix_web::HttpResponse;
+
+/// The result of a handler.
+pub type HttpResult = Result<HttpResponse, problem::Problem>;

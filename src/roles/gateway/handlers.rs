@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::ROLE;
 use crate::platform::edge::proxy::{self, RouteOptions};
+use crate::platform::http::HttpResult;
 use crate::platform::http::health::Report;
 use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
@@ -42,12 +43,7 @@ pub struct Target {
 }
 
 /// Every path of the public API of another role
-pub async fn forward(
-    req: HttpRequest,
-    body: Payload,
-    target: Data<Target>,
-    context: Data<Context>,
-) -> Result<HttpResponse, Problem> {
+pub async fn forward(req: HttpRequest, body: Payload, target: Data<Target>, context: Data<Context>) -> HttpResult {
     let path = req.uri().path_and_query().map_or("/", |path| path.as_str());
     let peer =
         target.peer.as_ref().ok_or_else(|| Problem::internal("a route to a role that the gateway does not call"))?;
@@ -69,7 +65,7 @@ pub async fn health(peers: Data<Peers>) -> HttpResponse {
 }
 
 /// `GET /.well-known/security.txt`: where to report a vulnerability (RFC 9116). It expires a year after the request.
-pub async fn security(context: Data<Context>) -> Result<HttpResponse, Problem> {
+pub async fn security(context: Data<Context>) -> HttpResult {
     let contact = &context.settings.server.security_contact;
     if contact.is_empty() {
         return Err(Problem::of_status(StatusCode::NOT_FOUND));

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::handlers::Peers;
 use super::streams::{MeetingStreams, PING_INTERVAL, StreamSubscription, read_meeting};
+use crate::platform::http::HttpResult;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::platform::lifecycle::{Lifecycle, Phase};
 use crate::platform::role::Context;
@@ -28,7 +29,7 @@ pub async fn stream_meeting(
     peers: Data<Peers>,
     streams: Data<MeetingStreams>,
     context: Data<Context>,
-) -> Result<HttpResponse, Problem> {
+) -> HttpResult {
     let id = req.match_info().get("id").and_then(|text| Uuid::parse_str(text).ok());
     let id = id.ok_or_else(|| Problem::new(NOT_FOUND, "the id of a meeting is a UUID, and this is not one"))?;
     let user = peers.find(user::api::ROLE).ok_or_else(|| Problem::internal("the gateway has no client of user"))?;

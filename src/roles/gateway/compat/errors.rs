@@ -4,12 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{FIELD_NAMES, LegacyResult};
+use super::FIELD_NAMES;
+use crate::platform::http::HttpResult;
 use crate::platform::http::problem::{BAD_GATEWAY, BAD_REQUEST, UNKNOWN_USER};
 use crate::platform::request_context::RequestContext;
 
 /// Runs a handler, and converts its problem to an error of the legacy API.
-pub async fn legacy_response(place: &str, handler: impl Future<Output = LegacyResult>) -> HttpResponse {
+pub async fn legacy_response(place: &str, handler: impl Future<Output = HttpResult>) -> HttpResponse {
     let problem = match handler.await {
         Ok(response) => return response,
         Err(problem) => problem,

@@ -32,7 +32,6 @@ const NO_ZONE: &str = "time_zone=floating";
 /// Field names of the API, and of the legacy API.
 const FIELD_NAMES: [(&str, &str); 2] = [("availability", "availabilities"), ("preference", "preferences")];
 
-type LegacyResult = Result<HttpResponse, Problem>;
 type JsonResult = Result<JsonBody, Problem>;
 
 async fn role_health(role: &'static str, peers: Data<Peers>) -> HttpResponse {

@@ -14,8 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use crate::platform::http::HttpResult;
 use crate::platform::http::preconditions::EntityTags;
-use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
 
 const STYLE: &str = include_str!("page.css");
@@ -41,7 +41,7 @@ impl CachedDocument {
     }
 
     /// The response: the document, or 304 if the client has it.
-    fn respond(&self, req: &HttpRequest) -> Result<HttpResponse, Problem> {
+    fn respond(&self, req: &HttpRequest) -> HttpResult {
         let etag = (ETAG, format!("\"{}\"", self.tag));
         if EntityTags::read(req, &IF_NONE_MATCH)?.is_some_and(|known| known.match_weakly(self.tag)) {
             return Ok(HttpResponse::NotModified().insert_header(etag).finish());
@@ -55,7 +55,7 @@ impl CachedDocument {
 }
 
 /// `GET /openapi.json`
-pub async fn find_description(req: HttpRequest, context: Data<Context>) -> Result<HttpResponse, Problem> {
+pub async fn find_description(req: HttpRequest, context: Data<Context>) -> HttpResult {
     let build = || {
         CachedDocument::new(
             super::description(context.roles, context.settings.auth.mode).to_json().unwrap_or_default(),
@@ -67,7 +67,7 @@ pub async fn find_description(req: HttpRequest, context: Data<Context>) -> Resul
 }
 
 /// `GET /docs`: a page without scripts and without external resources
-pub async fn find_page(req: HttpRequest, context: Data<Context>) -> Result<HttpResponse, Problem> {
+pub async fn find_page(req: HttpRequest, context: Data<Context>) -> HttpResult {
     let build = || {
         let document =
             serde_json::to_value(super::description(context.roles, context.settings.auth.mode)).unwrap_or_default();

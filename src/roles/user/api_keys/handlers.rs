@@ -8,15 +8,14 @@ use serde_json::json;
 use super::model::{ApiKey, GeneratedKey, NewApiKey};
 use crate::platform::auth::Caller;
 use crate::platform::data::instant::now;
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::JsonBody;
 use crate::platform::http::extract::id_in_path;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::roles::user::store::Store;
 
-type Answer = Result<HttpResponse, Problem>;
-
 /// `POST /auth/keys`: the only response with the key. Without an Idempotency-Key: a stored response would contain the key
-pub async fn create_key(caller: Caller, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+pub async fn create_key(caller: Caller, store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let new = NewApiKey::read(body, caller.scope, now())?;
     let generated = GeneratedKey::new();
     let created = store.create_api_key(&caller.id, &new, &generated).await.map_err(|stop| store.owner.problem(stop))?;
@@ -30,14 +29,14 @@ pub async fn create_key(caller: Caller, store: Data<Store>, JsonBody(body): Json
 }
 
 /// `GET /auth/keys`
-pub async fn list_keys(caller: Caller, store: Data<Store>) -> Answer {
+pub async fn list_keys(caller: Caller, store: Data<Store>) -> HttpResult {
     let keys = store.api_keys(&caller.id).await.map_err(|why| store.owner.read_problem(&why))?;
     let keys: Vec<_> = keys.iter().map(ApiKey::public).collect();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "keys": keys })))
 }
 
 /// `DELETE /auth/keys/{id}`
-pub async fn revoke_key(req: HttpRequest, caller: Caller, store: Data<Store>) -> Answer {
+pub async fn revoke_key(req: HttpRequest, caller: Caller, store: Data<Store>) -> HttpResult {
     let id = id_in_path(&req)?;
     match store.revoke_api_key(&caller.id, id).await.map_err(|why| store.owner.read_problem(&why))? {
         true => Ok(HttpResponse::NoContent().finish()),

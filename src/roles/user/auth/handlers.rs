@@ -15,10 +15,11 @@ use crate::calendar::Zone;
 use crate::platform::auth::Caller;
 use crate::platform::auth::verifier::invalid;
 use crate::platform::email::Email;
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, email, parsed, text};
 use crate::platform::http::idempotency::StoredResponse;
 use crate::platform::http::problem::{BAD_REQUEST, INVALID_TOKEN, Problem};
-use crate::roles::user::accounts::handlers::{Answer, Cached, write};
+use crate::roles::user::accounts::handlers::{Cached, write};
 use crate::roles::user::accounts::model::{NewUser, Profile};
 use crate::roles::user::api::access::ExchangeRequest;
 use crate::roles::user::api::problems::{TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
@@ -27,7 +28,12 @@ use crate::roles::user::store::Store;
 const MAX_NAME: usize = 200;
 
 /// `POST /auth/register`
-pub async fn register(req: HttpRequest, users: Cached, passwords: Data<Passwords>, JsonBody(body): JsonBody) -> Answer {
+pub async fn register(
+    req: HttpRequest,
+    users: Cached,
+    passwords: Data<Passwords>,
+    JsonBody(body): JsonBody,
+) -> HttpResult {
     let (new, password) = read_registration(&req, body)?;
     let store = &users.source().store;
     let taken = store.is_known(&new.email).await.map_err(|why| store.owner.read_problem(&why))?;
@@ -81,7 +87,7 @@ pub async fn login(
     store: Data<Store>,
     passwords: Data<Passwords>,
     JsonBody(body): JsonBody,
-) -> Answer {
+) -> HttpResult {
     let mut fields = Params::of_body(body)?.without_query(&req);
     let (address, password) = (fields.required("email", email), fields.required("password", typed_password));
     let (address, password) = fields.finish(address.zip(password))?;
@@ -122,7 +128,7 @@ pub async fn authenticate(
 ///
 /// # Errors
 /// 503 while the database is unavailable.
-pub async fn session_response(store: &Store, account: &Account, status: StatusCode) -> Answer {
+pub async fn session_response(store: &Store, account: &Account, status: StatusCode) -> HttpResult {
     let session = store.open_session(&account.caller.id).await.map_err(|why| store.owner.read_problem(&why))?;
     let mut body = tokens(store, &account.caller, &session).await?;
     body["account"] = account_json(account);
@@ -141,7 +147,7 @@ async fn tokens(store: &Store, caller: &Caller, session: &Session) -> Result<Val
 }
 
 /// `POST /auth/refresh`: exchanges a refresh token for new tokens
-pub async fn refresh(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+pub async fn refresh(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let token = refresh_token(&req, body)?;
     match store.renew_session(&token).await.map_err(|why| store.owner.read_problem(&why))? {
         Renewal::Renewed(session, caller) => {
@@ -160,7 +166,7 @@ pub async fn refresh(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonB
 }
 
 /// `POST /auth/logout`: ends the session of a refresh token; an unknown token is no error
-pub async fn logout(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+pub async fn logout(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let token = refresh_token(&req, body)?;
     store.close_session(&token).await.map_err(|why| store.owner.read_problem(&why))?;
     Ok(HttpResponse::NoContent().finish())
@@ -173,7 +179,7 @@ fn refresh_token(req: &HttpRequest, body: Value) -> Result<String, Problem> {
 }
 
 /// `GET /auth/me`
-pub async fn me(caller: Caller, store: Data<Store>) -> Answer {
+pub async fn me(caller: Caller, store: Data<Store>) -> HttpResult {
     let account = store.account(&caller.email).await.map_err(|why| store.owner.read_problem(&why))?;
     let account = account.filter(|account| account.caller.id == caller.id).ok_or_else(invalid)?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(account_json(&account)))
@@ -188,12 +194,12 @@ pub fn account_json(account: &Account) -> Value {
 }
 
 /// `GET /.well-known/jwks.json`: the keys that verify access tokens
-pub async fn find_keys(store: Data<Store>) -> Answer {
+pub async fn find_keys(store: Data<Store>) -> HttpResult {
     Ok(HttpResponse::Ok().json(store.key_set().await.map_err(|why| store.owner.read_problem(&why))?))
 }
 
 /// `POST /internal/keys/exchange`: the account of an API key
-pub async fn exchange_key(store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+pub async fn exchange_key(store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let request: ExchangeRequest =
         serde_json::from_value(body).map_err(|_| Problem::new(BAD_REQUEST, "the body is not valid"))?;
     Ok(HttpResponse::Ok().json(api_keys::resolve(&store, &request.key).await?))

@@ -12,6 +12,7 @@ use super::store::{CalendarInput, Entry, unknown};
 use crate::calendar::Fault;
 use crate::platform::data::instant::{now, read};
 use crate::platform::email::Email;
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::id_in_path;
 use crate::platform::http::extract::{JsonBody, Params, RawBody, email_in_path, parsed};
 use crate::platform::http::json;
@@ -20,13 +21,16 @@ use crate::platform::outbound::calendar_source::{CalendarSource as _, Fetched, F
 use crate::roles::user::meetings::request::Rules;
 use crate::roles::user::store::Store;
 
-type Answer = Result<HttpResponse, Problem>;
-
 /// The maximum length of a calendar's name.
 const MAX_NAME: usize = 64;
 
 /// `PUT /users/{email}/calendars/{name}`: iCalendar text, or the URL of a published calendar
-pub async fn put_calendar(req: HttpRequest, store: Data<Store>, rules: Data<Rules>, RawBody(body): RawBody) -> Answer {
+pub async fn put_calendar(
+    req: HttpRequest,
+    store: Data<Store>,
+    rules: Data<Rules>,
+    RawBody(body): RawBody,
+) -> HttpResult {
     let (email, name) = calendar_in_path(&req)?;
     Params::of_query(&req, None).finish(Some(()))?;
     let input = match content_kind(&req)? {
@@ -48,7 +52,7 @@ pub async fn put_calendar(req: HttpRequest, store: Data<Store>, rules: Data<Rule
 }
 
 /// `GET /users/{email}/calendars`
-pub async fn list_calendars(req: HttpRequest, store: Data<Store>) -> Answer {
+pub async fn list_calendars(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let email = email_in_path(&req, 1)?;
     Params::of_query(&req, None).finish(Some(()))?;
     let found: Vec<Value> = all(&store, &email).await?.iter().map(calendar_json).collect();
@@ -56,7 +60,7 @@ pub async fn list_calendars(req: HttpRequest, store: Data<Store>) -> Answer {
 }
 
 /// `GET /users/{email}/calendars/{name}`
-pub async fn find_calendar(req: HttpRequest, store: Data<Store>) -> Answer {
+pub async fn find_calendar(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let (email, name) = calendar_in_path(&req)?;
     Params::of_query(&req, None).finish(Some(()))?;
     let all = all(&store, &email).await?;
@@ -65,14 +69,14 @@ pub async fn find_calendar(req: HttpRequest, store: Data<Store>) -> Answer {
 }
 
 /// `DELETE /users/{email}/calendars/{name}`
-pub async fn delete_calendar(req: HttpRequest, store: Data<Store>) -> Answer {
+pub async fn delete_calendar(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let (email, name) = calendar_in_path(&req)?;
     store.delete_calendar(&email, &name).await.map_err(|stop| store.owner.problem(stop))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `POST /internal/jobs/{id}/calendar`: the report of a worker that has fetched a subscription
-pub async fn refresh_calendar(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+pub async fn refresh_calendar(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let report = serde_json::from_value(body);
     // the error may quote the calendar, so it is not disclosed
     let report = report.map_err(|_| Problem::new(BAD_REQUEST, "the body is no refresh report"))?;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::pages;
 use crate::calendar::Fault;
 use crate::platform::auth::{AuthMethod, Caller, Principal, unknown_caller};
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, RawBody, email, text};
 use crate::platform::http::problem::{Problem, TOO_MANY_LETTERS, UNVERIFIED};
 use crate::roles::user::api::letters::Purpose;
@@ -15,13 +16,11 @@ use crate::roles::user::auth::passwords::Passwords;
 use crate::roles::user::auth::policy::{new_password, typed_password};
 use crate::roles::user::store::Store;
 
-type Answer = Result<HttpResponse, Problem>;
-
 /// Seconds after which an address gets e-mails again, at most.
 const HOUR: u32 = 3600;
 
 /// `POST /auth/verification`: sends the verification e-mail again
-pub async fn send_verification(caller: Caller, store: Data<Store>) -> Answer {
+pub async fn send_verification(caller: Caller, store: Data<Store>) -> HttpResult {
     let sent = store.send_verification(&caller).await.map_err(|stop| store.owner.problem(stop))?;
     if !sent {
         let detail = "use the newest e-mail, or request another one in an hour";
@@ -32,7 +31,7 @@ pub async fn send_verification(caller: Caller, store: Data<Store>) -> Answer {
 }
 
 /// `GET /auth/verify?token=`: the page behind the link
-pub async fn verify_page(req: HttpRequest, store: Data<Store>) -> Answer {
+pub async fn verify_page(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let token = token_in_query(&req)?;
     Ok(match store.owner_of_code(Purpose::VerifyMailbox, &token).await.map_err(|stop| store.owner.problem(stop)) {
         Ok(email) => pages::verify(&email, &token),
@@ -41,7 +40,7 @@ pub async fn verify_page(req: HttpRequest, store: Data<Store>) -> Answer {
 }
 
 /// `POST /auth/verify`
-pub async fn verify(req: HttpRequest, store: Data<Store>, body: Payload) -> Answer {
+pub async fn verify(req: HttpRequest, store: Data<Store>, body: Payload) -> HttpResult {
     let (mut fields, is_form) = read_fields(&req, body).await?;
     let token = fields.required("token", code_text);
     let token = fields.finish(token)?;
@@ -54,7 +53,7 @@ pub async fn verify(req: HttpRequest, store: Data<Store>, body: Payload) -> Answ
 }
 
 /// `POST /auth/password/forgot`: responds in the same way and time whether or not the account exists
-pub async fn forgot_password(store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+pub async fn forgot_password(store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let mut fields = Params::of_body(body)?;
     let email = fields.required("email", email);
     let email = fields.finish(email)?;
@@ -63,7 +62,7 @@ pub async fn forgot_password(store: Data<Store>, JsonBody(body): JsonBody) -> An
 }
 
 /// `GET /auth/password/reset?token=`: the page behind the link
-pub async fn reset_page(req: HttpRequest, store: Data<Store>) -> Answer {
+pub async fn reset_page(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let token = token_in_query(&req)?;
     Ok(match store.owner_of_code(Purpose::ResetPassword, &token).await.map_err(|stop| store.owner.problem(stop)) {
         Ok(email) => pages::reset(&email, &token, None),
@@ -72,7 +71,12 @@ pub async fn reset_page(req: HttpRequest, store: Data<Store>) -> Answer {
 }
 
 /// `POST /auth/password/reset`
-pub async fn reset_password(req: HttpRequest, store: Data<Store>, passwords: Data<Passwords>, body: Payload) -> Answer {
+pub async fn reset_password(
+    req: HttpRequest,
+    store: Data<Store>,
+    passwords: Data<Passwords>,
+    body: Payload,
+) -> HttpResult {
     let (mut fields, is_form) = read_fields(&req, body).await?;
     let token = fields.required("token", code_text);
     let password = fields.required("password", new_password);
@@ -108,7 +112,7 @@ pub async fn change_password(
     store: Data<Store>,
     passwords: Data<Passwords>,
     JsonBody(body): JsonBody,
-) -> Answer {
+) -> HttpResult {
     let mut fields = Params::of_body(body)?.without_query(&req);
     let (old, new) = (fields.required("current_password", typed_password), fields.required("password", new_password));
     let (old, new) = fields.finish(old.zip(new))?;
