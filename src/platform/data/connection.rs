@@ -1,9 +1,11 @@
 //! A connection to either database, and running one query text on it. The difference between the two ends here.
 
 use std::mem::take;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use diesel::Selectable;
-use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+use diesel::connection::{AnsiTransactionManager, TransactionManager as _, TransactionManagerStatus};
 use diesel::pg::Pg;
 use diesel::query_builder::{AsQuery, AstPass, Query, QueryFragment, QueryId};
 use diesel::query_dsl::methods::LimitDsl;
@@ -14,17 +16,18 @@ use diesel_async::methods::{ExecuteDsl, LoadQuery};
 use diesel_async::pooled_connection::deadpool::Object;
 use diesel_async::{AsyncPgConnection, RunQueryDsl as Dsl, SimpleAsyncConnection as _, TransactionManager as _};
 use futures_util::future::join;
+use tokio::sync::Mutex;
 
 use super::outbox::OutboxRow;
 use super::schema::outbox;
 use super::{Error, SqliteConn};
 
 /// A connection out of the pool; a transaction, if [`super::Db::begin`] gave it. Dropped in the middle of a transaction, it is closed, which
-/// rolls back.
+/// rolls back. Queries that are joined run in their order; PostgreSQL gets them in one round trip.
 pub struct Connection {
     engine: Pooled,
     /// Whether the next statement begins the transaction: PostgreSQL gets BEGIN with the first statement, in one round trip.
-    begins: bool,
+    begins: AtomicBool,
     /// The messages of the transaction, which are written in one statement before it commits.
     outbox: Vec<OutboxRow>,
 }
@@ -35,14 +38,17 @@ pub(super) enum Pooled {
     /// To PostgreSQL.
     Postgres(Object<AsyncPgConnection>),
     /// To one file.
-    Sqlite(Object<SqliteConn>),
+    Sqlite(Mutex<Object<SqliteConn>>),
 }
+
+/// Messages in one statement: PostgreSQL takes 65,535 parameters.
+const MESSAGES: usize = 500;
 
 type Manager = diesel_async::AnsiTransactionManager;
 
 impl Connection {
     pub(super) fn new(engine: Pooled) -> Connection {
-        Connection { engine, begins: false, outbox: Vec::new() }
+        Connection { engine, begins: AtomicBool::new(false), outbox: Vec::new() }
     }
 
     /// Begins a transaction. SQLite takes its write lock at once: a transaction that reads first and writes then would be refused as
@@ -52,11 +58,11 @@ impl Connection {
             Pooled::Postgres(conn) => {
                 // the pool closes it, unless the transaction ends
                 Manager::transaction_manager_status_mut(&mut **conn).set_in_error();
-                self.begins = true;
+                *self.begins.get_mut() = true;
             }
             Pooled::Sqlite(conn) => {
                 let begin = |conn: &mut _| AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE");
-                conn.spawn_blocking(begin).await?;
+                conn.get_mut().spawn_blocking(begin).await?;
             }
         }
         Ok(())
@@ -72,8 +78,10 @@ impl Connection {
             Err(why) => {
                 // a connection that cannot roll back is not used again: the pool sees its open transaction
                 drop(match &mut self.engine {
-                    Pooled::Postgres(conn) => end_postgres(conn, self.begins, "ROLLBACK").await,
-                    Pooled::Sqlite(conn) => conn.spawn_blocking(AnsiTransactionManager::rollback_transaction).await,
+                    Pooled::Postgres(conn) => end_postgres(conn, self.begins.get_mut(), &[], "ROLLBACK").await,
+                    Pooled::Sqlite(conn) => {
+                        conn.get_mut().spawn_blocking(AnsiTransactionManager::rollback_transaction).await
+                    }
                 });
                 Err(why)
             }
@@ -83,22 +91,15 @@ impl Connection {
     async fn commit(&mut self) -> QueryResult<()> {
         let messages = take(&mut self.outbox);
         match &mut self.engine {
-            Pooled::Postgres(conn) => {
-                if !messages.is_empty() {
-                    let mut shared: &AsyncPgConnection = conn;
-                    let storing = Prepared(diesel::insert_into(outbox::table).values(&messages));
-                    first(conn, &mut self.begins, Dsl::execute(storing, &mut shared)).await?;
-                }
-                end_postgres(conn, self.begins, "COMMIT").await
-            }
+            Pooled::Postgres(conn) => end_postgres(conn, self.begins.get_mut(), &messages, "COMMIT").await,
             Pooled::Sqlite(conn) => {
-                conn.spawn_blocking(move |conn| {
+                let commit = move |conn: &mut _| {
                     for message in &messages {
                         diesel::RunQueryDsl::execute(diesel::insert_into(outbox::table).values(message), conn)?;
                     }
                     AnsiTransactionManager::commit_transaction(conn)
-                })
-                .await
+                };
+                conn.get_mut().spawn_blocking(commit).await
             }
         }
     }
@@ -127,24 +128,45 @@ impl Connection {
 }
 
 /// Runs a statement on PostgreSQL, after BEGIN if it is the first of its transaction: both are sent before the first answer.
-async fn first<T>(
+async fn after_begin<T>(
     mut conn: &AsyncPgConnection,
-    begins: &mut bool,
+    begins: bool,
     statement: impl Future<Output = QueryResult<T>>,
 ) -> QueryResult<T> {
-    if !take(begins) {
+    if !begins {
         return statement.await;
     }
     let (begun, result) = join(conn.batch_execute("BEGIN"), statement).await;
     begun.and(result)
 }
 
-/// Ends a transaction of PostgreSQL, if it has begun, and lets the pool have the connection again.
-async fn end_postgres(conn: &mut AsyncPgConnection, is_empty: bool, statement: &str) -> QueryResult<()> {
-    if !is_empty {
-        conn.batch_execute(statement).await?;
-    }
-    *Manager::transaction_manager_status_mut(conn) = Default::default();
+/// Ends a transaction of PostgreSQL, if it has begun, and lets the pool have the connection again. The messages are sent with the
+/// end, and before it: diesel prepares one statement after the other, in the order of their first polls.
+async fn end_postgres(
+    conn: &mut AsyncPgConnection,
+    begins: &mut bool,
+    messages: &[OutboxRow],
+    end: &str,
+) -> QueryResult<()> {
+    let ended = {
+        let conn: &AsyncPgConnection = conn;
+        let (mut shared, mut too) = (conn, conn);
+        let ending = Dsl::execute(Prepared(diesel::sql_query(end)), &mut too);
+        let (early, last) = messages.split_at(messages.len().saturating_sub(MESSAGES));
+        for some in early.chunks(MESSAGES) {
+            let storing = Dsl::execute(Prepared(diesel::insert_into(outbox::table).values(some)), &mut shared);
+            after_begin(conn, take(begins), storing).await?;
+        }
+        if last.is_empty() {
+            if *begins { Ok(0) } else { ending.await }
+        } else {
+            let storing = Dsl::execute(Prepared(diesel::insert_into(outbox::table).values(last)), &mut shared);
+            let (stored, ended) = join(after_begin(conn, take(begins), storing), ending).await;
+            stored.and(ended)
+        }
+    };
+    ended?;
+    *Manager::transaction_manager_status_mut(conn) = TransactionManagerStatus::default();
     Ok(())
 }
 
@@ -153,7 +175,7 @@ async fn end_postgres(conn: &mut AsyncPgConnection, is_empty: bool, statement: &
 pub struct Prepared<Q>(Q);
 
 /// The longest text that is kept prepared.
-const LONGEST: usize = 4096;
+const LONGEST: usize = 2048;
 
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {
     fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -182,41 +204,42 @@ impl<Q> diesel::RunQueryDsl<AsyncPgConnection> for Prepared<Q> {}
 /// Runs a query that both databases understand, on a [`Connection`]: what diesel-async's trait of this name does for one database.
 pub trait RunQueryDsl: Sized {
     /// Runs a statement; gives the number of rows that it changed.
-    fn execute(self, conn: &mut Connection) -> impl Future<Output = QueryResult<usize>> + Send
+    fn execute(self, conn: &Connection) -> impl Future<Output = QueryResult<usize>> + Send
     where
         Self: QueryFragment<Pg> + ExecuteDsl<SqliteConn> + Send,
     {
         async move {
-            match &mut conn.engine {
+            match &conn.engine {
                 Pooled::Postgres(to) => {
                     let mut shared: &AsyncPgConnection = to;
-                    first(to, &mut conn.begins, Dsl::execute(Prepared(self), &mut shared)).await
+                    after_begin(to, conn.begins.swap(false, Relaxed), Dsl::execute(Prepared(self), &mut shared)).await
                 }
-                Pooled::Sqlite(to) => Dsl::<SqliteConn>::execute(self, to).await,
+                Pooled::Sqlite(to) => Dsl::<SqliteConn>::execute(self, &mut **to.lock().await).await,
             }
         }
     }
 
     /// All rows.
-    fn load<'q, U>(self, conn: &mut Connection) -> impl Future<Output = QueryResult<Vec<U>>> + Send
+    fn load<'q, U>(self, conn: &Connection) -> impl Future<Output = QueryResult<Vec<U>>> + Send
     where
         Self: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,
         Prepared<Self::Query>: for<'c> LoadQuery<'q, &'c AsyncPgConnection, U> + Send + 'q,
         U: Send + 'q,
     {
         async move {
-            match &mut conn.engine {
+            match &conn.engine {
                 Pooled::Postgres(to) => {
                     let mut shared: &AsyncPgConnection = to;
-                    first(to, &mut conn.begins, Dsl::load(Prepared(self.as_query()), &mut shared)).await
+                    after_begin(to, conn.begins.swap(false, Relaxed), Dsl::load(Prepared(self.as_query()), &mut shared))
+                        .await
                 }
-                Pooled::Sqlite(to) => Dsl::<SqliteConn>::load(self, to).await,
+                Pooled::Sqlite(to) => Dsl::<SqliteConn>::load(self, &mut **to.lock().await).await,
             }
         }
     }
 
     /// The only row.
-    fn get_result<'q, U>(self, conn: &mut Connection) -> impl Future<Output = QueryResult<U>> + Send
+    fn get_result<'q, U>(self, conn: &Connection) -> impl Future<Output = QueryResult<U>> + Send
     where
         Self: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,
         Prepared<Self::Query>: for<'c> LoadQuery<'q, &'c AsyncPgConnection, U> + Send + 'q,
@@ -226,7 +249,7 @@ pub trait RunQueryDsl: Sized {
     }
 
     /// All rows.
-    fn get_results<'q, U>(self, conn: &mut Connection) -> impl Future<Output = QueryResult<Vec<U>>> + Send
+    fn get_results<'q, U>(self, conn: &Connection) -> impl Future<Output = QueryResult<Vec<U>>> + Send
     where
         Self: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,
         Prepared<Self::Query>: for<'c> LoadQuery<'q, &'c AsyncPgConnection, U> + Send + 'q,
@@ -236,7 +259,7 @@ pub trait RunQueryDsl: Sized {
     }
 
     /// The first row.
-    fn first<'q, U>(self, conn: &mut Connection) -> impl Future<Output = QueryResult<U>> + Send
+    fn first<'q, U>(self, conn: &Connection) -> impl Future<Output = QueryResult<U>> + Send
     where
         Self: LimitDsl + Send,
         Self::Output: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,

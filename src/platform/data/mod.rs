@@ -196,7 +196,7 @@ impl Db {
     pub async fn connect(&self) -> Result<Connection, Error> {
         Ok(Connection::new(match &self.engine {
             Engine::Postgres(pool) => Pooled::Postgres(checkout(pool.get(), CHECKOUT).await?),
-            Engine::Sqlite { readers, .. } => Pooled::Sqlite(checkout(readers.get(), CHECKOUT).await?),
+            Engine::Sqlite { readers, .. } => Pooled::Sqlite(checkout(readers.get(), CHECKOUT).await?.into()),
         }))
     }
 
@@ -208,7 +208,7 @@ impl Db {
         let mut conn = match &self.engine {
             Engine::Postgres(_) => self.connect().await?,
             Engine::Sqlite { writer, .. } => {
-                Connection::new(Pooled::Sqlite(checkout(writer.get(), self.answer).await?))
+                Connection::new(Pooled::Sqlite(checkout(writer.get(), self.answer).await?.into()))
             }
         };
         conn.begin().await?;

@@ -12,7 +12,7 @@ use crate::platform::request_context::RequestContext;
 
 /// A message that is to be published.
 #[derive(Clone, Debug, Queryable, QueryableByName, Selectable, Insertable)]
-#[diesel(table_name = outbox)]
+#[diesel(table_name = outbox, treat_none_as_default_value = false)]
 pub struct OutboxRow {
     /// The id of the message, and of its event.
     pub id: String,

@@ -17,7 +17,7 @@ use crate::platform::request_context::RequestContext;
 
 /// A job's row.
 #[derive(Debug, Queryable, QueryableByName, Selectable, Insertable)]
-#[diesel(table_name = jobs)]
+#[diesel(table_name = jobs, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns of the table; `Job` documents them")]
 pub struct JobRow {
     pub id: String,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
+use futures_util::future::join;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -62,7 +63,7 @@ pub(super) struct Epoch {
 }
 
 /// Locks the cache's epoch for this transaction. Without a tombstone in the cache, the transaction raises the epoch instead.
-pub(super) async fn lock_epoch(conn: &mut Connection, tombstone: Option<i64>) -> Result<i64, Abort> {
+pub(super) async fn lock_epoch(conn: &Connection, tombstone: Option<i64>) -> Result<i64, Abort> {
     let Some(tombstone) = tombstone else {
         let raised = diesel::update(cache_epoch::table).set(cache_epoch::epoch.eq(cache_epoch::epoch + 1));
         return Ok(raised.returning(cache_epoch::epoch).get_result(conn).await?);
@@ -108,12 +109,13 @@ impl Users {
             updated_at: now,
         };
         transact!(self.store.owner.db, |conn| {
-            let epoch = lock_epoch(conn, tombstone).await?;
             if let Some(stored_response) = find_response(conn, key).await? {
-                return Ok((stored_response, epoch));
+                return Ok((stored_response, lock_epoch(conn, tombstone).await?));
             }
             let insertion = diesel::insert_into(users::table).values(&row).on_conflict(users::email).do_nothing();
-            let created: Option<Row> = insertion.returning(columns::<Row>()).get_result(conn).await.optional()?;
+            let insertion = insertion.returning(columns::<Row>());
+            let (epoch, created) = join(lock_epoch(conn, tombstone), insertion.get_result::<Row>(conn)).await;
+            let (epoch, created) = (epoch?, created.optional()?);
             let Some(created) = created else {
                 // a concurrent request with the same key may have created it
                 if let Some(stored_response) = find_response(conn, key).await? {
@@ -149,12 +151,13 @@ impl Users {
         change: impl Fn(&User) -> Result<Profile, Problem> + Send + Sync,
     ) -> Result<(User, i64), Abort> {
         transact!(self.store.owner.db, |conn| {
-            let epoch = lock_epoch(conn, tombstone).await?;
             // the first update locks the row, so that `change` receives the current user
             let mine = users::table.filter(users::email.eq(email.as_str()));
             let raised =
                 diesel::update(mine).set((users::version.eq(users::version + 1), users::updated_at.eq(stored(now()))));
-            let locked: Option<Row> = raised.returning(columns::<Row>()).get_result(conn).await.optional()?;
+            let raised = raised.returning(columns::<Row>());
+            let (epoch, locked) = join(lock_epoch(conn, tombstone), raised.get_result::<Row>(conn)).await;
+            let (epoch, locked) = (epoch?, locked.optional()?);
             let mut user =
                 User::try_from(locked.ok_or_else(|| Abort::Rejected(Problem::unknown_user(email.as_str())))?)?;
             user.version -= 1;
