@@ -34,7 +34,7 @@ impl Access {
     /// The name in `docs/ACCESS.md`.
     pub const fn name(self) -> &'static str {
         match self {
-            Open => "everybody",
+            Open => "every caller",
             Service => "other roles",
             Capability => "token",
             Invited => "token or attendee",
