@@ -7,9 +7,9 @@ pub mod auth;
 #[expect(dead_code, reason = "types of the API, which are read and written by hand")]
 pub mod calendars;
 #[expect(dead_code, reason = "types of the API, which are read and written by hand")]
-pub mod jobs;
+pub mod credentials;
 #[expect(dead_code, reason = "types of the API, which are read and written by hand")]
-pub mod mailbox;
+pub mod jobs;
 #[expect(dead_code, reason = "types of the API, which are read and written by hand")]
 pub mod meetings;
 

@@ -1,4 +1,4 @@
-//! What only a mailbox can show: verifying it, setting a forgotten password, and claiming an account that has none.
+//! E-mail verification, password reset, and accounts that are claimed by e-mail.
 
 use std::collections::HashSet;
 
