@@ -116,7 +116,7 @@ impl Peer {
         self.0.upstream.failed(BAD_GATEWAY, "sent an invalid response")
     }
 
-    /// The health of all replicas: every replica is asked at once, outside the balancing.
+    /// The health of all replicas: every replica is called at once, without balancing.
     pub async fn health(&self) -> (String, Dependency) {
         let begin = Instant::now();
         let known = self.0.upstream.replicas.known();
