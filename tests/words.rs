@@ -131,8 +131,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 /// Retired words whose removal is under way: file or folder, words. This list only shrinks.
 const PENDING: &[(&str, &[&str])] = &[
     ("src/platform/data/", &["told"]),
-    ("src/roles/availability/", &["asker"]),
-    ("src/roles/suggestion/", &["wishes"]),
     (
         "src/roles/user/",
         &["Passed", "asker", "letter", "letters", "mishap", "nobody", "said", "somebody", "told", "wish"],

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::api::Suggestions;
-use super::api::openapi::{SuggestionQuestion, SuggestionsOrMeeting, Wishes};
+use super::api::openapi::{RankingOptions, SuggestionQuestion, SuggestionsOrMeeting};
 use super::handlers::*;
 use crate::platform::auth::permissions::Access::{Open, Service, SignedIn};
 use crate::platform::endpoint::{Endpoint, get, post, tagged};
@@ -27,7 +27,7 @@ fn public() -> Vec<Endpoint> {
             |op| {
                 op.query::<Asked>()
                     .query::<Dates>()
-                    .query::<Wishes>()
+                    .query::<RankingOptions>()
                     .answers::<Suggestions>(200, "The best slots, or the reason why there are none")
                     .refuses(&[UNKNOWN_USER])
             },

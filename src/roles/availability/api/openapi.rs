@@ -10,41 +10,41 @@ use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::{Format, TimeZone, Week, Window};
 use crate::platform::http::openapi::text;
 
-/// Whether somebody must come.
+/// Whether an attendee must come.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum WantedAttendance {
-    /// Not without them.
+    /// The meeting needs this attendee.
     Required,
-    /// If it suits them.
+    /// The attendee is welcome, but not needed.
     Optional,
 }
 
-/// One who is wanted, and how much.
+/// An attendee, with attendance and weight.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WantedPerson {
-    /// Who.
+    /// The address.
     pub email: Email,
-    /// Whether they must come: `required`, unless there is a quorum.
+    /// The default is `required`, or `optional` if there is a quorum.
     #[schema(nullable = false)]
     pub attendance: Option<WantedAttendance>,
-    /// How much their coming counts.
+    /// The weight of the attendee in the ranking.
     #[schema(nullable = false, minimum = 1, maximum = 9, default = 1)]
     pub weight: Option<u32>,
 }
 
-/// One who is wanted.
+/// An attendee.
 #[derive(ToSchema)]
 #[serde(untagged)]
 pub enum WantedOne {
-    /// Who.
+    /// An address.
     Address(Email),
-    /// Who, and how much.
+    /// An address with attendance and weight.
     Person(WantedPerson),
 }
 
-/// How many must be free at once.
+/// The number of attendees that must be free at the same time.
 pub struct Quorum;
 
 impl ToSchema for Quorum {}
@@ -53,83 +53,83 @@ impl PartialSchema for Quorum {
     fn schema() -> RefOr<Schema> {
         let count = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(10_000));
         let part = text().pattern(Some("^([1-9][0-9]?|100)%$"));
-        OneOfBuilder::new().description(Some("How many, or a percentage.")).item(count).item(part).into()
+        OneOfBuilder::new().description(Some("A number of attendees, or a percentage.")).item(count).item(part).into()
     }
 }
 
-/// What unknown attendees do.
+/// The treatment of unknown attendees.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum UnknownAttendees {
-    /// They are left out.
+    /// They are ignored.
     Skip,
 }
 
-/// Who is asked about, and when: in a query.
+/// The attendees and the time to search, in a query.
 #[derive(IntoParams)]
 pub struct Asked {
-    /// Who is to come, once for each; 2 to 10,000 in all three lists.
+    /// An attendee; repeat it for each. The three lists have 2 to 10,000 attendees together.
     #[param(example = json!(["ana@example.com", "kenji@example.com"]))]
     pub attendee: Option<Vec<Email>>,
-    /// Who must come.
+    /// The attendees that must come.
     pub required: Option<Vec<Email>>,
-    /// Who need not.
+    /// The attendees that need not come.
     pub optional: Option<Vec<Email>>,
-    /// How many must be free at once, a number or a percentage; who is named in `attendee` alone need not come then.
+    /// The number or percentage of attendees that must be free at the same time. Attendees in `attendee` are then optional.
     #[param(pattern = "^([1-9][0-9]{0,4}|([1-9][0-9]?|100)%)$")]
     pub quorum: Option<String>,
-    /// Leaves out whom nobody knows, instead of 404.
+    /// Ignores unknown attendees. Without it, they are an error 404.
     #[param(inline)]
     pub unknown: Option<UnknownAttendees>,
-    /// Nothing before it, on each attendee's own clock.
+    /// The earliest time of day, on each attendee's own clock.
     #[param(pattern = "^([01][0-9]|2[0-3]):(00|15|30|45)$")]
     pub earliest: Option<String>,
-    /// Nothing after it; `24:00` is the end of the day.
+    /// The latest time of day; `24:00` is the end of the day.
     #[param(pattern = "^(00:(15|30|45)|(0[1-9]|1[0-9]|2[0-3]):(00|15|30|45)|24:00)$")]
     pub latest: Option<String>,
-    /// The clock of the answer, the first attendee's if left out; `floating` ignores zones, in the typical week.
+    /// The time zone of the response. The default is that of the first attendee. `floating` ignores zones, in the typical week.
     pub time_zone: Option<TimeZone>,
-    /// The date whose UTC offsets count in a typical week, from 1970 to 2199; today if left out.
+    /// The date whose UTC offsets apply in a typical week, from 1970 to 2199. The default is today.
     pub as_of: Option<Date>,
 }
 
-/// Who is asked about, and when.
+/// The attendees and the time to search.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AvailabilityQuestion {
-    /// Who is to come; 2 to 10,000 in all three lists.
+    /// The attendees. The three lists have 2 to 10,000 attendees together.
     #[schema(max_items = 10000)]
     pub attendees: Option<Vec<WantedOne>>,
-    /// Who must come.
+    /// The attendees that must come.
     #[schema(max_items = 10000)]
     pub required: Option<Vec<WantedOne>>,
-    /// Who need not.
+    /// The attendees that need not come.
     #[schema(max_items = 10000)]
     pub optional: Option<Vec<WantedOne>>,
-    /// Who is named in `attendees` alone need not come then.
+    /// The attendees in `attendees` are then optional.
     pub quorum: Option<Quorum>,
-    /// Leaves out whom nobody knows, instead of 404.
+    /// Ignores unknown attendees. Without it, they are an error 404.
     pub unknown: Option<UnknownAttendees>,
-    /// Nothing before it, on each attendee's own clock.
+    /// The earliest time of day, on each attendee's own clock.
     #[schema(pattern = "^([01][0-9]|2[0-3]):(00|15|30|45)$")]
     pub earliest: Option<String>,
-    /// Nothing after it; `24:00` is the end of the day.
+    /// The latest time of day; `24:00` is the end of the day.
     #[schema(pattern = "^(00:(15|30|45)|(0[1-9]|1[0-9]|2[0-3]):(00|15|30|45)|24:00)$")]
     pub latest: Option<String>,
-    /// The clock of the answer, the first attendee's if left out; `floating` ignores zones, in the typical week.
+    /// The time zone of the response. The default is that of the first attendee. `floating` ignores zones, in the typical week.
     pub time_zone: Option<TimeZone>,
-    /// The date whose UTC offsets count in a typical week, from 1970 to 2199; today if left out.
+    /// The date whose UTC offsets apply in a typical week, from 1970 to 2199. The default is today.
     pub as_of: Option<Date>,
     /// An ISO week, instead of the typical week.
     #[schema(pattern = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-W(0[1-9]|[1-4][0-9]|5[0-2])$")]
     pub week: Option<String>,
-    /// The first date; with `to`.
+    /// The first date; needs `to`.
     pub from: Option<Date>,
-    /// The last date, at most 62 days in all; with `from`.
+    /// The last date, at most 62 days in all; needs `from`.
     pub to: Option<Date>,
-    /// How a typical week is written.
+    /// The form of a typical week.
     pub format: Option<Format>,
-    /// Gives every attendee a `view`, a digit for so many minutes.
+    /// Adds a `view` to every attendee: a digit for each period of this many minutes.
     pub view_minutes: Option<Step>,
 }
 
@@ -144,15 +144,15 @@ impl PartialSchema for Step {
     }
 }
 
-/// How long a digit of a view is.
+/// The resolution of views.
 #[derive(IntoParams)]
 pub struct Viewed {
-    /// Gives every attendee a `view`, a digit for so many minutes.
+    /// Adds a `view` to every attendee: a digit for each period of this many minutes.
     #[param(inline)]
     pub view_minutes: Option<Step>,
 }
 
-/// When all who must come are free, and the quorum.
+/// The time at which all required attendees and the quorum are free.
 #[derive(ToSchema)]
 #[serde(untagged)]
 pub enum CommonTime {
@@ -165,71 +165,71 @@ pub enum CommonTime {
 /// The common time of a typical week.
 #[derive(ToSchema)]
 pub struct CommonWeek {
-    /// Who was asked about.
-    pub attendees: Vec<Asker>,
-    /// Who was left out.
+    /// The attendees of the request.
+    pub attendees: Vec<AttendeeView>,
+    /// The attendees that were ignored.
     #[schema(required = false)]
     pub unknown: Vec<Email>,
-    /// As asked for.
+    /// As requested.
     #[schema(required = false)]
     pub view_minutes: u64,
-    /// Whose clock it is.
+    /// The time zone of the response.
     pub time_zone: String,
-    /// The date whose offsets count.
+    /// The date whose UTC offsets apply.
     pub as_of: Date,
-    /// When it is.
+    /// The common free time.
     pub common: Week,
-    /// Per day 24 numbers: people free in all of the hour.
+    /// For each day 24 numbers: attendees that are free for the whole hour.
     pub free_count: DayCounts,
-    /// Why there is none.
+    /// The reason if there is no common time.
     pub empty_reason: Option<WhyEmpty>,
 }
 
 /// The common time of a window.
 #[derive(ToSchema)]
 pub struct CommonWindow {
-    /// Who was asked about.
-    pub attendees: Vec<Asker>,
-    /// Who was left out.
+    /// The attendees of the request.
+    pub attendees: Vec<AttendeeView>,
+    /// The attendees that were ignored.
     #[schema(required = false)]
     pub unknown: Vec<Email>,
-    /// As asked for.
+    /// As requested.
     #[schema(required = false)]
     pub view_minutes: u64,
-    /// Whose clock it is.
+    /// The time zone of the response.
     pub time_zone: String,
     /// The dates.
     pub window: Window,
-    /// When it is.
+    /// The common free time.
     pub periods: Vec<ClockPeriod>,
-    /// People free in each hour that the clock shows.
+    /// The attendees that are free, for each hour.
     pub free_count: Vec<HourCount>,
-    /// Why there is none.
+    /// The reason if there is no common time.
     pub empty_reason: Option<WhyEmpty>,
 }
 
-/// Half-open, on the clock of the answer.
+/// A half-open period, in the time zone of the response.
 #[derive(ToSchema)]
 pub struct ClockPeriod {
-    /// When it begins.
+    /// The start.
     #[schema(format = DateTime)]
     pub start: String,
-    /// When it is over.
+    /// The end.
     #[schema(format = DateTime)]
     pub end: String,
 }
 
-/// People free in an hour.
+/// The attendees that are free in an hour.
 #[derive(ToSchema)]
 pub struct HourCount {
-    /// When the hour begins.
+    /// The start of the hour.
     #[schema(format = DateTime)]
     pub start: String,
-    /// How many.
+    /// The number of attendees.
     pub count: u32,
 }
 
-/// People free in each hour of each day.
+/// The attendees that are free in each hour of each day.
 pub struct DayCounts;
 
 impl ToSchema for DayCounts {}
@@ -244,17 +244,17 @@ impl PartialSchema for DayCounts {
     }
 }
 
-/// One who was asked about.
+/// An attendee in the response.
 #[derive(ToSchema)]
-pub struct Asker {
-    /// Who.
+pub struct AttendeeView {
+    /// The address.
     pub email: Email,
-    /// Which slot they like.
+    /// The preferred slot.
     pub preference: Preference,
-    /// `optional`, or left out.
+    /// `optional`, or absent.
     #[schema(required = false)]
     pub attendance: WantedAttendance,
-    /// A digit for each stretch of the window or week: 0 free, 1 if needed, 2 busy.
+    /// A digit for each period of the window or week: 0 is free, 1 if needed, 2 busy.
     #[schema(required = false, pattern = "^[0-2]*$")]
     pub view: String,
 }
@@ -262,11 +262,11 @@ pub struct Asker {
 /// Why there is no common time.
 #[derive(ToSchema)]
 pub struct WhyEmpty {
-    /// One of Microsoft Graph's five, in snake_case.
+    /// One of the five codes of Microsoft Graph, in snake_case.
     pub code: EmptyCode,
-    /// The same, for people.
+    /// The reason, for people.
     pub detail: String,
-    /// Who is never free.
+    /// The attendees that are never free.
     pub blocking: Vec<Email>,
 }
 
@@ -274,13 +274,13 @@ pub struct WhyEmpty {
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum EmptyCode {
-    /// Not enough of them can at once.
+    /// Too few attendees are free at the same time.
     AttendeesUnavailable,
-    /// As before, and those who were skipped might have been enough.
+    /// Too few attendees are free at the same time; with the ignored ones there may be enough.
     AttendeesUnavailableOrUnknown,
-    /// The organizer must come, and never can.
+    /// The organizer must come, and is never free.
     OrganizerUnavailable,
-    /// Nobody's fault.
+    /// No attendee is the cause.
     Unknown,
     /// Reserved.
     LocationsUnavailable,

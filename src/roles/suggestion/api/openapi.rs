@@ -11,54 +11,54 @@ use crate::platform::http::openapi::Schemas;
 use crate::roles::availability::api::openapi::{AvailabilityQuestion, Step};
 use crate::roles::user::api::openapi::Meeting;
 
-/// How slots may lie to each other.
+/// The minimum distance of slots.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum Distinct {
     /// They do not overlap.
     Slot,
-    /// Each is in a free stretch of its own.
+    /// Each is in another period of free time.
     Block,
-    /// Each is on a day of its own.
+    /// Each is on another day.
     Day,
 }
 
-/// How to choose.
+/// The options of the ranking.
 #[derive(ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct Wishes {
-    /// Minutes of the meeting; 60 if left out.
+pub struct RankingOptions {
+    /// The duration of the meeting in minutes. The default is 60.
     #[schema(minimum = 15, maximum = 1440, multiple_of = 15)]
     #[param(minimum = 15, maximum = 1440, multiple_of = 15)]
     pub duration_minutes: Option<u64>,
-    /// Which slot; by the attendees' own preferences if left out.
+    /// The rule that picks slots. The default is the preferences of the attendees.
     #[param(inline)]
     pub pick: Option<Preference>,
-    /// How many at most; times the attendees at most 100,000.
+    /// The maximum number of slots. Multiplied by the attendees it is at most 100,000.
     #[schema(minimum = 1, maximum = 100)]
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<u64>,
-    /// How they may lie to each other; `slot` if left out.
+    /// The minimum distance of slots. The default is `slot`.
     #[param(inline)]
     pub distinct: Option<Distinct>,
-    /// Makes `random` repeatable.
+    /// The seed of random picks: the same seed gives the same picks.
     #[schema(minimum = 0, maximum = 9007199254740991i64)]
     #[param(minimum = 0, maximum = 9007199254740991i64)]
     pub seed: Option<u64>,
-    /// Slots begin on multiples of it; 15 if left out.
+    /// Slots begin at multiples of it. The default is 15.
     #[param(inline)]
     pub step_minutes: Option<Step>,
-    /// Who calls the meeting, and comes too.
+    /// The organizer, who is also an attendee.
     pub organizer: Option<Email>,
 }
 
-/// Whether the meeting is arranged at once.
+/// The options for scheduling the meeting at once.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Arranging {
-    /// Takes the first slot, and invites.
+pub struct SchedulingOptions {
+    /// Schedules the meeting in the first slot, and sends invitations.
     pub notify: Option<bool>,
-    /// What the meeting is called; only with `notify`.
+    /// The title of the meeting; only with `notify`.
     #[schema(
         min_length = 1,
         max_length = 200,
@@ -67,21 +67,21 @@ pub struct Arranging {
     pub title: Option<String>,
 }
 
-/// Who is asked about, when, and how to choose.
+/// The attendees, the time to search, and the options of the ranking.
 pub struct SuggestionQuestion;
 
 impl ToSchema for SuggestionQuestion {
     fn schemas(schemas: &mut Schemas) {
         AvailabilityQuestion::schemas(schemas);
-        Wishes::schemas(schemas);
+        RankingOptions::schemas(schemas);
     }
 }
 
 impl PartialSchema for SuggestionQuestion {
     fn schema() -> RefOr<Schema> {
-        let (mut all, more) = (AvailabilityQuestion::schema(), [Wishes::schema(), Arranging::schema()]);
+        let (mut all, more) = (AvailabilityQuestion::schema(), [RankingOptions::schema(), SchedulingOptions::schema()]);
         if let RefOr::T(Schema::Object(all)) = &mut all {
-            all.description = Some("Who is asked about, when, and how to choose.".to_owned());
+            all.description = Some("The attendees, the time to search, and the options of the ranking.".to_owned());
             all.properties.retain(|name, _| !["format", "view_minutes"].contains(&name.as_str()));
             for one in more {
                 if let RefOr::T(Schema::Object(one)) = one {
@@ -93,10 +93,10 @@ impl PartialSchema for SuggestionQuestion {
     }
 }
 
-/// Suggestions, and with `notify` the meeting that was made of the first.
+/// The suggestions, and with `notify` the meeting in the first slot.
 #[derive(ToSchema)]
 pub struct SuggestionsOrMeeting {
-    /// What was found.
+    /// The suggestions.
     #[serde(flatten)]
     pub found: Suggestions,
     /// The meeting.
