@@ -100,6 +100,8 @@ const WORDS: &[(&str, &str)] = &[
     ("ragged", "unaligned"),
     ("reluctance", "if needed"),
     ("reluctant", "if needed"),
+    ("resting", "ejected"),
+    ("roomy", "with capacity"),
     ("said", "output, response"),
     ("senseless", "invalid"),
     ("shelf", "memory queue"),
