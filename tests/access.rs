@@ -1,4 +1,4 @@
-//! Who may do what where callers must sign in: every row of the table, tried by people whom it does not mean.
+//! Access with required sign-in: every endpoint is called by accounts that lack the permission.
 
 use awc::http::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::support::{Cluster, Reply, Shape, eventually, public_endpoints};
 const EVE: &str = "eve@example.com";
 const UNKNOWN: &str = "01980000-0000-7000-8000-000000000000";
 
-/// Ana has everything that one can have, and meets Ben. Eve knows all of it by its address.
+/// Ana owns one of everything, and meets Ben. Eve knows the path of each.
 struct World {
     ana: Account,
     ben: Account,
@@ -46,12 +46,12 @@ async fn calendar(account: &Account, whose: &str) -> Reply {
     account.send(Method::PUT, &path, "text/calendar", file.as_bytes().to_vec()).await
 }
 
-/// A row's path with these in its places.
+/// The path of an endpoint, with these values.
 fn filled(rule: &Endpoint, email: &str, id: &str) -> String {
     rule.path.replace("{email}", email).replace("{id}", id).replace("{name}", "work")
 }
 
-/// A body that would be taken.
+/// A valid body.
 fn wanted(rule: &Endpoint) -> Option<Value> {
     match (rule.method.as_str(), rule.path.rsplit('/').next().unwrap_or_default()) {
         ("PUT", "availability") => Some(json!({ "monday": [9] })),
@@ -72,7 +72,7 @@ async fn tried(account: &Account, rule: &Endpoint, path: &str) -> Reply {
     account.request(method, path, wanted(rule)).await
 }
 
-/// All that a refusal says, but for what it was asked about.
+/// The text of a refusal, without the requested address and id.
 fn response(reply: &Reply, asked: [&str; 2]) -> String {
     let mut document = reply.json.clone();
     document["case_id"] = Value::Null;
@@ -245,7 +245,7 @@ both_shapes! {
         cluster.get(&format!("/api/availability?{query}")).await.expect(401);
     }
 
-    async fn inner_roles_answer_to_roles_alone(cluster) {
+    async fn inner_roles_accept_calls_of_roles_alone(cluster) {
         let world = world(cluster).await;
         let bearer = format!("Bearer {}", world.admin.access_token);
         let wrong = format!("{SERVICE}x");
@@ -293,7 +293,7 @@ async fn open_access_ignores_tokens_except_for_sign_in() {
 }
 
 #[actix_web::test]
-async fn roles_apart_and_open_demand_a_secret_if_there_is_one() {
+async fn open_roles_in_several_processes_check_the_secret_if_there_is_one() {
     let secret = [("W2MEET_AUTH__MODE", "open"), ("W2MEET_AUTH__SERVICE_SECRET", SERVICE)];
     let cluster = Cluster::split_with(&secret).await;
     cluster.register(ANA, json!({ "monday": [9] })).await;

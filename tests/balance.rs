@@ -1,4 +1,4 @@
-//! One role, several replicas: who is asked, who is left alone, and what trouble behind the gateway costs in front of it.
+//! Several replicas of one role: balancing, ejection, hedging, retries, and what clients notice of failures.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,18 +15,18 @@ use crate::support::{Client, Node, eventually};
 
 const USER: &str = "/api/users/ana@example.com";
 
-/// A replica that is only a socket and what it is told to do.
+/// A replica that is a socket with settings.
 #[derive(Default)]
 struct Fake {
     ready: Cell<bool>,
     hangs: Cell<bool>,
-    /// The requests that came, but for those that ask whether it is ready.
+    /// The received requests, without readiness probes.
     seen: RefCell<Vec<String>>,
     asked: Cell<usize>,
 }
 
 impl Fake {
-    /// One that is ready, and its base URL.
+    /// Starts a ready replica; returns its base URL too.
     fn start() -> (Rc<Fake>, String) {
         let fake = Rc::new(Fake { ready: Cell::new(true), ..Fake::default() });
         let own = Rc::clone(&fake);

@@ -1,4 +1,4 @@
-//! What a request and its answer look like on the other side of the gateway; the roles here are sockets with a script.
+//! Requests and responses on the other side of the gateway's proxy. The roles are sockets with scripted responses.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::support::upstream::{closed_port_url, read_head, serve_connections, st
 
 const ANA: &str = "/api/users/ana@example.com";
 
-/// An upstream that gives one answer to everything, and keeps the heads that it was sent.
+/// An upstream that sends one response to every request, and records the heads of requests.
 fn canned(answer: &'static [u8]) -> (String, Rc<RefCell<Vec<String>>>) {
     let heads = Rc::new(RefCell::new(Vec::new()));
     let kept = Rc::clone(&heads);

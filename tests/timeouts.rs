@@ -1,4 +1,4 @@
-//! How long anybody waits: for clients that stop sending, for roles that hang, and for answers that would be too long.
+//! Timeouts and size limits: clients that stop sending, roles that hang, and responses that would be too long.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ async fn a_504_names_the_role_that_hangs_over_any_number_of_hops() {
 }
 
 both_shapes! {
-    async fn an_answer_that_would_be_too_long_and_an_address_that_is_are_refused(cluster) {
+    async fn a_response_or_a_url_that_is_too_long_is_refused(cluster) {
         let many: Vec<String> = (0..2000).map(|at| format!("p{at}@example.com")).collect();
         let asked = cluster.post("/api/suggestions", json!({ "attendees": many, "limit": 51 })).await.expect(422);
         assert_eq!(asked.json["errors"][0]["pointer"], "#/limit", "{}", asked.text);
@@ -51,7 +51,7 @@ both_shapes! {
         assert_eq!(cluster.get(&long).await.expect(414).json["type"], "/problems/uri-too-long");
     }
 
-    async fn head_is_answered_wherever_get_is_without_a_body(cluster) {
+    async fn head_has_the_response_of_get_without_a_body(cluster) {
         cluster.register("ana@example.com", json!({ "monday": [9] })).await;
         for path in ["/", "/livez", "/readyz", "/api/health", "/api/users/ana@example.com"] {
             let (get, head) = (cluster.get(path).await, cluster.send(Method::HEAD, path, &[], None).await);

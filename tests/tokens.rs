@@ -1,4 +1,4 @@
-//! Tokens that nobody should take, at the gateway and again where the accounts are; and keys that come and go.
+//! Forged tokens, which the gateway and the owner of the accounts must refuse, and the rotation of signing keys.
 
 use awc::http::Method;
 use base64::Engine as _;
@@ -11,7 +11,7 @@ use crate::support::access::{Account, REQUIRED, SERVICE, admin, register, run_be
 use crate::support::cluster::Sandbox;
 use crate::support::{Client, Cluster, Node, Reply, eventually};
 
-/// What makes tokens as the real thing does, and as it never would.
+/// Makes valid tokens and forged ones.
 struct Forge {
     key: EncodingKey,
     kid: String,
@@ -35,7 +35,7 @@ impl Forge {
         signed(&self.key, Algorithm::EdDSA, head, claims)
     }
 
-    /// Signed with the real key, with these members changed; `null` takes one away.
+    /// A token signed with the real key, with these members changed; `null` removes one.
     fn with(&self, head: Value, claims: Value) -> String {
         self.sign(&merged(&self.head, head), &merged(&self.claims, claims))
     }
@@ -64,10 +64,10 @@ fn merged(base: &Value, more: Value) -> String {
     all.to_string()
 }
 
-/// Tokens of which none may be taken, each with its name.
+/// Forged tokens by name.
 type Forgeries = Vec<(String, String)>;
 
-/// Those that say something else of how they are signed.
+/// Tokens with another algorithm.
 fn about_algorithms(forge: &Forge, public: &str) -> Forgeries {
     let good = forge.with(json!({}), json!({}));
     let (claims, signature) = good.split_once('.').and_then(|(_, rest)| rest.split_once('.')).expect("three segments");
@@ -93,7 +93,7 @@ fn about_algorithms(forge: &Forge, public: &str) -> Forgeries {
     all
 }
 
-/// Those with another header, all signed with the real key.
+/// Tokens with another header, signed with the real key.
 fn about_headers(forge: &Forge, public: &str) -> Forgeries {
     let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": public });
     let headers = [
@@ -123,7 +123,7 @@ fn about_headers(forge: &Forge, public: &str) -> Forgeries {
     made.into()
 }
 
-/// Those with other claims, all signed with the real key.
+/// Tokens with other claims, signed with the real key.
 fn about_claims(forge: &Forge) -> Forgeries {
     let now = jiff::Timestamp::now().as_second();
     let claims = [
@@ -153,7 +153,7 @@ fn about_claims(forge: &Forge) -> Forgeries {
     made.into()
 }
 
-/// Those that are put together in another way.
+/// Tokens of another structure.
 fn about_shapes(forge: &Forge, account: &Account) -> Forgeries {
     let good = forge.with(json!({}), json!({}));
     let parts: Vec<&str> = good.split('.').collect();
@@ -306,7 +306,7 @@ both_shapes! {
         .await;
     }
 
-    async fn an_admin_is_named_and_unnamed_beside_the_database(cluster) {
+    async fn an_operator_grants_and_revokes_admin_rights_by_command(cluster) {
         let ada = admin(cluster).await;
         ada.get("/api/users").await.expect(200);
         ada.get("/api/jobs").await.expect(200);

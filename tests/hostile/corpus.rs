@@ -1,4 +1,4 @@
-//! `requests.txt`, line by line, through a gateway in front of a role that writes down what it sees.
+//! The requests of `requests.txt`, through a gateway in front of a role that records what it receives.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -43,7 +43,7 @@ fn cases(trap: u16) -> Vec<Case<'static>> {
     lines.chunks(4).map(read).collect()
 }
 
-/// The bytes that a text stands for.
+/// The bytes of an escaped text.
 fn unescaped(text: &str) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::new(), text);
     while let Some(first) = rest.chars().next() {
@@ -82,7 +82,7 @@ fn unescaped(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// What is wrong with a case.
+/// Runs a case; the error says what is wrong.
 async fn run(case: &Case<'_>, address: &str, recorder: &Recorder) -> Result<(), String> {
     let stream = TcpStream::connect(address).await.expect("the gateway listens");
     let (mut reading, mut writing) = stream.into_split();

@@ -1,4 +1,4 @@
-//! Who waits to be told that the body is wanted is told so only if it is.
+//! `Expect: 100-continue`: the gateway requests a body only if a handler reads it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::upstream::{Recorder, start_gateway};
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// What comes until there is a whole answer, or a whole permission to go on.
+/// Reads until a response is complete, interim or final.
 async fn read(stream: &mut TcpStream) -> Vec<u8> {
     let mut heard = Vec::new();
     let whole = async {

@@ -1,4 +1,4 @@
-//! What every answer tells a browser, who may call from a web page, and which names the gateway answers to.
+//! Security headers, CORS, host names, and forwarded addresses.
 
 use awc::http::Method;
 
@@ -7,7 +7,7 @@ use crate::support::upstream::{Recorder, closed_port_url, read_head, serve_conne
 
 const ANA: &str = "/api/users/ana@example.com";
 
-/// A role that answers everything with these fields.
+/// A role that sends these fields in every response.
 fn answering(fields: &'static str) -> String {
     use tokio::io::AsyncWriteExt;
     serve_connections(move |mut stream| async move {
@@ -98,7 +98,7 @@ async fn web_pages_of_allowed_origins_may_call_and_no_others() {
 }
 
 #[actix_web::test]
-async fn a_gateway_with_names_answers_to_them_alone() {
+async fn a_gateway_serves_only_its_configured_host_names() {
     let (recorder, base) = Recorder::start();
     let node = start_gateway(&base, &[("W2MEET_SERVER__HOSTS", "meet.example.com, 127.0.0.1")]);
     let client = node.client("gateway");

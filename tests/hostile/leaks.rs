@@ -1,11 +1,11 @@
-//! No answer to anything that can be asked says where a role is; not even when the role is gone.
+//! No response reveals the address of a role, not even when the role is unavailable.
 
 use awc::http::Method;
 
 use crate::support::{Cluster, Reply, public_endpoints};
 
 const ID: &str = "0198f3c2-6d1e-7c05-9b1f-5a7d3e2c4b60";
-/// Paths that stand in no table.
+/// Paths without an endpoint.
 const MORE: [(&str, &str); 7] = [
     ("GET", "/users/health"),
     ("GET", "/worker/health"),
@@ -16,7 +16,7 @@ const MORE: [(&str, &str); 7] = [
     ("OPTIONS", "/api/meetings"),
 ];
 
-/// What an answer tells of these places.
+/// The responses that contain one of these addresses.
 fn response<'a>(reply: &Reply, places: &'a [String]) -> Option<&'a String> {
     let head = reply.headers.iter().map(|(name, value)| format!("{name}: {value}"));
     let all: Vec<String> = head.chain([reply.text.clone()]).collect();
@@ -46,7 +46,7 @@ async fn leaks(cluster: &Cluster, places: &[String], when: &str) -> Vec<String> 
 }
 
 #[actix_web::test]
-async fn no_answer_holds_the_place_of_a_role() {
+async fn no_response_contains_the_address_of_a_role() {
     let cluster = Cluster::split().await;
     let roles = ["user", "availability", "suggestion", "worker"];
     let nodes = || roles.iter().flat_map(|role| cluster.nodes_of(role).into_iter().map(move |node| (node, *role)));

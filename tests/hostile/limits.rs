@@ -1,4 +1,4 @@
-//! Who asks too often is told when to come again, and may then; nobody else notices.
+//! Rate limits: a client that exceeds its limit learns when to retry, and other clients are not affected.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::support::access::{REQUIRED, SERVICE, register};
 use crate::support::upstream::{Recorder, start_gateway};
 use crate::support::{Client, Cluster, Node, Reply, eventually};
 
-/// A gateway that counts, behind a proxy that it trusts: the client's address is what the test says.
+/// A gateway with rate limits, behind a trusted proxy, so that a test can choose the client's address.
 fn limited(more: &[(&str, &str)]) -> Node {
     let (_, base) = Recorder::start();
     let own = [
@@ -90,7 +90,7 @@ async fn a_client_that_waits_for_retry_after_is_accepted() {
 }
 
 #[actix_web::test]
-async fn accounts_are_counted_wherever_they_come_from_and_signing_in_is_counted_apart() {
+async fn accounts_are_counted_over_all_addresses_and_sign_in_is_counted_separately() {
     let more = [REQUIRED, &[("W2MEET_LIMITS__PER_ACCOUNT", "6"), ("W2MEET_LIMITS__SIGN_IN", "8")]].concat();
     let cluster = Cluster::all_with(&more).await;
     let (ana, ben) = (register(&cluster, "ana@example.com").await, register(&cluster, "ben@example.com").await);
@@ -130,7 +130,7 @@ async fn open_access_has_no_rate_limit_by_account() {
 }
 
 #[actix_web::test]
-async fn one_address_has_so_many_connections_and_gets_them_back() {
+async fn one_address_has_a_limit_of_connections() {
     let (_, base) = Recorder::start();
     let required = [("W2MEET_AUTH__MODE", "required"), ("W2MEET_AUTH__SERVICE_SECRET", SERVICE)];
     let node = start_gateway(&base, &[&required[..], &[("W2MEET_SERVER__CONNECTIONS_PER_ADDRESS", "5")]].concat());

@@ -1,4 +1,4 @@
-//! What clients send who mean no good, or know no better: the gateway gives one answer to each, and a role sees what it should.
+//! Malformed and malicious requests: the gateway sends one response to each, and a role receives only valid requests.
 
 mod corpus;
 mod expectations;
