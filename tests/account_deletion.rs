@@ -1,4 +1,4 @@
-//! Taking one's data along, and leaving: what an export holds, and that nothing of a deleted account stays behind.
+//! Export and deletion of an account: what the export contains, and that no personal data remains after the deletion.
 
 use serde_json::{Value, json};
 

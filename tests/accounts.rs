@@ -1,4 +1,4 @@
-//! Accounts: registering, signing in and out, and staying signed in.
+//! Accounts: registration, sign-in, sign-out, and refresh tokens.
 
 use serde_json::{Value, json};
 

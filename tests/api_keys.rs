@@ -1,4 +1,4 @@
-//! Keys of apps and bots: shown once, never more than their account, and nothing any more once they are revoked.
+//! API keys: shown once, limited to the rights of their account, and useless once revoked.
 
 use std::time::{Duration, Instant};
 

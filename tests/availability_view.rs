@@ -1,4 +1,4 @@
-//! Availability with opinions: views by digits, who need not come, a quorum, hours, and those whom nobody knows.
+//! Availability with options: views by digits, optional attendees, quorum, hours, and unknown attendees.
 
 use serde_json::{Value, json};
 

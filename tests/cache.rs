@@ -1,4 +1,4 @@
-//! The cache in front of the database: no answer is older than a write that was acknowledged before the question.
+//! The cache in front of the database: no response is older than a write that was acknowledged before the request.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The cache's protocol when Redis, the way to it, or the process that writes is lost in the middle.
+//! The cache's protocol when Redis, the connection to it, or the writing process fails during a write.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Calendars from elsewhere: what they hold makes their owner busy, and nothing more of it is ever told.
+//! Imported calendars: their events make the owner busy, and nothing else of them is disclosed.
 
 use std::time::{Duration, Instant};
 

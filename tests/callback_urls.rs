@@ -1,4 +1,4 @@
-//! URLs that callbacks may not go to, however they are written: refused when given, or blocked before anything is sent.
+//! Forbidden callback URLs, in every spelling: refused in the request, or blocked before anything is sent.
 
 use std::cell::Cell;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Callbacks as their receivers see them: signed, sent once, never to where a name has moved, and never waited for too long.
+//! Callbacks as their receivers see them: signed, sent once, never to a forbidden address, and with a time limit.
 
 use std::cell::{Cell, RefCell};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The commands beside the service itself: config, migrate, health, demo, help.
+//! The commands of the executable: config, migrate, health, demo, help.
 
 use serde_json::{Value, json};
 

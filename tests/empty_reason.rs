@@ -1,4 +1,4 @@
-//! No suggestion is never unexplained: who stands in the way, what comes near, and changes that yield what they say.
+//! Every empty result is explained: its blockers, the nearest misses, and changes that give the promised result.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What callers see when PostgreSQL or Redis goes away, hangs, and comes back. Nothing is restarted in between.
+//! What clients see while PostgreSQL or Redis is stopped, hangs and returns. No process is restarted in between.
 
 use std::time::{Duration, Instant};
 

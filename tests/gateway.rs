@@ -1,4 +1,4 @@
-//! The gateway: the one door. What it lets through in both directions, to whom, and what it says when nobody is there.
+//! The gateway: what it forwards in both directions, and its responses when a role is unavailable.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Health reports: what each role says of itself and of what it stands on, and what the gateway makes of it.
+//! Health reports of the roles, their dependencies, and the report of the gateway.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Idempotency-Key: who asks twice gets the first answer again, and nothing happens twice.
+//! Idempotency-Key: a repeated request gets the first response again, and has no second effect.
 
 use awc::http::Method;
 use serde_json::{Value, json};

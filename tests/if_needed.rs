@@ -1,4 +1,4 @@
-//! Suggestions for people with opinions: who need not come, who would rather not, who counts more, and at what hours.
+//! Suggestions with optional attendees, `if_needed` time, weights and hours.
 
 use serde_json::{Value, json};
 

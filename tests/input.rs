@@ -1,4 +1,4 @@
-//! What is refused in bodies: with the right status, the place of each fault, and nothing half stored.
+//! Invalid bodies: refused with the right status and the place of each fault, and nothing is stored.
 
 use awc::http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Invitations as calendar objects: how three revisions look, and that no name or title can change their shape.
+//! Invitations as calendar objects: three revisions, and that no name or title can change their structure.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;

@@ -1,4 +1,4 @@
-//! Jobs as whoever looks after an installation sees them, and the callback that workers report to.
+//! Jobs as an operator sees them, and the callback that workers report to.
 
 use awc::http::Method;
 use serde_json::{Value, json};

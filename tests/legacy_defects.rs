@@ -1,4 +1,4 @@
-//! What was wrong with the earlier implementation, one test for each defect that concerns these roles, by its number.
+//! The defects of the earlier implementation, one test for each that concerns these roles, by its number.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! The log: each request's beginning and end, its calls and cache look-ups, all under its Case-ID; and no line but our own.
+//! The log: the start and the end of each request, its calls and cache look-ups, all under its Case-ID.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! The integration suite: the real executable, asked from outside. Every test of the API runs in both shapes.
+//! The integration suite: it runs the real executable and calls it from outside. Every test of the API runs in both shapes.
 
 #![expect(clippy::expect_used, reason = "a test may fail loudly")]
 

@@ -1,4 +1,4 @@
-//! Meetings: asked for, refused, arranged in the background at the right time, and listed.
+//! Meetings: requested, refused, scheduled in the background at the right time, and listed.
 
 use awc::http::Method;
 use jiff::ToSpan;

@@ -1,4 +1,4 @@
-//! Metrics: what the admin listener tells, what it counts, and that nobody outside can make it grow.
+//! Metrics: what the admin listener reports, and that no client can create series.
 
 use std::collections::BTreeMap;
 

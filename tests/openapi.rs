@@ -1,4 +1,4 @@
-//! The description of the API against what is really served: paths, methods, problems, examples.
+//! The OpenAPI document compared with the running product: paths, methods, problems, examples.
 //!
 //! An endpoint is described in its row of the table of endpoints of its role.
 

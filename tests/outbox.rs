@@ -1,4 +1,4 @@
-//! The outbox over two replicas of user: every fact is published, in the order of its versions, whoever dies.
+//! The outbox over two replicas of user: every event is published, in the order of versions, even if a process is killed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

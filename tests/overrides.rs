@@ -1,4 +1,4 @@
-//! Dates that are not like others: "not this Friday", "also Saturday, 10 to 12".
+//! Overrides of dates: "not this Friday", "also Saturday, 10 to 12".
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Saying whether one comes: by the API, and by the link in the letter, which opens a page.
+//! Participation: replies by the API, and by the page behind the link in the invitation.
 
 use awc::http::Method;
 use serde_json::{Value, json};

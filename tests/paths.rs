@@ -1,4 +1,4 @@
-//! Odd paths, methods, content types and sizes, most of them sent as raw bytes: all are refused with a whole problem.
+//! Odd paths, methods, content types and sizes, most of them sent as raw bytes: all are refused with a complete problem.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What is refused in questions, by query string and by body: with the place of each fault, and before anybody is looked up.
+//! Invalid searches, by query string and by body: refused with the place of each fault, before any user is looked up.
 
 use awc::http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The queue while its broker is killed, stopped and hung: what was confirmed is delivered, and everything comes back by itself.
+//! The queue while its broker is killed, stopped and hung: confirmed messages are delivered, and connections recover.
 
 use std::collections::HashSet;
 use std::sync::Arc;

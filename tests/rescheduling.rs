@@ -1,4 +1,4 @@
-//! Meetings that change: another title, another time, other people, called off; and what becomes of them when users go.
+//! Changes of meetings: title, time, attendees, cancellation, and deleted users.
 
 use awc::http::Method;
 use jiff::ToSpan;

@@ -1,4 +1,4 @@
-//! Processes that end, asked to or not, and those that start before what they stand on.
+//! Processes that are stopped or killed, and processes that start before their dependencies.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! SQLite while somebody else holds its lock, such as a backup: answers in time, and nothing breaks in those who gave up.
+//! SQLite while another process holds its lock, such as a backup: responses come in time, and later requests succeed.
 
 use std::path::PathBuf;
 

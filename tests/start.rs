@@ -1,4 +1,4 @@
-//! Starting it: how fast, how small, and what is refused with which remedy.
+//! The start of the process: its time, its memory, and refusals with their remedies.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The whole road, end to end: people say when they can meet, and somebody asks for a time.
+//! The whole product end to end: users store their availability, and a client finds a time.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Calendars that are published under a URL: fetched again and again, never from where they may not be.
+//! Calendar subscriptions: fetched again and again, and never from forbidden addresses.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

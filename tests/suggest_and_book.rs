@@ -1,4 +1,4 @@
-//! Asking for a suggestion and taking it at once: the slot comes back with the meeting, and the invitations follow.
+//! Suggestions that are booked at once: the response has the slot and the meeting, and invitations follow.
 
 use jiff::ToSpan;
 use serde_json::{Value, json};

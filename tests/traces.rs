@@ -1,4 +1,4 @@
-//! Traces: one id from a request to the last thing that is done for it, over HTTP, the queue and the callback; and their export.
+//! Traces: one id from a request to the last work for it, over HTTP, the queue and the callback; and their export.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The user role, through the gateway: making, reading, changing, listing and deleting accounts.
+//! The user role, through the gateway: creating, reading, changing, listing and deleting users.
 
 use awc::http::Method;
 use serde_json::{Value, json};

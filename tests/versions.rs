@@ -1,4 +1,4 @@
-//! Versions of a user: what a caller has, means and may change, and what many callers at once do to them.
+//! Versions of a user: entity tags, preconditions, and concurrent changes.
 
 use std::cell::Cell;
 

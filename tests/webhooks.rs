@@ -1,4 +1,4 @@
-//! Callbacks to whoever asked for a meeting: what arrives, signed by what, how often, and where one can read of it.
+//! Webhooks about meetings: their content, signature and number, and the list of deliveries.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

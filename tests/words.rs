@@ -1,4 +1,4 @@
-//! Identifiers and file names use the field's words: the private words that they replaced do not come back.
+//! Identifiers and file names use the field's words: retired words do not return.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What goes wrong on the old paths, in the old shape of errors.
+//! Errors of the legacy API, in its format.
 
 use awc::http::Method;
 use serde_json::json;

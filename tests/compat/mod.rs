@@ -1,4 +1,4 @@
-//! The paths of an earlier implementation: its shapes, texts, statuses and errors, to the letter.
+//! The legacy API: its formats, texts, statuses and errors, exactly.
 
 mod errors;
 

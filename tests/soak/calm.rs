@@ -1,4 +1,4 @@
-//! Whoever only asks for a time does not notice how many meetings wait.
+//! Searches stay fast, however many meetings wait to be scheduled.
 
 use std::time::Instant;
 

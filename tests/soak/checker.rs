@@ -1,4 +1,4 @@
-//! The checker of the soak tests: it lets a good history pass, and finds each thing that may be wrong with one.
+//! The checker of the soak tests: it accepts a correct history, and finds each kind of error.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Workers that stop: in the middle of their jobs, for too long, or because they are told to.
+//! Workers that stop in the middle of a job, hang too long, or are stopped by a signal.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Replicas that take requests and answer none: how long everybody waits, and what it costs those behind the gateway.
+//! Replicas that accept requests and never respond: how long clients wait, and the cost for the roles behind the gateway.
 
 use std::cell::Cell;
 use std::rc::Rc;

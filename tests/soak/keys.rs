@@ -1,4 +1,4 @@
-//! One Idempotency-Key, one meeting: whoever asks again gets the first answer, whatever has happened in between.
+//! One Idempotency-Key makes one meeting: a repeated request gets the first response, even after a restart.
 
 use std::cell::RefCell;
 use std::rc::Rc;

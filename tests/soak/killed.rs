@@ -1,4 +1,4 @@
-//! The one process with everything in it, killed again and again while meetings are asked for and arranged.
+//! The single process with all roles, killed again and again while meetings are requested and scheduled.
 
 use std::cell::Cell;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! How soon a change reaches those who watch.
+//! The delay until a change reaches the open streams.
 
 use std::time::Instant;
 

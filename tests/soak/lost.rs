@@ -1,4 +1,4 @@
-//! Workers and brokers that die while meetings are arranged: none is lost, and nothing is told twice.
+//! Workers and brokers that die while meetings are scheduled: no meeting is lost, and no notification is sent twice.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Nothing that was accepted is lost, whatever is killed: the short version of what `scripts/soak` runs at full size.
+//! No accepted meeting is lost, whichever process is killed: the short version of what `scripts/soak` runs at full size.
 
 mod calm;
 mod checker;

@@ -1,4 +1,4 @@
-//! The broker is away for a while: nobody who asks for a meeting notices, and what has piled up is published when it is back.
+//! An outage of the broker: clients notice nothing, and the backlog is published when the broker returns.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Jobs that can never be done, and messages that are none: they end where they belong, and hold up nobody.
+//! Jobs that can never succeed, and invalid messages: they end in the right state, and block no other job.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Meetings that want the same hour of the same person: one gets it.
+//! Concurrent meetings for the same hour of one person: exactly one gets it.
 
 use std::collections::HashMap;
 use std::time::Duration;

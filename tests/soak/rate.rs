@@ -1,4 +1,4 @@
-//! Every job of a full queue succeeds at the first attempt, and the figures: meetings accepted and jobs done in a second.
+//! Every job of a full queue succeeds at the first attempt; and the figures: meetings and jobs per second.
 
 use std::process::Command;
 use std::time::Instant;

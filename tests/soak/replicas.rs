@@ -1,4 +1,4 @@
-//! One of three replicas is killed, or hangs, again and again: nobody who only asks notices.
+//! One of three replicas is killed, or hangs, again and again: readers notice nothing.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};

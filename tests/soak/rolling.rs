@@ -1,4 +1,4 @@
-//! Every role is restarted, one process after the other, while people read and write; and one of the user role's replicas hangs.
+//! A rolling restart of every role while clients read and write; and one replica of user hangs.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};

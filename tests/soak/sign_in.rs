@@ -1,4 +1,4 @@
-//! Signing in tells nobody by its time who has an account, and a crowd at it slows nobody else down.
+//! The time of a sign-in does not reveal whether an account exists, and many sign-ins do not slow down other requests.
 
 use std::time::{Duration, Instant};
 

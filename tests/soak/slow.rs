@@ -1,4 +1,4 @@
-//! Clients that take their time, send without end, or do nothing at all: each is cut off, and nobody else notices.
+//! Clients that are slow, send without end, or do nothing: each is disconnected, and other clients notice nothing.
 
 use std::cell::Cell;
 use std::rc::Rc;

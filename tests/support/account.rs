@@ -1,4 +1,4 @@
-//! Accounts for tests where callers sign in: registering, calling with a token or a key, and the letters that nobody sends.
+//! Accounts for tests with required sign-in: registration, calls with a token or a key, and mails as files.
 
 use awc::http::Method;
 use serde_json::{Value, json};

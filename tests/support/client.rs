@@ -1,4 +1,4 @@
-//! Requests from outside, and their answers.
+//! An HTTP client of the tests, and its replies.
 
 use awc::http::Method;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! A collector of traces: takes what is exported by OTLP over HTTP, and lets a test look at each span.
+//! A collector of traces: it receives spans by OTLP over HTTP, for a test to inspect.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};

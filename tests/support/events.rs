@@ -1,4 +1,4 @@
-//! Server-sent events as they come in, on a connection of their own.
+//! Server-sent events, read on a connection of their own.
 
 use std::time::Duration;
 

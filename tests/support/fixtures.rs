@@ -1,4 +1,4 @@
-//! What the property tests try: weeks, zones, and windows around the days on which clocks jump.
+//! Values of the property tests: weeks, zones, and windows around the days on which clocks jump.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, date};

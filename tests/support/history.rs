@@ -1,4 +1,4 @@
-//! What writers and readers saw, and whether an answer was older than a write acknowledged before its question.
+//! The history of writers and readers, and the check that no response is older than a write acknowledged before its request.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Many people, and the meetings that they want of each other.
+//! Many users, and the meetings that they request.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};

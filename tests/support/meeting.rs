@@ -1,4 +1,4 @@
-//! Meetings for tests: who meets, waiting for states, and the letters that nobody sends.
+//! Meetings for tests: attendees, waiting for states, and mails as files.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};

@@ -1,4 +1,4 @@
-//! A receiver of webhooks: takes everything, and remembers what came under which id.
+//! A receiver of webhooks: it accepts every request, and records it by its id.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};

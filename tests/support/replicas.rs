@@ -1,4 +1,4 @@
-//! Replicas of the user role alone, asked directly: what cache and database do to each other needs no more.
+//! Replicas of the user role alone, called directly: enough to test the cache against the database.
 
 use super::cluster::{Env, Sandbox};
 use super::{Client, Node};

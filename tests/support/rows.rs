@@ -1,4 +1,4 @@
-//! The database of a running W2Meet, past all of its own code: what lies in every table, and changes to it.
+//! Direct access to the database of a running W2Meet: its rows, and changes to them.
 
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection};
 

@@ -1,4 +1,4 @@
-//! A mail server that takes everything, keeps it, and says no where it is told to.
+//! A mail server that records every mail, and refuses what the test chooses.
 //!
 //! It needs nothing but tokio, so the unit tests of the worker's mail use it too.
 

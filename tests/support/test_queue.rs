@@ -1,4 +1,4 @@
-//! A queue of the test's own in a broker, taken away at its end, and messages for it.
+//! A queue of one test in a broker, deleted at its end, and messages for it.
 
 use std::sync::Arc;
 use std::time::Duration;

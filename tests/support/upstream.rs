@@ -1,4 +1,4 @@
-//! A gateway on its own, and roles behind it that are only a socket and a script.
+//! A gateway alone, and scripted sockets as the roles behind it.
 
 use std::cell::RefCell;
 use std::future::Future;
