@@ -79,7 +79,7 @@ both_shapes! {
         assert_eq!(cluster.post("/api/availability", body).await.expect(200).json, asked);
         assert_eq!(two(cluster, "&as_of=2026-02-03&attendee=ANA%40EXAMPLE.COM").await, asked);
 
-        // today is the day whose offsets count when nobody says
+        // the default date whose offsets apply is today
         let today = || jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
         let (before, output, after) = (today(), two(cluster, "").await["as_of"].clone(), today());
         assert!(output == before || output == after, "{output}");
@@ -117,13 +117,13 @@ both_shapes! {
             ("&as_of=2026-07-15&time_zone=America/New_York", json!({ "monday": ["04:00-06:00"] }), "America/New_York"),
             // fourteen hours ahead: Monday morning in Paris is Monday night there
             ("&as_of=2026-01-15&time_zone=Pacific/Kiritimati", json!({ "monday": ["22:00-24:00"] }), "Pacific/Kiritimati"),
-            // everybody's wall clock as it stands
+            // the wall clocks of all attendees as they are
             ("&as_of=2026-01-15&time_zone=floating", json!({}), "floating"),
         ] {
             let found = two(cluster, rest).await;
             assert_eq!((common(&found), &found["time_zone"]), (expected, &json!(zone)), "{rest}");
         }
-        // the first attendee's zone is the answer's, whoever that is
+        // the response uses the zone of the first attendee
         let turned = cluster.get(&format!("/api/availability?attendee={BEN}&attendee={ANA}&as_of=2026-01-15")).await.expect(200).json;
         assert_eq!((common(&turned), &turned["time_zone"]), (json!({ "monday": ["13:30-15:30"] }), &json!("Asia/Kolkata")));
 

@@ -88,7 +88,7 @@ both_shapes! {
         cluster.get("/api/availability?attendee=ana@example.com&attendee=x@example.com").await.expect(404);
         let listed = ask(cluster, "attendee=ana@example.com&optional=ben@example.com").await;
         assert_eq!((listed["attendees"][0].get("attendance"), &listed["attendees"][1]["attendance"]), (None, &json!("optional")));
-        // nothing of why somebody is busy is ever shown
+        // the reason of a busy period is never shown
         assert!(!listed.to_string().contains("title"));
         cluster.expect_calm().await;
     }

@@ -171,7 +171,7 @@ async fn a_writer_killed_in_the_middle_leaves_nothing_stale() {
     }
 }
 
-/// Reads at every replica, from the very first moment on until each has used Redis anew for this many times, and once more.
+/// Reads at every replica from the start until each has used Redis again this many times.
 async fn read_until_connected(history: &History, replicas: &Replicas, times: usize) {
     let connected = |node: &Node| {
         let lines = node.log();
@@ -204,7 +204,7 @@ async fn hold_users(url: &str) -> Held {
 }
 
 impl Held {
-    /// Whether somebody waits for what this holds.
+    /// Whether a task waits for this lock.
     async fn is_waited_for(&self) -> bool {
         let pid = "SELECT 1 FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))";
         let mine = self.client.query_one("SELECT pg_backend_pid()", &[]).await.expect("a row");

@@ -79,7 +79,7 @@ both_shapes! {
         cluster.patch("/api/users/ana@example.com", json!({ "time_zone": "Europe/Helsinki" })).await.expect(200);
         assert_eq!(free(cluster).await, ["0 00:00-0 10:00", "0 11:30-0 12:00", "0 13:00-1 00:00"]);
 
-        // other calendars add to it, and it may be put anew
+        // other calendars add to it, and a calendar may be replaced
         let more = calendar(&[&format!("UID:1\nDTSTART:{day}T000000\nDURATION:PT10H")]);
         put_text(cluster, &format!("{ALL}/home"), &more).await.expect(201);
         assert_eq!(free(cluster).await, ["0 11:30-0 12:00", "0 13:00-1 00:00"]);
@@ -199,7 +199,7 @@ both_shapes! {
             refused.expect_problem("422 validation", WORK, name);
             assert!(begin.elapsed() < Duration::from_secs(8), "{name}: {:?}", begin.elapsed());
         }
-        // what never is, is soon told; and a title of a megabyte is no harm: nobody keeps it but its owner
+        // a rule that never matches is found quickly, and a title of a megabyte does no harm
         let begin = Instant::now();
         let never = calendar(&[&format!("{start}\nRRULE:FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30")]);
         assert_eq!(put_text(cluster, WORK, &never).await.expect(201).json["busy_periods"], 0);
@@ -260,7 +260,7 @@ both_shapes! {
         let imported = put_text(cluster, WORK, &invitation).await.expect(201).json;
         assert_eq!(imported["busy_periods"], 0);
         assert_eq!(free(cluster).await, busy, "it is counted once");
-        // somebody else's meeting of the same program is like any other event
+        // a meeting of another organizer from the same program counts like any other event
         let id = meeting["id"].as_str().unwrap_or_default();
         let other = invitation.replace(id, "01a1b2c3-0000-7000-8000-000000000000");
         assert_eq!(put_text(cluster, WORK, &other).await.expect(200).json["busy_periods"], 1);

@@ -15,7 +15,7 @@ pub fn settings(allow_http: bool, networks: &[&str]) -> Webhooks {
     Webhooks { allow_http, allow_networks, timeout_seconds: 5.0, per_host: 4 }
 }
 
-/// A sender for whom names mean what `names` says.
+/// A sender that resolves names by `names`.
 pub fn sender(settings: &Webhooks, names: impl Fn(&str) -> Vec<IpAddr> + 'static) -> WebhookClient {
     WebhookClient::with_resolver(settings, Resolver::Scripted(Rc::new(names)), RootCertStore::empty())
         .expect("a sender")
@@ -101,7 +101,7 @@ const FORBIDDEN: [(&str, &str); 82] = [
     ("https://100.100.100.200/", ADDRESS),
     ("https://168.63.129.16/", ADDRESS),
     ("https://192.0.0.192/", ADDRESS),
-    // nobody's
+    // addresses that no host can have
     ("https://255.255.255.255/", ADDRESS),
     ("https://224.0.0.1/", ADDRESS),
     ("https://240.0.0.1/", ADDRESS),
@@ -122,7 +122,7 @@ const FORBIDDEN: [(&str, &str); 82] = [
     ("gopher://example.com/_x", SCHEME),
     ("https:example.com", SCHEME),
     ("https:///example.com", SCHEME),
-    // one host to us, another to somebody else
+    // URLs that two parsers read as different hosts
     ("https://example.com@127.0.0.1/", LOGIN),
     ("https://user:secret@example.com/", LOGIN),
     ("https://example.com\\@127.0.0.1/", ODD),

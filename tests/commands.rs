@@ -128,7 +128,7 @@ async fn everything_that_the_demo_proposes_works() {
 
 #[actix_web::test]
 async fn jobs_that_were_given_up_are_listed_shown_and_tried_again() {
-    // a mail server that nobody runs, and one attempt to reach it
+    // a mail server that is not running, and one attempt to reach it
     let more = [("W2MEET_MAIL__SMTP_URL", "smtp://127.0.0.1:9"), ("W2MEET_JOBS__MAX_ATTEMPTS", "1")];
     let cluster = Cluster::all_with(&more).await;
     let always: Value = json!(vec![vec![1; 24]; 7]);

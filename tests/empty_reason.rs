@@ -21,7 +21,7 @@ fn changed(body: &Value, change: &Value) -> Value {
     body
 }
 
-/// At how many times the meeting could start, counted by hand on everybody's view.
+/// The number of times at which the meeting could start, counted by hand on the attendees' views.
 async fn starting_times(cluster: &Cluster, body: &Value) -> usize {
     let mut question = changed(body, &json!({ "view_minutes": 15 }));
     for name in ["organizer", "pick", "duration_minutes", "step_minutes", "limit"] {
@@ -151,7 +151,7 @@ both_shapes! {
         assert_eq!(change(&why, "widen"), &json!({ "from": "2120-03-04", "to": "2120-03-11", "week": null }));
         assert_eq!(why["relaxations"][0]["slots"], 1);
         assert!(mentions(&why["relaxations"][0], &["11 March 2120"]), "{why}");
-        // where a meeting is to be arranged, what would help is told, too
+        // a scheduled meeting reports the relaxations too
         let again = cluster.post("/api/suggestions", changed(&week, &json!({ "notify": true }))).await.expect(200).json;
         assert_eq!((again.get("meeting"), &again["empty_reason"]), (None, &why));
         // a window is never longer than it may be
@@ -173,7 +173,7 @@ both_shapes! {
             (json!({ "attendees": [ANA, BEN], "organizer": ANA }), "attendees_unavailable", &[][..]),
             (json!({ "attendees": [ANA, skipped], "unknown": "skip", "quorum": 2 }), "attendees_unavailable_or_unknown", &["1"]),
             (json!({ "attendees": [ANA, BEN, skipped], "unknown": "skip" }), "attendees_unavailable", &[][..]),
-            // nobody's fault: the day has no such times
+            // no attendee is the cause: the day has no such times
             (json!({ "attendees": [ANA, BEN], "from": "2026-03-29", "to": "2026-03-29", "time_zone": "Europe/Paris", "duration_minutes": 1440 }), "unknown", &[]),
             (json!({ "attendees": [ANA, BEN], "from": "2011-12-30", "to": "2011-12-30", "time_zone": "Pacific/Apia" }), "unknown", &[]),
         ] {

@@ -82,7 +82,7 @@ both_shapes! {
         cluster.register(BEN, json!({ "monday": [11], "tuesday": [9] })).await;
         cluster.register(CAT, json!({ "tuesday": [9], "monday": [9] })).await;
         let optional = |email: &str| json!({ "email": email, "attendance": "optional" });
-        // the earliest time is the earliest, whoever of the others comes
+        // the earliest time comes first, whichever optional attendees come
         let first = ask(cluster, json!({ "attendees": [ANA, optional(BEN), optional(CAT)], "pick": "first" })).await;
         assert_eq!((starts(&first), places(&first, 0)), (vec!["monday 09:00".to_owned()], ["ana cat", "", "ben", ""].map(str::to_owned)));
         reason(&first, "the earliest time at which the one required attendee is free; 2 of 3 can come");
@@ -94,7 +94,7 @@ both_shapes! {
         assert_eq!(cluster.get(&by_query).await.expect(200).json, best);
         let by_lists = json!({ "required": [ANA], "optional": [BEN, CAT], "attendees": [ANA, BEN], "pick": "best", "limit": 3 });
         assert_eq!(ask(cluster, by_lists).await, best, "the last word counts");
-        // nobody must come: but somebody has to
+        // no attendee is required, but at least one must come
         cluster.register("dan@example.com", json!({})).await;
         let absent = ask(cluster, json!({ "attendees": [], "optional": [ANA, "dan@example.com"] })).await;
         assert_eq!(starts(&absent), ["monday 09:00"]);
@@ -132,7 +132,7 @@ both_shapes! {
         reason(&answer, "the earliest time at which at least 2 of 3 attendees are free; 2 of 3 can come");
         // two out of three hundred percent of them never can
         assert_eq!(starts(&ask(cluster, three(json!({ "quorum": "67%" }))).await), Vec::<String>::new());
-        // who must come must come, and the organizer does unless it is said otherwise
+        // required attendees must come, and so must the organizer unless the request says otherwise
         let cat = json!({ "email": CAT, "attendance": "required" });
         let with_cat = json!({ "attendees": [ANA, BEN, cat], "quorum": 2 });
         let answer = ask(cluster, with_cat.clone()).await;

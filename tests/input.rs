@@ -142,7 +142,7 @@ both_shapes! {
             ana.expect_faults(Method::POST, USERS, with("preference", preference.clone()), &["#/preference"]).await;
             ana.expect_faults(Method::PATCH, ANA, json!({ "preference": preference }), &["#/preference"]).await;
         }
-        // nobody writes what is the server's, nor what it does not know
+        // clients may write neither the fields of the server nor unknown fields
         for member in ["isAdmin", "role", "scope", "id", "version", "created_at", "updated_at", "typed_email", "a/b~c", ""] {
             let place = format!("#/{}", member.replace('~', "~0").replace('/', "~1"));
             ana.expect_faults(Method::POST, USERS, with(member, json!(1)), &[&place]).await;

@@ -37,7 +37,7 @@ both_shapes! {
     /// 1. The address went into the text of the query.
     async fn sql_in_an_address_is_never_run(cluster) {
         make(cluster, "alice@example.com", &[9]).await;
-        // addresses that are valid, hostile, and somebody's
+        // addresses that are valid, hostile, and of an existing user
         let names = ["o'neil@example.com", "'or'1'='1'--@example.com", "a'--@example.com", "x%27or%271@example.com", "a%@b.co", "_@b.co"];
         for email in names {
             cluster.post("/api/users", json!({ "email": email, "name": "'; DROP TABLE users; --" })).await.expect(201);
@@ -82,7 +82,7 @@ both_shapes! {
         assert_eq!(stored(cluster).await, json!([]));
     }
 
-    /// 4. Two caches under two names for one user, and no write told the second.
+    /// 4. Two caches under two names for one user, and no write invalidated the second.
     async fn every_road_to_a_user_shows_the_last_write_at_once(cluster) {
         make(cluster, "alice@example.com", &[0]).await;
         make(cluster, "bob@example.com", &(0..24).collect::<Vec<_>>()).await;
@@ -143,7 +143,7 @@ both_shapes! {
         assert_eq!(stored(cluster).await, before);
     }
 
-    /// 8. A preference in the request was ignored, and one that nobody knows meant random.
+    /// 8. A preference in the request was ignored, and an unknown one meant random.
     async fn a_preference_in_the_request_counts_and_an_unknown_one_is_refused(cluster) {
         make(cluster, "alice@example.com", &[9, 11, 13]).await;
         make(cluster, "bob@example.com", &[9, 11, 13]).await;
@@ -184,7 +184,7 @@ both_shapes! {
     }
 }
 
-/// 7. A healthy database wrote over what was said of the dead cache.
+/// 7. A healthy database overwrote the report of the dead cache.
 #[actix_web::test]
 async fn a_dead_cache_shows_in_the_health_of_its_role_and_of_all() {
     let cluster = Cluster::split_with(&[("W2MEET_CACHE__URL", &closed_port_url().replace("http", "redis"))]).await;

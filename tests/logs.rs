@@ -58,7 +58,7 @@ both_shapes! {
         let roles: Vec<&str> = ends.iter().rev().map(|[role, _]| *role).collect();
         assert_eq!(roles, path);
 
-        // who calls waits for whom it calls
+        // the caller waits for the callee
         let times: Vec<f64> = path.iter().map(|role| {
             let end = lines.iter().find(|line| line["message"] == "request completed" && line["role"] == *role);
             end.and_then(|line| line["ms"].as_f64()).expect("a time")

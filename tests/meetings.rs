@@ -245,7 +245,7 @@ both_shapes! {
             let meeting = create_invited_meeting(cluster, json!({ "attendees": others })).await;
             assert_eq!(start_label(&meeting), begin, "{others}");
         }
-        // nobody must be there: then nobody's time counts, and still no time is made up
+        // no attendee is required: then no attendee's time counts, and no time is invented
         let absent = create_meeting(cluster, json!({ "attendees": [optional(ANA), optional("dan@example.com")] })).await;
         wait_for_status(cluster, &absent, &["no_common_time"]).await;
     }

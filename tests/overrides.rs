@@ -7,7 +7,7 @@ use crate::support::Cluster;
 
 const ANA: &str = "/api/users/ana@example.com";
 
-/// What other roles are told of Ana.
+/// The data about Ana that other roles receive.
 async fn card(cluster: &Cluster) -> Value {
     let user = cluster.nodes_of("user")[0].client("user");
     let found = user.post("/internal/users/lookup", json!({ "emails": ["ana@example.com"] })).await.expect(200).json;

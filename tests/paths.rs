@@ -222,7 +222,7 @@ both_shapes! {
                 wrong.check(&chunked(cluster, "POST", path, &body).await, kind, path, &format!("{length} bytes, chunked"));
             }
         }
-        // an address longer than any may be: refused by somebody, and the next request is answered
+        // an address that is too long: one of the layers refuses it, and the next request gets a response
         let long = cluster.send_head("GET", &format!("{USERS}?cursor={}", "x".repeat(KIB * KIB)), "").await;
         assert!((400..500).contains(&long.status), "{long:?}");
         let users = cluster.get("/api/users?limit=200").await.expect(200).json;

@@ -256,7 +256,7 @@ async fn a_failing_role_is_named_with_a_status_for_the_failure() {
         assert_eq!(reply.json["upstream"], "user");
         assert!(begin.elapsed() < Duration::from_secs(2), "{method}: {:?}", begin.elapsed());
     }
-    // the gateway's own paths need nobody
+    // the gateway's own paths need no role
     client.get("/health").await.expect(200);
     client.get("/").await.expect(200);
     client.get("/readyz").await.expect(200);

@@ -12,7 +12,7 @@ use crate::support::{PrivateRabbit, eventually};
 /// A quorum queue that is younger than this may lose even what it confirmed when its broker is killed.
 const GROWN_UP: Duration = Duration::from_secs(10);
 
-/// Publishes jobs, ten at a time, until told; returns those that were confirmed, and how many were not.
+/// Publishes jobs, ten at a time, until stopped; returns the confirmed jobs, and the number of the others.
 async fn publish_until(queue: &Queue, enough: impl Fn(&HashSet<String>) -> bool) -> (HashSet<String>, usize) {
     let (mut confirmed, mut refused) = (HashSet::new(), 0);
     let mut tick = tokio::time::interval(Duration::from_millis(20));

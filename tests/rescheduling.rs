@@ -40,7 +40,7 @@ both_shapes! {
         let line = |at: usize, name: &str| mails[at].ics.lines().find(|line| line.starts_with(name)).map(str::to_owned);
         assert_eq!((line(0, "UID"), line(0, "DTSTART")), (line(2, "UID"), line(2, "DTSTART")));
 
-        // what is as it was is no change, and where callbacks go is nobody else's business
+        // an equal value is no change, and the callback URL is shown to the organizer alone
         let same = change(cluster, &meeting, json!({ "title": "Budget", "duration_minutes": 60 })).await;
         assert_eq!(same["version"], changed["version"]);
         let none = cluster.patch(&meeting_path(&meeting), json!({ "callback_url": "https://example.com/" })).await;
@@ -114,7 +114,7 @@ both_shapes! {
         let meeting = create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT] })).await;
         let first = ["REQUEST 0 ana", "REQUEST 0 ben", "REQUEST 0 cat"];
         wait_for_mails(cluster, &meeting, &first).await;
-        // the second change comes while the first is under way: Cat is told all the same
+        // the second change comes during the first: Cat is notified all the same
         change(cluster, &meeting, json!({ "attendees": [BEN] })).await;
         let changed = change(cluster, &meeting, json!({ "duration_minutes": 30 })).await;
         wait_for_status(cluster, &changed, &["invited"]).await;
@@ -175,7 +175,7 @@ both_shapes! {
             create_invited_meeting(cluster, json!({ "attendees": [CAT] })).await,
             create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT] })).await,
         ];
-        // nobody meets at these dates: it waits for a better time
+        // no attendee is free on these dates: the meeting waits for a better time
         let none = create_meeting(cluster, json!({ "attendees": [BEN, CAT], "duration_minutes": 600 })).await;
         let none = wait_for_status(cluster, &none, &["no_common_time"]).await;
         cluster.delete(&format!("/api/users/{CAT}")).await.expect(204);

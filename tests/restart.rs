@@ -22,7 +22,7 @@ use crate::support::{Client, Cluster, Node, PrivatePostgres, PrivateRedis, event
 const LOUD: (&str, &str) = ("W2MEET_LOG__LEVEL", "info,w2meet::platform::server=debug");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Makes somebody and changes them again and again, until nobody answers; notes what was acknowledged.
+/// Creates a user and changes it again and again, until no replica responds; records the acknowledged versions.
 async fn write_until_it_dies(client: &Client, name: &str, acknowledged: &RefCell<HashMap<String, i64>>) {
     let email = format!("{name}@example.com");
     let path = format!("/api/users/{email}");

@@ -119,7 +119,7 @@ both_shapes! {
             let entry = shown(cluster, error, |entry| entry["error"].as_str().is_some_and(|response| response.contains(error))).await;
             assert_eq!((&entry["busy_periods"], entry["refreshed_at"].is_string()), (&json!(1), true), "{error}");
             assert_eq!(free(cluster).await, ["0 00:00-0 07:00"], "{error}");
-            // whoever failed waits longer and longer, but not who is put anew
+            // the wait grows with each failure; a replaced calendar does not wait
             publisher.publish(&busy_from(7));
             cluster.put(FEED, json!({ "url": url })).await.expect(200);
             shown(cluster, "it works again", |entry| entry["error"].is_null() && entry["busy_periods"] == 1).await;

@@ -95,7 +95,7 @@ both_shapes! {
             }],
             "empty_reason": null, "pick": "last", "seed": null, "algorithm_version": 2, "data_version": one["data_version"],
         }));
-        // the version is that of the data: the same until somebody changes
+        // the version is that of the data: it stays until a user changes
         assert_eq!(ask(cluster, "&pick=best").await["data_version"], one["data_version"]);
         cluster.patch("/api/users/ben@example.com", json!({ "name": "Ben" })).await.expect(200);
         assert_ne!(ask(cluster, "&pick=best").await["data_version"], one["data_version"]);
@@ -127,7 +127,7 @@ both_shapes! {
             let body = json!({ "attendees": ["ana@example.com", "ben@example.com"], "pick": "random", "limit": 3, "seed": seed });
             assert_eq!(cluster.post("/api/suggestions", body).await.expect(200).text, two.text, "and by POST");
         }
-        // a seed that is not given is drawn, told, and draws the same again
+        // without a seed, the response has a random one, and that seed gives the same picks
         let mut drawn = Vec::new();
         for _ in 0..8 {
             let fresh = ask(cluster, "&pick=random").await;

@@ -356,7 +356,7 @@ both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__VERIFY_EMAIL", "false")
         Account::register(cluster, BEN).await;
         ana.post("/api/meetings", json!({ "organizer": ANA, "attendees": [BEN] })).await.expect(202);
         assert_eq!(account_mails(cluster, ANA, VERIFY).len(), 0);
-        // whoever asks still gets one
+        // a verification e-mail can still be requested
         ana.post("/api/auth/verification", json!({})).await.expect(202);
         wait_for_newest_mail(cluster, ANA, VERIFY).await;
     }
@@ -372,7 +372,7 @@ both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__VERIFY_EMAIL", "false")
         let refused = ana.post("/api/meetings", with_ben).await;
         refused.expect_problem("429 too-many-letters", "/api/meetings", "ben@example.com was asked to 2 meetings");
         assert_eq!(refused.header("retry-after"), Some("3600"));
-        // those that he calls himself fill nobody's mailbox but those of others
+        // meetings that he organizes send mails only to the other attendees
         let alone = ben.post("/api/meetings", json!({ "organizer": BEN, "attendees": [] })).await;
         assert_ne!(alone.status, 429);
         ben.post("/api/meetings", json!({ "organizer": BEN, "attendees": [ANA] })).await.expect(202);
@@ -423,7 +423,7 @@ async fn no_mail_is_lost_when_workers_are_killed() {
     }
 }
 
-/// Where no mail can be sent: whoever has the machine opens the way in.
+/// Without a mail server: the operator prints the link on the machine itself.
 #[actix_web::test]
 async fn an_operator_prints_a_link_that_sets_a_password() {
     let cluster = &Cluster::in_shape(Shape::Embedded, &auth_required_with(&[])).await;

@@ -171,14 +171,14 @@ both_shapes! {
         assert_eq!(found["common_availabilities"], hours(json!({ "monday": [10], "friday": [17] })));
         assert_eq!(ask("").await, json!([{ "day": "monday", "slot": [10, 11] }]));
 
-        // different wishes for the one hour there is: it is told once; and none is none
+        // several preferences for the only hour: it is listed once; an empty list stays empty
         cluster.put("/users/users/bob@example.com", json!({ "preferences": "last", "availabilities": { "friday": [17] } })).await.expect(200);
         assert_eq!(ask("").await, json!([friday]));
         cluster.put("/users/users/bob@example.com", json!({ "availabilities": { "tuesday": [17] } })).await.expect(200);
         assert_eq!(ask("").await, json!([]));
         let none = cluster.get(&format!("/availability/availabilities?{TWO}")).await.expect(200).json;
         assert_eq!(none["common_availabilities"], hours(json!({})));
-        // somebody may ask for a time with themselves
+        // a user may search for a time with themselves
         let alone = cluster.get("/availability/availabilities?userId1=alice@example.com&userId2=Alice@example.com").await.expect(200).json;
         assert_eq!(alone["common_availabilities"], hours(json!({ "monday": [9, 10, 11], "wednesday": [14], "friday": [16, 17] })));
         assert_eq!((&alone["user1preference"], &alone["user2preference"]), (&json!("first"), &json!("first")));

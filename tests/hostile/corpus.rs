@@ -94,7 +94,7 @@ async fn run(case: &Case<'_>, address: &str, recorder: &Recorder) -> Result<(), 
     };
     let mut heard = Vec::new();
     let hearing = async {
-        // after two answers there is nothing to wait for but a third one, which nobody asked for
+        // after two responses, only an unexpected third one could follow
         while parse_replies(&heard).len() < 2 && reading.read_buf(&mut heard).await.is_ok_and(|read| read > 0) {}
     };
     let all = futures_util::future::join(sending, hearing);

@@ -80,7 +80,7 @@ async fn requests_stuck_at_one_replica_do_not_delay_the_other() {
     let ((hung, at_it), (well, _)) = (replica(true), replica(false));
     let node = start_gateway(&[hung, well].join(","), &[("W2MEET_BALANCE__HEDGE_MS", "0")]);
     let client = node.client("gateway").with_many_connections();
-    // without a key, so that nobody asks the other one instead
+    // without a key, so that no other replica is called instead
     let post = || client.try_send(Method::POST, "/api/users", &[], Some(b"{}".to_vec()));
     let waiting = Box::pin(join_all((0..2 * stuck).map(|_| post())));
     let (mut times, asked) = (Vec::new(), Cell::new(0));
@@ -101,7 +101,7 @@ async fn requests_stuck_at_one_replica_do_not_delay_the_other() {
         &format!("{stuck} requests stuck at one of 2 replicas"),
         &format!("{quick} of {} more answered within 50 ms, by the other one: {}", asked.get(), times.summary()),
     );
-    // every second one has its turn at the replica that hangs, for as long as nobody knows that it does
+    // every second request goes to the replica that hangs, until it is ejected
     assert!(quick > 0);
     if is_full_size() {
         assert!(2 * quick + 2 >= asked.get(), "{quick} of {}", asked.get());

@@ -40,7 +40,7 @@ fn is_replayed(answer: &Reply) -> bool {
     answer.header("idempotency-replayed") == Some("true")
 }
 
-/// The one meeting that all these answers are about, or none if nobody was told of any. Only one is the first answer.
+/// The one meeting of all these responses; none if there is no response. Only one is a first response.
 fn one_meeting(answers: &[Reply]) -> Option<String> {
     let accepted: Vec<&Reply> = answers.iter().filter(|answer| answer.status == 202).collect();
     let id = accepted.first()?.json["id"].as_str().expect("an id").to_owned();

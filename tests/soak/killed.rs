@@ -20,7 +20,7 @@ use crate::support::{Client, Node, within};
 const EACH: usize = 30;
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Asks for meetings, some at a time, until told.
+/// Requests meetings, some at a time, until stopped.
 async fn ask_until(load: &Load, client: &Client, killed: &Cell<bool>) {
     let hand = async |_: usize| {
         while !killed.get() {
@@ -30,7 +30,7 @@ async fn ask_until(load: &Load, client: &Client, killed: &Cell<bool>) {
     join_all((0..4).map(hand)).await;
 }
 
-/// How long after its start a process said this.
+/// The time from the start of a process to this log line.
 fn output_after(node: &Node, message: &str, start: Timestamp) -> Option<Duration> {
     let line = node.log().into_iter().find(|line| line["message"] == message)?;
     let at: Timestamp = line["at"].as_str()?.parse().ok()?;

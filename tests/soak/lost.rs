@@ -18,7 +18,7 @@ const STUCK: Duration = Duration::from_secs(12);
 /// How often the workers are killed.
 const PACE: Duration = Duration::from_secs(2);
 
-/// Kills the workers again and again until told; says how often.
+/// Kills the workers again and again until stopped; returns how often.
 async fn kill_workers(rig: &FaultRig, done: &Cell<bool>) -> usize {
     let mut pace = tokio::time::interval(PACE);
     pace.tick().await;

@@ -17,7 +17,7 @@ use crate::support::{Client, Cluster};
 const RIVALS: usize = 3;
 const HANDS: usize = 24;
 
-/// Registers people who are free for one hour a day: one whom all want, and one more for each rival.
+/// Registers users who are free for one hour a day: one that all meetings want, and one more for each rival.
 async fn register(client: &Client, round: usize) {
     let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
     let week: Value =

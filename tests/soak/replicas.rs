@@ -15,7 +15,7 @@ use crate::support::{Client, Cluster, Node, eventually};
 const PATH: &str = "/api/availability?attendee=ana@example.com&attendee=ben@example.com";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Asks so often at this rate while `trouble` goes on; how long each answer took, and what was no answer.
+/// Sends requests at this rate while `trouble` lasts; returns the response times, and the failures.
 async fn ask(
     client: &Client,
     count: usize,

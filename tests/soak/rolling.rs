@@ -61,7 +61,7 @@ impl Fleet {
         Fleet { nodes: RefCell::new(nodes), client, _cluster: cluster }
     }
 
-    /// Restarts each process in turn, until nobody waits for it any more; a new gateway is there before the old one goes.
+    /// Restarts each process in turn, and waits until it is ready; a new gateway starts before the old one stops.
     async fn restart(&self, restarted: &Cell<usize>) {
         let count = self.nodes.borrow().len();
         for at in (0..count).cycle() {

@@ -12,7 +12,7 @@ use crate::support::{Client, Cluster, Shape};
 
 /// Attempts in a row that an address has before it must wait.
 const FREE: usize = 5;
-/// Below which two means are not told apart, at one in a thousand.
+/// The difference below which two means count as equal, at one in a thousand.
 const T: f64 = 3.29;
 
 /// At full size passwords cost what they cost by default.

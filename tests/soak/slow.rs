@@ -32,7 +32,7 @@ fn used(node: &Node) -> f64 {
     (fields[10] + fields[11]) as f64 / 100.0
 }
 
-/// Asks at a pace while `trouble` goes on; how long the answers took, and by how much memory grew at most.
+/// Sends requests at a rate while `trouble` lasts; returns the response times, and the maximum growth of memory.
 async fn meanwhile(node: &Node, client: &Client, path: &str, trouble: impl Future<Output = ()>) -> (Latencies, usize) {
     client.get(path).await.expect(200);
     let before = resident(node);
@@ -66,7 +66,7 @@ fn expect_calm(what: &str, times: &Latencies, grown: usize, most: usize) {
     }
 }
 
-/// Says `beginning`, then one byte a second until the other side has enough; how long that took, and what it said.
+/// Sends `beginning`, then one byte a second until the other side closes; returns the time and the response.
 async fn trickle(address: &str, first: &[u8], beginning: &[u8]) -> (Duration, String) {
     let mut stream = TcpStream::connect(address).await.expect("the gateway listens");
     let mut heard = Vec::new();
@@ -110,7 +110,7 @@ async fn slow_heads_and_slow_bodies_are_cut_off() {
     let head = b"GET /api/users/slow HTTP/1.1\r\nHost: x\r\nX-Slow: ";
     let sized = b"POST /api/users HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n";
     let chunked = b"POST /api/users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n";
-    // nobody reads this one
+    // no client reads this one
     let unread = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n";
     let mut cut = (Vec::new(), Vec::new());
     let trouble = async {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::cluster::command;
 use super::{Client, Cluster, Node, Reply, eventually};
 
-/// A password that nobody would try.
+/// A password that is hard to guess.
 pub const PASSWORD: &str = "der Zug nach Lissabon war leer";
 
 /// What roles that run apart show each other.

@@ -82,7 +82,7 @@ impl<'a> Account<'a> {
     }
 }
 
-/// Makes somebody an admin, as whoever runs the installation does. Who has signed in already must do so again.
+/// Makes an account an admin, by the operator's command. A session that is open must sign in again.
 pub fn promote(cluster: &Cluster, email: &str) {
     change(cluster, "promote", email);
 }

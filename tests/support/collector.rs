@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message;
 
-/// A span as it was told.
+/// A received span.
 #[derive(Clone, Debug)]
 pub struct Span {
     pub service: String,

@@ -8,12 +8,12 @@ use serde_json::json;
 
 use super::Client;
 
-/// Users whom nobody changes. Looked up with the others, they make time pass between the query and the fill.
+/// Users that no test changes. They are looked up with the others, to put time between the query and the fill.
 const BYSTANDERS: usize = 100;
 /// Lines of the history that a failure shows.
 const SHOWN: usize = 40;
 
-/// Some users, and everything that was asked and told of them.
+/// Some users, and all requests and responses about them.
 pub struct History {
     people: Vec<Person>,
     begin: Instant,

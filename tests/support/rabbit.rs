@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use super::cluster::make_temp_folder;
 use super::servers::{free_port, signal, skip_without};
 
-/// Debian's own, which runs as whoever starts it; the one in its search path insists on a user of its own.
+/// Debian's script in this folder runs as the user who starts it; the script in the search path needs its own user.
 const DEBIAN: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 /// A broker in a folder of its own, for guest:guest.
@@ -20,7 +20,7 @@ pub struct PrivateRabbit {
 }
 
 impl PrivateRabbit {
-    /// One that runs. `None`, said loudly, where its programs are missing.
+    /// A running broker. `None`, with a message, if its programs are missing.
     pub fn start() -> Option<PrivateRabbit> {
         let server = PrivateRabbit::prepare()?;
         server.boot();
@@ -87,7 +87,7 @@ impl PrivateRabbit {
         self.end("TERM");
     }
 
-    /// Stops it where it is: connections stay open, and nobody answers.
+    /// Suspends the broker: connections stay open, without any response.
     pub fn pause(&self) {
         self.signal("STOP");
     }

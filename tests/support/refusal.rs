@@ -9,7 +9,7 @@ use super::{Cluster, Reply};
 
 const USERS: &str = "/api/users";
 
-/// A user whom every refused request leaves as she is, and nobody else.
+/// A user that no refused request may change.
 pub struct RefusalTable<'a> {
     cluster: &'a Cluster,
     before: String,

@@ -44,7 +44,7 @@ impl Replicas {
         }
     }
 
-    /// Starts a replica anew after its end.
+    /// Starts a replica again after its end.
     pub fn restart(&mut self, at: usize) {
         self.nodes[at] = Node::start("user", &self.env[at]);
         self.clients[at] = self.nodes[at].client("user");

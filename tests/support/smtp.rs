@@ -64,7 +64,7 @@ impl SmtpServer {
         lock(&self.state).mails.clone()
     }
 
-    /// How often somebody has connected.
+    /// The number of connections.
     pub fn connections(&self) -> usize {
         lock(&self.state).connections
     }

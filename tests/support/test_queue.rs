@@ -23,7 +23,7 @@ pub struct QueueNames {
 }
 
 impl QueueNames {
-    /// In the broker that all tests share. `None`, said loudly, where there is none.
+    /// In the broker that all tests share. `None`, with a message, if there is none.
     pub fn in_shared_broker() -> Option<QueueNames> {
         let url = env_var("W2MEET_TEST_AMQP_URL").unwrap_or_else(|| "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned());
         let parsed = url::Url::parse(&url).expect("a URL");
@@ -46,7 +46,7 @@ impl QueueNames {
         }
     }
 
-    /// The same names, reached another way; they are taken away by whoever made them.
+    /// The same names through another connection; the queue that created them deletes them.
     pub fn via(&self, url: &str) -> QueueNames {
         QueueNames { url: url.to_owned(), queue: self.queue.clone(), exchange: self.exchange.clone(), shared: false }
     }
@@ -85,7 +85,7 @@ impl QueueNames {
         (connection, channel)
     }
 
-    /// Deletes the queue of jobs, whoever uses it.
+    /// Deletes the queue of jobs, even while it is used.
     pub async fn delete_queue(&self) {
         let (connection, channel) = self.channel().await;
         channel.queue_delete(QueueDeleteArguments::new(&self.queue)).await.expect("deleted");

@@ -26,7 +26,7 @@ pub fn serve_connections<F: Future<Output = ()> + 'static>(serve: impl Fn(TcpStr
     format!("http://{address}")
 }
 
-/// The base URL of a port that was free a moment ago: nobody listens there.
+/// The base URL of a port without a listener: it was free a moment ago.
 pub fn closed_port_url() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     format!("http://{}", listener.local_addr().expect("an address"))
@@ -52,7 +52,7 @@ pub fn start_gateway(base: &str, more: &[(&str, &str)]) -> Node {
         ("W2MEET_GATEWAY__LISTEN", "127.0.0.1:0"),
         ("W2MEET_LOG__FORMAT", "json"),
         ("W2MEET_SERVER__WORKERS", "1"),
-        // a broker that is away keeps nobody from working
+        // an unavailable broker must not stop the gateway
         ("W2MEET_QUEUE__URL", "amqp://127.0.0.1:9"),
         // nothing is asked that a test did not ask for
         ("W2MEET_BALANCE__PROBE_MS", "0"),

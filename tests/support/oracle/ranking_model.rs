@@ -138,7 +138,7 @@ impl Question {
         candidates
     }
 
-    /// How many attendees must use `if_needed` time: the fewest with whom, beside those who are free, the meeting is possible.
+    /// The number of attendees that must use `if_needed` time: the smallest that makes the meeting possible.
     fn forced_if_needed(&self, start: usize) -> usize {
         let if_needed_only: Vec<usize> = self.indices().filter(|index| self.needs_if_needed(*index, start)).collect();
         let needed = if_needed_only.iter().filter(|index| self.is_required(**index)).count();
