@@ -130,7 +130,7 @@ both_shapes! {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_meeting(cluster, json!({})).await;
         let job = text(&meeting, "job_id");
-        for path in [format!("/internal/jobs/{job}/start"), format!("/internal/jobs/{job}/retry"), "/internal/meetings".to_owned(),
+        for path in [format!("/internal/jobs/{job}/start"), format!("/internal/jobs/{job}/retry"), "/internal/jobs/lookup".to_owned(), "/internal/meetings".to_owned(),
             "/internal/answers".to_owned(), "/internal/users/lookup".to_owned()] {
             for prefix in ["", "/api", "/api/", "/api/meetings/..", "/api/%2e%2e"] {
                 let path = format!("{prefix}{path}");

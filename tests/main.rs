@@ -31,6 +31,7 @@ mod idempotency;
 mod if_needed;
 mod input;
 mod invitation;
+mod job_owners;
 mod jobs_api;
 mod legacy_defects;
 mod logs;

@@ -197,7 +197,7 @@ async fn over_the_queue(cluster: &Cluster, collector: &Collector) {
         .json;
     wait_for_status(cluster, &meeting, &["invited"]).await;
     let processed = |spans: &[Span]| spans.iter().filter(|span| span.kind == SpanKind::Consumer).count() >= 3;
-    let called_back = |span: &Span| span.service == "w2meet-user" && span.name == "POST /callbacks/jobs/{id}";
+    let called_back = |span: &Span| span.service == "w2meet-user" && span.name == "POST /internal/jobs/{id}/finish";
     let hooked = |spans: &[Span]| spans.iter().any(|span| span.attribute("url.full") == "http://127.0.0.1/");
     let all = spans(collector, &id, |spans| processed(spans) && hooked(spans) && spans.iter().any(called_back)).await;
     for span in all.values() {

@@ -245,9 +245,9 @@ both_shapes! {
                 count("worker", "call answered", "callee", "availability"),
                 count("worker", "call answered", "callee", "suggestion"),
                 count("worker", "call answered", "callee", "user"),
-                count("user", "request completed", "path", "/callbacks/jobs/"),
+                count("user", "request completed", "path", "/internal/jobs/"),
             ];
-            (story == [1, 1, 2, 4, 4, 1, 1, 8, 4]).then_some(())
+            (story == [1, 1, 2, 4, 4, 1, 1, 8, 8]).then_some(())
         }).await;
     }
 }

@@ -27,7 +27,8 @@ pub struct Role {
     pub about: &'static str,
     /// The default port where its callers run in other processes.
     pub port: u16,
-    /// The roles that it cannot work without. A role that faces clients also calls every role with public endpoints.
+    /// The roles that it cannot work without. A role that faces clients also calls every owner of data and every role with public
+    /// endpoints.
     pub calls: &'static [&'static str],
     /// The roles that it calls if they are there.
     pub observes: &'static [&'static str],
@@ -71,7 +72,8 @@ impl Role {
     pub fn required_roles(&self, table: &[Role]) -> Vec<&'static str> {
         let mut names = self.calls.to_vec();
         let others = table.iter().filter(|other| self.faces_clients && !other.faces_clients);
-        names.extend(others.filter(|other| !other.public_endpoints().is_empty()).map(|other| other.name));
+        let called = others.filter(|other| other.owns_data || !other.public_endpoints().is_empty());
+        names.extend(called.map(|other| other.name));
         names.sort_unstable();
         names.dedup();
         names

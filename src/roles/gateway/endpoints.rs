@@ -1,19 +1,24 @@
 //! The gateway's own endpoints. The public endpoints of other roles are in the tables of those roles.
 
-use super::{compat, docs, handlers, sse};
-use crate::platform::auth::permissions::Access::{Attendee, Open};
-use crate::platform::endpoint::{Endpoint, get, tagged};
+use super::jobs::openapi::{JobReport, Jobs, Which};
+use super::{compat, docs, handlers, jobs, sse};
+use crate::platform::auth::permissions::Access::{Admin, Attendee, Capability, Open};
+use crate::platform::endpoint::{Endpoint, Tag, get, post, tagged};
 use crate::platform::http::health::Report;
 use crate::platform::http::openapi::ApiOperation;
-use crate::platform::http::openapi::schemas::{Id, Json, Text};
+use crate::platform::http::openapi::schemas::{Id, Json, Paged, Text};
 use crate::platform::http::openapi::text;
-use crate::platform::http::problem::{NOT_FOUND, UNKNOWN_MEETING};
+use crate::platform::http::problem::{JOB_NOT_YOURS, NOT_FOUND, UNAUTHORIZED, UNKNOWN_JOB, UNKNOWN_MEETING};
 use crate::platform::probes::THIS_SERVER;
 use crate::roles::user::api::meetings::MEETINGS;
+use crate::roles::user::api::openapi::jobs::Job;
+
+const JOBS: Tag = Tag { name: "jobs", about: "Background jobs." };
 
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = tagged(THIS_SERVER, installation());
     all.extend(tagged(MEETINGS, vec![meeting_events()]));
+    all.extend(tagged(JOBS, job_endpoints()));
     all.extend(compat::endpoints());
     all
 }
@@ -61,4 +66,31 @@ fn meeting_events() -> Endpoint {
                 .refuses(&[NOT_FOUND, UNKNOWN_MEETING])
         },
     )
+}
+
+fn of_job(op: ApiOperation) -> ApiOperation {
+    op.path::<Id>("id", "The id of the job.", None).refuses(&[NOT_FOUND, UNKNOWN_JOB])
+}
+
+fn job_endpoints() -> Vec<Endpoint> {
+    vec![
+        get("/api/jobs", Admin, jobs::list_jobs).describe("list_jobs", "Lists jobs, in the order of creation.", |op| {
+            op.query::<Which>()
+                .query::<Paged>()
+                .answers::<Jobs>(200, "A page")
+                .sends("Link", "The next page, as `rel=\"next\"`; absent on the last page.")
+        }),
+        get("/api/jobs/{id}", Admin, jobs::find_job)
+            .describe("find_job", "Reads a job.", |op| of_job(op).answers::<Job>(200, "The job")),
+        post("/api/jobs/{id}/retry", Admin, jobs::retry_job).describe(
+            "retry_job",
+            "Queues a job again that is dead or waits for its next attempt.",
+            |op| of_job(op).answers::<Job>(202, "The job is queued").refuses(&[JOB_NOT_YOURS]),
+        ),
+        post("/api/callbacks/jobs/{id}", Capability, jobs::finish_job).describe(
+            "finish_job",
+            "Takes the report of a worker, authorized by the token of the job.",
+            |op| of_job(op).takes::<JobReport>(None).answer(204, "Recorded").refuses(&[UNAUTHORIZED, JOB_NOT_YOURS]),
+        ),
+    ]
 }

@@ -4,6 +4,7 @@ mod compat;
 mod docs;
 mod endpoints;
 mod handlers;
+mod jobs;
 mod openapi;
 mod sse;
 mod streams;
@@ -60,6 +61,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     Ok(Service {
         configure: Arc::new(move |config| {
             config.app_data(web::Data::from(Arc::clone(&shared_streams)));
+            config.app_data(web::Data::new(jobs::Owners::new(&own_context)));
             forward_public_endpoints(config, &own_context);
         }),
         auth: Arc::new(auth_layer),

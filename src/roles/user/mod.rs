@@ -53,7 +53,7 @@ pub const ROLE: Role = Role {
 /// The endpoints that clients call most come first: the gateway looks paths up in this order.
 fn endpoints() -> Vec<Endpoint> {
     let mut all = meetings::endpoints::endpoints();
-    all.extend(jobs::endpoints::endpoints());
+    all.extend(platform_jobs::endpoints::endpoints::<Store>());
     all.extend(accounts::endpoints::endpoints());
     all.extend(calendars::endpoints::endpoints());
     all.extend(auth::endpoints::endpoints());

@@ -1,13 +1,11 @@
 //! The clients and limits that the handlers of jobs use, made on the worker's one thread.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use super::JOB_OWNERS;
 use super::mail::Mailer;
 use crate::config::Jobs as Limits;
 use crate::platform::outbound::{HostLimiter, SsrfGuard, WebhookClient};
 use crate::platform::role::Context;
-use crate::platform::rpc::Peer;
 use crate::roles::availability::api::AvailabilityClient;
 use crate::roles::suggestion::api::SuggestionClient;
 use crate::roles::user::api::jobs::JobClient;
@@ -16,7 +14,7 @@ use crate::roles::user::api::jobs::JobClient;
 pub struct JobContext {
     pub limits: Limits,
     /// One client for each role that owns jobs.
-    pub owners: HashMap<&'static str, JobClient>,
+    pub owners: BTreeMap<&'static str, JobClient>,
     pub availability: AvailabilityClient,
     pub suggestion: SuggestionClient,
     pub mailer: Mailer,
@@ -33,10 +31,9 @@ impl JobContext {
     /// The context for the calling thread.
     pub fn new(context: &Context, mailer: Mailer) -> anyhow::Result<JobContext> {
         let settings = &context.settings;
-        let owners = JOB_OWNERS.iter().map(|owner| (*owner, JobClient::new(Peer::new(context, owner)))).collect();
         Ok(JobContext {
             limits: settings.jobs.clone(),
-            owners,
+            owners: JobClient::all(context),
             availability: AvailabilityClient::new(context),
             suggestion: SuggestionClient::new(context),
             mailer,

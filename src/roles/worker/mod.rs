@@ -33,9 +33,6 @@ pub const ROLE: Role = Role {
     open,
 };
 
-/// The roles whose jobs it does.
-const JOB_OWNERS: &[&str] = &[user::api::ROLE];
-
 fn open(context: &Context) -> anyhow::Result<Service> {
     let queue = context.queue()?;
     // wrong settings are refused at start, not at the first mail

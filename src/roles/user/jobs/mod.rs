@@ -1,6 +1,5 @@
 //! What the jobs of this role mean: for meetings, calendars and one-time codes.
 
-pub mod endpoints;
 pub mod kinds;
 pub mod order;
 pub mod outcome;

@@ -1,94 +1,41 @@
-//! Jobs: what workers do in the background.
+//! The OpenAPI schema of a job.
 
 use jiff::Timestamp;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::roles::user::api::jobs::{DeliveryRecord, JobResult};
+use crate::platform::jobs::model::{AttemptError, JobState};
 
-/// Something to be done in the background.
+/// Work in the background.
 #[derive(ToSchema)]
 pub struct Job {
     id: Uuid,
     kind: JobKind,
-    /// What it is for, unless it is for a calendar.
+    /// The meeting that the job is for; null for jobs of an account or a calendar.
     meeting_id: Option<Uuid>,
     state: JobState,
     attempt: i32,
     max_attempts: i32,
     next_attempt_at: Option<Timestamp>,
-    /// What went wrong, attempt by attempt; the last ten.
-    errors: Vec<Mishap>,
+    /// The errors of the last ten failed attempts.
+    errors: Vec<AttemptError>,
     case_id: String,
     created_at: Timestamp,
     updated_at: Timestamp,
-}
-
-/// Why an attempt failed.
-#[derive(ToSchema)]
-pub struct Mishap {
-    attempt: i32,
-    at: Timestamp,
-    error: String,
 }
 
 /// What is to be done.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum JobKind {
-    /// Find a time.
+    /// Find the time of a meeting.
     ScheduleMeeting,
-    /// Writing to all who are asked to come.
+    /// Mail invitations to attendees.
     SendInvitations,
-    /// Telling a callback.
+    /// Report a meeting to its callback URL.
     DeliverWebhook,
-    /// Looking at a subscribed calendar.
+    /// Fetch a subscribed calendar.
     RefreshCalendar,
-    /// Writing to somebody about their account.
+    /// Mail a user about their account.
     SendLetter,
-}
-
-/// Where a job stands.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum JobState {
-    /// Nobody has begun.
-    Queued,
-    /// At a worker.
-    Running,
-    /// Waits for its next attempt.
-    Retryable,
-    /// Done.
-    Succeeded,
-    /// Given up.
-    Dead,
-    /// Not wanted any more.
-    Cancelled,
-}
-
-/// A page of jobs, in the order of creation.
-#[derive(ToSchema)]
-pub struct Jobs {
-    jobs: Vec<Job>,
-}
-
-/// Which jobs are listed.
-#[derive(IntoParams)]
-pub struct Which {
-    /// Only those in this state.
-    #[param(inline)]
-    pub state: Option<JobState>,
-    /// Only those for this meeting.
-    pub meeting_id: Option<Uuid>,
-}
-
-/// What came of an attempt, as its worker reports it.
-#[derive(ToSchema)]
-pub struct JobReport {
-    /// Which attempt.
-    attempt: i32,
-    result: JobResult,
-    /// Whom it reached.
-    #[schema(required = false)]
-    notes: Vec<DeliveryRecord>,
 }

@@ -1,0 +1,95 @@
+//! The jobs of all owners. The gateway asks every owner: none knows where a job is but the one that has it.
+
+#[expect(dead_code, reason = "types of the API, which are read and written by hand")]
+pub mod openapi;
+
+use actix_web::http::header::LINK;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::future::try_join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::platform::http::extract::{JsonBody, Params, RawBody, id_in_path, parsed};
+use crate::platform::http::problem::{Problem, UNKNOWN_JOB};
+use crate::platform::jobs::api::{JobClient, JobFilter};
+use crate::platform::jobs::model::JobState;
+use crate::platform::role::Context;
+
+type Answer = Result<HttpResponse, Problem>;
+
+/// Jobs in one page.
+const PAGE: u64 = 50;
+
+/// The owners of jobs, as one worker thread sees them.
+pub struct Owners(Vec<JobClient>);
+
+impl Owners {
+    pub fn new(context: &Context) -> Owners {
+        Owners(JobClient::all(context).into_values().collect())
+    }
+
+    /// The answer of the owner that knows a job. The job is unknown only if every owner says so.
+    async fn ask<T>(&self, call: impl AsyncFn(&JobClient) -> Result<T, Problem>) -> Result<T, Problem> {
+        let mut answers: FuturesUnordered<_> = self.0.iter().map(|owner| call(owner)).collect();
+        let mut outcome = None;
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Err(problem) if problem.kind == UNKNOWN_JOB => drop(outcome.get_or_insert(problem)),
+                Err(problem) if problem.kind.status >= 500 => outcome = Some(problem),
+                known => return known,
+            }
+        }
+        Err(outcome.unwrap_or_else(|| Problem::new(UNKNOWN_JOB, "this installation has no jobs")))
+    }
+}
+
+/// `GET /api/jobs`, a page in the order of creation; of one state or meeting if that is asked
+pub async fn list_jobs(req: HttpRequest, owners: Data<Owners>) -> Answer {
+    let mut fields = Params::of_query(&req, None);
+    let read_state =
+        |text: &str| JobState::parse(text).ok_or("must be queued, running, retryable, succeeded, dead or cancelled");
+    let state = fields.optional("state", parsed("not_a_state", read_state));
+    let id = |text: &str| Uuid::parse_str(text).map_err(|_| "must be a UUID");
+    let subject = fields.optional("meeting_id", parsed("not_an_id", id));
+    let limit = fields.number("limit", 1..=200).unwrap_or(PAGE);
+    let after = fields.optional("cursor", parsed("not_a_cursor", id));
+    fields.finish(Some(()))?;
+    let filter = JobFilter { state, subject, after, limit: limit.cast_signed() };
+    let mut jobs = try_join_all(owners.0.iter().map(|owner| owner.list(&filter))).await?.concat();
+    // ids are UUIDv7: their order is that of creation
+    jobs.sort_by(|one, other| id_of(one).cmp(id_of(other)));
+    jobs.truncate(limit as usize);
+    let mut answer = HttpResponse::Ok();
+    if let Some(last) = jobs.last().filter(|_| jobs.len() as u64 == limit) {
+        let state = state.map_or_else(String::new, |state| format!("&state={}", state.name()));
+        let meeting = subject.map_or_else(String::new, |id| format!("&meeting_id={id}"));
+        let next = format!("</api/jobs?limit={limit}{state}{meeting}&cursor={}>; rel=\"next\"", id_of(last));
+        answer.insert_header((LINK, next));
+    }
+    Ok(answer.json(json!({ "jobs": jobs })))
+}
+
+fn id_of(job: &Value) -> &str {
+    job["id"].as_str().unwrap_or_default()
+}
+
+/// `GET /api/jobs/{id}`
+pub async fn find_job(req: HttpRequest, owners: Data<Owners>) -> Answer {
+    let id = id_in_path(&req)?;
+    Ok(HttpResponse::Ok().json(owners.ask(async |owner| owner.find(id).await).await?))
+}
+
+/// `POST /api/jobs/{id}/retry`: retries a job that failed
+pub async fn retry_job(req: HttpRequest, owners: Data<Owners>, _ignored: RawBody) -> Answer {
+    let id = id_in_path(&req)?;
+    Ok(HttpResponse::Accepted().json(owners.ask(async |owner| owner.retry(id).await).await?))
+}
+
+/// `POST /api/callbacks/jobs/{id}`: an attempt has succeeded; the owner checks the job's token
+pub async fn finish_job(req: HttpRequest, owners: Data<Owners>, JsonBody(report): JsonBody) -> Answer {
+    let id = id_in_path(&req)?;
+    owners.ask(async |owner| owner.pass_report(id, &report).await).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
