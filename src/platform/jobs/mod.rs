@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::platform::data::{Abort, Connection, Owner};
 use crate::platform::queue::Queue;
 use api::{AttemptFailure, JobReport};
-use model::{Job, JobKind, JobState, find_kind};
+use model::{Job, JobKind, find_kind};
 
 /// An owner of jobs: what it adds to the engine. Every call but [`JobOwner::lease`] runs in the transaction that changes the job.
 pub trait JobOwner: Clone + Send + Sync + 'static {
@@ -112,9 +112,4 @@ pub fn spawn_tasks<O: JobOwner>(jobs: &O, queue: Arc<Queue>, is_watched: bool) {
     if is_watched {
         tokio::spawn(metrics::watch(owner.clone()));
     }
-}
-
-/// A state that nothing follows.
-pub fn is_over(state: JobState) -> bool {
-    !model::OPEN.contains(&state.name())
 }
