@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
 #[expect(clippy::disallowed_methods, reason = "it reads only the settings of the queue")]
 async fn run(count: usize) -> anyhow::Result<()> {
     let own = std::env::vars().filter(|(name, _)| name.starts_with("W2MEET_QUEUE__"));
-    let queue = Queue::open(&load_from(None, own)?.settings)?;
+    let queue = Queue::open(&load_from(None, own)?.settings, Vec::new())?;
     tokio::spawn(Arc::clone(&queue).run());
     let mut ready = tokio::time::interval(Duration::from_millis(50));
     while queue.publish(&[message(Destination::Event("transport.ready".to_owned()))]).await.iter().any(Result::is_err) {

@@ -22,6 +22,7 @@ mod commands;
 mod compat;
 mod corpus;
 mod determinism;
+mod durable_subscriptions;
 mod empty_reason;
 mod failure;
 mod gateway;

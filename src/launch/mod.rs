@@ -20,7 +20,7 @@ use crate::platform::background::BackgroundTasks;
 use crate::platform::balancer::probe;
 use crate::platform::lifecycle::{Lifecycle, Phase};
 use crate::platform::observe::otlp;
-use crate::platform::queue::Queue;
+use crate::platform::queue::{Queue, Subscription};
 use crate::platform::role::{Context, Role};
 use crate::platform::server;
 use checks::{check, lock_data, resolve_auth_mode};
@@ -46,7 +46,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
         tokio::spawn(probe::watch(Arc::clone(replicas), Duration::from_millis(settings.balance.probe_ms)));
     }
     let lifecycle = Arc::new(Lifecycle::default());
-    let queue = open_queue(&settings, roles)?;
+    let queue = open_queue(&settings, roles, table)?;
     let workers = workers(&settings, roles.len());
     let mut servers = Vec::new();
     let (mut preparing, mut tasks) = (Vec::new(), Vec::new());
@@ -91,9 +91,13 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
     drain(servers).await
 }
 
-/// The queue, if one of these roles uses it.
-fn open_queue(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<Option<Arc<Queue>>> {
-    let queue = roles.iter().any(|role| role.uses_queue).then(|| Queue::open(settings)).transpose()?;
+/// The queue, if one of these roles uses it. It keeps events for every role of the table that subscribes.
+fn open_queue(settings: &Settings, roles: &[&'static Role], table: &[Role]) -> anyhow::Result<Option<Arc<Queue>>> {
+    let subscribing = table.iter().filter(|role| !role.subscribes.is_empty());
+    let open = || {
+        Queue::open(settings, subscribing.map(|role| Subscription { role: role.name, keys: role.subscribes }).collect())
+    };
+    let queue = roles.iter().any(|role| role.uses_queue).then(open).transpose()?;
     if let Some(queue) = &queue {
         tokio::spawn(Arc::clone(queue).run());
     }

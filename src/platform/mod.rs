@@ -21,5 +21,6 @@ pub mod request_context;
 pub mod role;
 pub mod rpc;
 pub mod server;
+pub mod subscriptions;
 pub mod timer_pool;
 pub mod wake_gate;

@@ -38,6 +38,8 @@ pub struct Role {
     pub keeps_cache: bool,
     /// Whether it publishes or consumes. All roles that do must share one process if the queue is embedded.
     pub uses_queue: bool,
+    /// The routing keys of the events that it must receive, such as `user.deleted`; it hands them to a `Subscriber`.
+    pub subscribes: &'static [&'static str],
     /// Whether clients call it directly. Clients call the public endpoints of other roles through it.
     pub faces_clients: bool,
     /// Its endpoints.

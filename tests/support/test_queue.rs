@@ -8,7 +8,7 @@ use amqprs::channel::{
 };
 use amqprs::connection::{Connection, OpenConnectionArguments};
 use w2meet::config::{Settings, load_from};
-use w2meet::platform::queue::{Delivery, Destination, Message, PublishError, Queue};
+use w2meet::platform::queue::{Delivery, Destination, Message, PublishError, Queue, Subscription};
 
 use super::eventually;
 use super::servers::{env_var, skip_without};
@@ -63,12 +63,22 @@ impl QueueNames {
 
     /// The queue, not running yet.
     pub fn open(&self) -> Arc<Queue> {
-        Queue::open(&self.settings()).expect("a queue")
+        self.open_for(&[])
+    }
+
+    /// [`QueueNames::open`] with durable subscriptions.
+    pub fn open_for(&self, subscriptions: &[Subscription]) -> Arc<Queue> {
+        Queue::open(&self.settings(), subscriptions.to_vec()).expect("a queue")
     }
 
     /// The queue, running until the test ends; returns when it takes messages.
     pub async fn start(&self) -> Arc<Queue> {
-        let queue = self.open();
+        self.start_for(&[]).await
+    }
+
+    /// [`QueueNames::start`] with durable subscriptions.
+    pub async fn start_for(&self, subscriptions: &[Subscription]) -> Arc<Queue> {
+        let queue = self.open_for(subscriptions);
         tokio::spawn(Arc::clone(&queue).run());
         let absent = event_message("test.ready", "nobody listens");
         eventually("it publishes", async || publish(&queue, absent.clone()).await.ok()).await;
@@ -94,7 +104,10 @@ impl QueueNames {
 
     async fn clean(&self) {
         let (connection, channel) = self.channel().await;
-        for queue in [&self.queue, &format!("{}.dead", self.queue)] {
+        let of_roles = w2meet::roles::ALL.iter().map(|role| role.name).chain(["toy"]);
+        let of_roles = of_roles.map(|role| format!("{}.{role}", self.exchange));
+        for queue in of_roles.chain([self.queue.clone(), format!("{}.dead", self.queue)]) {
+            let queue = &queue;
             drop(channel.queue_delete(QueueDeleteArguments::new(queue)).await);
         }
         drop(channel.exchange_delete(ExchangeDeleteArguments::new(&self.exchange)).await);

@@ -1,4 +1,4 @@
--- What every owner of data has: its jobs, its outbox, the responses that it saved, and its secrets.
+-- What every owner of data has: its jobs, its outbox and inbox, the responses that it saved, and its secrets.
 -- One text for PostgreSQL and SQLite: TEXT, BIGINT, BYTEA, TIMESTAMP (UTC, microseconds); lists and objects are JSON in TEXT.
 
 -- The epoch of the cache of this owner.
@@ -64,6 +64,13 @@ CREATE TABLE outbox (
     body TEXT NOT NULL
 );
 CREATE UNIQUE INDEX outbox_by_aggregate ON outbox (aggregate, position, id);
+
+-- The events that this owner has received: each takes effect once, though it may be delivered again.
+CREATE TABLE inbox (
+    event_id TEXT NOT NULL PRIMARY KEY,
+    received_at TIMESTAMP NOT NULL
+);
+CREATE INDEX inbox_by_age ON inbox (received_at);
 
 CREATE TABLE idempotency (
     key TEXT NOT NULL PRIMARY KEY,

@@ -71,10 +71,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    inbox (event_id) {
+        event_id -> Text,
+        received_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     secrets (name) {
         name -> Text,
         value -> Text,
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(cache_epoch, jobs, deliveries, outbox, idempotency, secrets);
+diesel::allow_tables_to_appear_in_same_query!(cache_epoch, jobs, deliveries, outbox, inbox, idempotency, secrets);

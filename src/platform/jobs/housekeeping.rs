@@ -1,4 +1,4 @@
-//! Erasing what is old: stored responses, jobs, deliveries, and what each owner adds.
+//! Erasing what is old: stored responses, received events, jobs, deliveries, and what each owner adds.
 
 use std::time::Duration;
 
@@ -10,12 +10,14 @@ use super::JobOwner;
 use super::model::{JobState, OPEN, Retention};
 use crate::platform::data::idempotency::KEPT;
 use crate::platform::data::instant::{now, stored};
-use crate::platform::data::schema::{deliveries, idempotency, jobs};
+use crate::platform::data::schema::{deliveries, idempotency, inbox, jobs};
 use crate::platform::data::{Error, RunQueryDsl};
 use crate::transact;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// How many days the id of a received event is kept: an event that is delivered again after that takes effect again.
+const INBOX_DAYS: i32 = 30;
 
 /// Erases what is old, once an hour, for as long as the process lives.
 pub async fn purge<O: JobOwner>(jobs: O) {
@@ -38,6 +40,7 @@ async fn purge_tables<O: JobOwner>(own: &O) -> Result<(), Error> {
         (of(Retention::DayAfterSuccess).collect(), of(Retention::Day).collect());
     transact!(owner.db, |conn| {
         diesel::delete(idempotency::table.filter(idempotency::created_at.lt(before(KEPT)))).execute(conn).await?;
+        diesel::delete(inbox::table.filter(inbox::received_at.lt(before(DAY * INBOX_DAYS)))).execute(conn).await?;
         let over = || jobs::table.filter(jobs::state.ne_all(OPEN));
         diesel::delete(over().filter(jobs::updated_at.lt(ended))).execute(conn).await?;
         let succeeded = over().filter(jobs::state.eq(JobState::Succeeded.name()));

@@ -40,10 +40,15 @@ pub async fn publish(owner: Owner, queue: Arc<Queue>) {
         sleep(PAUSE).await;
     }
     let mut warned = None;
+    // up to this id there are events that a role in this process has not taken; every tick they are tried again
+    let (mut tried, mut since) = (String::new(), Instant::now());
     loop {
         drop(timeout(TICK, owner.outbox_notify.notified()).await);
+        if since.elapsed() >= TICK {
+            (tried, since) = (String::new(), Instant::now());
+        }
         loop {
-            match publish_batch(&owner, &queue).await {
+            match publish_batch(&owner, &queue, &mut tried).await {
                 Ok(Pass::Idle) => break,
                 Ok(Pass::Sent) => {
                     warned = None;
@@ -95,7 +100,8 @@ enum Pass {
     Blocked(PublishError),
 }
 
-async fn publish_batch(owner: &Owner, queue: &Queue) -> Result<Pass, Error> {
+/// Publishes the oldest messages behind `tried`.
+async fn publish_batch(owner: &Owner, queue: &Queue, tried: &mut String) -> Result<Pass, Error> {
     if !owner.has_messages().await? {
         return Ok(Pass::Idle);
     }
@@ -106,7 +112,7 @@ async fn publish_batch(owner: &Owner, queue: &Queue) -> Result<Pass, Error> {
     let alone = owner.db.is_ours_alone();
     // rows that a transaction holds are published by no other replica; they are free again whatever becomes of this one
     let mut held = if alone { owner.db.connect().await? } else { owner.db.begin().await? };
-    let rows = owner.db.within(oldest_messages(&mut held, owner.db.skipping_held())).await?;
+    let rows = owner.db.within(oldest_messages(&mut held, owner.db.skipping_held(), tried)).await?;
     if rows.is_empty() {
         if !alone {
             held.end(Ok::<(), Error>(())).await?;
@@ -125,11 +131,14 @@ async fn publish_batch(owner: &Owner, queue: &Queue) -> Result<Pass, Error> {
         let record_of_send = SpanRecord::send(system, destination, &message.id, failed);
         record(owner.role, &message.case_id, span, begin, record_of_send);
     }
+    let last = rows.last().map(|row| row.id.clone()).unwrap_or_default();
     let mut blocked = None;
     let mut sent = Vec::new();
     for (row, result) in rows.into_iter().zip(results) {
         match result {
             Ok(()) => sent.push(row),
+            // a role in this process has not taken the event: those behind it go first
+            Err(PublishError::Unconfirmed) if queue.is_in_memory() => tried.clone_from(&last),
             Err(why) => blocked = Some(why),
         }
     }
@@ -191,15 +200,15 @@ impl Owner {
     }
 }
 
-/// Picks the oldest message of each aggregate, except those that another replica holds.
-async fn oldest_messages(conn: &mut Connection, skipping_held: &str) -> Result<Vec<OutboxRow>, Error> {
+/// Picks the oldest message of each aggregate, except those up to `tried` and those that another replica holds.
+async fn oldest_messages(conn: &mut Connection, skipping_held: &str, tried: &str) -> Result<Vec<OutboxRow>, Error> {
     let query = format!(
         "SELECT id, aggregate, position, routing_key, job_id, case_id, traceparent, body FROM outbox o \
-         WHERE NOT EXISTS (SELECT 1 FROM outbox p WHERE p.aggregate = o.aggregate \
+         WHERE o.id > $1 AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.aggregate = o.aggregate \
          AND (p.position < o.position OR (p.position = o.position AND p.id < o.id))) \
          ORDER BY o.id LIMIT {BATCH} {skipping_held}"
     );
-    Ok(diesel::sql_query(query).load(conn).await?)
+    Ok(diesel::sql_query(query).bind::<diesel::sql_types::Text, _>(tried).load(conn).await?)
 }
 
 /// Removes messages that the queue has confirmed. The sweeper publishes their jobs again if they do not finish.

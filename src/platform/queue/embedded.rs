@@ -1,17 +1,24 @@
-//! The queue inside this process, in memory. The owners' tables of jobs are the record: what waits here when the process
-//! ends is published again from them at the next start.
+//! The queue inside this process, in memory. The owners' tables are the record: jobs that wait here when the process ends are
+//! published again from them at the next start, and an event stays in its outbox until every role that subscribes has taken it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time::{Instant, timeout_at};
 
-use super::{Delivery, Destination, Disposition, EVENT_BUFFER, Message, StreamItem};
+use super::{
+    CONFIRM_TIMEOUT, Delivery, Destination, Disposition, EVENT_BUFFER, EventHandler, Message, PublishError,
+    ReceivedEvent, StreamItem, Subscription,
+};
 
 /// The jobs that wait, and the subscribers to events.
 pub struct Embedded {
     ready: Arc<ReadyQueue>,
     events: broadcast::Sender<StreamItem>,
+    subscriptions: Vec<Subscription>,
+    /// The handlers of the roles that have started.
+    handlers: Mutex<BTreeMap<&'static str, EventHandler>>,
 }
 
 /// A job that waits or is with a consumer.
@@ -67,11 +74,13 @@ impl ReadyQueue {
 
 impl Embedded {
     /// An empty queue.
-    pub fn new() -> Embedded {
-        Embedded { ready: Arc::default(), events: broadcast::channel(EVENT_BUFFER).0 }
+    pub fn new(subscriptions: Vec<Subscription>) -> Embedded {
+        let (ready, events) = (Arc::default(), broadcast::channel(EVENT_BUFFER).0);
+        Embedded { ready, events, subscriptions, handlers: Mutex::default() }
     }
 
-    pub(super) fn publish(&self, messages: &[Message]) {
+    /// Publishes jobs and live events at once, then has the subscribed roles take the events.
+    pub(super) async fn publish(&self, messages: &[Message]) -> Vec<Result<(), PublishError>> {
         for message in messages {
             match &message.to {
                 Destination::Jobs => self.ready.append(message.clone()),
@@ -82,6 +91,35 @@ impl Embedded {
                 }
             }
         }
+        let deadline = Instant::now() + CONFIRM_TIMEOUT;
+        let mut results = Vec::with_capacity(messages.len());
+        for message in messages {
+            results.push(self.deliver(message, deadline).await);
+        }
+        results
+    }
+
+    /// Hands an event to every role that subscribes to it.
+    async fn deliver(&self, message: &Message, deadline: Instant) -> Result<(), PublishError> {
+        let Destination::Event(routing_key) = &message.to else { return Ok(()) };
+        let mut result = Ok(());
+        for Subscription { role, .. } in self.subscriptions.iter().filter(|it| it.keys.contains(&routing_key.as_str()))
+        {
+            let handler = self.handlers.lock().unwrap_or_else(PoisonError::into_inner).get(role).cloned();
+            let Message { body, case_id, traceparent, .. } = message.clone();
+            let taken = match handler {
+                Some(handler) => timeout_at(deadline, handler(ReceivedEvent { body, case_id, traceparent })).await.ok(),
+                None => None,
+            };
+            if !matches!(taken, Some(Disposition::Ack | Disposition::Reject)) {
+                result = Err(PublishError::Unconfirmed);
+            }
+        }
+        result
+    }
+
+    pub(super) fn deliver_events(&self, role: &'static str, handler: EventHandler) {
+        self.handlers.lock().unwrap_or_else(PoisonError::into_inner).insert(role, handler);
     }
 
     pub(super) fn consume(&self, concurrency: u16) -> Consumer {
@@ -91,12 +129,6 @@ impl Embedded {
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<StreamItem> {
         self.events.subscribe()
-    }
-}
-
-impl Default for Embedded {
-    fn default() -> Self {
-        Embedded::new()
     }
 }
 
@@ -152,11 +184,15 @@ impl Drop for AckHandle {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
     use bytes::Bytes;
     use futures_util::FutureExt as _;
 
     use super::{Consumer, Embedded};
-    use crate::platform::queue::{AckHandle, Delivery, Destination, Disposition, Message, StreamItem};
+    use crate::platform::queue::{
+        AckHandle, Delivery, Destination, Disposition, EventHandler, Message, PublishError, StreamItem, Subscription,
+    };
 
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -166,14 +202,15 @@ mod tests {
     }
 
     fn queue_of(bodies: &[&'static str]) -> Embedded {
-        let queue = Embedded::new();
+        let queue = Embedded::new(Vec::new());
         publish(&queue, bodies);
         queue
     }
 
     fn publish(queue: &Embedded, bodies: &[&'static str]) {
         let messages: Vec<Message> = bodies.iter().map(|body| message(body, Destination::Jobs)).collect();
-        queue.publish(&messages);
+        let published = queue.publish(&messages).now_or_never();
+        assert!(published.is_some_and(|results| results.iter().all(Result::is_ok)));
     }
 
     fn settle(delivery: Delivery, disposition: Disposition) {
@@ -220,7 +257,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_consumer_holds_as_many_jobs_as_it_may_and_leaves_the_rest_to_others() -> Outcome {
-        let queue = Embedded::new();
+        let queue = Embedded::new(Vec::new());
         let (mut one, mut other) = (queue.consume(2), queue.consume(1));
         let early = one.next();
         publish(&queue, &["a", "b", "c", "d"]);
@@ -236,16 +273,48 @@ mod tests {
 
     #[actix_rt::test]
     async fn every_subscriber_receives_every_event_and_none_is_needed() -> Outcome {
-        let queue = Embedded::new();
+        let queue = Embedded::new(Vec::new());
         let event = message("it", Destination::Event("meeting.suggested".to_owned()));
-        queue.publish(std::slice::from_ref(&event));
+        assert_eq!(queue.publish(std::slice::from_ref(&event)).await, [Ok(())]);
         let mut subscribers = [queue.subscribe(), queue.subscribe()];
-        queue.publish(&[event]);
+        assert_eq!(queue.publish(&[event]).await, [Ok(())]);
         for subscriber in &mut subscribers {
             let heard = StreamItem::Event { routing_key: "meeting.suggested".to_owned(), body: "it".into() };
             assert_eq!(subscriber.recv().await?, heard);
         }
         assert!(waiting(&queue).is_empty(), "an event is no job");
         Ok(())
+    }
+
+    /// A handler that records what it takes, and settles every event in this way.
+    fn handler(taken: &Arc<Mutex<Vec<Bytes>>>, disposition: Disposition) -> EventHandler {
+        let taken = Arc::clone(taken);
+        Arc::new(move |event| {
+            taken.lock().unwrap_or_else(PoisonError::into_inner).push(event.body);
+            Box::pin(async move { disposition })
+        })
+    }
+
+    #[actix_rt::test]
+    async fn an_event_is_confirmed_once_every_role_that_subscribes_has_taken_it() {
+        let keys = &["user.deleted"];
+        let queue = Embedded::new(vec![Subscription { role: "a", keys }, Subscription { role: "b", keys }]);
+        let publish = async |what: &str| {
+            let event = message("it", Destination::Event(what.to_owned()));
+            queue.publish(&[message("job", Destination::Jobs), event]).await
+        };
+        let unconfirmed = [Ok(()), Err(PublishError::Unconfirmed)];
+        let [taken, other] = [(); 2].map(|()| Arc::<Mutex<Vec<Bytes>>>::default());
+        queue.deliver_events("b", handler(&other, Disposition::Ack));
+        assert_eq!(publish("user.deleted").await, unconfirmed, "one has not started");
+        queue.deliver_events("a", handler(&taken, Disposition::Requeue));
+        assert_eq!(publish("user.deleted").await, unconfirmed, "its effect failed");
+        for disposition in [Disposition::Ack, Disposition::Reject] {
+            queue.deliver_events("a", handler(&taken, disposition));
+            assert_eq!(publish("user.deleted").await, [Ok(()), Ok(())]);
+        }
+        assert_eq!(publish("user.created").await, [Ok(()), Ok(())]);
+        let count = |taken: &Mutex<Vec<Bytes>>| taken.lock().unwrap_or_else(PoisonError::into_inner).len();
+        assert_eq!((count(&taken), count(&other)), (3, 4), "a failure keeps no event from the others");
     }
 }

@@ -6,6 +6,7 @@
 pub mod embedded;
 pub mod event;
 pub mod rabbitmq;
+pub mod subscription;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::sync::broadcast;
 
 use crate::config::Settings;
 use crate::platform::http::health::Dependency;
+pub use subscription::{EventHandler, ReceivedEvent, Subscription};
 
 /// How long a publisher waits for confirms. A message without a confirm counts as not published.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
@@ -65,8 +67,8 @@ pub enum PublishError {
     /// The broker has no queue for the message. The queue is declared again, so a later attempt may work.
     #[error("the broker has no queue for the message: it was deleted and is being declared again")]
     Unroutable,
-    /// The broker sent no confirm within two seconds.
-    #[error("the broker did not confirm the message in time")]
+    /// The broker sent no confirm within two seconds; or a role of this process has not taken the event.
+    #[error("the message was not confirmed in time")]
     Unconfirmed,
     /// The connection ended before the broker confirmed.
     #[error("the connection ended before the broker confirmed the message")]
@@ -91,14 +93,14 @@ pub enum StreamItem {
 }
 
 impl Queue {
-    /// The queue that the settings name. Opens no connection yet.
+    /// The queue that the settings name, with the subscriptions of all roles. Opens no connection yet.
     ///
     /// # Errors
     /// A URL that is no AMQP URI, or names that are too long.
-    pub fn open(settings: &Settings) -> anyhow::Result<Arc<Queue>> {
+    pub fn open(settings: &Settings, subscriptions: Vec<Subscription>) -> anyhow::Result<Arc<Queue>> {
         Ok(Arc::new(match settings.queue.url.scheme() {
-            "amqp" => Queue::Rabbit(rabbitmq::Rabbit::open(&settings.queue)?),
-            _ => Queue::Embedded(embedded::Embedded::new()),
+            "amqp" => Queue::Rabbit(rabbitmq::Rabbit::open(&settings.queue, subscriptions)?),
+            _ => Queue::Embedded(embedded::Embedded::new(subscriptions)),
         }))
     }
 
@@ -125,15 +127,13 @@ impl Queue {
     }
 
     /// Publishes; the results come in the order of the messages. `Ok` for a job: a worker will receive it, also when the broker
-    /// restarts. `Ok` for an event: it went out, with or without subscribers.
+    /// restarts. `Ok` for an event: every role that subscribes to it will receive it, or has taken it if the queue is in memory.
     ///
-    /// Never waits for a connection, and waits at most two seconds for confirms.
+    /// Never waits for a connection, and waits at most two seconds for confirms. Call it outside of transactions: a role in this
+    /// process may take the event in one.
     pub async fn publish(&self, messages: &[Message]) -> Vec<Result<(), PublishError>> {
         match self {
-            Queue::Embedded(embedded) => {
-                embedded.publish(messages);
-                vec![Ok(()); messages.len()]
-            }
+            Queue::Embedded(embedded) => embedded.publish(messages).await,
             Queue::Rabbit(rabbit) => rabbit.publish(messages).await,
         }
     }
@@ -152,6 +152,18 @@ impl Queue {
         match &**self {
             Queue::Embedded(embedded) => Consumer(Source::Embedded(embedded.consume(concurrency))),
             Queue::Rabbit(rabbit) => Consumer(Source::Rabbit(Box::new(rabbit.consume(concurrency)))),
+        }
+    }
+
+    /// Hands every event that this role subscribes to to `handler`, until it takes the event. An event may come more than once, and
+    /// after a failure out of order. Call it on a runtime that lives as long as the process.
+    pub fn deliver_events(&self, role: &'static str, handler: EventHandler) {
+        match self {
+            Queue::Embedded(embedded) => embedded.deliver_events(role, handler),
+            Queue::Rabbit(rabbit) => {
+                let consumer = Consumer(Source::Rabbit(Box::new(rabbit.consume_events(role))));
+                tokio::spawn(subscription::deliver(consumer, handler));
+            }
         }
     }
 
@@ -184,7 +196,7 @@ impl Queue {
     }
 }
 
-/// Takes jobs from the queue.
+/// Takes jobs, or the events of a role, from the queue.
 pub struct Consumer(Source);
 
 enum Source {
@@ -230,9 +242,12 @@ enum AckHandle {
 
 /// How a delivery is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Disposition {
+pub enum Disposition {
+    /// The effect is committed.
     Ack,
+    /// The effect failed for now: the message must be delivered again.
     Requeue,
+    /// The message can have no effect: it goes to the dead-letter queue, if there is one.
     Reject,
 }
 

@@ -22,6 +22,7 @@ pub const ROLE: Role = Role {
     owns_data: false,
     keeps_cache: false,
     uses_queue: false,
+    subscribes: &[],
     faces_clients: false,
     endpoints: endpoints::endpoints,
     problem_types: &[],

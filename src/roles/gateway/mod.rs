@@ -35,6 +35,7 @@ pub const ROLE: Role = Role {
     owns_data: false,
     keeps_cache: false,
     uses_queue: true,
+    subscribes: &[],
     faces_clients: true,
     endpoints: endpoints::endpoints,
     problem_types: &[],

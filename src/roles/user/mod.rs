@@ -44,6 +44,7 @@ pub const ROLE: Role = Role {
     owns_data: true,
     keeps_cache: true,
     uses_queue: true,
+    subscribes: &[],
     faces_clients: false,
     endpoints,
     problem_types: api::problems::PROBLEM_TYPES,

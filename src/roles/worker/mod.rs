@@ -27,6 +27,7 @@ pub const ROLE: Role = Role {
     owns_data: false,
     keeps_cache: false,
     uses_queue: true,
+    subscribes: &[],
     faces_clients: false,
     endpoints: || vec![get("/health", Access::Open, handlers::health)],
     problem_types: &[],

@@ -1,4 +1,4 @@
-//! Consumes jobs, over a connection of its own on the caller's runtime.
+//! Consumes jobs, or the events of a role, over a connection of its own on the caller's runtime.
 
 use std::sync::Arc;
 
@@ -21,7 +21,9 @@ use crate::platform::queue::{self, Delivery, Disposition};
 /// A consumer, connected or connecting. Every step of connecting is stored here, so that the future of `next` may be dropped at
 /// any time.
 pub struct Consumer {
+    name: &'static str,
     topology: Arc<Topology>,
+    queue: String,
     concurrency: u16,
     backoff: ReconnectBackoff,
     retry_at: Option<Instant>,
@@ -37,9 +39,10 @@ struct Session {
 }
 
 impl Consumer {
-    pub(super) fn new(topology: Arc<Topology>, concurrency: u16) -> Consumer {
-        let backoff = ReconnectBackoff::new("consumer");
-        Consumer { topology, concurrency, backoff, retry_at: None, opening: None, session: None }
+    /// A consumer of this queue; `name` is its connection's, for the operator.
+    pub(super) fn new(name: &'static str, topology: Arc<Topology>, queue: String, concurrency: u16) -> Consumer {
+        let backoff = ReconnectBackoff::new(name);
+        Consumer { name, topology, queue, concurrency, backoff, retry_at: None, opening: None, session: None }
     }
 
     pub(in crate::platform::queue) async fn next(&mut self) -> Delivery {
@@ -69,7 +72,10 @@ impl Consumer {
             sleep_until(until).await;
             self.retry_at = None;
         }
-        let open = || tokio::spawn(Session::open(Arc::clone(&self.topology), self.concurrency));
+        let open = || {
+            let (name, queue, concurrency) = (self.name, self.queue.clone(), self.concurrency);
+            tokio::spawn(Session::open(name, Arc::clone(&self.topology), queue, concurrency))
+        };
         let opened = self.opening.get_or_insert_with(open).await;
         self.opening = None;
         match opened.map_err(anyhow::Error::from).flatten() {
@@ -106,13 +112,18 @@ impl Drop for Consumer {
 }
 
 impl Session {
-    async fn open(topology: Arc<Topology>, concurrency: u16) -> anyhow::Result<Session> {
-        let link = AmqpLink::open(&topology.arguments, "consumer").await?;
+    async fn open(
+        name: &'static str,
+        topology: Arc<Topology>,
+        queue: String,
+        concurrency: u16,
+    ) -> anyhow::Result<Session> {
+        let link = AmqpLink::open(&topology.arguments, name).await?;
         topology.declare(&link).await?;
         let channel = link.channel()?;
         // prefetch only what is worked on: the broker counts a delivery for every job that a dying worker holds
         channel.basic_qos(BasicQosArguments::new(0, concurrency, false)).await?;
-        let (tag, messages) = channel.basic_consume_rx(BasicConsumeArguments::new(&topology.queue, "")).await?;
+        let (tag, messages) = channel.basic_consume_rx(BasicConsumeArguments::new(&queue, "")).await?;
         Ok(Session { link: Arc::new(link), tag, messages })
     }
 }
@@ -147,7 +158,7 @@ impl AckHandle {
     pub(in crate::platform::queue) async fn settle(mut self, disposition: Disposition) {
         let Some(tag) = self.tag.take() else { return };
         if let Err(why) = settle(&self.link, tag, disposition).await {
-            tracing::debug!(%why, ?disposition, "a settlement is lost; the broker delivers the job again");
+            tracing::debug!(%why, ?disposition, "a settlement is lost; the broker delivers the message again");
         }
     }
 }

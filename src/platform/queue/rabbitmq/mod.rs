@@ -1,4 +1,4 @@
-//! The queue in RabbitMQ: a quorum queue of jobs, a topic exchange of events, and one connection each for publishing, for
+//! The queue in RabbitMQ: a quorum queue of jobs, a topic exchange of events with a quorum queue for each role that subscribes, and one connection each for publishing, for
 //! every consumer, and for listening. Every connection reconnects by itself.
 
 mod confirms;
@@ -21,12 +21,14 @@ pub use self::consumer::{AckHandle, Consumer};
 use self::link::AmqpLink;
 use self::publisher::Publisher;
 use self::topology::Topology;
-use super::{Destination, EVENT_BUFFER, Message, PublishError, StreamItem};
+use super::{Destination, EVENT_BUFFER, Message, PublishError, StreamItem, Subscription};
 use crate::config;
 use crate::platform::http::health::{Dependency, Status};
 
 /// How long a health report waits for the broker.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
+/// The events that a role holds at most; so many may fail before the next one waits for them.
+const EVENT_PREFETCH: u16 = 256;
 
 /// A RabbitMQ broker.
 pub struct Rabbit {
@@ -41,10 +43,10 @@ impl Rabbit {
     ///
     /// # Errors
     /// A URL that is no AMQP URI, or names that are empty or too long.
-    pub fn open(queue: &config::Queue) -> anyhow::Result<Rabbit> {
+    pub fn open(queue: &config::Queue, subscriptions: Vec<Subscription>) -> anyhow::Result<Rabbit> {
         let arguments = link::arguments(queue.url.expose()).with_context(|| format!("queue.url is {}", queue.url))?;
         Ok(Rabbit {
-            topology: Arc::new(Topology::new(arguments, &queue.name, &queue.exchange)?),
+            topology: Arc::new(Topology::new(arguments, &queue.name, &queue.exchange, subscriptions)?),
             publisher: Publisher::default(),
             events: broadcast::channel(EVENT_BUFFER).0,
             listener: OnceLock::new(),
@@ -68,7 +70,11 @@ impl Rabbit {
     }
 
     pub(super) fn consume(&self, concurrency: u16) -> Consumer {
-        Consumer::new(Arc::clone(&self.topology), concurrency.max(1))
+        Consumer::new("consumer", Arc::clone(&self.topology), self.topology.queue.clone(), concurrency.max(1))
+    }
+
+    pub(super) fn consume_events(&self, role: &str) -> Consumer {
+        Consumer::new("subscriber", Arc::clone(&self.topology), self.topology.event_queue(role), EVENT_PREFETCH)
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<StreamItem> {

@@ -1,21 +1,30 @@
-//! What w2meet declares in the broker: the queue of jobs, the dead-letter queue, and the exchange of events.
+//! What w2meet declares in the broker: the queue of jobs, the dead-letter queue, the exchange of events, and a queue for each role
+//! that subscribes to events.
 
-use amqprs::FieldTable;
-use amqprs::channel::{ExchangeDeclareArguments, QueueDeclareArguments};
+use amqprs::channel::{ExchangeDeclareArguments, QueueBindArguments, QueueDeclareArguments};
 use amqprs::connection::OpenConnectionArguments;
+use amqprs::{FieldTable, FieldValue};
 use anyhow::ensure;
 
 use super::link::AmqpLink;
+use crate::platform::queue::Subscription;
 
 /// Deliveries after which the broker moves a job to the dead-letter queue: a backstop against a job that crashes every worker.
 /// The database counts attempts, and its limit is lower.
 const DELIVERY_LIMIT: i32 = 20;
+/// An event is delivered until it takes effect. RabbitMQ 4 counts to 20 by default, and RabbitMQ 3 has no word for no limit.
+const NO_DELIVERY_LIMIT: i32 = i32::MAX;
+
+/// The settings that name what is declared.
+const QUEUE_NAME: &str = "W2MEET_QUEUE__NAME";
+const EXCHANGE_NAME: &str = "W2MEET_QUEUE__EXCHANGE";
 
 /// The address of the broker, and the names in it.
 pub struct Topology {
     pub arguments: OpenConnectionArguments,
     pub queue: String,
     pub exchange: String,
+    subscriptions: Vec<Subscription>,
 }
 
 /// A queue or an exchange that exists with other properties; only the operator can help.
@@ -35,12 +44,22 @@ impl Topology {
     ///
     /// # Errors
     /// Names that are empty or too long.
-    pub fn new(arguments: OpenConnectionArguments, queue: &str, exchange: &str) -> anyhow::Result<Topology> {
-        // less the suffix of the dead-letter queue
-        let fits = |name: &str| !name.is_empty() && name.len() <= 250;
-        ensure!(fits(queue), "queue.name must have 1 to 250 bytes");
-        ensure!(fits(exchange), "queue.exchange must have 1 to 250 bytes");
-        Ok(Topology { arguments, queue: queue.to_owned(), exchange: exchange.to_owned() })
+    pub fn new(
+        arguments: OpenConnectionArguments,
+        queue: &str,
+        exchange: &str,
+        subscriptions: Vec<Subscription>,
+    ) -> anyhow::Result<Topology> {
+        // less the suffix of the dead-letter queue, or of the queue of a role
+        let fits = |name: &str, limit: usize| !name.is_empty() && name.len() <= limit;
+        ensure!(fits(queue, 250), "queue.name must have 1 to 250 bytes");
+        ensure!(fits(exchange, 200), "queue.exchange must have 1 to 200 bytes");
+        Ok(Topology { arguments, queue: queue.to_owned(), exchange: exchange.to_owned(), subscriptions })
+    }
+
+    /// The name of the queue of a role that subscribes to events.
+    pub fn event_queue(&self, role: &str) -> String {
+        format!("{}.{role}", self.exchange)
     }
 
     /// Declares everything; an existing queue or exchange keeps its properties.
@@ -49,18 +68,28 @@ impl Topology {
     /// [`Mismatch`], or another refusal of the broker. The link has ended then.
     pub async fn declare(&self, link: &AmqpLink) -> anyhow::Result<()> {
         let dead = format!("{}.dead", self.queue);
-        declare_queue(link, &dead, &[("x-queue-type", "quorum".into())]).await?;
-        // at-least-once needs reject-publish: a job leaves this queue only when the dead-letter queue has it
-        let arguments = [
-            ("x-queue-type", "quorum".into()),
-            ("x-delivery-limit", amqprs::FieldValue::I(DELIVERY_LIMIT)),
-            ("x-dead-letter-exchange", "".into()),
-            ("x-dead-letter-routing-key", dead.as_str().into()),
-            ("x-dead-letter-strategy", "at-least-once".into()),
-            ("x-overflow", "reject-publish".into()),
-        ];
-        declare_queue(link, &self.queue, &arguments).await?;
-        self.declare_exchange(link).await
+        declare_queue(link, &dead, &[("x-queue-type", "quorum".into())], QUEUE_NAME).await?;
+        // at-least-once needs reject-publish: a message leaves its queue only when the dead-letter queue has it
+        let arguments = |delivery_limit: i32| {
+            [
+                ("x-queue-type", "quorum".into()),
+                ("x-delivery-limit", FieldValue::I(delivery_limit)),
+                ("x-dead-letter-exchange", "".into()),
+                ("x-dead-letter-routing-key", dead.as_str().into()),
+                ("x-dead-letter-strategy", "at-least-once".into()),
+                ("x-overflow", "reject-publish".into()),
+            ]
+        };
+        declare_queue(link, &self.queue, &arguments(DELIVERY_LIMIT), QUEUE_NAME).await?;
+        self.declare_exchange(link).await?;
+        for Subscription { role, keys } in &self.subscriptions {
+            let queue = self.event_queue(role);
+            declare_queue(link, &queue, &arguments(NO_DELIVERY_LIMIT), EXCHANGE_NAME).await?;
+            for key in *keys {
+                link.channel()?.queue_bind(QueueBindArguments::new(&queue, &self.exchange, key)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Declares the exchange of events.
@@ -70,15 +99,20 @@ impl Topology {
     pub async fn declare_exchange(&self, link: &AmqpLink) -> anyhow::Result<()> {
         let mut arguments = ExchangeDeclareArguments::new(&self.exchange, "topic");
         let declared = link.channel()?.exchange_declare(arguments.durable(true).finish()).await;
-        declared.map_err(|_| refusal(link, format!("the exchange {}", self.exchange), "W2MEET_QUEUE__EXCHANGE"))
+        declared.map_err(|_| refusal(link, format!("the exchange {}", self.exchange), EXCHANGE_NAME))
     }
 }
 
-async fn declare_queue(link: &AmqpLink, name: &str, arguments: &[(&str, amqprs::FieldValue)]) -> anyhow::Result<()> {
+async fn declare_queue(
+    link: &AmqpLink,
+    name: &str,
+    arguments: &[(&str, FieldValue)],
+    setting: &'static str,
+) -> anyhow::Result<()> {
     let table = table(arguments)?;
     let arguments = QueueDeclareArguments::durable_client_named(name).arguments(table).finish();
     let declared = link.channel()?.queue_declare(arguments).await;
-    declared.map(drop).map_err(|_| refusal(link, format!("the queue {name}"), "W2MEET_QUEUE__NAME"))
+    declared.map(drop).map_err(|_| refusal(link, format!("the queue {name}"), setting))
 }
 
 /// The reason of a refusal: the broker closes the channel with it, and amqprs' own error does not contain it.
@@ -94,7 +128,7 @@ fn refusal(link: &AmqpLink, what: String, setting: &'static str) -> anyhow::Erro
 ///
 /// # Errors
 /// Names longer than 255 bytes.
-pub fn table(pairs: &[(&str, amqprs::FieldValue)]) -> anyhow::Result<FieldTable> {
+pub fn table(pairs: &[(&str, FieldValue)]) -> anyhow::Result<FieldTable> {
     let mut table = FieldTable::new();
     for (name, value) in pairs {
         table.insert((*name).try_into()?, value.clone());

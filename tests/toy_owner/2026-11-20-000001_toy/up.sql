@@ -1,0 +1,5 @@
+CREATE TABLE toys (
+    id TEXT NOT NULL PRIMARY KEY,
+    email TEXT NOT NULL,
+    is_announced BOOLEAN NOT NULL DEFAULT FALSE
+);
