@@ -132,11 +132,7 @@ pub fn run() -> anyhow::Result<()> {
     let roles = select_roles(&cli.role);
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(settings, &roles, &warnings),
-        Command::Migrate => {
-            block_on(data::migrate(&settings, roles::user::api::ROLE, roles::user::MIGRATIONS))?;
-            println!("the schema of {} is up to date", describe_database(&settings));
-            Ok(())
-        }
+        Command::Migrate => block_on(migrate(&settings)),
         Command::Config => {
             warnings.iter().for_each(|warning| eprintln!("w2meet: {warning}"));
             print!("{}", toml::to_string(&settings).context("the settings cannot be printed")?);
@@ -158,6 +154,18 @@ pub fn run() -> anyhow::Result<()> {
             on_actix(client::jobs::run(&Server::new(&url, cli.token), command))
         }
     }
+}
+
+async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    for (role, migrations) in [
+        (roles::user::ROLE.name, roles::user::MIGRATIONS),
+        (roles::reservation::ROLE.name, roles::reservation::MIGRATIONS),
+    ] {
+        data::migrate(settings, role, migrations).await?;
+        let file = settings.sqlite_path(role).map(|path| path.display().to_string());
+        println!("the schema of {role} in {} is up to date", file.unwrap_or_else(|| settings.database.url.to_string()));
+    }
+    Ok(())
 }
 
 async fn run_user_command(settings: &Settings, command: UserCommand) -> anyhow::Result<()> {
@@ -211,11 +219,6 @@ fn welcome(url: &str) -> String {
     )
 }
 
-fn describe_database(settings: &Settings) -> String {
-    let file = settings.sqlite_path(roles::user::api::ROLE);
-    file.map_or_else(|| settings.database.url.to_string(), |path| path.display().to_string())
-}
-
 /// The named roles, in the order of the table.
 fn select_roles(names: &[String]) -> Vec<&'static Role> {
     let all = names.iter().any(|name| name == ALL);
@@ -253,6 +256,6 @@ mod tests {
                 .collect()
         };
         assert_eq!(names(&["gateway", "user"]), ["user", "gateway"]);
-        assert_eq!(names(&["all"]), ["user", "availability", "suggestion", "worker", "gateway"]);
+        assert_eq!(names(&["all"]), ["user", "reservation", "availability", "suggestion", "worker", "gateway"]);
     }
 }

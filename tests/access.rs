@@ -101,12 +101,14 @@ both_shapes! {
 
     async fn callers_cannot_read_or_change_the_data_of_others(cluster) {
         let world = world(cluster).await;
-        let user = cluster.nodes_of("user")[0];
+        let owners = ["user", "reservation"].map(|role| {
+            let owned = w2meet::roles::find(role).expect("a role").public_endpoints();
+            (world.eve.as_gateway_at(&cluster.nodes_of(role)[0].url(role)), owned)
+        });
         let before = (
             world.ana.get("/api/users/ana@example.com").await.expect(200).json,
             world.ana.get(&format!("/api/meetings/{}", world.meeting)).await.expect(200).json,
         );
-        let behind = world.eve.as_gateway_at(&user.url("user"));
         let absent = crate::support::Client::new(cluster.base());
         let mut wrong = Vec::new();
         for rule in &public_endpoints() {
@@ -114,12 +116,10 @@ both_shapes! {
             let (theirs, none) = (filled(rule, ANA, id), filled(rule, "nobody@example.com", UNKNOWN));
             let method: Method = rule.method.as_str().parse().expect("a method");
             // the owner of the data is asked directly, too, as if the gateway had let it pass
-            let inner = theirs.strip_prefix("/api").filter(|path| {
-                ["/users", "/meetings"].iter().any(|first| path.starts_with(first)) && !path.ends_with("/events")
-            });
+            let owner = owners.iter().find(|(_, owned)| owned.iter().any(|one| one.path == rule.path));
             let mut replies = vec![("eve", tried(&world.eve, rule, &theirs).await)];
-            if let Some(path) = inner {
-                replies.push(("eve past the gateway", tried(&behind, rule, path).await));
+            if let (Some((owner, _)), Some(path)) = (owner, theirs.strip_prefix("/api")) {
+                replies.push(("eve past the gateway", tried(owner, rule, path).await));
             }
             for (who, reply) in replies {
                 let fine = match rule.access {
@@ -146,7 +146,7 @@ both_shapes! {
         let job = format!("/internal/jobs/{}", world.job);
         let inner = [(Method::GET, job.clone()), (Method::POST, format!("{job}/retry")), (Method::POST, "/internal/jobs/lookup".to_owned())];
         for (method, path) in inner {
-            let reply = behind.request(method, &path, None).await;
+            let reply = owners[1].0.request(method, &path, None).await;
             if reply.status != 403 {
                 wrong.push(format!("eve past the gateway: {path}: {} {}", reply.status, reply.text));
             }
@@ -257,7 +257,7 @@ both_shapes! {
         let world = world(cluster).await;
         let bearer = format!("Bearer {}", world.admin.access_token);
         let wrong = format!("{SERVICE}x");
-        for role in ["user", "availability", "suggestion", "worker"] {
+        for role in ["user", "reservation", "availability", "suggestion", "worker"] {
             let client = cluster.nodes_of(role)[0].client(role);
             for probe in ["/livez", "/readyz", "/health"] {
                 client.get(probe).await.expect(200);

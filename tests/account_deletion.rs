@@ -90,8 +90,10 @@ both_shapes! { with &auth_required_with(&[]);
         assert_eq!(text(&all["letters"][0], "purpose"), "verify_mailbox");
         assert_eq!((text(&all["calendars"][0], "name"), text(&all["calendars"][0], "content")), ("work", CALENDAR));
         assert_eq!(all["meetings"][0]["id"], meeting["id"]);
-        let kinds: Vec<&str> = all["deliveries"].as_array().into_iter().flatten().map(|one| text(one, "kind")).collect();
-        assert_eq!(kinds, ["send_letter", "send_invitations"]);
+        for (list, kind) in [("account_deliveries", "send_letter"), ("deliveries", "send_invitations")] {
+            let kinds: Vec<&str> = all[list].as_array().into_iter().flatten().map(|one| text(one, "kind")).collect();
+            assert_eq!(kinds, [kind], "{list}");
+        }
         for secret in [&key, &ana.token, &ana.refresh, &"argon2".to_owned(), &"hash".to_owned()] {
             assert!(!export.text.contains(secret.as_str()), "it holds {secret}");
         }
@@ -115,7 +117,7 @@ both_shapes! { with &auth_required_with(&[]);
         ana.delete(&format!("/api/meetings/{}", text(&alone, "id"))).await.expect(204);
         // one of them has been: its end is put into the past, where the service keeps it
         let end = format!("\"end\":\"{}", day.year());
-        rows::run_sql(cluster, "user", &format!(
+        rows::run_sql(cluster, "reservation", &format!(
             "UPDATE meetings SET document = replace(document, '{end}', '\"end\":\"2001') WHERE id = '{}'", text(&past, "id"))).await;
         assert!(naming(&rows::all_rows(cluster).await, ANA).len() > 10, "the search finds her");
         let cat = Account::login(cluster, CAT, PASSWORD).await;

@@ -119,7 +119,7 @@ both_shapes! {
     async fn no_response_reveals_the_address_of_a_role(cluster) {
         ana_and_ben(cluster).await;
         let mut inner: Vec<String> = Vec::new();
-        for role in ["user", "availability", "suggestion", "worker"] {
+        for role in ["user", "reservation", "availability", "suggestion", "worker"] {
             inner.extend(cluster.nodes_of(role).into_iter().map(|node| node.url(role)));
         }
         let secret: Vec<&str> = inner.iter().filter_map(|url| url.rsplit_once(':')).map(|(_, port)| port).collect();
@@ -139,7 +139,7 @@ both_shapes! {
             check(cluster.get(path).await, path);
         }
         if cluster.shape == Shape::Services {
-            for role in ["user", "availability", "suggestion", "worker"] {
+            for role in ["user", "reservation", "availability", "suggestion", "worker"] {
                 cluster.nodes_of(role).into_iter().for_each(|node| node.signal("KILL"));
             }
             for path in paths {

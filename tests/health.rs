@@ -6,7 +6,7 @@ use crate::both_shapes;
 use crate::support::servers::{env_var, print_line};
 use crate::support::{Client, Cluster, Shape, eventually};
 
-const ROLES: [&str; 5] = ["user", "availability", "suggestion", "worker", "gateway"];
+const ROLES: [&str; 6] = ["user", "reservation", "availability", "suggestion", "worker", "gateway"];
 
 /// A role's own report; its shape is checked here.
 async fn report(client: &Client, path: &str, status: u16) -> Value {
@@ -43,7 +43,8 @@ both_shapes! {
         on_user.sort();
         let expected = [
             ("user", on_user),
-            ("availability", vec![("user-service", "healthy")]),
+            ("reservation", vec![(database, "healthy"), ("user-service", "healthy")]),
+            ("availability", vec![("reservation-service", "healthy"), ("user-service", "healthy")]),
             ("suggestion", vec![("availability-service", "healthy")]),
             ("worker", vec![("availability-service", "healthy"), (queue, "healthy"), ("suggestion-service", "healthy")]),
         ];
@@ -70,7 +71,7 @@ both_shapes! {
         })
         .await;
         assert_eq!(report["service"], "gateway-service");
-        let all = ["availability-service", "suggestion-service", "user-service", "worker-service"];
+        let all = ["availability-service", "reservation-service", "suggestion-service", "user-service", "worker-service"];
         assert_eq!(dependencies(&report), all.map(|name| (name, "healthy")));
         let two = if cluster.shape == Shape::Services { json!("2 of 2") } else { Value::Null };
         assert_eq!(report["dependencies"]["availability-service"]["replicas"], two);

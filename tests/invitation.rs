@@ -13,6 +13,7 @@ fn person(name: &str, email: &str) -> CalAddress {
 fn invitation(method: Method, sequence: i64) -> Invitation {
     let guest = |name, email, required, participation| Invitee { person: person(name, email), required, participation };
     Invitation {
+        uid_domain: "7f.w2meet".to_owned(),
         method,
         meeting_id: Uuid::from_u128(0x0198_c0de_0000_7000_8000_0000_0000_0001),
         sequence,
@@ -42,7 +43,7 @@ VERSION:2.0\r
 PRODID:-//W2Meet//EN\r
 METHOD:REQUEST\r
 BEGIN:VEVENT\r
-UID:0198c0de-0000-7000-8000-000000000001@w2meet\r
+UID:0198c0de-0000-7000-8000-000000000001@7f.w2meet\r
 SEQUENCE:0\r
 DTSTAMP:20260101T090000Z\r
 DTSTART:20260105T130000Z\r

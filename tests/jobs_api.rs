@@ -108,11 +108,11 @@ both_shapes! {
         }
         worker[0].signal("STOP");
         let asked = create_meeting(cluster, json!({ "callback_url": "https://hook.invalid/" })).await;
-        let user = cluster.nodes_of("user")[0].client("user");
+        let owner = cluster.nodes_of("reservation")[0].client("reservation");
         let id = text(&asked, "job_id");
         let start = format!("/internal/jobs/{id}/start");
-        let first = user.send(Method::POST, &start, &[], None).await.expect(200).json;
-        let second = user.send(Method::POST, &start, &[], None).await.expect(200).json;
+        let first = owner.send(Method::POST, &start, &[], None).await.expect(200).json;
+        let second = owner.send(Method::POST, &start, &[], None).await.expect(200).json;
         assert_eq!((&first["attempt"], &second["attempt"]), (&json!(1), &json!(2)));
         assert!(!second.to_string().contains("whsec_"), "whoever looks for a time needs no secret");
         let bearer = format!("Bearer {}", text(&second, "token"));

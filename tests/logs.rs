@@ -149,7 +149,7 @@ async fn a_failed_call_is_logged_with_its_callee_and_duration() {
     let space = Sandbox::new();
     let mut env = space.env();
     env.push(("W2MEET_QUEUE__URL".into(), "amqp://127.0.0.1:9".into()));
-    for role in ["USER", "AVAILABILITY", "SUGGESTION"] {
+    for role in ["USER", "RESERVATION", "AVAILABILITY", "SUGGESTION"] {
         env.push((format!("W2MEET_UPSTREAMS__{role}"), "http://127.0.0.1:9".into()));
     }
     let node = Node::start("gateway", &env);

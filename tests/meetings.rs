@@ -204,8 +204,8 @@ both_shapes! {
         assert_eq!(text(&second, "status"), "no_common_time");
         assert!(!text(&second, "reason").is_empty(), "{second}");
         assert_eq!(text(&second, "start"), start, "what was asked for can still be read");
-        // right before and right after is free
-        for (hour, status) in [("19:40", "invited"), ("20:40", "invited"), ("20:39", "no_common_time")] {
+        // it holds every quarter-hour that it touches: right before and right after them is free
+        for (hour, status) in [("19:30", "invited"), ("20:45", "invited"), ("20:44", "no_common_time")] {
             let next = json!({ "start": format!("{}T{hour}:00Z", next_monday()), "from": null, "to": null, "duration_minutes": 30 });
             let meeting = create_meeting(cluster, next).await;
             let meeting = wait_for_status(cluster, &meeting, &["no_common_time", "invited"]).await;

@@ -159,14 +159,15 @@ async fn a_stream_without_a_client_frees_its_slot() {
 }
 
 #[actix_web::test]
-async fn no_stream_begins_while_user_is_away() {
+async fn no_stream_begins_while_reservation_is_away() {
     let cluster = Cluster::split().await;
     let id = text(&arranged(&cluster).await["id"]);
-    cluster.nodes_of("user")[0].signal("KILL");
+    cluster.nodes_of("reservation")[0].signal("KILL");
     let path = format!("/api/meetings/{id}/events");
-    let away = eventually("user is gone", async || Some(cluster.get(&path).await).filter(|it| it.status == 503)).await;
-    away.expect_problem("503 unavailable", &path, "user is away");
-    assert_eq!(away.json["upstream"], "user");
+    let away =
+        eventually("reservation is gone", async || Some(cluster.get(&path).await).filter(|it| it.status == 503)).await;
+    away.expect_problem("503 unavailable", &path, "reservation is away");
+    assert_eq!(away.json["upstream"], "reservation");
 }
 
 /// One more gateway for this cluster, with settings of its own for the queue.

@@ -53,8 +53,8 @@ async fn the_embedded_process_is_ready_at_once_and_stays_small() {
     let (resident, of_its_own) = (read("VmRSS:"), read("RssAnon:"));
     print_line(&format!("all roles: ready in {ready:.0?} in an empty folder, {} MiB resident", resident / 1024));
     assert!(ready < Duration::from_secs(3), "{ready:?}");
-    // 64 MiB is promised of the shipped build, which maps 12 MiB of itself; this one maps more
-    assert!(of_its_own < 52 << 10, "{of_its_own} kB");
+    // 72 MiB is promised of the shipped build, which maps 12 MiB of itself; this one maps more
+    assert!(of_its_own < 60 << 10, "{of_its_own} kB");
 }
 
 #[actix_web::test]
@@ -87,7 +87,7 @@ async fn a_taken_address_is_named_with_its_role() {
 #[actix_web::test]
 async fn an_incomplete_configuration_is_refused_with_its_remedy() {
     expect_refusal("gateway", &[], &["gateway", "--role", "W2MEET_UPSTREAMS__AVAILABILITY="]).await;
-    let all_but_one = ["AVAILABILITY", "SUGGESTION"].map(|role| format!("W2MEET_UPSTREAMS__{role}"));
+    let all_but_one = ["AVAILABILITY", "RESERVATION", "SUGGESTION"].map(|role| format!("W2MEET_UPSTREAMS__{role}"));
     let all_but_one = all_but_one.each_ref().map(|name| (name.as_str(), "http://127.0.0.1:9"));
     expect_refusal("gateway", &all_but_one, &["gateway", "user", "W2MEET_UPSTREAMS__USER="]).await;
     expect_refusal("suggestion", &[], &["suggestion", "availability", "W2MEET_UPSTREAMS__AVAILABILITY="]).await;
@@ -97,6 +97,7 @@ async fn an_incomplete_configuration_is_refused_with_its_remedy() {
     let apart = [
         ("W2MEET_UPSTREAMS__USER", "http://127.0.0.1:9"),
         ("W2MEET_UPSTREAMS__AVAILABILITY", "http://127.0.0.1:9"),
+        ("W2MEET_UPSTREAMS__RESERVATION", "http://127.0.0.1:9"),
         ("W2MEET_QUEUE__URL", "amqp://127.0.0.1:9"),
         ("W2MEET_AUTH__MODE", "required"),
     ];
@@ -106,7 +107,8 @@ async fn an_incomplete_configuration_is_refused_with_its_remedy() {
     let url = ("W2MEET_MAIL__SMTP_URL", "smtp://bob:hidden@mail.example");
     expect_refusal("all", &[url, ("W2MEET_MAIL__FROM", "meet@mail.example")], &["bob:***@", "?tls=required"]).await;
     expect_refusal("all", &[("W2MEET_MAIL__FROM", "nobody")], &["worker", "mail.from"]).await;
-    let upstreams = ["USER", "AVAILABILITY", "SUGGESTION"].map(|role| format!("W2MEET_UPSTREAMS__{role}"));
+    let upstreams =
+        ["USER", "AVAILABILITY", "RESERVATION", "SUGGESTION"].map(|role| format!("W2MEET_UPSTREAMS__{role}"));
     let upstreams = upstreams.each_ref().map(|name| (name.as_str(), "http://127.0.0.1:9"));
     let remedies = ["worker", "W2MEET_SERVER__PUBLIC_URL=", "W2MEET_UPSTREAMS__GATEWAY="];
     expect_refusal("worker", &upstreams, &remedies).await;

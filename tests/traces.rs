@@ -19,7 +19,7 @@ const LOCAL_WEBHOOKS: &[(&str, &str)] =
     &[("W2MEET_WEBHOOKS__ALLOW_HTTP", "true"), ("W2MEET_WEBHOOKS__ALLOW_NETWORKS", "127.0.0.1")];
 /// The span of a client that calls.
 const OUTSIDE: &str = "00f067aa0ba902b7";
-const ROLES: [&str; 5] = ["gateway", "user", "availability", "suggestion", "worker"];
+const ROLES: [&str; 6] = ["gateway", "user", "reservation", "availability", "suggestion", "worker"];
 
 /// A trace that begins outside, and its traceparent.
 fn outside(sampled: bool) -> (String, String) {
@@ -197,7 +197,8 @@ async fn over_the_queue(cluster: &Cluster, collector: &Collector) {
         .json;
     wait_for_status(cluster, &meeting, &["invited"]).await;
     let processed = |spans: &[Span]| spans.iter().filter(|span| span.kind == SpanKind::Consumer).count() >= 3;
-    let called_back = |span: &Span| span.service == "w2meet-user" && span.name == "POST /internal/jobs/{id}/finish";
+    let called_back =
+        |span: &Span| span.service == "w2meet-reservation" && span.name == "POST /internal/jobs/{id}/finish";
     let hooked = |spans: &[Span]| spans.iter().any(|span| span.attribute("url.full") == "http://127.0.0.1/");
     let all = spans(collector, &id, |spans| processed(spans) && hooked(spans) && spans.iter().any(called_back)).await;
     for span in all.values() {
@@ -208,12 +209,16 @@ async fn over_the_queue(cluster: &Cluster, collector: &Collector) {
     let road = way(&all, callback.expect("a callback"));
     let names: Vec<(&str, SpanKind)> = road.iter().map(|(service, kind, _)| (*service, *kind)).collect();
     let (producer, consumer) = (SpanKind::Producer, SpanKind::Consumer);
-    let once =
-        [("w2meet-user", server), ("w2meet-worker", client), ("w2meet-worker", consumer), ("w2meet-user", producer)];
+    let once = [
+        ("w2meet-reservation", server),
+        ("w2meet-worker", client),
+        ("w2meet-worker", consumer),
+        ("w2meet-reservation", producer),
+    ];
     assert_eq!(names[..4], once, "{road:?}");
     assert_eq!(
         names[names.len() - 3..],
-        [("w2meet-user", server), ("w2meet-gateway", client), ("w2meet-gateway", server)]
+        [("w2meet-reservation", server), ("w2meet-gateway", client), ("w2meet-gateway", server)]
     );
     assert!(road[2].2.starts_with("process ") && road[3].2.starts_with("send "), "{road:?}");
     let hook = all.values().find(|span| span.attribute("url.full") == "http://127.0.0.1/").expect("the webhook");

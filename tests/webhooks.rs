@@ -237,15 +237,15 @@ both_shapes! {
                 mine.iter().filter(is).count()
             };
             let story = [
-                count("user", "ENQUEUE", "kind", "schedule_meeting"),
-                count("user", "ENQUEUE", "kind", "send_invitations"),
-                count("user", "ENQUEUE", "kind", "deliver_webhook"),
+                count("reservation", "ENQUEUE", "kind", "schedule_meeting"),
+                count("reservation", "ENQUEUE", "kind", "send_invitations"),
+                count("reservation", "ENQUEUE", "kind", "deliver_webhook"),
                 count("worker", "JOB_START", "", ""),
                 count("worker", "JOB_DONE", "", ""),
                 count("worker", "call answered", "callee", "availability"),
                 count("worker", "call answered", "callee", "suggestion"),
-                count("worker", "call answered", "callee", "user"),
-                count("user", "request completed", "path", "/internal/jobs/"),
+                count("worker", "call answered", "callee", "reservation"),
+                count("reservation", "request completed", "path", "/internal/jobs/"),
             ];
             (story == [1, 1, 2, 4, 4, 1, 1, 8, 8]).then_some(())
         }).await;

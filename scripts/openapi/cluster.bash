@@ -73,9 +73,9 @@ start_cluster() {
     W2MEET_QUEUE__URL="$AMQP" W2MEET_QUEUE__NAME="$QUEUE" W2MEET_QUEUE__EXCHANGE="$QUEUE.events"
     W2MEET_UPSTREAMS__GATEWAY="$BASE" W2MEET_GATEWAY__LISTEN="${BASE#http://}" W2MEET_AUTH__SERVICE_SECRET="$secret"
     W2MEET_USER__LISTEN=127.0.0.1:0 W2MEET_AVAILABILITY__LISTEN=127.0.0.1:0 W2MEET_SUGGESTION__LISTEN=127.0.0.1:0
-    W2MEET_WORKER__LISTEN=127.0.0.1:0)
+    W2MEET_WORKER__LISTEN=127.0.0.1:0 W2MEET_RESERVATION__LISTEN=127.0.0.1:0)
   local role
-  for role in user availability suggestion worker gateway; do
+  for role in user reservation availability suggestion worker gateway; do
     start_process "$role" "${each[@]}" "${up[@]}"
     up+=("W2MEET_UPSTREAMS__${role^^}=$URL")
   done

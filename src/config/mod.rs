@@ -38,6 +38,7 @@ pub struct Settings {
     pub auth: Auth,
     pub gateway: Listener,
     pub user: Listener,
+    pub reservation: Listener,
     pub availability: Listener,
     pub suggestion: Listener,
     pub worker: Listener,
@@ -277,7 +278,8 @@ impl Settings {
 
     /// Whether this process serves metrics.
     pub fn serves_metrics(&self) -> bool {
-        let sections = [&self.gateway, &self.user, &self.availability, &self.suggestion, &self.worker];
+        let sections =
+            [&self.gateway, &self.user, &self.reservation, &self.availability, &self.suggestion, &self.worker];
         sections.iter().any(|section| !section.admin_listen.is_empty())
     }
 
@@ -285,6 +287,7 @@ impl Settings {
         match role {
             "gateway" => Some(&self.gateway),
             "user" => Some(&self.user),
+            "reservation" => Some(&self.reservation),
             "availability" => Some(&self.availability),
             "suggestion" => Some(&self.suggestion),
             "worker" => Some(&self.worker),

@@ -26,6 +26,11 @@ pub trait Subscriber: Clone + Send + Sync + 'static {
     /// Its database.
     fn owner(&self) -> &Owner;
 
+    /// Does what is too much for one transaction before [`Subscriber::receive`]. It may be repeated.
+    fn prepare(&self, _event: &Event) -> impl Future<Output = Result<(), Abort>> + Send {
+        async { Ok(()) }
+    }
+
     /// Takes the effect of one event, in the transaction that records it as received. Events of one subject may come out of order
     /// after a failure: their versions order them.
     fn receive(&self, conn: &mut Connection, event: &Event) -> impl Future<Output = Result<(), Abort>> + Send;
@@ -82,14 +87,18 @@ impl<S: Subscriber> Inbox<S> {
     /// Takes the effect of an event, unless it was taken before.
     async fn take(&self, event: &Event) -> Result<(), String> {
         let owner = self.subscriber.owner();
-        let taken = transact!(owner.db, |conn| {
-            let row = (inbox::event_id.eq(&event.id), inbox::received_at.eq(stored(now())));
-            let receiving = diesel::insert_into(inbox::table).values(row).on_conflict(inbox::event_id).do_nothing();
-            if receiving.execute(conn).await? > 0 {
-                self.subscriber.receive(conn, event).await?;
-            }
-            Ok::<(), Abort>(())
-        });
+        let taken = async {
+            self.subscriber.prepare(event).await?;
+            transact!(owner.db, |conn| {
+                let row = (inbox::event_id.eq(&event.id), inbox::received_at.eq(stored(now())));
+                let receiving = diesel::insert_into(inbox::table).values(row).on_conflict(inbox::event_id).do_nothing();
+                if receiving.execute(conn).await? > 0 {
+                    self.subscriber.receive(conn, event).await?;
+                }
+                Ok::<(), Abort>(())
+            })
+        };
+        let taken = taken.await;
         owner.outbox_notify.notify_one();
         taken.map_err(|abort| match abort {
             Abort::Database(error) => error.to_string(),

@@ -3,6 +3,7 @@
 
 pub mod availability;
 pub mod gateway;
+pub mod reservation;
 pub mod suggestion;
 pub mod user;
 pub mod worker;
@@ -10,7 +11,8 @@ pub mod worker;
 use crate::platform::role::Role;
 
 /// Every role there is. In `all` they start in this order, and stop in the reverse one.
-pub static ALL: &[Role] = &[user::ROLE, availability::ROLE, suggestion::ROLE, worker::ROLE, gateway::ROLE];
+pub static ALL: &[Role] =
+    &[user::ROLE, reservation::ROLE, availability::ROLE, suggestion::ROLE, worker::ROLE, gateway::ROLE];
 
 /// The role of this name.
 pub fn find(name: &str) -> Option<&'static Role> {

@@ -30,9 +30,10 @@ async fn the_late_report_of_a_worker_that_hung_is_refused() {
     rig.add_worker();
     let evidence = rig.finish(LIMIT).await;
     evidence.expect_all(&load.ids());
-    let user = rig.cluster.nodes_of("user")[0];
-    let refused =
-        || user.log().iter().filter(|line| line["status"] == 409 && line["message"] == "request completed").count();
+    let reservation = rig.cluster.nodes_of("reservation")[0];
+    let refused = || {
+        reservation.log().iter().filter(|line| line["status"] == 409 && line["message"] == "request completed").count()
+    };
     let before = refused();
     rig.workers.borrow()[0].signal("CONT");
     let late =
@@ -51,11 +52,11 @@ async fn the_late_report_of_a_worker_that_hung_is_refused() {
 async fn a_job_is_not_repeated_when_its_report_is_lost_at_first() {
     let Some(rig) = FaultRig::start(&[("W2MEET_LIMITS__CALL_SECONDS", "1")]).await else { return };
     let load = with_full_hands(&rig).await;
-    let user = rig.cluster.nodes_of("user")[0];
-    user.signal("STOP");
+    let reservation = rig.cluster.nodes_of("reservation")[0];
+    reservation.signal("STOP");
     rig.receiver.resume_replies();
     eventually("a report is not heard", async || (rig.count_lines("call failed") > 0).then_some(())).await;
-    user.signal("CONT");
+    reservation.signal("CONT");
     let evidence = rig.finish(LIMIT).await;
     evidence.expect_all(&load.ids());
     assert_eq!(rig.receiver.count_received(), evidence.hooks.len(), "nothing was told twice");

@@ -84,7 +84,7 @@ async fn a_slow_database_and_a_forgetful_cache_make_no_second_meeting() {
     let Some(redis) = PrivateRedis::start() else { return };
     let cluster = Cluster::split_with(&[("W2MEET_CACHE__URL", &redis.url())]).await;
     register(&cluster).await;
-    let url = cluster.nodes_of("user")[0].setting("W2MEET_DATABASE__URL");
+    let url = cluster.nodes_of("reservation")[0].setting("W2MEET_DATABASE__URL");
     let (mut client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("it answers");
     tokio::spawn(connection);
     let lock = client.transaction().await.expect("a transaction");
@@ -117,10 +117,10 @@ async fn a_slow_database_and_a_forgetful_cache_make_no_second_meeting() {
     );
 }
 
-/// Passes requests on to the user role. When it is armed, it waits for the answer to a `POST /meetings`, kills the process,
+/// Passes requests on to the reservation role. When it is armed, it waits for the answer to a `POST /meetings`, kills the process,
 /// and tells nobody.
-async fn pass_on(mut near: TcpStream, user: Rc<RefCell<Node>>, armed: Rc<RefCell<bool>>) -> Option<()> {
-    let base = user.borrow().url("user");
+async fn pass_on(mut near: TcpStream, reservation: Rc<RefCell<Node>>, armed: Rc<RefCell<bool>>) -> Option<()> {
+    let base = reservation.borrow().url("reservation");
     let mut far = TcpStream::connect(base.trim_start_matches("http://")).await.ok()?;
     let (mut up, mut down) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     loop {
@@ -132,7 +132,7 @@ async fn pass_on(mut near: TcpStream, user: Rc<RefCell<Node>>, armed: Rc<RefCell
             read = far.read(&mut down) => match read.ok()? {
                 0 => return None,
                 _ if armed.replace(false) => {
-                    user.borrow().signal("KILL");
+                    reservation.borrow().signal("KILL");
                     return None;
                 }
                 count => near.write_all(&down[..count]).await.ok()?,
@@ -145,15 +145,15 @@ async fn pass_on(mut near: TcpStream, user: Rc<RefCell<Node>>, armed: Rc<RefCell
 async fn a_process_that_dies_between_effect_and_answer_has_made_the_meeting_already() {
     let mut cluster = Cluster::split().await;
     register(&cluster).await;
-    let (user, armed) = (Rc::new(RefCell::new(cluster.nodes.remove(0))), Rc::new(RefCell::new(false)));
-    let (target, trap) = (Rc::clone(&user), Rc::clone(&armed));
+    let (reservation, armed) = (Rc::new(RefCell::new(cluster.nodes.remove(1))), Rc::new(RefCell::new(false)));
+    let (target, trap) = (Rc::clone(&reservation), Rc::clone(&armed));
     let between = serve_connections(move |near| {
-        let (user, armed) = (Rc::clone(&target), Rc::clone(&trap));
+        let (reservation, armed) = (Rc::clone(&target), Rc::clone(&trap));
         async move {
-            pass_on(near, user, armed).await;
+            pass_on(near, reservation, armed).await;
         }
     });
-    let settings = [("W2MEET_UPSTREAMS__USER", between.as_str()), ("W2MEET_GATEWAY__LISTEN", "127.0.0.1:0")];
+    let settings = [("W2MEET_UPSTREAMS__RESERVATION", between.as_str()), ("W2MEET_GATEWAY__LISTEN", "127.0.0.1:0")];
     let gateway = cluster.nodes_of("gateway")[0].respawn_with(&settings);
     gateway.wait_for("ready", |line| line["message"] == "ready");
     let client = gateway.client("gateway");
@@ -162,9 +162,9 @@ async fn a_process_that_dies_between_effect_and_answer_has_made_the_meeting_alre
         armed.replace(true);
         let lost = ask(&client, &key, &request(&key)).await;
         assert!([502, 503, 504].contains(&lost.status), "{}: {}", lost.status, lost.text);
-        let new = user.borrow().respawn();
+        let new = reservation.borrow().respawn();
         new.wait_for("ready", |line| line["message"] == "ready");
-        user.replace(new);
+        reservation.replace(new);
         let answer = eventually("it answers again", async || {
             let answer = ask(&client, &key, &request(&key)).await;
             (answer.status == 202).then_some(answer)

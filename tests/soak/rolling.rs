@@ -34,8 +34,15 @@ impl Fleet {
         for email in ["ana@example.com", "ben@example.com"] {
             cluster.register(email, json!({ "monday": ["09:00-17:00"] })).await;
         }
-        let places = [("user", users), ("availability", 2), ("suggestion", 2), ("gateway", 1), ("worker", 1)]
-            .map(|(role, count)| (role, (0..count).map(|_| format!("127.0.0.1:{}", free_port())).collect::<Vec<_>>()));
+        let places = [
+            ("user", users),
+            ("reservation", 1),
+            ("availability", 2),
+            ("suggestion", 2),
+            ("gateway", 1),
+            ("worker", 1),
+        ]
+        .map(|(role, count)| (role, (0..count).map(|_| format!("127.0.0.1:{}", free_port())).collect::<Vec<_>>()));
         let upstreams: Vec<(String, String)> = places
             .iter()
             .map(|(role, at)| {
@@ -57,7 +64,7 @@ impl Fleet {
         for (node, ..) in &nodes {
             node.wait_for("it is ready", |line| line["message"] == "ready");
         }
-        let client = Client::new(&places[3].1.first().map(|at| format!("http://{at}")).expect("a gateway"));
+        let client = Client::new(&places[4].1.first().map(|at| format!("http://{at}")).expect("a gateway"));
         Fleet { nodes: RefCell::new(nodes), client, _cluster: cluster }
     }
 

@@ -106,7 +106,9 @@ impl Cluster {
         env.push(("W2MEET_SERVER__PUBLIC_URL".into(), format!("http://{gateway}")));
         env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut nodes = vec![Node::start("user", &env)];
-        for (role, replicas) in [("availability", 2), ("suggestion", 2), ("worker", 1), ("gateway", 1)] {
+        for (role, replicas) in
+            [("reservation", 1), ("availability", 2), ("suggestion", 2), ("worker", 1), ("gateway", 1)]
+        {
             let addresses = Node::upstreams(&nodes);
             let with: Env = env.iter().cloned().chain(addresses).collect();
             let mut started: Vec<Node> = (0..replicas).map(|_| Node::start(role, &with)).collect();
@@ -347,8 +349,8 @@ pub fn make_temp_folder() -> PathBuf {
     folder
 }
 
-/// The roles that own data.
-pub const OWNERS: [&str; 1] = ["user"];
+/// The roles that own data. In SQL of a test, a table that each of them has is that of the first one.
+pub const OWNERS: [&str; 2] = ["reservation", "user"];
 
 impl Sandbox {
     pub fn new() -> Sandbox {
@@ -363,7 +365,7 @@ impl Sandbox {
 
     /// Settings for free ports, the own folder, and JSON log lines that include calls between roles.
     pub fn env(&self) -> Env {
-        let mut env: Env = ["GATEWAY", "USER", "AVAILABILITY", "SUGGESTION", "WORKER"]
+        let mut env: Env = ["GATEWAY", "USER", "RESERVATION", "AVAILABILITY", "SUGGESTION", "WORKER"]
             .map(|role| (format!("W2MEET_{role}__LISTEN"), "127.0.0.1:0".to_owned()))
             .into();
         env.push(("W2MEET_DATA_DIR".into(), self.folder.join("data").display().to_string()));

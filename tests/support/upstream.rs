@@ -58,6 +58,7 @@ pub fn start_gateway(base: &str, more: &[(&str, &str)]) -> Node {
         ("W2MEET_BALANCE__PROBE_MS", "0"),
         ("W2MEET_BALANCE__HEDGE_MS", "0"),
         ("W2MEET_UPSTREAMS__USER", base),
+        ("W2MEET_UPSTREAMS__RESERVATION", base),
         ("W2MEET_UPSTREAMS__AVAILABILITY", base),
         ("W2MEET_UPSTREAMS__SUGGESTION", base),
     ];

@@ -1,4 +1,4 @@
--- Users: their weeks, meetings, imported calendars and credentials. One text for PostgreSQL and SQLite: TEXT, BIGINT, BYTEA, TIMESTAMP (UTC, microseconds).
+-- Users: their weeks, imported calendars and credentials. One text for PostgreSQL and SQLite: TEXT, BIGINT, BYTEA, TIMESTAMP (UTC, microseconds).
 CREATE TABLE users (
     id TEXT NOT NULL PRIMARY KEY,
     email TEXT NOT NULL UNIQUE,
@@ -13,37 +13,6 @@ CREATE TABLE users (
     created_at TIMESTAMP NOT NULL,
     updated_at TIMESTAMP NOT NULL
 );
-
--- Meetings, the jobs that arrange them, what is still to be published, and answers to repeated requests.
--- Instants are UTC in microseconds; lists and objects are JSON in TEXT.
--- A meeting is read and written whole, so it is kept whole; the columns are what it is searched by.
-CREATE TABLE meetings (
-    id TEXT NOT NULL PRIMARY KEY,
-    organizer TEXT NOT NULL,
-    status TEXT NOT NULL,
-    version BIGINT NOT NULL,
-    document TEXT NOT NULL,
-    created_at TIMESTAMP NOT NULL,
-    updated_at TIMESTAMP NOT NULL
-);
-CREATE INDEX meetings_by_organizer ON meetings (organizer, id);
-
-CREATE TABLE attendees (
-    email TEXT NOT NULL,
-    meeting_id TEXT NOT NULL,
-    PRIMARY KEY (email, meeting_id)
-);
-CREATE INDEX attendees_by_meeting ON attendees (meeting_id);
-
--- When somebody cannot meet: here, because a meeting holds the time.
-CREATE TABLE busy (
-    email TEXT NOT NULL,
-    starts_at TIMESTAMP NOT NULL,
-    ends_at TIMESTAMP NOT NULL,
-    meeting_id TEXT NOT NULL,
-    PRIMARY KEY (email, starts_at, meeting_id)
-);
-CREATE INDEX busy_by_meeting ON busy (meeting_id);
 
 -- Imported calendars.
 -- The text is kept, for it alone says what later months hold; it never leaves this table.

@@ -1,21 +1,20 @@
 //! Reads from a calendar when its owner is busy. Recurrences are expanded on the wall clock, and each occurrence becomes an instant
 //! by the rules of its zone on that date.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-
-use uuid::Uuid;
+use std::collections::{BTreeMap, HashMap};
 
 use super::content_line::{ContentLine, IcsError};
 use super::parser::{Component, parse_calendars};
 use super::period::{BusyPeriods, DateRange, Period, merge_periods};
 use super::recurrence::{ExpansionLimit, expand_rule};
 use super::values::{DateOrTime, DurationValue, SECONDS_PER_DAY, midnight_before, parse_date_or_time, parse_duration};
-use super::vevent::meeting_of_uid;
+use super::vevent::is_uid_of;
 use super::vevent_reader::{Event, retain_latest_revisions};
 use super::vtimezone_reader::CalendarZones;
 use super::zone_rules::ZoneRules;
 
-/// Reads when the owner of a calendar, an e-mail address, is busy. Events of the meetings in `skipped` do not count.
+/// Reads when the owner of a calendar, an e-mail address, is busy. Meetings whose UIDs end with
+/// `own_domain` do not count: whoever arranged them knows when they are.
 ///
 /// `is_overdue` says when the expansion must stop.
 ///
@@ -24,7 +23,7 @@ use super::zone_rules::ZoneRules;
 pub fn read_busy_periods(
     text: &str,
     owner: &str,
-    skipped: &HashSet<Uuid>,
+    own_domain: &str,
     range: DateRange,
     is_overdue: &dyn Fn() -> bool,
 ) -> Result<BusyPeriods, IcsError> {
@@ -40,7 +39,7 @@ pub fn read_busy_periods(
         replacements.entry(event.uid).or_default().push(event);
     }
     for event in &events {
-        if !meeting_of_uid(event.uid).is_some_and(|id| skipped.contains(&id)) {
+        if !is_uid_of(event.uid, own_domain) {
             expander.add_event(event, replacements.get(event.uid).map_or(&[], Vec::as_slice))?;
         }
     }

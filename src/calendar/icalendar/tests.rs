@@ -1,10 +1,8 @@
 //! The calendars in tests/calendars, and hard cases. scripts/check-calendars compares them with another parser.
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
 
-use super::{BusyPeriods, DateRange, IcsError, Period, find_own_meetings, read_busy_periods, seconds_to_wall};
+use super::{BusyPeriods, DateRange, IcsError, Period, read_busy_periods, seconds_to_wall};
 
 fn second(text: &str) -> i64 {
     format!("{text}:00Z").parse().map_or(0, Timestamp::as_second)
@@ -13,8 +11,7 @@ fn second(text: &str) -> i64 {
 /// Fixed and floating periods from one date to another, as `MM-DD HH:MM HH:MM`.
 fn periods(text: &str, from: &str, to: &str) -> Result<(Vec<String>, Vec<String>), IcsError> {
     let range = DateRange { from: second(&format!("{from}T00:00")), to: second(&format!("{to}T00:00")) };
-    let BusyPeriods { fixed, floating } =
-        read_busy_periods(text, "owner@example.com", &HashSet::new(), range, &|| false)?;
+    let BusyPeriods { fixed, floating } = read_busy_periods(text, "owner@example.com", "w2meet", range, &|| false)?;
     let format = |span: &Period| {
         format!(
             "{} {}",
@@ -134,15 +131,16 @@ fn an_old_series_still_repeats() -> Result<(), IcsError> {
 }
 
 #[test]
-fn our_own_meetings_are_found_and_can_be_left_out() -> Result<(), IcsError> {
+fn meetings_of_this_installation_are_left_out() -> Result<(), IcsError> {
     let id = "01a1b2c3-0000-7000-8000-000000000000";
-    let text = event(&format!("UID:{id}@w2meet\nDTSTART:20261123T090000Z\nDURATION:PT1H"));
-    let own = find_own_meetings(&text.replace("UID", "uid").replace('\n', "\r\n"));
-    assert_eq!(own.iter().map(ToString::to_string).collect::<Vec<_>>(), [id]);
     let range = DateRange { from: second("2026-11-01T00:00"), to: second("2026-12-01T00:00") };
-    assert_eq!(read_busy_periods(&text, "", &own.into_iter().collect(), range, &|| false)?, BusyPeriods::default());
-    assert_eq!(read_busy_periods(&text, "", &HashSet::new(), range, &|| false)?.fixed.len(), 1);
-    assert!(find_own_meetings(&text.replace("@w2meet", "@w2meet.example")).is_empty());
+    let periods = |uid: String| {
+        let text = event(&format!("UID:{uid}\nDTSTART:20261123T090000Z\nDURATION:PT1H"));
+        read_busy_periods(&text, "", "7f.w2meet", range, &|| false).map(|busy| busy.fixed.len())
+    };
+    assert_eq!(periods(format!("{id}@7f.w2meet"))?, 0);
+    assert_eq!(periods(format!("{id}@8a.w2meet"))?, 1, "another installation's");
+    assert_eq!(periods("lunch@7f.w2meet".to_owned())?, 1, "no meeting's");
     Ok(())
 }
 

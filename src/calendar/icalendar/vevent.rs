@@ -83,6 +83,8 @@ pub struct Invitation {
     pub method: Method,
     /// The meeting; the same in every revision.
     pub meeting_id: Uuid,
+    /// The end of the UID, which tells installations apart (RFC 5545, 3.8.4.7); the same in every revision.
+    pub uid_domain: String,
     /// 0 at first and one more with every change, so that calendars know which revision is newer.
     pub sequence: i64,
     /// When this revision was made, not when it is sent.
@@ -99,23 +101,9 @@ pub struct Invitation {
     pub attendees: Vec<Invitee>,
 }
 
-/// The end of the UIDs of our invitations, after the id of the meeting.
-const UID_SUFFIX: &str = "@w2meet";
-
-/// The meetings of this product that a calendar contains as events, by their UIDs.
-pub fn find_own_meetings(text: &str) -> Vec<Uuid> {
-    let uid = |line: &str| {
-        line.get(..4).filter(|name| name.eq_ignore_ascii_case("UID:")).map(|_| line[4..].trim().to_owned())
-    };
-    let mut found: Vec<Uuid> = text.lines().filter_map(uid).filter_map(|uid| meeting_of_uid(&uid)).collect();
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
-/// The meeting of a UID that [`Invitation::to_ics`] wrote; `None` for other UIDs.
-pub fn meeting_of_uid(uid: &str) -> Option<Uuid> {
-    Uuid::parse_str(uid.strip_suffix(UID_SUFFIX)?).ok()
+/// Whether an event is the meeting of an invitation with this [`Invitation::uid_domain`].
+pub fn is_uid_of(uid: &str, domain: &str) -> bool {
+    uid.rsplit_once('@').is_some_and(|(id, end)| end == domain && Uuid::parse_str(id).is_ok())
 }
 
 impl Invitation {
@@ -129,7 +117,7 @@ impl Invitation {
         let mut ics = Writer::new();
         ics.push(&format!("METHOD:{}", self.method.name()));
         ics.push("BEGIN:VEVENT");
-        ics.push(&format!("UID:{}{UID_SUFFIX}", self.meeting_id));
+        ics.push(&format!("UID:{}@{}", self.meeting_id, self.uid_domain));
         ics.push(&format!("SEQUENCE:{}", self.sequence));
         for (name, instant) in [("DTSTAMP", self.dtstamp), ("DTSTART", self.start), ("DTEND", self.end)] {
             ics.push(&format!("{name}:{}", utc_value(instant)));

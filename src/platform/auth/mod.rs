@@ -46,6 +46,8 @@ pub struct Caller {
     pub email: Email,
     /// Its rights.
     pub scope: Scope,
+    /// Whether it has proved that it reads its mailbox. A role that only checks signatures does not know: `false`.
+    pub email_verified: bool,
     /// How it authenticated.
     #[serde(rename = "means")]
     pub method: AuthMethod,

@@ -54,7 +54,7 @@ impl Claims {
     /// The account that the token belongs to.
     pub fn caller(&self) -> Caller {
         let method = AuthMethod::Session(Some(self.sid.clone()));
-        Caller { id: self.sub.clone(), email: self.email.clone(), scope: self.scope, method }
+        Caller { id: self.sub.clone(), email: self.email.clone(), scope: self.scope, email_verified: false, method }
     }
 }
 

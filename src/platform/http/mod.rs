@@ -7,6 +7,7 @@ pub mod headers;
 pub mod health;
 pub mod idempotency;
 pub mod json;
+pub mod json_members;
 pub mod merge_patch;
 pub mod openapi;
 pub mod page;

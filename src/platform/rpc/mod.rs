@@ -97,6 +97,20 @@ impl Peer {
         response.body(MAX_RESPONSE_BYTES).await.map(|body| (status, body)).map_err(|_| self.truncated())
     }
 
+    /// Calls the role; the body of the response is read by the caller.
+    ///
+    /// # Errors
+    /// As [`Peer::call`].
+    pub async fn open(&self, request: &RpcRequest) -> Result<Box<RpcResponse>, Problem> {
+        let response = self.send(request).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.body(MAX_RESPONSE_BYTES).await.map_err(|_| self.truncated())?;
+        Err(self.problem(status, &body))
+    }
+
     /// The problem for a response whose body ended early.
     pub fn truncated(&self) -> Problem {
         self.0.upstream.failed(BAD_GATEWAY, "closed the connection in the middle of its response")

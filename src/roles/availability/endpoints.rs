@@ -4,14 +4,17 @@ use serde_json::json;
 
 use super::api::FINDING_TIMES;
 use super::api::openapi::{Asked, AvailabilityQuestion, CommonTime, Viewed};
+use super::free_busy::find_free_busy;
 use super::handlers::*;
-use crate::platform::auth::permissions::Access::{Open, Service, SignedIn};
+use crate::platform::auth::permissions::Access::{Open, Owner, Service, SignedIn};
 use crate::platform::endpoint::{Endpoint, get, post, tagged};
-use crate::platform::http::openapi::schemas::{Dates, Formatted};
+use crate::platform::http::openapi::schemas::{Dates, Formatted, Text};
 use crate::platform::http::problem::UNKNOWN_USER;
+use crate::roles::user::api::{USERS, of_user};
 
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = tagged(FINDING_TIMES, public());
+    all.extend(tagged(USERS, vec![free_busy()]));
     let detail = post("/internal/availability/detail", Service, find_detail);
     all.extend([get("/health", Open, health), detail.body_limit(|limits| limits.internal_body)]);
     all
@@ -47,4 +50,19 @@ fn public() -> Vec<Endpoint> {
                 },
             ),
     ]
+}
+
+fn free_busy() -> Endpoint {
+    get("/api/users/{email}/freebusy.ics", Owner, find_free_busy).describe(
+        "find_free_busy",
+        "Reads when a user is busy, as a calendar: VFREEBUSY (RFC 5545).",
+        |op| {
+            of_user(op)
+                .about("In the user's own time zone; the next 14 days unless dates are given.")
+                .query::<Dates>()
+                .if_none_match()
+                .answers_as::<Text>(200, "text/calendar", "The busy times")
+                .sends("ETag", "Changes with the content, not with the time of the request.")
+        },
+    )
 }

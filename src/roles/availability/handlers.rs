@@ -1,4 +1,4 @@
-//! The handlers of the availability role: they parse, call user, and combine.
+//! The handlers of the availability role: they parse, look up, and combine.
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
@@ -9,12 +9,12 @@ use jiff::{Timestamp, ToSpan};
 use super::answer::AnswerFormat;
 use super::api::{QUERY_LISTS, Question, ROLE, Window};
 use super::model::{GroupAvailability, combine};
+use super::sources::Sources;
 use crate::calendar::{Fault, Format, Zone};
 use crate::platform::http::extract::{JsonBody, Params, format};
 use crate::platform::http::health::Report;
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
-use crate::roles::user::api::meetings::Period;
-use crate::roles::user::api::{LookupRequest, UserClient};
+use crate::roles::user::api::Period;
 
 /// View digits in one answer: a few megabytes.
 const MAX_DIGITS: u64 = 10_000_000;
@@ -22,28 +22,28 @@ const MAX_DIGITS: u64 = 10_000_000;
 type Answer = Result<HttpResponse, Problem>;
 
 /// `GET /availability`
-pub async fn find_common_by_query(req: HttpRequest, users: Data<UserClient>) -> Answer {
-    find_common(Params::of_query(&req, QUERY_LISTS), &users).await
+pub async fn find_common_by_query(req: HttpRequest, sources: Data<Sources>) -> Answer {
+    find_common(Params::of_query(&req, QUERY_LISTS), &sources).await
 }
 
 /// `POST /availability`, for long lists
-pub async fn find_common_by_body(req: HttpRequest, users: Data<UserClient>, JsonBody(body): JsonBody) -> Answer {
-    find_common(Params::of_body(body)?.without_query(&req), &users).await
+pub async fn find_common_by_body(req: HttpRequest, sources: Data<Sources>, JsonBody(body): JsonBody) -> Answer {
+    find_common(Params::of_body(body)?.without_query(&req), &sources).await
 }
 
 /// `POST /internal/availability/detail`
-pub async fn find_detail(users: Data<UserClient>, body: Bytes) -> Answer {
+pub async fn find_detail(sources: Data<Sources>, body: Bytes) -> Answer {
     let question: Question = serde_json::from_slice(&body)
         .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not a question: {why}")))?;
-    Ok(HttpResponse::Ok().json(group_availability(&question, &users).await?.detail()))
+    Ok(HttpResponse::Ok().json(group_availability(&question, &sources).await?.detail()))
 }
 
 /// `GET /health`
-pub async fn health(users: Data<UserClient>) -> HttpResponse {
-    Report::new(ROLE, vec![users.peer().health().await], Vec::new()).answer()
+pub async fn health(sources: Data<Sources>) -> HttpResponse {
+    Report::new(ROLE, sources.health().await, Vec::new()).answer()
 }
 
-async fn find_common(mut params: Params, users: &UserClient) -> Answer {
+async fn find_common(mut params: Params, sources: &Sources) -> Answer {
     let format: Option<Format> = params.optional("format", format);
     let view = params.number("view_minutes", 15..=60);
     let question = Question::parse(&mut params, None);
@@ -65,7 +65,7 @@ async fn find_common(mut params: Params, users: &UserClient) -> Answer {
     let question = params.finish(question)?;
     let view = view.and_then(|minutes| usize::try_from(minutes / 15).ok());
     let format = AnswerFormat { format: format.unwrap_or_default(), view };
-    Ok(HttpResponse::Ok().json(group_availability(&question, users).await?.answer(format)))
+    Ok(HttpResponse::Ok().json(group_availability(&question, sources).await?.answer(format)))
 }
 
 /// About how many digits the views of all attendees have.
@@ -75,14 +75,13 @@ fn count_digits(question: &Question, minutes: u64) -> u64 {
     question.attendees.len() as u64 * days * 1440 / minutes
 }
 
-/// Answers a question with one call to user, whatever the number of attendees.
-async fn group_availability(question: &Question, users: &UserClient) -> Result<GroupAvailability, Problem> {
-    let request = LookupRequest { emails: question.emails(), busy_in: question.window.map(pad_window) };
-    combine(question, users.lookup(&request).await?, today)
+/// Answers a question with one look-up, whatever the number of attendees.
+async fn group_availability(question: &Question, sources: &Sources) -> Result<GroupAvailability, Problem> {
+    combine(question, sources.lookup(question.emails(), question.window.map(pad_window)).await?, today)
 }
 
 /// The dates as instants, with a day more on both sides: their zone is not known yet.
-fn pad_window(window: Window) -> Period {
+pub(super) fn pad_window(window: Window) -> Period {
     let instant = |date: Date| date.to_zoned(TimeZone::UTC).map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp());
     Period { start: instant(window.from.saturating_sub(1.day())), end: instant(window.to.saturating_add(2.days())) }
 }

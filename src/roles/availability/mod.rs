@@ -1,23 +1,27 @@
-//! The availability role: when a group can meet. Stateless: it calls user once, and combines the answer.
+//! The availability role: when a group can meet. Stateless: it asks user for the weeks and
+//! reservation for the time that meetings hold, both at once, and combines the answers.
 
 mod answer;
 pub mod api;
 mod data_version;
 mod endpoints;
+mod free_busy;
 mod handlers;
 mod model;
+mod sources;
 
 use actix_web::web::{Data, ServiceConfig};
 
 use crate::platform::role::{Context, Role, Service};
-use crate::roles::user;
+use crate::roles::{reservation, user};
+use sources::Sources;
 
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: api::ROLE,
     about: "finds when a group can meet, and how many are free in each hour",
     port: 8082,
-    calls: &[user::api::ROLE],
+    calls: &[user::api::ROLE, reservation::api::ROLE],
     observes: &[],
     owns_data: false,
     keeps_cache: false,
@@ -30,5 +34,6 @@ pub const ROLE: Role = Role {
 };
 
 fn configure(config: &mut ServiceConfig, context: &Context) {
-    config.app_data(Data::new(user::api::UserClient::new(context)));
+    let (users, reservation) = (user::api::UserClient::new(context), reservation::api::ReservationClient::new(context));
+    config.app_data(Data::new(Sources { users, reservation }));
 }

@@ -8,10 +8,10 @@ use jiff::civil::Date;
 
 use super::api::{self, AnswerZone, AttendeeAvailability, GroupDetail, Question, RequestedAttendee, Window};
 use super::data_version::DataVersion;
-use crate::calendar::{Attendance, Fault, Grid, Projector, SearchWindow, Zone, free_count, list_names};
+use crate::calendar::{Attendance, Fault, Grid, Projector, SearchWindow, Zone, free_count};
 use crate::platform::email::Email;
-use crate::platform::http::problem::{Problem, UNKNOWN_USER};
-use crate::roles::user::api::{Busy, Lookup, UserAvailability};
+use crate::platform::http::problem::Problem;
+use crate::roles::user::api::{Busy, Lookup, UserAvailability, unknown_users};
 
 /// The availability of a group in one search window.
 pub struct GroupAvailability {
@@ -47,7 +47,7 @@ pub fn combine(
     today: impl FnOnce(&Zone) -> Date,
 ) -> Result<GroupAvailability, Problem> {
     if !lookup.unknown.is_empty() && !question.skip_unknown {
-        return Err(unknown_attendees(&lookup.unknown));
+        return Err(unknown_users(&lookup.unknown));
     }
     let Lookup { users, unknown, busy } = lookup;
     let first_zone = || users.first().map_or_else(Zone::utc, |user| user.time_zone.clone());
@@ -69,13 +69,6 @@ pub fn combine(
     let zones = projection.zones;
     let Question { window, quorum, .. } = *question;
     Ok(GroupAvailability { attendees, free, unknown, zone, as_of, window, quorum, zones, data_version, search_window })
-}
-
-fn unknown_attendees(unknown: &[Email]) -> Problem {
-    let names: Vec<&str> = unknown.iter().map(Email::as_str).collect();
-    let detail = format!("no user has the address {}", list_names(&names));
-    let unknown = unknown.iter().map(Email::to_string).collect();
-    Problem { unknown, ..Problem::new(UNKNOWN_USER, detail) }
 }
 
 /// The busy time of each attendee. A typical week has none.

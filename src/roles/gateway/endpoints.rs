@@ -1,16 +1,19 @@
 //! The gateway's own endpoints. The public endpoints of other roles are in the tables of those roles.
 
 use super::jobs::openapi::{JobReport, Jobs, Which};
-use super::{compat, docs, handlers, jobs, sse};
-use crate::platform::auth::permissions::Access::{Admin, Attendee, Capability, Open};
+use super::{compat, docs, export, handlers, jobs, sse};
+use crate::platform::auth::permissions::Access::{Admin, Attendee, Capability, Open, Person};
 use crate::platform::endpoint::{Endpoint, Tag, get, post, tagged};
 use crate::platform::http::health::Report;
 use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::openapi::schemas::{Id, Json, Paged, Text};
 use crate::platform::http::openapi::text;
-use crate::platform::http::problem::{JOB_NOT_YOURS, NOT_FOUND, UNAUTHORIZED, UNKNOWN_JOB, UNKNOWN_MEETING};
+use crate::platform::http::problem::{
+    JOB_NOT_YOURS, NOT_FOUND, UNAUTHORIZED, UNKNOWN_JOB, UNKNOWN_MEETING, UNKNOWN_USER,
+};
 use crate::platform::probes::THIS_SERVER;
-use crate::roles::user::api::meetings::MEETINGS;
+use crate::roles::reservation::api::meetings::MEETINGS;
+use crate::roles::user::api::ACCOUNTS;
 use crate::roles::user::api::openapi::jobs::Job;
 
 const JOBS: Tag = Tag { name: "jobs", about: "Background jobs." };
@@ -19,6 +22,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     let mut all = tagged(THIS_SERVER, installation());
     all.extend(tagged(MEETINGS, vec![meeting_events()]));
     all.extend(tagged(JOBS, job_endpoints()));
+    all.extend(tagged(ACCOUNTS, vec![account_export()]));
     all.extend(compat::endpoints());
     all
 }
@@ -52,6 +56,18 @@ fn installation() -> Vec<Endpoint> {
             op.answers_as::<Text>(200, "text/html", "The page").never_fails().if_none_match()
         }),
     ]
+}
+
+fn account_export() -> Endpoint {
+    get("/api/auth/export", Person, export::export_account).describe(
+        "export_account",
+        "Reads all data of the account.",
+        |op| {
+            op.answers::<Json>(200, "One document")
+                .sends("Content-Disposition", "The name of the file.")
+                .refuses(&[UNKNOWN_USER])
+        },
+    )
 }
 
 fn meeting_events() -> Endpoint {

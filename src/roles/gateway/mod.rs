@@ -3,6 +3,7 @@
 mod compat;
 mod docs;
 mod endpoints;
+mod export;
 mod handlers;
 mod jobs;
 mod openapi;
@@ -23,14 +24,14 @@ use crate::platform::endpoint::{RetryPolicy, group_by_path, largest_body};
 use crate::platform::observe::metrics::resource;
 use crate::platform::role::{BackgroundTask, Context, Role, Service, problem_types, public_endpoints};
 use crate::platform::rpc::Peer;
-use crate::roles::{availability, suggestion, user, worker};
+use crate::roles::{availability, reservation, suggestion, user, worker};
 
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: "gateway",
     about: "the public API, forwarded to the other roles",
     port: 8080,
-    calls: &[user::api::ROLE, availability::api::ROLE, suggestion::api::ROLE],
+    calls: &[user::api::ROLE, reservation::api::ROLE, availability::api::ROLE, suggestion::api::ROLE],
     observes: &[worker::api::ROLE],
     owns_data: false,
     keeps_cache: false,
@@ -55,8 +56,8 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let (own_context, task_context, shared_streams) = (context.clone(), context.clone(), Arc::clone(&streams));
     let task: BackgroundTask = Box::new(move |lifecycle| {
         Box::pin(async move {
-            let user = Peer::new(&task_context, user::api::ROLE);
-            streams.run(events, &queue, &user, &lifecycle).await;
+            let reservation = Peer::new(&task_context, reservation::api::ROLE);
+            streams.run(events, &queue, &reservation, &lifecycle).await;
         })
     });
     Ok(Service {

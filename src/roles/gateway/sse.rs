@@ -18,7 +18,7 @@ use crate::platform::http::HttpResult;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::platform::lifecycle::{Lifecycle, Phase};
 use crate::platform::role::Context;
-use crate::roles::user;
+use crate::roles::reservation;
 
 /// Milliseconds after which a client reconnects when its stream has ended.
 const RETRY: &str = "retry: 2000\n\n";
@@ -32,10 +32,11 @@ pub async fn stream_meeting(
 ) -> HttpResult {
     let id = req.match_info().get("id").and_then(|text| Uuid::parse_str(text).ok());
     let id = id.ok_or_else(|| Problem::new(NOT_FOUND, "the id of a meeting is a UUID, and this is not one"))?;
-    let user = peers.find(user::api::ROLE).ok_or_else(|| Problem::internal("the gateway has no client of user"))?;
+    let reservation = peers.find(reservation::api::ROLE);
+    let reservation = reservation.ok_or_else(|| Problem::internal("the gateway has no client of reservation"))?;
     // subscribe first, then read: no change in between is missed
     let subscription = streams.into_inner().subscribe(id)?;
-    let current = read_meeting(&user, format!("/meetings/{id}")).await?;
+    let current = read_meeting(&reservation, format!("/meetings/{id}")).await?;
     let mut first = RETRY.to_owned();
     if last_event_id(&req) != Some(current.version) {
         first.push_str(&String::from_utf8_lossy(&current.text));

@@ -26,7 +26,7 @@ use crate::platform::queue::{Queue, StreamItem};
 use crate::platform::request_context::RequestContext;
 use crate::platform::rpc::Peer;
 use crate::platform::rpc::request::RpcRequest;
-use crate::roles::user::api::meetings::Marked;
+use crate::roles::reservation::api::meetings::Marked;
 
 /// The interval of pings, and the greatest age of a stream's state while the broker is unavailable.
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -35,7 +35,7 @@ const MEETING_PREFIX: &str = "meeting.";
 /// Updates that are kept for slow streams; a stream that is further behind misses the older ones. Each update holds the whole
 /// meeting. A meeting changes three times until its invitations are sent.
 const MAX_RECENT: usize = 4;
-/// Meetings that are reloaded at the same time, and the pause while user is unavailable.
+/// Meetings that are reloaded at the same time, and the pause while reservation is unavailable.
 const RELOAD_BATCH: usize = 32;
 const RELOAD_PAUSE: Duration = Duration::from_secs(1);
 /// Seconds until a client may retry when too many streams are open.
@@ -98,13 +98,13 @@ impl MeetingStreams {
         &self,
         events: broadcast::Receiver<StreamItem>,
         queue: &Queue,
-        user: &Peer,
+        reservation: &Peer,
         lifecycle: &Lifecycle,
     ) {
         tokio::select! {
             () = lifecycle.wait_for(Phase::Draining) => {}
             () = self.consume(events) => {}
-            () = self.recover(queue, user) => {}
+            () = self.recover(queue, reservation) => {}
         }
     }
 
@@ -149,20 +149,20 @@ impl MeetingStreams {
     }
 
     /// Reloads all meetings after events may have been missed, and regularly while the broker is unavailable.
-    async fn recover(&self, queue: &Queue, user: &Peer) {
+    async fn recover(&self, queue: &Queue, reservation: &Peer) {
         loop {
             let missed = timeout(PING_INTERVAL, self.missed.notified()).await.is_ok();
             if missed || queue.health().await.status == Status::Unhealthy {
-                RequestContext::new(ROLE.name).scope(self.reload_all(user)).await;
+                RequestContext::new(ROLE.name).scope(self.reload_all(reservation)).await;
             }
         }
     }
 
-    async fn reload_all(&self, user: &Peer) {
+    async fn reload_all(&self, reservation: &Peer) {
         let mut left: Vec<Uuid> = self.topics().keys().copied().collect();
         while !left.is_empty() {
             let batch = left.split_off(left.len().saturating_sub(RELOAD_BATCH));
-            let loaded = join_all(batch.iter().map(|id| self.reload(user, *id))).await;
+            let loaded = join_all(batch.iter().map(|id| self.reload(reservation, *id))).await;
             let failed: Vec<Uuid> =
                 batch.into_iter().zip(loaded).filter(|(_, loaded)| !loaded).map(|(id, _)| id).collect();
             if !failed.is_empty() {
@@ -176,8 +176,8 @@ impl MeetingStreams {
     }
 
     /// Reloads a meeting. Returns false if it must be tried again.
-    async fn reload(&self, user: &Peer, id: Uuid) -> bool {
-        match read_meeting(user, format!("/internal/meetings/{id}")).await {
+    async fn reload(&self, reservation: &Peer, id: Uuid) -> bool {
+        match read_meeting(reservation, format!("/internal/meetings/{id}")).await {
             Ok(update) => self.publish(id, update),
             Err(problem) if problem.kind.status > 500 => return false,
             Err(problem) => {
@@ -196,8 +196,8 @@ impl MeetingStreams {
 ///
 /// # Errors
 /// 404 if there is none, or none for this caller, and what [`Peer::call`] says.
-pub async fn read_meeting(user: &Peer, path: String) -> Result<MeetingUpdate, Problem> {
-    let meeting: Value = user.call(RpcRequest::get(path)).await?;
+pub async fn read_meeting(reservation: &Peer, path: String) -> Result<MeetingUpdate, Problem> {
+    let meeting: Value = reservation.call(RpcRequest::get(path)).await?;
     let update = MeetingUpdate::new("meeting", &meeting);
     update.map(|(_, update)| update).ok_or_else(|| Problem::internal("a meeting without id or version"))
 }

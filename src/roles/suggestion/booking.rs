@@ -1,4 +1,4 @@
-//! Books a meeting in the same request: the best slot is recorded at user, which sends the invitations.
+//! Books a meeting in the same request: the best slot is recorded at reservation, which sends the invitations.
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
@@ -15,8 +15,8 @@ use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::{Problem, SLOT_TAKEN};
 use crate::platform::http::window::Window;
 use crate::roles::availability::api::{AnswerZone, AvailabilityClient, Question};
-use crate::roles::user::api::UserClient;
-use crate::roles::user::api::meetings::{Period, ScheduledMeeting};
+use crate::roles::reservation::api::ReservationClient;
+use crate::roles::reservation::api::meetings::{Period, ScheduledMeeting};
 
 /// Days that are searched without dates in the request, as for every meeting.
 const DEFAULT_DAYS: i64 = 14;
@@ -48,7 +48,7 @@ impl Booking {
     pub async fn book(
         self,
         availability: &AvailabilityClient,
-        users: &UserClient,
+        reservation: &ReservationClient,
         request: &SuggestionRequest,
         mut question: Question,
     ) -> Result<StoredResponse, Problem> {
@@ -62,7 +62,7 @@ impl Booking {
             return Err(not_for_meetings("#/as_of"));
         }
         if let Some(key) = &self.key
-            && let Some(stored) = users.answered(key).await?
+            && let Some(stored) = reservation.answered(key).await?
         {
             return Ok(stored);
         }
@@ -89,7 +89,7 @@ impl Booking {
             question.attendees.retain(|one| !unknown.contains(&one.email));
             let meeting = self.meeting(request, &question, &zone, best, &answer, body)?;
             conflicts += 1;
-            match users.record(&meeting).await {
+            match reservation.record(&meeting).await {
                 Ok(stored) => return Ok(stored),
                 Err(problem) if problem.kind == SLOT_TAKEN && conflicts < MAX_CONFLICTS => {
                     tracing::info!("another meeting took the slot: searching again");

@@ -13,7 +13,7 @@ use crate::platform::http::health::Report;
 use crate::platform::http::idempotency::IdempotencyKey;
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::roles::availability::api::{AvailabilityClient, QUERY_LISTS};
-use crate::roles::user::api::UserClient;
+use crate::roles::reservation::api::ReservationClient;
 
 type Answer = Result<HttpResponse, Problem>;
 
@@ -26,7 +26,7 @@ pub async fn find_suggestions_by_query(req: HttpRequest, availability: Data<Avai
 pub async fn find_suggestions_by_body(
     req: HttpRequest,
     availability: Data<AvailabilityClient>,
-    users: Data<UserClient>,
+    reservation: Data<ReservationClient>,
     JsonBody(body): JsonBody,
 ) -> Answer {
     let key = IdempotencyKey::read(&req, &body)?;
@@ -35,7 +35,7 @@ pub async fn find_suggestions_by_body(
         None => find_suggestions(params, &availability).await,
         Some(booking) => {
             let (request, question) = SuggestionRequest::parse(params)?;
-            Ok(booking.book(&availability, &users, &request, question).await?.respond())
+            Ok(booking.book(&availability, &reservation, &request, question).await?.respond())
         }
     }
 }

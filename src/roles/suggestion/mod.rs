@@ -13,14 +13,14 @@ pub mod request;
 use actix_web::web::{Data, ServiceConfig};
 
 use crate::platform::role::{Context, Role, Service};
-use crate::roles::{availability, user};
+use crate::roles::{availability, reservation};
 
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: api::ROLE,
     about: "ranks slots, and says why a slot is best or why there is none",
     port: 8083,
-    calls: &[availability::api::ROLE, user::api::ROLE],
+    calls: &[availability::api::ROLE, reservation::api::ROLE],
     observes: &[],
     owns_data: false,
     keeps_cache: false,
@@ -35,5 +35,5 @@ pub const ROLE: Role = Role {
 fn configure(config: &mut ServiceConfig, context: &Context) {
     config
         .app_data(Data::new(availability::api::AvailabilityClient::new(context)))
-        .app_data(Data::new(user::api::UserClient::new(context)));
+        .app_data(Data::new(reservation::api::ReservationClient::new(context)));
 }

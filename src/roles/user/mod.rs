@@ -1,5 +1,4 @@
-//! The user role: who there is, when they can meet, their meetings and the jobs for them. The only role with a database and a
-//! cache.
+//! The user role: accounts, sign-in, and when each user can meet.
 
 mod accounts;
 pub mod api;
@@ -8,7 +7,6 @@ mod auth;
 mod calendars;
 mod jobs;
 mod mailbox;
-mod meetings;
 mod schema;
 mod store;
 
@@ -23,12 +21,12 @@ use crate::platform::auth::verifier::LocalTokenVerifier;
 use crate::platform::cache::aside::CacheAside;
 use crate::platform::endpoint::{Endpoint, get};
 use crate::platform::jobs::{self as platform_jobs, spawn_tasks};
+use crate::platform::outbound::SsrfGuard;
 use crate::platform::role::{Context, Role, Service};
 use accounts::store::Users;
 use auth::account_provider::DbAccountProvider;
 pub use auth::commands;
 use auth::passwords::Passwords;
-use meetings::request::Rules;
 use store::Store;
 
 /// The tables that this role owns.
@@ -37,7 +35,7 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/user");
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: api::ROLE,
-    about: "accounts, when they can meet, and their meetings; the only one with a database and a cache",
+    about: "accounts, sign-in, and when each user can meet",
     port: 8081,
     calls: &[],
     observes: &[],
@@ -53,9 +51,8 @@ pub const ROLE: Role = Role {
 
 /// The endpoints that clients call most come first: the gateway looks paths up in this order.
 fn endpoints() -> Vec<Endpoint> {
-    let mut all = meetings::endpoints::endpoints();
+    let mut all = accounts::endpoints::endpoints();
     all.extend(platform_jobs::endpoints::endpoints::<Store>());
-    all.extend(accounts::endpoints::endpoints());
     all.extend(calendars::endpoints::endpoints());
     all.extend(auth::endpoints::endpoints());
     all.extend(mailbox::endpoints::endpoints());
@@ -69,7 +66,7 @@ fn endpoints() -> Vec<Endpoint> {
 struct AppState {
     users: Data<CacheAside<Users>>,
     store: Data<Store>,
-    rules: Data<Rules>,
+    guard: Data<SsrfGuard>,
     passwords: Data<Passwords>,
 }
 
@@ -80,7 +77,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let state = AppState {
         users: Data::from(Arc::clone(&users)),
         store: Data::new(store.clone()),
-        rules: Data::new(Rules::of(&settings)),
+        guard: Data::new(SsrfGuard::new(&settings.webhooks)),
         passwords: Data::new(Passwords::new(&settings.auth)?),
     };
     let queue = context.queue()?;
@@ -93,8 +90,8 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     platform_jobs::metrics::register_kinds::<Store>();
     Ok(Service {
         configure: Arc::new(move |config| {
-            let AppState { users, store, rules, passwords } = state.clone();
-            config.app_data(users).app_data(store).app_data(rules).app_data(passwords);
+            let AppState { users, store, guard, passwords } = state.clone();
+            config.app_data(users).app_data(store).app_data(guard).app_data(passwords);
         }),
         auth: Arc::new(auth),
         prepare: Box::pin(async move {

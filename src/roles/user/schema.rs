@@ -18,34 +18,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    meetings (id) {
-        id -> Text,
-        organizer -> Text,
-        status -> Text,
-        version -> BigInt,
-        document -> Text,
-        created_at -> Timestamp,
-        updated_at -> Timestamp,
-    }
-}
-
-diesel::table! {
-    attendees (email, meeting_id) {
-        email -> Text,
-        meeting_id -> Text,
-    }
-}
-
-diesel::table! {
-    busy (email, starts_at, meeting_id) {
-        email -> Text,
-        starts_at -> Timestamp,
-        ends_at -> Timestamp,
-        meeting_id -> Text,
-    }
-}
-
-diesel::table! {
     calendars (id) {
         id -> Text,
         email -> Text,
@@ -154,9 +126,6 @@ use crate::platform::data::schema::cache_epoch;
 diesel::allow_tables_to_appear_in_same_query!(
     cache_epoch,
     users,
-    meetings,
-    attendees,
-    busy,
     calendars,
     calendar_months,
     credentials,

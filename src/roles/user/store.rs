@@ -2,6 +2,7 @@
 
 use crate::config::{Auth, Calendars, Settings};
 use crate::platform::data::Owner;
+use crate::platform::digest::sha256_hex;
 
 use super::api::ROLE;
 
@@ -21,5 +22,11 @@ impl Store {
             calendars: settings.calendars.clone(),
             auth: settings.auth.clone(),
         })
+    }
+
+    /// The end of the UIDs of meetings in calendars. It tells this installation from others, and never changes.
+    pub fn uid_domain(&self) -> String {
+        let digest = sha256_hex(format!("uid {}", self.owner.secret()).as_bytes());
+        format!("{:.16}.w2meet", digest)
     }
 }

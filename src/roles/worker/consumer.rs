@@ -14,12 +14,12 @@ use uuid::Uuid;
 use super::job_context::JobContext;
 use super::jobs::{self, StartedJob, ignore_stale};
 use crate::platform::http::problem::{JOB_NOT_YOURS, UNKNOWN_JOB};
+use crate::platform::jobs::api::{AttemptFailure, JobClient, JobMessage, RetryDecision};
 use crate::platform::lifecycle::{Lifecycle, Phase};
 use crate::platform::observe::span::{SpanRecord, is_recorded, record};
 use crate::platform::queue::event::Event;
 use crate::platform::queue::{Delivery, Destination, Queue};
 use crate::platform::request_context::{RequestContext, milliseconds};
-use crate::roles::user::api::jobs::{AttemptFailure, JobClient, JobMessage, RetryDecision};
 
 /// The pause before a delivery returns to the queue because its owner was unavailable.
 const REQUEUE_DELAY: Duration = Duration::from_secs(1);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::mail::Mailer;
 use crate::config::Jobs as Limits;
+use crate::platform::jobs::api::JobClient;
 use crate::platform::outbound::{HostLimiter, SsrfGuard, WebhookClient};
 use crate::platform::role::Context;
 use crate::roles::availability::api::AvailabilityClient;
 use crate::roles::suggestion::api::SuggestionClient;
-use crate::roles::user::api::jobs::JobClient;
 
 /// The clients and limits of the worker.
 pub struct JobContext {

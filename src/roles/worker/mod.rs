@@ -15,14 +15,14 @@ use anyhow::ensure;
 use crate::platform::auth::permissions::Access;
 use crate::platform::endpoint::get;
 use crate::platform::role::{BackgroundTask, Context, Role, Service};
-use crate::roles::{availability, suggestion, user};
+use crate::roles::{availability, reservation, suggestion, user};
 
 /// The row in the table of roles.
 pub const ROLE: Role = Role {
     name: api::ROLE,
     about: "does background jobs: finds the time of a meeting, sends invitations and webhooks, fetches calendars",
     port: 8084,
-    calls: &[user::api::ROLE, availability::api::ROLE, suggestion::api::ROLE],
+    calls: &[user::api::ROLE, reservation::api::ROLE, availability::api::ROLE, suggestion::api::ROLE],
     observes: &[],
     owns_data: false,
     keeps_cache: false,

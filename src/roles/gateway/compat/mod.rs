@@ -151,7 +151,8 @@ async fn create_task(context: Data<Context>, peers: Data<Peers>, body: JsonResul
     legacy_response("task", async {
         let (one, two, pick) = two_attendees(Params::of_body(body?.0)?)?;
         let meeting = json!({ "organizer": one, "attendees": [one, two], "pick": pick });
-        let accepted: Value = peers.call("user", RpcRequest::new(Method::POST, "/meetings").json(&meeting)?).await?;
+        let accepted: Value =
+            peers.call("reservation", RpcRequest::new(Method::POST, "/meetings").json(&meeting)?).await?;
         Ok(HttpResponse::Accepted().json(json!({
             "case_id": RequestContext::current_id(), "status": "enqueued", "job_id": accepted["job_id"],
             "queue": context.settings.queue.name, "meeting_id": accepted["id"],

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::platform::jobs::api::DeliveryRecord;
 use crate::platform::jobs::model::JobState;
-use crate::roles::user::api::jobs::JobResult;
+use crate::roles::reservation::api::jobs::JobResult;
 use crate::roles::user::api::openapi::jobs::Job;
 
 /// A page of jobs, in the order of creation.

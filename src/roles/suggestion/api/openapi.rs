@@ -9,7 +9,7 @@ use crate::calendar::Preference;
 use crate::platform::email::Email;
 use crate::platform::http::openapi::Schemas;
 use crate::roles::availability::api::openapi::{AvailabilityQuestion, Step};
-use crate::roles::user::api::openapi::Meeting;
+use crate::roles::reservation::api::openapi::Meeting;
 
 /// The minimum distance of slots.
 #[derive(ToSchema)]

@@ -6,33 +6,20 @@ use super::export::export;
 use super::handlers::*;
 use super::standards::*;
 use crate::platform::auth::permissions::Access::{Admin, Invited, Owner, Person};
-use crate::platform::email::Email;
-use crate::platform::endpoint::{Endpoint, Tag, delete, get, patch, post, put, tagged};
-use crate::platform::http::openapi::ApiOperation;
-use crate::platform::http::openapi::schemas::{Dates, Formatted, GivenWeek, Json, Paged, Text, Week};
-use crate::platform::http::problem::{NOT_FOUND, UNKNOWN_USER, VALIDATION};
+use crate::platform::endpoint::{Endpoint, delete, get, patch, post, put, tagged};
+use crate::platform::http::openapi::schemas::{Formatted, GivenWeek, Paged, Text, Week};
 use crate::roles::user::api::openapi::accounts::{NewUser, User, UserPatch, Users};
 use crate::roles::user::api::problems::USER_EXISTS;
-use crate::roles::user::auth::endpoints::ACCOUNTS;
-
-const USERS: Tag = Tag { name: "users", about: "Users, and when they can meet." };
+use crate::roles::user::api::{USERS, of_user};
 
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = tagged(USERS, [users(), weeks()].concat());
-    all.extend(tagged(ACCOUNTS, vec![account_export()]));
-    all.push(
+    all.extend([
+        get("/internal/export", Person, export),
         post("/internal/users/lookup", Invited, lookup_users).body_limit(|limits| limits.internal_body).read_only(),
-    );
+        post("/internal/people", Invited, find_people).body_limit(|limits| limits.internal_body).read_only(),
+    ]);
     all
-}
-
-/// Adds the `{email}` of the path.
-pub fn of_user(op: ApiOperation) -> ApiOperation {
-    op.path::<Email>("email", "The user's address.", Some("ana@example.com")).refuses(&[
-        NOT_FOUND,
-        UNKNOWN_USER,
-        VALIDATION,
-    ])
 }
 
 fn users() -> Vec<Endpoint> {
@@ -126,25 +113,5 @@ fn weeks() -> Vec<Endpoint> {
                     .sends("ETag", "The version of the user.")
             },
         ),
-        get("/api/users/{email}/freebusy.ics", Owner, find_free_busy).describe(
-            "find_free_busy",
-            "Reads when a user is busy, as a calendar: VFREEBUSY (RFC 5545).",
-            |op| {
-                of_user(op)
-                    .about("In the user's own time zone; the next 14 days unless dates are given.")
-                    .query::<Dates>()
-                    .if_none_match()
-                    .answers_as::<Text>(200, "text/calendar", "The busy times")
-                    .sends("ETag", "Changes with the content, not with the time of the request.")
-            },
-        ),
     ]
-}
-
-fn account_export() -> Endpoint {
-    get("/api/auth/export", Person, export).describe("export_account", "Reads all data of the account.", |op| {
-        op.answers::<Json>(200, "One document")
-            .sends("Content-Disposition", "The name of the file.")
-            .refuses(&[UNKNOWN_USER])
-    })
 }

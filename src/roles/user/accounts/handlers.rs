@@ -19,7 +19,7 @@ use crate::platform::http::health::Report;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::preconditions::{EntityTags, IfMatch};
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
-use crate::roles::user::api::{ByPerson, LookupRequest, ROLE};
+use crate::roles::user::api::{ByPerson, LookupRequest, People, PeopleRequest, ROLE};
 
 pub(in crate::roles::user) type Cached = Data<CacheAside<Users>>;
 pub(in crate::roles::user) type Answer = Result<HttpResponse, Problem>;
@@ -59,7 +59,6 @@ pub async fn delete_user(req: HttpRequest, users: Cached) -> Answer {
     let (email, _) = asked(&req)?;
     let guard = IfMatch::read(&req)?;
     guard.check(find(&users, &email).await?.version)?;
-    users.source().anonymize_past_meetings(&email).await.map_err(|stop| users.source().store.owner.problem(stop))?;
     let delete = async |tombstone| users.source().delete(&email, tombstone, |version| guard.check(version)).await;
     write(&users, &email, delete).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -126,13 +125,28 @@ pub async fn lookup_users(users: Cached, body: Bytes) -> Answer {
     serde_json::to_writer(&mut json, &unknown).map_err(Problem::internal)?;
     if let Some(period) = busy_in {
         let store = &users.source().store;
-        let mut busy = store.busy(&keys, period).await.map_err(|why| store.owner.read_problem(&why))?;
-        busy.extend(store.imported(&keys, period).await.map_err(|why| store.owner.read_problem(&why))?);
+        let busy = store.imported(&keys, period).await.map_err(|why| store.owner.read_problem(&why))?;
         json.extend_from_slice(b",\"busy\":");
         serde_json::to_writer(&mut json, &ByPerson(&busy)).map_err(Problem::internal)?;
     }
     json.push(b'}');
     Ok(HttpResponse::Ok().content_type("application/json").body(json))
+}
+
+/// `POST /internal/people`
+pub async fn find_people(users: Cached, body: Bytes) -> Answer {
+    let PeopleRequest { emails } = serde_json::from_slice(&body)
+        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not a look-up: {why}")))?;
+    let keys: Vec<&str> = emails.iter().map(Email::as_str).collect();
+    let found = users.get(&keys).await.map_err(|why| unavailable(&users, why))?;
+    let mut people = People { people: Vec::new(), unknown: Vec::new(), uid_domain: users.source().store.uid_domain() };
+    for (email, user) in emails.into_iter().zip(found) {
+        match user {
+            Some(user) => people.people.push(serde_json::from_slice(&user).map_err(Problem::internal)?),
+            None => people.unknown.push(email),
+        }
+    }
+    Ok(HttpResponse::Ok().json(people))
 }
 
 /// `GET /health`

@@ -21,6 +21,8 @@ const MAX_NAME: usize = 200;
 pub struct User {
     pub id: Uuid,
     pub email: Email,
+    /// The address as it was typed: mail goes there.
+    pub typed_email: String,
     pub name: String,
     pub time_zone: Zone,
     pub preference: Preference,

@@ -249,6 +249,7 @@ impl TryFrom<Row> for User {
             availability: Week::from_bytes(&row.availability).ok_or_else(|| corrupt("availability"))?,
             if_needed: Week::from_bytes(&row.if_needed).ok_or_else(|| corrupt("if_needed"))?,
             overrides: serde_json::from_str(&row.overrides).map_err(|_| corrupt("overrides"))?,
+            typed_email: row.typed_email,
             name: row.name,
             version: row.version,
             created_at: instant::read(row.created_at).ok_or_else(|| Error::Corrupt("created_at".to_owned()))?,

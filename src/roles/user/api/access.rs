@@ -20,7 +20,10 @@ pub struct ExchangeRequest {
     pub key: String,
 }
 
-/// The accounts, as another role sees them.
+/// How long a read-only request may use a session or an account that has ended or changed.
+pub const SESSION_FRESHNESS: Duration = Duration::from_secs(5);
+
+/// The accounts, as a role sees them that only forwards requests: it checks signatures.
 pub struct AccountClient(Peer);
 
 impl AccountClient {
@@ -48,5 +51,33 @@ impl AccountProvider for AccountClient {
         self.0
             .call(RpcRequest::query_by_post("/internal/keys/exchange", &ExchangeRequest { key: key.to_owned() })?)
             .await
+    }
+}
+
+/// The accounts, as a role sees them that owns data: before a request changes something, it asks whether the session exists.
+pub struct SessionClient(AccountClient);
+
+impl SessionClient {
+    /// For one worker thread.
+    pub fn new(context: &Context) -> SessionClient {
+        SessionClient(AccountClient::new(context))
+    }
+}
+
+impl AccountProvider for SessionClient {
+    const TOKEN_FRESHNESS: Option<Duration> = Some(SESSION_FRESHNESS);
+    /// A revoked key is refused at once.
+    const API_KEY_FRESHNESS: Duration = Duration::ZERO;
+
+    async fn keys(&self) -> Result<KeySet, Problem> {
+        self.0.keys().await
+    }
+
+    async fn current_account(&self, claims: &Claims) -> Result<Caller, Problem> {
+        self.0.0.call(RpcRequest::query_by_post("/internal/sessions/check", claims)?).await
+    }
+
+    async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
+        self.0.resolve_api_key(key).await
     }
 }

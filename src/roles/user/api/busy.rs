@@ -8,6 +8,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::platform::email::Email;
 
+/// A half-open period of instants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Period {
+    /// When it begins.
+    pub start: Timestamp,
+    /// When it is over.
+    pub end: Timestamp,
+}
+
 /// A time at which somebody cannot meet. Why is nobody's business.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Busy {
@@ -35,7 +44,10 @@ impl Serialize for ByPerson<'_> {
 }
 
 /// Reads what [`ByPerson`] wrote.
-pub(super) fn by_person<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Busy>, D::Error> {
+///
+/// # Errors
+/// JSON that is something else.
+pub fn busy_by_person<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Busy>, D::Error> {
     let people: BTreeMap<Email, Vec<(i64, i64)>> = BTreeMap::deserialize(deserializer)?;
     let mut all = Vec::with_capacity(people.values().map(Vec::len).sum());
     for (email, periods) in people {

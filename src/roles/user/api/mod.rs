@@ -5,25 +5,41 @@ mod busy;
 pub mod calendars;
 pub mod jobs;
 pub mod letters;
-pub mod meetings;
 pub mod openapi;
 pub mod problems;
 
-use actix_web::http::Method;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-pub use busy::{Busy, ByPerson};
+pub use busy::{Busy, ByPerson, Period, busy_by_person};
 
-use crate::calendar::{Overrides, Preference, Week, Zone, base64_week};
+use crate::calendar::{Overrides, Preference, Week, Zone, base64_week, list_names};
 use crate::platform::email::Email;
-use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
-use crate::platform::http::problem::Problem;
+use crate::platform::endpoint::Tag;
+use crate::platform::http::openapi::ApiOperation;
+use crate::platform::http::problem::{NOT_FOUND, Problem, UNKNOWN_USER, VALIDATION};
 use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
 use crate::platform::rpc::request::RpcRequest;
 
 /// Its name in the table of roles.
 pub const ROLE: &str = "user";
+
+/// The group of everything about the caller's own account in the OpenAPI document.
+pub const ACCOUNTS: Tag = Tag { name: "accounts", about: "Sign-in, where callers need one." };
+
+/// The group of users in the OpenAPI document.
+pub const USERS: Tag = Tag { name: "users", about: "Users, and when they can meet." };
+
+/// Adds the `{email}` of the path to the description of an endpoint.
+pub fn of_user(op: ApiOperation) -> ApiOperation {
+    op.path::<Email>("email", "The user's address.", Some("ana@example.com")).refuses(&[
+        NOT_FOUND,
+        UNKNOWN_USER,
+        VALIDATION,
+    ])
+}
 
 /// Asks for many users at once.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,18 +48,18 @@ pub struct LookupRequest {
     pub emails: Vec<Email>,
     /// The time for which it is asked when they are busy; not asked if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub busy_in: Option<meetings::Period>,
+    pub busy_in: Option<Period>,
 }
 
 /// The answer to [`LookupRequest`], both lists in its order.
 #[derive(Debug, Deserialize)]
-pub struct Lookup {
-    /// Those who exist.
-    pub users: Vec<UserAvailability>,
+pub struct Lookup<U = UserAvailability> {
+    /// Those who exist, as much of them as the caller needs.
+    pub users: Vec<U>,
     /// Those who do not.
     pub unknown: Vec<Email>,
     /// When they cannot meet, whatever their week says; in no order.
-    #[serde(default, deserialize_with = "busy::by_person")]
+    #[serde(default, deserialize_with = "busy_by_person")]
     pub busy: Vec<Busy>,
 }
 
@@ -69,6 +85,47 @@ pub struct UserAvailability {
     pub overrides: Overrides,
 }
 
+/// Asks for people whom a meeting invites.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PeopleRequest {
+    /// Canonical addresses, each once.
+    pub emails: Vec<Email>,
+}
+
+/// The answer to [`PeopleRequest`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct People {
+    /// Those who exist.
+    pub people: Vec<Person>,
+    /// The addresses without an account.
+    pub unknown: Vec<Email>,
+    /// The end of the UIDs of meetings in calendars. It tells this installation from others, and never changes.
+    pub uid_domain: String,
+}
+
+/// What an invitation needs to know of a user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Person {
+    /// The id.
+    pub id: Uuid,
+    /// The public key.
+    pub email: Email,
+    /// The address as the user typed it: mail goes there.
+    pub typed_email: String,
+    /// The name.
+    pub name: String,
+    /// The zone in which the user reads times.
+    pub time_zone: Zone,
+}
+
+/// The problem of a request that names people who have no account.
+pub fn unknown_users(unknown: &[Email]) -> Problem {
+    let names: Vec<&str> = unknown.iter().map(Email::as_str).collect();
+    let detail = format!("no user has the address {}", list_names(&names));
+    let unknown = unknown.iter().map(Email::to_string).collect();
+    Problem { unknown, ..Problem::new(UNKNOWN_USER, detail) }
+}
+
 /// A client of the user role.
 #[derive(Clone)]
 pub struct UserClient(Peer);
@@ -88,23 +145,17 @@ impl UserClient {
     ///
     /// # Errors
     /// What [`Peer::call`] says.
-    pub async fn lookup(&self, request: &LookupRequest) -> Result<Lookup, Problem> {
+    pub async fn lookup<U: DeserializeOwned>(&self, request: &LookupRequest) -> Result<Lookup<U>, Problem> {
         self.0.call(RpcRequest::query_by_post("/internal/users/lookup", request)?).await
     }
 
-    /// What was answered under a key before, if anything was.
+    /// Looks up people who must all have an account.
     ///
     /// # Errors
-    /// 422 when the key came with another body; what [`Peer::call`] says.
-    pub async fn answered(&self, key: &IdempotencyKey) -> Result<Option<StoredResponse>, Problem> {
-        self.0.call(RpcRequest::query_by_post("/internal/answers", key)?).await
-    }
-
-    /// Records a meeting whose time is found; gives what the caller is to be answered.
-    ///
-    /// # Errors
-    /// 409 when another meeting has taken the time; what [`Peer::call`] says.
-    pub async fn record(&self, found: &meetings::ScheduledMeeting) -> Result<StoredResponse, Problem> {
-        self.0.call(RpcRequest::new(Method::POST, "/internal/meetings").json(found)?).await
+    /// 404 that names the unknown ones; what [`Peer::call`] says.
+    pub async fn people(&self, emails: &[Email]) -> Result<People, Problem> {
+        let request = PeopleRequest { emails: emails.to_vec() };
+        let found: People = self.0.call(RpcRequest::query_by_post("/internal/people", &request)?).await?;
+        if found.unknown.is_empty() { Ok(found) } else { Err(unknown_users(&found.unknown)) }
     }
 }

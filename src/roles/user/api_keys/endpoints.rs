@@ -7,8 +7,8 @@ use crate::platform::auth::permissions::Access::Person;
 use crate::platform::endpoint::{Endpoint, delete, get, post, tagged};
 use crate::platform::http::openapi::schemas::Id;
 use crate::platform::http::problem::NOT_FOUND;
+use crate::roles::user::api::ACCOUNTS;
 use crate::roles::user::api::openapi::credentials::{ApiKeys, CreatedApiKey, NewApiKey};
-use crate::roles::user::auth::endpoints::ACCOUNTS;
 
 pub fn endpoints() -> Vec<Endpoint> {
     let all = vec![

@@ -112,18 +112,18 @@ impl Store {
     /// The account and the rights of a key, if it is valid.
     pub async fn caller_of_key(&self, id: Uuid, hash: &str) -> Result<Option<Caller>, Error> {
         let (id, now) = (id.to_string(), now());
-        let found: Option<(String, String, Row)> = read!(self.owner.db, |conn| async {
+        let found: Option<(String, String, Option<DateTime>, Row)> = read!(self.owner.db, |conn| async {
             api_keys::table
                 .inner_join(users::table.on(users::id.eq(api_keys::user_id)))
                 .inner_join(credentials::table.on(credentials::user_id.eq(api_keys::user_id)))
                 .filter(api_keys::id.eq(&id))
-                .select((users::email, credentials::scope, columns::<Row>()))
+                .select((users::email, credentials::scope, credentials::email_verified_at, columns::<Row>()))
                 .first(conn)
                 .await
                 .optional()
         })?;
         let is_valid = |row: &Row| bool::from(row.hash.as_bytes().ct_eq(hash.as_bytes())) && !row.has_expired(now);
-        let Some((email, rights, row)) = found.filter(|(.., row)| is_valid(row)) else { return Ok(None) };
+        let Some((email, rights, verified_at, row)) = found.filter(|(.., row)| is_valid(row)) else { return Ok(None) };
         if row.should_touch_last_used(now) {
             transact!(self.owner.db, |conn| {
                 let mine = api_keys::table.filter(api_keys::id.eq(&id));
@@ -136,6 +136,7 @@ impl Store {
             id: row.user_id,
             email: Email::parse(&email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?,
             scope: key_scope.rights(scope(&rights)?),
+            email_verified: verified_at.is_some(),
             method: AuthMethod::Key { writes: key_scope != KeyScope::Read },
         }))
     }

@@ -7,16 +7,14 @@ use crate::platform::auth::Caller;
 use crate::platform::auth::token::{Claims, KeySet};
 use crate::platform::auth::verifier::{AccountProvider, invalid};
 use crate::platform::http::problem::Problem;
+use crate::roles::user::api::access::SESSION_FRESHNESS;
 use crate::roles::user::store::Store;
-
-/// How long a read-only request may use a session or an account that has ended or changed.
-pub const FRESHNESS: Duration = Duration::from_secs(5);
 
 /// The accounts in the database.
 pub struct DbAccountProvider(pub Store);
 
 impl AccountProvider for DbAccountProvider {
-    const TOKEN_FRESHNESS: Option<Duration> = Some(FRESHNESS);
+    const TOKEN_FRESHNESS: Option<Duration> = Some(SESSION_FRESHNESS);
     /// A revoked key is refused at once.
     const API_KEY_FRESHNESS: Duration = Duration::ZERO;
 

@@ -4,20 +4,19 @@ use serde_json::json;
 
 use super::handlers::*;
 use crate::platform::auth::permissions::Access::{Account, Capability, Open, Service};
-use crate::platform::endpoint::{Endpoint, Tag, get, post, tagged};
+use crate::platform::endpoint::{Endpoint, get, post, tagged};
 use crate::platform::http::openapi::schemas::Json;
 use crate::platform::http::problem::INVALID_TOKEN;
+use crate::roles::user::api::ACCOUNTS;
 use crate::roles::user::api::openapi::auth::{
     Account as OwnAccount, Refreshing, Registration, SignIn, SignedIn, Tokens,
 };
 use crate::roles::user::api::problems::{TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
 
-/// The group of everything about the caller's own account.
-pub const ACCOUNTS: Tag = Tag { name: "accounts", about: "Sign-in, where callers need one." };
-
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = tagged(ACCOUNTS, public());
     all.push(post("/internal/keys/exchange", Service, exchange_key));
+    all.push(post("/internal/sessions/check", Service, check_session).read_only());
     all
 }
 

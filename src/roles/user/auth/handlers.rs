@@ -6,6 +6,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
+use super::account_provider::DbAccountProvider;
 use super::api_keys;
 use super::passwords::Passwords;
 use super::policy::{Password, new_password, typed_password};
@@ -13,7 +14,8 @@ use super::sessions::{Renewal, Session};
 use super::store::Account;
 use crate::calendar::Zone;
 use crate::platform::auth::Caller;
-use crate::platform::auth::verifier::invalid;
+use crate::platform::auth::token::Claims;
+use crate::platform::auth::verifier::{AccountProvider as _, invalid};
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, email, parsed, text};
@@ -196,6 +198,13 @@ pub fn account_json(account: &Account) -> Value {
 /// `GET /.well-known/jwks.json`: the keys that verify access tokens
 pub async fn find_keys(store: Data<Store>) -> HttpResult {
     Ok(HttpResponse::Ok().json(store.key_set().await.map_err(|why| store.owner.read_problem(&why))?))
+}
+
+/// `POST /internal/sessions/check`: the current account of an access token whose signature the caller has verified
+pub async fn check_session(store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
+    let claims: Claims =
+        serde_json::from_value(body).map_err(|_| Problem::new(BAD_REQUEST, "the body holds no claims of a token"))?;
+    Ok(HttpResponse::Ok().json(DbAccountProvider(store.get_ref().clone()).current_account(&claims).await?))
 }
 
 /// `POST /internal/keys/exchange`: the account of an API key

@@ -4,7 +4,7 @@
 //! - A password to sign in with: [`handlers::authenticate`] returns its account, and counts failed attempts. It takes the same
 //!   time whether or not the account exists.
 //! - Sessions: [`sessions`] opens and ends them. The access tokens of an ended session are refused within
-//!   [`account_provider::FRESHNESS`].
+//!   [`crate::roles::user::api::access::SESSION_FRESHNESS`].
 
 pub mod account_provider;
 pub mod api_keys;

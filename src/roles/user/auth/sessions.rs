@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
+use jiff_diesel::DateTime;
 use uuid::Uuid;
 
 use super::store::scope;
@@ -116,21 +117,21 @@ impl Store {
                 .await
                 .optional()?;
             let user = user.unwrap_or_default();
-            let account: Option<(String, String)> = users::table
+            let account: Option<AccountRow> = users::table
                 .inner_join(credentials::table.on(credentials::user_id.eq(users::id)))
                 .filter(users::id.eq(&user))
-                .select((users::email, credentials::scope))
+                .select((users::email, credentials::scope, credentials::email_verified_at))
                 .first(conn)
                 .await
                 .optional()?;
-            let Some((email, scope)) = account else { return Ok(Renewal::Unknown) };
+            let Some(account) = account else { return Ok(Renewal::Unknown) };
             let token = (
                 refresh_tokens::hash.eq(digest(&next)),
                 refresh_tokens::session_id.eq(&session),
                 refresh_tokens::created_at.eq(stored(now)),
             );
             diesel::insert_into(refresh_tokens::table).values(token).execute(conn).await?;
-            let caller = caller(user, &email, &scope, &session)?;
+            let caller = caller(user, account, &session)?;
             Ok(Renewal::Renewed(Session { id: session, refresh_token: next.clone() }, caller))
         })
     }
@@ -150,19 +151,19 @@ impl Store {
     /// The current account of a session that has not ended.
     pub async fn session_of(&self, id: &str, user_id: &str) -> Result<Option<Caller>, Error> {
         let now = stored(now());
-        let found: Option<(String, String)> = read!(self.owner.db, |conn| async {
+        let found: Option<AccountRow> = read!(self.owner.db, |conn| async {
             sessions::table
                 .inner_join(users::table.on(users::id.eq(sessions::user_id)))
                 .inner_join(credentials::table.on(credentials::user_id.eq(sessions::user_id)))
                 .filter(sessions::id.eq(id))
                 .filter(sessions::user_id.eq(user_id))
                 .filter(sessions::expires_at.gt(now))
-                .select((users::email, credentials::scope))
+                .select((users::email, credentials::scope, credentials::email_verified_at))
                 .first(conn)
                 .await
                 .optional()
         })?;
-        found.map(|(email, scope)| caller(user_id.to_owned(), &email, &scope, id)).transpose()
+        found.map(|account| caller(user_id.to_owned(), account, id)).transpose()
     }
 
     /// Deletes sessions that have expired.
@@ -180,7 +181,11 @@ impl Store {
     }
 }
 
-fn caller(id: String, email: &str, rights: &str, session: &str) -> Result<Caller, Error> {
-    let email = Email::parse(email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?;
-    Ok(Caller { id, email, scope: scope(rights)?, method: AuthMethod::Session(Some(session.to_owned())) })
+/// The address, the rights, and when the address was verified.
+type AccountRow = (String, String, Option<DateTime>);
+
+fn caller(id: String, (email, rights, verified_at): AccountRow, session: &str) -> Result<Caller, Error> {
+    let email = Email::parse(&email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?;
+    let method = AuthMethod::Session(Some(session.to_owned()));
+    Ok(Caller { id, email, scope: scope(&rights)?, email_verified: verified_at.is_some(), method })
 }

@@ -95,7 +95,13 @@ impl Store {
         let Some((email, name, time_zone, row)) = found else { return Ok(None) };
         let email = Email::parse(&email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?;
         Ok(Some(Account {
-            caller: Caller { id: row.user_id, email, scope: scope(&row.scope)?, method: AuthMethod::Session(None) },
+            caller: Caller {
+                id: row.user_id,
+                email,
+                scope: scope(&row.scope)?,
+                email_verified: row.email_verified_at.is_some(),
+                method: AuthMethod::Session(None),
+            },
             name,
             time_zone,
             password_hash: row.password_hash,

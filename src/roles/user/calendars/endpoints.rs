@@ -7,7 +7,7 @@ use crate::platform::auth::permissions::Access::{Owner, Service};
 use crate::platform::endpoint::{Endpoint, Tag, delete, get, post, put, tagged};
 use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::openapi::schemas::Text;
-use crate::roles::user::accounts::endpoints::of_user;
+use crate::roles::user::api::of_user;
 use crate::roles::user::api::openapi::calendars::{Calendar, Calendars, Name, Subscription};
 use crate::roles::user::api::problems::UNKNOWN_CALENDAR;
 

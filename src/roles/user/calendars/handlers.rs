@@ -17,8 +17,8 @@ use crate::platform::http::extract::id_in_path;
 use crate::platform::http::extract::{JsonBody, Params, RawBody, email_in_path, parsed};
 use crate::platform::http::json;
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
+use crate::platform::outbound::SsrfGuard;
 use crate::platform::outbound::calendar_source::{CalendarSource as _, Fetched, File, Validators, text_of};
-use crate::roles::user::meetings::request::Rules;
 use crate::roles::user::store::Store;
 
 /// The maximum length of a calendar's name.
@@ -28,7 +28,7 @@ const MAX_NAME: usize = 64;
 pub async fn put_calendar(
     req: HttpRequest,
     store: Data<Store>,
-    rules: Data<Rules>,
+    guard: Data<SsrfGuard>,
     RawBody(body): RawBody,
 ) -> HttpResult {
     let (email, name) = calendar_in_path(&req)?;
@@ -39,7 +39,7 @@ pub async fn put_calendar(
             let body = json::parse(&body);
             let body = body.map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not valid JSON: {why}")))?;
             let mut fields = Params::of_body(body)?;
-            let url = fields.required("url", |value| rules.calendar_url(value));
+            let url = fields.required("url", |value| calendar_url(&guard, value));
             CalendarInput::Url(fields.finish(url)?)
         }
     };
@@ -145,14 +145,12 @@ fn calendar_in_path(req: &HttpRequest) -> Result<(Email, String), Problem> {
     Err(Problem::validation(vec![Fault::new("#/name", "not_a_name", detail)]))
 }
 
-impl Rules {
-    /// Reads the URL of a subscription; some publishers write `webcal:` for `https:`.
-    fn calendar_url(&self, value: &Value) -> Result<String, Vec<Fault>> {
-        let secure = value.as_str().map(str::trim).map(|text| match text.get(..7) {
-            Some(scheme) if scheme.eq_ignore_ascii_case("webcal:") => Value::from(format!("https:{}", &text[7..])),
-            _ => Value::from(text),
-        });
-        let read = |text: &str| self.guard().parse(text).map(|url| url.as_str().to_owned());
-        parsed("not_a_calendar_url", read)(secure.as_ref().unwrap_or(value))
-    }
+/// Reads the URL of a subscription; some publishers write `webcal:` for `https:`.
+fn calendar_url(guard: &SsrfGuard, value: &Value) -> Result<String, Vec<Fault>> {
+    let secure = value.as_str().map(str::trim).map(|text| match text.get(..7) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("webcal:") => Value::from(format!("https:{}", &text[7..])),
+        _ => Value::from(text),
+    });
+    let read = |text: &str| guard.parse(text).map(|url| url.as_str().to_owned());
+    parsed("not_a_calendar_url", read)(secure.as_ref().unwrap_or(value))
 }

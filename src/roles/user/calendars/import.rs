@@ -1,15 +1,14 @@
 //! Expands the text of a calendar to busy time, on a thread of its own, because a large calendar takes long.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use super::busy_month::{BusyMonth, pack_months};
-use crate::calendar::icalendar::{DateRange, find_own_meetings, month_bounds, read_busy_periods};
+use crate::calendar::icalendar::{DateRange, month_bounds, read_busy_periods};
 use crate::platform::data::Error;
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
@@ -72,12 +71,11 @@ impl Store {
         now: Timestamp,
         _permit: ExpansionPermit,
     ) -> Result<Result<Import, String>, Error> {
-        let own: HashSet<Uuid> = self.known_meetings(&find_own_meetings(text)).await?;
         let range = stored_range(now, self.calendars.horizon_days);
-        let (text, owner) = (text.to_owned(), owner.to_string());
+        let (text, owner, own_domain) = (text.to_owned(), owner.to_string(), self.uid_domain());
         let expanded = tokio::task::spawn_blocking(move || {
             let start = Instant::now();
-            read_busy_periods(&text, &owner, &own, range, &|| start.elapsed() > MAX_EXPANSION_TIME)
+            read_busy_periods(&text, &owner, &own_domain, range, &|| start.elapsed() > MAX_EXPANSION_TIME)
         })
         .await;
         Ok(match expanded {

@@ -1,6 +1,6 @@
 //! The queries of imported calendars.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
@@ -19,10 +19,10 @@ use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::platform::outbound::calendar_source::Validators;
 use crate::roles::user::api::Busy;
+use crate::roles::user::api::Period;
 use crate::roles::user::api::calendars::CalendarSubscription;
-use crate::roles::user::api::meetings::Period;
 use crate::roles::user::api::problems::UNKNOWN_CALENDAR;
-use crate::roles::user::schema::{calendar_months, calendars, meetings, users};
+use crate::roles::user::schema::{calendar_months, calendars, users};
 use crate::roles::user::store::Store;
 use crate::{read, transact};
 
@@ -204,20 +204,6 @@ impl Store {
             diesel::delete(months).execute(conn).await?;
             Ok::<(), Abort>(())
         })
-    }
-
-    /// The ids that are meetings of this installation.
-    pub async fn known_meetings(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
-        let mut known = HashSet::new();
-        for chunk in ids.chunks(CHUNK) {
-            let chunk: Vec<String> = chunk.iter().map(Uuid::to_string).collect();
-            let found: Vec<String> = read!(self.owner.db, |conn| meetings::table
-                .filter(meetings::id.eq_any(&chunk))
-                .select(meetings::id)
-                .load(conn))?;
-            known.extend(found.iter().filter_map(|id| id.parse::<Uuid>().ok()));
-        }
-        Ok(known)
     }
 
     /// The busy periods of these users by their imported calendars, within a period: one query per thousand users.

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::pages;
 use crate::calendar::Fault;
-use crate::platform::auth::{AuthMethod, Caller, Principal, unknown_caller};
+use crate::platform::auth::{AuthMethod, Caller, unknown_caller};
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, RawBody, email, text};
-use crate::platform::http::problem::{Problem, TOO_MANY_LETTERS, UNVERIFIED};
+use crate::platform::http::problem::{Problem, TOO_MANY_LETTERS};
 use crate::roles::user::api::letters::Purpose;
 use crate::roles::user::auth::handlers::authenticate;
 use crate::roles::user::auth::passwords::Passwords;
@@ -122,22 +122,6 @@ pub async fn change_password(
     let session = session.unwrap_or_default();
     store.change_password(&caller.id, &session, &hash).await.map_err(|why| store.owner.read_problem(&why))?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// Checks that a principal may have e-mails sent to others: its own address must be verified. Otherwise a client could have
-/// e-mails sent to strangers in the name of an address that is not its own.
-pub async fn check_verified(principal: &Principal, store: &Store) -> Result<(), Problem> {
-    let Principal::Account(caller) = principal else { return Ok(()) };
-    if !store.auth.verify_email {
-        return Ok(());
-    }
-    let account = store.account(&caller.email).await.map_err(|why| store.owner.read_problem(&why))?;
-    if account.is_some_and(|account| account.email_verified_at.is_some()) {
-        return Ok(());
-    }
-    let detail =
-        "follow the link in the e-mail that was sent at registration; POST /api/auth/verification sends another one";
-    Err(Problem::new(UNVERIFIED, detail))
 }
 
 /// The fields of a JSON body or a form, and whether it was a form.

@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use super::{JobOutcome, StartedJob};
+use crate::platform::jobs::api::{DeliveryOutcome, RetryDecision};
 use crate::platform::observe::span::{SpanRecord, is_recorded, outgoing, record};
 use crate::platform::outbound::{Delivery, DeliveryResult, Secret};
 use crate::platform::request_context::RequestContext;
-use crate::roles::user::api::jobs::{DeliveryOutcome, RetryDecision, Webhook};
+use crate::roles::reservation::api::jobs::Webhook;
 use crate::roles::worker::job_context::JobContext;
 
 pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {

@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use super::job_context::JobContext;
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem, UNKNOWN_JOB};
-use crate::roles::user::api::jobs::{
-    AttemptFailure, DeliveryOutcome, DeliveryRecord, JobClient, JobLease, JobReport, JobResult, RawPayload,
-    RetryDecision,
+use crate::platform::jobs::api::{
+    AttemptFailure, DeliveryOutcome, DeliveryRecord, JobClient, JobLease, JobReport, RawPayload, RetryDecision,
 };
+use crate::roles::reservation::api::jobs::JobResult;
 
 /// How an attempt ended.
 pub type JobOutcome = Result<(), AttemptFailure>;
@@ -58,7 +58,7 @@ impl StartedJob<'_> {
     }
 
     /// Reports success to the owner. A job that has ended meanwhile needs no report.
-    async fn finish(&self, report: &JobReport) -> Result<(), Problem> {
+    async fn finish(&self, report: &JobReport<JobResult>) -> Result<(), Problem> {
         ignore_stale(self.owner.finish(&self.lease, report).await)
     }
 

@@ -1,10 +1,10 @@
 //! Fetches a subscribed calendar and passes it to the owner of the job, which parses it.
 
 use super::{JobOutcome, StartedJob, ignore_stale};
+use crate::platform::jobs::api::RetryDecision;
 use crate::platform::outbound::Subscription;
 use crate::platform::outbound::calendar_source::CalendarSource as _;
 use crate::roles::user::api::calendars::{CalendarSubscription, RefreshReport};
-use crate::roles::user::api::jobs::RetryDecision;
 use crate::roles::worker::job_context::JobContext;
 
 pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {

@@ -4,14 +4,18 @@ use super::{JobOutcome, StartedJob};
 use crate::calendar::{Grid, select_optional_attendees};
 use crate::platform::email::Email;
 use crate::platform::http::problem::{Problem, SLOT_TAKEN, UNKNOWN_USER, VALIDATION};
+use crate::platform::jobs::api::{AttemptFailure, JobReport, RetryDecision};
 use crate::roles::availability::api::{AnswerZone, AttendeeAvailability, GroupDetail, Question, RequestedAttendee};
+use crate::roles::reservation::api::jobs::{JobResult, ScheduleRequest};
+use crate::roles::reservation::api::meetings::Period;
 use crate::roles::suggestion::api::RankRequest;
-use crate::roles::user::api::jobs::{AttemptFailure, JobReport, JobResult, RetryDecision, ScheduleRequest};
-use crate::roles::user::api::meetings::Period;
 use crate::roles::worker::job_context::JobContext;
 
 /// How many slots in a row other meetings may take before this attempt fails.
 const MAX_CONFLICTS: usize = 8;
+
+/// How many attempts wait, two seconds each, for the news that an attendee was deleted.
+const MAX_SNOOZES: i32 = 100;
 
 pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let request: ScheduleRequest = job.payload()?;
@@ -35,11 +39,15 @@ async fn report(job: &StartedJob<'_>, result: JobResult) -> Result<(), Problem> 
     job.finish(&JobReport { attempt: job.lease.attempt, result, notes: Vec::new() }).await
 }
 
-/// The failure that a problem means: unknown users and invalid requests stay so, all else may pass.
+/// The failure that a problem means. An invalid request stays invalid. An attendee without an account was deleted: the owner of the
+/// meeting will hear of it and search again without the attendee. All else may pass.
 fn failure(job: &StartedJob<'_>, problem: &Problem) -> AttemptFailure {
-    match [UNKNOWN_USER, VALIDATION].contains(&problem.kind) {
-        true => job.fail(RetryDecision::Discard, problem.to_string()),
-        false => job.retry(problem.to_string()),
+    match problem.kind {
+        kind if kind == UNKNOWN_USER && job.lease.attempt < MAX_SNOOZES => {
+            job.fail(RetryDecision::Snooze, problem.to_string())
+        }
+        kind if [UNKNOWN_USER, VALIDATION].contains(&kind) => job.fail(RetryDecision::Discard, problem.to_string()),
+        _ => job.retry(problem.to_string()),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::{JobOutcome, StartedJob};
 use crate::calendar::{Invitation, Method};
+use crate::platform::jobs::api::{AttemptFailure, DeliveryOutcome, DeliveryRecord};
 use crate::platform::request_context::RequestContext;
-use crate::roles::user::api::jobs::{self, AttemptFailure, DeliveryOutcome, DeliveryRecord, InvitationMail};
+use crate::roles::reservation::api::jobs::{self, InvitationMail};
 use crate::roles::worker::job_context::JobContext;
 use crate::roles::worker::mail::{Links, MailMessage, Mailer, Recipient, SendOutcome};
 
@@ -12,6 +13,7 @@ pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let invitation = Invitation {
         method: if mail.cancel { Method::Cancel } else { Method::Request },
         meeting_id: job.lease.subject_id,
+        uid_domain: mail.uid_domain,
         sequence: mail.sequence,
         dtstamp: mail.stamp,
         title: mail.title,

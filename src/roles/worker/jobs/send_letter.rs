@@ -1,8 +1,8 @@
 //! Mails a user about their account: one mail with a link that works once.
 
 use super::{JobOutcome, StartedJob};
+use crate::platform::jobs::api::{DeliveryOutcome, RetryDecision};
 use crate::platform::request_context::RequestContext;
-use crate::roles::user::api::jobs::{DeliveryOutcome, RetryDecision};
 use crate::roles::user::api::letters::AccountMail;
 use crate::roles::worker::job_context::JobContext;
 use crate::roles::worker::mail::{AccountMessage, MailMessage, SendOutcome};

@@ -10,7 +10,3 @@ pub mod calendars;
 pub mod credentials;
 #[expect(dead_code, reason = "types of the API, which are read and written by hand")]
 pub mod jobs;
-#[expect(dead_code, reason = "types of the API, which are read and written by hand")]
-pub mod meetings;
-
-pub use self::meetings::Meeting;

@@ -29,6 +29,7 @@ fn invitation(method: Method, sequence: i64) -> anyhow::Result<Invitation> {
     Ok(Invitation {
         method,
         meeting_id: Uuid::from_u128(0x0198_c0de_0000_7000_8000_0000_0000_0001),
+        uid_domain: "7f.w2meet".to_owned(),
         sequence,
         dtstamp: stamp + jiff::SignedDuration::from_hours(sequence),
         title: "Planning, spring".to_owned(),

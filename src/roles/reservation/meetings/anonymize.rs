@@ -1,12 +1,12 @@
-//! What a meeting keeps of somebody who is no user any more: that somebody was there, and not who. Pure.
+//! Replaces a deleted user in a meeting by a name that means nothing: the others still read that a person was there. Pure.
 
 use jiff::Timestamp;
 
 use super::model::Meeting;
 use crate::platform::email::Email;
-use crate::roles::user::api::meetings::Status;
+use crate::roles::reservation::api::meetings::Status;
 
-/// Where nobody has a mailbox (RFC 2606).
+/// A domain without mailboxes (RFC 2606).
 pub const ANONYMOUS_DOMAIN: &str = "deleted.invalid";
 
 impl Meeting {
@@ -15,48 +15,48 @@ impl Meeting {
         self.status == Status::Cancelled || self.status.holds() && self.period.is_some_and(|period| period.end <= now)
     }
 
-    /// Puts a name that means nothing in the place of an address, wherever it stands; another one in each meeting. Says
-    /// whether there is anybody left whose meeting it is.
+    /// Replaces an address by a name that means nothing, wherever it stands; by another one in each meeting. Also returns
+    /// whether the meeting still has a real person.
     pub fn anonymized(mut self, email: &Email) -> (Meeting, bool) {
         let drawn = format!("nobody-{:08x}@{ANONYMOUS_DOMAIN}", rand::random::<u32>());
-        let Ok(nobody) = Email::parse(&drawn) else { return (self, true) };
+        let Ok(placeholder) = Email::parse(&drawn) else { return (self, true) };
         let hide = |text: &mut Option<String>| {
             if let Some(text) = text {
-                *text = without(text, email.as_str(), nobody.as_str());
+                *text = without(text, email.as_str(), placeholder.as_str());
             }
         };
         if self.organizer == *email {
-            self.organizer = nobody.clone();
-            // it was theirs to ask for
+            self.organizer = placeholder.clone();
+            // the callback belonged to the organizer
             self.callback = None;
         }
         for attendee in self.attendees.iter_mut().filter(|one| one.email == *email) {
-            attendee.email = nobody.clone();
+            attendee.email = placeholder.clone();
         }
         hide(&mut self.reason);
         self.history.iter_mut().for_each(|passed| hide(&mut passed.reason));
         let gone = |email: &Email| email.as_str().ends_with(&format!("@{ANONYMOUS_DOMAIN}"));
-        let somebody = !gone(&self.organizer) || self.attendees.iter().any(|one| !gone(&one.email));
-        (self, somebody)
+        let remains = !gone(&self.organizer) || self.attendees.iter().any(|one| !gone(&one.email));
+        (self, remains)
     }
 }
 
 /// A text with another address in the place of this one; addresses that only contain it stay.
 fn without(text: &str, address: &str, other: &str) -> String {
     let inside = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.@".contains(c);
-    let mut said = String::with_capacity(text.len());
+    let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(address) {
         let (before, after) = (&rest[..at], &rest[at + address.len()..]);
-        let longer = before.chars().next_back().or_else(|| said.chars().next_back()).is_some_and(inside)
+        let longer = before.chars().next_back().or_else(|| result.chars().next_back()).is_some_and(inside)
             // a full stop may end the sentence
             || after.chars().next().is_some_and(|c| inside(c) && c != '.')
             || after.strip_prefix('.').is_some_and(|more| more.starts_with(char::is_alphanumeric));
-        said.push_str(before);
-        said.push_str(if longer { address } else { other });
+        result.push_str(before);
+        result.push_str(if longer { address } else { other });
         rest = after;
     }
-    said + rest
+    result + rest
 }
 
 #[cfg(test)]
@@ -69,7 +69,7 @@ mod tests {
             ("ana@x.org cannot", "N cannot"),
             ("ana@x.org, diana@x.org and ana@x.org.", "N, diana@x.org and N."),
             ("ana@x.org.uk and b-ana@x.org", "ana@x.org.uk and b-ana@x.org"),
-            ("nobody", "nobody"),
+            ("no address", "no address"),
         ];
         for (text, expected) in cases {
             assert_eq!(without(text, "ana@x.org", "N"), expected);

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::calendar::{Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::window::Window;
-use crate::roles::user::api::jobs::ScheduleRequest;
-use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
+use crate::roles::reservation::api::jobs::ScheduleRequest;
+use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
 
 /// Days that are searched when nobody names dates, today included.
 const DAYS: i64 = 14;
@@ -33,6 +33,8 @@ pub struct Meeting {
     pub period: Option<Period>,
     pub reason: Option<String>,
     pub callback: Option<Callback>,
+    /// The end of its UID in calendars, which tells installations apart.
+    pub uid_domain: String,
     /// RFC 5545: which revision the attendees are told.
     pub sequence: i64,
     /// The time that they were told last; none if they know of none, or that it is off.
@@ -81,6 +83,11 @@ impl Meeting {
             self.attendees.iter().filter(|_| holds).filter(comes).map(|one| &one.email).collect();
         held.sort();
         held
+    }
+
+    /// Whether this address is an attendee's.
+    pub fn has_attendee(&self, email: &Email) -> bool {
+        self.attendees.iter().any(|one| one.email == *email)
     }
 
     pub fn emails(&self) -> Vec<Email> {

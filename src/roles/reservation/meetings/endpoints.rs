@@ -12,8 +12,8 @@ use crate::platform::http::problem::{
     MEETING_OVER, NOT_FOUND, SLOT_TAKEN, TOO_MANY_LETTERS, UNAUTHORIZED, UNKNOWN_MEETING, UNKNOWN_USER, UNVERIFIED,
     VALIDATION,
 };
-use crate::roles::user::api::meetings::MEETINGS;
-use crate::roles::user::api::openapi::meetings::{
+use crate::roles::reservation::api::meetings::MEETINGS;
+use crate::roles::reservation::api::openapi::{
     AcceptedMeeting, Deliveries, Link, Meeting, MeetingPatch, Meetings, NewMeeting, Reply, Whose,
 };
 

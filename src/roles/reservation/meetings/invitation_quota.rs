@@ -4,11 +4,11 @@ use diesel::prelude::*;
 use jiff::SignedDuration;
 
 use crate::config::{Auth, AuthMode};
-use crate::platform::data::Abort;
 use crate::platform::data::instant::{now, stored};
-use crate::platform::data::{Connection, RunQueryDsl};
+use crate::platform::data::{Abort, Connection, RunQueryDsl};
+use crate::platform::email::Email;
 use crate::platform::http::problem::{Problem, TOO_MANY_LETTERS};
-use crate::roles::user::schema::{attendees, meetings};
+use crate::roles::reservation::schema::{attendees, meetings, subjects};
 
 /// Seconds until a retry makes sense: the invitations of a day expire one by one.
 const HOUR: u32 = 3600;
@@ -17,20 +17,26 @@ const HOUR: u32 = 3600;
 ///
 /// # Errors
 /// 429 that names the first of them.
-pub async fn check_quota(conn: &mut Connection, auth: &Auth, emails: &[&str], organizer: &str) -> Result<(), Abort> {
+pub async fn check_quota(
+    conn: &mut Connection,
+    auth: &Auth,
+    invited: impl Iterator<Item = &Email>,
+    organizer: &Email,
+) -> Result<(), Abort> {
     let limit = auth.invitations_per_day;
     if limit == 0 || auth.mode == AuthMode::Open {
         return Ok(());
     }
     let now = now();
     let yesterday = stored(now.saturating_sub(SignedDuration::from_hours(24)).unwrap_or(now));
-    let invited: Vec<&str> = emails.iter().copied().filter(|email| *email != organizer).collect();
+    let invited: Vec<&str> = invited.filter(|email| *email != organizer).map(Email::as_str).collect();
     let counts: Vec<(String, i64)> = attendees::table
         .inner_join(meetings::table.on(meetings::id.eq(attendees::meeting_id)))
-        .filter(attendees::email.eq_any(invited).and(meetings::organizer.ne(attendees::email)))
+        .inner_join(subjects::table.on(subjects::id.eq(attendees::subject)))
+        .filter(subjects::email.eq_any(invited).and(meetings::organizer.ne(attendees::subject)))
         .filter(meetings::created_at.gt(yesterday))
-        .group_by(attendees::email)
-        .select((attendees::email, diesel::dsl::count_star()))
+        .group_by(subjects::email)
+        .select((subjects::email, diesel::dsl::count_star()))
         .load(conn)
         .await?;
     let Some((email, _)) = counts.iter().find(|(_, count)| *count >= limit) else { return Ok(()) };

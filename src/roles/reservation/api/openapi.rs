@@ -7,13 +7,13 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use super::jobs::{Job, JobKind};
 use crate::calendar::Preference;
 use crate::platform::email::Email;
 use crate::platform::http::openapi::Schemas;
 use crate::platform::http::openapi::schemas::{TimeZone, Window};
-use crate::roles::user::api::jobs::DeliveryOutcome;
-use crate::roles::user::api::meetings::{Attendance, Participation, Status};
+use crate::platform::jobs::api::DeliveryOutcome;
+use crate::roles::reservation::api::meetings::{Attendance, Participation, Status};
+use crate::roles::user::api::openapi::jobs::{Job, JobKind};
 
 /// A meeting.
 #[derive(ToSchema)]
@@ -38,7 +38,7 @@ pub struct Meeting {
     /// Which revision the attendees are told (RFC 5545, SEQUENCE).
     sequence: i64,
     /// What it was before.
-    history: Vec<Passed>,
+    history: Vec<StatusChange>,
     /// Grows with every change; the `ETag`.
     #[schema(minimum = 1)]
     version: i64,
@@ -48,7 +48,7 @@ pub struct Meeting {
 
 /// A state that a meeting was in.
 #[derive(ToSchema)]
-pub struct Passed {
+pub struct StatusChange {
     status: Status,
     at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]

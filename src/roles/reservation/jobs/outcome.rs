@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use super::kinds::{INVITE, Invitation, SCHEDULE};
 use crate::platform::jobs::api::{DeliveryOutcome, DeliveryRecord};
 use crate::platform::jobs::model::{Job, JobState};
-use crate::roles::user::api::jobs::JobResult;
-use crate::roles::user::api::meetings::Status;
-use crate::roles::user::meetings::changes::Change;
-use crate::roles::user::meetings::model::Meeting;
+use crate::roles::reservation::api::jobs::JobResult;
+use crate::roles::reservation::api::meetings::Status;
+use crate::roles::reservation::meetings::changes::Change;
+use crate::roles::reservation::meetings::model::Meeting;
 
 /// What a result means for the meeting.
 pub fn outcome(
@@ -35,8 +35,7 @@ pub fn outcome(
 }
 
 /// What it means for a meeting that a job of it is dead.
-pub fn given_up(job: &Job, meeting: Option<&Meeting>, error: &str, now: Timestamp) -> Option<Change> {
-    let meeting = meeting?;
+pub fn given_up(job: &Job, meeting: &Meeting, error: &str, now: Timestamp) -> Option<Change> {
     let looks = job.kind == SCHEDULE.name && !meeting.status.is_over() && !meeting.status.holds();
     (job.state == JobState::Dead && looks).then(|| meeting.clone().given_up(Status::Failed, error.to_owned(), now))
 }
@@ -46,9 +45,9 @@ pub fn still_to_tell(job: &Job, payload: &str, notes: &[DeliveryRecord]) -> Opti
     if job.kind != INVITE.name || notes.is_empty() {
         return None;
     }
-    let mut letter: Invitation = serde_json::from_str(payload).ok()?;
+    let mut invitation: Invitation = serde_json::from_str(payload).ok()?;
     let settled =
         |email: &str| notes.iter().any(|note| note.outcome != DeliveryOutcome::Failed && note.target == email);
-    letter.recipients.retain(|email| !settled(email.as_str()));
-    serde_json::to_string(&letter).ok()
+    invitation.recipients.retain(|email| !settled(email.as_str()));
+    serde_json::to_string(&invitation).ok()
 }

@@ -5,21 +5,20 @@ use serde_json::{Value, json};
 
 use super::model::{Callback, Meeting};
 use crate::calendar::{Fault, Preference, Zone};
-use crate::config::Settings;
 use crate::platform::email::Email;
 use crate::platform::http::extract::{Params, email, parsed, text};
 use crate::platform::http::merge_patch::merge_members;
 use crate::platform::http::problem::Problem;
 use crate::platform::http::window::{self, Window};
 use crate::platform::outbound::{Secret, SsrfGuard};
-use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Period, ScheduledMeeting};
+use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, ScheduledMeeting};
 
 const LONGEST_TITLE: usize = 200;
 const MOST_ATTENDEES: usize = 500;
 
 /// What somebody wants of a meeting.
 #[derive(Clone)]
-pub struct Wish {
+pub struct MeetingDraft {
     pub organizer: Email,
     /// The organizer among them.
     pub attendees: Vec<Attendee>,
@@ -35,9 +34,9 @@ pub struct Wish {
     pub new_secret: bool,
 }
 
-impl Wish {
+impl MeetingDraft {
     /// Reads the body of a `POST /meetings`.
-    pub fn read(body: Value, rules: &Rules, now: Timestamp) -> Result<Wish, Problem> {
+    pub fn read(body: Value, guard: &SsrfGuard, now: Timestamp) -> Result<MeetingDraft, Problem> {
         let mut fields = Params::of_body(body)?;
         let organizer = fields.required("organizer", email);
         let attendees = fields.required("attendees", attendees);
@@ -48,7 +47,10 @@ impl Wish {
         let window = Window::read(&mut fields);
         let start =
             fields.optional("start", parsed("not_an_instant", |text| text.parse::<Timestamp>().map_err(|_| INSTANT)));
-        let callback = fields.optional("callback_url", |value| rules.url(value));
+        let callback = fields.optional(
+            "callback_url",
+            parsed("not_a_callback", |text| guard.parse(text).map(|url| url.as_str().to_owned())),
+        );
         let given = fields.optional("callback_secret", secret);
         if start.is_some() && window.is_some() {
             fields.fault(Fault::new("#/start", "start_and_window", "settles the time: leave out the dates"));
@@ -65,9 +67,9 @@ impl Wish {
         let new_secret = given.is_some();
         let callback =
             callback.map(|url| Callback { url, secret: given.unwrap_or_else(|| Secret::generate().expose()) });
-        let wish = organizer.zip(attendees).map(|(organizer, attendees)| {
+        let draft = organizer.zip(attendees).map(|(organizer, attendees)| {
             let attendees = with_organizer(attendees, &organizer);
-            Wish {
+            MeetingDraft {
                 organizer,
                 attendees,
                 title,
@@ -81,14 +83,14 @@ impl Wish {
                 new_secret,
             }
         });
-        if wish.as_ref().is_some_and(|wish| wish.attendees.len() < 2) {
+        if draft.as_ref().is_some_and(|draft| draft.attendees.len() < 2) {
             fields.fault(Fault::new("#/attendees", "number_of_attendees", "must name somebody besides the organizer"));
         }
-        fields.finish(wish)
+        fields.finish(draft)
     }
 
     /// What suggestion has found a time for, whoever calls it being asked to come as well.
-    pub fn found(found: ScheduledMeeting, rules: &Rules, now: Timestamp) -> Result<Wish, Problem> {
+    pub fn found(found: ScheduledMeeting, guard: &SsrfGuard, now: Timestamp) -> Result<MeetingDraft, Problem> {
         let first = found.attendees.first().cloned();
         let minutes = found.period.end.duration_since(found.period.start).as_mins();
         let attendance =
@@ -99,11 +101,11 @@ impl Wish {
             "organizer": found.organizer.or(first), "attendees": attendees, "title": found.title,
             "duration_minutes": minutes, "pick": found.pick, "time_zone": found.time_zone,
         });
-        Wish::read(body, rules, now)
+        MeetingDraft::read(body, guard, now)
     }
 
     /// Reads the body of a `PATCH /meetings/{id}` as the meeting that would come of it.
-    pub fn patch(meeting: &Meeting, patch: Value, rules: &Rules, now: Timestamp) -> Result<Wish, Problem> {
+    pub fn patch(meeting: &Meeting, patch: Value, guard: &SsrfGuard, now: Timestamp) -> Result<MeetingDraft, Problem> {
         if !patch.is_object() {
             return Err(Problem::validation(vec![Fault::new("#", "not_an_object", "must be a JSON object")]));
         }
@@ -130,40 +132,26 @@ impl Wish {
             let detail = "is required with a first callback_url: a secret is told only when a meeting is made";
             return Err(Problem::validation(vec![Fault::new("#/callback_secret", "missing", detail)]));
         }
-        let wish = Wish::read(document, rules, if keeps_time { Timestamp::MIN } else { now })?;
-        if wish.organizer != meeting.organizer {
+        let draft = MeetingDraft::read(document, guard, if keeps_time { Timestamp::MIN } else { now })?;
+        if draft.organizer != meeting.organizer {
             let fault = Fault::new("#/organizer", "not_changeable", "cannot change; make a new meeting");
             return Err(Problem::validation(vec![fault]));
         }
-        Ok(wish)
+        Ok(draft)
+    }
+
+    /// The addresses of all attendees.
+    pub fn emails(&self) -> Vec<Email> {
+        self.attendees.iter().map(|one| one.email.clone()).collect()
     }
 
     /// Whether somebody is asked to come.
-    pub fn comes(&self, email: &Email) -> bool {
+    pub fn has_attendee(&self, email: &Email) -> bool {
         self.attendees.iter().any(|one| one.email == *email)
     }
 }
 
 const INSTANT: &str = "must be an instant such as 2026-03-23T09:00:00+01:00";
-
-/// What this installation lets callbacks be.
-pub struct Rules(SsrfGuard);
-
-impl Rules {
-    /// As the settings say.
-    pub fn of(settings: &Settings) -> Rules {
-        Rules(SsrfGuard::new(&settings.webhooks))
-    }
-
-    /// What judges every URL that a client names.
-    pub fn guard(&self) -> &SsrfGuard {
-        &self.0
-    }
-
-    fn url(&self, value: &Value) -> Result<String, Vec<Fault>> {
-        parsed("not_a_callback", |text| self.0.parse(text).map(|url| url.as_str().to_owned()))(value)
-    }
-}
 
 fn secret(value: &Value) -> Result<String, Vec<Fault>> {
     parsed("not_a_secret", |text| Secret::parse(text).map(|secret| secret.expose()))(value)

@@ -4,18 +4,19 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::model::{Callback, Meeting};
-use super::request::Wish;
+use super::request::MeetingDraft;
 use crate::calendar::Zone;
 use crate::platform::email::Email;
 use crate::platform::http::problem::{MEETING_OVER, NOT_FOUND, Problem};
 use crate::platform::jobs::model::NewJob;
-use crate::roles::user::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
-use crate::roles::user::jobs::kinds::{self, Invitation, SCHEDULE};
+use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
+use crate::roles::reservation::jobs::kinds::{self, Invitation, SCHEDULE};
+use crate::roles::user::api::People;
 
 /// States that are remembered.
 const LONGEST_HISTORY: usize = 50;
 /// Whom one job writes to: a job that fails repeats no more than this.
-const LETTERS: usize = 50;
+const MAX_RECIPIENTS: usize = 50;
 
 /// A meeting as it is to be, and what follows from that.
 pub struct Change {
@@ -42,22 +43,25 @@ impl Change {
 
 impl Meeting {
     /// A new one, to be arranged.
-    pub fn open(wish: Wish, home: &Zone, case_id: &str, now: Timestamp) -> Change {
+    pub fn open(draft: MeetingDraft, people: &People, case_id: &str, now: Timestamp) -> Change {
+        let organizer = people.people.iter().find(|person| person.email == draft.organizer);
+        let home = organizer.map_or_else(Zone::utc, |organizer| organizer.time_zone.clone());
         let meeting = Meeting {
             id: Uuid::now_v7(),
             status: Status::Queued,
-            title: wish.title,
-            organizer: wish.organizer,
-            attendees: wish.attendees,
-            duration_minutes: wish.duration_minutes,
-            pick: wish.pick,
-            seed: wish.seed,
-            time_zone: wish.time_zone.unwrap_or_else(|| home.clone()),
-            window: wish.window,
-            fixed: wish.fixed.is_some(),
-            period: wish.fixed,
+            title: draft.title,
+            organizer: draft.organizer,
+            attendees: draft.attendees,
+            duration_minutes: draft.duration_minutes,
+            pick: draft.pick,
+            seed: draft.seed,
+            time_zone: draft.time_zone.unwrap_or(home),
+            window: draft.window,
+            fixed: draft.fixed.is_some(),
+            period: draft.fixed,
             reason: None,
-            callback: wish.callback,
+            callback: draft.callback,
+            uid_domain: people.uid_domain.clone(),
             sequence: 0,
             announced: None,
             history: vec![StatusChange { status: Status::Queued, at: now, reason: None }],
@@ -98,8 +102,8 @@ impl Meeting {
         self.period = Some(period);
         self.announced = Some(period);
         let meeting = self.passed(Status::Suggested, Some(reason), now);
-        let letters = meeting.letters(false, meeting.emails());
-        Change::of(meeting).with(letters)
+        let mails = meeting.mails(false, meeting.emails());
+        Change::of(meeting).with(mails)
     }
 
     /// This, without any change.
@@ -178,28 +182,28 @@ impl Meeting {
     }
 
     /// As somebody wishes it to be from now on.
-    pub fn changed(self, wish: Wish, now: Timestamp) -> Result<Change, Problem> {
+    pub fn changed(self, draft: MeetingDraft, now: Timestamp) -> Result<Change, Problem> {
         if self.status == Status::Cancelled {
             return Err(over());
         }
         let before = self.clone();
         let mut meeting = self;
-        let again = meeting.asks_anew(&wish) || matches!(meeting.status, Status::NoCommonTime | Status::Failed);
-        let removed: Vec<Email> = before.emails().into_iter().filter(|email| !wish.comes(email)).collect();
-        meeting.take(wish);
+        let again = meeting.asks_anew(&draft) || matches!(meeting.status, Status::NoCommonTime | Status::Failed);
+        let removed: Vec<Email> = before.emails().into_iter().filter(|email| !draft.has_attendee(email)).collect();
+        meeting.take(draft);
         if meeting == before && !again {
             return Ok(before.unchanged());
         }
         let seen = again || meeting.title != before.title || meeting.attendees != before.attendees;
-        // the attendees know of it, or were told that it is off: either way they have the old number
+        // the attendees have an invitation or a cancellation with the old number
         if seen && (before.announced.is_some() || before.sequence > 0) {
             meeting.sequence += 1;
         }
-        let gone = before.letters_to(true, &removed, meeting.sequence);
+        let gone = before.mails_to(true, &removed, meeting.sequence);
         if !again {
             let meeting = meeting.same(now);
-            let told = if seen { meeting.letters(false, meeting.emails()) } else { Vec::new() };
-            return Ok(Change::of(meeting).with(gone).with(told));
+            let updates = if seen { meeting.mails(false, meeting.emails()) } else { Vec::new() };
+            return Ok(Change::of(meeting).with(gone).with(updates));
         }
         for attendee in &mut meeting.attendees {
             attendee.participation = Participation::NeedsAction;
@@ -215,60 +219,60 @@ impl Meeting {
         Change::of(self.passed(Status::Queued, None, now)).superseding().with([kinds::schedule()])
     }
 
-    /// Whether a wish is about more than how the meeting is called.
-    fn asks_anew(&self, wish: &Wish) -> bool {
+    /// Whether a draft is about more than how the meeting is called.
+    fn asks_anew(&self, draft: &MeetingDraft) -> bool {
         let required = |all: &[Attendee]| -> Vec<Email> {
             let mut emails: Vec<Email> =
                 all.iter().filter(|one| one.attendance == Attendance::Required).map(|one| one.email.clone()).collect();
             emails.sort();
             emails
         };
-        let zone = wish.time_zone.as_ref().is_some_and(|zone| *zone != self.time_zone);
-        let time = match wish.fixed {
+        let zone = draft.time_zone.as_ref().is_some_and(|zone| *zone != self.time_zone);
+        let time = match draft.fixed {
             Some(period) => !self.fixed || self.period != Some(period),
-            None => self.fixed || self.window != wish.window,
+            None => self.fixed || self.window != draft.window,
         };
-        let how = self.duration_minutes != wish.duration_minutes || self.pick != wish.pick || self.seed != wish.seed;
-        zone || time || how || required(&self.attendees) != required(&wish.attendees)
+        let how = self.duration_minutes != draft.duration_minutes || self.pick != draft.pick || self.seed != draft.seed;
+        zone || time || how || required(&self.attendees) != required(&draft.attendees)
     }
 
-    fn take(&mut self, wish: Wish) {
+    fn take(&mut self, draft: MeetingDraft) {
         let known = std::mem::take(&mut self.attendees);
         let as_known = |new: Attendee| match known.iter().find(|old| old.email == new.email) {
             Some(old) => Attendee { participation: old.participation, ..new },
             None => new,
         };
-        self.attendees = wish.attendees.into_iter().map(as_known).collect();
-        self.title = wish.title;
-        self.duration_minutes = wish.duration_minutes;
-        (self.pick, self.seed, self.window) = (wish.pick, wish.seed, wish.window);
-        self.time_zone = wish.time_zone.unwrap_or_else(|| self.time_zone.clone());
-        if wish.fixed.is_some() {
-            self.period = wish.fixed;
+        self.attendees = draft.attendees.into_iter().map(as_known).collect();
+        self.title = draft.title;
+        self.duration_minutes = draft.duration_minutes;
+        (self.pick, self.seed, self.window) = (draft.pick, draft.seed, draft.window);
+        self.time_zone = draft.time_zone.unwrap_or_else(|| self.time_zone.clone());
+        if draft.fixed.is_some() {
+            self.period = draft.fixed;
         }
-        self.fixed = wish.fixed.is_some();
-        self.callback = wish.callback.map(|new| match &self.callback {
-            // a secret is told once, when the meeting is made: another address keeps it
-            Some(old) if !wish.new_secret => Callback { secret: old.secret.clone(), ..new },
+        self.fixed = draft.fixed.is_some();
+        self.callback = draft.callback.map(|new| match &self.callback {
+            // the client got the secret when the meeting was created: another address keeps it
+            Some(old) if !draft.new_secret => Callback { secret: old.secret.clone(), ..new },
             _ => new,
         });
     }
 
     /// Letters that take the invitations back, if there were any.
     fn call_off(&self) -> Vec<NewJob> {
-        self.letters_to(true, &self.emails(), self.sequence + 1)
+        self.mails_to(true, &self.emails(), self.sequence + 1)
     }
 
-    fn letters(&self, cancel: bool, to: Vec<Email>) -> Vec<NewJob> {
-        self.letters_to(cancel, &to, self.sequence)
+    fn mails(&self, cancel: bool, to: Vec<Email>) -> Vec<NewJob> {
+        self.mails_to(cancel, &to, self.sequence)
     }
 
-    fn letters_to(&self, cancel: bool, to: &[Email], sequence: i64) -> Vec<NewJob> {
-        // what is off is told with the time that people know
+    fn mails_to(&self, cancel: bool, to: &[Email], sequence: i64) -> Vec<NewJob> {
+        // a cancellation names the time that the attendees know
         let Some(period) = self.announced else { return Vec::new() };
         let snapshot = Meeting { callback: None, history: Vec::new(), period: Some(period), ..self.clone() };
-        let letter = |to: &[Email]| Invitation { cancel, sequence, meeting: snapshot.clone(), recipients: to.to_vec() };
-        to.chunks(LETTERS).map(|to| kinds::invite(&letter(to))).collect()
+        let mail = |to: &[Email]| Invitation { cancel, sequence, meeting: snapshot.clone(), recipients: to.to_vec() };
+        to.chunks(MAX_RECIPIENTS).map(|to| kinds::invite(&mail(to))).collect()
     }
 }
 

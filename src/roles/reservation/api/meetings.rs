@@ -10,6 +10,7 @@ use crate::calendar::Preference;
 use crate::platform::email::Email;
 use crate::platform::endpoint::Tag;
 use crate::platform::http::idempotency::IdempotencyKey;
+pub use crate::roles::user::api::Period;
 
 /// The group of meetings in the OpenAPI document.
 pub const MEETINGS: Tag =
@@ -81,15 +82,6 @@ pub struct Attendee {
     pub attendance: Attendance,
     /// What they say.
     pub participation: Participation,
-}
-
-/// Half-open, as instants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Period {
-    /// When it begins.
-    pub start: Timestamp,
-    /// When it is over.
-    pub end: Timestamp,
 }
 
 /// A state that a meeting was in.

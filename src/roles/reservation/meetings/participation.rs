@@ -17,9 +17,9 @@ use crate::platform::email::Email;
 use crate::platform::http::extract::{JsonBody, Params, email, id_in_path, parsed, payload_problem};
 use crate::platform::http::page::page as framed;
 use crate::platform::http::problem::{Problem, UNAUTHORIZED};
-use crate::roles::user::api::meetings::{Participation, Status};
-use crate::roles::user::jobs::order::answer_key;
-use crate::roles::user::store::Store;
+use crate::roles::reservation::api::meetings::{Participation, Status};
+use crate::roles::reservation::jobs::order::answer_key;
+use crate::roles::reservation::store::Store;
 
 type Answer = Result<HttpResponse, Problem>;
 
@@ -30,7 +30,12 @@ const ANSWERS: [(&str, Participation); 3] = [
 ];
 
 /// `POST /meetings/{id}/participation`: JSON from a program, a form from the page
-pub async fn answer(req: HttpRequest, asker: Result<Principal, Problem>, store: Data<Store>, body: Payload) -> Answer {
+pub async fn answer(
+    req: HttpRequest,
+    principal: Result<Principal, Problem>,
+    store: Data<Store>,
+    body: Payload,
+) -> Answer {
     let by_form = req.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let mut body = body.into_inner();
     let mut fields = match by_form {
@@ -42,22 +47,23 @@ pub async fn answer(req: HttpRequest, asker: Result<Principal, Problem>, store: 
     let key = fields.optional("key", parsed("not_a_key", |text| Ok::<_, String>(text.to_owned())));
     let (who, says) = fields.finish(who.zip(says))?;
     if !by_form && key.is_none() {
-        asker.as_ref().map_err(Clone::clone)?;
+        principal.as_ref().map_err(Clone::clone)?;
     }
     let secret = store.owner.secret().to_owned();
     let answered = |meeting: Meeting| {
         // the key of a link authenticates the attendee; without a key the caller must be signed in
-        match &asker {
+        match &principal {
             _ if by_form || key.is_some() => check_key(&secret, &meeting, &who, key.as_deref())?,
-            Ok(asker) => check_answers(asker, &meeting, &who)?,
+            Ok(principal) => check_answers(principal, &meeting, &who)?,
             Err(unknown) => return Err(unknown.clone()),
         }
         meeting.answered(&who, says, now())
     };
     let id = id_in_path(&req)?;
-    let changed = store.change_meeting(id, answered).await.map_err(|stop| store.owner.problem(stop));
+    let changed = store.change_meeting(id, &[], answered).await.map_err(|stop| store.owner.problem(stop));
     if !by_form {
-        let leads = |meeting: &Meeting| asker.as_ref().is_ok_and(|asker| asker.may_act_for(&meeting.organizer));
+        let leads =
+            |meeting: &Meeting| principal.as_ref().is_ok_and(|principal| principal.may_act_for(&meeting.organizer));
         return changed.map(|meeting| HttpResponse::Ok().json(meeting.shown(leads(&meeting))));
     }
     let key = key.as_deref().unwrap_or_default();
@@ -111,9 +117,9 @@ fn check_key(secret: &str, meeting: &Meeting, who: &Email, key: Option<&str>) ->
 }
 
 async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, step: &Step) -> Answer {
-    let people = store.people(std::slice::from_ref(who)).await.map_err(|why| store.owner.read_problem(&why))?;
+    let people = store.subjects(std::slice::from_ref(who)).await.map_err(|why| store.owner.read_problem(&why))?;
     // in the attendee's time zone, as in the invitation
-    let theirs = people.get(who.as_str()).and_then(|(_, _, zone)| Zone::parse(zone).ok());
+    let theirs = people.get(who.as_str()).and_then(|subject| Zone::parse(&subject.time_zone).ok());
     let zone = theirs.unwrap_or_else(|| meeting.time_zone.clone());
     let is_cancelled = meeting.status == Status::Cancelled;
     let current = meeting.attendees.iter().find(|one| one.email == *who).map(|one| one.participation);

@@ -6,10 +6,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::access::{check_calls, check_leads, check_sees};
+use super::access::{check_calls, check_leads, check_sees, check_verified};
 use super::changes::Change;
 use super::model::Meeting;
-use super::request::{Rules, Wish};
+use super::request::MeetingDraft;
 use super::store::{Page, unknown};
 use crate::platform::auth::{Principal, forbidden};
 use crate::platform::data::instant::now;
@@ -20,11 +20,12 @@ use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem};
 use crate::platform::jobs::JobOwner as _;
 use crate::platform::jobs::api::JobFilter;
 use crate::platform::jobs::store::list_jobs;
+use crate::platform::outbound::SsrfGuard;
 use crate::platform::request_context::RequestContext;
-use crate::roles::user::api::meetings::{ScheduledMeeting, Status};
-use crate::roles::user::jobs::order::invitation;
-use crate::roles::user::mailbox::handlers::check_verified;
-use crate::roles::user::store::Store;
+use crate::roles::reservation::api::meetings::{ScheduledMeeting, Status};
+use crate::roles::reservation::jobs::order::invitation;
+use crate::roles::reservation::store::Store;
+use crate::roles::user::api::{Person, UserClient};
 
 type Answer = Result<HttpResponse, Problem>;
 
@@ -33,71 +34,82 @@ const PAGE: u64 = 50;
 /// `POST /meetings`
 pub async fn create_meeting(
     req: HttpRequest,
-    asker: Principal,
+    principal: Principal,
     store: Data<Store>,
-    rules: Data<Rules>,
+    users: Data<UserClient>,
+    guard: Data<SsrfGuard>,
     JsonBody(body): JsonBody,
 ) -> Answer {
     let key = IdempotencyKey::read(&req, &body)?;
     let now = now();
-    let wish = match Wish::read(body, &rules, now) {
-        Ok(wish) => wish,
-        // it may have been right when it was asked first: a start has passed since
-        Err(problem) => {
-            let kept = store.owner.stored_response(key.as_ref()).await.map_err(|stop| store.owner.problem(stop))?;
-            return kept.map(StoredResponse::respond).ok_or(problem);
-        }
+    let draft = match MeetingDraft::read(body, &guard, now) {
+        Ok(draft) => draft,
+        // the request may have been right when it came first: its start has passed since then
+        Err(problem) => return stored_response(&store, key.as_ref(), problem).await,
     };
-    check_calls(&asker, &wish.organizer)?;
-    check_verified(&asker, &store).await?;
-    let case_id = RequestContext::current_id();
-    let open = |home: &_| Meeting::open(wish.clone(), home, &case_id, now);
-    let made = store.create_meeting(&wish, key.as_ref(), open, accepted).await;
-    Ok(made.map_err(|stop| store.owner.problem(stop))?.respond())
+    check_calls(&principal, &draft.organizer)?;
+    check_verified(&principal, &store.auth)?;
+    let people = match users.people(&draft.emails()).await {
+        Ok(people) => people,
+        // an attendee may have been deleted since then
+        Err(problem) => return stored_response(&store, key.as_ref(), problem).await,
+    };
+    let change = Meeting::open(draft.clone(), &people, &RequestContext::current_id(), now);
+    let response = accepted(&change);
+    let created = store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await;
+    Ok(created.map_err(|abort| store.owner.problem(abort))?.respond())
+}
+
+/// The response that was saved under a key; if there is none, the problem.
+async fn stored_response(store: &Store, key: Option<&IdempotencyKey>, problem: Problem) -> Answer {
+    let stored = store.owner.stored_response(key).await.map_err(|abort| store.owner.problem(abort))?;
+    stored.map(StoredResponse::respond).ok_or(problem)
 }
 
 /// `POST /internal/meetings`: one whose time suggestion has found already; gives the whole answer for the caller
 pub async fn record_meeting(
-    asker: Principal,
+    principal: Principal,
     store: Data<Store>,
-    rules: Data<Rules>,
+    users: Data<UserClient>,
+    guard: Data<SsrfGuard>,
     JsonBody(body): JsonBody,
 ) -> Answer {
     let found: ScheduledMeeting =
         serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
     let now = now();
-    let (period, reason, key, told) = (found.period, found.reason.clone(), found.key.clone(), found.answer.clone());
-    let key = key.map(|key| key.of(&asker));
-    let wish = Wish::found(found, &rules, now)?;
-    check_calls(&asker, &wish.organizer)?;
-    check_verified(&asker, &store).await?;
-    let case_id = RequestContext::current_id();
-    let open = |home: &_| Meeting::open(wish.clone(), home, &case_id, now).meeting.found(period, reason.clone(), now);
-    let answer = |change: &Change| {
-        let mut body = told.clone();
-        body["meeting"] = change.meeting.public();
-        let id = change.meeting.id;
-        StoredResponse::new(200, &[(LOCATION.as_str(), format!("/api/meetings/{id}"))], &body).about(id)
-    };
-    let made = store.create_meeting(&wish, key.as_ref(), open, answer).await;
-    Ok(HttpResponse::Ok().json(made.map_err(|stop| store.owner.problem(stop))?))
+    let (period, reason, key, response_body) =
+        (found.period, found.reason.clone(), found.key.clone(), found.answer.clone());
+    let key = key.map(|key| key.of(&principal));
+    let draft = MeetingDraft::found(found, &guard, now)?;
+    check_calls(&principal, &draft.organizer)?;
+    check_verified(&principal, &store.auth)?;
+    let people = users.people(&draft.emails()).await?;
+    let meeting = Meeting::open(draft.clone(), &people, &RequestContext::current_id(), now).meeting;
+    let change = meeting.found(period, reason, now);
+    let mut body = response_body;
+    body["meeting"] = change.meeting.public();
+    let location = (LOCATION.as_str(), format!("/api/meetings/{}", change.meeting.id));
+    let response = StoredResponse::new(200, &[location], &body).about(change.meeting.id);
+    let created = store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await;
+    Ok(HttpResponse::Ok().json(created.map_err(|abort| store.owner.problem(abort))?))
 }
 
 /// `POST /internal/answers`: what was answered under a key before, if anything was
-pub async fn find_answer(asker: Principal, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
+pub async fn find_answer(principal: Principal, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
     let key: IdempotencyKey = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
-    let kept = store.owner.stored_response(Some(&key.of(&asker))).await.map_err(|stop| store.owner.problem(stop))?;
+    let kept =
+        store.owner.stored_response(Some(&key.of(&principal))).await.map_err(|stop| store.owner.problem(stop))?;
     Ok(HttpResponse::Ok().json(kept))
 }
 
 /// `GET /meetings`, a page in the order of creation; of one attendee if that is asked, and for an account its own
-pub async fn list_meetings(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
+pub async fn list_meetings(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
     let mut fields = Params::of_query(&req, None);
     let attendee = fields.optional("attendee", email);
     let limit = fields.number("limit", 1..=200).unwrap_or(PAGE);
     let cursor = fields.optional("cursor", parsed("not_a_cursor", |text| Uuid::parse_str(text).map_err(|_| CURSOR)));
     fields.finish(Some(()))?;
-    let attendee = match (asker.restricted(), attendee) {
+    let attendee = match (principal.restricted(), attendee) {
         (Some(caller), Some(other)) if caller.email != other => {
             return Err(forbidden("everybody may list their own meetings"));
         }
@@ -112,16 +124,16 @@ pub async fn list_meetings(req: HttpRequest, asker: Principal, store: Data<Store
         let whose = attendee.map_or_else(String::new, |email| format!("&attendee={}", email.path_segment()));
         answer.insert_header((LINK, format!("</api/meetings?limit={limit}{whose}&cursor={}>; rel=\"next\"", last.id)));
     }
-    Ok(answer.json(json!({ "meetings": found.iter().map(|meeting| meeting.shown(asker.may_act_for(&meeting.organizer))).collect::<Vec<_>>() })))
+    Ok(answer.json(json!({ "meetings": found.iter().map(|meeting| meeting.shown(principal.may_act_for(&meeting.organizer))).collect::<Vec<_>>() })))
 }
 
 const CURSOR: &str = "is none of ours; take it from the Link header";
 
 /// `GET /meetings/{id}`
-pub async fn find_meeting(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
+pub async fn find_meeting(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
-    check_sees(&asker, &meeting)?;
-    Ok(show(&meeting, meeting.shown(asker.may_act_for(&meeting.organizer))))
+    check_sees(&principal, &meeting)?;
+    Ok(show(&meeting, meeting.shown(principal.may_act_for(&meeting.organizer))))
 }
 
 /// `GET /internal/meetings/{id}`: for a role that knows itself who may see it
@@ -133,41 +145,50 @@ pub async fn find_any_meeting(req: HttpRequest, store: Data<Store>) -> Answer {
 /// `PATCH /meetings/{id}`, an RFC 7396 merge patch: changes what it is called, or looks for another time
 pub async fn change_meeting(
     req: HttpRequest,
-    asker: Principal,
+    principal: Principal,
     store: Data<Store>,
-    rules: Data<Rules>,
+    users: Data<UserClient>,
+    guard: Data<SsrfGuard>,
     JsonBody(patch): JsonBody,
 ) -> Answer {
-    let guard = IfMatch::read(&req)?;
-    let changed = |meeting: Meeting| {
-        check_leads(&asker, &meeting)?;
-        guard.check(meeting.version)?;
-        let now = now();
-        let wish = Wish::patch(&meeting, patch.clone(), &rules, now)?;
-        meeting.changed(wish, now)
+    let condition = IfMatch::read(&req)?;
+    let draft_of = |meeting: &Meeting, now| {
+        check_leads(&principal, meeting)?;
+        condition.check(meeting.version)?;
+        MeetingDraft::patch(meeting, patch.clone(), &guard, now)
     };
-    change(&req, &store, changed).await
+    let people = match patch.get("attendees") {
+        None => Vec::new(),
+        // the attendees of the patch take the place of those of the meeting, however it changes until it is locked
+        Some(_) => users.people(&draft_of(&find(&req, &store).await?, now())?.emails()).await?.people,
+    };
+    let changed = |meeting: Meeting| {
+        let now = now();
+        let draft = draft_of(&meeting, now)?;
+        meeting.changed(draft, now)
+    };
+    change(&req, &store, &people, changed).await
 }
 
 /// `DELETE /meetings/{id}`: calls it off; it stays to be read
-pub async fn cancel_meeting(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
-    let guard = IfMatch::read(&req)?;
+pub async fn cancel_meeting(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
+    let condition = IfMatch::read(&req)?;
     let cancelled = |meeting: Meeting| {
-        check_leads(&asker, &meeting)?;
-        guard.check(meeting.version)?;
+        check_leads(&principal, &meeting)?;
+        condition.check(meeting.version)?;
         Ok(match meeting.status {
             Status::Cancelled => meeting.unchanged(),
             _ => meeting.given_up(Status::Cancelled, "called off by the organizer".to_owned(), now()),
         })
     };
-    change(&req, &store, cancelled).await?;
+    change(&req, &store, &[], cancelled).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `GET /meetings/{id}/deliveries`: every attempt to reach somebody outside
-pub async fn list_deliveries(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
+pub async fn list_deliveries(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
-    check_leads(&asker, &meeting)?;
+    check_leads(&principal, &meeting)?;
     let rows = store.deliveries(meeting.id).await.map_err(|why| store.owner.read_problem(&why))?;
     let all = JobFilter { subject: Some(meeting.id), limit: 200, ..JobFilter::default() };
     let jobs = list_jobs(&store.owner, &all).await.map_err(|why| store.owner.read_problem(&why))?;
@@ -184,10 +205,10 @@ pub async fn list_deliveries(req: HttpRequest, asker: Principal, store: Data<Sto
 }
 
 /// `GET /meetings/{id}/invite.ics`: the meeting for a calendar
-pub async fn download_invitation(req: HttpRequest, asker: Principal, store: Data<Store>) -> Answer {
+pub async fn download_invitation(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
-    check_sees(&asker, &meeting)?;
-    let people = store.people(&meeting.emails()).await.map_err(|why| store.owner.read_problem(&why))?;
+    check_sees(&principal, &meeting)?;
+    let people = store.subjects(&meeting.emails()).await.map_err(|why| store.owner.read_problem(&why))?;
     let Some(invitation) = invitation(&meeting, &people) else {
         let detail = format!("the meeting is {} and has no time", meeting.status.name());
         return Err(Problem::new(NOT_FOUND, detail));
@@ -208,9 +229,10 @@ pub(super) async fn find(req: &HttpRequest, store: &Store) -> Result<Meeting, Pr
 async fn change(
     req: &HttpRequest,
     store: &Store,
+    people: &[Person],
     decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
 ) -> Answer {
-    let changed = store.change_meeting(id_in_path(req)?, decide).await;
+    let changed = store.change_meeting(id_in_path(req)?, people, decide).await;
     let meeting = changed.map_err(|stop| store.owner.problem(stop))?;
     Ok(show(&meeting, meeting.public()))
 }
@@ -219,7 +241,7 @@ fn show(meeting: &Meeting, shown: Value) -> HttpResponse {
     HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", meeting.version))).json(shown)
 }
 
-/// The answer to whoever asked for a meeting. Only here is a secret told that was made for them.
+/// The response to a new meeting. No other response contains the generated secret.
 fn accepted(change: &Change) -> StoredResponse {
     let meeting = &change.meeting;
     let mut body = meeting.public();

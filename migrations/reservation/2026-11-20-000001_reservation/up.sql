@@ -1,0 +1,49 @@
+-- Meetings, and the time that they hold. One text for PostgreSQL and SQLite: TEXT, BIGINT, BOOLEAN, TIMESTAMP (UTC, microseconds).
+
+-- Whose time can be held: the users that meetings were arranged for, as the role that owns accounts last described them.
+CREATE TABLE subjects (
+    -- the id of the user
+    id TEXT NOT NULL PRIMARY KEY,
+    email TEXT NOT NULL,
+    typed_email TEXT NOT NULL,
+    name TEXT NOT NULL,
+    time_zone TEXT NOT NULL
+);
+CREATE INDEX subjects_by_email ON subjects (email);
+
+-- Users that were deleted, by the SHA-256 of their ids. A request that looked such a user up before the deletion may still come.
+CREATE TABLE deleted_subjects (
+    digest TEXT NOT NULL PRIMARY KEY,
+    deleted_at TIMESTAMP NOT NULL
+);
+CREATE INDEX deleted_subjects_by_age ON deleted_subjects (deleted_at);
+
+-- A meeting is read and written whole, so it is stored whole; the columns are what queries need.
+CREATE TABLE meetings (
+    id TEXT NOT NULL PRIMARY KEY,
+    -- the id of a user; empty after its deletion
+    organizer TEXT NOT NULL,
+    status TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    document TEXT NOT NULL,
+    created_at TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP NOT NULL
+);
+
+CREATE TABLE attendees (
+    subject TEXT NOT NULL,
+    meeting_id TEXT NOT NULL,
+    -- whether the meeting holds time of this attendee
+    holds_time BOOLEAN NOT NULL,
+    PRIMARY KEY (subject, meeting_id)
+);
+CREATE INDEX attendees_by_meeting ON attendees (meeting_id);
+
+-- The time that is held, by quarter-hours since 1970 in UTC. The primary key refuses two meetings at one time.
+CREATE TABLE holds (
+    subject TEXT NOT NULL,
+    quarter BIGINT NOT NULL,
+    meeting_id TEXT NOT NULL,
+    PRIMARY KEY (subject, quarter)
+);
+CREATE INDEX holds_by_meeting ON holds (meeting_id);

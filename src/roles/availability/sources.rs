@@ -1,0 +1,41 @@
+//! The roles that know when people can meet, and one look-up over both.
+
+use futures_util::future::{join, try_join};
+use serde::de::DeserializeOwned;
+
+use crate::platform::email::Email;
+use crate::platform::http::health::Dependency;
+use crate::platform::http::problem::Problem;
+use crate::roles::reservation::api::{HeldTimeRequest, ReservationClient};
+use crate::roles::user::api::{Lookup, LookupRequest, Period, UserClient};
+
+/// The clients of one worker thread.
+pub struct Sources {
+    pub users: UserClient,
+    pub reservation: ReservationClient,
+}
+
+impl Sources {
+    /// Looks people up: one call to user, and with a period at the same time one to reservation, whatever the number of people.
+    ///
+    /// # Errors
+    /// The problem of the role that failed.
+    pub async fn lookup<U: DeserializeOwned>(
+        &self,
+        emails: Vec<Email>,
+        busy_in: Option<Period>,
+    ) -> Result<Lookup<U>, Problem> {
+        let Some(period) = busy_in else { return self.users.lookup(&LookupRequest { emails, busy_in }).await };
+        let held = HeldTimeRequest { emails: emails.clone(), period };
+        let request = LookupRequest { emails, busy_in };
+        let (mut found, held) = try_join(self.users.lookup(&request), self.reservation.held_time(&held)).await?;
+        found.busy.extend(held);
+        Ok(found)
+    }
+
+    /// The health of both roles.
+    pub async fn health(&self) -> Vec<(String, Dependency)> {
+        let (user, reservation) = join(self.users.peer().health(), self.reservation.peer().health()).await;
+        vec![user, reservation]
+    }
+}

@@ -1,0 +1,115 @@
+//! What jobs of this role carry: the input of the worker's handlers, and their results.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::meetings::Period;
+use crate::calendar::{CalAddress, Invitee, Preference, Zone};
+use crate::platform::email::Email;
+use crate::platform::http::window::Window;
+
+/// The kinds of jobs, each with its input.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum JobPayload {
+    /// Find a time for a meeting.
+    ScheduleMeeting(ScheduleRequest),
+    /// Mail invitations or cancellations to attendees.
+    SendInvitations(InvitationMail),
+    /// Report a meeting to the client's callback URL.
+    DeliverWebhook(Webhook),
+    /// A kind that this release does not know.
+    Other,
+}
+
+/// A search for the time of a meeting.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScheduleRequest {
+    /// The required attendees.
+    pub required: Vec<Email>,
+    /// The optional attendees.
+    pub optional: Vec<Email>,
+    /// The zone of the dates.
+    pub time_zone: Zone,
+    /// The dates that are searched.
+    pub window: Window,
+    /// The meeting starts at this instant or later.
+    pub not_before: Timestamp,
+    /// The length of the meeting.
+    pub duration_minutes: u32,
+    /// Which slot to pick; the attendees' preferences decide if it is absent.
+    pub pick: Option<Preference>,
+    /// The seed of random picks.
+    pub seed: Option<u64>,
+    /// The requested time; if it is there, nothing is searched.
+    pub fixed: Option<Period>,
+}
+
+/// An invitation, or a cancellation, and its recipients.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct InvitationMail {
+    /// Whether the meeting is cancelled.
+    pub cancel: bool,
+    /// The end of the UID in calendars.
+    pub uid_domain: String,
+    /// The revision, which grows with every change that is mailed (RFC 5545, SEQUENCE).
+    pub sequence: i64,
+    /// The instant of this revision.
+    pub stamp: Timestamp,
+    /// The title of the meeting.
+    pub title: String,
+    /// The time of the meeting.
+    pub period: Period,
+    /// The organizer.
+    pub organizer: CalAddress,
+    /// All attendees.
+    pub attendees: Vec<Invitee>,
+    /// The recipients of this job that no mail has reached yet.
+    pub recipients: Vec<Recipient>,
+}
+
+/// One recipient of an invitation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Recipient {
+    /// The user.
+    pub email: Email,
+    /// The name, and the address as typed.
+    pub person: CalAddress,
+    /// The recipient's time zone.
+    pub time_zone: Zone,
+    /// The public path, with query, of the page that takes the recipient's answer.
+    pub answer_path: String,
+}
+
+/// A request to a client's callback URL.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Webhook {
+    /// The callback URL.
+    pub url: String,
+    /// The message id, the same for every attempt.
+    pub id: String,
+    /// The body to sign and to send.
+    pub body: String,
+    /// The secret that signs it.
+    pub secret: String,
+}
+
+/// The result of a job.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum JobResult {
+    /// A time was found for the meeting.
+    Suggested {
+        /// The time.
+        period: Period,
+        /// Why this time.
+        reason: String,
+    },
+    /// No time was found for the meeting.
+    NoCommonTime {
+        /// Why.
+        reason: String,
+    },
+    /// The mail, or the webhook, was sent.
+    Sent,
+}

@@ -1,0 +1,141 @@
+//! What becomes of the meetings of a user who was deleted.
+//!
+//! Past and cancelled meetings are kept for the other attendees, with this address anonymised. A meeting with no remaining real person
+//! is deleted. Meetings that cannot be without the user are cancelled, others go on.
+
+use diesel::prelude::*;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::meetings::model::Meeting;
+use super::meetings::rows::{lock_meeting, save_change};
+use super::schema::{attendees, holds, meetings};
+use super::store::Store;
+use super::subjects::delete_subject;
+use crate::platform::data::instant::now;
+use crate::platform::data::schema::{deliveries, idempotency, jobs};
+use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
+use crate::platform::email::Email;
+use crate::platform::jobs::model::OPEN;
+use crate::platform::jobs::rows::scrub_jobs;
+use crate::platform::queue::event::Event;
+use crate::platform::subscriptions::Subscriber;
+use crate::{read, transact};
+
+/// Past meetings in one transaction.
+const CHUNK: usize = 100;
+
+/// The data of `user.deleted`.
+#[derive(Deserialize)]
+struct DeletedUser {
+    id: Uuid,
+    email: Email,
+}
+
+impl DeletedUser {
+    fn read(event: &Event) -> Result<DeletedUser, Abort> {
+        DeletedUser::deserialize(&event.data)
+            .map_err(|why| Abort::Database(Error::Corrupt(format!("the event {}: {why}", event.id))))
+    }
+}
+
+impl Subscriber for Store {
+    fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Past meetings may be many, so not all are changed in one transaction.
+    async fn prepare(&self, event: &Event) -> Result<(), Abort> {
+        let user = DeletedUser::read(event)?;
+        let ids = read!(self.owner.db, |conn| find_meetings(conn, user.id))?;
+        for chunk in ids.chunks(CHUNK) {
+            transact!(self.owner.db, |conn| {
+                for id in chunk {
+                    let meeting = lock_meeting(conn, *id).await?;
+                    if let Some(meeting) = meeting.filter(|meeting| meeting.is_past(now())) {
+                        erase_attendee(conn, meeting, &user).await?;
+                    }
+                }
+                Ok::<(), Abort>(())
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn receive(&self, conn: &mut Connection, event: &Event) -> Result<(), Abort> {
+        erase_user(conn, &self.owner, &DeletedUser::read(event)?).await
+    }
+}
+
+async fn erase_user(conn: &mut Connection, owner: &Owner, user: &DeletedUser) -> Result<(), Abort> {
+    // all meetings are locked before the first change: every transaction locks a meeting before its attendees
+    let mut locked = Vec::new();
+    for id in find_meetings(conn, user.id).await? {
+        locked.extend(lock_meeting(conn, id).await?);
+    }
+    for before in locked {
+        let after = match before.clone().without_attendee(&user.email, now()) {
+            Some(mut change) => {
+                // cancellations name the user, or calendars ignore them; nothing else does
+                change.meeting = change.meeting.anonymized(&user.email).0;
+                save_change(conn, owner, Some(&before), &change).await?;
+                change.meeting
+            }
+            None => before,
+        };
+        erase_attendee(conn, after, user).await?;
+    }
+    delete_subject(conn, &user.id.to_string()).await?;
+    if !find_meetings(conn, user.id).await?.is_empty() {
+        // a meeting was created meanwhile: the next attempt finds it
+        return Err(Abort::Database(Error::Unavailable("a meeting was created during the deletion".to_owned())));
+    }
+    erase_mentions(conn, user).await
+}
+
+/// The ids of the meetings of a user, in the order in which every transaction locks them.
+async fn find_meetings(conn: &mut Connection, user: Uuid) -> Result<Vec<Uuid>, Error> {
+    let mine = attendees::table.filter(attendees::subject.eq(user.to_string())).order(attendees::meeting_id.asc());
+    let ids: Vec<String> = mine.select(attendees::meeting_id).load(conn).await?;
+    ids.iter().map(|id| id.parse().map_err(|_| Error::Corrupt(format!("meeting {id}")))).collect()
+}
+
+/// Erases a user from a meeting that the caller has locked, and from its jobs.
+async fn erase_attendee(conn: &mut Connection, meeting: Meeting, user: &DeletedUser) -> Result<(), Error> {
+    let (id, (meeting, remains)) = (meeting.id.to_string(), meeting.anonymized(&user.email));
+    let subject = user.id.to_string();
+    let jobs_of_it: Vec<String> = jobs::table.filter(jobs::subject.eq(&id)).select(jobs::id).load(conn).await?;
+    scrub_jobs(conn, &jobs_of_it).await?;
+    // saved responses about the meeting name its attendees
+    diesel::delete(idempotency::table.filter(idempotency::subject.eq(&id))).execute(conn).await?;
+    let held = holds::table.filter(holds::meeting_id.eq(&id)).filter(holds::subject.eq(&subject));
+    diesel::delete(held).execute(conn).await?;
+    let others = attendees::table.filter(attendees::meeting_id.eq(&id));
+    // a job needs its meeting
+    let open = jobs::table.filter(jobs::subject.eq(&id)).filter(jobs::state.eq_any(OPEN));
+    if remains || open.count().get_result::<i64>(conn).await? > 0 {
+        diesel::delete(others.filter(attendees::subject.eq(&subject))).execute(conn).await?;
+        let mine = meetings::table.filter(meetings::id.eq(&id));
+        let document = meetings::document.eq(serde_json::to_string(&meeting).unwrap_or_default());
+        diesel::update(mine).set(document).execute(conn).await?;
+        let organized = meetings::table.filter(meetings::id.eq(&id)).filter(meetings::organizer.eq(&subject));
+        diesel::update(organized).set(meetings::organizer.eq("")).execute(conn).await?;
+    } else {
+        diesel::delete(others).execute(conn).await?;
+        diesel::delete(jobs::table.filter(jobs::subject.eq(&id))).execute(conn).await?;
+        diesel::delete(deliveries::table.filter(deliveries::subject.eq(&id))).execute(conn).await?;
+        diesel::delete(meetings::table.filter(meetings::id.eq(&id))).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// Erases what was sent to a user, and the saved responses to their requests.
+async fn erase_mentions(conn: &mut Connection, user: &DeletedUser) -> Result<(), Abort> {
+    let sent = deliveries::table.filter(deliveries::target.eq(user.email.as_str()));
+    let by: Vec<String> = sent.select(deliveries::job_id).load(conn).await?;
+    scrub_jobs(conn, &by).await?;
+    diesel::delete(sent).execute(conn).await?;
+    let answered = idempotency::key.like(format!("{} %", user.id));
+    diesel::delete(idempotency::table.filter(answered)).execute(conn).await?;
+    Ok(())
+}

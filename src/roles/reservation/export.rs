@@ -1,0 +1,63 @@
+//! All that this role keeps of an account, for its owner: members of one JSON object.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use diesel::prelude::*;
+use serde_json::{Value, json};
+
+use super::meetings::model::Meeting;
+use super::meetings::store::Page;
+use super::store::Store;
+use crate::platform::auth::Caller;
+use crate::platform::data::instant::read;
+use crate::platform::data::schema::deliveries;
+use crate::platform::data::{Error, RunQueryDsl, columns};
+use crate::platform::email::Email;
+use crate::platform::http::json_members::{JsonLists, stream_members};
+use crate::platform::http::problem::Problem;
+use crate::platform::jobs::rows::DeliveryRow;
+use crate::read;
+
+/// Items in one page.
+const PAGE: i64 = 100;
+
+/// `GET /internal/export`
+pub async fn export(caller: Caller, store: Data<Store>) -> Result<HttpResponse, Problem> {
+    let lists = Lists { store: store.get_ref().clone(), email: caller.email };
+    Ok(HttpResponse::Ok().streaming(Box::pin(stream_members(&json!({}), lists))))
+}
+
+/// The lists of one account.
+struct Lists {
+    store: Store,
+    email: Email,
+}
+
+impl JsonLists for Lists {
+    type Error = Error;
+    const NAMES: &'static [&'static str] = &["meetings", "deliveries"];
+
+    async fn page(&self, name: &str, after: &str) -> Result<Vec<(String, Value)>, Error> {
+        if name == "meetings" {
+            let page = Page { attendee: Some(self.email.clone()), after: after.to_owned(), limit: PAGE };
+            let found = self.store.meetings(&page).await?;
+            let shown = |meeting: &Meeting| meeting.shown(meeting.organizer == self.email);
+            return Ok(found.iter().map(|meeting| (meeting.id.to_string(), shown(meeting))).collect());
+        }
+        let rows: Vec<DeliveryRow> = read!(self.store.owner.db, |conn| deliveries::table
+            .filter(deliveries::target.eq(self.email.as_str()))
+            .filter(deliveries::id.gt(after))
+            .order(deliveries::id.asc())
+            .limit(PAGE)
+            .select(columns::<DeliveryRow>())
+            .load(conn))?;
+        let shown = |row: DeliveryRow| {
+            let at = read(row.created_at);
+            let shown = json!({
+                "kind": row.kind, "meeting_id": row.subject, "outcome": row.outcome, "detail": row.detail, "at": at,
+            });
+            (row.id, shown)
+        };
+        Ok(rows.into_iter().map(shown).collect())
+    }
+}

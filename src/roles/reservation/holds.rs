@@ -1,0 +1,116 @@
+//! Holds: the time that meetings have taken from their required attendees, by quarter-hours. The primary key of the table refuses two
+//! meetings at one time.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use jiff::Timestamp;
+
+use super::api::meetings::Period;
+use super::schema::{attendees, holds, subjects};
+use super::store::Store;
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
+use crate::platform::email::Email;
+use crate::platform::http::problem::{Problem, SLOT_TAKEN};
+use crate::read;
+use crate::roles::user::api::Busy;
+
+/// Seconds in a quarter-hour.
+const QUARTER: i64 = 900;
+/// Addresses in one query.
+const CHUNK: usize = 1000;
+
+/// The locks are taken in one order, so that two transactions never wait for each other.
+const LOCK_SUBJECTS: &str = "SELECT id FROM subjects WHERE id IN \
+    (SELECT subject FROM attendees WHERE meeting_id = $1 AND holds_time) ORDER BY id";
+
+const HOLD_PERIOD: &str = "WITH RECURSIVE quarters (quarter) AS \
+    (SELECT CAST($1 AS BIGINT) UNION ALL SELECT quarter + 1 FROM quarters WHERE quarter + 1 < $2) \
+    INSERT INTO holds (subject, quarter, meeting_id) SELECT attendees.subject, quarters.quarter, attendees.meeting_id \
+    FROM attendees CROSS JOIN quarters WHERE attendees.meeting_id = $3 AND attendees.holds_time AND NOT EXISTS \
+    (SELECT 1 FROM holds WHERE holds.subject = attendees.subject AND holds.meeting_id = attendees.meeting_id)";
+
+/// The first quarter-hour of a period, and the one after the last.
+fn quarters(period: Period) -> (i64, i64) {
+    let end = period.end.as_second() + i64::from(period.end.subsec_nanosecond() > 0);
+    (period.start.as_second().div_euclid(QUARTER), (end + QUARTER - 1).div_euclid(QUARTER))
+}
+
+/// Frees all time that a meeting holds.
+pub async fn release_meeting(conn: &mut Connection, meeting: &str) -> Result<(), Error> {
+    diesel::delete(holds::table.filter(holds::meeting_id.eq(meeting))).execute(conn).await?;
+    Ok(())
+}
+
+/// Frees the time of the attendees of a meeting whose time it no longer holds.
+pub async fn release_attendees(conn: &mut Connection, meeting: &str) -> Result<(), Error> {
+    let held = attendees::table.filter(attendees::meeting_id.eq(meeting)).filter(attendees::holds_time.eq(true));
+    let mine = holds::table.filter(holds::meeting_id.eq(meeting));
+    diesel::delete(mine.filter(holds::subject.ne_all(held.select(attendees::subject)))).execute(conn).await?;
+    Ok(())
+}
+
+/// Holds the period of a meeting for all attendees whose time it holds; keeps the holds that are there.
+///
+/// # Errors
+/// A period that another meeting holds.
+pub async fn hold_period(conn: &mut Connection, meeting: &str, period: Period) -> Result<(), Abort> {
+    let lock = diesel::sql_query(conn.exclusive(LOCK_SUBJECTS));
+    lock.bind::<Text, _>(meeting).execute(conn).await?;
+    let (first, end) = quarters(period);
+    let query = diesel::sql_query(HOLD_PERIOD);
+    let query = query.bind::<BigInt, _>(first).bind::<BigInt, _>(end).bind::<Text, _>(meeting);
+    match query.execute(conn).await.map_err(Error::from) {
+        Ok(_) => Ok(()),
+        Err(Error::Exists(_)) => {
+            let detail = "another meeting has taken this time for a required attendee";
+            Err(Abort::Rejected(Problem::new(SLOT_TAKEN, detail)))
+        }
+        Err(error) => Err(Abort::Database(error)),
+    }
+}
+
+impl Store {
+    /// The time that meetings hold of these people, within a period.
+    pub async fn held_time(&self, emails: &[&str], period: Period) -> Result<Vec<Busy>, Error> {
+        let (first, end) = quarters(period);
+        let mut found = Vec::new();
+        for chunk in emails.chunks(CHUNK) {
+            // the quarters that a meeting holds of one person are contiguous
+            let rows: Vec<(String, Option<i64>, Option<i64>)> = read!(self.owner.db, |conn| subjects::table
+                .inner_join(holds::table.on(holds::subject.eq(subjects::id)))
+                .filter(subjects::email.eq_any(chunk))
+                .filter(holds::quarter.ge(first))
+                .filter(holds::quarter.lt(end))
+                .group_by((subjects::email, holds::meeting_id))
+                .select((subjects::email, diesel::dsl::min(holds::quarter), diesel::dsl::max(holds::quarter)))
+                .load(conn))?;
+            for (email, first, last) in rows {
+                let wrong = || Error::Corrupt(format!("a hold of {email}"));
+                let instant = |quarter: i64| Timestamp::from_second(quarter * QUARTER).map_err(|_| wrong());
+                found.push(Busy {
+                    email: Email::parse(&email).map_err(|_| wrong())?,
+                    start: instant(first.ok_or_else(wrong)?)?,
+                    end: instant(last.ok_or_else(wrong)? + 1)?,
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quarters;
+    use crate::roles::reservation::api::meetings::Period;
+
+    #[test]
+    fn a_period_holds_every_quarter_hour_that_it_touches() {
+        let of = |start: &str, end: &str| -> Option<(i64, i64)> {
+            let at = |time: &str| format!("1970-01-01T{time}Z").parse().ok();
+            Some(quarters(Period { start: at(start)?, end: at(end)? }))
+        };
+        assert_eq!(of("00:00:00", "01:00:00"), Some((0, 4)));
+        assert_eq!(of("00:15:00", "00:30:00"), Some((1, 2)));
+        assert_eq!(of("00:14:59", "00:30:00.5"), Some((0, 3)));
+    }
+}

@@ -1,0 +1,64 @@
+//! The kinds of jobs of this role, and what they are created with.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::platform::email::Email;
+use crate::platform::jobs::model::{Backoff, JobKind, NewJob, Retention};
+use crate::roles::reservation::meetings::model::Meeting;
+
+const STANDARD: JobKind = JobKind {
+    name: "",
+    backoff: Backoff::Polynomial,
+    redact_on_success: false,
+    replayable: false,
+    retention: Retention::Keep,
+};
+
+/// Finds the time of a meeting.
+pub const SCHEDULE: JobKind = JobKind { name: "schedule_meeting", ..STANDARD };
+/// Mails invitations or cancellations of a meeting.
+pub const INVITE: JobKind = JobKind { name: "send_invitations", redact_on_success: true, ..STANDARD };
+/// Reports a meeting to its callback URL. An administrator may deliver it once more, under its id.
+pub const WEBHOOK: JobKind =
+    JobKind { name: "deliver_webhook", backoff: Backoff::Webhook, replayable: true, ..STANDARD };
+
+/// All of them.
+pub const ALL: &[JobKind] = &[SCHEDULE, INVITE, WEBHOOK];
+
+/// The payload of [`INVITE`]: the revision to mail, and its recipients. A later change of the meeting does not reach into it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Invitation {
+    pub cancel: bool,
+    pub sequence: i64,
+    pub meeting: Meeting,
+    /// The recipients that no mail has reached yet.
+    pub recipients: Vec<Email>,
+}
+
+/// The payload of [`WEBHOOK`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Callback {
+    pub url: String,
+    pub secret: String,
+    pub body: String,
+}
+
+/// A search for the time of a meeting.
+pub fn schedule() -> NewJob {
+    NewJob { supersedable: true, ..NewJob::new(&SCHEDULE, json!({})) }
+}
+
+/// The mails of an invitation. A cancellation must reach its recipients whatever happens next.
+pub fn invite(invitation: &Invitation) -> NewJob {
+    NewJob { supersedable: !invitation.cancel, ..NewJob::new(&INVITE, json!(invitation)) }
+}
+
+/// A report of the state of a meeting, if its organizer asked for one.
+pub fn webhook(meeting: &Meeting) -> Option<NewJob> {
+    let callback = meeting.callback.as_ref()?;
+    let r#type = format!("meeting.{}", meeting.status.name());
+    let body = json!({ "type": r#type, "timestamp": meeting.updated_at, "data": meeting.public() }).to_string();
+    let payload = Callback { url: callback.url.clone(), secret: callback.secret.clone(), body };
+    Some(NewJob::new(&WEBHOOK, json!(payload)))
+}

@@ -1,0 +1,120 @@
+//! What the jobs of this role mean for its meetings.
+
+pub mod kinds;
+pub mod order;
+pub mod outcome;
+
+use diesel::prelude::*;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::platform::data::instant::{now, stored};
+use crate::platform::data::schema::{deliveries, jobs};
+use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
+use crate::platform::http::problem::{BAD_REQUEST, Problem};
+use crate::platform::jobs::JobOwner;
+use crate::platform::jobs::api::{AttemptFailure, DeliveryOutcome, JobReport};
+use crate::platform::jobs::model::{Job, JobKind, OPEN};
+use crate::platform::jobs::rows::set_payload;
+use crate::roles::reservation::api::jobs::JobResult;
+use crate::roles::reservation::api::meetings::Status;
+use crate::roles::reservation::meetings::model::Meeting;
+use crate::roles::reservation::meetings::rows::{lock_meeting, save_change};
+use crate::roles::reservation::store::Store;
+use crate::roles::reservation::subjects::find_subjects;
+use kinds::{INVITE, SCHEDULE};
+
+impl JobOwner for Store {
+    type Subject = Meeting;
+
+    const KINDS: &'static [JobKind] = kinds::ALL;
+
+    fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    async fn lock(&self, conn: &mut Connection, _kind: &str, subject: Uuid) -> Result<Meeting, Abort> {
+        let meeting = lock_meeting(conn, subject).await?;
+        meeting.ok_or_else(|| Abort::Database(Error::Corrupt(format!("a job has no meeting {subject}"))))
+    }
+
+    async fn start(
+        &self,
+        conn: &mut Connection,
+        job: &Job,
+        payload: &str,
+        meeting: &Meeting,
+    ) -> Result<Option<Value>, Abort> {
+        let now = now();
+        if job.kind == SCHEDULE.name && meeting.status == Status::Queued {
+            save_change(conn, &self.owner, Some(meeting), &meeting.clone().started(now)).await?;
+        }
+        let people = find_subjects(conn, &order::people(job, payload)?).await?;
+        let input = order::of(job, payload, meeting, &people, self.owner.secret(), now)?;
+        Ok(Some(json!(input)))
+    }
+
+    async fn finish(
+        &self,
+        conn: &mut Connection,
+        job: &Job,
+        meeting: &Meeting,
+        report: &JobReport<Value>,
+    ) -> Result<(), Abort> {
+        let result: JobResult = serde_json::from_value(report.result.clone())
+            .map_err(|why| Abort::Rejected(Problem::new(BAD_REQUEST, format!("the result cannot be read: {why}"))))?;
+        let (others, unreached) = match job.kind == INVITE.name {
+            true => count_invitations(conn, meeting, job.id).await?,
+            false => (0, 0),
+        };
+        match outcome::outcome(job, meeting, &result, others, unreached, now()) {
+            Some(change) => save_change(conn, &self.owner, Some(meeting), &change).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn fail(
+        &self,
+        conn: &mut Connection,
+        job: &Job,
+        payload: &str,
+        meeting: &Meeting,
+        failure: &AttemptFailure,
+    ) -> Result<(), Abort> {
+        if let Some(rest) = outcome::still_to_tell(job, payload, &failure.notes) {
+            set_payload(conn, job.id, &rest).await?;
+        }
+        match outcome::given_up(job, meeting, &failure.error, now()) {
+            Some(change) => save_change(conn, &self.owner, Some(meeting), &change).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn retry(&self, conn: &mut Connection, job: &Job, meeting: &Meeting) -> Result<(), Abort> {
+        match meeting.clone().resumed(&job.kind, now()) {
+            Some(change) => save_change(conn, &self.owner, Some(meeting), &change).await,
+            None => Ok(()),
+        }
+    }
+
+    fn describe(&self, job: &Job, shown: &mut Value) {
+        shown["meeting_id"] = json!(job.subject);
+    }
+
+    async fn purge(&self) -> Result<(), Error> {
+        self.purge_subjects().await
+    }
+}
+
+/// How many other invitation jobs of a meeting are open, and how many recipients of its current revision were not reached.
+async fn count_invitations(conn: &mut Connection, meeting: &Meeting, job: Uuid) -> Result<(i64, i64), Error> {
+    let id = meeting.id.to_string();
+    let open = jobs::table.filter(jobs::subject.eq(&id)).filter(jobs::kind.eq(INVITE.name));
+    let others = open.filter(jobs::id.ne(job.to_string())).filter(jobs::state.eq_any(OPEN));
+    let others = others.count().get_result::<i64>(conn).await?;
+    let since = meeting.history.last().map_or(meeting.created_at, |passed| passed.at);
+    let unreached = deliveries::table.filter(deliveries::subject.eq(&id)).filter(deliveries::kind.eq(INVITE.name));
+    let unreached = unreached.filter(deliveries::outcome.eq(DeliveryOutcome::Refused.name()));
+    let unreached = unreached.filter(deliveries::created_at.ge(stored(since)));
+    Ok((others, unreached.count().get_result::<i64>(conn).await?))
+}

@@ -1,0 +1,173 @@
+//! Writes a change of a meeting: the meeting, its attendees, the time that it holds, its jobs, and its event.
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use uuid::Uuid;
+
+use super::changes::Change;
+use super::model::Meeting;
+use crate::platform::data::instant::stored;
+use crate::platform::data::outbox::{OutboxRow, Subject, enqueue};
+use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
+use crate::platform::email::Email;
+use crate::platform::jobs::rows::{JobRow, cancel_superseded, create_job};
+use crate::roles::reservation::api::meetings::{Period, Status};
+use crate::roles::reservation::holds::{hold_period, release_attendees, release_meeting};
+use crate::roles::reservation::jobs::kinds;
+use crate::roles::reservation::schema::{attendees, meetings};
+use crate::roles::reservation::subjects::{Subjects, find_subjects};
+
+#[derive(Insertable)]
+#[diesel(table_name = attendees)]
+struct AttendeeRow {
+    subject: String,
+    meeting_id: String,
+    holds_time: bool,
+}
+
+/// A meeting as JSON, out of its column.
+#[derive(QueryableByName)]
+pub struct Document {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    pub document: String,
+}
+
+impl Document {
+    pub fn read(self) -> Result<Meeting, Error> {
+        serde_json::from_str(&self.document).map_err(|why| Error::Corrupt(format!("a meeting: {why}")))
+    }
+}
+
+/// Locks a meeting until the transaction ends, and reads it.
+pub async fn lock_meeting(conn: &mut Connection, id: Uuid) -> Result<Option<Meeting>, Error> {
+    let query = diesel::sql_query(conn.exclusive("SELECT document FROM meetings WHERE id = $1"));
+    let found: Option<Document> = query.bind::<Text, _>(id.to_string()).get_result(conn).await.optional()?;
+    found.map(Document::read).transpose()
+}
+
+/// Writes a change of a meeting that the caller has locked. Its attendees are subjects already.
+///
+/// # Errors
+/// A period that another meeting holds.
+pub async fn save_change(
+    conn: &mut Connection,
+    owner: &Owner,
+    before: Option<&Meeting>,
+    change: &Change,
+) -> Result<(), Abort> {
+    let meeting = &change.meeting;
+    if before.is_some_and(|before| before.version == meeting.version) {
+        return Ok(());
+    }
+    let held_before = before.map(held);
+    let (emails, held_now) = (meeting.emails(), held(meeting));
+    if before.is_none_or(|before| before.emails() != emails || before.organizer != meeting.organizer)
+        || held_before.as_ref() != Some(&held_now)
+    {
+        let subjects = find_subjects(conn, &emails).await?;
+        save_meeting(conn, before.is_some(), meeting, Some(&subjects)).await?;
+        save_attendees(conn, before.is_some(), meeting, &subjects).await?;
+        save_holds(conn, meeting, held_before, held_now).await?;
+    } else {
+        save_meeting(conn, true, meeting, None).await?;
+    }
+    if change.supersedes_jobs {
+        cancel_superseded(conn, meeting.id).await?;
+    }
+    save_consequences(conn, owner, before, change).await
+}
+
+/// Whose time a meeting holds, and when; no period if it holds none.
+fn held(meeting: &Meeting) -> (Option<Period>, Vec<&Email>) {
+    let period = meeting.period.filter(|_| meeting.status.holds());
+    (period, if period.is_some() { meeting.held() } else { Vec::new() })
+}
+
+async fn save_meeting(
+    conn: &mut Connection,
+    exists: bool,
+    meeting: &Meeting,
+    subjects: Option<&Subjects>,
+) -> Result<(), Error> {
+    let id = meeting.id.to_string();
+    // the id of the organizer is as unknown as the address once the account is deleted
+    let organizer_of = |subjects: &Subjects| {
+        subjects.get(meeting.organizer.as_str()).map_or_else(String::new, |organizer| organizer.id.clone())
+    };
+    let organizer = subjects.map(organizer_of);
+    let written = (
+        meetings::status.eq(meeting.status.name()),
+        meetings::version.eq(meeting.version),
+        meetings::document.eq(serde_json::to_string(meeting).unwrap_or_default()),
+        meetings::updated_at.eq(stored(meeting.updated_at)),
+    );
+    if exists {
+        let organizer = organizer.map(|id| meetings::organizer.eq(id));
+        diesel::update(meetings::table.filter(meetings::id.eq(&id))).set((written, organizer)).execute(conn).await?;
+    } else {
+        let organizer = meetings::organizer.eq(organizer.unwrap_or_default());
+        let created = (meetings::id.eq(&id), organizer, meetings::created_at.eq(stored(meeting.created_at)));
+        diesel::insert_into(meetings::table).values((created, written)).execute(conn).await?;
+    }
+    Ok(())
+}
+
+async fn save_attendees(
+    conn: &mut Connection,
+    exists: bool,
+    meeting: &Meeting,
+    subjects: &Subjects,
+) -> Result<(), Error> {
+    let (id, (_, held)) = (meeting.id.to_string(), held(meeting));
+    if exists {
+        diesel::delete(attendees::table.filter(attendees::meeting_id.eq(&id))).execute(conn).await?;
+    }
+    for attendee in &meeting.attendees {
+        let Some(subject) = subjects.get(attendee.email.as_str()) else { continue };
+        let holds_time = held.contains(&&attendee.email);
+        let row = AttendeeRow { subject: subject.id.clone(), meeting_id: id.clone(), holds_time };
+        diesel::insert_into(attendees::table).values(row).execute(conn).await?;
+    }
+    Ok(())
+}
+
+async fn save_holds(
+    conn: &mut Connection,
+    meeting: &Meeting,
+    before: Option<(Option<Period>, Vec<&Email>)>,
+    (period, attendees): (Option<Period>, Vec<&Email>),
+) -> Result<(), Abort> {
+    let (period_before, attendees_before) = before.unwrap_or_default();
+    let id = meeting.id.to_string();
+    if period_before.is_some() && period_before != period {
+        release_meeting(conn, &id).await?;
+    } else if attendees_before.iter().any(|email| !attendees.contains(email)) {
+        release_attendees(conn, &id).await?;
+    }
+    let is_new = |email: &&Email| period_before != period || !attendees_before.contains(email);
+    match period {
+        Some(period) if attendees.iter().any(is_new) => hold_period(conn, &id, period).await,
+        _ => Ok(()),
+    }
+}
+
+/// Creates the jobs of a change, and publishes it.
+async fn save_consequences(
+    conn: &mut Connection,
+    owner: &Owner,
+    before: Option<&Meeting>,
+    change: &Change,
+) -> Result<(), Abort> {
+    let (meeting, now) = (&change.meeting, change.meeting.updated_at);
+    let has_moved = before.is_none_or(|before| before.status != meeting.status);
+    let is_reported = has_moved && !matches!(meeting.status, Status::Queued | Status::Running);
+    let what = if has_moved { meeting.status.name() } else { "updated" };
+    let about = Subject { kind: "meeting", id: meeting.id, version: meeting.version };
+    let event = OutboxRow::event(owner.role, &about, what, &meeting.case_id, now, meeting.public());
+    enqueue(conn, &[event]).await?;
+    let webhook = kinds::webhook(meeting).filter(|_| is_reported);
+    for job in change.jobs.iter().chain(&webhook) {
+        create_job(conn, owner, &JobRow::new(owner, job, meeting.id, &meeting.case_id, now)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! The queries about meetings, each named for the question it answers.
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::changes::Change;
+use super::invitation_quota::check_quota;
+use super::model::Meeting;
+use super::request::MeetingDraft;
+use super::rows::{Document, lock_meeting, save_change};
+use crate::platform::data::idempotency::{find_response, save_response};
+use crate::platform::data::schema::deliveries;
+use crate::platform::data::{Abort, Error, RunQueryDsl, columns};
+use crate::platform::email::Email;
+use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
+use crate::platform::http::problem::{Problem, UNKNOWN_MEETING};
+use crate::platform::jobs::rows::DeliveryRow;
+use crate::roles::reservation::schema::{attendees, meetings, subjects};
+use crate::roles::reservation::store::Store;
+use crate::roles::reservation::subjects::lock_subjects;
+use crate::roles::user::api::Person;
+use crate::{read, transact};
+
+/// Which meetings are listed.
+pub struct Page {
+    /// Those that this user is asked to come to; all if left out.
+    pub attendee: Option<Email>,
+    /// After the one with this id; from the first if empty.
+    pub after: String,
+    pub limit: i64,
+}
+
+impl Store {
+    /// Creates a meeting, and saves the response under the caller's key. `people` are all attendees.
+    pub async fn create_meeting(
+        &self,
+        draft: &MeetingDraft,
+        people: &[Person],
+        key: Option<&IdempotencyKey>,
+        change: &Change,
+        response: StoredResponse,
+    ) -> Result<StoredResponse, Abort> {
+        let response = transact!(self.owner.db, |conn| {
+            if let Some(stored) = find_response(conn, key).await? {
+                return Ok(stored);
+            }
+            self.owner.check_backpressure()?;
+            lock_subjects(conn, people).await?;
+            check_quota(conn, &self.auth, draft.attendees.iter().map(|one| &one.email), &draft.organizer).await?;
+            if let Some(stored) = save_response(conn, key, &response).await? {
+                return Ok(stored);
+            }
+            save_change(conn, &self.owner, None, change).await?;
+            Ok::<StoredResponse, Abort>(response)
+        })?;
+        self.owner.outbox_notify.notify_one();
+        Ok(response)
+    }
+
+    /// Changes a meeting by `decide`, which reads it as it is, and may refuse. `people` are all its attendees if the change may add some.
+    pub async fn change_meeting(
+        &self,
+        id: Uuid,
+        people: &[Person],
+        decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
+    ) -> Result<Meeting, Abort> {
+        let meeting = transact!(self.owner.db, |conn| {
+            let before = lock_meeting(conn, id).await?.ok_or_else(|| Abort::Rejected(unknown(id)))?;
+            let change = decide(before.clone()).map_err(Abort::Rejected)?;
+            let newcomers = change.meeting.attendees.iter().map(|one| &one.email);
+            let newcomers: Vec<&Email> = newcomers.filter(|email| !before.has_attendee(email)).collect();
+            if !newcomers.is_empty() {
+                lock_subjects(conn, people).await?;
+                check_quota(conn, &self.auth, newcomers.into_iter(), &before.organizer).await?;
+            }
+            save_change(conn, &self.owner, Some(&before), &change).await?;
+            Ok::<Meeting, Abort>(change.meeting)
+        })?;
+        self.owner.outbox_notify.notify_one();
+        Ok(meeting)
+    }
+
+    /// One meeting.
+    pub async fn meeting(&self, id: Uuid) -> Result<Option<Meeting>, Error> {
+        let id = id.to_string();
+        let found: Option<String> = read!(self.owner.db, |conn| async {
+            meetings::table.filter(meetings::id.eq(&id)).select(meetings::document).first(conn).await.optional()
+        })?;
+        found.map(|document| Document { document }.read()).transpose()
+    }
+
+    /// A page of meetings in the order of their making.
+    pub async fn meetings(&self, page: &Page) -> Result<Vec<Meeting>, Error> {
+        let found: Vec<String> = match &page.attendee {
+            Some(email) => read!(self.owner.db, |conn| meetings::table
+                .inner_join(attendees::table.on(attendees::meeting_id.eq(meetings::id)))
+                .inner_join(subjects::table.on(subjects::id.eq(attendees::subject)))
+                .filter(subjects::email.eq(email.as_str()))
+                .filter(meetings::id.gt(&page.after))
+                .order(meetings::id.asc())
+                .limit(page.limit)
+                .select(meetings::document)
+                .load(conn))?,
+            None => read!(self.owner.db, |conn| meetings::table
+                .filter(meetings::id.gt(&page.after))
+                .order(meetings::id.asc())
+                .limit(page.limit)
+                .select(meetings::document)
+                .load(conn))?,
+        };
+        found.into_iter().map(|document| Document { document }.read()).collect()
+    }
+
+    /// Every attempt to reach somebody outside for a meeting, the first one first.
+    pub async fn deliveries(&self, meeting: Uuid) -> Result<Vec<DeliveryRow>, Error> {
+        let id = meeting.to_string();
+        read!(self.owner.db, |conn| deliveries::table
+            .filter(deliveries::subject.eq(&id))
+            .order(deliveries::id.asc())
+            .select(columns::<DeliveryRow>())
+            .load(conn))
+    }
+}
+
+/// No meeting has this id.
+pub fn unknown(id: Uuid) -> Problem {
+    Problem::new(UNKNOWN_MEETING, format!("no meeting has the id {id}"))
+}

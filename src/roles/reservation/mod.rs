@@ -1,0 +1,89 @@
+//! The reservation role: meetings and their invitations, and every hold on time.
+
+pub mod api;
+mod deletion;
+mod export;
+mod handlers;
+mod holds;
+mod jobs;
+mod meetings;
+mod schema;
+mod store;
+mod subjects;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+
+use crate::platform::auth::permissions::Access::{Open, Person, Service};
+use crate::platform::auth::verifier::LocalTokenVerifier;
+use crate::platform::endpoint::{Endpoint, get, post};
+use crate::platform::jobs::{self as platform_jobs, spawn_tasks};
+use crate::platform::outbound::SsrfGuard;
+use crate::platform::role::{Context, Role, Service as RoleService};
+use crate::platform::subscriptions::spawn_subscriber;
+use crate::roles::user;
+use crate::roles::user::api::UserClient;
+use crate::roles::user::api::access::SessionClient;
+use store::Store;
+
+/// The tables that this role owns.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/reservation");
+
+/// The row in the table of roles.
+pub const ROLE: Role = Role {
+    name: api::ROLE,
+    about: "meetings and their invitations, and the time that they hold",
+    port: 8085,
+    calls: &[user::api::ROLE],
+    observes: &[],
+    owns_data: true,
+    keeps_cache: false,
+    uses_queue: true,
+    subscribes: &["user.deleted"],
+    faces_clients: false,
+    endpoints,
+    problem_types: &[],
+    open,
+};
+
+fn endpoints() -> Vec<Endpoint> {
+    let mut all = meetings::endpoints::endpoints();
+    all.extend(platform_jobs::endpoints::endpoints::<Store>());
+    all.extend([
+        get("/health", Open, handlers::health),
+        get("/internal/export", Person, export::export),
+        post("/internal/holds/lookup", Service, handlers::find_held_time)
+            .body_limit(|limits| limits.internal_body)
+            .read_only(),
+    ]);
+    all
+}
+
+fn open(context: &Context) -> anyhow::Result<RoleService> {
+    let settings = Arc::clone(&context.settings);
+    let store = Store::open(&settings)?;
+    let (shared, guard) = (Data::new(store.clone()), Data::new(SsrfGuard::new(&settings.webhooks)));
+    let (queue, own_context) = (context.queue()?, context.clone());
+    let auth = |context: &Context| {
+        let sessions = LocalTokenVerifier::new(SessionClient::new(context), &context.settings.auth.issuer, ROLE.name);
+        context.token_auth(Rc::new(sessions))
+    };
+    platform_jobs::metrics::register_kinds::<Store>();
+    Ok(RoleService {
+        configure: Arc::new(move |config| {
+            let users = Data::new(UserClient::new(&own_context));
+            config.app_data(shared.clone()).app_data(guard.clone()).app_data(users);
+        }),
+        auth: Arc::new(auth),
+        prepare: Box::pin(async move {
+            store.owner.prepare(&settings, || MIGRATIONS).await;
+            spawn_subscriber(&store, &queue, &ROLE);
+            spawn_tasks(&store, queue, settings.serves_metrics());
+            Ok(())
+        }),
+        work: None,
+    })
+}

@@ -1,0 +1,49 @@
+//! The tables of this role, as diesel knows them.
+
+diesel::table! {
+    subjects (id) {
+        id -> Text,
+        email -> Text,
+        typed_email -> Text,
+        name -> Text,
+        time_zone -> Text,
+    }
+}
+
+diesel::table! {
+    deleted_subjects (digest) {
+        digest -> Text,
+        deleted_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    meetings (id) {
+        id -> Text,
+        organizer -> Text,
+        status -> Text,
+        version -> BigInt,
+        document -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    attendees (subject, meeting_id) {
+        subject -> Text,
+        meeting_id -> Text,
+        holds_time -> Bool,
+    }
+}
+
+diesel::table! {
+    holds (subject, quarter) {
+        subject -> Text,
+        quarter -> BigInt,
+        meeting_id -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(subjects, meetings, attendees, holds);
+diesel::allow_columns_to_appear_in_same_group_by_clause!(subjects::email, holds::meeting_id);
