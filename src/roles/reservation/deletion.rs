@@ -87,7 +87,7 @@ async fn erase_user(conn: &mut Connection, owner: &Owner, user: &DeletedUser) ->
     }
     delete_subject(conn, &user.id.to_string()).await?;
     if !find_meetings(conn, user.id).await?.is_empty() {
-        // a meeting was created meanwhile: the next attempt finds it
+        // a meeting was created before the subject was locked: the next attempt finds it
         return Err(Abort::Database(Error::Unavailable("a meeting was created during the deletion".to_owned())));
     }
     erase_mentions(conn, user).await

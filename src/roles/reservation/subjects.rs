@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 use jiff::SignedDuration;
 
-use super::schema::{attendees, deleted_subjects, subjects};
+use super::schema::{deleted_subjects, subjects};
 use super::store::Store;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
@@ -87,9 +87,8 @@ pub async fn find_subjects(conn: &mut Connection, emails: &[Email]) -> Result<Su
     Ok(found.into_iter().map(|subject| (subject.email.clone(), subject)).collect())
 }
 
-/// Deletes a subject. Requests that looked the user up before are refused from then on.
+/// Deletes a subject, after every transaction that has locked it. Requests that looked the user up before are refused from then on.
 pub async fn delete_subject(conn: &mut Connection, id: &str) -> Result<(), Error> {
-    diesel::delete(attendees::table.filter(attendees::subject.eq(id))).execute(conn).await?;
     diesel::delete(subjects::table.filter(subjects::id.eq(id))).execute(conn).await?;
     let row = (deleted_subjects::digest.eq(digest(id)), deleted_subjects::deleted_at.eq(stored(now())));
     diesel::insert_into(deleted_subjects::table).values(row).on_conflict_do_nothing().execute(conn).await?;
