@@ -8,11 +8,10 @@ use crate::platform::http::health::Report;
 use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::openapi::schemas::{Id, Json, Paged, Text};
 use crate::platform::http::openapi::text;
-use crate::platform::http::problem::{
-    JOB_NOT_YOURS, NOT_FOUND, UNAUTHORIZED, UNKNOWN_JOB, UNKNOWN_MEETING, UNKNOWN_USER,
-};
+use crate::platform::http::problem::{JOB_NOT_YOURS, NOT_FOUND, UNAUTHORIZED, UNKNOWN_JOB, UNKNOWN_USER};
 use crate::platform::probes::THIS_SERVER;
 use crate::roles::reservation::api::meetings::MEETINGS;
+use crate::roles::reservation::api::problems::UNKNOWN_MEETING;
 use crate::roles::user::api::ACCOUNTS;
 use crate::roles::user::api::openapi::jobs::Job;
 

@@ -10,8 +10,9 @@ use super::schema::{attendees, holds, subjects};
 use super::store::Store;
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
 use crate::platform::email::Email;
-use crate::platform::http::problem::{Problem, SLOT_TAKEN};
+use crate::platform::http::problem::Problem;
 use crate::read;
+use crate::roles::reservation::api::problems::SLOT_TAKEN;
 use crate::roles::user::api::Busy;
 
 /// Seconds in a quarter-hour.

@@ -45,7 +45,7 @@ pub const ROLE: Role = Role {
     subscribes: &["user.deleted"],
     faces_clients: false,
     endpoints,
-    problem_types: &[],
+    problem_types: api::problems::PROBLEM_TYPES,
     open,
 };
 

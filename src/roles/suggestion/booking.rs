@@ -12,11 +12,12 @@ use crate::calendar::{Fault, Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::extract::{Params, text};
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
-use crate::platform::http::problem::{Problem, SLOT_TAKEN};
+use crate::platform::http::problem::Problem;
 use crate::platform::http::window::Window;
 use crate::roles::availability::api::{AnswerZone, AvailabilityClient, Question};
 use crate::roles::reservation::api::ReservationClient;
 use crate::roles::reservation::api::meetings::{Period, ScheduledMeeting};
+use crate::roles::reservation::api::problems::SLOT_TAKEN;
 
 /// Days that are searched without dates in the request, as for every meeting.
 const DEFAULT_DAYS: i64 = 14;

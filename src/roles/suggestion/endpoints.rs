@@ -8,9 +8,10 @@ use super::handlers::*;
 use crate::platform::auth::permissions::Access::{Open, Service, SignedIn};
 use crate::platform::endpoint::{Endpoint, get, post, tagged};
 use crate::platform::http::openapi::schemas::Dates;
-use crate::platform::http::problem::{SLOT_TAKEN, UNKNOWN_USER, UNVERIFIED};
+use crate::platform::http::problem::UNKNOWN_USER;
 use crate::roles::availability::api::FINDING_TIMES;
 use crate::roles::availability::api::openapi::Asked;
+use crate::roles::reservation::api::problems::{SLOT_TAKEN, UNVERIFIED};
 
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = tagged(FINDING_TIMES, public());

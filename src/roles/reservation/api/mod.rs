@@ -4,6 +4,7 @@ pub mod jobs;
 pub mod meetings;
 #[expect(dead_code, reason = "types of the API, which are read and written by hand")]
 pub mod openapi;
+pub mod problems;
 
 use actix_web::http::Method;
 use serde::{Deserialize, Serialize};

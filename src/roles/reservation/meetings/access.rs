@@ -5,7 +5,8 @@ use super::store::unknown;
 use crate::config::Auth;
 use crate::platform::auth::{Principal, forbidden};
 use crate::platform::email::Email;
-use crate::platform::http::problem::{Problem, UNVERIFIED};
+use crate::platform::http::problem::Problem;
+use crate::roles::user::api::problems::UNVERIFIED;
 
 /// Whoever called it, and everybody who is asked to come, may see a meeting. To others there is none.
 pub fn check_sees(principal: &Principal, meeting: &Meeting) -> Result<(), Problem> {

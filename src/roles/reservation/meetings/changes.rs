@@ -7,9 +7,10 @@ use super::model::{Callback, Meeting};
 use super::request::MeetingDraft;
 use crate::calendar::Zone;
 use crate::platform::email::Email;
-use crate::platform::http::problem::{MEETING_OVER, NOT_FOUND, Problem};
+use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::platform::jobs::model::NewJob;
 use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
+use crate::roles::reservation::api::problems::MEETING_OVER;
 use crate::roles::reservation::jobs::kinds::{self, Invitation, SCHEDULE};
 use crate::roles::user::api::People;
 

@@ -8,14 +8,13 @@ use crate::platform::auth::permissions::Access::{Attendee, Capability, Invited, 
 use crate::platform::endpoint::{Endpoint, delete, get, patch, post, tagged};
 use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::openapi::schemas::{Id, Paged, Text};
-use crate::platform::http::problem::{
-    MEETING_OVER, NOT_FOUND, SLOT_TAKEN, TOO_MANY_LETTERS, UNAUTHORIZED, UNKNOWN_MEETING, UNKNOWN_USER, UNVERIFIED,
-    VALIDATION,
-};
+use crate::platform::http::problem::{NOT_FOUND, UNAUTHORIZED, UNKNOWN_USER, VALIDATION};
 use crate::roles::reservation::api::meetings::MEETINGS;
 use crate::roles::reservation::api::openapi::{
     AcceptedMeeting, Deliveries, Link, Meeting, MeetingPatch, Meetings, NewMeeting, Reply, Whose,
 };
+use crate::roles::reservation::api::problems::{MEETING_OVER, SLOT_TAKEN, UNKNOWN_MEETING};
+use crate::roles::user::api::problems::{TOO_MANY_LETTERS, UNVERIFIED};
 
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = tagged(MEETINGS, [meetings(), invitations()].concat());

@@ -7,8 +7,9 @@ use crate::config::{Auth, AuthMode};
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::{Abort, Connection, RunQueryDsl};
 use crate::platform::email::Email;
-use crate::platform::http::problem::{Problem, TOO_MANY_LETTERS};
+use crate::platform::http::problem::Problem;
 use crate::roles::reservation::schema::{attendees, meetings, subjects};
+use crate::roles::user::api::problems::TOO_MANY_LETTERS;
 
 /// Seconds until a retry makes sense: the invitations of a day expire one by one.
 const HOUR: u32 = 3600;

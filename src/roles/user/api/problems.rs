@@ -1,4 +1,4 @@
-//! The problem types of accounts and imported calendars.
+//! The problem types of accounts and imported calendars, and of the limits on e-mails.
 
 use crate::platform::http::problem::problem_types;
 
@@ -8,4 +8,6 @@ problem_types! {
     WRONG_PASSWORD       "wrong-password"       401 "The e-mail address or the password is wrong"
     TOO_MANY_ATTEMPTS    "too-many-attempts"    429 "Too many failed attempts to sign in"
     LINK_VOID            "link-void"            410 "The link has expired or was used"
+    UNVERIFIED           "mailbox-unverified"   403 "The e-mail address is not verified"
+    TOO_MANY_LETTERS     "too-many-letters"     429 "Too many e-mails to this address"
 }

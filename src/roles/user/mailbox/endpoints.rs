@@ -7,10 +7,10 @@ use crate::platform::auth::permissions::Access::{Capability, Open, Person};
 use crate::platform::endpoint::{Endpoint, get, post, put, tagged};
 use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::openapi::schemas::Text;
-use crate::platform::http::problem::{TOO_MANY_LETTERS, UNAVAILABLE, VALIDATION};
+use crate::platform::http::problem::{UNAVAILABLE, VALIDATION};
 use crate::roles::user::api::ACCOUNTS;
 use crate::roles::user::api::openapi::credentials::{Forgotten, Link, PasswordChange, Promise, Reset, Verification};
-use crate::roles::user::api::problems::{LINK_VOID, TOO_MANY_ATTEMPTS, WRONG_PASSWORD};
+use crate::roles::user::api::problems::{LINK_VOID, TOO_MANY_ATTEMPTS, TOO_MANY_LETTERS, WRONG_PASSWORD};
 
 pub fn endpoints() -> Vec<Endpoint> {
     tagged(ACCOUNTS, [verification(), passwords()].concat())

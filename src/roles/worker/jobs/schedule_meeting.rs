@@ -3,11 +3,12 @@
 use super::{JobOutcome, StartedJob};
 use crate::calendar::{Grid, select_optional_attendees};
 use crate::platform::email::Email;
-use crate::platform::http::problem::{Problem, SLOT_TAKEN, UNKNOWN_USER, VALIDATION};
+use crate::platform::http::problem::{Problem, UNKNOWN_USER, VALIDATION};
 use crate::platform::jobs::api::{AttemptFailure, JobReport, RetryDecision};
 use crate::roles::availability::api::{AnswerZone, AttendeeAvailability, GroupDetail, Question, RequestedAttendee};
 use crate::roles::reservation::api::jobs::{JobResult, ScheduleRequest};
 use crate::roles::reservation::api::meetings::Period;
+use crate::roles::reservation::api::problems::SLOT_TAKEN;
 use crate::roles::suggestion::api::RankRequest;
 use crate::roles::worker::job_context::JobContext;
 
