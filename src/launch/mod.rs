@@ -67,7 +67,8 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
     let mut background = BackgroundTasks::start(tasks, &lifecycle, drain_timeout);
     let mut stop = Stop::new()?;
     let prepare = async {
-        try_join_all(preparing).await?;
+        // each on a task of its own: a migration blocks its thread, and would take the wake-ups of the others
+        try_join_all(preparing.into_iter().map(async |prepare| tokio::spawn(prepare).await?)).await?;
         lifecycle.advance(Phase::Ready);
         let names = roles.iter().map(|role| role.name).collect::<Vec<_>>().join(",");
         tracing::info!(roles = names, url, next = url.as_ref().map(|_| "w2meet demo"), "ready");
