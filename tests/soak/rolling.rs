@@ -36,7 +36,7 @@ impl Fleet {
         }
         let places = [
             ("user", users),
-            ("reservation", 1),
+            ("reservation", users),
             ("availability", 2),
             ("suggestion", 2),
             ("gateway", 1),
