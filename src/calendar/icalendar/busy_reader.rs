@@ -14,7 +14,7 @@ use super::vtimezone_reader::CalendarZones;
 use super::zone_rules::ZoneRules;
 
 /// Reads when the owner of a calendar, an e-mail address, is busy. Meetings whose UIDs end with
-/// `own_domain` do not count: whoever arranged them knows when they are.
+/// `own_domain` do not count: this installation arranged them, and holds their time itself.
 ///
 /// `is_overdue` says when the expansion must stop.
 ///

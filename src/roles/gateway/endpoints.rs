@@ -1,6 +1,6 @@
 //! The gateway's own endpoints. The public endpoints of other roles are in the tables of those roles.
 
-use super::jobs::openapi::{JobReport, Jobs, Which};
+use super::jobs::openapi::{JobListQuery, JobReport, Jobs};
 use super::{compat, docs, export, handlers, jobs, sse};
 use crate::platform::auth::permissions::Access::{Admin, Attendee, Capability, Open, Person};
 use crate::platform::endpoint::{Endpoint, Tag, get, post, tagged};
@@ -90,7 +90,7 @@ fn of_job(op: ApiOperation) -> ApiOperation {
 fn job_endpoints() -> Vec<Endpoint> {
     vec![
         get("/api/jobs", Admin, jobs::list_jobs).describe("list_jobs", "Lists jobs, in the order of creation.", |op| {
-            op.query::<Which>()
+            op.query::<JobListQuery>()
                 .query::<Paged>()
                 .answers::<Jobs>(200, "A page")
                 .sends("Link", "The next page, as `rel=\"next\"`; absent on the last page.")

@@ -14,9 +14,9 @@ pub struct Jobs {
     jobs: Vec<Job>,
 }
 
-/// Which jobs are listed.
+/// JobListQuery jobs are listed.
 #[derive(IntoParams)]
-pub struct Which {
+pub struct JobListQuery {
     /// Only jobs in this state.
     #[param(inline)]
     pub state: Option<JobState>,

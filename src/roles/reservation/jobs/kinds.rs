@@ -16,17 +16,17 @@ const STANDARD: JobKind = JobKind {
 };
 
 /// Finds the time of a meeting.
-pub const SCHEDULE: JobKind = JobKind { name: "schedule_meeting", ..STANDARD };
+pub const SCHEDULE_MEETING: JobKind = JobKind { name: "schedule_meeting", ..STANDARD };
 /// Mails invitations or cancellations of a meeting.
-pub const INVITE: JobKind = JobKind { name: "send_invitations", redact_on_success: true, ..STANDARD };
+pub const SEND_INVITATIONS: JobKind = JobKind { name: "send_invitations", redact_on_success: true, ..STANDARD };
 /// Reports a meeting to its callback URL. An administrator may deliver it once more, under its id.
-pub const WEBHOOK: JobKind =
+pub const DELIVER_WEBHOOK: JobKind =
     JobKind { name: "deliver_webhook", backoff: Backoff::Webhook, replayable: true, ..STANDARD };
 
 /// All of them.
-pub const ALL: &[JobKind] = &[SCHEDULE, INVITE, WEBHOOK];
+pub const ALL: &[JobKind] = &[SCHEDULE_MEETING, SEND_INVITATIONS, DELIVER_WEBHOOK];
 
-/// The payload of [`INVITE`]: the revision to mail, and its recipients. A later change of the meeting does not reach into it.
+/// The payload of [`SEND_INVITATIONS`]: the revision to mail, and its recipients. A later change of the meeting does not reach into it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Invitation {
     pub cancel: bool,
@@ -36,7 +36,7 @@ pub struct Invitation {
     pub recipients: Vec<Email>,
 }
 
-/// The payload of [`WEBHOOK`].
+/// The payload of [`DELIVER_WEBHOOK`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Callback {
     pub url: String,
@@ -46,12 +46,12 @@ pub struct Callback {
 
 /// A search for the time of a meeting.
 pub fn schedule() -> NewJob {
-    NewJob { supersedable: true, ..NewJob::new(&SCHEDULE, json!({})) }
+    NewJob { supersedable: true, ..NewJob::new(&SCHEDULE_MEETING, json!({})) }
 }
 
 /// The mails of an invitation. A cancellation must reach its recipients whatever happens next.
 pub fn invite(invitation: &Invitation) -> NewJob {
-    NewJob { supersedable: !invitation.cancel, ..NewJob::new(&INVITE, json!(invitation)) }
+    NewJob { supersedable: !invitation.cancel, ..NewJob::new(&SEND_INVITATIONS, json!(invitation)) }
 }
 
 /// A report of the state of a meeting, if its organizer asked for one.
@@ -60,5 +60,5 @@ pub fn webhook(meeting: &Meeting) -> Option<NewJob> {
     let r#type = format!("meeting.{}", meeting.status.name());
     let body = json!({ "type": r#type, "timestamp": meeting.updated_at, "data": meeting.public() }).to_string();
     let payload = Callback { url: callback.url.clone(), secret: callback.secret.clone(), body };
-    Some(NewJob::new(&WEBHOOK, json!(payload)))
+    Some(NewJob::new(&DELIVER_WEBHOOK, json!(payload)))
 }

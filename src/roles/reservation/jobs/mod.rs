@@ -22,7 +22,7 @@ use crate::roles::reservation::meetings::model::Meeting;
 use crate::roles::reservation::meetings::rows::{lock_meeting, save_change};
 use crate::roles::reservation::store::Store;
 use crate::roles::reservation::subjects::find_subjects;
-use kinds::{INVITE, SCHEDULE};
+use kinds::{SCHEDULE_MEETING, SEND_INVITATIONS};
 
 impl JobOwner for Store {
     type Subject = Meeting;
@@ -46,7 +46,7 @@ impl JobOwner for Store {
         meeting: &Meeting,
     ) -> Result<Option<Value>, Abort> {
         let now = now();
-        if job.kind == SCHEDULE.name && meeting.status == Status::Queued {
+        if job.kind == SCHEDULE_MEETING.name && meeting.status == Status::Queued {
             save_change(conn, &self.owner, Some(meeting), &meeting.clone().started(now)).await?;
         }
         let people = find_subjects(conn, &order::people(job, payload)?).await?;
@@ -63,7 +63,7 @@ impl JobOwner for Store {
     ) -> Result<(), Abort> {
         let result: JobResult = serde_json::from_value(report.result.clone())
             .map_err(|why| Abort::Rejected(Problem::new(BAD_REQUEST, format!("the result cannot be read: {why}"))))?;
-        let (others, unreached) = match job.kind == INVITE.name {
+        let (others, unreached) = match job.kind == SEND_INVITATIONS.name {
             true => count_invitations(conn, meeting, job.id).await?,
             false => (0, 0),
         };
@@ -109,11 +109,12 @@ impl JobOwner for Store {
 /// How many other invitation jobs of a meeting are open, and how many recipients of its current revision were not reached.
 async fn count_invitations(conn: &mut Connection, meeting: &Meeting, job: Uuid) -> Result<(i64, i64), Error> {
     let id = meeting.id.to_string();
-    let open = jobs::table.filter(jobs::subject.eq(&id)).filter(jobs::kind.eq(INVITE.name));
+    let open = jobs::table.filter(jobs::subject.eq(&id)).filter(jobs::kind.eq(SEND_INVITATIONS.name));
     let others = open.filter(jobs::id.ne(job.to_string())).filter(jobs::state.eq_any(OPEN));
     let others = others.count().get_result::<i64>(conn).await?;
     let since = meeting.history.last().map_or(meeting.created_at, |passed| passed.at);
-    let unreached = deliveries::table.filter(deliveries::subject.eq(&id)).filter(deliveries::kind.eq(INVITE.name));
+    let unreached =
+        deliveries::table.filter(deliveries::subject.eq(&id)).filter(deliveries::kind.eq(SEND_INVITATIONS.name));
     let unreached = unreached.filter(deliveries::outcome.eq(DeliveryOutcome::Refused.name()));
     let unreached = unreached.filter(deliveries::created_at.ge(stored(since)));
     Ok((others, unreached.count().get_result::<i64>(conn).await?))

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
-use super::kinds::{self, Callback, INVITE, SCHEDULE, WEBHOOK};
+use super::kinds::{self, Callback, DELIVER_WEBHOOK, SCHEDULE_MEETING, SEND_INVITATIONS};
 use crate::calendar::{self, Invitation, Invitee, Method, Zone};
 use crate::platform::data::Error;
 use crate::platform::email::Email;
@@ -19,7 +19,7 @@ use crate::roles::reservation::subjects::Subjects;
 
 /// Whom a job must know about.
 pub fn people(job: &Job, payload: &str) -> Result<Vec<Email>, Error> {
-    if job.kind != INVITE.name {
+    if job.kind != SEND_INVITATIONS.name {
         return Ok(Vec::new());
     }
     let invitation: kinds::Invitation = read(job, payload)?;
@@ -41,9 +41,11 @@ pub fn of(
     now: Timestamp,
 ) -> Result<JobPayload, Error> {
     Ok(match &job.kind {
-        kind if *kind == SCHEDULE.name => JobPayload::ScheduleMeeting(meeting.search(now)),
-        kind if *kind == INVITE.name => JobPayload::SendInvitations(mailing(read(job, payload)?, people, secret)),
-        kind if *kind == WEBHOOK.name => {
+        kind if *kind == SCHEDULE_MEETING.name => JobPayload::ScheduleMeeting(meeting.search(now)),
+        kind if *kind == SEND_INVITATIONS.name => {
+            JobPayload::SendInvitations(mailing(read(job, payload)?, people, secret))
+        }
+        kind if *kind == DELIVER_WEBHOOK.name => {
             let Callback { url, secret, body } = read(job, payload)?;
             JobPayload::DeliverWebhook(Webhook { url, id: format!("msg_{}", job.id.simple()), body, secret })
         }

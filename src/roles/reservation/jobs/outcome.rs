@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::kinds::{INVITE, Invitation, SCHEDULE};
+use super::kinds::{Invitation, SCHEDULE_MEETING, SEND_INVITATIONS};
 use crate::platform::jobs::api::{DeliveryOutcome, DeliveryRecord};
 use crate::platform::jobs::model::{Job, JobState};
 use crate::roles::reservation::api::jobs::JobResult;
@@ -19,7 +19,7 @@ pub fn outcome(
     unreached: i64,
     now: Timestamp,
 ) -> Option<Change> {
-    let looks = job.kind == SCHEDULE.name && matches!(meeting.status, Status::Queued | Status::Running);
+    let looks = job.kind == SCHEDULE_MEETING.name && matches!(meeting.status, Status::Queued | Status::Running);
     match result {
         JobResult::Suggested { period, reason } if looks => {
             Some(meeting.clone().suggested(*period, reason.clone(), now))
@@ -27,7 +27,7 @@ pub fn outcome(
         JobResult::NoCommonTime { reason } if looks => {
             Some(meeting.clone().given_up(Status::NoCommonTime, reason.clone(), now))
         }
-        JobResult::Sent if job.kind == INVITE.name && meeting.status == Status::Suggested && others == 0 => {
+        JobResult::Sent if job.kind == SEND_INVITATIONS.name && meeting.status == Status::Suggested && others == 0 => {
             Some(meeting.clone().invited(usize::try_from(unreached).unwrap_or(0), now))
         }
         _ => None,
@@ -36,13 +36,13 @@ pub fn outcome(
 
 /// What it means for a meeting that a job of it is dead.
 pub fn given_up(job: &Job, meeting: &Meeting, error: &str, now: Timestamp) -> Option<Change> {
-    let looks = job.kind == SCHEDULE.name && !meeting.status.is_over() && !meeting.status.holds();
+    let looks = job.kind == SCHEDULE_MEETING.name && !meeting.status.is_over() && !meeting.status.holds();
     (job.state == JobState::Dead && looks).then(|| meeting.clone().given_up(Status::Failed, error.to_owned(), now))
 }
 
 /// The payload without those who were reached, or never will be.
 pub fn still_to_tell(job: &Job, payload: &str, notes: &[DeliveryRecord]) -> Option<String> {
-    if job.kind != INVITE.name || notes.is_empty() {
+    if job.kind != SEND_INVITATIONS.name || notes.is_empty() {
         return None;
     }
     let mut invitation: Invitation = serde_json::from_str(payload).ok()?;

@@ -8,8 +8,8 @@ use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::roles::user::api::problems::UNVERIFIED;
 
-/// Whoever called it, and everybody who is asked to come, may see a meeting. To others there is none.
-pub fn check_sees(principal: &Principal, meeting: &Meeting) -> Result<(), Problem> {
+/// Checks that a principal may read a meeting: its organizer and its attendees may. Others get 404.
+pub fn check_may_read(principal: &Principal, meeting: &Meeting) -> Result<(), Problem> {
     match principal.restricted() {
         Some(caller) if caller.email != meeting.organizer && !meeting.has_attendee(&caller.email) => {
             Err(unknown(meeting.id))
@@ -18,9 +18,9 @@ pub fn check_sees(principal: &Principal, meeting: &Meeting) -> Result<(), Proble
     }
 }
 
-/// Whoever called it may change it.
-pub fn check_leads(principal: &Principal, meeting: &Meeting) -> Result<(), Problem> {
-    check_sees(principal, meeting)?;
+/// Checks that a principal may change a meeting: only its organizer may.
+pub fn check_is_organizer(principal: &Principal, meeting: &Meeting) -> Result<(), Problem> {
+    check_may_read(principal, meeting)?;
     if principal.may_act_for(&meeting.organizer) {
         Ok(())
     } else {
@@ -28,19 +28,19 @@ pub fn check_leads(principal: &Principal, meeting: &Meeting) -> Result<(), Probl
     }
 }
 
-/// A meeting is called in one's own name.
-pub fn check_calls(principal: &Principal, organizer: &Email) -> Result<(), Problem> {
+/// Checks that an account creates a meeting as its own organizer.
+pub fn check_may_create(principal: &Principal, organizer: &Email) -> Result<(), Problem> {
     if principal.may_act_for(organizer) {
         Ok(())
     } else {
-        Err(forbidden("organizer must be the account that calls the meeting"))
+        Err(forbidden("organizer must be the account that creates the meeting"))
     }
 }
 
-/// Answering is everybody's own, too.
-pub fn check_answers(principal: &Principal, meeting: &Meeting, who: &Email) -> Result<(), Problem> {
-    check_sees(principal, meeting)?;
-    if principal.may_act_for(who) { Ok(()) } else { Err(forbidden("everybody answers for themselves")) }
+/// Checks that a principal replies for itself.
+pub fn check_may_reply(principal: &Principal, meeting: &Meeting, who: &Email) -> Result<(), Problem> {
+    check_may_read(principal, meeting)?;
+    if principal.may_act_for(who) { Ok(()) } else { Err(forbidden("an account replies only for itself")) }
 }
 
 /// Only an account with a verified address arranges meetings, if the settings say so.

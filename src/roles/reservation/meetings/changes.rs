@@ -11,7 +11,7 @@ use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::platform::jobs::model::NewJob;
 use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
 use crate::roles::reservation::api::problems::MEETING_OVER;
-use crate::roles::reservation::jobs::kinds::{self, Invitation, SCHEDULE};
+use crate::roles::reservation::jobs::kinds::{self, Invitation, SCHEDULE_MEETING};
 use crate::roles::user::api::People;
 
 /// States that are remembered.
@@ -178,7 +178,7 @@ impl Meeting {
 
     /// A job of it that was given up is tried again.
     pub fn resumed(self, kind: &str, now: Timestamp) -> Option<Change> {
-        let waits = kind == SCHEDULE.name && self.status == Status::Failed;
+        let waits = kind == SCHEDULE_MEETING.name && self.status == Status::Failed;
         waits.then(|| Change::of(self.passed(Status::Queued, None, now)))
     }
 

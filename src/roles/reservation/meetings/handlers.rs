@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::access::{check_calls, check_leads, check_sees, check_verified};
+use super::access::{check_is_organizer, check_may_create, check_may_read, check_verified};
 use super::changes::Change;
 use super::model::Meeting;
 use super::request::MeetingDraft;
@@ -47,7 +47,7 @@ pub async fn create_meeting(
         // the request may have been right when it came first: its start has passed since then
         Err(problem) => return stored_response(&store, key.as_ref(), problem).await,
     };
-    check_calls(&principal, &draft.organizer)?;
+    check_may_create(&principal, &draft.organizer)?;
     check_verified(&principal, &store.auth)?;
     let people = match users.people(&draft.emails()).await {
         Ok(people) => people,
@@ -81,7 +81,7 @@ pub async fn record_meeting(
         (found.period, found.reason.clone(), found.key.clone(), found.answer.clone());
     let key = key.map(|key| key.of(&principal));
     let draft = MeetingDraft::found(found, &guard, now)?;
-    check_calls(&principal, &draft.organizer)?;
+    check_may_create(&principal, &draft.organizer)?;
     check_verified(&principal, &store.auth)?;
     let people = users.people(&draft.emails()).await?;
     let meeting = Meeting::open(draft.clone(), &people, &RequestContext::current_id(), now).meeting;
@@ -132,7 +132,7 @@ const CURSOR: &str = "is none of ours; take it from the Link header";
 /// `GET /meetings/{id}`
 pub async fn find_meeting(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
-    check_sees(&principal, &meeting)?;
+    check_may_read(&principal, &meeting)?;
     Ok(show(&meeting, meeting.shown(principal.may_act_for(&meeting.organizer))))
 }
 
@@ -153,7 +153,7 @@ pub async fn change_meeting(
 ) -> Answer {
     let condition = IfMatch::read(&req)?;
     let draft_of = |meeting: &Meeting, now| {
-        check_leads(&principal, meeting)?;
+        check_is_organizer(&principal, meeting)?;
         condition.check(meeting.version)?;
         MeetingDraft::patch(meeting, patch.clone(), &guard, now)
     };
@@ -174,7 +174,7 @@ pub async fn change_meeting(
 pub async fn cancel_meeting(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
     let condition = IfMatch::read(&req)?;
     let cancelled = |meeting: Meeting| {
-        check_leads(&principal, &meeting)?;
+        check_is_organizer(&principal, &meeting)?;
         condition.check(meeting.version)?;
         Ok(match meeting.status {
             Status::Cancelled => meeting.unchanged(),
@@ -188,7 +188,7 @@ pub async fn cancel_meeting(req: HttpRequest, principal: Principal, store: Data<
 /// `GET /meetings/{id}/deliveries`: every attempt to reach somebody outside
 pub async fn list_deliveries(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
-    check_leads(&principal, &meeting)?;
+    check_is_organizer(&principal, &meeting)?;
     let rows = store.deliveries(meeting.id).await.map_err(|why| store.owner.read_problem(&why))?;
     let all = JobFilter { subject: Some(meeting.id), limit: 200, ..JobFilter::default() };
     let jobs = list_jobs(&store.owner, &all).await.map_err(|why| store.owner.read_problem(&why))?;
@@ -207,7 +207,7 @@ pub async fn list_deliveries(req: HttpRequest, principal: Principal, store: Data
 /// `GET /meetings/{id}/invite.ics`: the meeting for a calendar
 pub async fn download_invitation(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
-    check_sees(&principal, &meeting)?;
+    check_may_read(&principal, &meeting)?;
     let people = store.subjects(&meeting.emails()).await.map_err(|why| store.owner.read_problem(&why))?;
     let Some(invitation) = invitation(&meeting, &people) else {
         let detail = format!("the meeting is {} and has no time", meeting.status.name());

@@ -35,9 +35,9 @@ pub struct Meeting {
     pub callback: Option<Callback>,
     /// The end of its UID in calendars, which tells installations apart.
     pub uid_domain: String,
-    /// RFC 5545: which revision the attendees are told.
+    /// The revision of the invitation (RFC 5545, SEQUENCE).
     pub sequence: i64,
-    /// The time that they were told last; none if they know of none, or that it is off.
+    /// The time in the last invitation; none before the first one, and after a cancellation.
     pub announced: Option<Period>,
     pub history: Vec<StatusChange>,
     pub case_id: String,
@@ -46,7 +46,7 @@ pub struct Meeting {
     pub updated_at: Timestamp,
 }
 
-/// Where a client wants to be told.
+/// The URL to which the client wants webhooks, and the secret that signs them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Callback {
     pub url: String,

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
-use super::access::check_answers;
+use super::access::check_may_reply;
 use super::handlers::find;
 use super::model::Meeting;
 use crate::calendar::{Fault, Zone};
@@ -54,7 +54,7 @@ pub async fn answer(
         // the key of a link authenticates the attendee; without a key the caller must be signed in
         match &principal {
             _ if by_form || key.is_some() => check_key(&secret, &meeting, &who, key.as_deref())?,
-            Ok(principal) => check_answers(principal, &meeting, &who)?,
+            Ok(principal) => check_may_reply(principal, &meeting, &who)?,
             Err(unknown) => return Err(unknown.clone()),
         }
         meeting.answered(&who, says, now())

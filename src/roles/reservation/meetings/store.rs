@@ -112,7 +112,7 @@ impl Store {
         found.into_iter().map(|document| Document { document }.read()).collect()
     }
 
-    /// Every attempt to reach somebody outside for a meeting, the first one first.
+    /// The attempts to deliver an invitation or a webhook of a meeting, oldest first.
     pub async fn deliveries(&self, meeting: Uuid) -> Result<Vec<DeliveryRow>, Error> {
         let id = meeting.to_string();
         read!(self.owner.db, |conn| deliveries::table

@@ -31,7 +31,7 @@ impl Users {
                 diesel::delete(mine).returning(columns::<Row>()).get_result(conn).await.optional()?;
             let user = User::try_from(deleted.ok_or_else(|| Abort::Rejected(Problem::unknown_user(email.as_str())))?)?;
             guard(user.version).map_err(Abort::Rejected)?;
-            // whoever imports a calendar locks the user first
+            // an import of a calendar locks the user first too
             erase_calendars(conn, email).await?;
             erase_mailbox(conn, email, user.id).await?;
             let id = user.id.to_string();

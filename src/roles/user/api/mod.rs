@@ -85,7 +85,7 @@ pub struct UserAvailability {
     pub overrides: Overrides,
 }
 
-/// Asks for people whom a meeting invites.
+/// A request for the people that a meeting invites.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PeopleRequest {
     /// Canonical addresses, each once.
