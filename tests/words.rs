@@ -122,8 +122,6 @@ const WORDS: &[(&str, &str)] = &[
 /// Retired words that are right in their place: file or folder, identifier, reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("src/", "TOO_MANY_LETTERS", "clients know the problem type `too-many-letters`"),
-    ("src/", "SendLetter", "clients know the kind of job `send_letter`"),
-    ("src/roles/worker/jobs/", "send_letter", "clients know the kind of job `send_letter`"),
     ("src/", "letters_per_hour", "operators know the setting `jobs.letters_per_hour`"),
     ("src/platform/email.rs", "letters_beyond_ascii_are_never_folded_into_ascii", "letters of an alphabet"),
     ("src/platform/", "Miss", "the miss of a cache"),
@@ -131,7 +129,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// Retired words whose removal is under way: file or folder, words. This list only shrinks.
-const PENDING: &[(&str, &[&str])] = &[("src/platform/data/", &["told"]), ("src/roles/user/", &["letter", "letters"])];
+const PENDING: &[(&str, &[&str])] = &[("src/platform/data/", &["told"])];
 
 /// The words of an identifier in lower case: `AuthLayer` and `auth_layer` have two.
 fn words(identifier: &str) -> Vec<String> {

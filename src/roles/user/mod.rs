@@ -6,7 +6,7 @@ mod api_keys;
 mod auth;
 mod calendars;
 mod jobs;
-mod mailbox;
+mod verification;
 mod schema;
 mod store;
 
@@ -55,7 +55,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(platform_jobs::endpoints::endpoints::<Store>());
     all.extend(calendars::endpoints::endpoints());
     all.extend(auth::endpoints::endpoints());
-    all.extend(mailbox::endpoints::endpoints());
+    all.extend(verification::endpoints::endpoints());
     all.extend(api_keys::endpoints::endpoints());
     all.push(get("/health", Access::Open, accounts::handlers::health));
     all

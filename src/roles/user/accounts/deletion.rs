@@ -12,8 +12,8 @@ use crate::platform::http::problem::Problem;
 use crate::platform::jobs::rows::scrub_jobs;
 use crate::roles::user::auth::sessions::end_sessions;
 use crate::roles::user::calendars::store::erase_calendars;
-use crate::roles::user::mailbox::store::erase_mailbox;
-use crate::roles::user::schema::{credentials, sign_in_failures, users};
+use crate::roles::user::verification::store::erase_codes;
+use crate::roles::user::schema::{api_keys, credentials, sign_in_failures, users};
 use crate::transact;
 
 impl Users {
@@ -33,9 +33,10 @@ impl Users {
             guard(user.version).map_err(Abort::Rejected)?;
             // an import of a calendar locks the user first too
             erase_calendars(conn, email).await?;
-            erase_mailbox(conn, email, user.id).await?;
+            erase_codes(conn, email).await?;
             let id = user.id.to_string();
             end_sessions(conn, &id, "").await?;
+            diesel::delete(api_keys::table.filter(api_keys::user_id.eq(&id))).execute(conn).await?;
             diesel::delete(credentials::table.filter(credentials::user_id.eq(&id))).execute(conn).await?;
             let failed = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
             diesel::delete(failed).execute(conn).await?;

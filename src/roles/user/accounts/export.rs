@@ -48,14 +48,14 @@ async fn head(store: &Store, caller: &Caller, user: &User) -> Result<Value, Erro
         .order(codes::id.asc())
         .select((codes::purpose, codes::created_at, codes::expires_at, codes::used_at))
         .load(conn))?;
-    let letter = |(purpose, begin, end, used): (String, DateTime, DateTime, Option<DateTime>)| json!({ "purpose": purpose, "created_at": read(begin), "expires_at": read(end), "used_at": used.and_then(read) });
+    let mail = |(purpose, begin, end, used): (String, DateTime, DateTime, Option<DateTime>)| json!({ "purpose": purpose, "created_at": read(begin), "expires_at": read(end), "used_at": used.and_then(read) });
     Ok(json!({
         "exported_at": now(),
         "user": user.public(Format::default()),
         "account": account.as_ref().map(account_json),
         "keys": keys.iter().map(ApiKey::public).collect::<Vec<_>>(),
         "sessions": open.into_iter().map(session).collect::<Vec<_>>(),
-        "letters": sent.into_iter().map(letter).collect::<Vec<_>>(),
+        "letters": sent.into_iter().map(mail).collect::<Vec<_>>(),
     }))
 }
 

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::account_mail::AccountMail;
 use super::calendars::CalendarSubscription;
-use super::letters::AccountMail;
 
 /// The kinds of jobs, each with its input.
 #[derive(Debug, Serialize)]
@@ -12,7 +12,8 @@ pub enum JobPayload {
     /// Fetch a subscribed calendar.
     RefreshCalendar(CalendarSubscription),
     /// Mail a user about their account.
-    SendLetter(AccountMail),
+    #[serde(rename = "send_letter")]
+    SendAccountMail(AccountMail),
     /// A kind that this release does not know.
     Other,
 }

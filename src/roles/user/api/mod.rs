@@ -4,7 +4,7 @@ pub mod access;
 mod busy;
 pub mod calendars;
 pub mod jobs;
-pub mod letters;
+pub mod account_mail;
 pub mod openapi;
 pub mod problems;
 

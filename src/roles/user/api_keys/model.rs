@@ -9,7 +9,7 @@ use crate::calendar::Fault;
 use crate::platform::auth::Scope;
 use crate::platform::http::extract::{Params, parsed, text};
 use crate::platform::http::problem::Problem;
-use crate::roles::user::mailbox::codes::{generate_secret, hash};
+use crate::roles::user::verification::codes::{generate_secret, hash};
 
 /// The prefix of keys, for people and for secret scanners.
 const PREFIX: &str = "w2m";

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::platform::email::Email;
 use crate::platform::jobs::model::{Backoff, JobKind, NewJob, Retention};
-use crate::roles::user::api::letters::Purpose;
+use crate::roles::user::api::account_mail::Purpose;
 
 /// Refreshes a subscribed calendar. There are many, and successes teach nothing.
 pub const REFRESH: JobKind = JobKind {
@@ -17,13 +17,13 @@ pub const REFRESH: JobKind = JobKind {
     retention: Retention::DayAfterSuccess,
 };
 /// Mails a one-time code. After a day its code has expired; the code outlives it, for it says whose it was.
-pub const LETTER: JobKind =
+pub const ACCOUNT_MAIL: JobKind =
     JobKind { name: "send_letter", redact_on_success: true, retention: Retention::Day, ..REFRESH };
 
 /// All of them.
-pub const ALL: &[JobKind] = &[REFRESH, LETTER];
+pub const ALL: &[JobKind] = &[REFRESH, ACCOUNT_MAIL];
 
-/// The payload of [`LETTER`].
+/// The payload of [`ACCOUNT_MAIL`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CodeMail {
     pub purpose: Purpose,
@@ -41,5 +41,5 @@ pub fn refresh() -> NewJob {
 
 /// The mail of a one-time code, under the code's id.
 pub fn code_mail(id: Uuid, mail: &CodeMail) -> NewJob {
-    NewJob { id, ..NewJob::new(&LETTER, json!(mail)) }
+    NewJob { id, ..NewJob::new(&ACCOUNT_MAIL, json!(mail)) }
 }

@@ -13,12 +13,12 @@ use crate::platform::jobs::api::{AttemptFailure, JobReport};
 use crate::platform::jobs::model::{Job, JobKind};
 use crate::platform::jobs::store::not_due;
 use crate::roles::user::api::jobs::JobPayload;
-use crate::roles::user::api::letters::AccountMail;
+use crate::roles::user::api::account_mail::AccountMail;
 use crate::roles::user::calendars::store::find_subscription;
-use crate::roles::user::mailbox::codes::is_wanted;
+use crate::roles::user::verification::codes::is_wanted;
 use crate::roles::user::schema::users;
 use crate::roles::user::store::Store;
-use kinds::{CodeMail, LETTER, REFRESH};
+use kinds::{CodeMail, ACCOUNT_MAIL, REFRESH};
 
 impl JobOwner for Store {
     type Subject = ();
@@ -38,7 +38,7 @@ impl JobOwner for Store {
             kind if *kind == REFRESH.name => {
                 find_subscription(conn, job.subject).await?.map(JobPayload::RefreshCalendar)
             }
-            kind if *kind == LETTER.name => find_code_mail(conn, job, payload).await?.map(JobPayload::SendLetter),
+            kind if *kind == ACCOUNT_MAIL.name => find_code_mail(conn, job, payload).await?.map(JobPayload::SendAccountMail),
             _ => Some(JobPayload::Other),
         };
         Ok(input.map(|input| json!(input)))
@@ -46,7 +46,7 @@ impl JobOwner for Store {
 
     async fn finish(&self, _: &mut Connection, job: &Job, (): &(), _: &JobReport<Value>) -> Result<(), Abort> {
         // a refresh is reported with its calendar
-        if job.kind == LETTER.name { Ok(()) } else { Err(Abort::Rejected(not_due(job))) }
+        if job.kind == ACCOUNT_MAIL.name { Ok(()) } else { Err(Abort::Rejected(not_due(job))) }
     }
 
     async fn fail(&self, _: &mut Connection, _: &Job, _: &str, (): &(), _: &AttemptFailure) -> Result<(), Abort> {

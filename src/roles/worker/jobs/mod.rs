@@ -3,8 +3,8 @@
 mod deliver_webhook;
 mod refresh_calendar;
 mod schedule_meeting;
+mod send_account_mail;
 mod send_invitations;
-mod send_letter;
 
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
@@ -29,7 +29,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("send_invitations", |context, job| Box::pin(send_invitations::run(context, job))),
     ("deliver_webhook", |context, job| Box::pin(deliver_webhook::run(context, job))),
     ("refresh_calendar", |context, job| Box::pin(refresh_calendar::run(context, job))),
-    ("send_letter", |context, job| Box::pin(send_letter::run(context, job))),
+    ("send_letter", |context, job| Box::pin(send_account_mail::run(context, job))),
 ];
 
 /// Makes one attempt at a job, with the handler of its kind.

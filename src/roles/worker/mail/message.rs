@@ -1,39 +1,15 @@
-//! Writes an invitation to one recipient as a mail (RFC 6047): a text for people, and a calendar object.
+//! A mail that is ready to send, and the headers that all mails have.
 
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
+use lettre::message::{Mailbox, Message, MessageBuilder, SinglePart};
 use lettre::{Address, message::Body};
-use uuid::Uuid;
 
-use super::templates;
 use crate::calendar::icalendar::one_line;
-use crate::calendar::{CalAddress, Invitation, Zone};
 use crate::platform::email::Email;
-
-/// The recipient of an invitation, and the parts of the mail that differ between recipients.
-#[derive(Clone, Debug)]
-pub struct Recipient {
-    /// The attendee, with the address as typed.
-    pub person: CalAddress,
-    /// The time zone of the recipient.
-    pub zone: Zone,
-    /// The links that answer the invitation.
-    pub links: Option<Links>,
-    /// The URL of the meeting.
-    pub page: Option<String>,
-}
-
-/// One URL for each answer.
-#[derive(Clone, Debug)]
-pub struct Links {
-    pub accept: String,
-    pub tentative: String,
-    pub decline: String,
-}
 
 /// A mail that is ready to send.
 #[derive(Clone, Debug)]
@@ -44,42 +20,6 @@ pub struct MailMessage {
     pub(super) mail: Vec<u8>,
     /// The calendar object of an invitation.
     pub(super) ics: Option<String>,
-}
-
-impl MailMessage {
-    /// Writes an invitation. The same arguments give the same bytes.
-    ///
-    /// # Errors
-    /// An invalid address.
-    pub fn invitation(
-        from: &Mailbox,
-        invitation: &Invitation,
-        to: &Recipient,
-        case_id: &str,
-    ) -> anyhow::Result<MailMessage> {
-        let (address, key) = address(&to.person.email)?;
-        let method = invitation.method.name();
-        let recipient = Uuid::new_v5(&invitation.meeting_id, key.as_str().as_bytes()).simple();
-        let name = format!("{}.{}.{}.{recipient}", invitation.meeting_id, invitation.sequence, method.to_lowercase());
-        let builder = new_builder(from, &name, invitation.dtstamp).to(mailbox(&to.person.name, address.clone()));
-        let mut builder = with_headers(builder.subject(templates::subject(invitation)), case_id);
-        let organizer = &invitation.organizer;
-        // few servers accept a mail with an address beyond ASCII
-        if let Ok((address, _)) = self::address(&organizer.email)
-            && AsRef::<str>::as_ref(&address).is_ascii()
-        {
-            builder = builder.reply_to(mailbox(&organizer.name, address));
-        }
-        let ics = invitation.to_ics();
-        let calendar = ContentType::parse(&format!("text/calendar; method={method}; charset=UTF-8; component=VEVENT"));
-        // quoted-printable text never contains `=_`, so the boundary may be the same every time
-        let parts = MultiPart::alternative()
-            .boundary(format!("=_{recipient}"))
-            .singlepart(part(ContentType::TEXT_PLAIN, templates::text(invitation, to)))
-            .singlepart(part(calendar.context("the content type of a calendar object")?, ics.clone()));
-        let mail = builder.multipart(parts).context("the mail cannot be assembled")?.formatted();
-        Ok(MailMessage { to: address, name, mail, ics: Some(ics) })
-    }
 }
 
 /// A mail with Message-ID, date and sender.

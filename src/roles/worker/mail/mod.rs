@@ -5,13 +5,14 @@
 
 mod account_mail;
 mod file_transport;
+mod invitation_mail;
 mod mailer;
 mod message;
 mod smtp;
-mod templates;
 #[cfg(test)]
 mod tests;
 
 pub use account_mail::AccountMessage;
+pub use invitation_mail::{Links, Recipient};
 pub use mailer::{Mailer, SendOutcome};
-pub use message::{Links, MailMessage, Recipient};
+pub use message::MailMessage;

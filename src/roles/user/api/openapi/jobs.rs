@@ -37,5 +37,6 @@ pub enum JobKind {
     /// Fetch a subscribed calendar.
     RefreshCalendar,
     /// Mail a user about their account.
-    SendLetter,
+    #[schema(rename = "send_letter")]
+    SendAccountMail,
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::mailer;
 use super::smtp::SmtpServer;
-use crate::roles::user::api::letters::Purpose;
+use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::worker::mail::{AccountMessage, MailMessage, SendOutcome};
 
 fn mail(purpose: Purpose, minutes: u32) -> anyhow::Result<AccountMessage> {

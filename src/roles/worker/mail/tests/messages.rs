@@ -4,7 +4,7 @@ use lettre::message::Mailbox;
 
 use super::{invitation, person, recipient};
 use crate::calendar::{Invitee, Method, Participation};
-use crate::roles::worker::mail::{MailMessage, templates};
+use crate::roles::worker::mail::{MailMessage, invitation_mail};
 
 fn from() -> anyhow::Result<Mailbox> {
     Ok("W2Meet <meet@example.org>".parse()?)
@@ -74,7 +74,7 @@ fn every_revision_and_recipient_has_its_own_message_id_and_each_time_the_same_by
 
 #[test]
 fn the_subject_tells_new_from_changed_and_cancelled() -> anyhow::Result<()> {
-    let subject = |method, sequence| Ok(templates::subject(&invitation(method, sequence)?));
+    let subject = |method, sequence| Ok(invitation_mail::subject(&invitation(method, sequence)?));
     let subjects: anyhow::Result<Vec<String>> =
         [subject(Method::Request, 0), subject(Method::Request, 1), subject(Method::Cancel, 2)].into_iter().collect();
     let expected = ["Invitation", "Updated invitation", "Cancelled"].map(|word| format!("{word}: Planning, spring"));
@@ -84,7 +84,7 @@ fn the_subject_tells_new_from_changed_and_cancelled() -> anyhow::Result<()> {
 
 #[test]
 fn the_text_says_what_when_who_and_how_to_answer() -> anyhow::Result<()> {
-    let text = templates::text(&invitation(Method::Request, 0)?, &recipient("bob@example.com", "Europe/Berlin")?);
+    let text = invitation_mail::text(&invitation(Method::Request, 0)?, &recipient("bob@example.com", "Europe/Berlin")?);
     let expected = "Ana Lima invites you to a meeting.
 
 What:       Planning, spring
@@ -102,7 +102,7 @@ No:         https://meet.example.com/a/no?token=t
 The meeting: https://meet.example.com/m/1
 ";
     assert_eq!(text, expected);
-    let cancelled = templates::text(&invitation(Method::Cancel, 2)?, &recipient("bob@example.com", "UTC")?);
+    let cancelled = invitation_mail::text(&invitation(Method::Cancel, 2)?, &recipient("bob@example.com", "UTC")?);
     assert!(cancelled.starts_with("Ana Lima has cancelled this meeting.\n"), "{cancelled}");
     assert!(!cancelled.contains("Can you come?"), "{cancelled}");
     Ok(())
@@ -114,7 +114,7 @@ fn the_time_is_that_of_the_recipients_own_clock_on_that_day() -> anyhow::Result<
         let mut invitation = invitation(Method::Request, 0)?;
         invitation.start = start.parse()?;
         invitation.end = invitation.start + jiff::SignedDuration::from_hours(hours);
-        let text = templates::text(&invitation, &recipient("bob@example.com", zone)?);
+        let text = invitation_mail::text(&invitation, &recipient("bob@example.com", zone)?);
         let lines = text.lines().skip_while(|line| !line.starts_with("When:")).take(2);
         anyhow::Ok(lines.map(|line| line[12..].to_owned()).collect::<Vec<_>>().join(" | "))
     };
@@ -158,7 +158,7 @@ fn many_attendees_are_counted_and_not_listed() -> anyhow::Result<()> {
         participation: Participation::NeedsAction,
     };
     invitation.attendees = (0..500).map(guest).collect();
-    let text = templates::text(&invitation, &recipient("bob@example.com", "UTC")?);
+    let text = invitation_mail::text(&invitation, &recipient("bob@example.com", "UTC")?);
     assert!(text.contains("a19@example.com\n            and 480 more\n"), "{text}");
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::platform::http::problem::Problem;
 use crate::platform::jobs::model::NewJob;
 use crate::platform::jobs::rows::{JobRow, create_job};
 use crate::platform::request_context::RequestContext;
-use crate::roles::user::api::letters::Purpose;
+use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::api::problems::LINK_VOID;
 use crate::roles::user::jobs::kinds::{CodeMail, code_mail};
 use crate::roles::user::schema::{codes, users};

@@ -4,7 +4,6 @@ use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
-use uuid::Uuid;
 
 use super::codes::{
     self as one_time_codes, OneTimeCode, Row, hash, invalid_code, is_valid, next_number, save_code, use_code,
@@ -16,14 +15,14 @@ use crate::platform::data::instant::{now, stored};
 use crate::platform::data::schema::jobs;
 use crate::platform::email::Email;
 use crate::platform::jobs::model::JobState;
-use crate::roles::user::api::letters::Purpose;
+use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::auth::sessions::end_sessions;
 use crate::roles::user::schema::{api_keys, codes, credentials, sign_in_failures, users};
 use crate::roles::user::store::Store;
 use crate::transact;
 
-/// Erases the codes, the mails and the API keys of an account that is being deleted.
-pub async fn erase_mailbox(conn: &mut Connection, email: &Email, id: Uuid) -> Result<(), Error> {
+/// Erases the codes and the e-mails of an account that is being deleted.
+pub async fn erase_codes(conn: &mut Connection, email: &Email) -> Result<(), Error> {
     let mine = codes::table.filter(codes::email.eq(email.as_str()));
     // a worker that already has the message of such a job finds it cancelled
     let ids: Vec<String> = mine.select(codes::id).load(conn).await?;
@@ -33,7 +32,6 @@ pub async fn erase_mailbox(conn: &mut Connection, email: &Email, id: Uuid) -> Re
     let used = Some(stored(now()));
     let anonymous = (codes::email.eq(hash(email.as_str())), codes::used_at.eq(used));
     diesel::update(mine).set(anonymous).execute(conn).await?;
-    diesel::delete(api_keys::table.filter(api_keys::user_id.eq(id.to_string()))).execute(conn).await?;
     Ok(())
 }
 

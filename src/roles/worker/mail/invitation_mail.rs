@@ -1,15 +1,74 @@
-//! The texts of mails: an invitation in the recipient's own time zone, and the mails about an account.
+//! Writes an invitation to one recipient as a mail (RFC 6047): a text for people in their own time zone, and a calendar object.
 
+use anyhow::Context as _;
 use jiff::Zoned;
+use lettre::message::header::ContentType;
+use lettre::message::{Mailbox, MultiPart};
+use uuid::Uuid;
 
-use super::account_mail::AccountMessage;
-use super::message::Recipient;
+use super::message::{self, MailMessage, mailbox, new_builder, part, with_headers};
 use crate::calendar::icalendar::one_line;
 use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
-use crate::roles::user::api::letters::Purpose;
 
 /// Attendees that the text lists; the calendar object lists all of them.
 const MAX_LISTED: usize = 20;
+
+/// The recipient of an invitation, and the parts of the mail that differ between recipients.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    /// The attendee, with the address as typed.
+    pub person: CalAddress,
+    /// The time zone of the recipient.
+    pub zone: Zone,
+    /// The links that answer the invitation.
+    pub links: Option<Links>,
+    /// The URL of the meeting.
+    pub page: Option<String>,
+}
+
+/// One URL for each answer.
+#[derive(Clone, Debug)]
+pub struct Links {
+    pub accept: String,
+    pub tentative: String,
+    pub decline: String,
+}
+
+impl MailMessage {
+    /// Writes an invitation. The same arguments give the same bytes.
+    ///
+    /// # Errors
+    /// An invalid address.
+    pub fn invitation(
+        from: &Mailbox,
+        invitation: &Invitation,
+        to: &Recipient,
+        case_id: &str,
+    ) -> anyhow::Result<MailMessage> {
+        let (address, key) = message::address(&to.person.email)?;
+        let method = invitation.method.name();
+        let recipient = Uuid::new_v5(&invitation.meeting_id, key.as_str().as_bytes()).simple();
+        let name = format!("{}.{}.{}.{recipient}", invitation.meeting_id, invitation.sequence, method.to_lowercase());
+        let builder = new_builder(from, &name, invitation.dtstamp).to(mailbox(&to.person.name, address.clone()));
+        let mut builder = with_headers(builder.subject(subject(invitation)), case_id);
+        let organizer = &invitation.organizer;
+        // few servers accept a mail with an address beyond ASCII
+        if let Ok((address, _)) = message::address(&organizer.email)
+            && AsRef::<str>::as_ref(&address).is_ascii()
+        {
+            builder = builder.reply_to(mailbox(&organizer.name, address));
+        }
+        let ics = invitation.to_ics();
+        let calendar = ContentType::parse(&format!("text/calendar; method={method}; charset=UTF-8; component=VEVENT"));
+        // quoted-printable text never contains `=_`, so the boundary may be the same every time
+        let parts = MultiPart::alternative()
+            .boundary(format!("=_{recipient}"))
+            .singlepart(part(ContentType::TEXT_PLAIN, text(invitation, to)))
+            .singlepart(part(calendar.context("the content type of a calendar object")?, ics.clone()));
+        let mail = builder.multipart(parts).context("the mail cannot be assembled")?.formatted();
+        Ok(MailMessage { to: address, name, mail, ics: Some(ics) })
+    }
+}
 
 /// The subject of an invitation.
 pub fn subject(invitation: &Invitation) -> String {
@@ -97,38 +156,4 @@ fn attendee(guest: &Invitee) -> String {
 fn shown(person: &CalAddress) -> String {
     let (name, email) = (one_line(&person.name), one_line(&person.email));
     if name.is_empty() { email } else { format!("{name} <{email}>") }
-}
-
-/// The subject of a mail about an account.
-pub fn account_subject(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::VerifyMailbox => "Confirm your address for W2Meet",
-        Purpose::ResetPassword => "Set a new password for W2Meet",
-    }
-}
-
-/// The text of a mail about an account. It contains no text of the caller, who may be a stranger to the recipient.
-pub fn account_text(mail: &AccountMessage) -> String {
-    let (site, link, life) = (one_line(&mail.site), one_line(&mail.link), life(mail.minutes));
-    match mail.purpose {
-        Purpose::VerifyMailbox => format!(
-            "An account was created at {site} with this address.\n\nIf that was you, confirm the address here:\n\n{link}\n\n\
-             The link works once, for {life}.\n\nIf it was not you, do not open the link: without it, the account cannot send \
-             mail in your name.\nTo take over the account, request a new password there; this locks out the person who created it.\n"
-        ),
-        Purpose::ResetPassword => format!(
-            "A new password was requested for your account at {site}.\n\nTo set one, go here:\n\n{link}\n\n\
-             The link works once, for {life}, until you request another one. After that you must sign in again everywhere.\n\n\
-             If it was not you, do nothing: your account stays as it is.\n"
-        ),
-    }
-}
-
-fn life(minutes: u32) -> String {
-    match (minutes / 60, minutes % 60) {
-        (0, 1) => "one minute".to_owned(),
-        (1, 0) => "one hour".to_owned(),
-        (0, _) | (_, 1..) => format!("{minutes} minutes"),
-        (hours, 0) => format!("{hours} hours"),
-    }
 }

@@ -1,15 +1,15 @@
-//! Letters about an account: what they are for, and what a worker must know to write one.
+//! E-mails about an account: their purposes, and what a worker must know to write one.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::platform::email::Email;
 
-/// What the code in a letter is good for.
+/// What the code in an e-mail allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// Shows that whoever made the account reads this mailbox.
+    /// Proves that the creator of the account reads this mailbox.
     VerifyMailbox,
     /// Sets a password, without the old one or for the first time.
     ResetPassword,
@@ -33,19 +33,19 @@ impl Purpose {
     }
 }
 
-/// One letter.
+/// One e-mail.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AccountMail {
-    /// What for.
+    /// What its code allows.
     pub purpose: Purpose,
-    /// To whom.
+    /// The recipient.
     pub email: Email,
-    /// The address, as its owner typed it.
+    /// The address as typed.
     pub typed_email: String,
     /// The public path, with query, that its link leads to. It holds the code.
     pub path: String,
-    /// How long that works.
+    /// The minutes until the link expires.
     pub minutes: u32,
-    /// When it was asked for.
+    /// The instant of the request.
     pub stamp: Timestamp,
 }

@@ -3,7 +3,7 @@
 use super::{JobOutcome, StartedJob};
 use crate::platform::jobs::api::{DeliveryOutcome, RetryDecision};
 use crate::platform::request_context::RequestContext;
-use crate::roles::user::api::letters::AccountMail;
+use crate::roles::user::api::account_mail::AccountMail;
 use crate::roles::worker::job_context::JobContext;
 use crate::roles::worker::mail::{AccountMessage, MailMessage, SendOutcome};
 

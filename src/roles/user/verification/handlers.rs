@@ -10,7 +10,7 @@ use crate::platform::auth::{AuthMethod, Caller, unknown_caller};
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, RawBody, email, text};
 use crate::platform::http::problem::Problem;
-use crate::roles::user::api::letters::Purpose;
+use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::api::problems::TOO_MANY_LETTERS;
 use crate::roles::user::auth::handlers::authenticate;
 use crate::roles::user::auth::passwords::Passwords;
