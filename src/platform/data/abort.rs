@@ -1,6 +1,6 @@
 //! The ways out of a transaction that is rolled back.
 
-use super::Error;
+use super::{Error, Failure};
 use crate::platform::http::problem::Problem;
 
 /// Why a transaction was rolled back.
@@ -19,12 +19,20 @@ impl<E: Into<Error>> From<E> for Abort {
     }
 }
 
-impl Abort {
-    /// What the caller is told. `database` is the name of the database in health reports.
-    pub fn problem(self, database: &str) -> Problem {
+impl Failure for Abort {
+    fn on(self, database: &'static str) -> Abort {
         match self {
+            Abort::Database(error) => Abort::Database(error.on(database)),
+            other => other,
+        }
+    }
+}
+
+impl From<Abort> for Problem {
+    fn from(abort: Abort) -> Problem {
+        match abort {
             Abort::Rejected(problem) => problem,
-            Abort::Database(error) => error.problem(database),
+            Abort::Database(error) => error.into(),
             Abort::OtherEpoch(epoch) => Problem::internal(format!("epoch {epoch} outside of the cache's protocol")),
         }
     }

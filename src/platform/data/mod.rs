@@ -8,8 +8,10 @@ mod connect;
 mod connection;
 pub mod idempotency;
 pub mod instant;
+mod lock;
 pub mod outbox;
 mod owner;
+mod queries;
 pub mod schema;
 
 use std::time::Duration;
@@ -28,6 +30,7 @@ pub use abort::Abort;
 pub use connect::{make_folder, migrate};
 use connection::Pooled;
 pub use connection::{Connection, RunQueryDsl, columns};
+pub use lock::{exclusive, shared};
 pub use owner::Owner;
 
 /// SQLite, whose calls block, on tokio's blocking threads.
@@ -60,8 +63,13 @@ pub enum Engine {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It may work in a moment: no connection, too slow, read-only, disk full.
-    #[error("the database does not answer: {0}")]
-    Unavailable(String),
+    #[error("the database does not answer: {why}")]
+    Unavailable {
+        /// Which database it is, as health reports name it.
+        database: &'static str,
+        /// What went wrong.
+        why: String,
+    },
     /// A row that must be unique is there already.
     #[error("there already: {0}")]
     Exists(String),
@@ -85,24 +93,43 @@ impl From<diesel::result::Error> for Error {
                 _,
             ) => Error::Refused(error),
             // What is left is operation, not programming: closed connections, statement timeouts, read-only, locked, disk full.
-            E::DatabaseError(..) | E::BrokenTransactionManager | E::RollbackErrorOnCommit { .. } => {
-                Error::Unavailable(error.to_string())
-            }
+            E::DatabaseError(..) | E::BrokenTransactionManager | E::RollbackErrorOnCommit { .. } => unavailable(error),
             _ => Error::Refused(error),
         }
     }
 }
 
-impl Error {
-    /// The problem for whoever asked. `database` is the name of the database in health reports.
-    pub fn problem(&self, database: &str) -> Problem {
+/// The failure of a query or of a transaction.
+pub trait Failure: From<Error> {
+    /// Adds the name of the database.
+    #[must_use]
+    fn on(self, database: &'static str) -> Self;
+}
+
+impl Failure for Error {
+    fn on(self, database: &'static str) -> Error {
         match self {
-            Error::Unavailable(why) => {
+            Error::Unavailable { why, .. } => Error::Unavailable { database, why },
+            other => other,
+        }
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Problem {
+        match error {
+            Error::Unavailable { database, why } => {
                 tracing::warn!(database, why, "the database does not answer");
                 Problem::unavailable(database, "the database does not answer just now; try again in a moment")
             }
-            Error::Exists(_) | Error::Refused(_) | Error::Corrupt(_) => Problem::internal(self),
+            Error::Exists(_) | Error::Refused(_) | Error::Corrupt(_) => Problem::internal(error),
         }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        Problem::from(&error)
     }
 }
 
@@ -149,7 +176,7 @@ async fn checkout<T, E: std::fmt::Display>(
 
 /// Something that may work in a moment.
 pub fn unavailable(why: impl std::fmt::Display) -> Error {
-    Error::Unavailable(why.to_string())
+    Error::Unavailable { database: "database", why: why.to_string() }
 }
 
 impl Db {
@@ -180,13 +207,14 @@ impl Db {
     ///
     /// # Errors
     /// [`Error::Unavailable`] then, else what `work` says.
-    pub async fn within<T, E: From<Error>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        match self.engine {
+    pub async fn within<T, E: Failure>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let done = match self.engine {
             Engine::Postgres(_) => {
                 timeout(self.answer, work).await.unwrap_or_else(|_| Err(unavailable("no answer in time").into()))
             }
             Engine::Sqlite { .. } => work.await,
-        }
+        };
+        done.map_err(|failure| failure.on(self.name()))
     }
 
     /// A connection to read with.

@@ -79,12 +79,12 @@ impl Owner {
 
     /// What the caller of a transaction that was rolled back is told.
     pub fn problem(&self, abort: Abort) -> Problem {
-        abort.problem(self.db.name())
+        abort.into()
     }
 
     /// What the caller of a reading query that failed is told.
     pub fn read_problem(&self, error: &Error) -> Problem {
-        error.problem(self.db.name())
+        error.into()
     }
 
     /// Refuses requests that make messages while the broker is away and the outbox is full.

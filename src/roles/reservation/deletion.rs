@@ -14,7 +14,7 @@ use super::store::Store;
 use super::subjects::delete_subject;
 use crate::platform::data::instant::now;
 use crate::platform::data::schema::{deliveries, idempotency, jobs};
-use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
+use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl, unavailable};
 use crate::platform::email::Email;
 use crate::platform::jobs::model::OPEN;
 use crate::platform::jobs::rows::scrub_jobs;
@@ -88,7 +88,7 @@ async fn erase_user(conn: &mut Connection, owner: &Owner, user: &DeletedUser) ->
     delete_subject(conn, &user.id.to_string()).await?;
     if !find_meetings(conn, user.id).await?.is_empty() {
         // a meeting was created before the subject was locked: the next attempt finds it
-        return Err(Abort::Database(Error::Unavailable("a meeting was created during the deletion".to_owned())));
+        return Err(unavailable("a meeting was created during the deletion").into());
     }
     erase_mentions(conn, user).await
 }

@@ -6,9 +6,9 @@ mod api_keys;
 mod auth;
 mod calendars;
 mod jobs;
-mod verification;
 mod schema;
 mod store;
+mod verification;
 
 use std::rc::Rc;
 use std::sync::Arc;

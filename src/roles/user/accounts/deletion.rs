@@ -12,8 +12,8 @@ use crate::platform::http::problem::Problem;
 use crate::platform::jobs::rows::scrub_jobs;
 use crate::roles::user::auth::sessions::end_sessions;
 use crate::roles::user::calendars::store::erase_calendars;
-use crate::roles::user::verification::store::erase_codes;
 use crate::roles::user::schema::{api_keys, credentials, sign_in_failures, users};
+use crate::roles::user::verification::store::erase_codes;
 use crate::transact;
 
 impl Users {

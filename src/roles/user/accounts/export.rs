@@ -28,7 +28,7 @@ const PAGE: i64 = 100;
 pub async fn export(caller: Caller, users: Cached) -> Answer {
     let store = users.source().store.clone();
     let user = find(&users, &caller.email).await?;
-    let head = head(&store, &caller, &user).await.map_err(|why| store.owner.read_problem(&why))?;
+    let head = head(&store, &caller, &user).await?;
     let lists = Lists { store, email: caller.email };
     Ok(HttpResponse::Ok().streaming(Box::pin(stream_members(&head, lists))))
 }

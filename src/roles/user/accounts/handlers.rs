@@ -94,11 +94,7 @@ pub async fn list_users(req: HttpRequest, users: Cached) -> Answer {
             .to_string(),
         None => String::new(),
     };
-    let page = users
-        .source()
-        .page(&after, limit as i64)
-        .await
-        .map_err(|why| why.problem(users.source().store.owner.db.name()))?;
+    let page = users.source().page(&after, limit as i64).await?;
     let mut response = HttpResponse::Ok();
     if let Some(last) = page.last().filter(|_| page.len() as u64 == limit) {
         response.insert_header((
@@ -125,7 +121,7 @@ pub async fn lookup_users(users: Cached, body: Bytes) -> Answer {
     serde_json::to_writer(&mut json, &unknown).map_err(Problem::internal)?;
     if let Some(period) = busy_in {
         let store = &users.source().store;
-        let busy = store.imported(&keys, period).await.map_err(|why| store.owner.read_problem(&why))?;
+        let busy = store.imported(&keys, period).await?;
         json.extend_from_slice(b",\"busy\":");
         serde_json::to_writer(&mut json, &ByPerson(&busy)).map_err(Problem::internal)?;
     }
@@ -202,7 +198,7 @@ pub(in crate::roles::user) async fn write<T>(
         Err(Abort::OtherEpoch(epoch)) => Ok(WriteOutcome::OtherEpoch(epoch)),
         Err(Abort::Database(why)) => Err(why),
     });
-    let value = written.await.map_err(|why: Error| why.problem(users.source().store.owner.db.name()))??;
+    let value = written.await??;
     users.source().store.owner.outbox_notify.notify_one();
     if let Err(why) = users.get(&[email.as_str()]).await {
         tracing::debug!(?why, "the cache could not be filled");
@@ -213,7 +209,7 @@ pub(in crate::roles::user) async fn write<T>(
 fn unavailable(users: &CacheAside<Users>, why: LoadError<Arc<Error>>) -> Problem {
     let database = users.source().store.owner.db.name();
     match why {
-        LoadError::Source(why) => why.problem(database),
+        LoadError::Source(why) => Problem::from(&*why),
         LoadError::Timeout => {
             Problem::unavailable(database, "the database did not respond in time; try again in a moment")
         }

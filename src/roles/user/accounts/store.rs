@@ -25,9 +25,9 @@ use crate::roles::user::api::ROLE;
 use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::api::problems::USER_EXISTS;
 use crate::roles::user::auth::store::CredentialRow;
-use crate::roles::user::verification::codes::{OneTimeCode, send_code};
 use crate::roles::user::schema::{credentials, users};
 use crate::roles::user::store::Store;
+use crate::roles::user::verification::codes::{OneTimeCode, send_code};
 use crate::{read, transact};
 
 /// Addresses in one query: SQLite takes 32,766 parameters, and a shorter list is planned faster.

@@ -1,10 +1,10 @@
 //! What other roles see of the user role: its name, its wire types, and a client that speaks them.
 
 pub mod access;
+pub mod account_mail;
 mod busy;
 pub mod calendars;
 pub mod jobs;
-pub mod account_mail;
 pub mod openapi;
 pub mod problems;
 

@@ -18,7 +18,7 @@ use crate::roles::user::store::Store;
 pub async fn create_key(caller: Caller, store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let new = NewApiKey::read(body, caller.scope, now())?;
     let generated = GeneratedKey::new();
-    let created = store.create_api_key(&caller.id, &new, &generated).await.map_err(|stop| store.owner.problem(stop))?;
+    let created = store.create_api_key(&caller.id, &new, &generated).await?;
     let mut body = created.public();
     body["key"] = json!(generated.key);
     let location = format!("/api/auth/keys/{}", created.id);
@@ -30,7 +30,7 @@ pub async fn create_key(caller: Caller, store: Data<Store>, JsonBody(body): Json
 
 /// `GET /auth/keys`
 pub async fn list_keys(caller: Caller, store: Data<Store>) -> HttpResult {
-    let keys = store.api_keys(&caller.id).await.map_err(|why| store.owner.read_problem(&why))?;
+    let keys = store.api_keys(&caller.id).await?;
     let keys: Vec<_> = keys.iter().map(ApiKey::public).collect();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "keys": keys })))
 }
@@ -38,7 +38,7 @@ pub async fn list_keys(caller: Caller, store: Data<Store>) -> HttpResult {
 /// `DELETE /auth/keys/{id}`
 pub async fn revoke_key(req: HttpRequest, caller: Caller, store: Data<Store>) -> HttpResult {
     let id = id_in_path(&req)?;
-    match store.revoke_api_key(&caller.id, id).await.map_err(|why| store.owner.read_problem(&why))? {
+    match store.revoke_api_key(&caller.id, id).await? {
         true => Ok(HttpResponse::NoContent().finish()),
         false => Err(Problem::new(NOT_FOUND, format!("the account has no API key with the id {id}"))),
     }

@@ -19,11 +19,11 @@ impl AccountProvider for DbAccountProvider {
     const API_KEY_FRESHNESS: Duration = Duration::ZERO;
 
     async fn keys(&self) -> Result<KeySet, Problem> {
-        self.0.key_set().await.map_err(|why| self.0.owner.read_problem(&why))
+        self.0.key_set().await.map_err(Problem::from)
     }
 
     async fn current_account(&self, claims: &Claims) -> Result<Caller, Problem> {
-        let found = self.0.session_of(&claims.sid, &claims.sub).await.map_err(|why| self.0.owner.read_problem(&why))?;
+        let found = self.0.session_of(&claims.sid, &claims.sub).await?;
         found.filter(|caller| caller.email == claims.email).ok_or_else(invalid)
     }
 

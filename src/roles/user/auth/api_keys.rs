@@ -12,6 +12,6 @@ use crate::roles::user::store::Store;
 /// 401 for an unknown or expired key.
 pub async fn resolve(store: &Store, key: &str) -> Result<Caller, Problem> {
     let (id, hash) = parse(key).ok_or_else(invalid)?;
-    let caller = store.caller_of_key(id, &hash).await.map_err(|why| store.owner.read_problem(&why))?;
+    let caller = store.caller_of_key(id, &hash).await?;
     caller.ok_or_else(invalid)
 }

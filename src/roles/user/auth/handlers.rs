@@ -38,7 +38,7 @@ pub async fn register(
 ) -> HttpResult {
     let (new, password) = read_registration(&req, body)?;
     let store = &users.source().store;
-    let taken = store.is_known(&new.email).await.map_err(|why| store.owner.read_problem(&why))?;
+    let taken = store.is_known(&new.email).await?;
     if taken {
         return Err(user_exists(&new.email));
     }
@@ -50,7 +50,7 @@ pub async fn register(
         kind if kind == USER_EXISTS => user_exists(&new.email),
         _ => problem,
     })?;
-    let account = store.account(&new.email).await.map_err(|why| store.owner.read_problem(&why))?;
+    let account = store.account(&new.email).await?;
     let account = account.ok_or_else(|| Problem::internal("a new account is gone"))?;
     let mut response = session_response(store, &account, StatusCode::CREATED).await?;
     let location = format!("/api/users/{}", new.email.path_segment());
@@ -109,17 +109,17 @@ pub async fn authenticate(
 ) -> Result<Account, Problem> {
     // first: a full queue must not count as a failed attempt
     let permit = passwords.acquire()?;
-    if let Some(wait) = store.begin_attempt(email).await.map_err(|why| store.owner.read_problem(&why))? {
+    if let Some(wait) = store.begin_attempt(email).await? {
         let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
         let detail = "too many failed attempts for this address; wait, or reset the password by e-mail";
         return Err(Problem { retry_after: Some(seconds), ..Problem::new(TOO_MANY_ATTEMPTS, detail) });
     }
-    let account = store.account(email).await.map_err(|why| store.owner.read_problem(&why))?;
+    let account = store.account(email).await?;
     let hash = account.as_ref().map(|account| account.password_hash.as_str());
     let is_correct = passwords.verify(permit, password, hash).await?;
     match account {
         Some(account) if is_correct => {
-            store.clear_failures(email).await.map_err(|why| store.owner.read_problem(&why))?;
+            store.clear_failures(email).await?;
             Ok(account)
         }
         _ => Err(Problem::new(WRONG_PASSWORD, "the address or the password is wrong")),
@@ -131,7 +131,7 @@ pub async fn authenticate(
 /// # Errors
 /// 503 while the database is unavailable.
 pub async fn session_response(store: &Store, account: &Account, status: StatusCode) -> HttpResult {
-    let session = store.open_session(&account.caller.id).await.map_err(|why| store.owner.read_problem(&why))?;
+    let session = store.open_session(&account.caller.id).await?;
     let mut body = tokens(store, &account.caller, &session).await?;
     body["account"] = account_json(account);
     Ok(HttpResponse::build(status).insert_header(NO_STORE).json(body))
@@ -151,7 +151,7 @@ async fn tokens(store: &Store, caller: &Caller, session: &Session) -> Result<Val
 /// `POST /auth/refresh`: exchanges a refresh token for new tokens
 pub async fn refresh(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let token = refresh_token(&req, body)?;
-    match store.renew_session(&token).await.map_err(|why| store.owner.read_problem(&why))? {
+    match store.renew_session(&token).await? {
         Renewal::Renewed(session, caller) => {
             let body = tokens(&store, &caller, &session).await?;
             Ok(HttpResponse::Ok().insert_header(NO_STORE).json(body))
@@ -170,7 +170,7 @@ pub async fn refresh(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonB
 /// `POST /auth/logout`: ends the session of a refresh token; an unknown token is no error
 pub async fn logout(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let token = refresh_token(&req, body)?;
-    store.close_session(&token).await.map_err(|why| store.owner.read_problem(&why))?;
+    store.close_session(&token).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -182,7 +182,7 @@ fn refresh_token(req: &HttpRequest, body: Value) -> Result<String, Problem> {
 
 /// `GET /auth/me`
 pub async fn me(caller: Caller, store: Data<Store>) -> HttpResult {
-    let account = store.account(&caller.email).await.map_err(|why| store.owner.read_problem(&why))?;
+    let account = store.account(&caller.email).await?;
     let account = account.filter(|account| account.caller.id == caller.id).ok_or_else(invalid)?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(account_json(&account)))
 }
@@ -197,7 +197,7 @@ pub fn account_json(account: &Account) -> Value {
 
 /// `GET /.well-known/jwks.json`: the keys that verify access tokens
 pub async fn find_keys(store: Data<Store>) -> HttpResult {
-    Ok(HttpResponse::Ok().json(store.key_set().await.map_err(|why| store.owner.read_problem(&why))?))
+    Ok(HttpResponse::Ok().json(store.key_set().await?))
 }
 
 /// `POST /internal/sessions/check`: the current account of an access token whose signature the caller has verified

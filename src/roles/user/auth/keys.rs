@@ -101,7 +101,7 @@ impl Store {
     /// 503 while the database is unavailable.
     pub async fn sign(&self, caller: &Caller, session: &str) -> Result<String, Problem> {
         let now_stored = stored(now());
-        let keys = self.keys().await.map_err(|why| self.owner.read_problem(&why))?;
+        let keys = self.keys().await?;
         let newest = keys.iter().find(|row| row.signs_from.to_jiff() <= now_stored.to_jiff());
         let newest = newest.ok_or_else(|| Problem::unavailable("keys", "there is no signing key yet"))?;
         let now = token::now();
@@ -117,7 +117,7 @@ impl Store {
             nbf: now,
             exp: now + u64::from(self.auth.token_seconds),
         };
-        let key = newest.key().map_err(|why| self.owner.read_problem(&why))?;
+        let key = newest.key()?;
         key.sign(&claims).map_err(Problem::internal)
     }
 

@@ -43,7 +43,7 @@ pub async fn put_calendar(
             CalendarInput::Url(fields.finish(url)?)
         }
     };
-    let (entry, first) = store.put_calendar(&email, &name, &input).await.map_err(|stop| store.owner.problem(stop))?;
+    let (entry, first) = store.put_calendar(&email, &name, &input).await?;
     let location = format!("/api/users/{}/calendars/{name}", email.path_segment());
     Ok(match first {
         true => HttpResponse::Created().insert_header((LOCATION, location)).json(calendar_json(&entry)),
@@ -71,7 +71,7 @@ pub async fn find_calendar(req: HttpRequest, store: Data<Store>) -> HttpResult {
 /// `DELETE /users/{email}/calendars/{name}`
 pub async fn delete_calendar(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let (email, name) = calendar_in_path(&req)?;
-    store.delete_calendar(&email, &name).await.map_err(|stop| store.owner.problem(stop))?;
+    store.delete_calendar(&email, &name).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -80,7 +80,7 @@ pub async fn refresh_calendar(req: HttpRequest, store: Data<Store>, JsonBody(bod
     let report = serde_json::from_value(body);
     // the error may quote the calendar, so it is not disclosed
     let report = report.map_err(|_| Problem::new(BAD_REQUEST, "the body is no refresh report"))?;
-    store.apply_refresh(id_in_path(&req)?, report).await.map_err(|stop| store.owner.problem(stop))?;
+    store.apply_refresh(id_in_path(&req)?, report).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -88,16 +88,13 @@ async fn read_file(store: &Store, email: &Email, text: String) -> Result<Calenda
     let Fetched::Text { text, .. } = File(text).fetch(&Validators::default()).await else {
         return Err(Problem::internal("an uploaded file has no text"));
     };
-    let expanded = store
-        .expand(email, &text, now(), acquire_permit_soon().await?)
-        .await
-        .map_err(|why| store.owner.read_problem(&why))?;
+    let expanded = store.expand(email, &text, now(), acquire_permit_soon().await?).await?;
     let import = expanded.map_err(|why| Problem::validation(vec![Fault::new("#", "not_a_calendar", why)]))?;
     Ok(CalendarInput::File { text, import })
 }
 
 async fn all(store: &Store, email: &Email) -> Result<Vec<Entry>, Problem> {
-    let found = store.calendars_of(email).await.map_err(|why| store.owner.read_problem(&why))?;
+    let found = store.calendars_of(email).await?;
     found.ok_or_else(|| Problem::unknown_user(email.as_str()))
 }
 

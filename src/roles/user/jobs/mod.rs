@@ -12,13 +12,13 @@ use crate::platform::jobs::JobOwner;
 use crate::platform::jobs::api::{AttemptFailure, JobReport};
 use crate::platform::jobs::model::{Job, JobKind};
 use crate::platform::jobs::store::not_due;
-use crate::roles::user::api::jobs::JobPayload;
 use crate::roles::user::api::account_mail::AccountMail;
+use crate::roles::user::api::jobs::JobPayload;
 use crate::roles::user::calendars::store::find_subscription;
-use crate::roles::user::verification::codes::is_wanted;
 use crate::roles::user::schema::users;
 use crate::roles::user::store::Store;
-use kinds::{CodeMail, ACCOUNT_MAIL, REFRESH};
+use crate::roles::user::verification::codes::is_wanted;
+use kinds::{ACCOUNT_MAIL, CodeMail, REFRESH};
 
 impl JobOwner for Store {
     type Subject = ();
@@ -38,7 +38,9 @@ impl JobOwner for Store {
             kind if *kind == REFRESH.name => {
                 find_subscription(conn, job.subject).await?.map(JobPayload::RefreshCalendar)
             }
-            kind if *kind == ACCOUNT_MAIL.name => find_code_mail(conn, job, payload).await?.map(JobPayload::SendAccountMail),
+            kind if *kind == ACCOUNT_MAIL.name => {
+                find_code_mail(conn, job, payload).await?.map(JobPayload::SendAccountMail)
+            }
             _ => Some(JobPayload::Other),
         };
         Ok(input.map(|input| json!(input)))

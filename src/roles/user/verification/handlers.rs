@@ -22,7 +22,7 @@ const HOUR: u32 = 3600;
 
 /// `POST /auth/verification`: sends the verification e-mail again
 pub async fn send_verification(caller: Caller, store: Data<Store>) -> HttpResult {
-    let sent = store.send_verification(&caller).await.map_err(|stop| store.owner.problem(stop))?;
+    let sent = store.send_verification(&caller).await?;
     if !sent {
         let detail = "use the newest e-mail, or request another one in an hour";
         return Err(Problem { retry_after: Some(HOUR), ..Problem::new(TOO_MANY_LETTERS, detail) });
@@ -34,7 +34,7 @@ pub async fn send_verification(caller: Caller, store: Data<Store>) -> HttpResult
 /// `GET /auth/verify?token=`: the page behind the link
 pub async fn verify_page(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let token = token_in_query(&req)?;
-    Ok(match store.owner_of_code(Purpose::VerifyMailbox, &token).await.map_err(|stop| store.owner.problem(stop)) {
+    Ok(match store.owner_of_code(Purpose::VerifyMailbox, &token).await.map_err(Problem::from) {
         Ok(email) => pages::verify(&email, &token),
         Err(problem) => pages::refused(&problem),
     })
@@ -45,7 +45,7 @@ pub async fn verify(req: HttpRequest, store: Data<Store>, body: Payload) -> Http
     let (mut fields, is_form) = read_fields(&req, body).await?;
     let token = fields.required("token", code_text);
     let token = fields.finish(token)?;
-    let verified = store.verify_mailbox(&token).await.map_err(|stop| store.owner.problem(stop));
+    let verified = store.verify_mailbox(&token).await.map_err(Problem::from);
     match verified {
         Ok(email) if is_form => Ok(pages::verified(&email)),
         Err(problem) if is_form => Ok(pages::refused(&problem)),
@@ -58,14 +58,14 @@ pub async fn forgot_password(store: Data<Store>, JsonBody(body): JsonBody) -> Ht
     let mut fields = Params::of_body(body)?;
     let email = fields.required("email", email);
     let email = fields.finish(email)?;
-    store.send_code(Purpose::ResetPassword, &email).await.map_err(|stop| store.owner.problem(stop))?;
+    store.send_code(Purpose::ResetPassword, &email).await?;
     Ok(HttpResponse::Accepted().json(json!({ "detail": "if this address has an account, an e-mail is on its way" })))
 }
 
 /// `GET /auth/password/reset?token=`: the page behind the link
 pub async fn reset_page(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let token = token_in_query(&req)?;
-    Ok(match store.owner_of_code(Purpose::ResetPassword, &token).await.map_err(|stop| store.owner.problem(stop)) {
+    Ok(match store.owner_of_code(Purpose::ResetPassword, &token).await.map_err(Problem::from) {
         Ok(email) => pages::reset(&email, &token, None),
         Err(problem) => pages::refused(&problem),
     })
@@ -85,10 +85,9 @@ pub async fn reset_password(
     let reset = async {
         let (token, password) = input?;
         // an invalid code must not cause the costly hash of a password
-        let email =
-            store.owner_of_code(Purpose::ResetPassword, &token).await.map_err(|stop| store.owner.problem(stop))?;
+        let email = store.owner_of_code(Purpose::ResetPassword, &token).await?;
         let hash = passwords.hash(password, vec![email.to_string()]).await?;
-        store.reset_password(&token, &hash).await.map_err(|stop| store.owner.problem(stop))
+        store.reset_password(&token, &hash).await.map_err(Problem::from)
     };
     match reset.await {
         Ok(()) if is_form => Ok(pages::was_reset()),
@@ -100,7 +99,7 @@ pub async fn reset_password(
 
 /// The form again, with the fault; or a page that says that the link does not work.
 async fn retry_page(store: &Store, token: &str, problem: &Problem) -> HttpResponse {
-    match store.owner_of_code(Purpose::ResetPassword, token).await.map_err(|stop| store.owner.problem(stop)) {
+    match store.owner_of_code(Purpose::ResetPassword, token).await.map_err(Problem::from) {
         Ok(email) => pages::reset(&email, token, Some(problem)),
         Err(problem) => pages::refused(&problem),
     }
@@ -121,7 +120,7 @@ pub async fn change_password(
     let hash = passwords.hash(new, vec![caller.email.to_string(), account.name]).await?;
     let AuthMethod::Session(session) = caller.method else { return Err(unknown_caller()) };
     let session = session.unwrap_or_default();
-    store.change_password(&caller.id, &session, &hash).await.map_err(|why| store.owner.read_problem(&why))?;
+    store.change_password(&caller.id, &session, &hash).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

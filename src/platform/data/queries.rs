@@ -1,0 +1,52 @@
+//! Single queries: the database runs each on a connection of its own.
+
+use diesel::pg::Pg;
+use diesel::prelude::OptionalExtension as _;
+use diesel::query_builder::{AsQuery, QueryFragment};
+use diesel::query_dsl::methods::LimitDsl;
+use diesel_async::AsyncPgConnection;
+use diesel_async::methods::{ExecuteDsl, LoadQuery};
+
+use super::connection::Prepared;
+use super::{Db, Error, RunQueryDsl, SqliteConn};
+use crate::{read, transact};
+
+impl Db {
+    /// All rows of a reading query.
+    ///
+    /// # Errors
+    /// A database that does not answer.
+    pub async fn load<'q, U, Q>(&self, query: Q) -> Result<Vec<U>, Error>
+    where
+        Q: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,
+        Prepared<Q::Query>: for<'c> LoadQuery<'q, &'c AsyncPgConnection, U> + Send + 'q,
+        U: Send + 'q,
+    {
+        read!(self, |conn| query.load(conn))
+    }
+
+    /// The first row of a reading query.
+    ///
+    /// # Errors
+    /// A database that does not answer.
+    pub async fn first<'q, U, Q>(&self, query: Q) -> Result<Option<U>, Error>
+    where
+        Q: LimitDsl + Send,
+        Q::Output: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,
+        Prepared<<Q::Output as AsQuery>::Query>: for<'c> LoadQuery<'q, &'c AsyncPgConnection, U> + Send + 'q,
+        U: Send + 'q,
+    {
+        read!(self, |conn| async { query.first(conn).await.optional() })
+    }
+
+    /// Runs a statement as a transaction of its own. Returns the number of rows that it changed.
+    ///
+    /// # Errors
+    /// A database that does not answer.
+    pub async fn execute<Q>(&self, statement: Q) -> Result<usize, Error>
+    where
+        Q: QueryFragment<Pg> + ExecuteDsl<SqliteConn> + Send,
+    {
+        transact!(self, |conn| { Ok::<_, Error>(statement.execute(conn).await?) })
+    }
+}
