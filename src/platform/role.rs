@@ -42,6 +42,8 @@ pub struct Role {
     pub subscribes: &'static [&'static str],
     /// Whether clients call it directly. Clients call the public endpoints of other roles through it.
     pub faces_clients: bool,
+    /// The prefix of its public paths to sign in, which have a rate limit of their own.
+    pub sign_in_prefix: Option<&'static str>,
     /// Its endpoints.
     pub endpoints: fn() -> Vec<Endpoint>,
     /// The problem types that it adds to those of the platform.

@@ -47,7 +47,7 @@ pub fn serve(context: &Context, service: &Service, listener: TcpListener, worker
     let endpoints: Arc<[Endpoint]> = context.role.all_endpoints().into();
     let limited = context.role.faces_clients && context.settings.auth.mode == AuthMode::Required;
     let options = server_options(&context.settings, workers, limited);
-    let filter = context.role.faces_clients.then(|| EdgeFilter::new(&context.settings, limited));
+    let filter = context.role.faces_clients.then(|| EdgeFilter::new(&context.settings, context.roles, limited));
     let app = move || {
         // counted per thread: a counter shared by all threads is slow
         let shared =

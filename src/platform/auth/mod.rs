@@ -84,6 +84,14 @@ impl Principal {
         }
     }
 
+    /// The id of the account.
+    pub fn account_id(&self) -> Option<&str> {
+        match self {
+            Principal::Anonymous => None,
+            Principal::Account(caller) => Some(&caller.id),
+        }
+    }
+
     /// The account, unless it may do everything.
     pub fn restricted(&self) -> Option<&Caller> {
         match self {

@@ -25,6 +25,7 @@ use crate::platform::auth::layer::AuthLayer;
 use crate::platform::auth::service_credential::ServiceCredential;
 use crate::platform::http::client_address::client_address;
 use crate::platform::http::problem::{METHOD_NOT_ALLOWED, Problem};
+use crate::platform::role::Role;
 use cors::CorsPolicy;
 use rate_limit::{RateLimitState, RateLimits};
 use request_filter::RequestFilter;
@@ -50,14 +51,15 @@ pub struct EdgeFilter {
 
 impl EdgeFilter {
     /// As configured. Rate limits apply if `limited`.
-    pub fn new(settings: &Settings, limited: bool) -> Arc<EdgeFilter> {
+    pub fn new(settings: &Settings, roles: &[Role], limited: bool) -> Arc<EdgeFilter> {
+        let sign_in_prefixes = roles.iter().filter_map(|role| role.sign_in_prefix).collect();
         let (server, sizes) = (&settings.server, &settings.limits);
         let largest_body = sizes.body.max(sizes.list_body).max(sizes.calendar_body) as u64;
         let filter = Arc::new(EdgeFilter {
             requests: RequestFilter { hosts: server.hosts.0.clone(), largest_body },
             trusted: server.trusted_proxies.0.clone(),
             cors: CorsPolicy::new(server.cors_origins.0.clone()),
-            rate_limits: limited.then(|| RateLimits::new(sizes)),
+            rate_limits: limited.then(|| RateLimits::new(sizes, sign_in_prefixes)),
             credential: ServiceCredential::of(settings),
             default_headers: default_headers(server.public_url.starts_with("https:")),
         });

@@ -22,8 +22,6 @@ static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const MINUTE: u32 = 60;
 /// Probes are not limited: a busy gateway must not look dead.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
-/// The sign-in paths, whose limit slows down password guessing.
-const SIGN_IN: &str = "/api/auth/";
 
 type Counters<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
@@ -47,7 +45,9 @@ pub struct RateLimitState {
 /// All rate limits of one gateway.
 pub struct RateLimits {
     address: Option<Policy<IpAddr>>,
+    /// Slows down password guessing.
     sign_in: Option<Policy<IpAddr>>,
+    sign_in_prefixes: Vec<&'static str>,
     account: Option<Policy<String>>,
 }
 
@@ -89,11 +89,12 @@ fn seconds(wait: Duration) -> u64 {
 }
 
 impl RateLimits {
-    /// As configured; 0 means no limit.
-    pub fn new(limits: &config::Limits) -> RateLimits {
+    /// As configured; 0 means no limit. Paths with one of these prefixes are those to sign in.
+    pub fn new(limits: &config::Limits, sign_in_prefixes: Vec<&'static str>) -> RateLimits {
         RateLimits {
             address: Policy::new(RateLimitKind::Address, limits.per_address),
             sign_in: Policy::new(RateLimitKind::SignIn, limits.sign_in),
+            sign_in_prefixes,
             account: Policy::new(RateLimitKind::Account, limits.per_account),
         }
     }
@@ -113,7 +114,9 @@ impl RateLimits {
         }
         let address = client_prefix(address);
         let all = self.address.as_ref().map(|policy| policy.count(&address)).transpose()?;
-        let sign_in = self.sign_in.as_ref().filter(|_| *method != Method::GET && path.starts_with(SIGN_IN));
+        let is_sign_in =
+            || *method != Method::GET && self.sign_in_prefixes.iter().any(|prefix| path.starts_with(prefix));
+        let sign_in = self.sign_in.as_ref().filter(|_| is_sign_in());
         Ok(sign_in.map(|policy| policy.count(&address)).transpose()?.or(all))
     }
 

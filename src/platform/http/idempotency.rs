@@ -3,12 +3,10 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::rc::Rc;
 
-use crate::platform::auth::{Caller, Principal};
 use crate::platform::digest::sha256_hex;
 use crate::platform::http::problem::{BAD_REQUEST, KEY_REUSED, Problem};
 
@@ -27,11 +25,11 @@ pub struct IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// Reads the key of a request with this body, quoted or bare; `None` if it has none.
+    /// Reads the key of a request of this account with this body, quoted or bare; `None` if it has none.
     ///
     /// # Errors
     /// 400 for a key that is not 1 to 255 printable ASCII characters, or that is repeated.
-    pub fn read(req: &HttpRequest, body: &Value) -> Result<Option<IdempotencyKey>, Problem> {
+    pub fn read(req: &HttpRequest, account: Option<&str>, body: &Value) -> Result<Option<IdempotencyKey>, Problem> {
         let mut values = req.headers().get_all(IDEMPOTENCY_KEY);
         let Some(value) = values.next() else { return Ok(None) };
         let bad =
@@ -43,18 +41,15 @@ impl IdempotencyKey {
             return Err(bad());
         }
         let scope = format!("{} {} {bare}", req.method(), req.uri().path());
-        let scope = match req.extensions().get::<Rc<Caller>>() {
-            Some(caller) => scope_of(scope, caller),
-            None => scope,
-        };
-        Ok(Some(IdempotencyKey { scope, fingerprint: sha256_hex(body.to_string().as_bytes()) }))
+        let key = IdempotencyKey { scope, fingerprint: sha256_hex(body.to_string().as_bytes()) };
+        Ok(Some(key.of(account)))
     }
 
-    /// The key in the scope of this principal, where the role that read the key did not know the caller.
-    pub fn of(self, principal: &Principal) -> IdempotencyKey {
-        match principal {
-            Principal::Account(caller) => IdempotencyKey { scope: scope_of(self.scope, caller), ..self },
-            Principal::Anonymous => self,
+    /// The key in the scope of this account, where the role that read the key did not know it: two accounts never share a key.
+    pub fn of(self, account: Option<&str>) -> IdempotencyKey {
+        match account {
+            Some(id) => IdempotencyKey { scope: format!("{id} {}", self.scope), ..self },
+            None => self,
         }
     }
 
@@ -68,11 +63,6 @@ impl IdempotencyKey {
             false => Err(Problem::new(KEY_REUSED, "this Idempotency-Key was used with another body; use a new key")),
         }
     }
-}
-
-/// The scope with the account: two accounts never share a key.
-fn scope_of(scope: String, caller: &Caller) -> String {
-    format!("{} {scope}", caller.id)
 }
 
 /// A response as it was sent.

@@ -38,6 +38,7 @@ pub const ROLE: Role = Role {
     uses_queue: true,
     subscribes: &[],
     faces_clients: true,
+    sign_in_prefix: None,
     endpoints: endpoints::endpoints,
     problem_types: &[],
     open,

@@ -29,7 +29,7 @@ pub async fn find_suggestions_by_body(
     reservation: Data<ReservationClient>,
     JsonBody(body): JsonBody,
 ) -> Answer {
-    let key = IdempotencyKey::read(&req, &body)?;
+    let key = IdempotencyKey::read(&req, None, &body)?;
     let mut params = Params::of_body(body)?.without_query(&req);
     match Booking::parse(&mut params, key) {
         None => find_suggestions(params, &availability).await,

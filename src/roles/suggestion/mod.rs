@@ -27,6 +27,7 @@ pub const ROLE: Role = Role {
     uses_queue: false,
     subscribes: &[],
     faces_clients: false,
+    sign_in_prefix: None,
     endpoints: endpoints::endpoints,
     problem_types: &[],
     open: |context| Ok(Service::stateless(context, configure)),

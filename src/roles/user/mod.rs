@@ -44,6 +44,7 @@ pub const ROLE: Role = Role {
     uses_queue: true,
     subscribes: &[],
     faces_clients: false,
+    sign_in_prefix: Some("/api/auth/"),
     endpoints,
     problem_types: api::problems::PROBLEM_TYPES,
     open,

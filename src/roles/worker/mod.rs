@@ -29,6 +29,7 @@ pub const ROLE: Role = Role {
     uses_queue: true,
     subscribes: &[],
     faces_clients: false,
+    sign_in_prefix: None,
     endpoints: || vec![get("/health", Access::Open, handlers::health)],
     problem_types: &[],
     open,

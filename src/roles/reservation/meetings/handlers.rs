@@ -40,7 +40,7 @@ pub async fn create_meeting(
     guard: Data<SsrfGuard>,
     JsonBody(body): JsonBody,
 ) -> Answer {
-    let key = IdempotencyKey::read(&req, &body)?;
+    let key = IdempotencyKey::read(&req, principal.account_id(), &body)?;
     let now = now();
     let draft = match MeetingDraft::read(body, &guard, now) {
         Ok(draft) => draft,
@@ -79,7 +79,7 @@ pub async fn record_meeting(
     let now = now();
     let (period, reason, key, response_body) =
         (found.period, found.reason.clone(), found.key.clone(), found.answer.clone());
-    let key = key.map(|key| key.of(&principal));
+    let key = key.map(|key| key.of(principal.account_id()));
     let draft = MeetingDraft::found(found, &guard, now)?;
     check_may_create(&principal, &draft.organizer)?;
     check_verified(&principal, &store.auth)?;
@@ -97,8 +97,8 @@ pub async fn record_meeting(
 /// `POST /internal/answers`: what was answered under a key before, if anything was
 pub async fn find_answer(principal: Principal, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
     let key: IdempotencyKey = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
-    let kept =
-        store.owner.stored_response(Some(&key.of(&principal))).await.map_err(|stop| store.owner.problem(stop))?;
+    let key = key.of(principal.account_id());
+    let kept = store.owner.stored_response(Some(&key)).await.map_err(|stop| store.owner.problem(stop))?;
     Ok(HttpResponse::Ok().json(kept))
 }
 

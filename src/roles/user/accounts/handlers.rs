@@ -10,6 +10,7 @@ use serde_json::json;
 use super::model::{NewUser, Profile, User};
 use super::store::Users;
 use crate::calendar::{Format, parse_week};
+use crate::platform::auth::Principal;
 use crate::platform::cache::aside::{CacheAside, LoadError, WriteOutcome};
 use crate::platform::data::Abort;
 use crate::platform::data::Error;
@@ -27,9 +28,9 @@ pub(in crate::roles::user) type Answer = Result<HttpResponse, Problem>;
 const PAGE: u64 = 50;
 
 /// `POST /users`
-pub async fn create_user(req: HttpRequest, users: Cached, JsonBody(body): JsonBody) -> Answer {
+pub async fn create_user(req: HttpRequest, principal: Principal, users: Cached, JsonBody(body): JsonBody) -> Answer {
     let format = requested_format(&req)?;
-    let key = IdempotencyKey::read(&req, &body)?;
+    let key = IdempotencyKey::read(&req, principal.account_id(), &body)?;
     let new = NewUser::read(body)?;
     let response = |user: &User| {
         let location = format!("/api/users/{}", user.email.path_segment());
