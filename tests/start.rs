@@ -53,8 +53,8 @@ async fn the_embedded_process_is_ready_at_once_and_stays_small() {
     let (resident, of_its_own) = (read("VmRSS:"), read("RssAnon:"));
     print_line(&format!("all roles: ready in {ready:.0?} in an empty folder, {} MiB resident", resident / 1024));
     assert!(ready < Duration::from_secs(3), "{ready:?}");
-    // 72 MiB is promised of the shipped build, which maps 12 MiB of itself; this one maps more
-    assert!(of_its_own < 60 << 10, "{of_its_own} kB");
+    // not the resident memory: this build maps more of itself than the shipped one
+    assert!(of_its_own < 24 << 10, "{of_its_own} kB");
 }
 
 #[actix_web::test]

@@ -6,6 +6,8 @@ use actix_web::web::block;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::policy::Password;
@@ -26,7 +28,7 @@ pub struct Passwords {
     threads: Arc<Semaphore>,
     /// The permits: one for each thread, and the length of the queue.
     permits: Arc<Semaphore>,
-    /// The hash of a random password: an unknown account costs as much time as a known one.
+    /// A hash that no password has: an unknown account costs as much time as a known one.
     dummy_hash: String,
 }
 
@@ -41,7 +43,7 @@ impl Passwords {
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if settings.hashing_threads == 0 { cores.div_ceil(2) } else { settings.hashing_threads };
-        let dummy_hash = hash(&argon, &rand::random::<[u8; 32]>()).map_err(|why| anyhow::anyhow!("Argon2: {why}"))?;
+        let dummy_hash = dummy_hash(settings);
         let (permits, threads) = (Semaphore::new(threads + settings.hashing_queue), Semaphore::new(threads));
         Ok(Passwords { argon, threads: Arc::new(threads), permits: Arc::new(permits), dummy_hash })
     }
@@ -101,6 +103,13 @@ impl Passwords {
 
 fn hash(argon: &Argon2<'_>, password: &[u8]) -> Result<String, argon2::password_hash::Error> {
     Ok(argon.hash_password_with_salt(password, &rand::random::<[u8; 16]>())?.to_string())
+}
+
+/// A random hash of these costs. It is not computed: that would take 19 MiB at the start of a process that may never need them.
+fn dummy_hash(Auth { password_memory_kib, password_passes, .. }: &Auth) -> String {
+    let (salt, hash) = (rand::random::<[u8; 16]>(), rand::random::<[u8; 32]>());
+    let [salt, hash] = [&salt[..], &hash].map(|bytes| STANDARD_NO_PAD.encode(bytes));
+    format!("$argon2id$v=19$m={password_memory_kib},t={password_passes},p=1${salt}${hash}")
 }
 
 fn queue_full() -> Problem {
