@@ -157,13 +157,11 @@ pub fn run() -> anyhow::Result<()> {
 }
 
 async fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    for (role, migrations) in [
-        (roles::user::ROLE.name, roles::user::MIGRATIONS),
-        (roles::reservation::ROLE.name, roles::reservation::MIGRATIONS),
-    ] {
-        data::migrate(settings, role, migrations).await?;
+    for (role, migrations) in roles::ALL.iter().filter_map(|role| Some((role.name, role.migrations?))) {
+        data::migrate(settings, role, migrations()).await?;
         let file = settings.sqlite_path(role).map(|path| path.display().to_string());
-        println!("the schema of {role} in {} is up to date", file.unwrap_or_else(|| settings.database.url.to_string()));
+        let database = file.unwrap_or_else(|| settings.database_url(role).to_string());
+        println!("the schema of {role} in {database} is up to date");
     }
     Ok(())
 }

@@ -4,14 +4,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use diesel::prelude::*;
-use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::runtime::Runtime;
 use w2meet::config::{Settings, load_from};
-use w2meet::platform::data::outbox::{OutboxRow, Subject, enqueue};
 use w2meet::platform::data::schema::outbox;
-use w2meet::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
+use w2meet::platform::data::{Abort, Connection, DataOwner, Error, EventSubject, OutboxRow, Owner, RunQueryDsl};
 use w2meet::platform::jobs::relay;
 use w2meet::platform::queue::event::Event;
 use w2meet::platform::queue::{Destination, Message, PublishError, Queue, Subscription};
@@ -22,16 +20,9 @@ use w2meet::{read, roles, transact};
 use crate::support::cluster::make_temp_folder;
 use crate::support::test_queue::{QueueNames, event_message, publish};
 use crate::support::{PrivateRabbit, eventually};
+use crate::toy_owner::{MIGRATIONS, toys};
 
-const TOYS: EmbeddedMigrations = embed_migrations!("tests/toy_owner");
 const SUBSCRIPTION: &[Subscription] = &[Subscription { role: "toy", keys: &["user.deleted"] }];
-
-diesel::table! {
-    toys (id) {
-        id -> Text,
-        email -> Text,
-    }
-}
 
 /// An owner that stores the events that it takes.
 #[derive(Clone)]
@@ -47,7 +38,7 @@ impl Toys {
         let folder = make_temp_folder();
         let settings = settings(&folder);
         let owner = Owner::open(&settings, "toy").expect("an owner");
-        owner.prepare(&settings, || TOYS).await;
+        owner.prepare(&settings, || MIGRATIONS).await;
         Toys { owner, folder, failures: Arc::default() }
     }
 
@@ -87,11 +78,13 @@ impl Drop for Running {
     }
 }
 
-impl Subscriber for Toys {
+impl DataOwner for Toys {
     fn owner(&self) -> &Owner {
         &self.owner
     }
+}
 
+impl Subscriber for Toys {
     async fn receive(&self, conn: &mut Connection, event: &Event) -> Result<(), Abort> {
         let data = event.data.as_str().expect("a text").to_owned();
         let row = (toys::id.eq(uuid::Uuid::now_v7().to_string()), toys::email.eq(&data));
@@ -188,11 +181,14 @@ async fn without_a_broker_an_event_stays_in_the_outbox_until_its_subscriber_has_
     let mut live = queue.subscribe();
     toys.fail("b", 1);
     let event = |data: &str| {
-        let about = Subject { kind: "user", id: uuid::Uuid::now_v7(), version: 1 };
-        OutboxRow::event("toy", &about, "deleted", "case", Timestamp::now(), json!(data))
+        let about = EventSubject { kind: "user", id: uuid::Uuid::now_v7(), version: 1 };
+        OutboxRow::event("toy", &about, "deleted", json!(data))
     };
-    let rows = [event("b"), event("c")];
-    let written: Result<(), Error> = transact!(toys.owner.db, |conn| { enqueue(conn, &rows).await });
+    let written: Result<(), Error> = transact!(toys.owner.db, |conn| {
+        conn.enqueue(event("b"));
+        conn.enqueue(event("c"));
+        Ok(())
+    });
     written.expect("written");
     let relay = tokio::spawn(relay::publish(toys.owner.clone(), Arc::clone(&queue)));
     toys.expect(&["a", "c", "b"]).await;

@@ -62,7 +62,7 @@ macro_rules! by_name {
 by_name!(LogFormat AuthMode Policy);
 
 /// A URL whose password is masked in output.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct SecretUrl(String);
 
@@ -70,6 +70,10 @@ impl SecretUrl {
     /// The URL with its password, to connect.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+    /// Whether it is not set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
     /// The text before the first `:`, or all of it.
     pub fn scheme(&self) -> &str {

@@ -1,6 +1,8 @@
 //! Checks at start: incomplete settings, open access beyond loopback, and a data directory in use are refused.
 
+use std::collections::BTreeSet;
 use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
@@ -34,6 +36,12 @@ pub fn check(settings: &Settings, roles: &[&'static Role], table: &[Role]) -> an
                 role.name
             );
         }
+    }
+    let stray = table.iter().find(|role| {
+        !role.owns_data() && settings.roles.get(role.name).is_some_and(|section| !section.database_url.is_empty())
+    });
+    if let Some(role) = stray {
+        bail!("{0}.database_url is set, but {0} has no data: remove it", role.name);
     }
     let queue_role = roles.iter().find(|role| role.uses_queue);
     let elsewhere = table.iter().find(|role| role.uses_queue && !contains(roles, role.name));
@@ -76,15 +84,20 @@ pub fn resolve_auth_mode(settings: &mut Settings, is_split: bool, bound: &[Bound
     Ok(())
 }
 
-/// Locks the data directory against other processes.
-pub fn lock_data(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<Option<File>> {
-    let owner = roles.iter().find(|role| role.owns_data);
-    let Some(database) = owner.and_then(|role| settings.sqlite_path(role.name)) else { return Ok(None) };
-    let folder = data::make_folder(&database)?;
+/// Locks the folders of SQLite databases against other processes.
+pub fn lock_data(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<Vec<File>> {
+    let owners = roles.iter().filter(|role| role.owns_data());
+    let files =
+        owners.filter_map(|role| settings.sqlite_path(role.name)).map(|file| Ok(data::make_folder(&file)?.to_owned()));
+    let folders: BTreeSet<PathBuf> = files.collect::<anyhow::Result<_>>()?;
+    folders.iter().map(|folder| lock_folder(folder)).collect()
+}
+
+fn lock_folder(folder: &Path) -> anyhow::Result<File> {
     let file = File::create(folder.join("w2meet.lock"))
         .with_context(|| format!("cannot write in the data directory {}", folder.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(file),
         Err(_) => bail!(
             "another w2meet uses the data directory {}: stop it, or give this one its own with W2MEET_DATA_DIR",
             folder.display()

@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod lifecycle;
 pub mod observe;
 pub mod outbound;
+pub mod owner_service;
 pub mod probes;
 pub mod queue;
 pub mod request_context;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 use anyhow::Context as _;
+use diesel_migrations::EmbeddedMigrations;
 
 use crate::config::{AuthMode, Settings};
 use crate::platform::auth::layer::AuthLayer;
@@ -32,8 +33,8 @@ pub struct Role {
     pub calls: &'static [&'static str],
     /// The roles that it calls if they are there.
     pub observes: &'static [&'static str],
-    /// Whether it has tables of its own.
-    pub owns_data: bool,
+    /// The migrations of its tables, if it has tables of its own.
+    pub migrations: Option<fn() -> EmbeddedMigrations>,
     /// Whether it has a cache that all its replicas must share.
     pub keeps_cache: bool,
     /// Whether it publishes or consumes. All roles that do must share one process if the queue is embedded.
@@ -53,6 +54,11 @@ pub struct Role {
 }
 
 impl Role {
+    /// Whether it has tables of its own.
+    pub fn owns_data(&self) -> bool {
+        self.migrations.is_some()
+    }
+
     /// Its own endpoints and the probes that every role answers.
     pub fn all_endpoints(&self) -> Vec<Endpoint> {
         let mut all = (self.endpoints)();
@@ -76,7 +82,7 @@ impl Role {
     pub fn required_roles(&self, table: &[Role]) -> Vec<&'static str> {
         let mut names = self.calls.to_vec();
         let others = table.iter().filter(|other| self.faces_clients && !other.faces_clients);
-        let called = others.filter(|other| other.owns_data || !other.public_endpoints().is_empty());
+        let called = others.filter(|other| other.owns_data() || !other.public_endpoints().is_empty());
         names.extend(called.map(|other| other.name));
         names.sort_unstable();
         names.dedup();

@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::schema::inbox;
-use crate::platform::data::{Abort, Connection, Owner, RunQueryDsl};
+use crate::platform::data::{Abort, Connection, DataOwner, Error, RunQueryDsl};
 use crate::platform::queue::event::Event;
 use crate::platform::queue::{Disposition, Queue, ReceivedEvent};
 use crate::platform::request_context::RequestContext;
@@ -22,18 +22,18 @@ use crate::transact;
 const MAX_FAILING: usize = 1000;
 
 /// An owner that receives events.
-pub trait Subscriber: Clone + Send + Sync + 'static {
-    /// Its database.
-    fn owner(&self) -> &Owner;
-
+pub trait Subscriber: DataOwner {
     /// Does what is too much for one transaction before [`Subscriber::receive`]. It may be repeated.
     fn prepare(&self, _event: &Event) -> impl Future<Output = Result<(), Abort>> + Send {
         async { Ok(()) }
     }
 
     /// Takes the effect of one event, in the transaction that records it as received. Events of one subject may come out of order
-    /// after a failure: their versions order them.
-    fn receive(&self, conn: &mut Connection, event: &Event) -> impl Future<Output = Result<(), Abort>> + Send;
+    /// after a failure: their versions order them. An owner that subscribes to nothing leaves it out.
+    fn receive(&self, _conn: &mut Connection, event: &Event) -> impl Future<Output = Result<(), Abort>> + Send {
+        let error = Error::Corrupt(format!("{} does not take {}", self.owner().role, event.name()));
+        async { Err(error.into()) }
+    }
 }
 
 /// Hands every event that the row of the role names to its subscriber, for as long as the process lives. Call it when the role has

@@ -10,6 +10,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use w2meet::platform::role::Role;
+use w2meet::roles;
 
 use super::servers::{env_var, free_port};
 use super::test_queue::QueueNames;
@@ -38,6 +40,7 @@ pub struct Sandbox {
     /// What its schemas begin with, and whether it made any.
     schema_prefix: String,
     has_schemas: bool,
+    owners: Vec<&'static str>,
     prefix: OnceCell<String>,
     names: Option<QueueNames>,
 }
@@ -90,8 +93,7 @@ impl Cluster {
             env.push(("W2MEET_DATABASE__URL".into(), space.schema()));
         }
         if !more.iter().any(|(name, _)| *name == "W2MEET_CACHE__URL") {
-            env.push(("W2MEET_CACHE__URL".into(), test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379")));
-            env.push(("W2MEET_CACHE__PREFIX".into(), space.prefix()));
+            env.extend(space.redis());
         }
         env.push(("W2MEET_DATABASE__POOL_SIZE".into(), "4".into()));
         // processes stop without a delay, and slow reads are not hedged: tests count requests
@@ -350,11 +352,19 @@ pub fn make_temp_folder() -> PathBuf {
 }
 
 /// The roles that own data. In SQL of a test, a table that each of them has is that of the first one.
-pub const OWNERS: [&str; 2] = ["reservation", "user"];
+pub fn owners() -> Vec<&'static str> {
+    roles::ALL.iter().rev().filter(|role| role.owns_data()).map(|role| role.name).collect()
+}
 
 impl Sandbox {
     pub fn new() -> Sandbox {
+        Sandbox::with_owners(&[])
+    }
+
+    /// With owners of the test's own.
+    pub fn with_owners(more: &[&'static str]) -> Sandbox {
         Sandbox {
+            owners: [&owners(), more].concat(),
             folder: make_temp_folder(),
             schema_prefix: format!("w2meet_test_{:016x}_", rand::random::<u64>()),
             has_schemas: false,
@@ -365,9 +375,8 @@ impl Sandbox {
 
     /// Settings for free ports, the own folder, and JSON log lines that include calls between roles.
     pub fn env(&self) -> Env {
-        let mut env: Env = ["GATEWAY", "USER", "RESERVATION", "AVAILABILITY", "SUGGESTION", "WORKER"]
-            .map(|role| (format!("W2MEET_{role}__LISTEN"), "127.0.0.1:0".to_owned()))
-            .into();
+        let listen = |role: &Role| (format!("W2MEET_{}__LISTEN", role.name.to_uppercase()), "127.0.0.1:0".to_owned());
+        let mut env: Env = roles::ALL.iter().map(listen).collect();
         env.push(("W2MEET_DATA_DIR".into(), self.folder.join("data").display().to_string()));
         env.push(("W2MEET_DATABASE__SCHEMA_PREFIX".into(), self.schema_prefix.clone()));
         env.push(("W2MEET_LOG__FORMAT".into(), "json".into()));
@@ -385,8 +394,26 @@ impl Sandbox {
     /// This URL, leading into the schemas of every owner.
     pub fn url_into_schemas(&self, url: &str) -> String {
         let mark = if url.contains('?') { '&' } else { '?' };
-        let schemas = OWNERS.map(|owner| format!("{}{owner}", self.schema_prefix)).join(",");
+        let schemas = self.schemas();
         format!("{url}{mark}options=-csearch_path%3D{schemas}")
+    }
+
+    fn schemas(&self) -> String {
+        self.owners.iter().map(|owner| format!("{}{owner}", self.schema_prefix)).collect::<Vec<_>>().join(",")
+    }
+
+    /// Settings for the test machine's PostgreSQL, Redis and RabbitMQ.
+    pub fn services(&mut self) -> Env {
+        let mut env = self.queue();
+        env.push(("W2MEET_DATABASE__URL".into(), self.schema()));
+        env.push(("W2MEET_DATABASE__POOL_SIZE".into(), "4".into()));
+        env.extend(self.redis());
+        env
+    }
+
+    fn redis(&self) -> [(String, String); 2] {
+        let url = test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379");
+        [("W2MEET_CACHE__URL".into(), url), ("W2MEET_CACHE__PREFIX".into(), self.prefix())]
     }
 
     /// QueueNames of this test's own in a shared RabbitMQ.
@@ -407,7 +434,7 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.folder));
         if self.has_schemas {
-            let schemas = OWNERS.map(|owner| format!("{}{owner}", self.schema_prefix)).join(", ");
+            let schemas = self.schemas();
             let dropped = std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
                 runtime.block_on(execute(&postgres_url(), &format!("DROP SCHEMA IF EXISTS {schemas} CASCADE")));

@@ -11,6 +11,7 @@ pub mod events;
 pub mod fault_rig;
 pub mod fixtures;
 pub mod history;
+pub mod in_process;
 pub mod invariants;
 pub mod load;
 pub mod meeting;

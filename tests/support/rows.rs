@@ -2,7 +2,7 @@
 
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection};
 
-use super::cluster::{OWNERS, execute};
+use super::cluster::{execute, owners};
 use super::{Cluster, Shape};
 
 #[derive(QueryableByName)]
@@ -29,7 +29,7 @@ pub async fn run_sql(cluster: &Cluster, owner: &str, sql: &str) {
 /// Every row of every table, as a text that begins with the name of its table.
 pub async fn all_rows(cluster: &Cluster) -> Vec<String> {
     match cluster.shape {
-        Shape::Embedded => OWNERS.iter().flat_map(|owner| all_of_sqlite(&mut open(cluster, owner))).collect(),
+        Shape::Embedded => owners().iter().flat_map(|owner| all_of_sqlite(&mut open(cluster, owner))).collect(),
         Shape::Services => all_of_postgres(url(cluster)).await,
     }
 }

@@ -122,9 +122,9 @@ async fn establish_sqlite(path: &str) -> ConnectionResult<SqliteConn> {
 
 /// A dead peer is noticed in seconds, not in the kernel's quarter of an hour.
 fn postgres_config(settings: &Settings, role: &str, statement_ms: u64) -> anyhow::Result<tokio_postgres::Config> {
-    let url = &settings.database.url;
-    let mut config =
-        tokio_postgres::Config::from_str(url.expose()).with_context(|| format!("database.url is {url}"))?;
+    let url = settings.database_url(role);
+    let mut config = tokio_postgres::Config::from_str(url.expose())
+        .with_context(|| format!("the database URL of {role} is {url}"))?;
     let given = config.get_options().unwrap_or_default();
     let schema = settings.schema(role);
     let options = format!(

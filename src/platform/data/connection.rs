@@ -104,9 +104,9 @@ impl Connection {
         }
     }
 
-    /// Puts messages into the outbox of the transaction.
-    pub(super) fn enqueue(&mut self, messages: &[OutboxRow]) {
-        self.outbox.extend_from_slice(messages);
+    /// Puts a message into the outbox, when the transaction commits.
+    pub fn enqueue(&mut self, message: OutboxRow) {
+        self.outbox.push(message);
     }
 
     /// A reading query whose rows no other transaction changes until this one ends. SQLite has one writer at a time anyway.

@@ -7,6 +7,7 @@ use super::instant::{now, stored};
 use super::schema::idempotency;
 use super::{Abort, Connection, Owner, RunQueryDsl, columns};
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
+use crate::platform::http::problem::Problem;
 use crate::transact;
 
 /// How long a key stands for its response.
@@ -92,5 +93,31 @@ impl Owner {
             return Ok(None);
         }
         transact!(self.db, |conn| { find_response(conn, key).await })
+    }
+
+    /// Does the work of a POST once for each key, and saves its response under the key in the same transaction. Then it wakes the relay.
+    ///
+    /// # Errors
+    /// A key that came with another body, a full outbox, and what `work` says.
+    pub async fn write_once(
+        &self,
+        key: Option<&IdempotencyKey>,
+        response: StoredResponse,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<(), Abort>,
+    ) -> Result<StoredResponse, Problem> {
+        let response = transact!(self.db, |conn| {
+            if let Some(stored) = find_response(conn, key).await? {
+                return Ok(stored);
+            }
+            self.check_backpressure()?;
+            if let Some(stored) = save_response(conn, key, &response).await? {
+                return Ok(stored);
+            }
+            work(conn).await?;
+            Ok::<StoredResponse, Abort>(response)
+        })
+        .map_err(|abort| self.problem(abort))?;
+        self.outbox_notify.notify_one();
+        Ok(response)
     }
 }

@@ -9,7 +9,7 @@ mod connection;
 pub mod idempotency;
 pub mod instant;
 mod lock;
-pub mod outbox;
+mod outbox;
 mod owner;
 mod queries;
 pub mod schema;
@@ -31,7 +31,8 @@ pub use connect::{make_folder, migrate};
 use connection::Pooled;
 pub use connection::{Connection, RunQueryDsl, columns};
 pub use lock::{exclusive, shared};
-pub use owner::Owner;
+pub use outbox::{EventSubject, OutboxRow};
+pub use owner::{DataOwner, Owner};
 
 /// SQLite, whose calls block, on tokio's blocking threads.
 pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, blocking::Blocking>;

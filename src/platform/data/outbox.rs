@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::instant::now;
 use super::schema::outbox;
-use super::{Connection, Error};
 use crate::platform::queue::event::Event;
 use crate::platform::request_context::RequestContext;
 
@@ -33,7 +33,7 @@ pub struct OutboxRow {
 }
 
 /// What an event is about: a subject at a version.
-pub struct Subject<'a> {
+pub struct EventSubject<'a> {
     /// What it is, such as `meeting`.
     pub kind: &'a str,
     /// Which one.
@@ -43,26 +43,19 @@ pub struct Subject<'a> {
 }
 
 impl OutboxRow {
-    /// An event of the role `source`, such as `meeting.suggested`.
-    pub fn event(
-        source: &str,
-        about: &Subject<'_>,
-        what: &str,
-        case_id: &str,
-        now: Timestamp,
-        data: Value,
-    ) -> OutboxRow {
+    /// An event of the role `source` that the current request has caused, such as `meeting.suggested`.
+    pub fn event(source: &str, about: &EventSubject<'_>, what: &str, data: Value) -> OutboxRow {
         let id = Uuid::now_v7().to_string();
         let (name, subject) = (format!("{}.{what}", about.kind), format!("{}/{}", about.kind, about.id));
         let traceparent = RequestContext::current_trace();
-        let event = Event::new(source, id.clone(), &name, subject.clone(), now, data).traced(&traceparent);
+        let event = Event::new(source, id.clone(), &name, subject.clone(), now(), data).traced(&traceparent);
         OutboxRow {
             id,
             aggregate: subject,
             position: about.version,
             routing_key: name,
             job_id: None,
-            case_id: case_id.to_owned(),
+            case_id: RequestContext::current_id(),
             traceparent,
             body: event.text(),
         }
@@ -86,13 +79,4 @@ impl OutboxRow {
             body: event.text(),
         }
     }
-}
-
-/// Puts messages into the outbox, when the transaction commits.
-///
-/// # Errors
-/// None: they are told by the commit.
-pub async fn enqueue(conn: &mut Connection, rows: &[OutboxRow]) -> Result<(), Error> {
-    conn.enqueue(rows);
-    Ok(())
 }

@@ -20,7 +20,13 @@ const RETRY_AFTER_FULL: u32 = 30;
 /// The pause before the database is tried again at start.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// A role that has tables.
+/// The store of a role that has tables.
+pub trait DataOwner: Clone + Send + Sync + 'static {
+    /// What it stands on.
+    fn owner(&self) -> &Owner;
+}
+
+/// The database of a role that has tables, and what goes with it.
 #[derive(Clone)]
 pub struct Owner {
     /// The role's name: the source of its events.

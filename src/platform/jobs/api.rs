@@ -155,7 +155,7 @@ impl JobClient {
 
     /// One client for each owner in the table of roles, by its name.
     pub fn all(context: &Context) -> BTreeMap<&'static str, JobClient> {
-        let owners = context.roles.iter().filter(|role| role.owns_data);
+        let owners = context.roles.iter().filter(|role| role.owns_data());
         owners.map(|role| (role.name, JobClient(Peer::new(context, role.name)))).collect()
     }
 

@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use super::metrics::count;
 use super::model::JobState;
+use crate::platform::data::OutboxRow;
 use crate::platform::data::instant::{now, read, stored};
-use crate::platform::data::outbox::{OutboxRow, enqueue};
 use crate::platform::data::schema::jobs;
 use crate::platform::data::{Error, Owner, RunQueryDsl};
 use crate::{read, transact};
@@ -72,7 +72,7 @@ async fn requeue_due(owner: &Owner) -> Result<usize, Error> {
             }
             let id = row.id.parse().map_err(|_| Error::Corrupt(format!("job {}", row.id)))?;
             let origin = (row.case_id.as_str(), row.traceparent.as_str());
-            enqueue(conn, &[OutboxRow::job(owner.role, id, &row.kind, origin, row.sent, now())]).await?;
+            conn.enqueue(OutboxRow::job(owner.role, id, &row.kind, origin, row.sent, now()));
         }
         Ok::<usize, Error>(due.len())
     })?;

@@ -1,6 +1,6 @@
 //! Background jobs of every owner: created in the owner's transactions, done by workers attempt by attempt, never lost.
 //!
-//! An owner implements [`JobOwner`], registers its kinds and adds [`endpoints`] to its table; [`store`] starts, finishes, fails and retries its jobs, [`relay`] publishes
+//! An owner implements [`JobOwner`] and adds [`endpoints`] to its table; [`store`] starts, finishes, fails and retries its jobs, [`relay`] publishes
 //! them, and [`due`] publishes them again.
 
 pub mod api;
@@ -21,71 +21,91 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::platform::data::{Abort, Connection, Owner};
+use crate::platform::data::{Abort, Connection, DataOwner, Error};
 use crate::platform::queue::Queue;
 use api::{AttemptFailure, JobReport};
-use model::{Job, JobKind, find_kind};
+pub use endpoints::endpoints;
+use model::{Job, find_kind};
+pub use model::{JobKind, NewJob};
+pub use rows::create_job;
 
-/// An owner of jobs: what it adds to the engine. Every call but [`JobOwner::lease`] runs in the transaction that changes the job.
-pub trait JobOwner: Clone + Send + Sync + 'static {
-    /// What its jobs are about, read and locked.
-    type Subject: Send + Sync;
+/// What a job is about. It is locked before the job's row: every transaction locks in this order.
+pub trait JobSubject: Send + Sync + Sized {
+    /// Reads it, and locks it until the transaction ends.
+    fn lock(conn: &mut Connection, id: Uuid) -> impl Future<Output = Result<Self, Abort>> + Send;
+}
+
+/// Jobs whose subject needs no lock.
+impl JobSubject for () {
+    async fn lock(_: &mut Connection, _: Uuid) -> Result<(), Abort> {
+        Ok(())
+    }
+}
+
+/// An owner of jobs: what it adds to the engine. Every asynchronous call but [`JobOwner::purge`] runs in the transaction that changes
+/// the job.
+pub trait JobOwner: DataOwner {
+    /// What its jobs are about.
+    type Subject: JobSubject;
 
     /// The kinds of its jobs.
     const KINDS: &'static [JobKind];
 
-    /// Its database.
-    fn owner(&self) -> &Owner;
-
-    /// Locks what a job is about. The subject is locked before the job's row: every transaction locks in this order.
-    fn lock(
-        &self,
-        conn: &mut Connection,
-        kind: &str,
-        subject: Uuid,
-    ) -> impl Future<Output = Result<Self::Subject, Abort>> + Send;
-
-    /// An attempt begins. `None` cancels the job, because it is not wanted any more; else the input of the worker's handler.
+    /// An attempt begins. `None` cancels the job, because it is not wanted any more; else the input of the worker's handler, which is
+    /// the payload and the kind unless the owner says otherwise.
     fn start(
         &self,
-        conn: &mut Connection,
+        _conn: &mut Connection,
         job: &Job,
         payload: &str,
-        subject: &Self::Subject,
-    ) -> impl Future<Output = Result<Option<Value>, Abort>> + Send;
+        _subject: &Self::Subject,
+    ) -> impl Future<Output = Result<Option<Value>, Abort>> + Send {
+        let input = serde_json::from_str(payload).map(|mut input: Value| {
+            input["kind"] = job.kind.as_str().into();
+            Some(input)
+        });
+        let input = input.map_err(|why| Error::Corrupt(format!("the payload of job {}: {why}", job.id)).into());
+        async { input }
+    }
 
     /// An attempt has succeeded.
     fn finish(
         &self,
-        conn: &mut Connection,
-        job: &Job,
-        subject: &Self::Subject,
-        report: &JobReport<Value>,
-    ) -> impl Future<Output = Result<(), Abort>> + Send;
+        _conn: &mut Connection,
+        _job: &Job,
+        _subject: &Self::Subject,
+        _report: &JobReport<Value>,
+    ) -> impl Future<Output = Result<(), Abort>> + Send {
+        async { Ok(()) }
+    }
 
     /// An attempt has failed; `job` stands as it does after that. `payload` is what the job was created with.
     fn fail(
         &self,
-        conn: &mut Connection,
-        job: &Job,
-        payload: &str,
-        subject: &Self::Subject,
-        failure: &AttemptFailure,
-    ) -> impl Future<Output = Result<(), Abort>> + Send;
+        _conn: &mut Connection,
+        _job: &Job,
+        _payload: &str,
+        _subject: &Self::Subject,
+        _failure: &AttemptFailure,
+    ) -> impl Future<Output = Result<(), Abort>> + Send {
+        async { Ok(()) }
+    }
 
     /// An administrator retries the job.
     fn retry(
         &self,
-        conn: &mut Connection,
-        job: &Job,
-        subject: &Self::Subject,
-    ) -> impl Future<Output = Result<(), Abort>> + Send;
+        _conn: &mut Connection,
+        _job: &Job,
+        _subject: &Self::Subject,
+    ) -> impl Future<Output = Result<(), Abort>> + Send {
+        async { Ok(()) }
+    }
 
     /// Adds to what an administrator reads of a job.
     fn describe(&self, _job: &Job, _shown: &mut Value) {}
 
     /// Erases what is old, once an hour.
-    fn purge(&self) -> impl Future<Output = Result<(), crate::platform::data::Error>> + Send {
+    fn purge(&self) -> impl Future<Output = Result<(), Error>> + Send {
         async { Ok(()) }
     }
 

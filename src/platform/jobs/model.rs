@@ -23,6 +23,19 @@ pub struct JobKind {
     pub retention: Retention,
 }
 
+impl JobKind {
+    /// A kind that is retried for hours and kept as the settings say, with its payload.
+    pub const fn new(name: &'static str) -> JobKind {
+        JobKind {
+            name,
+            backoff: Backoff::Polynomial,
+            redact_on_success: false,
+            replayable: false,
+            retention: Retention::Keep,
+        }
+    }
+}
+
 /// How long jobs of a kind are kept after their end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retention {

@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 
 use super::model::{JobState, OPEN, sweep_at};
 use crate::config::Jobs as Limits;
+use crate::platform::data::OutboxRow;
 use crate::platform::data::instant::{now, stored};
-use crate::platform::data::outbox::OutboxRow;
 use crate::platform::data::schema::{jobs, outbox};
 use crate::platform::data::{Connection, Error, Owner, RunQueryDsl};
 use crate::platform::observe::span::{SpanRecord, is_recorded, record};

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::api::DeliveryRecord;
 use super::metrics;
 use super::model::{Job, JobState, NewJob, OPEN};
+use crate::platform::data::OutboxRow;
 use crate::platform::data::instant::{now, read, stored};
-use crate::platform::data::outbox::{OutboxRow, enqueue};
 use crate::platform::data::schema::{deliveries, jobs};
 use crate::platform::data::{Connection, Error, Owner, RunQueryDsl};
 use crate::platform::request_context::RequestContext;
@@ -55,9 +55,8 @@ pub struct DeliveryRow {
 }
 
 impl JobRow {
-    /// A job about `subject` that is on its way to the queue. `case_id`: the request that it goes back to.
-    pub fn new(owner: &Owner, job: &NewJob, subject: Uuid, case_id: &str, now: Timestamp) -> JobRow {
-        let now = stored(now);
+    fn new(owner: &Owner, job: &NewJob, subject: Uuid, case_id: &str) -> JobRow {
+        let now = stored(now());
         JobRow {
             id: job.id.to_string(),
             kind: job.kind.name.to_owned(),
@@ -105,16 +104,22 @@ impl JobRow {
     }
 }
 
-/// Creates a job and the message that takes it to a worker.
+/// Creates a job about `subject`, and the message that takes it to a worker. `case_id`: the request that it goes back to.
 ///
 /// # Errors
 /// A database that does not answer.
-pub async fn create_job(conn: &mut Connection, owner: &Owner, row: &JobRow) -> Result<(), Error> {
-    diesel::insert_into(jobs::table).values(row).execute(conn).await?;
+pub async fn create_job(
+    conn: &mut Connection,
+    owner: &Owner,
+    job: &NewJob,
+    subject: Uuid,
+    case_id: &str,
+) -> Result<(), Error> {
+    let row = JobRow::new(owner, job, subject, case_id);
+    diesel::insert_into(jobs::table).values(&row).execute(conn).await?;
     metrics::count(&row.kind, JobState::Queued);
-    let id = row.id.parse().map_err(|_| Error::Corrupt(format!("job {}", row.id)))?;
-    let origin = (row.case_id.as_str(), row.traceparent.as_str());
-    enqueue(conn, &[OutboxRow::job(owner.role, id, &row.kind, origin, 0, now())]).await
+    conn.enqueue(OutboxRow::job(owner.role, job.id, &row.kind, (case_id, &row.traceparent), 0, now()));
+    Ok(())
 }
 
 /// Locks a job's row until the transaction ends, and reads it.

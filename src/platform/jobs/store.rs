@@ -6,13 +6,13 @@ use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::JobOwner;
 use super::api::{AttemptFailure, JobFilter, JobLease, JobReport, RetryDecision};
 use super::model::{Backoff, Job, JobState};
 use super::rows::{JobRow, insert_deliveries, lock_job, update_job};
+use super::{JobOwner, JobSubject};
 use crate::config::Jobs as Limits;
+use crate::platform::data::OutboxRow;
 use crate::platform::data::instant::now;
-use crate::platform::data::outbox::{OutboxRow, enqueue};
 use crate::platform::data::schema::jobs;
 use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl, columns};
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem, UNAUTHORIZED, UNKNOWN_JOB};
@@ -22,12 +22,12 @@ use crate::{read, transact};
 const VANISHED: &str = "no attempt came to an end";
 
 /// Locks a job and its subject, the subject first.
-async fn lock<O: JobOwner>(own: &O, conn: &mut Connection, id: Uuid) -> Result<(Job, String, O::Subject), Abort> {
-    let found = jobs::table.filter(jobs::id.eq(id.to_string())).select((jobs::kind, jobs::subject));
-    let found: Option<(String, String)> = found.first(conn).await.optional()?;
-    let (kind, subject) = found.ok_or_else(|| Abort::Rejected(unknown(id)))?;
+async fn lock<S: JobSubject>(conn: &mut Connection, id: Uuid) -> Result<(Job, String, S), Abort> {
+    let found = jobs::table.filter(jobs::id.eq(id.to_string())).select(jobs::subject);
+    let found: Option<String> = found.first(conn).await.optional()?;
+    let subject = found.ok_or_else(|| Abort::Rejected(unknown(id)))?;
     let subject = subject.parse().map_err(|_| Error::Corrupt(format!("the subject of job {id}")))?;
-    let subject = own.lock(conn, &kind, subject).await?;
+    let subject = S::lock(conn, subject).await?;
     let row = lock_job(conn, id).await?.ok_or_else(|| Abort::Rejected(unknown(id)))?;
     Ok((row.read()?, row.payload, subject))
 }
@@ -39,7 +39,7 @@ async fn lock<O: JobOwner>(own: &O, conn: &mut Connection, id: Uuid) -> Result<(
 pub async fn start_job<O: JobOwner>(own: &O, id: Uuid) -> Result<JobLease<Value>, Abort> {
     let owner = own.owner();
     let started = transact!(owner.db, |conn| {
-        let (mut job, payload, subject) = lock(own, conn, id).await?;
+        let (mut job, payload, subject) = lock::<O::Subject>(conn, id).await?;
         if !matches!(job.state, JobState::Queued | JobState::Running) {
             return Err(Abort::Rejected(not_due(&job)));
         }
@@ -80,7 +80,7 @@ pub async fn start_job<O: JobOwner>(own: &O, id: Uuid) -> Result<JobLease<Value>
 pub async fn finish_job<O: JobOwner>(own: &O, id: Uuid, token: &str, report: &JobReport<Value>) -> Result<(), Abort> {
     let owner = own.owner();
     transact!(owner.db, |conn| {
-        let (mut job, _, subject) = lock(own, conn, id).await?;
+        let (mut job, _, subject) = lock::<O::Subject>(conn, id).await?;
         if !bool::from(job.token.as_bytes().ct_eq(token.as_bytes())) {
             return Err(Abort::Rejected(Problem::new(UNAUTHORIZED, "this is not the token of this job")));
         }
@@ -113,7 +113,7 @@ pub async fn complete<O: JobOwner>(own: &O, conn: &mut Connection, job: &mut Job
 pub async fn fail_job<O: JobOwner>(own: &O, id: Uuid, failure: &AttemptFailure) -> Result<Job, Abort> {
     let owner = own.owner();
     let job = transact!(owner.db, |conn| {
-        let (job, payload, subject) = lock(own, conn, id).await?;
+        let (job, payload, subject) = lock::<O::Subject>(conn, id).await?;
         check_attempt(&job, failure.attempt)?;
         insert_deliveries(conn, &job, &failure.notes).await?;
         fail(own, conn, &job, &payload, &subject, failure).await
@@ -146,7 +146,7 @@ async fn fail<O: JobOwner>(
 pub async fn retry_job<O: JobOwner>(own: &O, id: Uuid) -> Result<Job, Abort> {
     let owner = own.owner();
     let job = transact!(owner.db, |conn| {
-        let (mut job, _, subject) = lock(own, conn, id).await?;
+        let (mut job, _, subject) = lock::<O::Subject>(conn, id).await?;
         if !job.can_be_retried(own.kind(&job)) {
             let detail = format!("the job is {}: only a dead or retryable job can be retried", job.state.name());
             return Err(Abort::Rejected(Problem::new(JOB_NOT_YOURS, detail)));
@@ -156,7 +156,7 @@ pub async fn retry_job<O: JobOwner>(own: &O, id: Uuid) -> Result<Job, Abort> {
         (job.state, job.due_at, job.sent, job.updated_at) = (JobState::Queued, None, 0, now);
         update_job(conn, &job, None).await?;
         let origin = (job.case_id.as_str(), job.traceparent.as_str());
-        enqueue(conn, &[OutboxRow::job(owner.role, job.id, &job.kind, origin, 0, now)]).await?;
+        conn.enqueue(OutboxRow::job(owner.role, job.id, &job.kind, origin, 0, now));
         own.retry(conn, &job, &subject).await?;
         Ok::<Job, Abort>(job)
     })?;

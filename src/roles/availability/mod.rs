@@ -23,7 +23,7 @@ pub const ROLE: Role = Role {
     port: 8082,
     calls: &[user::api::ROLE, reservation::api::ROLE],
     observes: &[],
-    owns_data: false,
+    migrations: None,
     keeps_cache: false,
     uses_queue: false,
     subscribes: &[],

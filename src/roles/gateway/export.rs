@@ -19,7 +19,7 @@ const PATH: &str = "/internal/export";
 /// `GET /api/auth/export`
 pub async fn export_account(peers: Data<Peers>, context: Data<Context>) -> Result<HttpResponse, Problem> {
     let is_served = |path: &str, method: &Method| path == PATH && method == Method::GET;
-    let owners = context.roles.iter().filter(|role| role.owns_data);
+    let owners = context.roles.iter().filter(|role| role.owns_data());
     let owners = owners.filter(|role| role.all_endpoints().iter().any(|one| is_served(one.inner_path(), &one.method)));
     let peers: Vec<_> = owners.filter_map(|role| peers.find(role.name)).collect();
     // all owners respond before the first byte is sent: a failure is still a problem document

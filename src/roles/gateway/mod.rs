@@ -33,7 +33,7 @@ pub const ROLE: Role = Role {
     port: 8080,
     calls: &[user::api::ROLE, reservation::api::ROLE, availability::api::ROLE, suggestion::api::ROLE],
     observes: &[worker::api::ROLE],
-    owns_data: false,
+    migrations: None,
     keeps_cache: false,
     uses_queue: true,
     subscribes: &[],

@@ -40,10 +40,6 @@ impl DeletedUser {
 }
 
 impl Subscriber for Store {
-    fn owner(&self) -> &Owner {
-        &self.owner
-    }
-
     /// Past meetings may be many, so not all are changed in one transaction.
     async fn prepare(&self, event: &Event) -> Result<(), Abort> {
         let user = DeletedUser::read(event)?;

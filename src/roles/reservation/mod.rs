@@ -14,16 +14,16 @@ mod subjects;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::web::Data;
+use actix_web::web::{Data, ServiceConfig};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use crate::platform::auth::permissions::Access::{Open, Person, Service};
 use crate::platform::auth::verifier::LocalTokenVerifier;
 use crate::platform::endpoint::{Endpoint, get, post};
-use crate::platform::jobs::{self as platform_jobs, spawn_tasks};
+use crate::platform::jobs::endpoints as job_endpoints;
 use crate::platform::outbound::SsrfGuard;
+use crate::platform::owner_service::owner_service;
 use crate::platform::role::{Context, Role, Service as RoleService};
-use crate::platform::subscriptions::spawn_subscriber;
 use crate::roles::user;
 use crate::roles::user::api::UserClient;
 use crate::roles::user::api::access::SessionClient;
@@ -39,7 +39,7 @@ pub const ROLE: Role = Role {
     port: 8085,
     calls: &[user::api::ROLE],
     observes: &[],
-    owns_data: true,
+    migrations: Some(|| MIGRATIONS),
     keeps_cache: false,
     uses_queue: true,
     subscribes: &["user.deleted"],
@@ -52,7 +52,7 @@ pub const ROLE: Role = Role {
 
 fn endpoints() -> Vec<Endpoint> {
     let mut all = meetings::endpoints::endpoints();
-    all.extend(platform_jobs::endpoints::endpoints::<Store>());
+    all.extend(job_endpoints::<Store>());
     all.extend([
         get("/health", Open, handlers::health),
         get("/internal/export", Person, export::export),
@@ -64,27 +64,15 @@ fn endpoints() -> Vec<Endpoint> {
 }
 
 fn open(context: &Context) -> anyhow::Result<RoleService> {
-    let settings = Arc::clone(&context.settings);
-    let store = Store::open(&settings)?;
-    let (shared, guard) = (Data::new(store.clone()), Data::new(SsrfGuard::new(&settings.webhooks)));
-    let (queue, own_context) = (context.queue()?, context.clone());
+    let guard = Data::new(SsrfGuard::new(&context.settings.webhooks));
+    let own_context = context.clone();
     let auth = |context: &Context| {
         let sessions = LocalTokenVerifier::new(SessionClient::new(context), &context.settings.auth.issuer, ROLE.name);
         context.token_auth(Rc::new(sessions))
     };
-    platform_jobs::metrics::register_kinds::<Store>();
-    Ok(RoleService {
-        configure: Arc::new(move |config| {
-            let users = Data::new(UserClient::new(&own_context));
-            config.app_data(shared.clone()).app_data(guard.clone()).app_data(users);
-        }),
-        auth: Arc::new(auth),
-        prepare: Box::pin(async move {
-            store.owner.prepare(&settings, || MIGRATIONS).await;
-            spawn_subscriber(&store, &queue, &ROLE);
-            spawn_tasks(&store, queue, settings.serves_metrics());
-            Ok(())
-        }),
-        work: None,
-    })
+    let configure = move |config: &mut ServiceConfig| {
+        config.app_data(guard.clone()).app_data(Data::new(UserClient::new(&own_context)));
+    };
+    let service = owner_service(context, Store::open(&context.settings)?, configure, async {})?;
+    Ok(RoleService { auth: Arc::new(auth), ..service })
 }

@@ -22,7 +22,7 @@ pub const ROLE: Role = Role {
     port: 8083,
     calls: &[availability::api::ROLE, reservation::api::ROLE],
     observes: &[],
-    owns_data: false,
+    migrations: None,
     keeps_cache: false,
     uses_queue: false,
     subscribes: &[],

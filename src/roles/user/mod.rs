@@ -13,15 +13,16 @@ mod verification;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::web::Data;
+use actix_web::web::{Data, ServiceConfig};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use crate::platform::auth::permissions::Access;
 use crate::platform::auth::verifier::LocalTokenVerifier;
 use crate::platform::cache::aside::CacheAside;
 use crate::platform::endpoint::{Endpoint, get};
-use crate::platform::jobs::{self as platform_jobs, spawn_tasks};
+use crate::platform::jobs::endpoints as job_endpoints;
 use crate::platform::outbound::SsrfGuard;
+use crate::platform::owner_service::owner_service;
 use crate::platform::role::{Context, Role, Service};
 use accounts::store::Users;
 use auth::account_provider::DbAccountProvider;
@@ -39,7 +40,7 @@ pub const ROLE: Role = Role {
     port: 8081,
     calls: &[],
     observes: &[],
-    owns_data: true,
+    migrations: Some(|| MIGRATIONS),
     keeps_cache: true,
     uses_queue: true,
     subscribes: &[],
@@ -53,7 +54,7 @@ pub const ROLE: Role = Role {
 /// The endpoints that clients call most come first: the gateway looks paths up in this order.
 fn endpoints() -> Vec<Endpoint> {
     let mut all = accounts::endpoints::endpoints();
-    all.extend(platform_jobs::endpoints::endpoints::<Store>());
+    all.extend(job_endpoints::<Store>());
     all.extend(calendars::endpoints::endpoints());
     all.extend(auth::endpoints::endpoints());
     all.extend(verification::endpoints::endpoints());
@@ -66,7 +67,6 @@ fn endpoints() -> Vec<Endpoint> {
 #[derive(Clone)]
 struct AppState {
     users: Data<CacheAside<Users>>,
-    store: Data<Store>,
     guard: Data<SsrfGuard>,
     passwords: Data<Passwords>,
 }
@@ -77,33 +77,24 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let users = CacheAside::open(&settings, "user", Users::new(store.clone()))?;
     let state = AppState {
         users: Data::from(Arc::clone(&users)),
-        store: Data::new(store.clone()),
         guard: Data::new(SsrfGuard::new(&settings.webhooks)),
         passwords: Data::new(Passwords::new(&settings.auth)?),
     };
-    let queue = context.queue()?;
-    let owner = store.clone();
+    let (own, owner) = (store.clone(), store.clone());
     let auth = move |context: &Context| {
         let verifier =
             LocalTokenVerifier::new(DbAccountProvider(owner.clone()), &context.settings.auth.issuer, ROLE.name);
         context.token_auth(Rc::new(verifier))
     };
-    platform_jobs::metrics::register_kinds::<Store>();
-    Ok(Service {
-        configure: Arc::new(move |config| {
-            let AppState { users, store, guard, passwords } = state.clone();
-            config.app_data(users).app_data(store).app_data(guard).app_data(passwords);
-        }),
-        auth: Arc::new(auth),
-        prepare: Box::pin(async move {
-            store.owner.prepare(&settings, || MIGRATIONS).await;
-            store.ensure_signing_key().await;
-            tokio::spawn(users.run());
-            spawn_tasks(&store, queue, settings.serves_metrics());
-            tokio::spawn(calendars::refresh::schedule_refreshes(store.clone()));
-            tokio::spawn(calendars::refresh::extend_horizons(store));
-            Ok(())
-        }),
-        work: None,
-    })
+    let configure = move |config: &mut ServiceConfig| {
+        let AppState { users, guard, passwords } = state.clone();
+        config.app_data(users).app_data(guard).app_data(passwords);
+    };
+    let prepared = async move {
+        own.ensure_signing_key().await;
+        tokio::spawn(users.run());
+        tokio::spawn(calendars::refresh::schedule_refreshes(own.clone()));
+        tokio::spawn(calendars::refresh::extend_horizons(own));
+    };
+    Ok(Service { auth: Arc::new(auth), ..owner_service(context, store, configure, prepared)? })
 }

@@ -1,8 +1,9 @@
 //! What the stores of this role share.
 
 use crate::config::{Auth, Calendars, Settings};
-use crate::platform::data::Owner;
+use crate::platform::data::{DataOwner, Owner};
 use crate::platform::digest::sha256_hex;
+use crate::platform::subscriptions::Subscriber;
 
 use super::api::ROLE;
 
@@ -30,3 +31,11 @@ impl Store {
         format!("{:.16}.w2meet", digest)
     }
 }
+
+impl DataOwner for Store {
+    fn owner(&self) -> &Owner {
+        &self.owner
+    }
+}
+
+impl Subscriber for Store {}

@@ -24,7 +24,7 @@ pub const ROLE: Role = Role {
     port: 8084,
     calls: &[user::api::ROLE, reservation::api::ROLE, availability::api::ROLE, suggestion::api::ROLE],
     observes: &[],
-    owns_data: false,
+    migrations: None,
     keeps_cache: false,
     uses_queue: true,
     subscribes: &[],

@@ -1,5 +1,4 @@
 CREATE TABLE toys (
     id TEXT NOT NULL PRIMARY KEY,
-    email TEXT NOT NULL,
-    is_announced BOOLEAN NOT NULL DEFAULT FALSE
+    email TEXT NOT NULL
 );

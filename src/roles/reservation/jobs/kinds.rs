@@ -4,24 +4,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::platform::email::Email;
-use crate::platform::jobs::model::{Backoff, JobKind, NewJob, Retention};
+use crate::platform::jobs::model::{Backoff, JobKind, NewJob};
 use crate::roles::reservation::meetings::model::Meeting;
 
-const STANDARD: JobKind = JobKind {
-    name: "",
-    backoff: Backoff::Polynomial,
-    redact_on_success: false,
-    replayable: false,
-    retention: Retention::Keep,
-};
-
 /// Finds the time of a meeting.
-pub const SCHEDULE_MEETING: JobKind = JobKind { name: "schedule_meeting", ..STANDARD };
+pub const SCHEDULE_MEETING: JobKind = JobKind::new("schedule_meeting");
 /// Mails invitations or cancellations of a meeting.
-pub const SEND_INVITATIONS: JobKind = JobKind { name: "send_invitations", redact_on_success: true, ..STANDARD };
+pub const SEND_INVITATIONS: JobKind = JobKind { redact_on_success: true, ..JobKind::new("send_invitations") };
 /// Reports a meeting to its callback URL. An administrator may deliver it once more, under its id.
 pub const DELIVER_WEBHOOK: JobKind =
-    JobKind { name: "deliver_webhook", backoff: Backoff::Webhook, replayable: true, ..STANDARD };
+    JobKind { backoff: Backoff::Webhook, replayable: true, ..JobKind::new("deliver_webhook") };
 
 /// All of them.
 pub const ALL: &[JobKind] = &[SCHEDULE_MEETING, SEND_INVITATIONS, DELIVER_WEBHOOK];

@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::schema::{deliveries, jobs};
-use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
-use crate::platform::jobs::JobOwner;
 use crate::platform::jobs::api::{AttemptFailure, DeliveryOutcome, JobReport};
 use crate::platform::jobs::model::{Job, JobKind, OPEN};
 use crate::platform::jobs::rows::set_payload;
+use crate::platform::jobs::{JobOwner, JobSubject};
 use crate::roles::reservation::api::jobs::JobResult;
 use crate::roles::reservation::api::meetings::Status;
 use crate::roles::reservation::meetings::model::Meeting;
@@ -24,19 +24,17 @@ use crate::roles::reservation::store::Store;
 use crate::roles::reservation::subjects::find_subjects;
 use kinds::{SCHEDULE_MEETING, SEND_INVITATIONS};
 
+impl JobSubject for Meeting {
+    async fn lock(conn: &mut Connection, id: Uuid) -> Result<Meeting, Abort> {
+        let meeting = lock_meeting(conn, id).await?;
+        meeting.ok_or_else(|| Abort::Database(Error::Corrupt(format!("a job has no meeting {id}"))))
+    }
+}
+
 impl JobOwner for Store {
     type Subject = Meeting;
 
     const KINDS: &'static [JobKind] = kinds::ALL;
-
-    fn owner(&self) -> &Owner {
-        &self.owner
-    }
-
-    async fn lock(&self, conn: &mut Connection, _kind: &str, subject: Uuid) -> Result<Meeting, Abort> {
-        let meeting = lock_meeting(conn, subject).await?;
-        meeting.ok_or_else(|| Abort::Database(Error::Corrupt(format!("a job has no meeting {subject}"))))
-    }
 
     async fn start(
         &self,

@@ -8,7 +8,7 @@ use super::request::MeetingDraft;
 use crate::calendar::Zone;
 use crate::platform::email::Email;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
-use crate::platform::jobs::model::NewJob;
+use crate::platform::jobs::NewJob;
 use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
 use crate::roles::reservation::api::problems::MEETING_OVER;
 use crate::roles::reservation::jobs::kinds::{self, Invitation, SCHEDULE_MEETING};

@@ -56,8 +56,7 @@ pub async fn create_meeting(
     };
     let change = Meeting::open(draft.clone(), &people, &RequestContext::current_id(), now);
     let response = accepted(&change);
-    let created = store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await;
-    Ok(created.map_err(|abort| store.owner.problem(abort))?.respond())
+    Ok(store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await?.respond())
 }
 
 /// The response that was saved under a key; if there is none, the problem.
@@ -90,8 +89,8 @@ pub async fn record_meeting(
     body["meeting"] = change.meeting.public();
     let location = (LOCATION.as_str(), format!("/api/meetings/{}", change.meeting.id));
     let response = StoredResponse::new(200, &[location], &body).about(change.meeting.id);
-    let created = store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await;
-    Ok(HttpResponse::Ok().json(created.map_err(|abort| store.owner.problem(abort))?))
+    let created = store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await?;
+    Ok(HttpResponse::Ok().json(created))
 }
 
 /// `POST /internal/answers`: what was answered under a key before, if anything was

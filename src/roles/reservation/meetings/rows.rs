@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::changes::Change;
 use super::model::Meeting;
 use crate::platform::data::instant::stored;
-use crate::platform::data::outbox::{OutboxRow, Subject, enqueue};
 use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
+use crate::platform::data::{EventSubject, OutboxRow};
 use crate::platform::email::Email;
-use crate::platform::jobs::rows::{JobRow, cancel_superseded, create_job};
+use crate::platform::jobs::rows::{cancel_superseded, create_job};
 use crate::roles::reservation::api::meetings::{Period, Status};
 use crate::roles::reservation::holds::{hold_period, release_attendees, release_meeting};
 use crate::roles::reservation::jobs::kinds;
@@ -158,16 +158,16 @@ async fn save_consequences(
     before: Option<&Meeting>,
     change: &Change,
 ) -> Result<(), Abort> {
-    let (meeting, now) = (&change.meeting, change.meeting.updated_at);
+    let meeting = &change.meeting;
     let has_moved = before.is_none_or(|before| before.status != meeting.status);
     let is_reported = has_moved && !matches!(meeting.status, Status::Queued | Status::Running);
     let what = if has_moved { meeting.status.name() } else { "updated" };
-    let about = Subject { kind: "meeting", id: meeting.id, version: meeting.version };
-    let event = OutboxRow::event(owner.role, &about, what, &meeting.case_id, now, meeting.public());
-    enqueue(conn, &[event]).await?;
+    let about = EventSubject { kind: "meeting", id: meeting.id, version: meeting.version };
+    let event = OutboxRow::event(owner.role, &about, what, meeting.public());
+    conn.enqueue(OutboxRow { case_id: meeting.case_id.clone(), ..event });
     let webhook = kinds::webhook(meeting).filter(|_| is_reported);
     for job in change.jobs.iter().chain(&webhook) {
-        create_job(conn, owner, &JobRow::new(owner, job, meeting.id, &meeting.case_id, now)).await?;
+        create_job(conn, owner, job, meeting.id, &meeting.case_id).await?;
     }
     Ok(())
 }

@@ -8,9 +8,8 @@ use super::invitation_quota::check_quota;
 use super::model::Meeting;
 use super::request::MeetingDraft;
 use super::rows::{Document, lock_meeting, save_change};
-use crate::platform::data::idempotency::{find_response, save_response};
 use crate::platform::data::schema::deliveries;
-use crate::platform::data::{Abort, Error, RunQueryDsl, columns};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::Problem;
@@ -40,22 +39,13 @@ impl Store {
         key: Option<&IdempotencyKey>,
         change: &Change,
         response: StoredResponse,
-    ) -> Result<StoredResponse, Abort> {
-        let response = transact!(self.owner.db, |conn| {
-            if let Some(stored) = find_response(conn, key).await? {
-                return Ok(stored);
-            }
-            self.owner.check_backpressure()?;
+    ) -> Result<StoredResponse, Problem> {
+        let work = async |conn: &mut Connection| {
             lock_subjects(conn, people).await?;
             check_quota(conn, &self.auth, draft.attendees.iter().map(|one| &one.email), &draft.organizer).await?;
-            if let Some(stored) = save_response(conn, key, &response).await? {
-                return Ok(stored);
-            }
-            save_change(conn, &self.owner, None, change).await?;
-            Ok::<StoredResponse, Abort>(response)
-        })?;
-        self.owner.outbox_notify.notify_one();
-        Ok(response)
+            save_change(conn, &self.owner, None, change).await
+        };
+        self.owner.write_once(key, response, work).await
     }
 
     /// Changes a meeting by `decide`, which reads it as it is, and may refuse. `people` are all its attendees if the change may add some.

@@ -4,7 +4,6 @@ use diesel::prelude::*;
 
 use super::model::User;
 use super::store::{Row, Users, event, lock_epoch};
-use crate::platform::data::outbox::enqueue;
 use crate::platform::data::schema::{deliveries, idempotency};
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
@@ -42,7 +41,7 @@ impl Users {
             diesel::delete(failed).execute(conn).await?;
             erase_mentions(conn, email, &id).await?;
             let deleted = User { version: user.version + 1, ..user };
-            enqueue(conn, &[event(&deleted, "deleted")]).await?;
+            conn.enqueue(event(&deleted, "deleted"));
             Ok::<_, Abort>(((), epoch))
         })
     }

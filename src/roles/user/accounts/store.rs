@@ -15,12 +15,11 @@ use crate::platform::data::Abort;
 use crate::platform::data::Error;
 use crate::platform::data::idempotency::{find_response, save_response};
 use crate::platform::data::instant::{self, now, stored};
-use crate::platform::data::outbox::{OutboxRow, Subject, enqueue};
 use crate::platform::data::schema::cache_epoch;
+use crate::platform::data::{EventSubject, OutboxRow};
 use crate::platform::email::Email;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::Problem;
-use crate::platform::request_context::RequestContext;
 use crate::roles::user::api::ROLE;
 use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::api::problems::USER_EXISTS;
@@ -138,7 +137,7 @@ impl Users {
             if let Some(stored_response) = save_response(conn, key, &response).await? {
                 return Ok((stored_response, epoch));
             }
-            enqueue(conn, &[event(&user, "created")]).await?;
+            conn.enqueue(event(&user, "created"));
             Ok((response, epoch))
         })
     }
@@ -175,7 +174,7 @@ impl Users {
                 .get_result(conn)
                 .await?;
             let user = User::try_from(changed)?;
-            enqueue(conn, &[event(&user, "updated")]).await?;
+            conn.enqueue(event(&user, "updated"));
             Ok((user, epoch))
         })
     }
@@ -232,8 +231,8 @@ impl Source for Users {
 /// The event about a change of a user. It does not contain the change.
 pub(super) fn event(user: &User, what: &str) -> OutboxRow {
     let data = json!({ "id": user.id, "email": user.email, "version": user.version });
-    let about = Subject { kind: "user", id: user.id, version: user.version };
-    OutboxRow::event(ROLE, &about, what, &RequestContext::current_id(), now(), data)
+    let about = EventSubject { kind: "user", id: user.id, version: user.version };
+    OutboxRow::event(ROLE, &about, what, data)
 }
 
 impl TryFrom<Row> for User {

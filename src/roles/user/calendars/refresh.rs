@@ -17,8 +17,9 @@ use crate::platform::data::instant::{now, stored};
 use crate::platform::data::schema::jobs;
 use crate::platform::email::Email;
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem};
+use crate::platform::jobs::create_job;
 use crate::platform::jobs::model::{JobState, OPEN};
-use crate::platform::jobs::rows::{JobRow, create_job, lock_job};
+use crate::platform::jobs::rows::lock_job;
 use crate::platform::jobs::store::{check_attempt, complete, unknown};
 use crate::platform::outbound::calendar_source::{Fetched, Validators};
 use crate::roles::user::api::calendars::RefreshReport;
@@ -103,8 +104,7 @@ impl Store {
                 }
                 let (job, case_id) = (kinds::refresh(), Uuid::now_v7().to_string());
                 let id = id.parse().map_err(|_| Error::Corrupt(format!("calendar {id}")))?;
-                let row = JobRow::new(&self.owner, &job, id, &case_id, now);
-                create_job(conn, &self.owner, &row).await?;
+                create_job(conn, &self.owner, &job, id, &case_id).await?;
             }
             Ok::<usize, Error>(due.len())
         })?;

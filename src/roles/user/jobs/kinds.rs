@@ -5,20 +5,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::platform::email::Email;
-use crate::platform::jobs::model::{Backoff, JobKind, NewJob, Retention};
+use crate::platform::jobs::model::{JobKind, NewJob, Retention};
 use crate::roles::user::api::account_mail::Purpose;
 
 /// Refreshes a subscribed calendar. There are many, and successes teach nothing.
-pub const REFRESH: JobKind = JobKind {
-    name: "refresh_calendar",
-    backoff: Backoff::Polynomial,
-    redact_on_success: false,
-    replayable: false,
-    retention: Retention::DayAfterSuccess,
-};
+pub const REFRESH: JobKind = JobKind { retention: Retention::DayAfterSuccess, ..JobKind::new("refresh_calendar") };
 /// Mails a one-time code. After a day its code has expired; the code outlives it, for it says whose it was.
 pub const ACCOUNT_MAIL: JobKind =
-    JobKind { name: "send_letter", redact_on_success: true, retention: Retention::Day, ..REFRESH };
+    JobKind { redact_on_success: true, retention: Retention::Day, ..JobKind::new("send_letter") };
 
 /// All of them.
 pub const ALL: &[JobKind] = &[REFRESH, ACCOUNT_MAIL];

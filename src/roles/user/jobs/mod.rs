@@ -4,12 +4,11 @@ pub mod kinds;
 
 use diesel::prelude::*;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::platform::data::instant::now;
-use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
 use crate::platform::jobs::JobOwner;
-use crate::platform::jobs::api::{AttemptFailure, JobReport};
+use crate::platform::jobs::api::JobReport;
 use crate::platform::jobs::model::{Job, JobKind};
 use crate::platform::jobs::store::not_due;
 use crate::roles::user::api::account_mail::AccountMail;
@@ -24,14 +23,6 @@ impl JobOwner for Store {
     type Subject = ();
 
     const KINDS: &'static [JobKind] = kinds::ALL;
-
-    fn owner(&self) -> &Owner {
-        &self.owner
-    }
-
-    async fn lock(&self, _: &mut Connection, _: &str, _: Uuid) -> Result<(), Abort> {
-        Ok(())
-    }
 
     async fn start(&self, conn: &mut Connection, job: &Job, payload: &str, (): &()) -> Result<Option<Value>, Abort> {
         let input = match &job.kind {
@@ -49,14 +40,6 @@ impl JobOwner for Store {
     async fn finish(&self, _: &mut Connection, job: &Job, (): &(), _: &JobReport<Value>) -> Result<(), Abort> {
         // a refresh is reported with its calendar
         if job.kind == ACCOUNT_MAIL.name { Ok(()) } else { Err(Abort::Rejected(not_due(job))) }
-    }
-
-    async fn fail(&self, _: &mut Connection, _: &Job, _: &str, (): &(), _: &AttemptFailure) -> Result<(), Abort> {
-        Ok(())
-    }
-
-    async fn retry(&self, _: &mut Connection, _: &Job, (): &()) -> Result<(), Abort> {
-        Ok(())
     }
 
     fn describe(&self, _: &Job, shown: &mut Value) {

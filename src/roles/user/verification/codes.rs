@@ -15,8 +15,7 @@ use crate::platform::data::{Connection, Error, RunQueryDsl, columns};
 use crate::platform::digest::sha256_hex;
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
-use crate::platform::jobs::model::NewJob;
-use crate::platform::jobs::rows::{JobRow, create_job};
+use crate::platform::jobs::{NewJob, create_job};
 use crate::platform::request_context::RequestContext;
 use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::api::problems::LINK_VOID;
@@ -132,8 +131,7 @@ pub async fn send_code(conn: &mut Connection, store: &Store, code: &OneTimeCode)
     let before = before.filter(codes::purpose.eq(&code.row.purpose)).filter(codes::created_at.gt(hour));
     let allowed = before.count().get_result::<i64>(conn).await? < store.auth.letters_per_hour;
     if allowed && save_code(conn, code, number).await? {
-        let row = JobRow::new(&store.owner, &code.job, code.job.id, &RequestContext::current_id(), now);
-        create_job(conn, &store.owner, &row).await?;
+        create_job(conn, &store.owner, &code.job, code.job.id, &RequestContext::current_id()).await?;
     }
     Ok(allowed)
 }

@@ -1,0 +1,45 @@
+//! The service of a role that owns data: what the kit does for every owner.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, ServiceConfig};
+use anyhow::Context as _;
+
+use crate::platform::jobs::{JobOwner, metrics, spawn_tasks};
+use crate::platform::role::{Context, Service};
+use crate::platform::subscriptions::{Subscriber, spawn_subscriber};
+
+/// A service that migrates its database, takes the events that its row subscribes to, and publishes its events and jobs. Handlers find
+/// the store as `Data<O>`, and what `configure` adds; `prepared` runs when the database is ready. Only other roles may call it: a role
+/// that checks tokens sets `auth`.
+///
+/// # Errors
+/// A row without migrations or without the queue.
+pub fn owner_service<O: JobOwner + Subscriber>(
+    context: &Context,
+    store: O,
+    configure: impl Fn(&mut ServiceConfig) + Send + Sync + 'static,
+    prepared: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<Service> {
+    let (role, settings, queue) = (context.role, Arc::clone(&context.settings), context.queue()?);
+    let migrations = role.migrations.with_context(|| format!("the row of {} has no migrations", role.name))?;
+    let shared = Data::new(store.clone());
+    metrics::register_kinds::<O>();
+    Ok(Service {
+        configure: Arc::new(move |config| {
+            config.app_data(shared.clone());
+            configure(config);
+        }),
+        auth: Arc::new(Context::service_auth),
+        prepare: Box::pin(async move {
+            store.owner().prepare(&settings, migrations).await;
+            if !role.subscribes.is_empty() {
+                spawn_subscriber(&store, &queue, role);
+            }
+            spawn_tasks(&store, queue, settings.serves_metrics());
+            prepared.await;
+            Ok(())
+        }),
+        work: None,
+    })
+}
