@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::cluster::{Env, Sandbox};
+use crate::support::cluster::{Env, Sandbox, make_temp_folder};
 use crate::support::replicas::user_env;
 use crate::support::servers::print_line;
 use crate::support::shell::{TextFile, run_command, utf8};
@@ -63,6 +63,24 @@ async fn a_second_process_on_the_same_data_is_refused() {
     let _first = Node::start("all", &space.env());
     let reported = refusal("all", &space.env()).await;
     assert!(reported.contains("W2MEET_DATA_DIR"), "{reported}");
+}
+
+#[actix_web::test]
+async fn an_owner_may_have_a_database_of_its_own() {
+    let (mut space, folder) = (Sandbox::new(), make_temp_folder());
+    let url = format!("sqlite:{}", folder.display());
+    let shared = space.schema();
+    let env = with(&space, &[("W2MEET_DATABASE__URL", &shared), ("W2MEET_RESERVATION__DATABASE_URL", &url)]);
+    let node = Node::start("all", &env);
+    assert!(folder.join("reservation.db").exists() && !folder.join("user.db").exists());
+    let user = json!({ "email": "ana@example.com", "name": "Ana" });
+    node.client("gateway").post("/api/users", user).await.expect(201);
+    let reported = refusal("all", &with(&Sandbox::new(), &[("W2MEET_RESERVATION__DATABASE_URL", &url)])).await;
+    assert!(reported.contains(&folder.display().to_string()), "one process in each folder: {reported}");
+    drop(node);
+    std::fs::remove_dir_all(folder).expect("its folder");
+    let file = TextFile::new("w2meet.toml", "[worker]\ndatabase_url = \"sqlite:/tmp\"\n");
+    expect_refusal("all", &[("W2MEET_CONFIG", file.path())], &["worker.database_url"]).await;
 }
 
 #[actix_web::test]
@@ -142,6 +160,7 @@ async fn values_that_cannot_work_are_refused_by_name() {
     let cases = [
         ("W2MEET_DATABASE__URL", "mysql://root:hidden@db/w2meet", "database.url"),
         ("W2MEET_DATABASE__URL", "w2meet.db", "database.url"),
+        ("W2MEET_USER__DATABASE_URL", "mysql://root:hidden@db/w2meet", "user.database_url"),
         ("W2MEET_CACHE__URL", "memcached://:hidden@cache", "cache.url"),
         ("W2MEET_CACHE__URL", "", "cache.url"),
         ("W2MEET_QUEUE__URL", "kafka://user:hidden@queue", "queue.url"),
@@ -166,6 +185,9 @@ async fn an_unknown_key_in_a_file_is_refused_and_named() {
     let file = TextFile::new("w2meet.toml", "[cache]\nttl_secondz = 5\n");
     let reported = refusal("all", &with(&Sandbox::new(), &[("W2MEET_CONFIG", file.path())])).await;
     assert!(reported.contains("ttl_secondz") && reported.contains(file.path()), "{reported}");
+    let file = TextFile::new("w2meet.toml", "[usr]\nlisten = \"127.0.0.1:1\"\n");
+    let reported = refusal("all", &with(&Sandbox::new(), &[("W2MEET_CONFIG", file.path())])).await;
+    assert!(reported.contains("usr") && reported.contains(file.path()), "{reported}");
     let missing = run_command(&["config", "--config", "/nowhere/w2meet.toml"], &[]);
     assert!(!missing.status.success());
     assert!(utf8(&missing.stderr).contains("/nowhere/w2meet.toml"), "{}", utf8(&missing.stderr));

@@ -192,7 +192,8 @@ async fn an_upload_without_end_is_refused_before_it_is_read() {
                 total as f64 / MIB as f64
             ),
         );
-        assert!(until_answered <= 512 << 10, "{what}: {until_answered} bytes");
+        // what the kernel's buffers take while the response is on its way is not read
+        assert!(until_answered <= all / 16, "{what}: {until_answered} bytes");
         expect_calm(&format!("the upload, {what}"), &times, grown, 16 * MIB);
     }
 }
