@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::servers::print_line;
-use crate::support::{Client, Cluster, PrivatePostgres, PrivateRedis, Replicas, Reply, eventually};
+use crate::support::{Client, Cluster, PrivatePostgres, PrivateRedis, Replicas, Reply, ToxicProxy, eventually};
 
 const ANA: &str = "/api/users/ana@example.com";
 const BEN: &str = "/api/users/ben@example.com";
@@ -271,4 +271,19 @@ async fn a_hanging_postgresql_delays_requests_briefly_and_loses_nothing() {
         direct.query(open, &[]).await.expect("rows").is_empty().then_some(())
     })
     .await;
+}
+
+#[actix_web::test]
+async fn a_database_that_is_slow_to_connect_is_not_a_dead_one() {
+    let proxy = ToxicProxy::slow_to_open(5432, Duration::from_millis(500));
+    let replicas = Replicas::start_through(&proxy, &["redis://127.0.0.1:6379"]);
+    let before = proxy.count_opened();
+    let create = |number: usize| {
+        let user = json!({ "email": format!("user-{number}@example.com"), "name": "Somebody" });
+        async { replicas.clients[0].post("/users", user).await.status }
+    };
+    let statuses = join_all((0..12).map(create)).await;
+    assert_eq!(statuses, [201; 12]);
+    let opened = proxy.count_opened() - before;
+    assert!(opened <= 4, "the pool has 4 connections, and {opened} were opened");
 }

@@ -6,7 +6,6 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use serde_json::json;
 use uuid::Uuid;
-use w2meet::platform::auth::permissions::Access::Open;
 use w2meet::platform::data::{Abort, Connection, DataOwner, EventSubject, OutboxRow, Owner, RunQueryDsl};
 use w2meet::platform::endpoint::{Endpoint, post};
 use w2meet::platform::http::extract::JsonBody;
@@ -42,13 +41,13 @@ pub struct Toy {
 struct Toys(Owner);
 
 fn endpoints() -> Vec<Endpoint> {
-    let create = post("/api/toys", Open, create).idempotent();
+    let create = post("/api/toys", w2meet::platform::auth::permissions::Access::Open, create).idempotent();
     let create = create.describe("create_toy", "Creates a toy.", |op| op.takes::<Toy>(None).answer(201, "Created"));
     jobs::endpoints::<Toys>().into_iter().chain([create]).collect()
 }
 
 async fn create(req: HttpRequest, own: Data<Toys>, JsonBody(body): JsonBody) -> Result<HttpResponse, Problem> {
-    let (key, id, case) = (IdempotencyKey::read(&req, &body)?, Uuid::now_v7(), RequestContext::current_id());
+    let (key, id, case) = (IdempotencyKey::read(&req, None, &body)?, Uuid::now_v7(), RequestContext::current_id());
     let toy: Toy = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
     let response = StoredResponse::new(201, &[("location", format!("/api/toys/{id}"))], &json!({ "id": id }));
     let work = async |conn: &mut Connection| {

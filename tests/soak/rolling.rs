@@ -29,6 +29,9 @@ impl Fleet {
             ("W2MEET_BALANCE__HEDGE_MS", "250"),
             ("W2MEET_SERVER__LINGER_MS", "1000"),
             ("W2MEET_DATABASE__POOL_SIZE", "16"),
+            // a busy machine is slow, and this is not about slow databases
+            ("W2MEET_DATABASE__STATEMENT_MS", "4000"),
+            ("W2MEET_DATABASE__ANSWER_MS", "4500"),
         ])
         .await;
         for email in ["ana@example.com", "ben@example.com"] {

@@ -1,7 +1,7 @@
 //! Replicas of the user role alone, called directly: enough to test the cache against the database.
 
 use super::cluster::{Env, Sandbox};
-use super::{Client, Node};
+use super::{Client, Node, ToxicProxy};
 
 /// Processes of the user role over one database.
 pub struct Replicas {
@@ -19,6 +19,14 @@ impl Replicas {
         let mut space = Sandbox::new();
         let database = space.schema();
         Replicas::start_in(space, database, caches)
+    }
+
+    /// [`Replicas::start`], with the database behind this proxy.
+    pub fn start_through(proxy: &ToxicProxy, caches: &[&str]) -> Replicas {
+        let mut space = Sandbox::new();
+        let mut database = url::Url::parse(&space.schema()).expect("a URL");
+        database.set_port(Some(proxy.port())).expect("a port");
+        Replicas::start_in(space, database.into(), caches)
     }
 
     /// [`Replicas::start`] over a PostgreSQL of the test's own.

@@ -1,9 +1,11 @@
-//! A TCP proxy between a process and a server, which a test may cut.
+//! A TCP proxy between a process and a server, which a test may cut, and whose connections may be slow to open.
 
 use std::io::{Read, Write};
+use std::mem::take;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Forwards bytes to a local port until it is cut.
 pub struct ToxicProxy {
@@ -14,14 +16,21 @@ pub struct ToxicProxy {
 #[derive(Default)]
 struct State {
     cut: AtomicBool,
+    /// How long the first bytes of the server are held back.
+    delay: Duration,
     open: Mutex<Vec<TcpStream>>,
 }
 
 impl ToxicProxy {
     pub fn to_port(port: u16) -> ToxicProxy {
+        ToxicProxy::slow_to_open(port, Duration::ZERO)
+    }
+
+    /// Each connection is this slow to open.
+    pub fn slow_to_open(port: u16, delay: Duration) -> ToxicProxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let state = Arc::new(State::default());
+        let state = Arc::new(State { delay, ..State::default() });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
@@ -31,8 +40,8 @@ impl ToxicProxy {
                 if !shared.cut.load(Ordering::SeqCst)
                     && let Ok(far) = TcpStream::connect(("127.0.0.1", port))
                 {
-                    shared.forward(&near, &far);
-                    shared.forward(&far, &near);
+                    shared.forward(&near, &far, Duration::ZERO);
+                    shared.forward(&far, &near, shared.delay);
                 }
             }
         });
@@ -45,6 +54,11 @@ impl ToxicProxy {
 
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// How many connections were opened so far.
+    pub fn count_opened(&self) -> usize {
+        self.state.open.lock().expect("no thread panics").len() / 2
     }
 
     /// Closes every connection; new ones are closed at once.
@@ -60,7 +74,7 @@ impl ToxicProxy {
 }
 
 impl State {
-    fn forward(&self, from: &TcpStream, to: &TcpStream) {
+    fn forward(&self, from: &TcpStream, to: &TcpStream, mut delay: Duration) {
         let (Ok(mut from), Ok(mut to), Ok(kept)) = (from.try_clone(), to.try_clone(), from.try_clone()) else {
             return;
         };
@@ -68,6 +82,7 @@ impl State {
         std::thread::spawn(move || {
             let mut bytes = [0; 16 << 10];
             while let Ok(count @ 1..) = from.read(&mut bytes) {
+                std::thread::sleep(take(&mut delay));
                 if to.write_all(&bytes[..count]).is_err() {
                     break;
                 }

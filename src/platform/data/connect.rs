@@ -9,14 +9,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use diesel::ConnectionResult;
 use diesel::result::ConnectionError;
-use diesel_async::pooled_connection::deadpool::Pool;
+use diesel_async::pooled_connection::deadpool::{Object as PooledConnection, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
-use super::{CHECKOUT, Engine, SqliteConn};
+use super::{Engine, Error, SqliteConn, unavailable};
 use crate::config::Settings;
 
 /// `busy_timeout` first: setting WAL may itself find the file locked; below a second, so that whoever waits for somebody else's
@@ -25,6 +25,8 @@ const PRAGMAS: &str =
     "PRAGMA busy_timeout=800; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;";
 /// Readers beside the one writer, so that a slow read holds up no other.
 const SQLITE_READERS: usize = 8;
+/// How long a connection to PostgreSQL may take to open.
+const OPENING: Duration = Duration::from_secs(5);
 /// The lock that lets one replica migrate while the others wait; any number that nothing else in the database uses.
 const MIGRATION_LOCK: i64 = 0x5732_4d65_6574;
 
@@ -134,7 +136,7 @@ fn postgres_config(settings: &Settings, role: &str, statement_ms: u64) -> anyhow
     config
         .options(options.trim())
         .application_name("w2meet")
-        .connect_timeout(CHECKOUT)
+        .connect_timeout(OPENING)
         .tcp_user_timeout(Duration::from_secs(2))
         .keepalives_idle(Duration::from_secs(5))
         .keepalives_interval(Duration::from_secs(1))
@@ -153,6 +155,16 @@ fn postgres_pool(config: tokio_postgres::Config, size: usize) -> anyhow::Result<
     });
     let manager = AsyncDieselConnectionManager::new_with_config(String::new(), setup);
     Ok(Pool::builder(manager).max_size(size).build()?)
+}
+
+/// A connection of the pool. One that must be opened first is opened by a task of its own: if the caller gives up, the pool gets it all
+/// the same, so that a database that is slow to connect serves the next caller. The size of the pool bounds the openings.
+pub(super) async fn take(pool: &Pool<AsyncPgConnection>) -> Result<PooledConnection<AsyncPgConnection>, Error> {
+    if pool.status().available > 0 {
+        return pool.get().await.map_err(unavailable);
+    }
+    let pool = pool.clone();
+    tokio::spawn(async move { pool.get().await }).await.map_err(unavailable)?.map_err(unavailable)
 }
 
 async fn establish_postgres(config: tokio_postgres::Config) -> ConnectionResult<AsyncPgConnection> {

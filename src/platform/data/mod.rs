@@ -37,7 +37,7 @@ pub use owner::{DataOwner, Owner};
 /// SQLite, whose calls block, on tokio's blocking threads.
 pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, blocking::Blocking>;
 
-/// How long a request waits for a connection, a new one included.
+/// How long a request waits for one of the readers of SQLite.
 const CHECKOUT: Duration = Duration::from_millis(400);
 /// The database a role was started with.
 #[derive(Clone)]
@@ -224,7 +224,7 @@ impl Db {
     /// [`Error::Unavailable`] when there is none in time.
     pub async fn connect(&self) -> Result<Connection, Error> {
         Ok(Connection::new(match &self.engine {
-            Engine::Postgres(pool) => Pooled::Postgres(checkout(pool.get(), CHECKOUT).await?),
+            Engine::Postgres(pool) => Pooled::Postgres(checkout(connect::take(pool), self.answer).await?),
             Engine::Sqlite { readers, .. } => Pooled::Sqlite(checkout(readers.get(), CHECKOUT).await?.into()),
         }))
     }
