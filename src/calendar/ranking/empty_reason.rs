@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 const MAX_NAMES: usize = 5;
 
 /// Microsoft Graph's reasons for no suggestions, in snake_case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EmptyCode {
     /// Not enough attendees can come at once.
@@ -17,6 +17,8 @@ pub enum EmptyCode {
     OrganizerUnavailable,
     /// No attendee is the cause: the search has no time.
     Unknown,
+    /// No room is free. Reserved.
+    LocationsUnavailable,
 }
 
 /// The facts about a search that found nothing.

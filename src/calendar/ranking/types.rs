@@ -37,7 +37,7 @@ impl Default for Attendee {
 }
 
 /// Whether a meeting needs an attendee.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Attendance {
     /// There is no meeting without the attendee.
@@ -48,7 +48,7 @@ pub enum Attendance {
 }
 
 /// What two slots of one answer must not share, besides time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DistinctBy {
     /// Nothing else.

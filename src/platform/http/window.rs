@@ -12,12 +12,12 @@ const MAX_DURATION: u64 = 24 * 60;
 /// The largest integer that every JSON implementation reads exactly (RFC 8259, 6).
 pub const MAX_SEED: u64 = (1 << 53) - 1;
 
-/// A range of dates, both inclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A window of dates, both inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Window {
-    /// The first.
+    /// The first date.
     pub from: Date,
-    /// The last.
+    /// The last date.
     pub to: Date,
 }
 

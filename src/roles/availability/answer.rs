@@ -2,13 +2,18 @@
 
 use jiff::civil::Date;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::api::Window;
 use super::model::{self, GroupAvailability};
 use crate::calendar::{
-    Attendance, Day, EmptyCode, EmptySearch, Format, FormattedWeek, Grid, Preference, Week, Zone, free_count,
+    Attendance, Day, EmptyCode, EmptySearch, Format, Grid, Preference, Week, Zone, free_count, week_to_json,
 };
 use crate::platform::email::Email;
+use crate::platform::http::openapi::schemas;
 
 /// The requested form of the answer.
 #[derive(Clone, Copy, Default)]
@@ -19,95 +24,138 @@ pub struct AnswerFormat {
     pub view: Option<usize>,
 }
 
-/// The answer.
-#[derive(Serialize)]
+/// The time at which all required attendees and the quorum are free.
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum Answer<'a> {
-    TypicalWeek {
-        #[serde(flatten)]
-        group: Group<'a>,
-        time_zone: &'a str,
-        as_of: Date,
-        common: Common,
-        free_count: FreeCount,
-        empty_reason: Option<EmptyReason<'a>>,
-    },
-    InWindow {
-        #[serde(flatten)]
-        group: Group<'a>,
-        time_zone: &'a str,
-        window: Option<Window>,
-        periods: Vec<Period>,
-        free_count: Vec<HourCount>,
-        empty_reason: Option<EmptyReason<'a>>,
-    },
+pub enum CommonTime<'a> {
+    /// In the typical week.
+    TypicalWeek(CommonWeek<'a>),
+    /// In a window of dates.
+    InWindow(CommonWindow<'a>),
 }
 
-#[derive(Serialize)]
+/// The common time of a typical week.
+#[derive(Serialize, ToSchema)]
+pub struct CommonWeek<'a> {
+    #[serde(flatten)]
+    group: Group<'a>,
+    /// The time zone of the response.
+    time_zone: &'a str,
+    /// The date whose UTC offsets apply.
+    as_of: Date,
+    /// The common free time.
+    #[schema(value_type = schemas::Week)]
+    common: Value,
+    /// For each day 24 numbers: attendees that are free for the whole hour.
+    free_count: DayCounts,
+    /// The reason if there is no common time.
+    empty_reason: Option<WhyEmpty<'a>>,
+}
+
+/// The common time of a window.
+#[derive(Serialize, ToSchema)]
+pub struct CommonWindow<'a> {
+    #[serde(flatten)]
+    group: Group<'a>,
+    /// The time zone of the response.
+    time_zone: &'a str,
+    /// The dates.
+    #[schema(nullable = false, required = true)]
+    window: Option<Window>,
+    /// The common free time.
+    periods: Vec<ClockPeriod>,
+    /// The attendees that are free, for each hour.
+    free_count: Vec<HourCount>,
+    /// The reason if there is no common time.
+    empty_reason: Option<WhyEmpty<'a>>,
+}
+
+/// The attendees of the response.
+#[derive(Serialize, ToSchema)]
 pub struct Group<'a> {
-    attendees: Vec<Attendee<'a>>,
-    /// The unknown attendees, if they are skipped.
+    /// The attendees of the request.
+    attendees: Vec<AttendeeView<'a>>,
+    /// The attendees that were ignored.
     #[serde(skip_serializing_if = "<[Email]>::is_empty")]
     unknown: &'a [Email],
+    /// As requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    view_minutes: Option<usize>,
+    #[schema(nullable = false)]
+    view_minutes: Option<u64>,
 }
 
-#[derive(Serialize)]
-pub struct Attendee<'a> {
+/// An attendee in the response.
+#[derive(Serialize, ToSchema)]
+pub struct AttendeeView<'a> {
+    /// The address.
     email: &'a Email,
+    /// The preferred slot.
     preference: Preference,
     /// `optional`, or absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     attendance: Option<Attendance>,
-    /// One digit for each interval: 0 free, 1 if needed, 2 busy.
+    /// A digit for each period of the window or week: 0 is free, 1 if needed, 2 busy.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^[0-2]*$")]
     view: Option<String>,
 }
 
-/// A half-open period, as instants in the zone of the answer.
-#[derive(Serialize)]
-pub struct Period {
+/// A half-open period, in the time zone of the response.
+#[derive(Serialize, ToSchema)]
+pub struct ClockPeriod {
+    /// The start.
+    #[schema(format = DateTime)]
     start: String,
+    /// The end.
+    #[schema(format = DateTime)]
     end: String,
 }
 
-#[derive(Serialize)]
+/// The attendees that are free in an hour.
+#[derive(Serialize, ToSchema)]
 pub struct HourCount {
+    /// The start of the hour.
+    #[schema(format = DateTime)]
     start: String,
+    /// The number of attendees.
     count: u32,
 }
 
-/// The number of attendees who are free in each hour of each day.
-pub struct FreeCount(Vec<u32>);
+/// The attendees that are free in each hour of each day.
+pub struct DayCounts(Vec<u32>);
 
-/// The common time of a typical week, in the requested format.
-pub struct Common(Week, Format);
-
-impl Serialize for Common {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        FormattedWeek::new(&self.0, self.1).serialize(serializer)
-    }
-}
-
-impl Serialize for FreeCount {
+impl Serialize for DayCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(Day::ALL.iter().zip(self.0.chunks(24)).map(|(day, hours)| (day.name(), hours)))
     }
 }
 
+impl ToSchema for DayCounts {}
+
+impl PartialSchema for DayCounts {
+    fn schema() -> RefOr<Schema> {
+        let count = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+        let day = || ArrayBuilder::new().items(count()).min_items(Some(24)).max_items(Some(24));
+        let add = |object: ObjectBuilder, name: &str| object.property(name, day()).required(name);
+        Day::ALL.map(Day::name).into_iter().fold(ObjectBuilder::new().schema_type(Type::Object), add).into()
+    }
+}
+
 /// Why there is no common time.
-#[derive(Serialize)]
-pub struct EmptyReason<'a> {
+#[derive(Serialize, ToSchema)]
+pub struct WhyEmpty<'a> {
+    /// One of the five codes of Microsoft Graph, in snake_case.
     code: EmptyCode,
+    /// The reason, for people.
     detail: String,
-    /// The attendees who are never free; empty if only their combination has no time.
+    /// The attendees that are never free; empty if only their combination has no time.
     blocking: Vec<&'a Email>,
 }
 
 impl GroupAvailability {
     /// The answer in the requested form.
-    pub fn answer(&self, format: AnswerFormat) -> Answer<'_> {
+    pub fn answer(&self, format: AnswerFormat) -> CommonTime<'_> {
         let common = self.common();
         let hours = self.search_window.hours();
         let counts = free_count(&hours, &self.free);
@@ -116,23 +164,25 @@ impl GroupAvailability {
         let group = Group {
             attendees: attendees.map(|(one, free)| attendee(one, free, format.view)).collect(),
             unknown: &self.unknown,
-            view_minutes: format.view.map(|quarters| 15 * quarters),
+            view_minutes: format.view.map(|quarters| 15 * quarters as u64),
         };
         let empty_reason = common.is_empty().then(|| self.empty_reason());
         if self.search_window.has_dates() {
             let text = |q| self.search_window.format_quarter(q);
-            let periods = common.runs().map(|run| Period { start: text(run.start), end: text(run.end) }).collect();
+            let periods = common.runs().map(|run| ClockPeriod { start: text(run.start), end: text(run.end) }).collect();
             let free_count =
                 hours.iter().zip(counts).map(|(hour, count)| HourCount { start: text(hour.start), count }).collect();
-            Answer::InWindow { group, time_zone, window: self.window, periods, free_count, empty_reason }
+            let window = self.window;
+            CommonTime::InWindow(CommonWindow { group, time_zone, window, periods, free_count, empty_reason })
         } else {
-            let common = Common(Week::from_bytes(&common.to_bytes()).unwrap_or_default(), format.format);
-            let free_count = FreeCount(counts);
-            Answer::TypicalWeek { group, time_zone, as_of: self.as_of, common, free_count, empty_reason }
+            let common = Week::from_bytes(&common.to_bytes()).unwrap_or_default();
+            let common = week_to_json(&common, format.format);
+            let (as_of, free_count) = (self.as_of, DayCounts(counts));
+            CommonTime::TypicalWeek(CommonWeek { group, time_zone, as_of, common, free_count, empty_reason })
         }
     }
 
-    fn empty_reason(&self) -> EmptyReason<'_> {
+    fn empty_reason(&self) -> WhyEmpty<'_> {
         let attendees = self.attendees.iter().zip(&self.free);
         let never_free: Vec<&model::Attendee> =
             attendees.filter(|(_, free)| free.is_empty()).map(|(attendee, _)| attendee).collect();
@@ -149,12 +199,12 @@ impl GroupAvailability {
         let (code, detail) = search.explain();
         let is_blocking = |attendee: &&model::Attendee| self.quorum.is_some() || attendee.is_required();
         let blocking = never_free.into_iter().filter(is_blocking).map(|attendee| &attendee.user.email).collect();
-        EmptyReason { code, detail, blocking }
+        WhyEmpty { code, detail, blocking }
     }
 }
 
-fn attendee<'a>(attendee: &'a model::Attendee, free: &Grid, view: Option<usize>) -> Attendee<'a> {
-    Attendee {
+fn attendee<'a>(attendee: &'a model::Attendee, free: &Grid, view: Option<usize>) -> AttendeeView<'a> {
+    AttendeeView {
         email: &attendee.user.email,
         preference: attendee.user.preference,
         attendance: (!attendee.is_required()).then_some(Attendance::Optional),

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use super::answer::CommonTime;
 use super::api::FINDING_TIMES;
-use super::api::openapi::{Asked, AvailabilityQuestion, CommonTime, Viewed};
+use super::api::openapi::{AttendeesInQuery, AvailabilityQuestion, Constraints, Viewed};
 use super::free_busy::find_free_busy;
 use super::handlers::*;
 use crate::platform::auth::permissions::Access::{Open, Owner, Service, SignedIn};
@@ -27,11 +28,12 @@ fn public() -> Vec<Endpoint> {
             "Finds the times when all attendees can meet.",
             |op| {
                 op.about("In a typical week, or with `week` or `from` and `to` in a window of dates.")
-                    .query::<Asked>()
+                    .query::<AttendeesInQuery>()
+                    .query::<Constraints>()
                     .query::<Dates>()
                     .query::<Formatted>()
                     .query::<Viewed>()
-                    .answers::<CommonTime>(200, "The common times")
+                    .answers::<CommonTime<'_>>(200, "The common times")
                     .refuses(&[UNKNOWN_USER])
             },
         ),
@@ -45,7 +47,7 @@ fn public() -> Vec<Endpoint> {
                     let asked =
                         json!({ "attendees": ["ana@example.com", { "email": "priya@example.com", "weight": 2 }] });
                     op.takes::<AvailabilityQuestion>(Some(asked))
-                        .answers::<CommonTime>(200, "The common times")
+                        .answers::<CommonTime<'_>>(200, "The common times")
                         .refuses(&[UNKNOWN_USER])
                 },
             ),

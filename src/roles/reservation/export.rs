@@ -41,7 +41,7 @@ impl JsonLists for Lists {
         if name == "meetings" {
             let page = Page { attendee: Some(self.email.clone()), after: after.to_owned(), limit: PAGE };
             let found = self.store.meetings(&page).await?;
-            let shown = |meeting: &Meeting| meeting.shown(meeting.organizer == self.email);
+            let shown = |meeting: &Meeting| json!(meeting.shown(meeting.organizer == self.email));
             return Ok(found.iter().map(|meeting| (meeting.id.to_string(), shown(meeting))).collect());
         }
         let rows: Vec<DeliveryRow> = read!(self.store.owner.db, |conn| deliveries::table

@@ -10,7 +10,7 @@ use crate::platform::endpoint::{Endpoint, get, post, tagged};
 use crate::platform::http::openapi::schemas::Dates;
 use crate::platform::http::problem::UNKNOWN_USER;
 use crate::roles::availability::api::FINDING_TIMES;
-use crate::roles::availability::api::openapi::Asked;
+use crate::roles::availability::api::openapi::{AttendeesInQuery, Constraints};
 use crate::roles::reservation::api::problems::{SLOT_TAKEN, UNVERIFIED};
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -26,7 +26,8 @@ fn public() -> Vec<Endpoint> {
             "find_suggestions",
             "Finds the best slots and explains them.",
             |op| {
-                op.query::<Asked>()
+                op.query::<AttendeesInQuery>()
+                    .query::<Constraints>()
                     .query::<Dates>()
                     .query::<RankingOptions>()
                     .answers::<Suggestions>(200, "The best slots, or the reason why there are none")

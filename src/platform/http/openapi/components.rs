@@ -1,10 +1,12 @@
 //! Parts of the document that many operations share.
 
 use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
-use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr};
+use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Required};
 
+use super::Schemas;
 use crate::platform::http::problem::{HEADERS_TOO_LARGE, ProblemType};
 
 /// The content type of problems.
@@ -51,32 +53,64 @@ pub(super) fn tags() -> ObjectBuilder {
     text().format(Some(SchemaFormat::Custom("entity-tags".to_owned()))).pattern(Some(list)).examples(["\"3\""])
 }
 
-/// Removes null from a schema: a parameter of a query is absent instead.
-pub(super) fn without_null(schema: RefOr<Schema>) -> RefOr<Schema> {
-    let plain = |of: SchemaType| match of {
-        SchemaType::Array(types) => match types.as_slice() {
-            [one, Type::Null] | [Type::Null, one] => SchemaType::Type(one.clone()),
-            _ => SchemaType::Array(types),
-        },
-        one => one,
+/// A parameter of a query, from a field with this schema. It is absent instead of null.
+pub(super) fn query_parameter(name: String, mut schema: RefOr<Schema>, is_required: bool) -> Parameter {
+    if let RefOr::T(Schema::OneOf(one)) = &mut schema {
+        let null = SchemaType::Type(Type::Null);
+        one.items.retain(|item| !matches!(item, RefOr::T(Schema::Object(of)) if of.schema_type == null));
+        if let [only] = one.items.as_slice() {
+            schema = only.clone();
+        }
+    }
+    // what describes the field describes the parameter
+    let (description, example) = match &mut schema {
+        RefOr::Ref(target) => (Some(std::mem::take(&mut target.description)).filter(|text| !text.is_empty()), None),
+        RefOr::T(Schema::Object(object)) => {
+            without_null(&mut object.schema_type);
+            (object.description.take(), object.example.take())
+        }
+        RefOr::T(Schema::Array(array)) => {
+            without_null(&mut array.schema_type);
+            (array.description.take(), array.example.take())
+        }
+        RefOr::T(_) => (None, None),
     };
-    match schema {
-        RefOr::T(Schema::Object(mut object)) => {
-            object.schema_type = plain(object.schema_type);
-            RefOr::T(Schema::Object(object))
+    let required = if is_required { Required::True } else { Required::False };
+    let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query).required(required);
+    parameter.description(description).schema(Some(schema)).example(example).build()
+}
+
+fn without_null(types: &mut SchemaType) {
+    if let SchemaType::Array(all) = types
+        && let [one, Type::Null] | [Type::Null, one] = all.as_slice()
+    {
+        *types = SchemaType::Type(one.clone());
+    }
+}
+
+/// Makes one object of each schema with flattened parts. The parts are removed.
+pub(super) fn flatten(schemas: &mut Schemas) {
+    while let Some(index) = schemas.iter().position(|(_, schema)| matches!(schema, RefOr::T(Schema::AllOf(_)))) {
+        let (name, RefOr::T(Schema::AllOf(all))) = schemas.swap_remove(index) else { return };
+        let mut whole = ObjectBuilder::new().schema_type(Type::Object).description(all.description).build();
+        for part in all.items {
+            let part = match part {
+                RefOr::Ref(target) => take(schemas, target.ref_location.rsplit('/').next().unwrap_or_default()),
+                RefOr::T(part) => Some(part),
+            };
+            let Some(Schema::Object(part)) = part else { continue };
+            whole.properties.extend(part.properties);
+            whole.required.extend(part.required);
+            whole.additional_properties = whole.additional_properties.or(part.additional_properties);
         }
-        RefOr::T(Schema::Array(mut array)) => {
-            array.schema_type = plain(array.schema_type);
-            RefOr::T(Schema::Array(array))
-        }
-        RefOr::T(Schema::OneOf(mut one)) => {
-            let null = SchemaType::Type(Type::Null);
-            one.items.retain(|item| !matches!(item, RefOr::T(Schema::Object(of)) if of.schema_type == null));
-            match one.items.len() {
-                1 => one.items.remove(0),
-                _ => RefOr::T(Schema::OneOf(one)),
-            }
-        }
-        other => other,
+        schemas.push((name, Schema::Object(whole).into()));
+    }
+}
+
+fn take(schemas: &mut Schemas, name: &str) -> Option<Schema> {
+    let index = schemas.iter().position(|(known, _)| known == name)?;
+    match schemas.swap_remove(index).1 {
+        RefOr::T(schema) => Some(schema),
+        RefOr::Ref(_) => None,
     }
 }

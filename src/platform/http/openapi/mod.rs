@@ -12,9 +12,9 @@ use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Schema};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{PartialSchema, ToSchema};
 
-use self::components::{PROBLEM, header, problem, tags, without_null};
+use self::components::{PROBLEM, flatten, header, problem, query_parameter, tags};
 pub use self::components::{refusal, text};
 use crate::platform::http::problem::{
     BAD_GATEWAY, BAD_REQUEST, FORBIDDEN, GATEWAY_TIMEOUT, HEADERS_TOO_LARGE, INTERNAL, INVALID_TOKEN, KEY_REUSED,
@@ -81,10 +81,13 @@ impl ApiOperation {
     }
 
     /// Adds the fields of `T` as parameters of the query.
-    pub fn query<T: IntoParams>(mut self) -> ApiOperation {
-        for mut parameter in T::into_params(|| Some(ParameterIn::Query)) {
-            parameter.schema = parameter.schema.map(without_null);
-            self = self.parameter(parameter);
+    pub fn query<T: ToSchema>(mut self) -> ApiOperation {
+        T::schemas(&mut self.schemas);
+        if let RefOr::T(Schema::Object(fields)) = T::schema() {
+            for (name, schema) in fields.properties {
+                let is_required = fields.required.contains(&name);
+                self = self.parameter(query_parameter(name, schema, is_required));
+            }
         }
         self.refuses(&[VALIDATION])
     }
@@ -235,6 +238,7 @@ impl ApiOperation {
     fn named<T: ToSchema>(&mut self) -> RefOr<Schema> {
         T::schemas(&mut self.schemas);
         self.schemas.push((T::name().into_owned(), T::schema()));
+        flatten(&mut self.schemas);
         Ref::from_schema_name(T::name()).into()
     }
 

@@ -1,18 +1,19 @@
 //! The schemas that many requests and responses share: addresses, ids, weeks, windows, pages, problems.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 use utoipa::openapi::schema::{
     AdditionalProperties, Array, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::{KnownFormat, Ref, RefOr};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use super::text;
+use crate::calendar::{Day, Format, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::problem::ProblemType;
-
-const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 impl ToSchema for Email {}
 
@@ -33,12 +34,15 @@ impl PartialSchema for Id {
     }
 }
 
-/// The name of an IANA time zone.
-pub struct TimeZone;
+pub use crate::calendar::Zone as TimeZone;
 
-impl ToSchema for TimeZone {}
+impl ToSchema for Zone {
+    fn name() -> Cow<'static, str> {
+        "TimeZone".into()
+    }
+}
 
-impl PartialSchema for TimeZone {
+impl PartialSchema for Zone {
     fn schema() -> RefOr<Schema> {
         let about = "The name of an IANA time zone, such as `Europe/Lisbon`.";
         text().format(Some(SchemaFormat::Custom("time-zone".to_owned()))).description(Some(about)).into()
@@ -61,7 +65,7 @@ fn entries(null: bool) -> Array {
 /// The three forms of a week. `whole`: all seven days are present. `null`: a day may be null.
 fn week(about: &str, whole: bool, null: bool) -> RefOr<Schema> {
     let mut days = ObjectBuilder::new().schema_type(Type::Object);
-    for day in DAYS {
+    for day in Day::ALL.map(Day::name) {
         days = days.property(day, entries(null));
         if whole {
             days = days.required(day);
@@ -149,57 +153,32 @@ impl PartialSchema for ChangedOverrides {
 
 /// The form of weeks in a response.
 #[derive(ToSchema)]
-#[schema(rename_all = "kebab-case")]
-pub enum Format {
-    /// Merged ranges.
-    Ranges,
-    /// Hours that are free throughout.
-    Hours,
-    /// Seven rows of 24.
-    Grid,
-    /// 168 digits.
-    View,
-    /// 672 digits.
-    ViewQuarters,
-}
-
-/// The form of weeks in a response.
-#[derive(IntoParams)]
 pub struct Formatted {
     /// The form of weeks in the response.
-    #[param(inline, default = "ranges")]
+    #[schema(default = "ranges")]
     pub format: Option<Format>,
 }
 
 /// A page of a list.
-#[derive(IntoParams)]
+#[derive(ToSchema)]
 pub struct Paged {
     /// The maximum number of items.
-    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[schema(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<u64>,
     /// The start of the page, from the `Link` header of the previous page.
     pub cursor: Option<Uuid>,
 }
 
 /// The dates to search: `week` alone, or `from` and `to` together.
-#[derive(IntoParams)]
+#[derive(ToSchema)]
 pub struct Dates {
     /// An ISO week, instead of `from` and `to`.
-    #[param(pattern = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-W(0[1-9]|[1-4][0-9]|5[0-2])$", example = "2026-W48")]
+    #[schema(pattern = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-W(0[1-9]|[1-4][0-9]|5[0-2])$", example = "2026-W48")]
     pub week: Option<String>,
     /// The first date, from 1970 on; needs `to`.
     pub from: Option<Date>,
     /// The last date, at most 62 days in all; needs `from`.
     pub to: Option<Date>,
-}
-
-/// A window of dates.
-#[derive(ToSchema)]
-pub struct Window {
-    /// The first date.
-    pub from: Date,
-    /// The last date.
-    pub to: Date,
 }
 
 /// JSON without a schema here.

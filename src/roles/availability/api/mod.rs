@@ -2,6 +2,7 @@
 
 mod attendees;
 mod constraints;
+#[expect(dead_code, reason = "the fields of requests are parsed one by one")]
 pub mod openapi;
 mod question;
 

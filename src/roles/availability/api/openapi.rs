@@ -1,37 +1,27 @@
-//! The OpenAPI schemas of the availability role.
+//! The OpenAPI schemas of requests to the availability role.
 
 use jiff::civil::Date;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
-use crate::calendar::Preference;
+use crate::calendar::{Attendance, Zone};
 use crate::platform::email::Email;
-use crate::platform::http::openapi::schemas::{Format, TimeZone, Week, Window};
+use crate::platform::http::openapi::schemas::{Dates, Formatted};
 use crate::platform::http::openapi::text;
-
-/// Whether an attendee must come.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-pub enum WantedAttendance {
-    /// The meeting needs this attendee.
-    Required,
-    /// The attendee is welcome, but not needed.
-    Optional,
-}
 
 /// An attendee, with attendance and weight.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WantedPerson {
     /// The address.
-    pub email: Email,
+    email: Email,
     /// The default is `required`, or `optional` if there is a quorum.
     #[schema(nullable = false)]
-    pub attendance: Option<WantedAttendance>,
+    attendance: Option<Attendance>,
     /// The weight of the attendee in the ranking.
     #[schema(nullable = false, minimum = 1, maximum = 9, default = 1)]
-    pub weight: Option<u32>,
+    weight: Option<u32>,
 }
 
 /// An attendee.
@@ -65,72 +55,68 @@ pub enum UnknownAttendees {
     Skip,
 }
 
-/// The attendees and the time to search, in a query.
-#[derive(IntoParams)]
-pub struct Asked {
+/// The attendees, in a query.
+#[derive(ToSchema)]
+pub struct AttendeesInQuery {
     /// An attendee; repeat it for each. The three lists have 2 to 10,000 attendees together.
-    #[param(example = json!(["ana@example.com", "kenji@example.com"]))]
-    pub attendee: Option<Vec<Email>>,
+    #[schema(example = json!(["ana@example.com", "kenji@example.com"]))]
+    attendee: Option<Vec<Email>>,
     /// The attendees that must come.
-    pub required: Option<Vec<Email>>,
+    required: Option<Vec<Email>>,
     /// The attendees that need not come.
-    pub optional: Option<Vec<Email>>,
+    optional: Option<Vec<Email>>,
     /// The number or percentage of attendees that must be free at the same time. Attendees in `attendee` are then optional.
-    #[param(pattern = "^([1-9][0-9]{0,4}|([1-9][0-9]?|100)%)$")]
-    pub quorum: Option<String>,
+    #[schema(pattern = "^([1-9][0-9]{0,4}|([1-9][0-9]?|100)%)$")]
+    quorum: Option<String>,
+}
+
+/// The attendees, in a body.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AttendeeLists {
+    /// The attendees. The three lists have 2 to 10,000 attendees together.
+    #[schema(max_items = 10000)]
+    attendees: Option<Vec<WantedOne>>,
+    /// The attendees that must come.
+    #[schema(max_items = 10000)]
+    required: Option<Vec<WantedOne>>,
+    /// The attendees that need not come.
+    #[schema(max_items = 10000)]
+    optional: Option<Vec<WantedOne>>,
+    /// The attendees in `attendees` are then optional.
+    quorum: Option<Quorum>,
+}
+
+/// The time to search.
+#[derive(ToSchema)]
+pub struct Constraints {
     /// Ignores unknown attendees. Without it, they are an error 404.
-    #[param(inline)]
-    pub unknown: Option<UnknownAttendees>,
+    unknown: Option<UnknownAttendees>,
     /// The earliest time of day, on each attendee's own clock.
-    #[param(pattern = "^([01][0-9]|2[0-3]):(00|15|30|45)$")]
-    pub earliest: Option<String>,
+    #[schema(pattern = "^([01][0-9]|2[0-3]):(00|15|30|45)$")]
+    earliest: Option<String>,
     /// The latest time of day; `24:00` is the end of the day.
-    #[param(pattern = "^(00:(15|30|45)|(0[1-9]|1[0-9]|2[0-3]):(00|15|30|45)|24:00)$")]
-    pub latest: Option<String>,
+    #[schema(pattern = "^(00:(15|30|45)|(0[1-9]|1[0-9]|2[0-3]):(00|15|30|45)|24:00)$")]
+    latest: Option<String>,
     /// The time zone of the response. The default is that of the first attendee. `floating` ignores zones, in the typical week.
-    pub time_zone: Option<TimeZone>,
+    time_zone: Option<Zone>,
     /// The date whose UTC offsets apply in a typical week, from 1970 to 2199. The default is today.
-    pub as_of: Option<Date>,
+    as_of: Option<Date>,
 }
 
 /// The attendees and the time to search.
 #[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct AvailabilityQuestion {
-    /// The attendees. The three lists have 2 to 10,000 attendees together.
-    #[schema(max_items = 10000)]
-    pub attendees: Option<Vec<WantedOne>>,
-    /// The attendees that must come.
-    #[schema(max_items = 10000)]
-    pub required: Option<Vec<WantedOne>>,
-    /// The attendees that need not come.
-    #[schema(max_items = 10000)]
-    pub optional: Option<Vec<WantedOne>>,
-    /// The attendees in `attendees` are then optional.
-    pub quorum: Option<Quorum>,
-    /// Ignores unknown attendees. Without it, they are an error 404.
-    pub unknown: Option<UnknownAttendees>,
-    /// The earliest time of day, on each attendee's own clock.
-    #[schema(pattern = "^([01][0-9]|2[0-3]):(00|15|30|45)$")]
-    pub earliest: Option<String>,
-    /// The latest time of day; `24:00` is the end of the day.
-    #[schema(pattern = "^(00:(15|30|45)|(0[1-9]|1[0-9]|2[0-3]):(00|15|30|45)|24:00)$")]
-    pub latest: Option<String>,
-    /// The time zone of the response. The default is that of the first attendee. `floating` ignores zones, in the typical week.
-    pub time_zone: Option<TimeZone>,
-    /// The date whose UTC offsets apply in a typical week, from 1970 to 2199. The default is today.
-    pub as_of: Option<Date>,
-    /// An ISO week, instead of the typical week.
-    #[schema(pattern = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-W(0[1-9]|[1-4][0-9]|5[0-2])$")]
-    pub week: Option<String>,
-    /// The first date; needs `to`.
-    pub from: Option<Date>,
-    /// The last date, at most 62 days in all; needs `from`.
-    pub to: Option<Date>,
-    /// The form of a typical week.
-    pub format: Option<Format>,
-    /// Adds a `view` to every attendee: a digit for each period of this many minutes.
-    pub view_minutes: Option<Step>,
+    #[serde(flatten)]
+    attendees: AttendeeLists,
+    #[serde(flatten)]
+    constraints: Constraints,
+    #[serde(flatten)]
+    dates: Dates,
+    #[serde(flatten)]
+    format: Formatted,
+    #[serde(flatten)]
+    view: Viewed,
 }
 
 /// 15, 30 or 60 minutes.
@@ -145,143 +131,8 @@ impl PartialSchema for Step {
 }
 
 /// The resolution of views.
-#[derive(IntoParams)]
+#[derive(ToSchema)]
 pub struct Viewed {
     /// Adds a `view` to every attendee: a digit for each period of this many minutes.
-    #[param(inline)]
-    pub view_minutes: Option<Step>,
-}
-
-/// The time at which all required attendees and the quorum are free.
-#[derive(ToSchema)]
-#[serde(untagged)]
-pub enum CommonTime {
-    /// In the typical week.
-    TypicalWeek(CommonWeek),
-    /// In a window of dates.
-    Window(CommonWindow),
-}
-
-/// The common time of a typical week.
-#[derive(ToSchema)]
-pub struct CommonWeek {
-    /// The attendees of the request.
-    pub attendees: Vec<AttendeeView>,
-    /// The attendees that were ignored.
-    #[schema(required = false)]
-    pub unknown: Vec<Email>,
-    /// As requested.
-    #[schema(required = false)]
-    pub view_minutes: u64,
-    /// The time zone of the response.
-    pub time_zone: String,
-    /// The date whose UTC offsets apply.
-    pub as_of: Date,
-    /// The common free time.
-    pub common: Week,
-    /// For each day 24 numbers: attendees that are free for the whole hour.
-    pub free_count: DayCounts,
-    /// The reason if there is no common time.
-    pub empty_reason: Option<WhyEmpty>,
-}
-
-/// The common time of a window.
-#[derive(ToSchema)]
-pub struct CommonWindow {
-    /// The attendees of the request.
-    pub attendees: Vec<AttendeeView>,
-    /// The attendees that were ignored.
-    #[schema(required = false)]
-    pub unknown: Vec<Email>,
-    /// As requested.
-    #[schema(required = false)]
-    pub view_minutes: u64,
-    /// The time zone of the response.
-    pub time_zone: String,
-    /// The dates.
-    pub window: Window,
-    /// The common free time.
-    pub periods: Vec<ClockPeriod>,
-    /// The attendees that are free, for each hour.
-    pub free_count: Vec<HourCount>,
-    /// The reason if there is no common time.
-    pub empty_reason: Option<WhyEmpty>,
-}
-
-/// A half-open period, in the time zone of the response.
-#[derive(ToSchema)]
-pub struct ClockPeriod {
-    /// The start.
-    #[schema(format = DateTime)]
-    pub start: String,
-    /// The end.
-    #[schema(format = DateTime)]
-    pub end: String,
-}
-
-/// The attendees that are free in an hour.
-#[derive(ToSchema)]
-pub struct HourCount {
-    /// The start of the hour.
-    #[schema(format = DateTime)]
-    pub start: String,
-    /// The number of attendees.
-    pub count: u32,
-}
-
-/// The attendees that are free in each hour of each day.
-pub struct DayCounts;
-
-impl ToSchema for DayCounts {}
-
-impl PartialSchema for DayCounts {
-    fn schema() -> RefOr<Schema> {
-        let count = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
-        let day = || ArrayBuilder::new().items(count()).min_items(Some(24)).max_items(Some(24));
-        let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-        let object = ObjectBuilder::new().schema_type(Type::Object);
-        days.iter().fold(object, |object, name| object.property(*name, day()).required(*name)).into()
-    }
-}
-
-/// An attendee in the response.
-#[derive(ToSchema)]
-pub struct AttendeeView {
-    /// The address.
-    pub email: Email,
-    /// The preferred slot.
-    pub preference: Preference,
-    /// `optional`, or absent.
-    #[schema(required = false)]
-    pub attendance: WantedAttendance,
-    /// A digit for each period of the window or week: 0 is free, 1 if needed, 2 busy.
-    #[schema(required = false, pattern = "^[0-2]*$")]
-    pub view: String,
-}
-
-/// Why there is no common time.
-#[derive(ToSchema)]
-pub struct WhyEmpty {
-    /// One of the five codes of Microsoft Graph, in snake_case.
-    pub code: EmptyCode,
-    /// The reason, for people.
-    pub detail: String,
-    /// The attendees that are never free.
-    pub blocking: Vec<Email>,
-}
-
-/// Why there is no time.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum EmptyCode {
-    /// Too few attendees are free at the same time.
-    AttendeesUnavailable,
-    /// Too few attendees are free at the same time; with the ignored ones there may be enough.
-    AttendeesUnavailableOrUnknown,
-    /// The organizer must come, and is never free.
-    OrganizerUnavailable,
-    /// No attendee is the cause.
-    Unknown,
-    /// Reserved.
-    LocationsUnavailable,
+    view_minutes: Option<Step>,
 }

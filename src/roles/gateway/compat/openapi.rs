@@ -3,7 +3,7 @@
 #![expect(dead_code, reason = "types of the API, which the handlers parse and write without serde")]
 
 use jiff::Timestamp;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::calendar::Preference;
 use crate::platform::email::Email;
@@ -52,22 +52,21 @@ pub struct ReferenceUserPatch {
 }
 
 /// The user to find.
-#[derive(IntoParams)]
-#[into_params(rename_all = "lowercase")]
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub struct UserQuery {
-    #[param(example = "ana@example.com")]
+    #[schema(value_type = String, format = "idn-email", example = "ana@example.com")]
     user1email: Email,
 }
 
 /// Two users, and the preference.
-#[derive(IntoParams)]
-#[into_params(rename_all = "camelCase")]
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
 pub struct TwoUsersQuery {
-    #[param(example = "ana@example.com")]
+    #[schema(value_type = String, format = "idn-email", example = "ana@example.com")]
     user_id1: Email,
-    #[param(example = "emre@example.com")]
+    #[schema(value_type = String, format = "idn-email", example = "emre@example.com")]
     user_id2: Email,
-    #[param(inline)]
     preference: Option<Preference>,
 }
 

@@ -1,6 +1,6 @@
 //! The OpenAPI schemas of the requests about jobs.
 
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::platform::jobs::api::DeliveryRecord;
@@ -14,11 +14,10 @@ pub struct Jobs {
     jobs: Vec<Job>,
 }
 
-/// JobListQuery jobs are listed.
-#[derive(IntoParams)]
+/// The jobs to list.
+#[derive(ToSchema)]
 pub struct JobListQuery {
     /// Only jobs in this state.
-    #[param(inline)]
     pub state: Option<JobState>,
     /// Only jobs for this meeting.
     pub meeting_id: Option<Uuid>,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use crate::calendar::Participation;
 use crate::calendar::Preference;
+pub use crate::calendar::{Attendance, Participation};
 use crate::platform::email::Email;
 use crate::platform::endpoint::Tag;
 use crate::platform::http::idempotency::IdempotencyKey;
@@ -62,19 +62,8 @@ impl Status {
     }
 }
 
-/// Whether somebody must be there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Attendance {
-    /// No meeting without them.
-    #[default]
-    Required,
-    /// If it suits them.
-    Optional,
-}
-
 /// One who is asked to come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Attendee {
     /// Who.
     pub email: Email,
@@ -85,7 +74,7 @@ pub struct Attendee {
 }
 
 /// A state that a meeting was in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StatusChange {
     /// The state.
     pub status: Status,

@@ -2,9 +2,10 @@
 
 pub mod jobs;
 pub mod meetings;
-#[expect(dead_code, reason = "types of the API, which are read and written by hand")]
+#[expect(dead_code, reason = "the fields of requests are parsed one by one")]
 pub mod openapi;
 pub mod problems;
+pub mod views;
 
 use actix_web::http::Method;
 use serde::{Deserialize, Serialize};

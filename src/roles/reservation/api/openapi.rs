@@ -1,86 +1,15 @@
-//! Meetings.
+//! The OpenAPI schemas of requests about meetings.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
-use utoipa::{IntoParams, PartialSchema, ToSchema};
-use uuid::Uuid;
+use utoipa::{PartialSchema, ToSchema};
 
-use crate::calendar::Preference;
+use crate::calendar::{Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::openapi::Schemas;
-use crate::platform::http::openapi::schemas::{TimeZone, Window};
-use crate::platform::jobs::api::DeliveryOutcome;
-use crate::roles::reservation::api::meetings::{Attendance, Participation, Status};
-use crate::roles::user::api::openapi::jobs::{Job, JobKind};
-
-/// A meeting.
-#[derive(ToSchema)]
-pub struct Meeting {
-    id: Uuid,
-    status: Status,
-    title: String,
-    organizer: Email,
-    attendees: Vec<Attendee>,
-    duration_minutes: u32,
-    pick: Option<Preference>,
-    seed: Option<u64>,
-    time_zone: TimeZone,
-    /// The dates searched, if they were given.
-    window: Option<Window>,
-    /// On the clock of `time_zone`.
-    start: Option<Timestamp>,
-    end: Option<Timestamp>,
-    /// Why it is as it is.
-    reason: Option<String>,
-    callback_url: Option<String>,
-    /// Which revision the attendees are told (RFC 5545, SEQUENCE).
-    sequence: i64,
-    /// What it was before.
-    history: Vec<StatusChange>,
-    /// Grows with every change; the `ETag`.
-    #[schema(minimum = 1)]
-    version: i64,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-}
-
-/// A state that a meeting was in.
-#[derive(ToSchema)]
-pub struct StatusChange {
-    status: Status,
-    at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
-/// A meeting that was accepted.
-#[derive(ToSchema)]
-pub struct AcceptedMeeting {
-    #[serde(flatten)]
-    meeting: Meeting,
-    /// What signs callbacks; told only here.
-    #[schema(required = false, nullable = false)]
-    callback_secret: Option<String>,
-    /// What looks for the time.
-    #[schema(required = false, nullable = false)]
-    job_id: Option<Uuid>,
-}
-
-/// One who is asked to come.
-#[derive(ToSchema)]
-pub struct Attendee {
-    email: Email,
-    attendance: Attendance,
-    participation: Participation,
-}
-
-/// A page of meetings, in the order of creation.
-#[derive(ToSchema)]
-pub struct Meetings {
-    meetings: Vec<Meeting>,
-}
+use crate::roles::reservation::api::meetings::Attendance;
 
 /// One who is to be asked.
 #[derive(ToSchema)]
@@ -126,7 +55,7 @@ pub struct NewMeeting {
     #[schema(maximum = 9007199254740991i64)]
     seed: Option<u64>,
     /// Whose dates are meant; the organizer's if left out.
-    time_zone: Option<TimeZone>,
+    time_zone: Option<Zone>,
     /// The dates searched, as an ISO week; without dates, the next 14 days.
     #[schema(pattern = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-W(0[1-9]|[1-4][0-9]|5[0-2])$")]
     week: Option<String>,
@@ -166,28 +95,6 @@ impl PartialSchema for MeetingPatch {
     }
 }
 
-/// Every attempt to reach somebody outside, and the jobs that made them.
-#[derive(ToSchema)]
-pub struct Deliveries {
-    deliveries: Vec<Delivery>,
-    jobs: Vec<Job>,
-}
-
-/// An attempt to reach somebody outside.
-#[derive(ToSchema)]
-pub struct Delivery {
-    id: Uuid,
-    job_id: Uuid,
-    kind: JobKind,
-    /// A mailbox or a URL.
-    target: String,
-    attempt: i32,
-    outcome: DeliveryOutcome,
-    /// What was answered.
-    detail: String,
-    at: Timestamp,
-}
-
 /// Whether somebody comes.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -211,20 +118,19 @@ pub enum ReplyWord {
 }
 
 /// Which meetings are listed.
-#[derive(IntoParams)]
+#[derive(ToSchema)]
 pub struct Whose {
     /// Only those that this user is asked to come to.
     pub attendee: Option<Email>,
 }
 
 /// What a link in an invitation says.
-#[derive(IntoParams)]
+#[derive(ToSchema)]
 pub struct Link {
     /// Who answers.
     pub email: Email,
     /// Proof of that.
     pub key: Option<String>,
     /// The answer that is made ready.
-    #[param(inline)]
     pub answer: Option<ReplyWord>,
 }

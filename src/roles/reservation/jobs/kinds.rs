@@ -50,7 +50,7 @@ pub fn invite(invitation: &Invitation) -> NewJob {
 pub fn webhook(meeting: &Meeting) -> Option<NewJob> {
     let callback = meeting.callback.as_ref()?;
     let r#type = format!("meeting.{}", meeting.status.name());
-    let body = json!({ "type": r#type, "timestamp": meeting.updated_at, "data": meeting.public() }).to_string();
+    let body = json!({ "type": r#type, "timestamp": meeting.updated_at, "data": meeting.view() }).to_string();
     let payload = Callback { url: callback.url.clone(), secret: callback.secret.clone(), body };
     Some(NewJob::new(&DELIVER_WEBHOOK, json!(payload)))
 }

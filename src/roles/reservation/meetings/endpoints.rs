@@ -10,10 +10,9 @@ use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::openapi::schemas::{Id, Paged, Text};
 use crate::platform::http::problem::{NOT_FOUND, UNAUTHORIZED, UNKNOWN_USER, VALIDATION};
 use crate::roles::reservation::api::meetings::MEETINGS;
-use crate::roles::reservation::api::openapi::{
-    AcceptedMeeting, Deliveries, Link, Meeting, MeetingPatch, Meetings, NewMeeting, Reply, Whose,
-};
+use crate::roles::reservation::api::openapi::{Link, MeetingPatch, NewMeeting, Reply, Whose};
 use crate::roles::reservation::api::problems::{MEETING_OVER, SLOT_TAKEN, UNKNOWN_MEETING};
+use crate::roles::reservation::api::views::{AcceptedMeeting, Deliveries, MeetingView, Meetings};
 use crate::roles::user::api::problems::{TOO_MANY_LETTERS, UNVERIFIED};
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -38,7 +37,7 @@ fn create(op: ApiOperation) -> ApiOperation {
     let op = op
         .about("The response comes at once; a background job does the rest.")
         .takes::<NewMeeting>(Some(new))
-        .answers::<AcceptedMeeting>(202, "Accepted")
+        .answers::<AcceptedMeeting<'_>>(202, "Accepted")
         .sends("Location", "The path of the meeting.")
         .sends("ETag", "The version.")
         .sends("Retry-After", "Seconds until the meeting may have a time.");
@@ -55,7 +54,7 @@ fn meetings() -> Vec<Endpoint> {
             |op| {
                 op.query::<Whose>()
                     .query::<Paged>()
-                    .answers::<Meetings>(200, "A page")
+                    .answers::<Meetings<'_>>(200, "A page")
                     .sends("Link", "The next page, as `rel=\"next\"`; absent on the last page.")
             },
         ),
@@ -65,7 +64,7 @@ fn meetings() -> Vec<Endpoint> {
             create,
         ),
         get("/api/meetings/{id}", Attendee, find_meeting).describe("find_meeting", "Reads a meeting.", |op| {
-            of_meeting(op).answers::<Meeting>(200, "The meeting").sends("ETag", "The version.")
+            of_meeting(op).answers::<MeetingView<'_>>(200, "The meeting").sends("ETag", "The version.")
         }),
         patch("/api/meetings/{id}", Organizer, change_meeting).describe(
             "change_meeting",
@@ -75,7 +74,7 @@ fn meetings() -> Vec<Endpoint> {
                     .if_match()
                     .takes::<MeetingPatch>(Some(json!({ "title": "Plan B" })))
                     .takes_as::<MeetingPatch>("application/merge-patch+json", None)
-                    .answers::<Meeting>(200, "The meeting after the change")
+                    .answers::<MeetingView<'_>>(200, "The meeting after the change")
                     .sends("ETag", "The version.")
                     .refuses(&[UNKNOWN_USER, SLOT_TAKEN, MEETING_OVER, TOO_MANY_LETTERS])
             },
@@ -88,7 +87,7 @@ fn meetings() -> Vec<Endpoint> {
         get("/api/meetings/{id}/deliveries", Organizer, list_deliveries).describe(
             "list_deliveries",
             "Lists every attempt to deliver an invitation or a callback.",
-            |op| of_meeting(op).answers::<Deliveries>(200, "All attempts"),
+            |op| of_meeting(op).answers::<Deliveries<'_>>(200, "All attempts"),
         ),
     ]
 }
@@ -118,7 +117,10 @@ fn invitations() -> Vec<Endpoint> {
                 of_meeting(op)
                     .takes::<Reply>(Some(json!({ "email": "emre@example.com", "participation": "accepted" })))
                     .takes_as::<Reply>("application/x-www-form-urlencoded", None)
-                    .answers::<Meeting>(200, "The meeting after the reply, or a page for a client that has sent a form")
+                    .answers::<MeetingView<'_>>(
+                        200,
+                        "The meeting after the reply, or a page for a client that has sent a form",
+                    )
                     .also_answers::<Text>("text/html")
                     .refuses(&[UNAUTHORIZED, SLOT_TAKEN, MEETING_OVER, VALIDATION])
             },

@@ -3,7 +3,7 @@
 use actix_web::http::header::{CONTENT_DISPOSITION, ETAG, LINK, LOCATION, RETRY_AFTER};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::access::{check_is_organizer, check_may_create, check_may_read, check_verified};
@@ -12,7 +12,7 @@ use super::model::Meeting;
 use super::request::MeetingDraft;
 use super::store::{Page, unknown};
 use crate::platform::auth::{Principal, forbidden};
-use crate::platform::data::instant::now;
+use crate::platform::data::instant::{now, read};
 use crate::platform::http::extract::{JsonBody, Params, email, id_in_path, parsed};
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::preconditions::IfMatch;
@@ -23,6 +23,7 @@ use crate::platform::jobs::store::list_jobs;
 use crate::platform::outbound::SsrfGuard;
 use crate::platform::request_context::RequestContext;
 use crate::roles::reservation::api::meetings::{ScheduledMeeting, Status};
+use crate::roles::reservation::api::views::{AcceptedMeeting, Deliveries, Delivery, MeetingView, Meetings};
 use crate::roles::reservation::jobs::order::invitation;
 use crate::roles::reservation::store::Store;
 use crate::roles::user::api::{Person, UserClient};
@@ -86,7 +87,7 @@ pub async fn record_meeting(
     let meeting = Meeting::open(draft.clone(), &people, &RequestContext::current_id(), now).meeting;
     let change = meeting.found(period, reason, now);
     let mut body = response_body;
-    body["meeting"] = change.meeting.public();
+    body["meeting"] = json!(change.meeting.view());
     let location = (LOCATION.as_str(), format!("/api/meetings/{}", change.meeting.id));
     let response = StoredResponse::new(200, &[location], &body).about(change.meeting.id);
     let created = store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await?;
@@ -123,7 +124,7 @@ pub async fn list_meetings(req: HttpRequest, principal: Principal, store: Data<S
         let whose = attendee.map_or_else(String::new, |email| format!("&attendee={}", email.path_segment()));
         answer.insert_header((LINK, format!("</api/meetings?limit={limit}{whose}&cursor={}>; rel=\"next\"", last.id)));
     }
-    Ok(answer.json(json!({ "meetings": found.iter().map(|meeting| meeting.shown(principal.may_act_for(&meeting.organizer))).collect::<Vec<_>>() })))
+    Ok(answer.json(Meetings { meetings: found.iter().map(|meeting| shown(meeting, &principal)).collect() }))
 }
 
 const CURSOR: &str = "is none of ours; take it from the Link header";
@@ -132,13 +133,13 @@ const CURSOR: &str = "is none of ours; take it from the Link header";
 pub async fn find_meeting(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
     check_may_read(&principal, &meeting)?;
-    Ok(show(&meeting, meeting.shown(principal.may_act_for(&meeting.organizer))))
+    Ok(show(&shown(&meeting, &principal)))
 }
 
 /// `GET /internal/meetings/{id}`: for a role that knows itself who may see it
 pub async fn find_any_meeting(req: HttpRequest, store: Data<Store>) -> Answer {
     let meeting = find(&req, &store).await?;
-    Ok(show(&meeting, meeting.public()))
+    Ok(show(&meeting.view()))
 }
 
 /// `PATCH /meetings/{id}`, an RFC 7396 merge patch: changes what it is called, or looks for another time
@@ -191,16 +192,18 @@ pub async fn list_deliveries(req: HttpRequest, principal: Principal, store: Data
     let rows = store.deliveries(meeting.id).await.map_err(|why| store.owner.read_problem(&why))?;
     let all = JobFilter { subject: Some(meeting.id), limit: 200, ..JobFilter::default() };
     let jobs = list_jobs(&store.owner, &all).await.map_err(|why| store.owner.read_problem(&why))?;
-    let line = |row: &crate::platform::jobs::rows::DeliveryRow| {
-        let at = crate::platform::data::instant::read(row.created_at);
-        json!({
-            "id": row.id, "job_id": row.job_id, "kind": row.kind, "target": row.target, "attempt": row.attempt,
-            "outcome": row.outcome, "detail": row.detail, "at": at,
-        })
-    };
-    let deliveries: Vec<Value> = rows.iter().map(line).collect();
-    Ok(HttpResponse::Ok()
-        .json(json!({ "deliveries": deliveries, "jobs": jobs.iter().map(|job| store.show(job)).collect::<Vec<_>>() })))
+    let deliveries = rows.iter().map(|row| Delivery {
+        id: &row.id,
+        job_id: &row.job_id,
+        kind: &row.kind,
+        target: &row.target,
+        attempt: row.attempt,
+        outcome: &row.outcome,
+        detail: &row.detail,
+        at: read(row.created_at),
+    });
+    let jobs = jobs.iter().map(|job| store.show(job)).collect();
+    Ok(HttpResponse::Ok().json(Deliveries { deliveries: deliveries.collect(), jobs }))
 }
 
 /// `GET /meetings/{id}/invite.ics`: the meeting for a calendar
@@ -233,27 +236,29 @@ async fn change(
 ) -> Answer {
     let changed = store.change_meeting(id_in_path(req)?, people, decide).await;
     let meeting = changed.map_err(|stop| store.owner.problem(stop))?;
-    Ok(show(&meeting, meeting.public()))
+    Ok(show(&meeting.view()))
 }
 
-fn show(meeting: &Meeting, shown: Value) -> HttpResponse {
-    HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", meeting.version))).json(shown)
+fn shown<'a>(meeting: &'a Meeting, principal: &Principal) -> MeetingView<'a> {
+    meeting.shown(principal.may_act_for(&meeting.organizer))
+}
+
+fn show(meeting: &MeetingView<'_>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", meeting.version))).json(meeting)
 }
 
 /// The response to a new meeting. No other response contains the generated secret.
 fn accepted(change: &Change) -> StoredResponse {
     let meeting = &change.meeting;
-    let mut body = meeting.public();
-    if let (Value::Object(body), Some(callback)) = (&mut body, &meeting.callback) {
-        body.insert("callback_secret".to_owned(), callback.secret.as_str().into());
-    }
-    if let (Value::Object(body), Some(job)) = (&mut body, change.jobs.first()) {
-        body.insert("job_id".to_owned(), json!(job.id));
-    }
+    let body = AcceptedMeeting {
+        meeting: meeting.view(),
+        callback_secret: meeting.callback.as_ref().map(|callback| callback.secret.as_str()),
+        job_id: change.jobs.first().map(|job| job.id),
+    };
     let headers = [
         (LOCATION.as_str(), format!("/api/meetings/{}", meeting.id)),
         (ETAG.as_str(), format!("\"{}\"", meeting.version)),
         (RETRY_AFTER.as_str(), "1".to_owned()),
     ];
-    StoredResponse::new(202, &headers, &body).about(meeting.id)
+    StoredResponse::new(202, &headers, &json!(body)).about(meeting.id)
 }

@@ -2,7 +2,6 @@
 
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::calendar::{Preference, Zone};
@@ -10,6 +9,7 @@ use crate::platform::email::Email;
 use crate::platform::http::window::Window;
 use crate::roles::reservation::api::jobs::ScheduleRequest;
 use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
+use crate::roles::reservation::api::views::MeetingView;
 
 /// Days that are searched when nobody names dates, today included.
 const DAYS: i64 = 14;
@@ -94,26 +94,35 @@ impl Meeting {
         self.attendees.iter().map(|one| one.email.clone()).collect()
     }
 
-    /// What callers read.
-    pub fn public(&self) -> Value {
-        let clock = |at: Option<Timestamp>| at.map(|at| self.time_zone.format_rfc3339(at));
-        json!({
-            "id": self.id, "status": self.status, "title": self.title, "organizer": self.organizer,
-            "attendees": self.attendees, "duration_minutes": self.duration_minutes, "pick": self.pick, "seed": self.seed,
-            "time_zone": self.time_zone, "window": self.window,
-            "start": clock(self.period.map(|it| it.start)), "end": clock(self.period.map(|it| it.end)),
-            "reason": self.reason, "callback_url": self.callback.as_ref().map(|it| &it.url),
-            "sequence": self.sequence, "history": self.history, "version": self.version,
-            "created_at": self.created_at, "updated_at": self.updated_at,
-        })
+    /// What its organizer reads, and other roles.
+    pub fn view(&self) -> MeetingView<'_> {
+        let clock = |at: Timestamp| self.time_zone.format_rfc3339(at);
+        MeetingView {
+            id: self.id,
+            status: self.status,
+            title: &self.title,
+            organizer: &self.organizer,
+            attendees: &self.attendees,
+            duration_minutes: self.duration_minutes,
+            pick: self.pick,
+            seed: self.seed,
+            time_zone: &self.time_zone,
+            window: self.window,
+            start: self.period.map(|period| clock(period.start)),
+            end: self.period.map(|period| clock(period.end)),
+            reason: self.reason.as_deref(),
+            callback_url: self.callback.as_ref().map(|callback| callback.url.as_str()),
+            sequence: self.sequence,
+            history: &self.history,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
     }
 
-    /// What one of them reads. Where the organizer's app is told is nobody else's business: such a URL is often half a secret.
-    pub fn shown(&self, leads: bool) -> Value {
-        let mut shown = self.public();
-        if !leads {
-            shown["callback_url"] = Value::Null;
-        }
-        shown
+    /// What a caller reads. The URL of the organizer's app is nobody else's business: it is often half a secret.
+    pub fn shown(&self, is_organizer: bool) -> MeetingView<'_> {
+        let view = self.view();
+        MeetingView { callback_url: view.callback_url.filter(|_| is_organizer), ..view }
     }
 }

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::changes::Change;
@@ -163,7 +164,7 @@ async fn save_consequences(
     let is_reported = has_moved && !matches!(meeting.status, Status::Queued | Status::Running);
     let what = if has_moved { meeting.status.name() } else { "updated" };
     let about = EventSubject { kind: "meeting", id: meeting.id, version: meeting.version };
-    let event = OutboxRow::event(owner.role, &about, what, meeting.public());
+    let event = OutboxRow::event(owner.role, &about, what, json!(meeting.view()));
     conn.enqueue(OutboxRow { case_id: meeting.case_id.clone(), ..event });
     let webhook = kinds::webhook(meeting).filter(|_| is_reported);
     for job in change.jobs.iter().chain(&webhook) {

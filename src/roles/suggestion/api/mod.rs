@@ -1,5 +1,6 @@
 //! The suggestion role as other roles see it: its name, its wire types, and a client.
 
+#[expect(dead_code, reason = "the fields of requests are parsed one by one")]
 pub mod openapi;
 
 use std::borrow::Cow;
@@ -129,7 +130,6 @@ pub struct Factor {
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EmptyReason {
     /// The code: a reason of Microsoft Graph, in snake_case.
-    #[schema(value_type = String)]
     pub code: EmptyCode,
     /// The reason as a sentence.
     pub detail: String,

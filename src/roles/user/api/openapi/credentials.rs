@@ -1,16 +1,16 @@
 //! E-mail verification, passwords and API keys.
 
 use jiff::Timestamp;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::platform::email::Email;
 
 /// The parameters of a link in an e-mail.
-#[derive(IntoParams)]
+#[derive(ToSchema)]
 pub struct Link {
     /// The code in the link.
-    #[param(pattern = "^[0-9a-f]{1,200}$")]
+    #[schema(pattern = "^[0-9a-f]{1,200}$")]
     pub token: String,
 }
 
