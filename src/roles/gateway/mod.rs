@@ -23,7 +23,6 @@ use crate::platform::edge::proxy::RouteOptions;
 use crate::platform::endpoint::{RetryPolicy, group_by_path, largest_body};
 use crate::platform::observe::metrics::resource;
 use crate::platform::role::{BackgroundTask, Context, Role, Service, problem_types, public_endpoints};
-use crate::platform::rpc::Peer;
 use crate::roles::{availability, reservation, suggestion, user, worker};
 
 /// The row in the table of roles.
@@ -53,12 +52,11 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let queue = context.queue()?;
     // one subscription for all streams; it starts before the gateway serves requests, so that no event is missed
     let events = queue.subscribe();
-    let streams = Arc::new(streams::MeetingStreams::new(context.settings.limits.streams));
+    let streams = Arc::new(streams::Streams::new(context.settings.limits.streams));
     let (own_context, task_context, shared_streams) = (context.clone(), context.clone(), Arc::clone(&streams));
     let task: BackgroundTask = Box::new(move |lifecycle| {
         Box::pin(async move {
-            let reservation = Peer::new(&task_context, reservation::api::ROLE);
-            streams.run(events, &queue, &reservation, &lifecycle).await;
+            streams.run(events, &queue, &handlers::Peers::new(&task_context), &lifecycle).await;
         })
     });
     Ok(Service {
@@ -99,5 +97,6 @@ fn forward_public_endpoints(config: &mut ServiceConfig, context: &Context) {
             config.service(resource(group[0].path).app_data(web::Data::new(target)).to(handlers::forward));
         }
     }
+    config.app_data(web::Data::new(export::Exporters::new(&peers, context.roles)));
     config.app_data(web::Data::new(peers));
 }

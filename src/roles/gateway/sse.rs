@@ -1,4 +1,4 @@
-//! `GET /api/meetings/{id}/events`: the state of a meeting and its changes, as server-sent events.
+//! Server-sent events: the state of a subject, and its changes.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,11 +9,12 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::stream::unfold;
+use serde_json::Value;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
 use super::handlers::Peers;
-use super::streams::{MeetingStreams, PING_INTERVAL, StreamSubscription, read_meeting};
+use super::streams::{PING_INTERVAL, StreamSubscription, Streams, Topic};
 use crate::platform::http::HttpResult;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::platform::lifecycle::{Lifecycle, Phase};
@@ -27,18 +28,35 @@ const RETRY: &str = "retry: 2000\n\n";
 pub async fn stream_meeting(
     req: HttpRequest,
     peers: Data<Peers>,
-    streams: Data<MeetingStreams>,
+    streams: Data<Streams>,
     context: Data<Context>,
 ) -> HttpResult {
     let id = req.match_info().get("id").and_then(|text| Uuid::parse_str(text).ok());
     let id = id.ok_or_else(|| Problem::new(NOT_FOUND, "the id of a meeting is a UUID, and this is not one"))?;
-    let reservation = peers.find(reservation::api::ROLE);
-    let reservation = reservation.ok_or_else(|| Problem::internal("the gateway has no client of reservation"))?;
+    let topic = Topic {
+        subject: format!("meeting/{id}"),
+        role: reservation::api::ROLE,
+        path: format!("/internal/meetings/{id}"),
+        // the callback URL is the organizer's alone
+        redact: |meeting| meeting["callback_url"] = Value::Null,
+    };
+    stream(&req, topic, &format!("/meetings/{id}"), &peers, streams, &context).await
+}
+
+/// Streams a topic. The caller may read it if the role of the topic says so at `path`.
+async fn stream(
+    req: &HttpRequest,
+    topic: Topic,
+    path: &str,
+    peers: &Peers,
+    streams: Data<Streams>,
+    context: &Context,
+) -> HttpResult {
     // subscribe first, then read: no change in between is missed
-    let subscription = streams.into_inner().subscribe(id)?;
-    let current = read_meeting(&reservation, format!("/meetings/{id}")).await?;
+    let subscription = streams.into_inner().subscribe(&topic)?;
+    let current = topic.read(peers, path).await?;
     let mut first = RETRY.to_owned();
-    if last_event_id(&req) != Some(current.version) {
+    if last_event_id(req) != Some(current.version) {
         first.push_str(&String::from_utf8_lossy(&current.text));
     }
     let stream = SseStream {

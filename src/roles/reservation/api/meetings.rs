@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::calendar::Preference;
 pub use crate::calendar::{Attendance, Participation};
@@ -109,13 +108,4 @@ pub struct ScheduledMeeting {
     pub answer: Value,
     /// The caller's Idempotency-Key, if there is one.
     pub key: Option<IdempotencyKey>,
-}
-
-/// What is left of a meeting's wire form for whoever only follows it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Marked {
-    /// Which.
-    pub id: Uuid,
-    /// Grows with every change.
-    pub version: i64,
 }
