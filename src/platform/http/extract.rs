@@ -1,104 +1,20 @@
-//! Reads requests: strict JSON bodies, query strings, e-mail addresses in paths.
+//! Reads requests: the members of bodies, query strings, e-mail addresses in paths.
 //!
 //! A handler takes values from [`Params`], which collects every fault with its pointer, and refuses unknown names.
 
-use std::future::Future;
-use std::io::ErrorKind;
-use std::pin::Pin;
-use std::time::Duration;
-
-use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{Bytes, Data};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::HttpRequest;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::calendar::{Fault, Format};
-use crate::config::Settings;
 use crate::platform::email::Email;
-use crate::platform::http::json;
-use crate::platform::http::problem::{
-    BAD_REQUEST, NOT_FOUND, Problem, TIMEOUT, TOO_LARGE, UNSUPPORTED_MEDIA, VALIDATION,
-};
+pub use crate::platform::http::body::{Json, JsonBody, RawBody, payload_problem};
+use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem, VALIDATION};
 
 /// Faults that one response lists, so that a response is not larger than its request.
 const MAX_FAULTS: usize = 100;
-
-/// A JSON body, sent as `application/json`, or for PATCH as `application/merge-patch+json`.
-pub struct JsonBody(pub Value);
-
-/// The bytes of a body. The handler checks the `Content-Type`.
-pub struct RawBody(pub Bytes);
-
-impl FromRequest for JsonBody {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
-
-    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let typed = check_content_type(req);
-        let arriving = RawBody::from_request(req, payload);
-        Box::pin(async move {
-            typed?;
-            let RawBody(bytes) = arriving.await?;
-            let value = json::parse(&bytes);
-            value.map(JsonBody).map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not valid JSON: {why}")))
-        })
-    }
-}
-
-impl FromRequest for RawBody {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
-
-    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = Bytes::from_request(req, payload);
-        let seconds = req.app_data::<Data<Settings>>().map_or(10, |settings| settings.limits.body_seconds);
-        Box::pin(async move {
-            let arrived = timeout(Duration::from_secs(seconds), bytes).await;
-            let late = |_| Problem::new(TIMEOUT, "the body did not arrive in time");
-            Ok(RawBody(arrived.map_err(late)?.map_err(|error| payload_problem(&error))?))
-        })
-    }
-}
-
-/// The problem of a body that could not be read.
-pub fn payload_problem(error: &actix_web::Error) -> Problem {
-    if let Some(PayloadError::Io(io)) = error.as_error::<PayloadError>()
-        && io.kind() == ErrorKind::TimedOut
-    {
-        return Problem::new(TIMEOUT, "the body did not arrive in time");
-    }
-    match error.as_response_error().status_code().as_u16() {
-        413 => Problem::new(TOO_LARGE, "the body is larger than the limit of this path"),
-        408 => Problem::new(TIMEOUT, "the body did not arrive in time"),
-        _ => Problem::new(BAD_REQUEST, "the body ended early, or its framing is invalid"),
-    }
-}
-
-fn check_content_type(req: &HttpRequest) -> Result<(), Problem> {
-    let given =
-        req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
-    let (essence, parameters) = given.split_once(';').unwrap_or((&given, ""));
-    let patch = req.method() == actix_web::http::Method::PATCH;
-    let known = essence.trim() == "application/json" || patch && essence.trim() == "application/merge-patch+json";
-    let charset = parameters
-        .split(';')
-        .filter_map(|one| one.trim().strip_prefix("charset="))
-        .all(|it| it.trim_matches('"') == "utf-8");
-    let encoded = req.headers().contains_key("content-encoding");
-    if known && charset && !encoded {
-        return Ok(());
-    }
-    Err(Problem::new(
-        UNSUPPORTED_MEDIA,
-        "send JSON as Content-Type: application/json, in UTF-8, without Content-Encoding",
-    ))
-}
 
 /// The named values of a body or a query string. A handler takes them one after the other.
 pub struct Params {

@@ -1,5 +1,6 @@
 //! HTTP for every role: reading requests, errors, and the parts of responses.
 
+pub mod body;
 pub mod client_address;
 pub mod connection_limiter;
 pub mod extract;
@@ -11,6 +12,7 @@ pub mod json_members;
 pub mod merge_patch;
 pub mod openapi;
 pub mod page;
+pub mod pagination;
 pub mod preconditions;
 pub mod problem;
 pub mod stream;

@@ -1,6 +1,6 @@
 //! The handlers of the availability role: they parse, look up, and combine.
 
-use actix_web::web::{Bytes, Data};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -11,9 +11,9 @@ use super::api::{QUERY_LISTS, Question, ROLE, Window};
 use super::model::{GroupAvailability, combine};
 use super::sources::Sources;
 use crate::calendar::{Fault, Format, Zone};
-use crate::platform::http::extract::{JsonBody, Params, format};
+use crate::platform::http::extract::{Json, JsonBody, Params, format};
 use crate::platform::http::health::Report;
-use crate::platform::http::problem::{BAD_REQUEST, Problem};
+use crate::platform::http::problem::Problem;
 use crate::roles::user::api::Period;
 
 /// View digits in one answer: a few megabytes.
@@ -32,9 +32,7 @@ pub async fn find_common_by_body(req: HttpRequest, sources: Data<Sources>, JsonB
 }
 
 /// `POST /internal/availability/detail`
-pub async fn find_detail(sources: Data<Sources>, body: Bytes) -> Answer {
-    let question: Question = serde_json::from_slice(&body)
-        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not a question: {why}")))?;
+pub async fn find_detail(sources: Data<Sources>, Json(question): Json<Question>) -> Answer {
     Ok(HttpResponse::Ok().json(group_availability(&question, &sources).await?.detail()))
 }
 

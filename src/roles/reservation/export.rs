@@ -6,7 +6,6 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::meetings::model::Meeting;
-use super::meetings::store::Page;
 use super::store::Store;
 use crate::platform::auth::Caller;
 use crate::platform::data::instant::read;
@@ -39,8 +38,7 @@ impl JsonLists for Lists {
 
     async fn page(&self, name: &str, after: &str) -> Result<Vec<(String, Value)>, Error> {
         if name == "meetings" {
-            let page = Page { attendee: Some(self.email.clone()), after: after.to_owned(), limit: PAGE };
-            let found = self.store.meetings(&page).await?;
+            let found = self.store.meetings(Some(&self.email), after, PAGE).await?;
             let shown = |meeting: &Meeting| json!(meeting.shown(meeting.organizer == self.email));
             return Ok(found.iter().map(|meeting| (meeting.id.to_string(), shown(meeting))).collect());
         }

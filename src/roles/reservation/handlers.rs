@@ -1,19 +1,19 @@
 //! The endpoints of holds, and the health of this role.
 
 use actix_web::HttpResponse;
-use actix_web::web::{Bytes, Data};
+use actix_web::web::Data;
 
 use super::api::{HeldTime, HeldTimeRequest, ROLE};
 use super::store::Store;
 use crate::platform::email::Email;
+use crate::platform::http::HttpResult;
+use crate::platform::http::extract::Json;
 use crate::platform::http::health::Report;
-use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::roles::user::api::{ByPerson, UserClient};
 
 /// `POST /internal/holds/lookup`
-pub async fn find_held_time(store: Data<Store>, body: Bytes) -> Result<HttpResponse, Problem> {
-    let HeldTimeRequest { emails, period } = serde_json::from_slice(&body)
-        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not a look-up: {why}")))?;
+pub async fn find_held_time(store: Data<Store>, Json(request): Json<HeldTimeRequest>) -> HttpResult {
+    let HeldTimeRequest { emails, period } = request;
     let emails: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let busy = store.held_time(&emails, period).await.map_err(|why| store.owner.read_problem(&why))?;
     Ok(HttpResponse::Ok().json(HeldTime { busy: ByPerson(&busy) }))

@@ -1,6 +1,6 @@
 //! The handlers of the suggestion role: they parse, call availability, and rank.
 
-use actix_web::web::{Bytes, Data};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::api::{ROLE, RankRequest};
@@ -8,10 +8,10 @@ use super::booking::Booking;
 use super::model::Candidates;
 use super::relaxations;
 use super::request::SuggestionRequest;
-use crate::platform::http::extract::{JsonBody, Params};
+use crate::platform::http::extract::{Json, JsonBody, Params};
 use crate::platform::http::health::Report;
 use crate::platform::http::idempotency::IdempotencyKey;
-use crate::platform::http::problem::{BAD_REQUEST, Problem};
+use crate::platform::http::problem::Problem;
 use crate::roles::availability::api::{AvailabilityClient, QUERY_LISTS};
 use crate::roles::reservation::api::ReservationClient;
 
@@ -51,9 +51,7 @@ async fn find_suggestions(params: Params, availability: &AvailabilityClient) -> 
 }
 
 /// `POST /internal/suggestions/rank`, for a worker that has the answer of availability already
-pub async fn rank_group(body: Bytes) -> Answer {
-    let rank: RankRequest = serde_json::from_slice(&body)
-        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not a request to rank: {why}")))?;
+pub async fn rank_group(Json(rank): Json<RankRequest>) -> Answer {
     let request = SuggestionRequest::for_ranking(&rank);
     let invalid = |fault: crate::calendar::Fault| Problem::validation(vec![fault.under("#/detail")]);
     let mut candidates = Candidates::from_detail(&request, rank.detail, rand::random).map_err(invalid)?;

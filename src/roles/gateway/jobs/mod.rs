@@ -3,7 +3,6 @@
 #[expect(dead_code, reason = "types of the API, which are read and written by hand")]
 pub mod openapi;
 
-use actix_web::http::header::LINK;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::future::try_join_all;
@@ -12,15 +11,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::platform::http::extract::{JsonBody, Params, RawBody, id_in_path, parsed};
+use crate::platform::http::pagination::PageRequest;
 use crate::platform::http::problem::{Problem, UNKNOWN_JOB};
 use crate::platform::jobs::api::{JobClient, JobFilter};
 use crate::platform::jobs::model::JobState;
 use crate::platform::role::Context;
 
 type Answer = Result<HttpResponse, Problem>;
-
-/// Jobs in one page.
-const PAGE: u64 = 50;
 
 /// The owners of jobs, as one worker thread sees them.
 pub struct Owners(Vec<JobClient>);
@@ -53,22 +50,17 @@ pub async fn list_jobs(req: HttpRequest, owners: Data<Owners>) -> Answer {
     let state = fields.optional("state", parsed("not_a_state", read_state));
     let id = |text: &str| Uuid::parse_str(text).map_err(|_| "must be a UUID");
     let subject = fields.optional("meeting_id", parsed("not_an_id", id));
-    let limit = fields.number("limit", 1..=200).unwrap_or(PAGE);
-    let after = fields.optional("cursor", parsed("not_a_cursor", id));
+    let page = PageRequest::read(&mut fields);
     fields.finish(Some(()))?;
-    let filter = JobFilter { state, subject, after, limit: limit.cast_signed() };
+    let filter = JobFilter { state, subject, after: page.after, limit: page.rows() };
     let mut jobs = try_join_all(owners.0.iter().map(|owner| owner.list(&filter))).await?.concat();
     // ids are UUIDv7: their order is that of creation
     jobs.sort_by(|one, other| id_of(one).cmp(id_of(other)));
-    jobs.truncate(limit as usize);
-    let mut answer = HttpResponse::Ok();
-    if let Some(last) = jobs.last().filter(|_| jobs.len() as u64 == limit) {
-        let state = state.map_or_else(String::new, |state| format!("&state={}", state.name()));
-        let meeting = subject.map_or_else(String::new, |id| format!("&meeting_id={id}"));
-        let next = format!("</api/jobs?limit={limit}{state}{meeting}&cursor={}>; rel=\"next\"", id_of(last));
-        answer.insert_header((LINK, next));
-    }
-    Ok(answer.json(json!({ "jobs": jobs })))
+    jobs.truncate(page.limit as usize);
+    let state = state.map_or_else(String::new, |state| format!("&state={}", state.name()));
+    let meeting = subject.map_or_else(String::new, |id| format!("&meeting_id={id}"));
+    let next = page.next_cursor(&jobs, |job| id_of(job).to_owned());
+    Ok(page.respond(next, "/api/jobs", &format!("{state}{meeting}"), json!({ "jobs": jobs })))
 }
 
 fn id_of(job: &Value) -> &str {

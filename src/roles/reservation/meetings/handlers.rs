@@ -1,22 +1,23 @@
 //! The endpoints of meetings: extract, call, answer.
 
-use actix_web::http::header::{CONTENT_DISPOSITION, ETAG, LINK, LOCATION, RETRY_AFTER};
+use actix_web::http::header::{CONTENT_DISPOSITION, ETAG, LOCATION, RETRY_AFTER};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use jiff::Timestamp;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::access::{check_is_organizer, check_may_create, check_may_read, check_verified};
 use super::changes::Change;
 use super::model::Meeting;
 use super::request::MeetingDraft;
-use super::store::{Page, unknown};
+use super::store::unknown;
 use crate::platform::auth::{Principal, forbidden};
 use crate::platform::data::instant::{now, read};
-use crate::platform::http::extract::{JsonBody, Params, email, id_in_path, parsed};
+use crate::platform::http::extract::{Json, JsonBody, Params, email, id_in_path};
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
+use crate::platform::http::pagination::PageRequest;
 use crate::platform::http::preconditions::IfMatch;
-use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem};
+use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::platform::jobs::JobOwner as _;
 use crate::platform::jobs::api::JobFilter;
 use crate::platform::jobs::store::list_jobs;
@@ -30,8 +31,6 @@ use crate::roles::user::api::{Person, UserClient};
 
 type Answer = Result<HttpResponse, Problem>;
 
-const PAGE: u64 = 50;
-
 /// `POST /meetings`
 pub async fn create_meeting(
     req: HttpRequest,
@@ -43,27 +42,8 @@ pub async fn create_meeting(
 ) -> Answer {
     let key = IdempotencyKey::read(&req, principal.account_id(), &body)?;
     let now = now();
-    let draft = match MeetingDraft::read(body, &guard, now) {
-        Ok(draft) => draft,
-        // the request may have been right when it came first: its start has passed since then
-        Err(problem) => return stored_response(&store, key.as_ref(), problem).await,
-    };
-    check_may_create(&principal, &draft.organizer)?;
-    check_verified(&principal, &store.auth)?;
-    let people = match users.people(&draft.emails()).await {
-        Ok(people) => people,
-        // an attendee may have been deleted since then
-        Err(problem) => return stored_response(&store, key.as_ref(), problem).await,
-    };
-    let change = Meeting::open(draft.clone(), &people, &RequestContext::current_id(), now);
-    let response = accepted(&change);
-    Ok(store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await?.respond())
-}
-
-/// The response that was saved under a key; if there is none, the problem.
-async fn stored_response(store: &Store, key: Option<&IdempotencyKey>, problem: Problem) -> Answer {
-    let stored = store.owner.stored_response(key).await.map_err(|abort| store.owner.problem(abort))?;
-    stored.map(StoredResponse::respond).ok_or(problem)
+    let draft = MeetingDraft::read(body, &guard, now);
+    Ok(create(&principal, &store, &users, key, draft, now, |change| (accepted(&change), change)).await?.respond())
 }
 
 /// `POST /internal/meetings`: one whose time suggestion has found already; gives the whole answer for the caller
@@ -72,42 +52,64 @@ pub async fn record_meeting(
     store: Data<Store>,
     users: Data<UserClient>,
     guard: Data<SsrfGuard>,
-    JsonBody(body): JsonBody,
+    Json(mut scheduled): Json<ScheduledMeeting>,
 ) -> Answer {
-    let found: ScheduledMeeting =
-        serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
     let now = now();
-    let (period, reason, key, response_body) =
-        (found.period, found.reason.clone(), found.key.clone(), found.answer.clone());
-    let key = key.map(|key| key.of(principal.account_id()));
-    let draft = MeetingDraft::found(found, &guard, now)?;
-    check_may_create(&principal, &draft.organizer)?;
-    check_verified(&principal, &store.auth)?;
-    let people = users.people(&draft.emails()).await?;
-    let meeting = Meeting::open(draft.clone(), &people, &RequestContext::current_id(), now).meeting;
-    let change = meeting.found(period, reason, now);
-    let mut body = response_body;
-    body["meeting"] = json!(change.meeting.view());
-    let location = (LOCATION.as_str(), format!("/api/meetings/{}", change.meeting.id));
-    let response = StoredResponse::new(200, &[location], &body).about(change.meeting.id);
-    let created = store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await?;
-    Ok(HttpResponse::Ok().json(created))
+    let key = scheduled.key.take().map(|key| key.of(principal.account_id()));
+    let (period, reason, mut body) = (scheduled.period, scheduled.reason.clone(), scheduled.answer.take());
+    let draft = MeetingDraft::found(scheduled, &guard, now);
+    let record = |change: Change| {
+        let change = change.meeting.found(period, reason, now);
+        body["meeting"] = json!(change.meeting.view());
+        let location = (LOCATION.as_str(), format!("/api/meetings/{}", change.meeting.id));
+        (StoredResponse::new(200, &[location], &body).about(change.meeting.id), change)
+    };
+    Ok(HttpResponse::Ok().json(create(&principal, &store, &users, key, draft, now, record).await?))
+}
+
+/// Creates a meeting, or gives the response that was saved under the key. `decide` gives the response, and what becomes of the
+/// new meeting.
+async fn create(
+    principal: &Principal,
+    store: &Store,
+    users: &UserClient,
+    key: Option<IdempotencyKey>,
+    draft: Result<MeetingDraft, Problem>,
+    now: Timestamp,
+    decide: impl FnOnce(Change) -> (StoredResponse, Change),
+) -> Result<StoredResponse, Problem> {
+    let stored = async |problem| {
+        let stored = store.owner.stored_response(key.as_ref()).await.map_err(|abort| store.owner.problem(abort))?;
+        stored.ok_or(problem)
+    };
+    let draft = match draft {
+        Ok(draft) => draft,
+        // the request may have been right when it came first: its start has passed since then
+        Err(problem) => return stored(problem).await,
+    };
+    check_may_create(principal, &draft.organizer)?;
+    check_verified(principal, &store.auth)?;
+    let people = match users.people(&draft.emails()).await {
+        Ok(people) => people,
+        // an attendee may have been deleted since then
+        Err(problem) => return stored(problem).await,
+    };
+    let (response, change) = decide(Meeting::open(draft.clone(), &people, &RequestContext::current_id(), now));
+    let created = store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await;
+    created.map_err(|abort| store.owner.problem(abort))
 }
 
 /// `POST /internal/answers`: what was answered under a key before, if anything was
-pub async fn find_answer(principal: Principal, store: Data<Store>, JsonBody(body): JsonBody) -> Answer {
-    let key: IdempotencyKey = serde_json::from_value(body).map_err(|why| Problem::new(BAD_REQUEST, why.to_string()))?;
-    let key = key.of(principal.account_id());
-    let kept = store.owner.stored_response(Some(&key)).await.map_err(|stop| store.owner.problem(stop))?;
-    Ok(HttpResponse::Ok().json(kept))
+pub async fn find_answer(principal: Principal, store: Data<Store>, Json(key): Json<IdempotencyKey>) -> Answer {
+    let kept = store.owner.stored_response(Some(&key.of(principal.account_id()))).await;
+    Ok(HttpResponse::Ok().json(kept.map_err(|stop| store.owner.problem(stop))?))
 }
 
 /// `GET /meetings`, a page in the order of creation; of one attendee if that is asked, and for an account its own
 pub async fn list_meetings(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
     let mut fields = Params::of_query(&req, None);
     let attendee = fields.optional("attendee", email);
-    let limit = fields.number("limit", 1..=200).unwrap_or(PAGE);
-    let cursor = fields.optional("cursor", parsed("not_a_cursor", |text| Uuid::parse_str(text).map_err(|_| CURSOR)));
+    let page = PageRequest::read(&mut fields);
     fields.finish(Some(()))?;
     let attendee = match (principal.restricted(), attendee) {
         (Some(caller), Some(other)) if caller.email != other => {
@@ -116,18 +118,14 @@ pub async fn list_meetings(req: HttpRequest, principal: Principal, store: Data<S
         (Some(caller), None) => Some(caller.email.clone()),
         (_, asked) => asked,
     };
-    let after = cursor.map(|id| id.to_string()).unwrap_or_default();
-    let page = Page { attendee: attendee.clone(), after, limit: limit.cast_signed() };
-    let found = store.meetings(&page).await.map_err(|why| store.owner.read_problem(&why))?;
-    let mut answer = HttpResponse::Ok();
-    if let Some(last) = found.last().filter(|_| found.len() as u64 == limit) {
-        let whose = attendee.map_or_else(String::new, |email| format!("&attendee={}", email.path_segment()));
-        answer.insert_header((LINK, format!("</api/meetings?limit={limit}{whose}&cursor={}>; rel=\"next\"", last.id)));
-    }
-    Ok(answer.json(Meetings { meetings: found.iter().map(|meeting| shown(meeting, &principal)).collect() }))
+    let after = page.after.map(|id| id.to_string()).unwrap_or_default();
+    let found = store.meetings(attendee.as_ref(), &after, page.rows()).await;
+    let found = found.map_err(|why| store.owner.read_problem(&why))?;
+    let whose = attendee.map_or_else(String::new, |email| format!("&attendee={}", email.path_segment()));
+    let next = page.next_cursor(&found, |meeting| meeting.id.to_string());
+    let meetings = found.iter().map(|meeting| shown(meeting, &principal)).collect();
+    Ok(page.respond(next, "/api/meetings", &whose, Meetings { meetings }))
 }
-
-const CURSOR: &str = "is none of ours; take it from the Link header";
 
 /// `GET /meetings/{id}`
 pub async fn find_meeting(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {

@@ -21,15 +21,6 @@ use crate::roles::reservation::subjects::lock_subjects;
 use crate::roles::user::api::Person;
 use crate::{read, transact};
 
-/// Which meetings are listed.
-pub struct Page {
-    /// Those that this user is asked to come to; all if left out.
-    pub attendee: Option<Email>,
-    /// After the one with this id; from the first if empty.
-    pub after: String,
-    pub limit: i64,
-}
-
 impl Store {
     /// Creates a meeting, and saves the response under the caller's key. `people` are all attendees.
     pub async fn create_meeting(
@@ -80,22 +71,22 @@ impl Store {
         found.map(|document| Document { document }.read()).transpose()
     }
 
-    /// A page of meetings in the order of their making.
-    pub async fn meetings(&self, page: &Page) -> Result<Vec<Meeting>, Error> {
-        let found: Vec<String> = match &page.attendee {
+    /// A page of meetings in the order of creation, after the one with the id `after`: those of an attendee, or all.
+    pub async fn meetings(&self, attendee: Option<&Email>, after: &str, limit: i64) -> Result<Vec<Meeting>, Error> {
+        let found: Vec<String> = match attendee {
             Some(email) => read!(self.owner.db, |conn| meetings::table
                 .inner_join(attendees::table.on(attendees::meeting_id.eq(meetings::id)))
                 .inner_join(subjects::table.on(subjects::id.eq(attendees::subject)))
                 .filter(subjects::email.eq(email.as_str()))
-                .filter(meetings::id.gt(&page.after))
+                .filter(meetings::id.gt(after))
                 .order(meetings::id.asc())
-                .limit(page.limit)
+                .limit(limit)
                 .select(meetings::document)
                 .load(conn))?,
             None => read!(self.owner.db, |conn| meetings::table
-                .filter(meetings::id.gt(&page.after))
+                .filter(meetings::id.gt(after))
                 .order(meetings::id.asc())
-                .limit(page.limit)
+                .limit(limit)
                 .select(meetings::document)
                 .load(conn))?,
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{ETAG, IF_NONE_MATCH, LINK, LOCATION};
+use actix_web::http::header::{ETAG, IF_NONE_MATCH, LOCATION};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde_json::json;
@@ -15,17 +15,16 @@ use crate::platform::cache::aside::{CacheAside, LoadError, WriteOutcome};
 use crate::platform::data::Abort;
 use crate::platform::data::Error;
 use crate::platform::email::Email;
-use crate::platform::http::extract::{JsonBody, Params, email_in_path, format, parsed};
+use crate::platform::http::extract::{JsonBody, Params, email_in_path, format};
 use crate::platform::http::health::Report;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
+use crate::platform::http::pagination::PageRequest;
 use crate::platform::http::preconditions::{EntityTags, IfMatch};
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::roles::user::api::{ByPerson, LookupRequest, People, PeopleRequest, ROLE};
 
 pub(in crate::roles::user) type Cached = Data<CacheAside<Users>>;
 pub(in crate::roles::user) type Answer = Result<HttpResponse, Problem>;
-
-const PAGE: u64 = 50;
 
 /// `POST /users`
 pub async fn create_user(req: HttpRequest, principal: Principal, users: Cached, JsonBody(body): JsonBody) -> Answer {
@@ -86,25 +85,18 @@ pub async fn replace_availability(req: HttpRequest, users: Cached, JsonBody(body
 pub async fn list_users(req: HttpRequest, users: Cached) -> Answer {
     let mut fields = Params::of_query(&req, None);
     let format = fields.optional("format", format).unwrap_or_default();
-    let limit = fields.number("limit", 1..=200).unwrap_or(PAGE);
-    let cursor = fields.optional("cursor", parsed("not_a_cursor", |text| Ok::<_, String>(text.to_owned())));
-    let cursor = fields.finish(Some(cursor))?;
-    let after = match &cursor {
-        Some(text) => uuid::Uuid::parse_str(text)
-            .map_err(|_| Problem::new(BAD_REQUEST, "the cursor is invalid; take it from the Link header"))?
-            .to_string(),
-        None => String::new(),
-    };
-    let page = users.source().page(&after, limit as i64).await?;
-    let mut response = HttpResponse::Ok();
-    if let Some(last) = page.last().filter(|_| page.len() as u64 == limit) {
-        response.insert_header((
-            LINK,
-            format!("</api/users?limit={limit}&format={}&cursor={}>; rel=\"next\"", format.name(), last.id),
-        ));
-    }
-    let public: Vec<_> = page.iter().map(|user| user.public(format)).collect();
-    Ok(response.json(json!({ "users": public })))
+    let page = PageRequest::read(&mut fields);
+    fields.finish(Some(())).map_err(|problem| match problem.errors.as_slice() {
+        [fault] if fault.code == "not_a_cursor" => {
+            Problem::new(BAD_REQUEST, "the cursor is invalid; take it from the Link header")
+        }
+        _ => problem,
+    })?;
+    let after = page.after.map(|id| id.to_string()).unwrap_or_default();
+    let found = users.source().page(&after, page.rows()).await?;
+    let next = page.next_cursor(&found, |user| user.id.to_string());
+    let public: Vec<_> = found.iter().map(|user| user.public(format)).collect();
+    Ok(page.respond(next, "/api/users", &format!("&format={}", format.name()), json!({ "users": public })))
 }
 
 /// `POST /internal/users/lookup`
