@@ -47,6 +47,13 @@ pub enum Attendance {
     Optional,
 }
 
+impl Attendance {
+    /// Whether there is no meeting without the attendee.
+    pub fn is_required(&self) -> bool {
+        *self == Attendance::Required
+    }
+}
+
 /// What two slots of one answer must not share, besides time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -175,6 +175,20 @@ pub fn parsed<T, E: std::fmt::Display>(
     }
 }
 
+/// What one of these names stands for.
+pub fn one_of<T: Copy, const N: usize>(
+    code: &'static str,
+    names: [(&'static str, T); N],
+) -> impl FnOnce(&Value) -> Result<T, Vec<Fault>> {
+    parsed(code, move |text| {
+        let found = names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+        found.ok_or_else(|| match names.map(|(name, _)| name).as_slice() {
+            [first @ .., last] => format!("must be {} or {last}", first.join(", ")),
+            [] => "has no valid value".to_owned(),
+        })
+    })
+}
+
 /// A value of a type that roles send to each other.
 ///
 /// # Errors

@@ -4,8 +4,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::calendar::{Fault, Preference, SearchWindow, Zone, iso_week};
-use crate::platform::http::extract::{Params, parsed};
+use crate::calendar::{Attendance, Fault, Preference, SearchWindow, Zone, iso_week};
+use crate::platform::http::extract::{Params, one_of, parsed};
 
 /// The longest meeting, in minutes.
 const MAX_DURATION: u64 = 24 * 60;
@@ -61,6 +61,14 @@ pub fn duration(fields: &mut Params) -> Option<u64> {
         fields.fault(Fault::new("#/duration_minutes", "not_a_quarter", "must be a multiple of 15"));
     }
     Some(duration)
+}
+
+/// Whether an attendee must come.
+///
+/// # Errors
+/// Another text.
+pub fn attendance(value: &Value) -> Result<Attendance, Vec<Fault>> {
+    one_of("not_an_attendance", [("required", Attendance::Required), ("optional", Attendance::Optional)])(value)
 }
 
 /// Takes `pick`, the rule that chooses a slot.

@@ -186,18 +186,19 @@ impl GroupAvailability {
         let attendees = self.attendees.iter().zip(&self.free);
         let never_free: Vec<&model::Attendee> =
             attendees.filter(|(_, free)| free.is_empty()).map(|(attendee, _)| attendee).collect();
-        let required = never_free.iter().filter(|attendee| attendee.is_required());
+        let required = never_free.iter().filter(|attendee| attendee.request.attendance.is_required());
         let search = EmptySearch {
             starts: self.search_window.len(),
             known: self.attendees.len(),
-            required: self.attendees.iter().filter(|attendee| attendee.is_required()).count(),
+            required: self.attendees.iter().filter(|attendee| attendee.request.attendance.is_required()).count(),
             unknown: self.unknown.len(),
             quorum: self.quorum,
             never_free: required.map(|attendee| attendee.user.email.as_str()).collect(),
             ..EmptySearch::default()
         };
         let (code, detail) = search.explain();
-        let is_blocking = |attendee: &&model::Attendee| self.quorum.is_some() || attendee.is_required();
+        let is_blocking =
+            |attendee: &&model::Attendee| self.quorum.is_some() || attendee.request.attendance.is_required();
         let blocking = never_free.into_iter().filter(is_blocking).map(|attendee| &attendee.user.email).collect();
         WhyEmpty { code, detail, blocking }
     }
@@ -207,7 +208,7 @@ fn attendee<'a>(attendee: &'a model::Attendee, free: &Grid, view: Option<usize>)
     AttendeeView {
         email: &attendee.user.email,
         preference: attendee.user.preference,
-        attendance: (!attendee.is_required()).then_some(Attendance::Optional),
+        attendance: (!attendee.request.attendance.is_required()).then_some(Attendance::Optional),
         view: view.map(|quarters| digits(free, attendee.if_needed.as_ref(), quarters.max(1))),
     }
 }

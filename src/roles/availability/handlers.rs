@@ -11,6 +11,7 @@ use super::api::{QUERY_LISTS, Question, ROLE, Window};
 use super::model::{GroupAvailability, combine};
 use super::sources::Sources;
 use crate::calendar::{Fault, Format, Zone};
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{Json, JsonBody, Params, format};
 use crate::platform::http::health::Report;
 use crate::platform::http::problem::Problem;
@@ -19,20 +20,18 @@ use crate::roles::user::api::Period;
 /// View digits in one answer: a few megabytes.
 const MAX_DIGITS: u64 = 10_000_000;
 
-type Answer = Result<HttpResponse, Problem>;
-
 /// `GET /availability`
-pub async fn find_common_by_query(req: HttpRequest, sources: Data<Sources>) -> Answer {
+pub async fn find_common_by_query(req: HttpRequest, sources: Data<Sources>) -> HttpResult {
     find_common(Params::of_query(&req, QUERY_LISTS), &sources).await
 }
 
 /// `POST /availability`, for long lists
-pub async fn find_common_by_body(req: HttpRequest, sources: Data<Sources>, JsonBody(body): JsonBody) -> Answer {
+pub async fn find_common_by_body(req: HttpRequest, sources: Data<Sources>, JsonBody(body): JsonBody) -> HttpResult {
     find_common(Params::of_body(body)?.without_query(&req), &sources).await
 }
 
 /// `POST /internal/availability/detail`
-pub async fn find_detail(sources: Data<Sources>, Json(question): Json<Question>) -> Answer {
+pub async fn find_detail(sources: Data<Sources>, Json(question): Json<Question>) -> HttpResult {
     Ok(HttpResponse::Ok().json(group_availability(&question, &sources).await?.detail()))
 }
 
@@ -41,7 +40,7 @@ pub async fn health(sources: Data<Sources>) -> HttpResponse {
     Report::new(ROLE, sources.health().await, Vec::new()).answer()
 }
 
-async fn find_common(mut params: Params, sources: &Sources) -> Answer {
+async fn find_common(mut params: Params, sources: &Sources) -> HttpResult {
     let format: Option<Format> = params.optional("format", format);
     let view = params.number("view_minutes", 15..=60);
     let question = Question::parse(&mut params, None);

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::api::{self, AnswerZone, AttendeeAvailability, GroupDetail, Question, RequestedAttendee, Window};
 use super::data_version::DataVersion;
-use crate::calendar::{Attendance, Fault, Grid, Projector, SearchWindow, Zone, free_count};
+use crate::calendar::{Fault, Grid, Projector, SearchWindow, Zone, free_count};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::roles::user::api::{Busy, Lookup, UserAvailability, unknown_users};
@@ -164,7 +164,9 @@ impl GroupAvailability {
     pub fn common(&self) -> Grid {
         let mut common = Grid::full(self.search_window.len());
         let mut has_required = false;
-        for (_, free) in self.attendees.iter().zip(&self.free).filter(|(attendee, _)| attendee.is_required()) {
+        for (_, free) in
+            self.attendees.iter().zip(&self.free).filter(|(attendee, _)| attendee.request.attendance.is_required())
+        {
             common.and(free);
             has_required = true;
         }
@@ -176,11 +178,5 @@ impl GroupAvailability {
             too_few.for_each(|(quarter, _)| common.remove(quarter));
         }
         common
-    }
-}
-
-impl Attendee {
-    pub fn is_required(&self) -> bool {
-        self.request.attendance == Attendance::Required
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::calendar::{self, Attendance, EmptySearch, Explanation, Grid, RankingOptions, count_starts, explain};
+use crate::calendar::{self, EmptySearch, Explanation, Grid, RankingOptions, count_starts, explain};
 use crate::platform::email::Email;
 
 use super::api::{Blocker, EmptyReason, NearMiss, Relaxation};
@@ -39,7 +39,7 @@ impl Candidates<'_> {
     }
 
     fn empty_search(&self, explanation: &Explanation) -> EmptySearch<'_> {
-        let is_required = |index: &&usize| self.attendees[**index].attendance == Attendance::Required;
+        let is_required = |index: &&usize| self.attendees[**index].attendance.is_required();
         let never_free: Vec<usize> = explanation.never.iter().filter(is_required).copied().collect();
         EmptySearch {
             starts: self.count_all_starts(),
@@ -67,7 +67,7 @@ impl Candidates<'_> {
         let one = &self.attendees[self.emails.iter().position(|email| email == organizer)?];
         let options = RankingOptions { quorum: None, ..self.options.clone() };
         let is_absent = || count_starts(&self.window, std::slice::from_ref(one), &options) == 0;
-        (one.attendance == Attendance::Required && is_absent()).then_some(organizer)
+        (one.attendance.is_required() && is_absent()).then_some(organizer)
     }
 
     fn relaxation(&self, kind: &calendar::Relaxation, slots: usize) -> Relaxation {

@@ -8,6 +8,7 @@ use super::booking::Booking;
 use super::model::Candidates;
 use super::relaxations;
 use super::request::SuggestionRequest;
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{Json, JsonBody, Params};
 use crate::platform::http::health::Report;
 use crate::platform::http::idempotency::IdempotencyKey;
@@ -15,10 +16,8 @@ use crate::platform::http::problem::Problem;
 use crate::roles::availability::api::{AvailabilityClient, QUERY_LISTS};
 use crate::roles::reservation::api::ReservationClient;
 
-type Answer = Result<HttpResponse, Problem>;
-
 /// `GET /suggestions`
-pub async fn find_suggestions_by_query(req: HttpRequest, availability: Data<AvailabilityClient>) -> Answer {
+pub async fn find_suggestions_by_query(req: HttpRequest, availability: Data<AvailabilityClient>) -> HttpResult {
     find_suggestions(Params::of_query(&req, QUERY_LISTS), &availability).await
 }
 
@@ -28,7 +27,7 @@ pub async fn find_suggestions_by_body(
     availability: Data<AvailabilityClient>,
     reservation: Data<ReservationClient>,
     JsonBody(body): JsonBody,
-) -> Answer {
+) -> HttpResult {
     let key = IdempotencyKey::read(&req, None, &body)?;
     let mut params = Params::of_body(body)?.without_query(&req);
     match Booking::parse(&mut params, key) {
@@ -40,7 +39,7 @@ pub async fn find_suggestions_by_body(
     }
 }
 
-async fn find_suggestions(params: Params, availability: &AvailabilityClient) -> Answer {
+async fn find_suggestions(params: Params, availability: &AvailabilityClient) -> HttpResult {
     let (request, question) = SuggestionRequest::parse(params)?;
     let detail = availability.detail(&question).await?;
     let candidates = Candidates::from_detail(&request, detail, rand::random);
@@ -51,7 +50,7 @@ async fn find_suggestions(params: Params, availability: &AvailabilityClient) -> 
 }
 
 /// `POST /internal/suggestions/rank`, for a worker that has the answer of availability already
-pub async fn rank_group(Json(rank): Json<RankRequest>) -> Answer {
+pub async fn rank_group(Json(rank): Json<RankRequest>) -> HttpResult {
     let request = SuggestionRequest::for_ranking(&rank);
     let invalid = |fault: crate::calendar::Fault| Problem::validation(vec![fault.under("#/detail")]);
     let mut candidates = Candidates::from_detail(&request, rank.detail, rand::random).map_err(invalid)?;

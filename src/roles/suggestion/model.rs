@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::calendar::{
-    Attendance, Attendee, Fault, Grid, Ranking, RankingOptions, SearchWindow, Slot, Zone, count_starts, rank_slots,
+    Attendee, Fault, Grid, Ranking, RankingOptions, SearchWindow, Slot, Zone, count_starts, rank_slots,
 };
 use crate::platform::email::Email;
 use crate::platform::http::window::MAX_SEED;
@@ -122,7 +122,7 @@ impl<'a> Candidates<'a> {
 
     /// The number of required attendees.
     pub(super) fn required_count(&self) -> usize {
-        self.attendees.iter().filter(|one| one.attendance == Attendance::Required).count()
+        self.attendees.iter().filter(|one| one.attendance.is_required()).count()
     }
 
     /// The quorum, if it is more than the number of required attendees.
@@ -158,7 +158,7 @@ impl<'a> Candidates<'a> {
             let list = match slot.clone().find(|quarter| !one.free.contains(*quarter)) {
                 None => &mut breakdown.free,
                 Some(first) if (first..slot.end).all(can) => {
-                    breakdown.required_if_needed += usize::from(one.attendance == Attendance::Required);
+                    breakdown.required_if_needed += usize::from(one.attendance.is_required());
                     &mut breakdown.if_needed
                 }
                 Some(_) => &mut breakdown.busy,

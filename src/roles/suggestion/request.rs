@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::api::RankRequest;
 use crate::calendar::{DistinctBy, Fault, RankingOptions};
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Params, email, parsed};
+use crate::platform::http::extract::{Params, email, one_of};
 use crate::platform::http::problem::Problem;
 use crate::platform::http::window;
 use crate::roles::availability::api::Question;
@@ -70,7 +70,8 @@ fn parse_options(params: &mut Params) -> RankingOptions {
     let step = params.number("step_minutes", 15..=60).unwrap_or(15);
     let pick = window::pick(params);
     let limit = params.number("limit", 1..=MAX_SUGGESTIONS).and_then(|limit| usize::try_from(limit).ok());
-    let distinct = params.optional("distinct", distinct).unwrap_or_default();
+    let distinct = [("slot", DistinctBy::Slot), ("block", DistinctBy::Block), ("day", DistinctBy::Day)];
+    let distinct = params.optional("distinct", one_of("not_distinct", distinct)).unwrap_or_default();
     if ![15, 30, 60].contains(&step) {
         params.fault(Fault::new("#/step_minutes", "not_a_step", "must be 15, 30 or 60"));
     }
@@ -89,14 +90,4 @@ fn check_answer_size(params: &mut Params, attendees: usize, limit: Option<usize>
 
 fn quarters(minutes: u64) -> usize {
     usize::try_from(minutes / 15).unwrap_or(1)
-}
-
-fn distinct(value: &Value) -> Result<DistinctBy, Vec<Fault>> {
-    let parse = |text: &str| match text {
-        "slot" => Ok(DistinctBy::Slot),
-        "block" => Ok(DistinctBy::Block),
-        "day" => Ok(DistinctBy::Day),
-        _ => Err("must be slot, block or day"),
-    };
-    parsed("not_distinct", parse)(value)
 }

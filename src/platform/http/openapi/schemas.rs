@@ -151,6 +151,19 @@ impl PartialSchema for ChangedOverrides {
     }
 }
 
+/// A text of 1 to 200 characters on one line.
+pub struct Line;
+
+impl ToSchema for Line {}
+
+impl PartialSchema for Line {
+    fn schema() -> RefOr<Schema> {
+        let pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+        let about = "A text of 1 to 200 characters on one line.";
+        text().min_length(Some(1)).max_length(Some(200)).pattern(Some(pattern)).description(Some(about)).into()
+    }
+}
+
 /// The form of weeks in a response.
 #[derive(ToSchema)]
 pub struct Formatted {

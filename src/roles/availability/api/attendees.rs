@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::calendar::{Attendance, Fault};
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Params, email, parsed};
+use crate::platform::http::extract::{Params, email};
+use crate::platform::http::window;
 
 /// The most attendees of one question.
 const MAX_ATTENDEES: usize = 10_000;
@@ -24,61 +24,30 @@ pub const QUERY_LISTS: [(&str, &str); 3] =
     [("attendee", "attendees"), ("required", "required"), ("optional", "optional")];
 
 /// An attendee of a question.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "WireAttendee")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestedAttendee {
     /// The address.
     pub email: Email,
     /// Whether the meeting needs the attendee.
+    #[serde(default, skip_serializing_if = "Attendance::is_required")]
     pub attendance: Attendance,
     /// How much the attendee counts, 1 to 9.
+    #[serde(default = "default_weight", skip_serializing_if = "is_default_weight")]
     pub weight: u32,
+}
+
+pub(super) fn default_weight() -> u32 {
+    1
+}
+
+pub(super) fn is_default_weight(weight: &u32) -> bool {
+    *weight == 1
 }
 
 impl From<Email> for RequestedAttendee {
     /// A required attendee of weight 1.
     fn from(email: Email) -> RequestedAttendee {
         RequestedAttendee { email, attendance: Attendance::Required, weight: 1 }
-    }
-}
-
-/// An attendee in JSON: the address alone, unless the other params differ from their defaults.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireAttendee {
-    Address(Email),
-    Object {
-        email: Email,
-        #[serde(default)]
-        attendance: Attendance,
-        #[serde(default = "default_weight")]
-        weight: u32,
-    },
-}
-
-fn default_weight() -> u32 {
-    1
-}
-
-impl From<WireAttendee> for RequestedAttendee {
-    fn from(attendee: WireAttendee) -> RequestedAttendee {
-        match attendee {
-            WireAttendee::Address(email) => RequestedAttendee::from(email),
-            WireAttendee::Object { email, attendance, weight } => RequestedAttendee { email, attendance, weight },
-        }
-    }
-}
-
-impl Serialize for RequestedAttendee {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let (Attendance::Required, 1) = (self.attendance, self.weight) {
-            return self.email.serialize(serializer);
-        }
-        let mut object = serializer.serialize_struct("RequestedAttendee", 3)?;
-        object.serialize_field("email", &self.email)?;
-        object.serialize_field("attendance", &self.attendance)?;
-        object.serialize_field("weight", &self.weight)?;
-        object.end()
     }
 }
 
@@ -173,7 +142,7 @@ fn parse_item(item: &Value) -> Result<ListItem, Vec<Fault>> {
     for (name, value) in object {
         let parsed = match name.as_str() {
             "email" => email(value).map(|email| address = Some(email)),
-            "attendance" => parse_attendance(value).map(|it| attendance = Some(it)),
+            "attendance" => window::attendance(value).map(|it| attendance = Some(it)),
             "weight" => parse_weight(value).map(|it| weight = Some(it)),
             _ => Err(vec![Fault::new(
                 "",
@@ -192,15 +161,6 @@ fn parse_item(item: &Value) -> Result<ListItem, Vec<Fault>> {
         }
         _ => Err(faults),
     }
-}
-
-fn parse_attendance(value: &Value) -> Result<Attendance, Vec<Fault>> {
-    let parse = |text: &str| match text {
-        "required" => Ok(Attendance::Required),
-        "optional" => Ok(Attendance::Optional),
-        _ => Err("must be required or optional"),
-    };
-    parsed("not_an_attendance", parse)(value)
 }
 
 fn parse_weight(value: &Value) -> Result<u32, Vec<Fault>> {

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub use self::attendees::{QUERY_LISTS, RequestedAttendee};
+use self::attendees::{default_weight, is_default_weight};
 pub use self::question::{AnswerZone, Hours, Question};
 use crate::calendar::{Attendance, Preference, SearchWindow, WindowError, Zone};
 use crate::platform::email::Email;
@@ -56,7 +57,7 @@ pub struct AttendeeAvailability {
     /// The slot that the attendee prefers.
     pub preference: Preference,
     /// Whether the meeting needs the attendee.
-    #[serde(default, skip_serializing_if = "is_required")]
+    #[serde(default, skip_serializing_if = "Attendance::is_required")]
     pub attendance: Attendance,
     /// How much the attendee counts, 1 to 9.
     #[serde(default = "default_weight", skip_serializing_if = "is_default_weight")]
@@ -69,18 +70,6 @@ pub struct AttendeeAvailability {
     /// The quarters in which the attendee can meet but prefers not to; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_needed: Option<String>,
-}
-
-fn is_required(attendance: &Attendance) -> bool {
-    *attendance == Attendance::Required
-}
-
-fn default_weight() -> u32 {
-    1
-}
-
-fn is_default_weight(weight: &u32) -> bool {
-    *weight == 1
 }
 
 fn is_first(zone: &usize) -> bool {

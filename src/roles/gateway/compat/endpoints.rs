@@ -4,10 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use serde_json::json;
 
-use super::openapi::{
-    NewReferenceUser, ReferenceAccepted, ReferenceCommon, ReferenceError, ReferenceSuggestions, ReferenceTask,
-    ReferenceUser, ReferenceUserPatch, TwoUsersQuery, UserQuery,
-};
+use super::requests::{NewReferenceUser, ReferenceTask, ReferenceUserPatch, TwoUsersQuery, UserQuery};
+use super::responses::{ReferenceAccepted, ReferenceCommon, ReferenceError, ReferenceSuggestions, ReferenceUser};
 use super::{
     Peers, create_task, create_user, delete_user, find_common, find_suggestions, find_user, find_user_by_query,
     replace_user, role_health,
@@ -50,34 +48,22 @@ const BODY: [(StatusCode, &str); 2] =
 const UNKNOWN: (StatusCode, &str) = (StatusCode::NOT_FOUND, "One user or both are unknown");
 
 fn health() -> Vec<Endpoint> {
-    let about = |op: ApiOperation| {
+    let about: fn(ApiOperation) -> ApiOperation = |op| {
         op.without_problems()
             .answers::<Report>(200, "The role works, perhaps without some parts")
             .answers::<Report>(503, "The role does not work")
     };
-    let summary = "Reports the health of a role.";
-    vec![
-        get("/users/health", Open, |peers: Data<Peers>| role_health("user", peers)).describe(
-            "find_user_health",
-            summary,
-            about,
-        ),
-        get("/availability/health", Open, |peers: Data<Peers>| role_health("availability", peers)).describe(
-            "find_availability_health",
-            summary,
-            about,
-        ),
-        get("/suggestion/health", Open, |peers: Data<Peers>| role_health("suggestion", peers)).describe(
-            "find_suggestion_health",
-            summary,
-            about,
-        ),
-        get("/worker/health", Open, |peers: Data<Peers>| role_health("worker", peers)).describe(
-            "find_worker_health",
-            summary,
-            about,
-        ),
-    ]
+    let all = [
+        ("/users/health", "find_user_health", "user"),
+        ("/availability/health", "find_availability_health", "availability"),
+        ("/suggestion/health", "find_suggestion_health", "suggestion"),
+        ("/worker/health", "find_worker_health", "worker"),
+    ];
+    let endpoint = |(path, id, role)| {
+        let handler = move |peers: Data<Peers>| role_health(role, peers);
+        get(path, Open, handler).describe(id, "Reports the health of a role.", about)
+    };
+    all.map(endpoint).into()
 }
 
 fn users() -> Vec<Endpoint> {
@@ -162,7 +148,7 @@ fn searches() -> Vec<Endpoint> {
             |op| {
                 let two = json!({ "userId1": "ana@example.com", "userId2": "emre@example.com" });
                 let also = [&[UNKNOWN, (StatusCode::UNPROCESSABLE_ENTITY, "Not valid")][..], &BODY].concat();
-                fails(op, &also).takes::<ReferenceTask>(Some(two)).answers::<ReferenceAccepted>(202, "Accepted")
+                fails(op, &also).takes::<ReferenceTask>(Some(two)).answers::<ReferenceAccepted<'_>>(202, "Accepted")
             },
         ),
     ]

@@ -2,9 +2,9 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use serde_json::{Value, json};
 
 use super::FIELD_NAMES;
+use super::responses::{ReferenceError, ReferenceFault, ReferenceStep};
 use crate::platform::http::HttpResult;
 use crate::platform::http::problem::{BAD_GATEWAY, BAD_REQUEST, UNKNOWN_USER};
 use crate::platform::request_context::RequestContext;
@@ -28,17 +28,21 @@ pub async fn legacy_response(place: &str, handler: impl Future<Output = HttpResu
         500.. => (BAD_GATEWAY.status, upstream_error(upstream)),
         other => (other, problem.detail.to_string()),
     };
-    let one = |loc: Vec<Value>, message: &str, kind: &str| json!({ "loc": loc, "msg": message, "type": kind });
-    let mut detail: Vec<Value> =
-        problem.errors.iter().map(|fault| one(loc(place, &fault.pointer), &fault.detail, &fault.code)).collect();
+    let fault = |pointer: &str, message: String, code: &str| ReferenceFault {
+        loc: loc(place, pointer),
+        msg: message,
+        r#type: code.to_owned(),
+    };
+    let mut detail: Vec<_> =
+        problem.errors.iter().map(|it| fault(&it.pointer, it.detail.to_string(), &it.code)).collect();
     if detail.is_empty() {
-        detail.push(one(loc(place, ""), &message, problem.kind.slug));
+        detail.push(fault("", message, problem.kind.slug));
     }
     let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY));
     if let Some(seconds) = problem.retry_after {
         response.insert_header(("Retry-After", seconds));
     }
-    response.json(json!({ "case_id": RequestContext::current_id(), "detail": detail }))
+    response.json(ReferenceError { case_id: RequestContext::current_id(), detail })
 }
 
 /// A message such as `User service error`.
@@ -51,15 +55,14 @@ fn upstream_error(role: &str) -> String {
 }
 
 /// A JSON pointer as a list, as FastAPI shows it.
-fn loc(place: &str, pointer: &str) -> Vec<Value> {
+fn loc(place: &str, pointer: &str) -> Vec<ReferenceStep> {
     let place = if place == "task" { "body" } else { place };
     let legacy = |text: &str| FIELD_NAMES.iter().find(|(native, _)| place == "body" && *native == text);
-    let step = |text: &str| match (text.parse::<u64>(), legacy(text)) {
-        (Ok(index), _) => index.into(),
-        (_, Some((_, legacy))) => (*legacy).into(),
-        _ => text.trim().into(),
+    let step = |text: &str| match text.parse() {
+        Ok(index) => ReferenceStep::Index(index),
+        Err(_) => ReferenceStep::Name(legacy(text).map_or(text.trim(), |(_, legacy)| legacy).to_owned()),
     };
-    std::iter::once(place.into())
+    std::iter::once(ReferenceStep::Name(place.to_owned()))
         .chain(pointer.trim_start_matches('#').split('/').filter(|it| !it.is_empty()).map(step))
         .collect()
 }

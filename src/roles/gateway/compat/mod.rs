@@ -5,7 +5,9 @@
 
 mod endpoints;
 mod errors;
-mod openapi;
+#[expect(dead_code, reason = "the fields of requests are parsed one by one")]
+mod requests;
+mod responses;
 
 use actix_web::http::Method;
 use actix_web::web::Data;
@@ -14,8 +16,9 @@ use serde_json::{Map, Value, json};
 
 pub use self::endpoints::endpoints;
 use self::errors::legacy_response;
+use self::responses::{ReferenceAccepted, ReferenceCommon, ReferenceSlot, ReferenceSuggestions, ReferenceUser};
 use super::handlers::Peers;
-use crate::calendar::{Fault, Format, parse_week, week_to_json};
+use crate::calendar::{Fault, Format, Preference, Week, parse_week, week_to_json};
 use crate::platform::email::Email;
 use crate::platform::http::extract::{JsonBody, Params, email, email_in_path, parsed};
 use crate::platform::http::health::{Report, Status};
@@ -53,16 +56,13 @@ async fn create_user(peers: Data<Peers>, body: JsonResult) -> HttpResponse {
         let body = body?.0;
         let has_name = body.get("name").is_some();
         let user = to_native_user(body)?;
-        match peers.call::<Value>("user", RpcRequest::new(Method::POST, "/users?format=hours").json(&user)?).await {
-            Ok(created) => Ok(HttpResponse::Created().json(to_legacy_user(&created))),
+        match peers.call("user", RpcRequest::new(Method::POST, "/users?format=hours").json(&user)?).await {
+            Ok(created) => Ok(HttpResponse::Created().json::<ReferenceUser>(created)),
             Err(problem) if problem.kind == USER_EXISTS => {
                 let address = user["email"].as_str().and_then(|typed| Email::parse(typed).ok());
                 let existing = peers.user(&address.ok_or_else(|| Problem::internal("no address"))?).await?;
-                let is_same = ["name", "preference", "availability"]
-                    .iter()
-                    .skip(usize::from(!has_name))
-                    .all(|key| is_same_value(&user[*key], &existing[*key], key));
-                if is_same { Ok(HttpResponse::Ok().json(to_legacy_user(&existing))) } else { Err(problem) }
+                let is_named = !has_name || existing.name == user["name"];
+                if is_named && is_same(&user, &existing) { Ok(HttpResponse::Ok().json(existing)) } else { Err(problem) }
             }
             Err(problem) => Err(problem),
         }
@@ -72,17 +72,15 @@ async fn create_user(peers: Data<Peers>, body: JsonResult) -> HttpResponse {
 
 async fn find_user(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
     let segment = if req.path().starts_with("/users/user-avail/") { 3 } else { 2 };
-    legacy_response("path", async {
-        Ok(HttpResponse::Ok().json(to_legacy_user(&peers.user(&email_in_path(&req, segment)?).await?)))
-    })
-    .await
+    legacy_response("path", async { Ok(HttpResponse::Ok().json(peers.user(&email_in_path(&req, segment)?).await?)) })
+        .await
 }
 
 async fn find_user_by_query(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
     legacy_response("query", async {
         let mut fields = Params::of_query(&req, None);
         let address = fields.required("user1email", email);
-        Ok(HttpResponse::Ok().json(to_legacy_user(&peers.user(&fields.finish(address)?).await?)))
+        Ok(HttpResponse::Ok().json(peers.user(&fields.finish(address)?).await?))
     })
     .await
 }
@@ -100,8 +98,8 @@ async fn replace_user(req: HttpRequest, peers: Data<Peers>, body: JsonResult) ->
         }
         let patch = to_native_fields(patch);
         let path = format!("/users/{}?format=hours", address.path_segment());
-        let user: Value = peers.call("user", RpcRequest::new(Method::PATCH, path).json(&patch)?).await?;
-        Ok(HttpResponse::Ok().json(to_legacy_user(&user)))
+        let user: ReferenceUser = peers.call("user", RpcRequest::new(Method::PATCH, path).json(&patch)?).await?;
+        Ok(HttpResponse::Ok().json(user))
     })
     .await
 }
@@ -123,9 +121,11 @@ async fn find_common(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
             peers.call("availability", RpcRequest::get(format!("/availability?{query}&format=hours"))).await?;
         let preference = |at: usize| found["attendees"][at]["preference"].clone();
         let second = if preference(1).is_null() { preference(0) } else { preference(1) };
-        Ok(HttpResponse::Ok().json(json!({
-            "common_availabilities": found["common"], "user1preference": preference(0), "user2preference": second,
-        })))
+        Ok(HttpResponse::Ok().json(ReferenceCommon {
+            common_availabilities: found["common"].clone(),
+            user1preference: preference(0),
+            user2preference: second,
+        }))
     })
     .await
 }
@@ -133,16 +133,16 @@ async fn find_common(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
 async fn find_suggestions(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
     legacy_response("query", async {
         let (query, pick) = two_attendees_query(Params::of_query(&req, None))?;
-        let pick = pick.map_or_else(String::new, |pick| format!("&pick={pick}"));
+        let pick = pick.map_or_else(String::new, |pick| format!("&pick={}", pick.name()));
         let path = format!("/suggestions?{query}&step_minutes=60{pick}");
         let found: Suggestions = peers.call("suggestion", RpcRequest::get(path)).await?;
         // with a preference, the legacy API returns one suggestion
         let limit = if found.pick.is_some() { 1 } else { usize::MAX };
         let hour = |clock: &str| clock.get(..2).and_then(|hour| hour.parse::<u32>().ok()).unwrap_or_default();
         let slot = |start: &str| [hour(start), hour(start) + 1];
-        let list = found.suggestions.iter().take(limit).map(|it| json!({ "day": it.day, "slot": slot(&it.start) }));
-        let list: Vec<Value> = list.collect();
-        Ok(HttpResponse::Ok().json(json!({ "case_id": RequestContext::current_id(), "suggestions": list })))
+        let slots = found.suggestions.into_iter().take(limit);
+        let suggestions = slots.map(|it| ReferenceSlot { day: it.day, slot: slot(&it.start) }).collect();
+        Ok(HttpResponse::Ok().json(ReferenceSuggestions { case_id: RequestContext::current_id(), suggestions }))
     })
     .await
 }
@@ -153,30 +153,28 @@ async fn create_task(context: Data<Context>, peers: Data<Peers>, body: JsonResul
         let meeting = json!({ "organizer": one, "attendees": [one, two], "pick": pick });
         let accepted: Value =
             peers.call("reservation", RpcRequest::new(Method::POST, "/meetings").json(&meeting)?).await?;
-        Ok(HttpResponse::Accepted().json(json!({
-            "case_id": RequestContext::current_id(), "status": "enqueued", "job_id": accepted["job_id"],
-            "queue": context.settings.queue.name, "meeting_id": accepted["id"],
-        })))
+        Ok(HttpResponse::Accepted().json(ReferenceAccepted {
+            case_id: RequestContext::current_id(),
+            status: "enqueued",
+            job_id: &accepted["job_id"],
+            queue: &context.settings.queue.name,
+            meeting_id: &accepted["id"],
+        }))
     })
     .await
 }
 
 /// The attendees of a legacy query as a query of the API, and the pick.
-fn two_attendees_query(fields: Params) -> Result<(String, Option<String>), Problem> {
+fn two_attendees_query(fields: Params) -> Result<(String, Option<Preference>), Problem> {
     let (one, two, pick) = two_attendees(fields)?;
     Ok((format!("attendee={}&attendee={}&{NO_ZONE}", one.path_segment(), two.path_segment()), pick))
 }
 
 /// The two users of a request, and the pick.
-fn two_attendees(mut fields: Params) -> Result<(Email, Email, Option<String>), Problem> {
+fn two_attendees(mut fields: Params) -> Result<(Email, Email, Option<Preference>), Problem> {
     let users = (fields.required("userId1", email), fields.required("userId2", email));
-    let pick = fields.optional(
-        "preference",
-        parsed("not_a_preference", |text| {
-            let known = ["first", "last", "random", "best"].contains(&text);
-            known.then(|| text.to_owned()).ok_or("must be first, last, random or best")
-        }),
-    );
+    let known = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
+    let pick = fields.optional("preference", parsed("not_a_preference", known));
     fields.finish(users.0.zip(users.1)).map(|(one, two)| (one, two, pick))
 }
 
@@ -185,7 +183,7 @@ impl Peers {
         self.find(role).ok_or_else(|| Problem::internal("no peer"))?.call(call).await
     }
 
-    async fn user(&self, email: &Email) -> Result<Value, Problem> {
+    async fn user(&self, email: &Email) -> Result<ReferenceUser, Problem> {
         self.call("user", RpcRequest::get(format!("/users/{}?format=hours", email.path_segment()))).await
     }
 }
@@ -222,23 +220,9 @@ fn to_native_fields(body: Value) -> Value {
     object.into()
 }
 
-/// Whether a value of a request equals the existing one; an absent value stands for its default.
-fn is_same_value(requested: &Value, existing: &Value, key: &str) -> bool {
-    match key {
-        "availability" => {
-            let week = if requested.is_null() { Ok(Default::default()) } else { parse_week(requested) };
-            week.is_ok_and(|week| week_to_json(&week, Format::Hours) == *existing)
-        }
-        "preference" if requested.is_null() => existing == "first",
-        _ => requested == existing,
-    }
-}
-
-fn to_legacy_user(user: &Value) -> Value {
-    json!({
-        "email": user["email"],
-        "availabilities": user["availability"],
-        "preferences": user["preference"],
-        "created_at": user["created_at"],
-    })
+/// Whether a new user has the preference and the week of the existing one; an absent value stands for its default.
+fn is_same(new: &Value, existing: &ReferenceUser) -> bool {
+    let week = if new["availability"].is_null() { Ok(Week::default()) } else { parse_week(&new["availability"]) };
+    new["preference"].as_str().unwrap_or("first") == existing.preferences.name()
+        && week.is_ok_and(|week| week_to_json(&week, Format::Hours) == existing.availabilities)
 }

@@ -10,14 +10,13 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, RawBody, id_in_path, parsed};
 use crate::platform::http::pagination::PageRequest;
 use crate::platform::http::problem::{Problem, UNKNOWN_JOB};
 use crate::platform::jobs::api::{JobClient, JobFilter};
 use crate::platform::jobs::model::JobState;
 use crate::platform::role::Context;
-
-type Answer = Result<HttpResponse, Problem>;
 
 /// The owners of jobs, as one worker thread sees them.
 pub struct Owners(Vec<JobClient>);
@@ -43,7 +42,7 @@ impl Owners {
 }
 
 /// `GET /api/jobs`, a page in the order of creation; of one state or meeting if that is asked
-pub async fn list_jobs(req: HttpRequest, owners: Data<Owners>) -> Answer {
+pub async fn list_jobs(req: HttpRequest, owners: Data<Owners>) -> HttpResult {
     let mut fields = Params::of_query(&req, None);
     let read_state =
         |text: &str| JobState::parse(text).ok_or("must be queued, running, retryable, succeeded, dead or cancelled");
@@ -68,19 +67,19 @@ fn id_of(job: &Value) -> &str {
 }
 
 /// `GET /api/jobs/{id}`
-pub async fn find_job(req: HttpRequest, owners: Data<Owners>) -> Answer {
+pub async fn find_job(req: HttpRequest, owners: Data<Owners>) -> HttpResult {
     let id = id_in_path(&req)?;
     Ok(HttpResponse::Ok().json(owners.ask(async |owner| owner.find(id).await).await?))
 }
 
 /// `POST /api/jobs/{id}/retry`: retries a job that failed
-pub async fn retry_job(req: HttpRequest, owners: Data<Owners>, _ignored: RawBody) -> Answer {
+pub async fn retry_job(req: HttpRequest, owners: Data<Owners>, _ignored: RawBody) -> HttpResult {
     let id = id_in_path(&req)?;
     Ok(HttpResponse::Accepted().json(owners.ask(async |owner| owner.retry(id).await).await?))
 }
 
 /// `POST /api/callbacks/jobs/{id}`: an attempt has succeeded; the owner checks the job's token
-pub async fn finish_job(req: HttpRequest, owners: Data<Owners>, JsonBody(report): JsonBody) -> Answer {
+pub async fn finish_job(req: HttpRequest, owners: Data<Owners>, JsonBody(report): JsonBody) -> HttpResult {
     let id = id_in_path(&req)?;
     owners.ask(async |owner| owner.pass_report(id, &report).await).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -9,7 +9,7 @@ use crate::calendar::Zone;
 use crate::platform::email::Email;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::platform::jobs::NewJob;
-use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
+use crate::roles::reservation::api::meetings::{Attendee, Participation, Period, Status, StatusChange};
 use crate::roles::reservation::api::problems::MEETING_OVER;
 use crate::roles::reservation::jobs::kinds::{self, Invitation, SCHEDULE_MEETING};
 use crate::roles::user::api::People;
@@ -224,7 +224,7 @@ impl Meeting {
     fn asks_anew(&self, draft: &MeetingDraft) -> bool {
         let required = |all: &[Attendee]| -> Vec<Email> {
             let mut emails: Vec<Email> =
-                all.iter().filter(|one| one.attendance == Attendance::Required).map(|one| one.email.clone()).collect();
+                all.iter().filter(|one| one.attendance.is_required()).map(|one| one.email.clone()).collect();
             emails.sort();
             emails
         };

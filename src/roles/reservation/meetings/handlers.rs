@@ -13,6 +13,7 @@ use super::request::MeetingDraft;
 use super::store::unknown;
 use crate::platform::auth::{Principal, forbidden};
 use crate::platform::data::instant::{now, read};
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{Json, JsonBody, Params, email, id_in_path};
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::pagination::PageRequest;
@@ -29,8 +30,6 @@ use crate::roles::reservation::jobs::order::invitation;
 use crate::roles::reservation::store::Store;
 use crate::roles::user::api::{Person, UserClient};
 
-type Answer = Result<HttpResponse, Problem>;
-
 /// `POST /meetings`
 pub async fn create_meeting(
     req: HttpRequest,
@@ -39,7 +38,7 @@ pub async fn create_meeting(
     users: Data<UserClient>,
     guard: Data<SsrfGuard>,
     JsonBody(body): JsonBody,
-) -> Answer {
+) -> HttpResult {
     let key = IdempotencyKey::read(&req, principal.account_id(), &body)?;
     let now = now();
     let draft = MeetingDraft::read(body, &guard, now);
@@ -53,7 +52,7 @@ pub async fn record_meeting(
     users: Data<UserClient>,
     guard: Data<SsrfGuard>,
     Json(mut scheduled): Json<ScheduledMeeting>,
-) -> Answer {
+) -> HttpResult {
     let now = now();
     let key = scheduled.key.take().map(|key| key.of(principal.account_id()));
     let (period, reason, mut body) = (scheduled.period, scheduled.reason.clone(), scheduled.answer.take());
@@ -100,13 +99,13 @@ async fn create(
 }
 
 /// `POST /internal/answers`: what was answered under a key before, if anything was
-pub async fn find_answer(principal: Principal, store: Data<Store>, Json(key): Json<IdempotencyKey>) -> Answer {
+pub async fn find_answer(principal: Principal, store: Data<Store>, Json(key): Json<IdempotencyKey>) -> HttpResult {
     let kept = store.owner.stored_response(Some(&key.of(principal.account_id()))).await;
     Ok(HttpResponse::Ok().json(kept.map_err(|stop| store.owner.problem(stop))?))
 }
 
 /// `GET /meetings`, a page in the order of creation; of one attendee if that is asked, and for an account its own
-pub async fn list_meetings(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
+pub async fn list_meetings(req: HttpRequest, principal: Principal, store: Data<Store>) -> HttpResult {
     let mut fields = Params::of_query(&req, None);
     let attendee = fields.optional("attendee", email);
     let page = PageRequest::read(&mut fields);
@@ -128,14 +127,14 @@ pub async fn list_meetings(req: HttpRequest, principal: Principal, store: Data<S
 }
 
 /// `GET /meetings/{id}`
-pub async fn find_meeting(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
+pub async fn find_meeting(req: HttpRequest, principal: Principal, store: Data<Store>) -> HttpResult {
     let meeting = find(&req, &store).await?;
     check_may_read(&principal, &meeting)?;
     Ok(show(&shown(&meeting, &principal)))
 }
 
 /// `GET /internal/meetings/{id}`: for a role that knows itself who may see it
-pub async fn find_any_meeting(req: HttpRequest, store: Data<Store>) -> Answer {
+pub async fn find_any_meeting(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let meeting = find(&req, &store).await?;
     Ok(show(&meeting.view()))
 }
@@ -148,7 +147,7 @@ pub async fn change_meeting(
     users: Data<UserClient>,
     guard: Data<SsrfGuard>,
     JsonBody(patch): JsonBody,
-) -> Answer {
+) -> HttpResult {
     let condition = IfMatch::read(&req)?;
     let draft_of = |meeting: &Meeting, now| {
         check_is_organizer(&principal, meeting)?;
@@ -169,7 +168,7 @@ pub async fn change_meeting(
 }
 
 /// `DELETE /meetings/{id}`: calls it off; it stays to be read
-pub async fn cancel_meeting(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
+pub async fn cancel_meeting(req: HttpRequest, principal: Principal, store: Data<Store>) -> HttpResult {
     let condition = IfMatch::read(&req)?;
     let cancelled = |meeting: Meeting| {
         check_is_organizer(&principal, &meeting)?;
@@ -184,7 +183,7 @@ pub async fn cancel_meeting(req: HttpRequest, principal: Principal, store: Data<
 }
 
 /// `GET /meetings/{id}/deliveries`: every attempt to reach somebody outside
-pub async fn list_deliveries(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
+pub async fn list_deliveries(req: HttpRequest, principal: Principal, store: Data<Store>) -> HttpResult {
     let meeting = find(&req, &store).await?;
     check_is_organizer(&principal, &meeting)?;
     let rows = store.deliveries(meeting.id).await.map_err(|why| store.owner.read_problem(&why))?;
@@ -205,7 +204,7 @@ pub async fn list_deliveries(req: HttpRequest, principal: Principal, store: Data
 }
 
 /// `GET /meetings/{id}/invite.ics`: the meeting for a calendar
-pub async fn download_invitation(req: HttpRequest, principal: Principal, store: Data<Store>) -> Answer {
+pub async fn download_invitation(req: HttpRequest, principal: Principal, store: Data<Store>) -> HttpResult {
     let meeting = find(&req, &store).await?;
     check_may_read(&principal, &meeting)?;
     let people = store.subjects(&meeting.emails()).await.map_err(|why| store.owner.read_problem(&why))?;
@@ -231,7 +230,7 @@ async fn change(
     store: &Store,
     people: &[Person],
     decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
-) -> Answer {
+) -> HttpResult {
     let changed = store.change_meeting(id_in_path(req)?, people, decide).await;
     let meeting = changed.map_err(|stop| store.owner.problem(stop))?;
     Ok(show(&meeting.view()))

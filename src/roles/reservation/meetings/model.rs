@@ -76,8 +76,7 @@ impl Meeting {
 
     /// Whose time it holds: those who must come and have not said that they will not.
     pub fn held(&self) -> Vec<&Email> {
-        let comes =
-            |one: &&Attendee| one.attendance == Attendance::Required && one.participation != Participation::Declined;
+        let comes = |one: &&Attendee| one.attendance.is_required() && one.participation != Participation::Declined;
         let holds = self.status.holds();
         let mut held: Vec<&Email> =
             self.attendees.iter().filter(|_| holds).filter(comes).map(|one| &one.email).collect();

@@ -4,24 +4,22 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{FromRequest as _, HttpMessage as _, HttpRequest, HttpResponse};
 use maud::{Markup, html};
-use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
 use super::access::check_may_reply;
 use super::handlers::find;
 use super::model::Meeting;
-use crate::calendar::{Fault, Zone};
+use crate::calendar::Zone;
 use crate::platform::auth::Principal;
 use crate::platform::data::instant::now;
 use crate::platform::email::Email;
-use crate::platform::http::extract::{JsonBody, Params, email, id_in_path, parsed, payload_problem};
+use crate::platform::http::HttpResult;
+use crate::platform::http::extract::{JsonBody, Params, email, id_in_path, one_of, parsed, payload_problem};
 use crate::platform::http::page::page as framed;
 use crate::platform::http::problem::{Problem, UNAUTHORIZED};
 use crate::roles::reservation::api::meetings::{Participation, Status};
 use crate::roles::reservation::jobs::order::answer_key;
 use crate::roles::reservation::store::Store;
-
-type Answer = Result<HttpResponse, Problem>;
 
 const ANSWERS: [(&str, Participation); 3] = [
     ("accepted", Participation::Accepted),
@@ -35,7 +33,7 @@ pub async fn answer(
     principal: Result<Principal, Problem>,
     store: Data<Store>,
     body: Payload,
-) -> Answer {
+) -> HttpResult {
     let by_form = req.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let mut body = body.into_inner();
     let mut fields = match by_form {
@@ -43,7 +41,7 @@ pub async fn answer(
         false => Params::of_body(JsonBody::from_request(&req, &mut body).await?.0)?,
     };
     let who = fields.required("email", email);
-    let says = fields.required("participation", participation);
+    let says = fields.required("participation", one_of("not_a_participation", ANSWERS));
     let key = fields.optional("key", parsed("not_a_key", |text| Ok::<_, String>(text.to_owned())));
     let (who, says) = fields.finish(who.zip(says))?;
     if !by_form && key.is_none() {
@@ -78,24 +76,16 @@ pub async fn answer(
 
 /// `GET /meetings/{id}/participation?email=&key=&answer=`: the page behind the link, with one reply highlighted. It changes
 /// nothing: mail scanners open links.
-pub async fn ask(req: HttpRequest, store: Data<Store>) -> Answer {
+pub async fn ask(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let mut fields = Params::of_query(&req, None);
     let who = fields.required("email", email);
     let key = fields.optional("key", parsed("not_a_key", |text| Ok::<_, String>(text.to_owned())));
-    let ready = fields.optional("answer", participation);
+    let ready = fields.optional("answer", one_of("not_a_participation", ANSWERS));
     let who = fields.finish(who)?;
     let meeting = find(&req, &store).await?;
     check_key(store.owner.secret(), &meeting, &who, key.as_deref())?;
     let step = ready.map_or(Step::Opened, Step::Chosen);
     page(&store, &meeting, &who, key.as_deref().unwrap_or_default(), &step).await
-}
-
-fn participation(value: &Value) -> Result<Participation, Vec<Fault>> {
-    let read = |text: &str| {
-        let known = ANSWERS.iter().find(|(name, _)| *name == text);
-        known.map(|(_, says)| *says).ok_or("must be accepted, tentative or declined")
-    };
-    parsed("not_a_participation", read)(value)
 }
 
 /// What the attendee has done on the page so far.
@@ -116,7 +106,7 @@ fn check_key(secret: &str, meeting: &Meeting, who: &Email, key: Option<&str>) ->
     }
 }
 
-async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, step: &Step) -> Answer {
+async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, step: &Step) -> HttpResult {
     let people = store.subjects(std::slice::from_ref(who)).await.map_err(|why| store.owner.read_problem(&why))?;
     // in the attendee's time zone, as in the invitation
     let theirs = people.get(who.as_str()).and_then(|subject| Zone::parse(&subject.time_zone).ok());

@@ -196,14 +196,11 @@ fn attendee(item: &Value) -> Result<Attendee, Vec<Fault>> {
     if let Some(name) = object.keys().find(|name| !["email", "attendance"].contains(&name.as_str())) {
         return Err(vec![Fault::new(format!("/{name}"), "unknown_field", "is not known here")]);
     }
-    let attendance = match object.get("attendance") {
-        None | Some(Value::Null) => Attendance::Required,
-        Some(Value::String(text)) if text == "required" => Attendance::Required,
-        Some(Value::String(text)) if text == "optional" => Attendance::Optional,
-        Some(_) => return Err(vec![Fault::new("/attendance", "not_an_attendance", "must be required or optional")]),
+    let at = |place: &'static str| {
+        move |faults: Vec<Fault>| faults.into_iter().map(|it| it.under(place)).collect::<Vec<_>>()
     };
-    let email = email(object.get("email").unwrap_or(&Value::Null));
-    email
-        .map(|email| asked(email, attendance))
-        .map_err(|faults| faults.into_iter().map(|it| it.under("/email")).collect())
+    let attendance = object.get("attendance").filter(|value| !value.is_null());
+    let attendance = attendance.map(window::attendance).transpose().map_err(at("/attendance"))?.unwrap_or_default();
+    let email = email(object.get("email").unwrap_or(&Value::Null)).map_err(at("/email"))?;
+    Ok(asked(email, attendance))
 }

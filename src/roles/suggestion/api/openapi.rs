@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use super::Suggestions;
 use crate::calendar::{DistinctBy, Preference};
 use crate::platform::email::Email;
-use crate::platform::http::openapi::schemas::Dates;
+use crate::platform::http::openapi::schemas::{Dates, Line};
 use crate::roles::availability::api::openapi::{AttendeeLists, Constraints, Step};
 use crate::roles::reservation::api::views::MeetingView;
 
@@ -45,12 +45,7 @@ pub struct SuggestionQuestion {
     /// Schedules the meeting in the first slot, and sends invitations.
     notify: Option<bool>,
     /// The title of the meeting; only with `notify`.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-    )]
-    title: Option<String>,
+    title: Option<Line>,
 }
 
 /// The suggestions, and with `notify` the meeting in the first slot.
