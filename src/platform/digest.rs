@@ -6,3 +6,9 @@ use sha2::{Digest as _, Sha256};
 pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// The SHA-256 of `bytes` as a number, for entity tags.
+pub fn sha256_number(bytes: &[u8]) -> i64 {
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    i64::from_le_bytes(std::array::from_fn(|index| digest[index])) & i64::MAX
+}

@@ -5,13 +5,14 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::handlers::pad_window;
 use super::sources::Sources;
 use crate::calendar::icalendar::VFreeBusy;
 use crate::calendar::{CalAddress, Fault, Projector, SearchWindow, Zone};
+use crate::platform::digest::sha256_number;
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{Params, email_in_path};
 use crate::platform::http::preconditions::EntityTags;
 use crate::platform::http::problem::Problem;
@@ -31,7 +32,7 @@ struct User {
 }
 
 /// `GET /users/{email}/freebusy.ics`
-pub async fn find_free_busy(req: HttpRequest, sources: Data<Sources>) -> Result<HttpResponse, Problem> {
+pub async fn find_free_busy(req: HttpRequest, sources: Data<Sources>) -> HttpResult {
     let email = email_in_path(&req, 1)?;
     let mut fields = Params::of_query(&req, None);
     let window = Window::read(&mut fields);
@@ -56,7 +57,7 @@ pub async fn find_free_busy(req: HttpRequest, sources: Data<Sources>) -> Result<
         VFreeBusy { uid, dtstamp, user: &who, window: &frame, free: &free, if_needed: &if_needed, busy: &busy }.to_ics()
     };
     // meetings change it and the account does not, so the tag depends on the content, whenever it is asked for
-    let tag = tag(&object(Timestamp::UNIX_EPOCH));
+    let tag = sha256_number(object(Timestamp::UNIX_EPOCH).as_bytes());
     let etag = (ETAG, format!("W/\"{tag}\""));
     if EntityTags::read(&req, &IF_NONE_MATCH)?.is_some_and(|known| known.match_weakly(tag)) {
         return Ok(HttpResponse::NotModified().insert_header(etag).finish());
@@ -78,11 +79,4 @@ fn search_window(zone: &Zone, Window { from, to }: Window) -> Result<SearchWindo
         true => Err(refused(format!("{} never had these dates: ask for others", zone.name()))),
         false => Ok(window),
     }
-}
-
-/// A number that stands for a text.
-fn tag(text: &str) -> i64 {
-    let digest: [u8; 32] = Sha256::digest(text).into();
-    let first = std::array::from_fn(|index| digest[index]);
-    i64::from_le_bytes(first) & i64::MAX
 }

@@ -15,7 +15,7 @@ use crate::roles::user::api::{ByPerson, UserClient};
 pub async fn find_held_time(store: Data<Store>, Json(request): Json<HeldTimeRequest>) -> HttpResult {
     let HeldTimeRequest { emails, period } = request;
     let emails: Vec<&str> = emails.iter().map(Email::as_str).collect();
-    let busy = store.held_time(&emails, period).await.map_err(|why| store.owner.read_problem(&why))?;
+    let busy = store.held_time(&emails, period).await?;
     Ok(HttpResponse::Ok().json(HeldTime { busy: ByPerson(&busy) }))
 }
 

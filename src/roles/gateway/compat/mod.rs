@@ -56,8 +56,9 @@ async fn create_user(peers: Data<Peers>, body: JsonResult) -> HttpResponse {
         let body = body?.0;
         let has_name = body.get("name").is_some();
         let user = to_native_user(body)?;
-        match peers.call("user", RpcRequest::new(Method::POST, "/users?format=hours").json(&user)?).await {
-            Ok(created) => Ok(HttpResponse::Created().json::<ReferenceUser>(created)),
+        let request = RpcRequest::new(Method::POST, "/users?format=hours").json(&user)?;
+        match peers.call::<ReferenceUser>("user", request).await {
+            Ok(created) => Ok(HttpResponse::Created().json(created)),
             Err(problem) if problem.kind == USER_EXISTS => {
                 let address = user["email"].as_str().and_then(|typed| Email::parse(typed).ok());
                 let existing = peers.user(&address.ok_or_else(|| Problem::internal("no address"))?).await?;

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use crate::platform::digest::sha256_number;
 use crate::platform::http::HttpResult;
 use crate::platform::http::preconditions::EntityTags;
 use crate::platform::role::Context;
@@ -34,8 +35,7 @@ static PAGE: OnceLock<CachedDocument> = OnceLock::new();
 
 impl CachedDocument {
     fn new(body: String, content_type: &'static str, policy: &str) -> CachedDocument {
-        let digest: [u8; 32] = Sha256::digest(&body).into();
-        let tag = i64::from_le_bytes(std::array::from_fn(|index| digest[index])) & i64::MAX;
+        let tag = sha256_number(body.as_bytes());
         let policy = format!("default-src 'none'; {policy}base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
         CachedDocument { body: body.into(), tag, content_type, policy }
     }

@@ -21,26 +21,22 @@ pub fn check_may_read(principal: &Principal, meeting: &Meeting) -> Result<(), Pr
 /// Checks that a principal may change a meeting: only its organizer may.
 pub fn check_is_organizer(principal: &Principal, meeting: &Meeting) -> Result<(), Problem> {
     check_may_read(principal, meeting)?;
-    if principal.may_act_for(&meeting.organizer) {
-        Ok(())
-    } else {
-        Err(forbidden("this is for the meeting's organizer"))
-    }
+    check_acts_for(principal, &meeting.organizer, "this is for the meeting's organizer")
 }
 
 /// Checks that an account creates a meeting as its own organizer.
 pub fn check_may_create(principal: &Principal, organizer: &Email) -> Result<(), Problem> {
-    if principal.may_act_for(organizer) {
-        Ok(())
-    } else {
-        Err(forbidden("organizer must be the account that creates the meeting"))
-    }
+    check_acts_for(principal, organizer, "organizer must be the account that creates the meeting")
 }
 
 /// Checks that a principal replies for itself.
 pub fn check_may_reply(principal: &Principal, meeting: &Meeting, who: &Email) -> Result<(), Problem> {
     check_may_read(principal, meeting)?;
-    if principal.may_act_for(who) { Ok(()) } else { Err(forbidden("an account replies only for itself")) }
+    check_acts_for(principal, who, "an account replies only for itself")
+}
+
+fn check_acts_for(principal: &Principal, email: &Email, detail: &'static str) -> Result<(), Problem> {
+    if principal.may_act_for(email) { Ok(()) } else { Err(forbidden(detail)) }
 }
 
 /// Only an account with a verified address arranges meetings, if the settings say so.

@@ -77,10 +77,7 @@ async fn create(
     now: Timestamp,
     decide: impl FnOnce(Change) -> (StoredResponse, Change),
 ) -> Result<StoredResponse, Problem> {
-    let stored = async |problem| {
-        let stored = store.owner.stored_response(key.as_ref()).await.map_err(|abort| store.owner.problem(abort))?;
-        stored.ok_or(problem)
-    };
+    let stored = async |problem: Problem| store.owner.stored_response(key.as_ref()).await?.ok_or(problem);
     let draft = match draft {
         Ok(draft) => draft,
         // the request may have been right when it came first: its start has passed since then
@@ -94,14 +91,12 @@ async fn create(
         Err(problem) => return stored(problem).await,
     };
     let (response, change) = decide(Meeting::open(draft.clone(), &people, &RequestContext::current_id(), now));
-    let created = store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await;
-    created.map_err(|abort| store.owner.problem(abort))
+    Ok(store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await?)
 }
 
 /// `POST /internal/answers`: what was answered under a key before, if anything was
 pub async fn find_answer(principal: Principal, store: Data<Store>, Json(key): Json<IdempotencyKey>) -> HttpResult {
-    let kept = store.owner.stored_response(Some(&key.of(principal.account_id()))).await;
-    Ok(HttpResponse::Ok().json(kept.map_err(|stop| store.owner.problem(stop))?))
+    Ok(HttpResponse::Ok().json(store.owner.stored_response(Some(&key.of(principal.account_id()))).await?))
 }
 
 /// `GET /meetings`, a page in the order of creation; of one attendee if that is asked, and for an account its own
@@ -118,8 +113,7 @@ pub async fn list_meetings(req: HttpRequest, principal: Principal, store: Data<S
         (_, asked) => asked,
     };
     let after = page.after.map(|id| id.to_string()).unwrap_or_default();
-    let found = store.meetings(attendee.as_ref(), &after, page.rows()).await;
-    let found = found.map_err(|why| store.owner.read_problem(&why))?;
+    let found = store.meetings(attendee.as_ref(), &after, page.rows()).await?;
     let whose = attendee.map_or_else(String::new, |email| format!("&attendee={}", email.path_segment()));
     let next = page.next_cursor(&found, |meeting| meeting.id.to_string());
     let meetings = found.iter().map(|meeting| shown(meeting, &principal)).collect();
@@ -186,9 +180,9 @@ pub async fn cancel_meeting(req: HttpRequest, principal: Principal, store: Data<
 pub async fn list_deliveries(req: HttpRequest, principal: Principal, store: Data<Store>) -> HttpResult {
     let meeting = find(&req, &store).await?;
     check_is_organizer(&principal, &meeting)?;
-    let rows = store.deliveries(meeting.id).await.map_err(|why| store.owner.read_problem(&why))?;
+    let rows = store.deliveries(meeting.id).await?;
     let all = JobFilter { subject: Some(meeting.id), limit: 200, ..JobFilter::default() };
-    let jobs = list_jobs(&store.owner, &all).await.map_err(|why| store.owner.read_problem(&why))?;
+    let jobs = list_jobs(&store.owner, &all).await?;
     let deliveries = rows.iter().map(|row| Delivery {
         id: &row.id,
         job_id: &row.job_id,
@@ -207,7 +201,7 @@ pub async fn list_deliveries(req: HttpRequest, principal: Principal, store: Data
 pub async fn download_invitation(req: HttpRequest, principal: Principal, store: Data<Store>) -> HttpResult {
     let meeting = find(&req, &store).await?;
     check_may_read(&principal, &meeting)?;
-    let people = store.subjects(&meeting.emails()).await.map_err(|why| store.owner.read_problem(&why))?;
+    let people = store.subjects(&meeting.emails()).await?;
     let Some(invitation) = invitation(&meeting, &people) else {
         let detail = format!("the meeting is {} and has no time", meeting.status.name());
         return Err(Problem::new(NOT_FOUND, detail));
@@ -221,8 +215,7 @@ pub async fn download_invitation(req: HttpRequest, principal: Principal, store: 
 
 pub(super) async fn find(req: &HttpRequest, store: &Store) -> Result<Meeting, Problem> {
     let id = id_in_path(req)?;
-    let found = store.meeting(id).await.map_err(|why| store.owner.read_problem(&why))?;
-    found.ok_or_else(|| unknown(id))
+    store.meeting(id).await?.ok_or_else(|| unknown(id))
 }
 
 async fn change(
@@ -231,8 +224,7 @@ async fn change(
     people: &[Person],
     decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
 ) -> HttpResult {
-    let changed = store.change_meeting(id_in_path(req)?, people, decide).await;
-    let meeting = changed.map_err(|stop| store.owner.problem(stop))?;
+    let meeting = store.change_meeting(id_in_path(req)?, people, decide).await?;
     Ok(show(&meeting.view()))
 }
 

@@ -58,7 +58,7 @@ pub async fn answer(
         meeting.answered(&who, says, now())
     };
     let id = id_in_path(&req)?;
-    let changed = store.change_meeting(id, &[], answered).await.map_err(|stop| store.owner.problem(stop));
+    let changed = store.change_meeting(id, &[], answered).await.map_err(Problem::from);
     if !by_form {
         let leads =
             |meeting: &Meeting| principal.as_ref().is_ok_and(|principal| principal.may_act_for(&meeting.organizer));
@@ -107,7 +107,7 @@ fn check_key(secret: &str, meeting: &Meeting, who: &Email, key: Option<&str>) ->
 }
 
 async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, step: &Step) -> HttpResult {
-    let people = store.subjects(std::slice::from_ref(who)).await.map_err(|why| store.owner.read_problem(&why))?;
+    let people = store.subjects(std::slice::from_ref(who)).await?;
     // in the attendee's time zone, as in the invitation
     let theirs = people.get(who.as_str()).and_then(|subject| Zone::parse(&subject.time_zone).ok());
     let zone = theirs.unwrap_or_else(|| meeting.time_zone.clone());
