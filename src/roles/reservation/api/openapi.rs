@@ -29,7 +29,6 @@ pub struct InvitedPerson {
 
 /// A meeting to be arranged.
 #[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct NewMeeting {
     /// Who calls it, and comes too.
     organizer: Email,
@@ -44,7 +43,6 @@ pub struct NewMeeting {
 
 /// What to change (RFC 7396); the organizer stays. An empty patch looks again where there was no time.
 #[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct MeetingPatch {
     #[schema(nullable = false)]
     organizer: Option<Email>,
@@ -58,6 +56,7 @@ pub struct MeetingPatch {
 
 /// What may be said of a meeting.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct MeetingOptions {
     /// The default is `Meeting`.
     title: Option<Line>,
