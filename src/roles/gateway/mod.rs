@@ -9,6 +9,7 @@ mod jobs;
 mod openapi;
 mod sse;
 mod streams;
+mod topic;
 
 use std::rc::Rc;
 use std::sync::Arc;

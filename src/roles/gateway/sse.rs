@@ -14,7 +14,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
 use super::handlers::Peers;
-use super::streams::{PING_INTERVAL, StreamSubscription, Streams, Topic};
+use super::streams::{PING_INTERVAL, StreamSubscription, Streams};
+use super::topic::Topic;
 use crate::platform::http::HttpResult;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::platform::lifecycle::{Lifecycle, Phase};

@@ -9,23 +9,21 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use tokio::time::{sleep, timeout};
 
 use super::ROLE;
 use super::handlers::Peers;
+use super::topic::{Topic, Update};
 use crate::platform::http::health::Status;
 use crate::platform::http::problem::{Problem, UNAVAILABLE};
 use crate::platform::lifecycle::{Lifecycle, Phase};
 use crate::platform::queue::event::Event;
 use crate::platform::queue::{Queue, StreamItem};
 use crate::platform::request_context::RequestContext;
-use crate::platform::rpc::request::RpcRequest;
 
 /// The interval of pings, and the greatest age of a stream's state while the broker is unavailable.
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -37,48 +35,6 @@ const RELOAD_BATCH: usize = 32;
 const RELOAD_PAUSE: Duration = Duration::from_secs(1);
 /// Seconds until a client may retry when too many streams are open.
 const RETRY_AFTER: u32 = 5;
-
-/// What a stream is about. The endpoint of the stream says it, so that the streams know no type of subject.
-#[derive(Clone, Debug)]
-pub struct Topic {
-    /// `<type>/<id>`, as in events.
-    pub subject: String,
-    /// The role that knows the subject.
-    pub role: &'static str,
-    /// The path of the present state at that role, for the gateway itself.
-    pub path: String,
-    /// Removes what not everybody who may read the subject may see: all its streams send the same text.
-    pub redact: fn(&mut Value),
-}
-
-impl Topic {
-    /// Reads the present state from `path`, which decides about the rights of the caller.
-    ///
-    /// # Errors
-    /// 404 if there is none, or none for this caller, and what a call to the role says.
-    pub async fn read(&self, peers: &Peers, path: &str) -> Result<Update, Problem> {
-        let peer = peers.find(self.role).ok_or_else(|| Problem::internal("the gateway does not call this role"))?;
-        let state = peer.call(RpcRequest::get(path)).await?;
-        let name = self.subject.split('/').next().unwrap_or_default();
-        self.update(name, state).ok_or_else(|| Problem::internal("a state without a version"))
-    }
-
-    /// The update to a state; `None` for JSON without a version.
-    fn update(&self, name: &str, mut state: Value) -> Option<Update> {
-        let version = state["version"].as_i64()?;
-        (self.redact)(&mut state);
-        // JSON without spaces has no line breaks, so it is one line of an event
-        let text = format!("id: {version}\nevent: {name}\ndata: {state}\n\n");
-        Some(Update { version, text: text.into() })
-    }
-}
-
-/// One state of a subject, as all its streams send it.
-#[derive(Clone)]
-pub struct Update {
-    pub version: i64,
-    pub text: Bytes,
-}
 
 /// The open streams of this process.
 pub struct Streams {
