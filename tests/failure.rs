@@ -1,12 +1,15 @@
 //! What clients see while PostgreSQL or Redis is stopped, hangs and returns. No process is restarted in between.
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::support::cluster::make_temp_folder;
 use crate::support::servers::print_line;
-use crate::support::{Client, Cluster, PrivatePostgres, PrivateRedis, Replicas, Reply, ToxicProxy, eventually};
+use crate::support::{Client, Cluster, PrivatePostgres, PrivateRedis, Replicas, Reply, ToxicProxy, eventually, within};
 
 const ANA: &str = "/api/users/ana@example.com";
 const BEN: &str = "/api/users/ben@example.com";
@@ -286,4 +289,55 @@ async fn a_database_that_is_slow_to_connect_is_not_a_dead_one() {
     assert_eq!(statuses, [201; 12]);
     let opened = proxy.count_opened() - before;
     assert!(opened <= 4, "the pool has 4 connections, and {opened} were opened");
+}
+
+/// A file system of 6 MB; none without the right to mount one.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount() -> Option<SmallDisk> {
+        let folder = make_temp_folder();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "none"]).arg(&folder).status();
+        mounted.is_ok_and(|status| status.success()).then_some(SmallDisk(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(&self.0).status());
+        drop(std::fs::remove_dir(&self.0));
+    }
+}
+
+#[actix_web::test]
+async fn a_full_disk_is_named_and_heals_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let cluster = Cluster::all_with(&[("W2MEET_DATA_DIR", &disk.0.display().to_string())]).await;
+    cluster.register("ana@example.com", json!({ "monday": ["09:00-17:00"] })).await;
+    let filler = disk.0.join("filler");
+    drop(std::fs::write(&filler, vec![b'x'; 8 << 20]));
+    let create = async |number: usize| {
+        let user = json!({ "email": format!("user-{number}@example.com"), "name": "Somebody" });
+        cluster.post("/api/users", user).await
+    };
+    let refused = within(Duration::from_secs(30), "a write is refused", async || {
+        let reply = create(cluster.log().len()).await;
+        (reply.status != 201).then_some(reply)
+    });
+    refused.await.expect_problem("507 no-space", "/api/users", "the disk is full");
+    cluster.get(ANA).await.expect(200);
+    let user_is = async |status: &str| {
+        let health = cluster.get("/api/health").await.json;
+        (health["dependencies"]["user-service"]["status"] == status).then_some(())
+    };
+    eventually("health says so", async || user_is("unhealthy").await).await;
+    let reports = cluster
+        .log()
+        .iter()
+        .filter(|line| line["message"].as_str().is_some_and(|it| it.contains("disk is full")))
+        .count();
+    assert!((1..=2).contains(&reports), "once for each owner, not {reports} times");
+    std::fs::remove_file(filler).expect("the filler");
+    eventually("it writes again", async || (create(0).await.status == 201).then_some(())).await;
+    within(Duration::from_secs(30), "health says so", async || user_is("healthy").await).await;
 }

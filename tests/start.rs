@@ -1,5 +1,7 @@
 //! The start of the process: its time, its memory, and refusals with their remedies.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -81,6 +83,19 @@ async fn an_owner_may_have_a_database_of_its_own() {
     std::fs::remove_dir_all(folder).expect("its folder");
     let file = TextFile::new("w2meet.toml", "[worker]\ndatabase_url = \"sqlite:/tmp\"\n");
     expect_refusal("all", &[("W2MEET_CONFIG", file.path())], &["worker.database_url"]).await;
+}
+
+#[actix_web::test]
+async fn the_data_directory_is_private_although_it_was_there() {
+    let (space, folder) = (Sandbox::new(), make_temp_folder());
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).expect("its folder");
+    let _node = Node::start("all", &with(&space, &[("W2MEET_DATA_DIR", &folder.display().to_string())]));
+    let mode = |name: &str| folder.join(name).metadata().expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(""), 0o700);
+    for file in ["user.db", "user.db-wal", "user.db-shm", "reservation.db", "reservation.db-wal"] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
+    std::fs::remove_dir_all(folder).expect("its folder");
 }
 
 #[actix_web::test]

@@ -128,9 +128,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("src/launch/", "Stop", "the signal to stop a process"),
 ];
 
-/// Retired words whose removal is under way: file or folder, words. This list only shrinks.
-const PENDING: &[(&str, &[&str])] = &[("src/platform/data/", &["told"])];
-
 /// The words of an identifier in lower case: `AuthLayer` and `auth_layer` have two.
 fn words(identifier: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -178,21 +175,16 @@ fn find_retired() -> Vec<(String, String, &'static str, &'static str)> {
 #[test]
 fn no_retired_word_is_in_an_identifier_or_a_file_name() {
     let mut exceptions: BTreeSet<_> = EXCEPTIONS.iter().map(|(place, identifier, _)| (*place, *identifier)).collect();
-    let mut pending: BTreeSet<_> =
-        PENDING.iter().flat_map(|(place, words)| words.iter().map(|word| (*place, *word))).collect();
     let mut wrong = Vec::new();
     for (path, identifier, word, instead) in find_retired() {
         let excepted = EXCEPTIONS.iter().find(|(place, one, _)| path.starts_with(place) && *one == identifier);
-        let postponed = PENDING.iter().find(|(place, words)| path.starts_with(place) && words.contains(&word));
-        match (excepted, postponed) {
-            (Some((place, one, _)), _) => drop(exceptions.remove(&(*place, *one))),
-            (_, Some((place, _))) => drop(pending.remove(&(*place, word))),
-            _ => wrong.push(format!("{path}: {identifier} ({word} -> {instead})")),
+        match excepted {
+            Some((place, one, _)) => drop(exceptions.remove(&(*place, *one))),
+            None => wrong.push(format!("{path}: {identifier} ({word} -> {instead})")),
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(exceptions.is_empty(), "remove these exceptions: {exceptions:?}");
-    assert!(pending.is_empty(), "remove these from the pending list: {pending:?}");
 }
 
 #[test]

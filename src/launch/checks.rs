@@ -1,7 +1,8 @@
 //! Checks at start: incomplete settings, open access beyond loopback, and a data directory in use are refused.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -90,6 +91,11 @@ pub fn lock_data(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result
     let files =
         owners.filter_map(|role| settings.sqlite_path(role.name)).map(|file| Ok(data::make_folder(&file)?.to_owned()));
     let folders: BTreeSet<PathBuf> = files.collect::<anyhow::Result<_>>()?;
+    // the data directory may have been there before, and readable for everybody
+    let private = |folder: &PathBuf| std::fs::set_permissions(folder, Permissions::from_mode(0o700));
+    if let Some(Err(why)) = folders.get(&settings.data_dir).map(private) {
+        tracing::warn!(folder = %settings.data_dir.display(), %why, "the data directory could not be made private");
+    }
     folders.iter().map(|folder| lock_folder(folder)).collect()
 }
 

@@ -19,7 +19,8 @@ use crate::platform::http::health::{Dependency, Status};
 const MAX_KEYS: usize = 500;
 /// Consecutive timeouts after which requests bypass the cache.
 const MAX_TIMEOUTS: u32 = 3;
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
+/// No request waits for it: a Redis that is slow to connect is not a dead one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A Redis server, and the one connection that all requests share.
 pub struct Redis {

@@ -1,6 +1,6 @@
 //! The ways out of a transaction that is rolled back.
 
-use super::{Error, Failure};
+use super::{Db, Error, Failure};
 use crate::platform::http::problem::Problem;
 
 /// Why a transaction was rolled back.
@@ -20,9 +20,9 @@ impl<E: Into<Error>> From<E> for Abort {
 }
 
 impl Failure for Abort {
-    fn on(self, database: &'static str) -> Abort {
+    fn on(self, db: &Db) -> Abort {
         match self {
-            Abort::Database(error) => Abort::Database(error.on(database)),
+            Abort::Database(error) => Abort::Database(error.on(db)),
             other => other,
         }
     }

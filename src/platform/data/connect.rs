@@ -1,7 +1,7 @@
 //! Opening databases: pools, the settings of each connection, migrations.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -43,7 +43,7 @@ const PLATFORM: EmbeddedMigrations = embed_migrations!("migrations/platform");
 pub async fn migrate(settings: &Settings, role: &str, own: EmbeddedMigrations) -> anyhow::Result<()> {
     let applied = match settings.sqlite_path(role) {
         Some(path) => {
-            make_folder(&path)?;
+            make_private(&path)?;
             let open = async || {
                 let conn = establish_sqlite(&sqlite_url(&path)?).await;
                 conn.with_context(|| format!("cannot open {}", path.display()))
@@ -89,6 +89,16 @@ pub fn make_folder(database: &Path) -> anyhow::Result<&Path> {
     let private = || DirBuilder::new().recursive(true).mode(0o700).create(folder);
     private().with_context(|| format!("cannot make the data directory {}", folder.display()))?;
     Ok(folder)
+}
+
+/// Makes the file of a database, which no other account may read. SQLite gives its other files the same mode.
+fn make_private(path: &Path) -> anyhow::Result<()> {
+    make_folder(path)?;
+    let make = || {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        file.set_permissions(Permissions::from_mode(0o600))
+    };
+    make().with_context(|| format!("cannot open the database {}", path.display()))
 }
 
 /// Makes the pools.
@@ -169,9 +179,9 @@ pub(super) async fn take(pool: &Pool<AsyncPgConnection>) -> Result<PooledConnect
 
 async fn establish_postgres(config: tokio_postgres::Config) -> ConnectionResult<AsyncPgConnection> {
     let opened = config.connect(tokio_postgres::NoTls).await;
-    // with its causes: what the server says is the last of them
-    let told = |why| ConnectionError::BadConnection(format!("{:#}", anyhow::Error::from(why)));
-    let (client, connection) = opened.map_err(told)?;
+    // what the server says is the last of the causes
+    let with_causes = |why| ConnectionError::BadConnection(format!("{:#}", anyhow::Error::from(why)));
+    let (client, connection) = opened.map_err(with_causes)?;
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }
 

@@ -6,6 +6,7 @@ mod abort;
 mod blocking;
 mod connect;
 mod connection;
+mod error;
 pub mod idempotency;
 pub mod instant;
 mod lock;
@@ -14,10 +15,10 @@ mod owner;
 mod queries;
 pub mod schema;
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use diesel::SqliteConnection;
-use diesel::result::DatabaseErrorKind;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
@@ -25,11 +26,11 @@ use tokio::time::timeout;
 
 use crate::config::Settings;
 use crate::platform::http::health::{Dependency, Status};
-use crate::platform::http::problem::Problem;
 pub use abort::Abort;
 pub use connect::{make_folder, migrate};
 use connection::Pooled;
 pub use connection::{Connection, RunQueryDsl, columns};
+pub use error::{Error, Failure, unavailable};
 pub use lock::{exclusive, shared};
 pub use outbox::{EventSubject, OutboxRow};
 pub use owner::{DataOwner, Owner};
@@ -39,11 +40,17 @@ pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, blocking::Blocking
 
 /// How long a request waits for one of the readers of SQLite.
 const CHECKOUT: Duration = Duration::from_millis(400);
+
+/// How long a database counts as full after a write that found no space: small writes may find some in between.
+const FULL_FOR: Duration = Duration::from_secs(10);
+
 /// The database a role was started with.
 #[derive(Clone)]
 pub struct Db {
     engine: Engine,
     answer: Duration,
+    /// When a write found no space.
+    full_at: Arc<Mutex<Option<Instant>>>,
 }
 
 /// Which database it is. Only [`read!`] and [`transact!`] look inside.
@@ -58,80 +65,6 @@ pub enum Engine {
         /// For writing.
         writer: Pool<SqliteConn>,
     },
-}
-
-/// Why a query has no result.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It may work in a moment: no connection, too slow, read-only, disk full.
-    #[error("the database does not answer: {why}")]
-    Unavailable {
-        /// Which database it is, as health reports name it.
-        database: &'static str,
-        /// What went wrong.
-        why: String,
-    },
-    /// A row that must be unique is there already.
-    #[error("there already: {0}")]
-    Exists(String),
-    /// It will not work a second time either.
-    #[error("the database refused: {0}")]
-    Refused(diesel::result::Error),
-    /// A row that breaks our own rules.
-    #[error("the database holds what nobody may have written: {0}")]
-    Corrupt(String),
-}
-
-impl From<diesel::result::Error> for Error {
-    fn from(error: diesel::result::Error) -> Self {
-        use diesel::result::Error as E;
-        match error {
-            E::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => Error::Exists(info.message().to_owned()),
-            E::DatabaseError(
-                DatabaseErrorKind::ForeignKeyViolation
-                | DatabaseErrorKind::NotNullViolation
-                | DatabaseErrorKind::CheckViolation,
-                _,
-            ) => Error::Refused(error),
-            // What is left is operation, not programming: closed connections, statement timeouts, read-only, locked, disk full.
-            E::DatabaseError(..) | E::BrokenTransactionManager | E::RollbackErrorOnCommit { .. } => unavailable(error),
-            _ => Error::Refused(error),
-        }
-    }
-}
-
-/// The failure of a query or of a transaction.
-pub trait Failure: From<Error> {
-    /// Adds the name of the database.
-    #[must_use]
-    fn on(self, database: &'static str) -> Self;
-}
-
-impl Failure for Error {
-    fn on(self, database: &'static str) -> Error {
-        match self {
-            Error::Unavailable { why, .. } => Error::Unavailable { database, why },
-            other => other,
-        }
-    }
-}
-
-impl From<&Error> for Problem {
-    fn from(error: &Error) -> Problem {
-        match error {
-            Error::Unavailable { database, why } => {
-                tracing::warn!(database, why, "the database does not answer");
-                Problem::unavailable(database, "the database does not answer just now; try again in a moment")
-            }
-            Error::Exists(_) | Error::Refused(_) | Error::Corrupt(_) => Problem::internal(error),
-        }
-    }
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Problem {
-        Problem::from(&error)
-    }
 }
 
 /// Runs one reading query: `read!(db, |conn| query.load(conn))`.
@@ -175,11 +108,6 @@ async fn checkout<T, E: std::fmt::Display>(
     }
 }
 
-/// Something that may work in a moment.
-pub fn unavailable(why: impl std::fmt::Display) -> Error {
-    Error::Unavailable { database: "database", why: why.to_string() }
-}
-
 impl Db {
     /// Makes the pools; connects to nothing yet. Needs a tokio runtime, on which PostgreSQL's connections will live.
     ///
@@ -187,7 +115,7 @@ impl Db {
     /// A URL that PostgreSQL's rules cannot read.
     pub fn open(settings: &Settings, role: &str) -> anyhow::Result<Db> {
         let engine = connect::open(settings, role)?;
-        Ok(Db { engine, answer: Duration::from_millis(settings.database.answer_ms) })
+        Ok(Db { engine, answer: Duration::from_millis(settings.database.answer_ms), full_at: Arc::default() })
     }
 
     /// Which database it is.
@@ -215,7 +143,7 @@ impl Db {
             }
             Engine::Sqlite { .. } => work.await,
         };
-        done.map_err(|failure| failure.on(self.name()))
+        done.map_err(|failure| failure.on(self))
     }
 
     /// A connection to read with.
@@ -257,11 +185,26 @@ impl Db {
         matches!(self.engine, Engine::Sqlite { .. })
     }
 
-    /// Whether it answers.
+    /// Whether a write has found no space in the last seconds.
+    fn is_full(&self) -> bool {
+        let at = *self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < FULL_FOR)
+    }
+
+    /// A write found no space. It logs the first of several.
+    fn note_full(&self) {
+        if !self.is_full() {
+            tracing::error!(database = self.name(), "the disk is full: make room; reading works, writing does not");
+        }
+        *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether it answers, and has had room for what was written lately.
     pub async fn health(&self) -> Dependency {
-        let begin = std::time::Instant::now();
+        let begin = Instant::now();
         let answer: Result<usize, Error> = read!(self, |conn| diesel::sql_query("SELECT 1").execute(conn));
-        let status = if answer.is_ok() { Status::Healthy } else { Status::Unhealthy };
+        let is_healthy = answer.is_ok() && !self.is_full();
+        let status = if is_healthy { Status::Healthy } else { Status::Unhealthy };
         Dependency::measured(status, begin)
     }
 }

@@ -58,6 +58,7 @@ problem_types! {
     INTERNAL             "internal"             500 "An internal error occurred"
     BAD_GATEWAY          "bad-gateway"          502 "A role sent an invalid response"
     UNAVAILABLE          "unavailable"          503 "The service is temporarily unavailable"
+    NO_SPACE             "no-space"             507 "There is no space left to store data"
     GATEWAY_TIMEOUT      "gateway-timeout"      504 "A role did not respond in time"
     INVALID_TOKEN        "invalid-token"        401 "The token is invalid, expired or revoked"
     FORBIDDEN            "forbidden"            403 "The account lacks the permission"

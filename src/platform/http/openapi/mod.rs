@@ -18,8 +18,8 @@ use self::components::{PROBLEM, flatten, header, problem, query_parameter, tags}
 pub use self::components::{refusal, text};
 use crate::platform::http::problem::{
     BAD_GATEWAY, BAD_REQUEST, FORBIDDEN, GATEWAY_TIMEOUT, HEADERS_TOO_LARGE, INTERNAL, INVALID_TOKEN, KEY_REUSED,
-    PRECONDITION_FAILED, ProblemType, RATE_LIMITED, TIMEOUT, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, UNSUPPORTED_MEDIA,
-    URI_TOO_LONG, VALIDATION,
+    NO_SPACE, PRECONDITION_FAILED, ProblemType, RATE_LIMITED, TIMEOUT, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE,
+    UNSUPPORTED_MEDIA, URI_TOO_LONG, VALIDATION,
 };
 
 const JSON: &str = "application/json";
@@ -58,6 +58,7 @@ impl ApiOperation {
                 INTERNAL,
                 BAD_GATEWAY,
                 UNAVAILABLE,
+                NO_SPACE,
                 GATEWAY_TIMEOUT,
             ],
             access_problems: &[],

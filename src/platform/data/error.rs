@@ -1,0 +1,112 @@
+//! The failures of queries, and what a caller is answered then.
+
+use diesel::result::DatabaseErrorKind;
+
+use super::Db;
+use crate::platform::http::problem::{NO_SPACE, Problem};
+
+/// What SQLite and PostgreSQL say when the disk is full.
+const FULL: [&str; 2] = ["database or disk is full", "No space left on device"];
+/// Seconds after which a write that found no space is worth repeating.
+const RETRY_AFTER_FULL: u32 = 30;
+
+/// Why a query has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It may work in a moment: no connection, too slow, read-only, disk full.
+    #[error("the database does not answer: {why}")]
+    Unavailable {
+        /// Which database it is, as health reports name it.
+        database: &'static str,
+        /// What went wrong.
+        why: String,
+    },
+    /// Its disk is full. It heals when there is room again.
+    #[error("the disk of the database is full")]
+    Full {
+        /// Which database it is, as health reports name it.
+        database: &'static str,
+    },
+    /// A row that must be unique is there already.
+    #[error("there already: {0}")]
+    Exists(String),
+    /// It will not work a second time either.
+    #[error("the database refused: {0}")]
+    Refused(diesel::result::Error),
+    /// A row that breaks our own rules.
+    #[error("the database holds what nobody may have written: {0}")]
+    Corrupt(String),
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::Error as E;
+        match error {
+            E::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => Error::Exists(info.message().to_owned()),
+            E::DatabaseError(
+                DatabaseErrorKind::ForeignKeyViolation
+                | DatabaseErrorKind::NotNullViolation
+                | DatabaseErrorKind::CheckViolation,
+                _,
+            ) => Error::Refused(error),
+            E::DatabaseError(_, info) if FULL.iter().any(|full| info.message().contains(full)) => {
+                Error::Full { database: "database" }
+            }
+            // What is left is operation, not programming: closed connections, statement timeouts, read-only, locked, disk full.
+            E::DatabaseError(..) | E::BrokenTransactionManager | E::RollbackErrorOnCommit { .. } => unavailable(error),
+            _ => Error::Refused(error),
+        }
+    }
+}
+
+/// The failure of a query or of a transaction.
+pub trait Failure: From<Error> {
+    /// Adds the name of the database, which remembers that its disk is full.
+    #[must_use]
+    fn on(self, db: &Db) -> Self;
+}
+
+impl Failure for Error {
+    fn on(self, db: &Db) -> Error {
+        match self {
+            Error::Unavailable { why, .. } => Error::Unavailable { database: db.name(), why },
+            Error::Full { .. } => {
+                db.note_full();
+                Error::Full { database: db.name() }
+            }
+            other => other,
+        }
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Problem {
+        match error {
+            Error::Unavailable { database, why } => {
+                tracing::warn!(database, why, "the database does not answer");
+                Problem::unavailable(database, "the database does not answer just now; try again in a moment")
+            }
+            Error::Full { database } => {
+                let detail =
+                    "the disk of the database is full; reading works, and writing as soon as there is room again";
+                Problem {
+                    kind: NO_SPACE,
+                    retry_after: Some(RETRY_AFTER_FULL),
+                    ..Problem::unavailable(database, detail)
+                }
+            }
+            Error::Exists(_) | Error::Refused(_) | Error::Corrupt(_) => Problem::internal(error),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        Problem::from(&error)
+    }
+}
+
+/// Something that may work in a moment.
+pub fn unavailable(why: impl std::fmt::Display) -> Error {
+    Error::Unavailable { database: "database", why: why.to_string() }
+}
