@@ -109,19 +109,10 @@ impl Connection {
         self.outbox.push(message);
     }
 
-    /// A reading query whose rows no other transaction changes until this one ends. SQLite has one writer at a time anyway.
-    pub fn shared(&self, query: &str) -> String {
-        self.locking(query, "FOR SHARE")
-    }
-
     /// A reading query whose rows no other transaction locks or changes until this one ends.
     pub fn exclusive(&self, query: &str) -> String {
-        self.locking(query, "FOR UPDATE")
-    }
-
-    fn locking(&self, query: &str, clause: &str) -> String {
         match self.engine {
-            Pooled::Postgres(_) => format!("{query} {clause}"),
+            Pooled::Postgres(_) => format!("{query} FOR UPDATE"),
             Pooled::Sqlite(_) => query.to_owned(),
         }
     }

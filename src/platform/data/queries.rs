@@ -16,7 +16,7 @@ impl Db {
     ///
     /// # Errors
     /// A database that does not answer.
-    pub async fn load<'q, U, Q>(&self, query: Q) -> Result<Vec<U>, Error>
+    pub async fn fetch_all<'q, U, Q>(&self, query: Q) -> Result<Vec<U>, Error>
     where
         Q: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,
         Prepared<Q::Query>: for<'c> LoadQuery<'q, &'c AsyncPgConnection, U> + Send + 'q,
@@ -29,7 +29,7 @@ impl Db {
     ///
     /// # Errors
     /// A database that does not answer.
-    pub async fn first<'q, U, Q>(&self, query: Q) -> Result<Option<U>, Error>
+    pub async fn fetch_optional<'q, U, Q>(&self, query: Q) -> Result<Option<U>, Error>
     where
         Q: LimitDsl + Send,
         Q::Output: AsQuery + LoadQuery<'q, SqliteConn, U> + Send + 'q,
@@ -43,7 +43,7 @@ impl Db {
     ///
     /// # Errors
     /// A database that does not answer.
-    pub async fn execute<Q>(&self, statement: Q) -> Result<usize, Error>
+    pub async fn run<Q>(&self, statement: Q) -> Result<usize, Error>
     where
         Q: QueryFragment<Pg> + ExecuteDsl<SqliteConn> + Send,
     {

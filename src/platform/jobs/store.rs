@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::api::{AttemptFailure, JobFilter, JobLease, JobReport, RetryDecision};
 use super::model::{Backoff, Job, JobState};
-use super::rows::{JobRow, insert_deliveries, lock_job, update_job};
+use super::rows::{DeliveryRow, JobRow, insert_deliveries, lock_job, update_job};
 use super::{JobOwner, JobSubject};
 use crate::config::Jobs as Limits;
 use crate::platform::data::OutboxRow;
 use crate::platform::data::instant::now;
-use crate::platform::data::schema::jobs;
+use crate::platform::data::schema::{deliveries, jobs};
 use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl, columns};
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem, UNAUTHORIZED, UNKNOWN_JOB};
 use crate::{read, transact};
@@ -195,6 +195,18 @@ pub async fn list_jobs(owner: &Owner, filter: &JobFilter) -> Result<Vec<Job>, Er
         .select(columns::<JobRow>())
         .load(conn))?;
     rows.iter().map(JobRow::read).collect()
+}
+
+/// Deliveries in one page.
+const DELIVERIES: i64 = 100;
+
+/// A page of what was delivered to one target, after the delivery with this id.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn list_deliveries(owner: &Owner, target: &str, after: &str) -> Result<Vec<DeliveryRow>, Error> {
+    let page = deliveries::table.filter(deliveries::target.eq(target)).filter(deliveries::id.gt(after));
+    owner.db.fetch_all(page.order(deliveries::id.asc()).limit(DELIVERIES).select(columns::<DeliveryRow>())).await
 }
 
 /// When an attempt that begins now has surely ended.

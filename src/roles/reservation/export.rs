@@ -2,20 +2,18 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::meetings::model::Meeting;
 use super::store::Store;
 use crate::platform::auth::Caller;
+use crate::platform::data::Error;
 use crate::platform::data::instant::read;
-use crate::platform::data::schema::deliveries;
-use crate::platform::data::{Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
 use crate::platform::http::json_members::{JsonLists, stream_members};
 use crate::platform::http::problem::Problem;
 use crate::platform::jobs::rows::DeliveryRow;
-use crate::read;
+use crate::platform::jobs::store::list_deliveries;
 
 /// Items in one page.
 const PAGE: i64 = 100;
@@ -42,13 +40,7 @@ impl JsonLists for Lists {
             let shown = |meeting: &Meeting| json!(meeting.shown(meeting.organizer == self.email));
             return Ok(found.iter().map(|meeting| (meeting.id.to_string(), shown(meeting))).collect());
         }
-        let rows: Vec<DeliveryRow> = read!(self.store.owner.db, |conn| deliveries::table
-            .filter(deliveries::target.eq(self.email.as_str()))
-            .filter(deliveries::id.gt(after))
-            .order(deliveries::id.asc())
-            .limit(PAGE)
-            .select(columns::<DeliveryRow>())
-            .load(conn))?;
+        let rows = list_deliveries(&self.store.owner, self.email.as_str(), after).await?;
         let shown = |row: DeliveryRow| {
             let at = read(row.created_at);
             let shown = json!({
