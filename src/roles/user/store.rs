@@ -1,5 +1,9 @@
 //! What the stores of this role share.
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
 use crate::config::{Auth, Calendars, Settings};
 use crate::platform::data::{DataOwner, Owner};
 use crate::platform::digest::sha256_hex;
@@ -13,6 +17,8 @@ pub struct Store {
     pub owner: Owner,
     pub calendars: Calendars,
     pub auth: Auth,
+    /// Wakes the task that creates the jobs of due subscriptions.
+    pub calendar_added: Arc<Notify>,
 }
 
 impl Store {
@@ -22,6 +28,7 @@ impl Store {
             owner: Owner::open(settings, ROLE)?,
             calendars: settings.calendars.clone(),
             auth: settings.auth.clone(),
+            calendar_added: Arc::default(),
         })
     }
 

@@ -8,7 +8,7 @@ use crate::platform::endpoint::{Endpoint, Tag, delete, get, post, put, tagged};
 use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::openapi::schemas::Text;
 use crate::roles::user::api::of_user;
-use crate::roles::user::api::openapi::calendars::{Calendar, Calendars, Name, Subscription};
+use crate::roles::user::api::openapi::{CalendarName, Subscription};
 use crate::roles::user::api::problems::UNKNOWN_CALENDAR;
 
 const CALENDARS: Tag = Tag { name: "calendars", about: "Calendars that a user imports from other services." };
@@ -21,7 +21,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 fn named(op: ApiOperation) -> ApiOperation {
-    of_user(op).path::<Name>("name", "The name of the calendar.", None)
+    of_user(op).path::<CalendarName>("name", "The name of the calendar.", None)
 }
 
 fn public() -> Vec<Endpoint> {

@@ -3,9 +3,11 @@
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use jiff_diesel::DateTime;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
 use url::Url;
+use utoipa::ToSchema;
 
 use super::import::acquire_permit_soon;
 use super::store::{CalendarInput, Entry, unknown};
@@ -13,8 +15,7 @@ use crate::calendar::Fault;
 use crate::platform::data::instant::{now, read};
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::id_in_path;
-use crate::platform::http::extract::{JsonBody, Params, RawBody, email_in_path, parsed};
+use crate::platform::http::extract::{JsonBody, Params, RawBody, email_in_path, id_in_path, parsed};
 use crate::platform::http::json;
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
 use crate::platform::outbound::SsrfGuard;
@@ -23,6 +24,54 @@ use crate::roles::user::store::Store;
 
 /// The maximum length of a calendar's name.
 const MAX_NAME: usize = 64;
+
+/// An imported calendar, without its events.
+#[derive(Serialize, ToSchema)]
+pub struct Calendar {
+    name: String,
+    kind: CalendarKind,
+    /// The origin of a subscription's URL. The path is not shown, because it may be secret.
+    origin: Option<String>,
+    /// The time of the last successful fetch.
+    refreshed_at: Option<Timestamp>,
+    /// The end of the months whose busy times are known.
+    known_until: Option<Timestamp>,
+    /// The number of known busy periods.
+    #[schema(minimum = 0)]
+    busy_periods: i32,
+    /// The reason why the last fetch failed.
+    error: Option<String>,
+}
+
+/// The kind of a calendar.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CalendarKind {
+    /// An uploaded file.
+    File,
+    /// A subscription.
+    Url,
+}
+
+/// The calendars of a user, in the order of their names.
+#[derive(Serialize, ToSchema)]
+pub struct Calendars {
+    calendars: Vec<Calendar>,
+}
+
+impl From<Entry> for Calendar {
+    fn from(entry: Entry) -> Calendar {
+        Calendar {
+            name: entry.name,
+            kind: if entry.url.is_empty() { CalendarKind::File } else { CalendarKind::Url },
+            origin: Url::parse(&entry.url).ok().map(|url| url.origin().ascii_serialization()),
+            refreshed_at: entry.refreshed_at.and_then(read),
+            known_until: entry.refreshed_at.and_then(|_| read(entry.known_until)),
+            busy_periods: entry.periods,
+            error: entry.error,
+        }
+    }
+}
 
 /// `PUT /users/{email}/calendars/{name}`: iCalendar text, or the URL of a published calendar
 pub async fn put_calendar(
@@ -43,29 +92,30 @@ pub async fn put_calendar(
             CalendarInput::Url(fields.finish(url)?)
         }
     };
-    let (entry, first) = store.put_calendar(&email, &name, &input).await?;
+    let (entry, is_new) = store.put_calendar(&email, &name, &input).await?;
     let location = format!("/api/users/{}/calendars/{name}", email.path_segment());
-    Ok(match first {
-        true => HttpResponse::Created().insert_header((LOCATION, location)).json(calendar_json(&entry)),
-        false => HttpResponse::Ok().json(calendar_json(&entry)),
-    })
+    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    if is_new {
+        response.insert_header((LOCATION, location));
+    }
+    Ok(response.json(Calendar::from(entry)))
 }
 
 /// `GET /users/{email}/calendars`
 pub async fn list_calendars(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let email = email_in_path(&req, 1)?;
     Params::of_query(&req, None).finish(Some(()))?;
-    let found: Vec<Value> = all(&store, &email).await?.iter().map(calendar_json).collect();
-    Ok(HttpResponse::Ok().json(json!({ "calendars": found })))
+    let calendars = all(&store, &email).await?.into_iter().map(Calendar::from).collect();
+    Ok(HttpResponse::Ok().json(Calendars { calendars }))
 }
 
 /// `GET /users/{email}/calendars/{name}`
 pub async fn find_calendar(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let (email, name) = calendar_in_path(&req)?;
     Params::of_query(&req, None).finish(Some(()))?;
-    let all = all(&store, &email).await?;
-    let found = all.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(&email, &name))?;
-    Ok(HttpResponse::Ok().json(calendar_json(found)))
+    let mut all = all(&store, &email).await?.into_iter();
+    let found = all.find(|entry| entry.name == name).ok_or_else(|| unknown(&email, &name))?;
+    Ok(HttpResponse::Ok().json(Calendar::from(found)))
 }
 
 /// `DELETE /users/{email}/calendars/{name}`
@@ -96,17 +146,6 @@ async fn read_file(store: &Store, email: &Email, text: String) -> Result<Calenda
 async fn all(store: &Store, email: &Email) -> Result<Vec<Entry>, Problem> {
     let found = store.calendars_of(email).await?;
     found.ok_or_else(|| Problem::unknown_user(email.as_str()))
-}
-
-/// The calendar in responses to its owner. Only the origin of the URL is included, because its path is often a secret.
-fn calendar_json(entry: &Entry) -> Value {
-    let origin = Url::parse(&entry.url).ok().map(|url| url.origin().ascii_serialization());
-    let at = |at: Option<DateTime>| at.and_then(read);
-    json!({
-        "name": entry.name, "kind": entry.kind, "origin": origin, "refreshed_at": at(entry.refreshed_at),
-        "known_until": at(entry.refreshed_at.and(Some(entry.known_until))), "busy_periods": entry.periods,
-        "error": entry.error,
-    })
 }
 
 enum Kind {

@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use crate::platform::data::{RunQueryDsl, columns};
+use diesel::dsl::min;
 use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::import::{Import, acquire_permit, stored_range};
 use super::store::{Row, replace_months};
-use crate::platform::data::Abort;
-use crate::platform::data::Error;
-use crate::platform::data::instant::{now, stored};
+use crate::platform::data::instant::{now, read, stored};
 use crate::platform::data::schema::jobs;
-use crate::platform::email::Email;
+use crate::platform::data::{Abort, Error, RunQueryDsl, columns, exclusive};
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem};
 use crate::platform::jobs::create_job;
 use crate::platform::jobs::model::{JobState, OPEN};
@@ -26,10 +24,12 @@ use crate::roles::user::api::calendars::RefreshReport;
 use crate::roles::user::jobs::kinds::{self, REFRESH};
 use crate::roles::user::schema::calendars;
 use crate::roles::user::store::Store;
-use crate::{read, transact};
+use crate::transact;
 
-/// The interval between two checks for due subscriptions.
-const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// The longest time between two checks for due subscriptions: a replica that added one may have died before it created the job.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// The pause after a check that failed, or that found only calendars in the hands of another replica.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The interval between two checks for months to expand.
 const EXPANSION_INTERVAL: Duration = Duration::from_secs(3600);
 /// Days before the end of the expanded months at which further months are expanded.
@@ -46,14 +46,11 @@ struct Id {
 /// Creates the jobs of due subscriptions, for as long as the process lives.
 pub async fn schedule_refreshes(store: Store) {
     loop {
-        match store.create_due_jobs().await {
-            Ok(0) => sleep(POLL_INTERVAL).await,
-            Ok(count) => tracing::debug!(count, "calendars are due"),
-            Err(why) => {
-                tracing::debug!(%why, "the calendars cannot be read");
-                sleep(POLL_INTERVAL).await;
-            }
-        }
+        let pause = store.create_due_jobs().await.unwrap_or_else(|why| {
+            tracing::debug!(%why, "the calendars cannot be read");
+            RETRY_PAUSE
+        });
+        drop(timeout(pause, store.calendar_added.notified()).await);
     }
 }
 
@@ -65,7 +62,7 @@ pub async fn extend_horizons(store: Store) {
             Ok(false) => sleep(EXPANSION_INTERVAL).await,
             Err(why) => {
                 tracing::debug!(%why, "later months cannot be expanded");
-                sleep(POLL_INTERVAL * 40).await;
+                sleep(RETRY_PAUSE * 10).await;
             }
         }
     }
@@ -79,13 +76,17 @@ enum RefreshResult {
 }
 
 impl Store {
-    async fn create_due_jobs(&self) -> Result<usize, Error> {
+    /// Creates the jobs of due subscriptions. Returns the time until the next check.
+    async fn create_due_jobs(&self) -> Result<Duration, Error> {
         let now = now();
-        let at: DateTime = stored(now);
-        let due: i64 =
-            read!(self.owner.db, |conn| calendars::table.filter(calendars::due_at.le(at)).count().get_result(conn))?;
-        if due == 0 {
-            return Ok(0);
+        let at = stored(now);
+        let first: Option<Option<DateTime>> =
+            self.owner.db.fetch_optional(calendars::table.select(min(calendars::due_at))).await?;
+        let wait =
+            first.flatten().and_then(read).map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default());
+        let wait = wait.map_or(MAX_PAUSE, |wait| wait.min(MAX_PAUSE));
+        if !wait.is_zero() {
+            return Ok(wait);
         }
         // if the job is lost, the subscription becomes due again
         let again = stored(self.due_after(0, now));
@@ -108,8 +109,9 @@ impl Store {
             }
             Ok::<usize, Error>(due.len())
         })?;
+        tracing::debug!(count, "calendars are due");
         self.owner.outbox_notify.notify_one();
-        Ok(count)
+        Ok(if count > 0 { Duration::ZERO } else { RETRY_PAUSE })
     }
 
     /// The next time to fetch a subscription that has failed this number of times in a row.
@@ -124,7 +126,7 @@ impl Store {
     pub async fn apply_refresh(&self, job_id: Uuid, report: RefreshReport) -> Result<(), Abort> {
         let id = job_id.to_string();
         let subject = jobs::table.filter(jobs::id.eq(&id)).filter(jobs::kind.eq(REFRESH.name)).select(jobs::subject);
-        let subject: Option<String> = read!(self.owner.db, |conn| async { subject.first(conn).await.optional() })?;
+        let subject: Option<String> = self.owner.db.fetch_optional(subject).await?;
         let subject = subject.ok_or_else(|| Abort::Rejected(unknown(job_id)))?;
         let Some(before) = self.calendar_row(&subject).await? else {
             let detail = "the calendar was deleted or replaced";
@@ -134,20 +136,19 @@ impl Store {
         let result = self.refresh_result(&before, report.fetched, now).await?;
         transact!(self.owner.db, |conn| {
             // the lock order of every writer: the calendar first, then its rows
-            let lock = diesel::sql_query(conn.exclusive("SELECT id FROM calendars WHERE id = $1"));
-            let locked: Vec<Id> = lock.bind::<diesel::sql_types::Text, _>(&subject).load(conn).await?;
+            let mine = calendars::table.filter(calendars::id.eq(&subject));
+            let locked: Option<String> = exclusive(mine.select(calendars::id)).get_result(conn).await.optional()?;
             let job = lock_job(conn, job_id).await?.ok_or_else(|| Abort::Rejected(unknown(job_id)))?;
             let mut job = job.read()?;
             if job.state == JobState::Succeeded && job.attempt == report.attempt {
                 return Ok(()); // the report was sent twice
             }
             check_attempt(&job, report.attempt)?;
-            let mine = calendars::table.filter(calendars::id.eq(&subject));
             let success = (calendars::refreshed_at.eq(Some(stored(now))), calendars::error.eq(None::<String>));
             let refreshed =
                 (success, calendars::failures.eq(0), calendars::due_at.eq(Some(stored(self.due_after(0, now)))));
             match &result {
-                RefreshResult::Text { text, seen, import } if locked.iter().any(|row| row.id == subject) => {
+                RefreshResult::Text { text, seen, import } if locked.is_some() => {
                     let content = (
                         calendars::content.eq(text),
                         calendars::etag.eq(&seen.etag),
@@ -181,9 +182,7 @@ impl Store {
             Fetched::Unchanged => RefreshResult::Unchanged,
             Fetched::Failed { why } => RefreshResult::Failed(why),
             Fetched::Text { text, seen } => {
-                let owner =
-                    Email::parse(&before.email).map_err(|_| Error::Corrupt(format!("calendar {}", before.id)))?;
-                match self.expand(&owner, &text, now, acquire_permit().await).await? {
+                match self.expand(&before.owner()?, &text, now, acquire_permit().await).await? {
                     Ok(import) => RefreshResult::Text { text, seen, import },
                     Err(why) => RefreshResult::Failed(format!("its calendar cannot be read: {why}")),
                 }
@@ -192,26 +191,20 @@ impl Store {
     }
 
     async fn calendar_row(&self, id: &str) -> Result<Option<Row>, Error> {
-        read!(self.owner.db, |conn| async {
-            calendars::table.filter(calendars::id.eq(id)).select(columns::<Row>()).first(conn).await.optional()
-        })
+        self.owner.db.fetch_optional(calendars::table.filter(calendars::id.eq(id)).select(columns::<Row>())).await
     }
 
     /// Expands the later months of one calendar that needs it; `false` if there is none.
     async fn extend_next_horizon(&self) -> Result<bool, Error> {
         let now = now();
         let end = stored_range(now, self.calendars.horizon_days).to;
-        let limit = Timestamp::from_second(end)
-            .unwrap_or(now)
-            .saturating_sub(SignedDuration::from_hours(24 * EXPANSION_LEAD_DAYS));
-        let limit = stored(limit.unwrap_or(now));
-        let found: Option<Row> = read!(self.owner.db, |conn| async {
-            let needs = calendars::table.filter(calendars::known_until.lt(limit)).filter(calendars::content.ne(""));
-            needs.order(calendars::known_until.asc()).select(columns::<Row>()).first(conn).await.optional()
-        })?;
+        let lead = SignedDuration::from_hours(24 * EXPANSION_LEAD_DAYS);
+        let limit = Timestamp::from_second(end).unwrap_or(now).saturating_sub(lead).unwrap_or(now);
+        let next = calendars::table.filter(calendars::known_until.lt(stored(limit))).filter(calendars::content.ne(""));
+        let next = next.order(calendars::known_until.asc()).select(columns::<Row>());
+        let found: Option<Row> = self.owner.db.fetch_optional(next).await?;
         let Some(row) = found else { return Ok(false) };
-        let owner = Email::parse(&row.email).map_err(|_| Error::Corrupt(format!("calendar {}", row.id)))?;
-        let expanded = self.expand(&owner, &row.content, now, acquire_permit().await).await?;
+        let expanded = self.expand(&row.owner()?, &row.content, now, acquire_permit().await).await?;
         transact!(self.owner.db, |conn| {
             // a calendar that was changed in the meantime is newer
             let unchanged =

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
 use jiff::Timestamp;
 use jiff_diesel::DateTime;
@@ -12,19 +11,17 @@ use super::busy_month::{BusyMonth, month_number, unpack_month};
 use super::import::Import;
 use crate::calendar::icalendar::{Period as BusyPeriod, SECONDS_PER_DAY, ZoneRules, merge_periods};
 use crate::calendar::{Fault, Zone};
-use crate::platform::data::Abort;
-use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns, exclusive};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::platform::outbound::calendar_source::Validators;
-use crate::roles::user::api::Busy;
-use crate::roles::user::api::Period;
 use crate::roles::user::api::calendars::CalendarSubscription;
 use crate::roles::user::api::problems::UNKNOWN_CALENDAR;
+use crate::roles::user::api::{Busy, Period};
 use crate::roles::user::schema::{calendar_months, calendars, users};
 use crate::roles::user::store::Store;
-use crate::{read, transact};
+use crate::transact;
 
 /// Addresses in one query.
 const CHUNK: usize = 1000;
@@ -55,34 +52,11 @@ pub struct Row {
 #[diesel(table_name = calendars)]
 pub struct Entry {
     pub name: String,
-    pub kind: String,
     pub url: String,
     pub refreshed_at: Option<DateTime>,
     pub error: Option<String>,
     pub periods: i32,
     pub known_until: DateTime,
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = calendar_months)]
-pub struct MonthRow<'a> {
-    email: &'a str,
-    month: i32,
-    calendar_id: &'a str,
-    fixed: &'a [u8],
-    floating: &'a [u8],
-}
-
-/// The rows of a calendar's months.
-pub fn month_rows<'a>(email: &'a str, id: &'a str, months: &'a BTreeMap<i32, BusyMonth>) -> Vec<MonthRow<'a>> {
-    let row = |(month, busy): (&i32, &'a BusyMonth)| MonthRow {
-        email,
-        month: *month,
-        calendar_id: id,
-        fixed: &busy.fixed,
-        floating: &busy.floating,
-    };
-    months.iter().map(row).collect()
 }
 
 /// Replaces the stored months of a calendar. The caller holds the lock of the calendar.
@@ -93,10 +67,26 @@ pub async fn replace_months(
     months: &BTreeMap<i32, BusyMonth>,
 ) -> Result<(), Error> {
     diesel::delete(calendar_months::table.filter(calendar_months::calendar_id.eq(id))).execute(conn).await?;
-    for row in month_rows(email, id, months) {
-        diesel::insert_into(calendar_months::table).values(&row).execute(conn).await?;
+    for (month, busy) in months {
+        let row = (
+            calendar_months::email.eq(email),
+            calendar_months::month.eq(month),
+            calendar_months::calendar_id.eq(id),
+            calendar_months::fixed.eq(&busy.fixed),
+            calendar_months::floating.eq(&busy.floating),
+        );
+        diesel::insert_into(calendar_months::table).values(row).execute(conn).await?;
     }
     Ok(())
+}
+
+/// Deletes a calendar and its busy time; `false` if there is none of this name.
+async fn remove(conn: &mut Connection, email: &Email, name: &str) -> Result<bool, Error> {
+    let mine = calendars::table.filter(calendars::email.eq(email.as_str())).filter(calendars::name.eq(name));
+    let deleted: Vec<String> = diesel::delete(mine).returning(calendars::id).load(conn).await?;
+    let months = calendar_months::table.filter(calendar_months::calendar_id.eq_any(&deleted));
+    diesel::delete(months).execute(conn).await?;
+    Ok(!deleted.is_empty())
 }
 
 /// Deletes all calendars of an account that is being deleted.
@@ -123,6 +113,11 @@ pub enum CalendarInput {
 }
 
 impl Row {
+    /// The owner of the calendar.
+    pub fn owner(&self) -> Result<Email, Error> {
+        Email::parse(&self.email).map_err(|_| Error::Corrupt(format!("calendar {}", self.id)))
+    }
+
     /// The row of a new calendar.
     fn new(email: &Email, name: &str, input: &CalendarInput, now: Timestamp) -> Row {
         let (kind, url, content, import) = match input {
@@ -155,21 +150,14 @@ impl Store {
         let row = Row::new(email, name, input, now());
         let none = BTreeMap::new();
         let months = if let CalendarInput::File { import, .. } = input { &import.months } else { &none };
-        transact!(self.owner.db, |conn| {
+        let stored = transact!(self.owner.db, |conn| {
             // a concurrent deletion of the user waits, and then deletes the calendar too
-            let lock = diesel::sql_query(conn.exclusive("SELECT email FROM users WHERE email = $1"));
-            let locked: Vec<LockedRow> = lock.bind::<diesel::sql_types::Text, _>(email.as_str()).load(conn).await?;
-            if locked.iter().all(|row| row.email != email.as_str()) {
+            let lock = exclusive(users::table.filter(users::email.eq(email.as_str())).select(users::id));
+            if lock.get_result::<String>(conn).await.optional()?.is_none() {
                 return Err(Abort::Rejected(Problem::unknown_user(email.as_str())));
             }
+            let is_new = !remove(conn, email, name).await?;
             let mine = calendars::table.filter(calendars::email.eq(email.as_str()));
-            let same = mine.filter(calendars::name.eq(name));
-            let old: Option<String> = same.select(calendars::id).first(conn).await.optional()?;
-            if let Some(old) = &old {
-                diesel::delete(calendars::table.filter(calendars::id.eq(old))).execute(conn).await?;
-                let months = calendar_months::table.filter(calendar_months::calendar_id.eq(old));
-                diesel::delete(months).execute(conn).await?;
-            }
             let others: i64 = mine.count().get_result(conn).await?;
             if others >= self.calendars.per_user {
                 let detail = format!("the user has {others} calendars already: delete one first");
@@ -178,31 +166,28 @@ impl Store {
             diesel::insert_into(calendars::table).values(&row).execute(conn).await?;
             replace_months(conn, &row.email, &row.id, months).await?;
             let mine = calendars::table.filter(calendars::id.eq(&row.id)).select(columns::<Entry>());
-            Ok::<_, Abort>((mine.first(conn).await?, old.is_none()))
-        })
+            Ok::<_, Abort>((mine.first(conn).await?, is_new))
+        })?;
+        self.calendar_added.notify_one();
+        Ok(stored)
     }
 
     /// All calendars of a user, by name; `None` if there is no such user.
     pub async fn calendars_of(&self, email: &Email) -> Result<Option<Vec<Entry>>, Error> {
-        let rows: Vec<(String, Option<Entry>)> = read!(self.owner.db, |conn| users::table
-            .left_join(calendars::table.on(calendars::email.eq(users::email)))
-            .filter(users::email.eq(email.as_str()))
-            .order(calendars::name.asc())
-            .select((users::email, columns::<Entry>().nullable()))
-            .load(conn))?;
+        let all = users::table.left_join(calendars::table.on(calendars::email.eq(users::email)));
+        let all = all.filter(users::email.eq(email.as_str())).order(calendars::name.asc());
+        let all = all.select((users::email, columns::<Entry>().nullable()));
+        let rows: Vec<(String, Option<Entry>)> = self.owner.db.fetch_all(all).await?;
         Ok((!rows.is_empty()).then(|| rows.into_iter().filter_map(|(_, entry)| entry).collect()))
     }
 
     /// Deletes a calendar and its busy time.
     pub async fn delete_calendar(&self, email: &Email, name: &str) -> Result<(), Abort> {
         transact!(self.owner.db, |conn| {
-            let mine = calendars::table.filter(calendars::email.eq(email.as_str())).filter(calendars::name.eq(name));
-            let deleted: Option<String> =
-                diesel::delete(mine).returning(calendars::id).get_result(conn).await.optional()?;
-            let deleted = deleted.ok_or_else(|| Abort::Rejected(unknown(email, name)))?;
-            let months = calendar_months::table.filter(calendar_months::calendar_id.eq(deleted));
-            diesel::delete(months).execute(conn).await?;
-            Ok::<(), Abort>(())
+            match remove(conn, email, name).await? {
+                true => Ok(()),
+                false => Err(Abort::Rejected(unknown(email, name))),
+            }
         })
     }
 
@@ -214,7 +199,7 @@ impl Store {
         let mut found: HashMap<String, Vec<BusyPeriod>> = HashMap::new();
         let mut zones: HashMap<String, ZoneRules> = HashMap::new();
         for chunk in emails.chunks(CHUNK) {
-            let rows: Vec<BusyMonthRow> = read!(self.owner.db, |conn| calendar_months::table
+            let busy = calendar_months::table
                 .inner_join(users::table.on(users::email.eq(calendar_months::email)))
                 .filter(calendar_months::email.eq_any(chunk))
                 .filter(calendar_months::month.between(months.0, months.1))
@@ -224,8 +209,8 @@ impl Store {
                     calendar_months::month,
                     calendar_months::fixed,
                     calendar_months::floating,
-                ))
-                .load(conn))?;
+                ));
+            let rows: Vec<BusyMonthRow> = self.owner.db.fetch_all(busy).await?;
             for (email, zone, month, fixed, floating) in rows {
                 let rules = match zones.get(&zone) {
                     Some(rules) => rules,
@@ -257,12 +242,6 @@ impl Store {
 
 /// Address, time zone, month, and its fixed and floating busy time.
 type BusyMonthRow = (String, String, i32, Vec<u8>, Vec<u8>);
-
-#[derive(QueryableByName)]
-struct LockedRow {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    email: String,
-}
 
 /// The problem of an unknown calendar.
 pub fn unknown(email: &Email, name: &str) -> Problem {
