@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::model::User;
-use super::store::{Row, Users, event, lock_epoch};
+use super::store::{Row, Users, event, lock_epoch, unknown};
 use crate::platform::data::schema::{deliveries, idempotency};
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
@@ -28,7 +28,7 @@ impl Users {
             let mine = users::table.filter(users::email.eq(email.as_str()));
             let deleted: Option<Row> =
                 diesel::delete(mine).returning(columns::<Row>()).get_result(conn).await.optional()?;
-            let user = User::try_from(deleted.ok_or_else(|| Abort::Rejected(Problem::unknown_user(email.as_str())))?)?;
+            let user = User::try_from(deleted.ok_or_else(|| unknown(email))?)?;
             guard(user.version).map_err(Abort::Rejected)?;
             // an import of a calendar locks the user first too
             erase_calendars(conn, email).await?;

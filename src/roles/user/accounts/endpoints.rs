@@ -4,11 +4,12 @@ use serde_json::json;
 
 use super::export::export;
 use super::handlers::*;
+use super::model::{PublicUser as User, PublicUsers as Users};
 use super::standards::*;
 use crate::platform::auth::permissions::Access::{Admin, Invited, Owner, Person};
 use crate::platform::endpoint::{Endpoint, delete, get, patch, post, put, tagged};
 use crate::platform::http::openapi::schemas::{Formatted, GivenWeek, Paged, Text, Week};
-use crate::roles::user::api::openapi::accounts::{NewUser, User, UserPatch, Users};
+use crate::roles::user::api::openapi::{NewUser, UserPatch};
 use crate::roles::user::api::problems::USER_EXISTS;
 use crate::roles::user::api::{USERS, of_user};
 

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{ETAG, IF_NONE_MATCH, LOCATION};
+use actix_web::http::header::{ETAG, HeaderName, IF_NONE_MATCH, LOCATION};
 use actix_web::web::{Bytes, Data};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::model::{NewUser, Profile, User};
+use super::model::{Profile, PublicUsers, User};
 use super::store::Users;
 use crate::calendar::{Format, parse_week};
 use crate::platform::auth::Principal;
 use crate::platform::cache::aside::{CacheAside, LoadError, WriteOutcome};
-use crate::platform::data::Abort;
-use crate::platform::data::Error;
+use crate::platform::data::{Abort, Error};
 use crate::platform::email::Email;
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, email_in_path, format};
 use crate::platform::http::health::Report;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
@@ -24,16 +25,20 @@ use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::roles::user::api::{ByPerson, LookupRequest, People, PeopleRequest, ROLE};
 
 pub(in crate::roles::user) type Cached = Data<CacheAside<Users>>;
-pub(in crate::roles::user) type Answer = Result<HttpResponse, Problem>;
 
 /// `POST /users`
-pub async fn create_user(req: HttpRequest, principal: Principal, users: Cached, JsonBody(body): JsonBody) -> Answer {
+pub async fn create_user(
+    req: HttpRequest,
+    principal: Principal,
+    users: Cached,
+    JsonBody(body): JsonBody,
+) -> HttpResult {
     let format = requested_format(&req)?;
     let key = IdempotencyKey::read(&req, principal.account_id(), &body)?;
-    let new = NewUser::read(body)?;
+    let new = User::read(body)?;
     let response = |user: &User| {
         let location = format!("/api/users/{}", user.email.path_segment());
-        let headers = [(LOCATION.as_str(), location), (ETAG.as_str(), format!("\"{}\"", user.version))];
+        let headers = [(LOCATION.as_str(), location), (ETAG.as_str(), etag(user).1)];
         StoredResponse::new(201, &headers, &json!(user.public(format))).about(&user.email)
     };
     let create = async |tombstone| users.source().create(&new, tombstone, key.as_ref(), None, &response).await;
@@ -41,21 +46,21 @@ pub async fn create_user(req: HttpRequest, principal: Principal, users: Cached, 
 }
 
 /// `GET /users/{email}`
-pub async fn find_user(req: HttpRequest, users: Cached) -> Answer {
+pub async fn find_user(req: HttpRequest, users: Cached) -> HttpResult {
     let (email, format) = asked(&req)?;
     let user = find(&users, &email).await?;
-    Ok(unless_known(&req, &user)?.unwrap_or_else(|| user_response(HttpResponse::Ok(), &user, format)))
+    Ok(unless_known(&req, &user)?.unwrap_or_else(|| user_response(&user, format)))
 }
 
 /// `PATCH /users/{email}`, an RFC 7396 merge patch
-pub async fn update_user(req: HttpRequest, users: Cached, JsonBody(patch): JsonBody) -> Answer {
+pub async fn update_user(req: HttpRequest, users: Cached, JsonBody(patch): JsonBody) -> HttpResult {
     let (email, format) = asked(&req)?;
-    let user = change(&req, &users, &email, |user| user.profile().patched(patch.clone())).await?;
-    Ok(user_response(HttpResponse::Ok(), &user, format))
+    let user = change(&req, &users, &email, |user| user.profile.patched(patch.clone())).await?;
+    Ok(user_response(&user, format))
 }
 
 /// `DELETE /users/{email}`
-pub async fn delete_user(req: HttpRequest, users: Cached) -> Answer {
+pub async fn delete_user(req: HttpRequest, users: Cached) -> HttpResult {
     let (email, _) = asked(&req)?;
     let guard = IfMatch::read(&req)?;
     guard.check(find(&users, &email).await?.version)?;
@@ -65,24 +70,24 @@ pub async fn delete_user(req: HttpRequest, users: Cached) -> Answer {
 }
 
 /// `GET /users/{email}/availability`
-pub async fn find_availability(req: HttpRequest, users: Cached) -> Answer {
+pub async fn find_availability(req: HttpRequest, users: Cached) -> HttpResult {
     let (email, format) = asked(&req)?;
     let user = find(&users, &email).await?;
     Ok(unless_known(&req, &user)?.unwrap_or_else(|| show_week(&user, format)))
 }
 
 /// `PUT /users/{email}/availability`
-pub async fn replace_availability(req: HttpRequest, users: Cached, JsonBody(body): JsonBody) -> Answer {
+pub async fn replace_availability(req: HttpRequest, users: Cached, JsonBody(body): JsonBody) -> HttpResult {
     let (email, format) = asked(&req)?;
     let week = parse_week(&body)
         .map_err(|faults| Problem::validation(faults.into_iter().map(|fault| fault.under("#")).collect()))?;
-    let replace = |user: &User| Ok(Profile { availability: week, ..user.profile() });
+    let replace = |user: &User| Ok(Profile { availability: week, ..user.profile.clone() });
     let user = change(&req, &users, &email, replace).await?;
     Ok(show_week(&user, format))
 }
 
 /// `GET /users`, a page in the order of creation
-pub async fn list_users(req: HttpRequest, users: Cached) -> Answer {
+pub async fn list_users(req: HttpRequest, users: Cached) -> HttpResult {
     let mut fields = Params::of_query(&req, None);
     let format = fields.optional("format", format).unwrap_or_default();
     let page = PageRequest::read(&mut fields);
@@ -95,14 +100,13 @@ pub async fn list_users(req: HttpRequest, users: Cached) -> Answer {
     let after = page.after.map(|id| id.to_string()).unwrap_or_default();
     let found = users.source().page(&after, page.rows()).await?;
     let next = page.next_cursor(&found, |user| user.id.to_string());
-    let public: Vec<_> = found.iter().map(|user| user.public(format)).collect();
-    Ok(page.respond(next, "/api/users", &format!("&format={}", format.name()), json!({ "users": public })))
+    let body = PublicUsers { users: found.iter().map(|user| user.public(format)).collect() };
+    Ok(page.respond(next, "/api/users", &format!("&format={}", format.name()), body))
 }
 
 /// `POST /internal/users/lookup`
-pub async fn lookup_users(users: Cached, body: Bytes) -> Answer {
-    let LookupRequest { emails, busy_in } = serde_json::from_slice(&body)
-        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no look-up request: {why}")))?;
+pub async fn lookup_users(users: Cached, body: Bytes) -> HttpResult {
+    let LookupRequest { emails, busy_in } = read_lookup(&body)?;
     let keys: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let found = users.get(&keys).await.map_err(|why| unavailable(&users, why))?;
     let unknown: Vec<&Email> = emails.iter().zip(&found).filter(|(_, user)| user.is_none()).map(|(it, _)| it).collect();
@@ -123,9 +127,8 @@ pub async fn lookup_users(users: Cached, body: Bytes) -> Answer {
 }
 
 /// `POST /internal/people`
-pub async fn find_people(users: Cached, body: Bytes) -> Answer {
-    let PeopleRequest { emails } = serde_json::from_slice(&body)
-        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not a look-up: {why}")))?;
+pub async fn find_people(users: Cached, body: Bytes) -> HttpResult {
+    let PeopleRequest { emails } = read_lookup(&body)?;
     let keys: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let found = users.get(&keys).await.map_err(|why| unavailable(&users, why))?;
     let mut people = People { people: Vec::new(), unknown: Vec::new(), uid_domain: users.source().store.uid_domain() };
@@ -136,6 +139,11 @@ pub async fn find_people(users: Cached, body: Bytes) -> Answer {
         }
     }
     Ok(HttpResponse::Ok().json(people))
+}
+
+fn read_lookup<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|why| Problem::new(BAD_REQUEST, format!("the body is no look-up request: {why}")))
 }
 
 /// `GET /health`
@@ -162,7 +170,7 @@ fn requested_format(req: &HttpRequest) -> Result<Format, Problem> {
 pub(super) async fn find(users: &CacheAside<Users>, email: &Email) -> Result<User, Problem> {
     let found = users.get(&[email.as_str()]).await.map_err(|why| unavailable(users, why))?;
     match found.into_iter().next().flatten() {
-        Some(text) => decode(&text),
+        Some(text) => serde_json::from_slice(&text).map_err(Problem::internal),
         None => Err(Problem::unknown_user(email.as_str())),
     }
 }
@@ -209,17 +217,17 @@ fn unavailable(users: &CacheAside<Users>, why: LoadError<Arc<Error>>) -> Problem
     }
 }
 
-fn decode(text: &[u8]) -> Result<User, Problem> {
-    serde_json::from_slice(text).map_err(Problem::internal)
+/// The version of a user as a header.
+pub(super) fn etag(user: &User) -> (HeaderName, String) {
+    (ETAG, format!("\"{}\"", user.version))
 }
 
-fn user_response(mut response: HttpResponseBuilder, user: &User, format: Format) -> HttpResponse {
-    response.insert_header((ETAG, format!("\"{}\"", user.version))).json(user.public(format))
+fn user_response(user: &User, format: Format) -> HttpResponse {
+    HttpResponse::Ok().insert_header(etag(user)).json(user.public(format))
 }
 
 pub(super) fn show_week(user: &User, format: Format) -> HttpResponse {
-    let etag = (ETAG, format!("\"{}\"", user.version));
-    HttpResponse::Ok().insert_header(etag).json(user.week_with_preferences(format))
+    HttpResponse::Ok().insert_header(etag(user)).json(user.week_with_preferences(format))
 }
 
 /// 304, if the client has this version already by `If-None-Match`.
@@ -228,6 +236,5 @@ pub(super) fn unless_known(req: &HttpRequest, user: &User) -> Result<Option<Http
         Some(tags) => tags.match_weakly(user.version),
         None => false,
     };
-    let etag = (ETAG, format!("\"{}\"", user.version));
-    Ok(known.then(|| HttpResponse::NotModified().insert_header(etag).finish()))
+    Ok(known.then(|| HttpResponse::NotModified().insert_header(etag(user)).finish()))
 }

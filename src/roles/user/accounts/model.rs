@@ -3,14 +3,17 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::calendar::{
     Day, Fault, Format, FormattedWeek, Overrides, Preference, Week, Zone, base64_week, parse_week, week_to_json,
 };
+use crate::platform::data::instant::now;
 use crate::platform::email::Email;
 use crate::platform::http::extract::{Params, email, parsed, text};
 use crate::platform::http::merge_patch::merge_members;
+use crate::platform::http::openapi::schemas;
 use crate::platform::http::problem::Problem;
 
 const MAX_NAME: usize = 200;
@@ -23,6 +26,16 @@ pub struct User {
     pub email: Email,
     /// The address as it was typed: mail goes there.
     pub typed_email: String,
+    #[serde(flatten)]
+    pub profile: Profile,
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// The part of a user that its owner writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
     pub name: String,
     pub time_zone: Zone,
     pub preference: Preference,
@@ -30,59 +43,41 @@ pub struct User {
     pub availability: Week,
     #[serde(with = "base64_week", default, skip_serializing_if = "Week::is_empty")]
     pub if_needed: Week,
+    /// Dates on which another day replaces the one of the week.
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
-    pub version: i64,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
 }
 
-/// The part of a user that its owner writes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Profile {
-    pub name: String,
-    pub time_zone: Zone,
-    pub preference: Preference,
-    pub availability: Week,
-    pub if_needed: Week,
-    /// Dates on which another day replaces the one of the week.
-    pub overrides: Overrides,
-}
-
-/// A user in responses to clients.
-#[derive(Serialize)]
+/// A user.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
 pub struct PublicUser<'a> {
     id: Uuid,
     email: &'a Email,
     name: &'a str,
+    #[schema(value_type = schemas::TimeZone)]
     time_zone: &'a Zone,
     preference: Preference,
+    /// The week in which the user can meet.
+    #[schema(value_type = schemas::Week)]
     availability: FormattedWeek<'a>,
+    /// The time that is possible, but not preferred.
+    #[schema(value_type = schemas::Week)]
     if_needed: FormattedWeek<'a>,
+    #[schema(value_type = schemas::Overrides)]
     overrides: &'a Overrides,
+    /// The version, which is also the `ETag`. It grows with every change.
+    #[schema(minimum = 1)]
     version: i64,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
-/// A request for a new user.
-pub struct NewUser {
-    pub email: Email,
-    /// The address as typed, for e-mails.
-    pub typed_email: String,
-    pub profile: Profile,
-}
-
-impl NewUser {
-    /// Reads the body of a `POST /users`.
-    pub fn read(body: Value) -> Result<NewUser, Problem> {
-        let typed_email = body.get("email").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
-        let mut fields = Params::of_body(body)?;
-        let email = fields.required("email", email);
-        let profile = Profile::read(&mut fields);
-        let user = email.zip(profile).map(|(email, profile)| NewUser { email, typed_email, profile });
-        fields.finish(user)
-    }
+/// A page of users, in the order of creation.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Users)]
+pub struct PublicUsers<'a> {
+    pub users: Vec<PublicUser<'a>>,
 }
 
 impl Profile {
@@ -160,27 +155,35 @@ fn fold_days(days: &mut Map<String, Value>) {
     }
 }
 
+/// The address in a body, as typed.
+pub fn typed_email(body: &Value) -> String {
+    body.get("email").and_then(Value::as_str).unwrap_or_default().trim().to_owned()
+}
+
 fn preference(value: &Value) -> Result<Preference, Vec<Fault>> {
     let parse = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
     parsed("not_a_preference", parse)(value)
 }
 
 impl User {
-    /// The part that its owner writes.
-    pub fn profile(&self) -> Profile {
-        Profile {
-            name: self.name.clone(),
-            time_zone: self.time_zone.clone(),
-            preference: self.preference,
-            availability: self.availability,
-            if_needed: self.if_needed,
-            overrides: self.overrides.clone(),
-        }
+    /// A new user. `typed_email` is the address as typed, for e-mails.
+    pub fn new(email: Email, typed_email: String, profile: Profile) -> User {
+        let now = now();
+        User { id: Uuid::now_v7(), email, typed_email, profile, version: 1, created_at: now, updated_at: now }
+    }
+
+    /// Reads the body of a `POST /users`.
+    pub fn read(body: Value) -> Result<User, Problem> {
+        let typed_email = typed_email(&body);
+        let mut fields = Params::of_body(body)?;
+        let email = fields.required("email", email);
+        let profile = Profile::read(&mut fields);
+        fields.finish(email.zip(profile).map(|(email, profile)| User::new(email, typed_email, profile)))
     }
 
     /// The week with its `if_needed` time, in this format.
     pub fn week_with_preferences(&self, format: Format) -> FormattedWeek<'_> {
-        FormattedWeek { free: &self.availability, if_needed: &self.if_needed, format }
+        FormattedWeek { free: &self.profile.availability, if_needed: &self.profile.if_needed, format }
     }
 
     /// The user for clients, with weeks in this format.
@@ -188,12 +191,12 @@ impl User {
         PublicUser {
             id: self.id,
             email: &self.email,
-            name: &self.name,
-            time_zone: &self.time_zone,
-            preference: self.preference,
+            name: &self.profile.name,
+            time_zone: &self.profile.time_zone,
+            preference: self.profile.preference,
             availability: self.week_with_preferences(format),
-            if_needed: FormattedWeek::new(&self.if_needed, format),
-            overrides: &self.overrides,
+            if_needed: FormattedWeek::new(&self.profile.if_needed, format),
+            overrides: &self.profile.overrides,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -205,12 +208,12 @@ impl User {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::NewUser;
+    use super::User;
 
     #[test]
     fn every_fault_of_a_new_user_has_its_pointer() {
         let body = json!({"email":"x","availability":{"monday":[24],"funday":[]},"isAdmin":true});
-        let Err(problem) = NewUser::read(body) else { panic!("it was accepted") };
+        let Err(problem) = User::read(body) else { panic!("it was accepted") };
         let mut places: Vec<Value> = problem.errors.iter().map(|fault| fault.pointer.clone().into()).collect();
         places.sort_by_key(ToString::to_string);
         assert_eq!(

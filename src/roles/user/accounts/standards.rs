@@ -1,14 +1,15 @@
 //! What an account tells other calendars in their own formats, and takes from them: VFREEBUSY and VAVAILABILITY.
 
 use actix_web::guard::GuardContext;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::handlers::{Answer, Cached, asked, change, find, show_week, unless_known};
+use super::handlers::{Cached, asked, change, etag, find, show_week, unless_known};
 use super::model::{Profile, User};
 use crate::calendar::CalAddress;
 use crate::calendar::icalendar::{VAvailability, VAvailabilityError, parse_vavailability};
 use crate::platform::data::instant::now;
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{Params, RawBody, email_in_path};
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
 
@@ -16,7 +17,7 @@ use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
 const MOST_FAULTS: usize = 100;
 
 /// `GET /users/{email}/availability.ics`
-pub async fn find_availability_for_calendars(req: HttpRequest, users: Cached) -> Answer {
+pub async fn find_availability_for_calendars(req: HttpRequest, users: Cached) -> HttpResult {
     let email = email_in_path(&req, 1)?;
     Params::of_query(&req, None).finish(Some(()))?;
     let user = find(&users, &email).await?;
@@ -27,25 +28,25 @@ pub async fn find_availability_for_calendars(req: HttpRequest, users: Cached) ->
         user_id: user.id,
         dtstamp: user.updated_at,
         since: user.created_at,
-        user: &person(&user),
-        zone: &user.time_zone,
-        week: &user.availability,
+        user: &CalAddress { name: user.profile.name.clone(), email: user.email.to_string() },
+        zone: &user.profile.time_zone,
+        week: &user.profile.availability,
     };
     Ok(HttpResponse::Ok()
-        .insert_header((ETAG, format!("\"{}\"", user.version)))
+        .insert_header(etag(&user))
         .content_type("text/calendar; charset=utf-8; component=VAVAILABILITY")
         .body(availability.to_ics()))
 }
 
 /// `PUT /users/{email}/availability` with a VAVAILABILITY
-pub async fn replace_availability_by_calendar(req: HttpRequest, users: Cached, RawBody(body): RawBody) -> Answer {
+pub async fn replace_availability_by_calendar(req: HttpRequest, users: Cached, RawBody(body): RawBody) -> HttpResult {
     let (email, format) = asked(&req)?;
     check_encoding(&req)?;
     let text = std::str::from_utf8(&body).map_err(|_| Problem::new(BAD_REQUEST, "the body is not UTF-8"))?;
     let replaced = |user: &User| {
-        let today = user.time_zone.date_at(now());
-        let week = parse_vavailability(text, &user.time_zone, today).map_err(refused)?;
-        Ok(Profile { availability: week, ..user.profile() })
+        let zone = &user.profile.time_zone;
+        let availability = parse_vavailability(text, zone, zone.date_at(now())).map_err(refused)?;
+        Ok(Profile { availability, ..user.profile.clone() })
     };
     let user = change(&req, &users, &email, replaced).await?;
     Ok(show_week(&user, format))
@@ -75,8 +76,4 @@ fn refused(why: VAvailabilityError) -> Problem {
             Problem::validation(faults.into_iter().map(|fault| fault.under("#")).collect())
         }
     }
-}
-
-fn person(user: &User) -> CalAddress {
-    CalAddress { name: user.name.clone(), email: user.email.to_string() }
 }

@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::handlers::*;
+use super::model::{ApiKeys, CreatedApiKey, NewApiKey};
 use crate::platform::auth::permissions::Access::Person;
 use crate::platform::endpoint::{Endpoint, delete, get, post, tagged};
 use crate::platform::http::openapi::schemas::Id;
 use crate::platform::http::problem::NOT_FOUND;
 use crate::roles::user::api::ACCOUNTS;
-use crate::roles::user::api::openapi::credentials::{ApiKeys, CreatedApiKey, NewApiKey};
 
 pub fn endpoints() -> Vec<Endpoint> {
     let all = vec![

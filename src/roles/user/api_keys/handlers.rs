@@ -3,14 +3,12 @@
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
 
-use super::model::{ApiKey, GeneratedKey, NewApiKey};
+use super::model::{ApiKeys, CreatedApiKey, GeneratedKey, NewApiKey};
 use crate::platform::auth::Caller;
 use crate::platform::data::instant::now;
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::JsonBody;
-use crate::platform::http::extract::id_in_path;
+use crate::platform::http::extract::{JsonBody, id_in_path};
 use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::roles::user::store::Store;
 
@@ -18,21 +16,18 @@ use crate::roles::user::store::Store;
 pub async fn create_key(caller: Caller, store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let new = NewApiKey::read(body, caller.scope, now())?;
     let generated = GeneratedKey::new();
-    let created = store.create_api_key(&caller.id, &new, &generated).await?;
-    let mut body = created.public();
-    body["key"] = json!(generated.key);
-    let location = format!("/api/auth/keys/{}", created.id);
+    let public = store.create_api_key(&caller.id, &new, &generated).await?;
+    let location = format!("/api/auth/keys/{}", public.id);
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, location))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(body))
+        .json(CreatedApiKey { public, key: generated.key }))
 }
 
 /// `GET /auth/keys`
 pub async fn list_keys(caller: Caller, store: Data<Store>) -> HttpResult {
     let keys = store.api_keys(&caller.id).await?;
-    let keys: Vec<_> = keys.iter().map(ApiKey::public).collect();
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "keys": keys })))
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(ApiKeys { keys }))
 }
 
 /// `DELETE /auth/keys/{id}`

@@ -2,13 +2,16 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::ObjectBuilder;
 use uuid::Uuid;
 
 use crate::calendar::Fault;
 use crate::platform::auth::Scope;
 use crate::platform::http::extract::{Params, parsed, text};
 use crate::platform::http::problem::Problem;
+use crate::roles::user::api::openapi::line;
 use crate::roles::user::verification::codes::{generate_secret, hash};
 
 /// The prefix of keys, for people and for secret scanners.
@@ -17,7 +20,7 @@ const PREFIX: &str = "w2m";
 const MAX_NAME: usize = 100;
 
 /// The rights of a key; never more than those of its account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyScope {
     /// Read only.
@@ -53,11 +56,22 @@ impl KeyScope {
     }
 }
 
-/// A request for a key.
+/// A new API key.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewApiKey {
+    #[schema(schema_with = key_name)]
     pub name: String,
+    /// The default is `read`. Only admins may choose `admin`.
+    #[schema(value_type = Option<KeyScope>)]
     pub scope: KeyScope,
+    /// A time in the future. The default is no expiry.
+    #[schema(value_type = Option<String>, format = "future-date-time")]
     pub expires_at: Option<Timestamp>,
+}
+
+fn key_name() -> ObjectBuilder {
+    line("A name for its owner, on one line.", MAX_NAME)
 }
 
 impl NewApiKey {
@@ -109,25 +123,33 @@ pub fn parse(key: &str) -> Option<(Uuid, String)> {
     is_valid.then(|| Some((Uuid::try_parse(id).ok()?, hash(secret))))?
 }
 
-/// A key without its secret.
-#[derive(Clone, Debug)]
+/// An API key without its secret.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ApiKey {
     pub id: Uuid,
     pub name: String,
+    /// The public beginning of the key.
+    pub prefix: String,
     pub scope: KeyScope,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
+    /// Exact to one hour.
     pub last_used_at: Option<Timestamp>,
 }
 
-impl ApiKey {
-    /// The key in responses to its owner.
-    pub fn public(&self) -> Value {
-        json!({
-            "id": self.id, "name": self.name, "prefix": prefix(self.id), "scope": self.scope,
-            "created_at": self.created_at, "expires_at": self.expires_at, "last_used_at": self.last_used_at,
-        })
-    }
+/// A new API key with its secret, which is shown only once.
+#[derive(Serialize, ToSchema)]
+pub struct CreatedApiKey {
+    #[serde(flatten)]
+    pub public: ApiKey,
+    /// The complete key.
+    pub key: String,
+}
+
+/// The keys of an account, the oldest first.
+#[derive(Serialize, ToSchema)]
+pub struct ApiKeys {
+    pub keys: Vec<ApiKey>,
 }
 
 /// The problem of an account that has the maximum number of keys.

@@ -1,22 +1,21 @@
 //! The queries of API keys.
 
-use crate::platform::data::{RunQueryDsl, columns};
 use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::model::{ApiKey, GeneratedKey, KeyScope, NewApiKey, limit_reached};
+use super::model::{ApiKey, GeneratedKey, KeyScope, NewApiKey, limit_reached, parse, prefix};
+use crate::platform::auth::verifier::invalid;
 use crate::platform::auth::{AuthMethod, Caller};
-use crate::platform::data::Abort;
-use crate::platform::data::Error;
 use crate::platform::data::instant::{now, read, stored};
-use crate::platform::email::Email;
-use crate::roles::user::auth::store::scope;
+use crate::platform::data::{Abort, Error, RunQueryDsl, columns};
+use crate::platform::http::problem::Problem;
+use crate::roles::user::auth::store::{CallerRow, read_caller};
 use crate::roles::user::schema::{api_keys, credentials, users};
 use crate::roles::user::store::Store;
-use crate::{read, transact};
+use crate::transact;
 
 /// The maximum number of keys of one account.
 const MAX_KEYS: i64 = 50;
@@ -40,9 +39,11 @@ impl Row {
     fn read(&self) -> Result<ApiKey, Error> {
         let corrupt = |what: &str| Error::Corrupt(format!("the {what} of key {}", self.id));
         let at = |at: DateTime| read(at).ok_or_else(|| corrupt("time"));
+        let id = self.id.parse().map_err(|_| corrupt("id"))?;
         Ok(ApiKey {
-            id: self.id.parse().map_err(|_| corrupt("id"))?,
+            id,
             name: self.name.clone(),
+            prefix: prefix(id),
             scope: KeyScope::from_name(&self.scope).ok_or_else(|| corrupt("scope"))?,
             created_at: at(self.created_at)?,
             expires_at: self.expires_at.map(at).transpose()?,
@@ -92,52 +93,42 @@ impl Store {
 
     /// The keys of an account, the oldest first.
     pub async fn api_keys(&self, account: &str) -> Result<Vec<ApiKey>, Error> {
-        let rows: Vec<Row> = read!(self.owner.db, |conn| api_keys::table
-            .filter(api_keys::user_id.eq(account))
-            .order(api_keys::id.asc())
-            .select(columns::<Row>())
-            .load(conn))?;
+        let mine = api_keys::table.filter(api_keys::user_id.eq(account)).order(api_keys::id.asc());
+        let rows: Vec<Row> = self.owner.db.fetch_all(mine.select(columns::<Row>())).await?;
         rows.iter().map(Row::read).collect()
     }
 
     /// Revokes a key; `false` for an unknown id.
     pub async fn revoke_api_key(&self, account: &str, id: Uuid) -> Result<bool, Error> {
-        transact!(self.owner.db, |conn| {
-            let mine = api_keys::table.filter(api_keys::id.eq(id.to_string()));
-            let deleted = diesel::delete(mine.filter(api_keys::user_id.eq(account))).execute(conn).await?;
-            Ok::<bool, Error>(deleted == 1)
-        })
+        let mine = api_keys::table.filter(api_keys::id.eq(id.to_string())).filter(api_keys::user_id.eq(account));
+        Ok(self.owner.db.run(diesel::delete(mine)).await? == 1)
     }
 
-    /// The account and the rights of a key, if it is valid.
-    pub async fn caller_of_key(&self, id: Uuid, hash: &str) -> Result<Option<Caller>, Error> {
-        let (id, now) = (id.to_string(), now());
-        let found: Option<(String, String, Option<DateTime>, Row)> = read!(self.owner.db, |conn| async {
-            api_keys::table
-                .inner_join(users::table.on(users::id.eq(api_keys::user_id)))
-                .inner_join(credentials::table.on(credentials::user_id.eq(api_keys::user_id)))
-                .filter(api_keys::id.eq(&id))
-                .select((users::email, credentials::scope, credentials::email_verified_at, columns::<Row>()))
-                .first(conn)
-                .await
-                .optional()
-        })?;
+    /// The account behind a key, with the rights of the key.
+    ///
+    /// # Errors
+    /// 401 for an unknown or expired key.
+    pub async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
+        let (id, hash) = parse(key).ok_or_else(invalid)?;
+        self.caller_of_key(&id.to_string(), &hash).await?.ok_or_else(invalid)
+    }
+
+    async fn caller_of_key(&self, id: &str, hash: &str) -> Result<Option<Caller>, Error> {
+        let now = now();
+        let key = api_keys::table
+            .inner_join(users::table.on(users::id.eq(api_keys::user_id)))
+            .inner_join(credentials::table.on(credentials::user_id.eq(api_keys::user_id)))
+            .filter(api_keys::id.eq(id))
+            .select(((users::email, credentials::scope, credentials::email_verified_at), columns::<Row>()));
+        let found: Option<(CallerRow, Row)> = self.owner.db.fetch_optional(key).await?;
         let is_valid = |row: &Row| bool::from(row.hash.as_bytes().ct_eq(hash.as_bytes())) && !row.has_expired(now);
-        let Some((email, rights, verified_at, row)) = found.filter(|(.., row)| is_valid(row)) else { return Ok(None) };
+        let Some((account, row)) = found.filter(|(_, row)| is_valid(row)) else { return Ok(None) };
         if row.should_touch_last_used(now) {
-            transact!(self.owner.db, |conn| {
-                let mine = api_keys::table.filter(api_keys::id.eq(&id));
-                diesel::update(mine).set(api_keys::last_used_at.eq(Some(stored(now)))).execute(conn).await?;
-                Ok::<(), Error>(())
-            })?;
+            let mine = api_keys::table.filter(api_keys::id.eq(id));
+            self.owner.db.run(diesel::update(mine).set(api_keys::last_used_at.eq(Some(stored(now))))).await?;
         }
-        let key_scope = row.read()?.scope;
-        Ok(Some(Caller {
-            id: row.user_id,
-            email: Email::parse(&email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?,
-            scope: key_scope.rights(scope(&rights)?),
-            email_verified: verified_at.is_some(),
-            method: AuthMethod::Key { writes: key_scope != KeyScope::Read },
-        }))
+        let scope = row.read()?.scope;
+        let caller = read_caller(row.user_id, account, AuthMethod::Key { writes: scope != KeyScope::Read })?;
+        Ok(Some(Caller { scope: scope.rights(caller.scope), ..caller }))
     }
 }

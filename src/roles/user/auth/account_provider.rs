@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::api_keys;
 use crate::platform::auth::Caller;
 use crate::platform::auth::token::{Claims, KeySet};
 use crate::platform::auth::verifier::{AccountProvider, invalid};
@@ -28,6 +27,6 @@ impl AccountProvider for DbAccountProvider {
     }
 
     async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
-        api_keys::resolve(&self.0, key).await
+        self.0.resolve_api_key(key).await
     }
 }

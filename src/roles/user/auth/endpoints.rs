@@ -3,14 +3,13 @@
 use serde_json::json;
 
 use super::handlers::*;
+use super::store::Account as OwnAccount;
 use crate::platform::auth::permissions::Access::{Account, Capability, Open, Service};
 use crate::platform::endpoint::{Endpoint, get, post, tagged};
 use crate::platform::http::openapi::schemas::Json;
 use crate::platform::http::problem::INVALID_TOKEN;
 use crate::roles::user::api::ACCOUNTS;
-use crate::roles::user::api::openapi::auth::{
-    Account as OwnAccount, Refreshing, Registration, SignIn, SignedIn, Tokens,
-};
+use crate::roles::user::api::openapi::{Refreshing, Registration, SignIn};
 use crate::roles::user::api::problems::{TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
 
 pub fn endpoints() -> Vec<Endpoint> {

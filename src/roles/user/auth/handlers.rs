@@ -1,13 +1,14 @@
 //! The handlers of registration, sign-in and sessions.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::account_provider::DbAccountProvider;
-use super::api_keys;
 use super::passwords::Passwords;
 use super::policy::{Password, new_password, typed_password};
 use super::sessions::{Renewal, Session};
@@ -22,7 +23,7 @@ use crate::platform::http::extract::{JsonBody, Params, email, parsed, text};
 use crate::platform::http::idempotency::StoredResponse;
 use crate::platform::http::problem::{BAD_REQUEST, INVALID_TOKEN, Problem};
 use crate::roles::user::accounts::handlers::{Cached, write};
-use crate::roles::user::accounts::model::{NewUser, Profile};
+use crate::roles::user::accounts::model::{Profile, User, typed_email};
 use crate::roles::user::api::access::ExchangeRequest;
 use crate::roles::user::api::problems::{TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
 use crate::roles::user::store::Store;
@@ -52,7 +53,7 @@ pub async fn register(
     })?;
     let account = store.account(&new.email).await?;
     let account = account.ok_or_else(|| Problem::internal("a new account is gone"))?;
-    let mut response = session_response(store, &account, StatusCode::CREATED).await?;
+    let mut response = session_response(store, account, StatusCode::CREATED).await?;
     let location = format!("/api/users/{}", new.email.path_segment());
     if let Ok(location) = location.parse() {
         response.headers_mut().insert(LOCATION, location);
@@ -60,8 +61,8 @@ pub async fn register(
     Ok(response)
 }
 
-fn read_registration(req: &HttpRequest, body: Value) -> Result<(NewUser, Password), Problem> {
-    let typed_email = body.get("email").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+fn read_registration(req: &HttpRequest, body: Value) -> Result<(User, Password), Problem> {
+    let typed_email = typed_email(&body);
     let mut fields = Params::of_body(body)?.without_query(req);
     let address = fields.required("email", email);
     let password = fields.required("password", new_password);
@@ -70,7 +71,7 @@ fn read_registration(req: &HttpRequest, body: Value) -> Result<(NewUser, Passwor
     let registration = address.zip(password).map(|(email, password)| {
         let local = email.as_str().rsplit_once('@').map_or(email.as_str(), |(local, _)| local);
         let profile = Profile::new(name.unwrap_or_else(|| local.to_owned()), time_zone);
-        (NewUser { email, typed_email, profile }, password)
+        (User::new(email, typed_email, profile), password)
     });
     fields.finish(registration)
 }
@@ -94,7 +95,7 @@ pub async fn login(
     let (address, password) = (fields.required("email", email), fields.required("password", typed_password));
     let (address, password) = fields.finish(address.zip(password))?;
     let account = authenticate(&store, &passwords, &address, password).await?;
-    session_response(&store, &account, StatusCode::OK).await
+    session_response(&store, account, StatusCode::OK).await
 }
 
 /// The account with this address and this password. The response and its time do not reveal whether the account exists.
@@ -126,26 +127,46 @@ pub async fn authenticate(
     }
 }
 
+/// The tokens of a session.
+#[derive(Serialize, ToSchema)]
+pub struct Tokens {
+    /// Send it as `Authorization: Bearer`.
+    access_token: String,
+    /// `Bearer`.
+    token_type: &'static str,
+    /// Seconds until the access token expires.
+    expires_in: u64,
+    /// Works once, at `/api/auth/refresh`.
+    refresh_token: String,
+}
+
+/// The tokens and the account after a sign-in.
+#[derive(Serialize, ToSchema)]
+pub struct SignedIn {
+    #[serde(flatten)]
+    tokens: Tokens,
+    account: Account,
+}
+
 /// Opens a session of the account; the response has its tokens.
 ///
 /// # Errors
 /// 503 while the database is unavailable.
-pub async fn session_response(store: &Store, account: &Account, status: StatusCode) -> HttpResult {
-    let session = store.open_session(&account.caller.id).await?;
-    let mut body = tokens(store, &account.caller, &session).await?;
-    body["account"] = account_json(account);
-    Ok(HttpResponse::build(status).insert_header(NO_STORE).json(body))
+async fn session_response(store: &Store, account: Account, status: StatusCode) -> HttpResult {
+    let session = store.open_session(&account.id).await?;
+    let tokens = tokens(store, &account.caller(), session).await?;
+    Ok(HttpResponse::build(status).insert_header(NO_STORE).json(SignedIn { tokens, account }))
 }
 
-const NO_STORE: (actix_web::http::header::HeaderName, &str) = (CACHE_CONTROL, "no-store");
+const NO_STORE: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 
-async fn tokens(store: &Store, caller: &Caller, session: &Session) -> Result<Value, Problem> {
-    Ok(json!({
-        "access_token": store.sign(caller, &session.id).await?,
-        "token_type": "Bearer",
-        "expires_in": store.auth.token_seconds,
-        "refresh_token": session.refresh_token,
-    }))
+async fn tokens(store: &Store, caller: &Caller, session: Session) -> Result<Tokens, Problem> {
+    Ok(Tokens {
+        access_token: store.sign(caller, &session.id).await?,
+        token_type: "Bearer",
+        expires_in: store.auth.token_seconds.into(),
+        refresh_token: session.refresh_token,
+    })
 }
 
 /// `POST /auth/refresh`: exchanges a refresh token for new tokens
@@ -153,8 +174,8 @@ pub async fn refresh(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonB
     let token = refresh_token(&req, body)?;
     match store.renew_session(&token).await? {
         Renewal::Renewed(session, caller) => {
-            let body = tokens(&store, &caller, &session).await?;
-            Ok(HttpResponse::Ok().insert_header(NO_STORE).json(body))
+            let tokens = tokens(&store, &caller, session).await?;
+            Ok(HttpResponse::Ok().insert_header(NO_STORE).json(tokens))
         }
         Renewal::Reused => {
             tracing::warn!("a refresh token was reused: its session was ended");
@@ -183,16 +204,8 @@ fn refresh_token(req: &HttpRequest, body: Value) -> Result<String, Problem> {
 /// `GET /auth/me`
 pub async fn me(caller: Caller, store: Data<Store>) -> HttpResult {
     let account = store.account(&caller.email).await?;
-    let account = account.filter(|account| account.caller.id == caller.id).ok_or_else(invalid)?;
-    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(account_json(&account)))
-}
-
-/// The account in a response to its owner.
-pub fn account_json(account: &Account) -> Value {
-    json!({
-        "id": account.caller.id, "email": account.caller.email, "name": account.name, "time_zone": account.time_zone,
-        "scope": account.caller.scope, "email_verified_at": account.email_verified_at, "created_at": account.created_at,
-    })
+    let account = account.filter(|account| account.id == caller.id).ok_or_else(invalid)?;
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(account))
 }
 
 /// `GET /.well-known/jwks.json`: the keys that verify access tokens
@@ -211,5 +224,5 @@ pub async fn check_session(store: Data<Store>, JsonBody(body): JsonBody) -> Http
 pub async fn exchange_key(store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let request: ExchangeRequest =
         serde_json::from_value(body).map_err(|_| Problem::new(BAD_REQUEST, "the body is not valid"))?;
-    Ok(HttpResponse::Ok().json(api_keys::resolve(&store, &request.key).await?))
+    Ok(HttpResponse::Ok().json(store.resolve_api_key(&request.key).await?))
 }

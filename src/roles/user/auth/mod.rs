@@ -7,7 +7,6 @@
 //!   [`crate::roles::user::api::access::SESSION_FRESHNESS`].
 
 pub mod account_provider;
-pub mod api_keys;
 pub mod commands;
 pub mod endpoints;
 pub mod handlers;

@@ -5,18 +5,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
-use jiff_diesel::DateTime;
 use uuid::Uuid;
 
-use super::store::scope;
+use super::store::{CallerRow, read_caller};
 use crate::platform::auth::{AuthMethod, Caller};
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::{Connection, Error, RunQueryDsl};
 use crate::platform::digest::sha256_hex;
-use crate::platform::email::Email;
 use crate::roles::user::schema::{credentials, refresh_tokens, sessions, users};
 use crate::roles::user::store::Store;
-use crate::{read, transact};
+use crate::transact;
 
 /// The prefix of refresh tokens.
 const PREFIX: &str = "w2r_";
@@ -49,6 +47,24 @@ pub async fn end_sessions(conn: &mut Connection, user_id: &str, kept: &str) -> R
     Ok(())
 }
 
+/// Ends a session.
+async fn end_session(conn: &mut Connection, id: &str) -> Result<(), Error> {
+    diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq(id))).execute(conn).await?;
+    diesel::delete(sessions::table.filter(sessions::id.eq(id))).execute(conn).await?;
+    Ok(())
+}
+
+/// Stores a new refresh token of a session.
+async fn insert_token(conn: &mut Connection, token: &str, session: &str, now: Timestamp) -> Result<(), Error> {
+    let row = (
+        refresh_tokens::hash.eq(digest(token)),
+        refresh_tokens::session_id.eq(session),
+        refresh_tokens::created_at.eq(stored(now)),
+    );
+    diesel::insert_into(refresh_tokens::table).values(row).execute(conn).await?;
+    Ok(())
+}
+
 fn generate_token() -> String {
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
 }
@@ -76,13 +92,7 @@ impl Store {
                 sessions::expires_at.eq(stored(self.session_end(now))),
             );
             diesel::insert_into(sessions::table).values(row).execute(conn).await?;
-            let token = (
-                refresh_tokens::hash.eq(digest(&session.refresh_token)),
-                refresh_tokens::session_id.eq(&session.id),
-                refresh_tokens::created_at.eq(stored(now)),
-            );
-            diesel::insert_into(refresh_tokens::table).values(token).execute(conn).await?;
-            Ok::<_, Error>(())
+            insert_token(conn, &session.refresh_token, &session.id, now).await
         })?;
         Ok(session)
     }
@@ -102,10 +112,7 @@ impl Store {
             let Some(session) = used else {
                 let reused: Option<String> = this.select(refresh_tokens::session_id).first(conn).await.optional()?;
                 let Some(session) = reused else { return Ok::<_, Error>(Renewal::Unknown) };
-                diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq(&session)))
-                    .execute(conn)
-                    .await?;
-                diesel::delete(sessions::table.filter(sessions::id.eq(&session))).execute(conn).await?;
+                end_session(conn, &session).await?;
                 return Ok(Renewal::Reused);
             };
             let mine = sessions::table.filter(sessions::id.eq(&session)).filter(sessions::expires_at.gt(stored(now)));
@@ -117,7 +124,7 @@ impl Store {
                 .await
                 .optional()?;
             let user = user.unwrap_or_default();
-            let account: Option<AccountRow> = users::table
+            let account: Option<CallerRow> = users::table
                 .inner_join(credentials::table.on(credentials::user_id.eq(users::id)))
                 .filter(users::id.eq(&user))
                 .select((users::email, credentials::scope, credentials::email_verified_at))
@@ -125,13 +132,8 @@ impl Store {
                 .await
                 .optional()?;
             let Some(account) = account else { return Ok(Renewal::Unknown) };
-            let token = (
-                refresh_tokens::hash.eq(digest(&next)),
-                refresh_tokens::session_id.eq(&session),
-                refresh_tokens::created_at.eq(stored(now)),
-            );
-            diesel::insert_into(refresh_tokens::table).values(token).execute(conn).await?;
-            let caller = caller(user, account, &session)?;
+            insert_token(conn, &next, &session, now).await?;
+            let caller = read_caller(user, account, AuthMethod::Session(Some(session.clone())))?;
             Ok(Renewal::Renewed(Session { id: session, refresh_token: next.clone() }, caller))
         })
     }
@@ -142,28 +144,22 @@ impl Store {
         transact!(self.owner.db, |conn| {
             let this = refresh_tokens::table.filter(refresh_tokens::hash.eq(&hash)).select(refresh_tokens::session_id);
             let Some(session) = this.first::<String>(conn).await.optional()? else { return Ok::<_, Error>(()) };
-            diesel::delete(refresh_tokens::table.filter(refresh_tokens::session_id.eq(&session))).execute(conn).await?;
-            diesel::delete(sessions::table.filter(sessions::id.eq(&session))).execute(conn).await?;
-            Ok(())
+            end_session(conn, &session).await
         })
     }
 
     /// The current account of a session that has not ended.
     pub async fn session_of(&self, id: &str, user_id: &str) -> Result<Option<Caller>, Error> {
-        let now = stored(now());
-        let found: Option<AccountRow> = read!(self.owner.db, |conn| async {
-            sessions::table
-                .inner_join(users::table.on(users::id.eq(sessions::user_id)))
-                .inner_join(credentials::table.on(credentials::user_id.eq(sessions::user_id)))
-                .filter(sessions::id.eq(id))
-                .filter(sessions::user_id.eq(user_id))
-                .filter(sessions::expires_at.gt(now))
-                .select((users::email, credentials::scope, credentials::email_verified_at))
-                .first(conn)
-                .await
-                .optional()
-        })?;
-        found.map(|account| caller(user_id.to_owned(), account, id)).transpose()
+        let account = sessions::table
+            .inner_join(users::table.on(users::id.eq(sessions::user_id)))
+            .inner_join(credentials::table.on(credentials::user_id.eq(sessions::user_id)))
+            .filter(sessions::id.eq(id))
+            .filter(sessions::user_id.eq(user_id))
+            .filter(sessions::expires_at.gt(stored(now())))
+            .select((users::email, credentials::scope, credentials::email_verified_at));
+        let found: Option<CallerRow> = self.owner.db.fetch_optional(account).await?;
+        let method = AuthMethod::Session(Some(id.to_owned()));
+        found.map(|row| read_caller(user_id.to_owned(), row, method)).transpose()
     }
 
     /// Deletes sessions that have expired.
@@ -179,13 +175,4 @@ impl Store {
             Ok::<_, Error>(())
         })
     }
-}
-
-/// The address, the rights, and when the address was verified.
-type AccountRow = (String, String, Option<DateTime>);
-
-fn caller(id: String, (email, rights, verified_at): AccountRow, session: &str) -> Result<Caller, Error> {
-    let email = Email::parse(&email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?;
-    let method = AuthMethod::Session(Some(session.to_owned()));
-    Ok(Caller { id, email, scope: scope(&rights)?, email_verified: verified_at.is_some(), method })
 }

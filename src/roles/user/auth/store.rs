@@ -1,17 +1,19 @@
 //! The queries of accounts and of failed attempts to sign in.
 
-use crate::platform::data::{RunQueryDsl, columns};
 use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::platform::auth::{AuthMethod, Caller, Scope};
-use crate::platform::data::Error;
 use crate::platform::data::instant::{self, now, stored};
+use crate::platform::data::{Error, RunQueryDsl, columns, exclusive};
 use crate::platform::email::Email;
+use crate::platform::http::openapi::schemas::TimeZone;
 use crate::roles::user::schema::{credentials, sign_in_failures, users};
 use crate::roles::user::store::Store;
-use crate::{read, transact};
+use crate::transact;
 
 /// Failures in a row without a wait.
 const FREE_FAILURES: i32 = 5;
@@ -48,15 +50,52 @@ impl CredentialRow {
     }
 }
 
-/// A user who can sign in.
-#[derive(Clone)]
+/// The caller's account.
+#[derive(Clone, Serialize, ToSchema)]
 pub struct Account {
-    pub caller: Caller,
+    #[schema(value_type = Uuid)]
+    pub id: String,
+    pub email: Email,
     pub name: String,
-    pub time_zone: String,
-    pub password_hash: String,
+    #[schema(value_type = TimeZone)]
+    time_zone: String,
+    scope: Scope,
     pub email_verified_at: Option<Timestamp>,
-    pub created_at: Option<Timestamp>,
+    created_at: Timestamp,
+    #[serde(skip)]
+    pub password_hash: String,
+}
+
+impl Account {
+    /// The account as a caller, in a session that is still to be opened.
+    pub fn caller(&self) -> Caller {
+        Caller {
+            id: self.id.clone(),
+            email: self.email.clone(),
+            scope: self.scope,
+            email_verified: self.email_verified_at.is_some(),
+            method: AuthMethod::Session(None),
+        }
+    }
+}
+
+/// The address, the rights, and when the address was verified: what a caller is read from.
+pub type CallerRow = (String, String, Option<DateTime>);
+
+/// The account of this row as a caller.
+pub fn read_caller(id: String, (email, rights, verified_at): CallerRow, method: AuthMethod) -> Result<Caller, Error> {
+    Ok(Caller {
+        id,
+        email: Email::parse(&email).map_err(|_| corrupt("address"))?,
+        scope: scope(&rights)?,
+        email_verified: verified_at.is_some(),
+        method,
+    })
+}
+
+/// The error about a stored account that breaks the rules.
+fn corrupt(what: &str) -> Error {
+    Error::Corrupt(format!("the {what} of an account"))
 }
 
 /// The scope as stored.
@@ -71,11 +110,11 @@ pub fn scope_name(scope: Scope) -> &'static str {
 ///
 /// # Errors
 /// Any other text.
-pub fn scope(text: &str) -> Result<Scope, Error> {
+fn scope(text: &str) -> Result<Scope, Error> {
     match text {
         "user" => Ok(Scope::User),
         "admin" => Ok(Scope::Admin),
-        _ => Err(Error::Corrupt("the scope of an account".to_owned())),
+        _ => Err(corrupt("scope")),
     }
 }
 
@@ -83,38 +122,30 @@ impl Store {
     /// The account with this address; `None` too for a user without a password.
     pub async fn account(&self, email: &Email) -> Result<Option<Account>, Error> {
         type Found = (String, String, String, CredentialRow);
-        let found: Option<Found> = read!(self.owner.db, |conn| async {
-            users::table
-                .inner_join(credentials::table.on(credentials::user_id.eq(users::id)))
-                .filter(users::email.eq(email.as_str()))
-                .select((users::email, users::name, users::time_zone, columns::<CredentialRow>()))
-                .first(conn)
-                .await
-                .optional()
-        })?;
-        let Some((email, name, time_zone, row)) = found else { return Ok(None) };
-        let email = Email::parse(&email).map_err(|_| Error::Corrupt("the address of an account".to_owned()))?;
-        Ok(Some(Account {
-            caller: Caller {
+        let account = users::table.inner_join(credentials::table.on(credentials::user_id.eq(users::id)));
+        let account = account.filter(users::email.eq(email.as_str()));
+        let account = account.select((users::email, users::name, users::time_zone, columns::<CredentialRow>()));
+        let found: Option<Found> = self.owner.db.fetch_optional(account).await?;
+        let read = |(email, name, time_zone, row): Found| {
+            Ok(Account {
                 id: row.user_id,
-                email,
+                email: Email::parse(&email).map_err(|_| corrupt("address"))?,
+                name,
+                time_zone,
                 scope: scope(&row.scope)?,
-                email_verified: row.email_verified_at.is_some(),
-                method: AuthMethod::Session(None),
-            },
-            name,
-            time_zone,
-            password_hash: row.password_hash,
-            email_verified_at: row.email_verified_at.and_then(instant::read),
-            created_at: instant::read(row.created_at),
-        }))
+                email_verified_at: row.email_verified_at.and_then(instant::read),
+                created_at: instant::read(row.created_at).ok_or_else(|| corrupt("time"))?,
+                password_hash: row.password_hash,
+            })
+        };
+        found.map(read).transpose()
     }
 
     /// Whether there is a user with this address, with a password or without.
     pub async fn is_known(&self, email: &Email) -> Result<bool, Error> {
-        let mine = users::table.filter(users::email.eq(email.as_str()));
-        let found: i64 = read!(self.owner.db, |conn| mine.count().get_result(conn))?;
-        Ok(found > 0)
+        let mine = users::table.filter(users::email.eq(email.as_str())).select(users::id);
+        let found: Option<String> = self.owner.db.fetch_optional(mine).await?;
+        Ok(found.is_some())
     }
 
     /// Counts an attempt to sign in as a failure until it succeeds, so that concurrent attempts count too. Returns the time to wait
@@ -134,54 +165,44 @@ impl Store {
                 .execute(conn)
                 .await?;
             let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
-            // locks the row: attempts at other replicas wait for this one
-            let (failures, blocked_until): (i32, Option<DateTime>) = diesel::update(mine)
-                .set(sign_in_failures::updated_at.eq(stored(now)))
-                .returning((sign_in_failures::failures, sign_in_failures::blocked_until))
-                .get_result(conn)
-                .await?;
+            // attempts at other replicas wait for this one
+            let lock = exclusive(mine.select((sign_in_failures::failures, sign_in_failures::blocked_until)));
+            let (failures, blocked_until): (i32, Option<DateTime>) = lock.get_result(conn).await?;
             let left = blocked_until.and_then(instant::read).map(|until| until.duration_since(now));
             if let Some(left) = left.filter(SignedDuration::is_positive) {
                 return Ok::<_, Error>(Some(left));
             }
             let failures = failures.saturating_add(1);
             let until = wait_after(failures).map(|wait| stored(now.saturating_add(wait).unwrap_or(now)));
-            diesel::update(mine)
-                .set((sign_in_failures::failures.eq(failures), sign_in_failures::blocked_until.eq(until)))
-                .execute(conn)
-                .await?;
+            let counted = (
+                sign_in_failures::failures.eq(failures),
+                sign_in_failures::blocked_until.eq(until),
+                sign_in_failures::updated_at.eq(stored(now)),
+            );
+            diesel::update(mine).set(counted).execute(conn).await?;
             Ok(None)
         })
     }
 
     /// Deletes the failures of an address, after a successful attempt.
     pub async fn clear_failures(&self, email: &Email) -> Result<(), Error> {
-        transact!(self.owner.db, |conn| {
-            let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
-            diesel::delete(mine).execute(conn).await?;
-            Ok::<_, Error>(())
-        })
+        let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
+        self.owner.db.run(diesel::delete(mine)).await.map(drop)
     }
 
     /// Deletes old failures.
     pub async fn purge_attempts(&self) -> Result<(), Error> {
         let then = stored(now().saturating_sub(RETENTION).unwrap_or(Timestamp::MIN));
-        transact!(self.owner.db, |conn| {
-            let old = sign_in_failures::table.filter(sign_in_failures::updated_at.lt(then));
-            diesel::delete(old).execute(conn).await?;
-            Ok::<_, Error>(())
-        })
+        let old = sign_in_failures::table.filter(sign_in_failures::updated_at.lt(then));
+        self.owner.db.run(diesel::delete(old)).await.map(drop)
     }
 
     /// Sets the rights of an account; `false` for an unknown account.
     pub async fn set_scope(&self, email: &Email, scope: Scope) -> Result<bool, Error> {
-        transact!(self.owner.db, |conn| {
-            let id = users::table.filter(users::email.eq(email.as_str())).select(users::id);
-            let id: Option<String> = id.first(conn).await.optional()?;
-            let row = credentials::table.filter(credentials::user_id.eq(id.unwrap_or_default()));
-            let change = (credentials::scope.eq(scope_name(scope)), credentials::updated_at.eq(stored(now())));
-            Ok::<_, Error>(diesel::update(row).set(change).execute(conn).await? > 0)
-        })
+        let user = users::table.filter(users::email.eq(email.as_str())).select(users::id);
+        let row = credentials::table.filter(credentials::user_id.eq_any(user));
+        let change = (credentials::scope.eq(scope_name(scope)), credentials::updated_at.eq(stored(now())));
+        Ok(self.owner.db.run(diesel::update(row).set(change)).await? > 0)
     }
 }
 

@@ -9,9 +9,8 @@ use jiff_diesel::DateTime;
 use uuid::Uuid;
 
 use crate::config::Auth;
-use crate::platform::data::Abort;
 use crate::platform::data::instant::{now, read, stored};
-use crate::platform::data::{Connection, Error, RunQueryDsl, columns};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns, exclusive};
 use crate::platform::digest::sha256_hex;
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
@@ -99,10 +98,11 @@ pub async fn is_wanted(conn: &mut Connection, id: Uuid, now: Timestamp) -> Resul
 }
 
 /// Whether a code works: it is unused, has not expired, and is the newest of its purpose and address.
-pub async fn is_valid(conn: &mut Connection, code: &Row, now: Timestamp) -> Result<bool, Error> {
+async fn is_valid(conn: &mut Connection, code: &Row, now: Timestamp) -> Result<bool, Error> {
     let later = codes::table.filter(codes::email.eq(&code.email)).filter(codes::purpose.eq(&code.purpose));
     let later: i64 = later.filter(codes::number.gt(code.number)).count().get_result(conn).await?;
-    Ok(later == 0 && code.is_open(now))
+    let is_open = code.used_at.is_none() && read(code.expires_at).is_some_and(|end| now < end);
+    Ok(later == 0 && is_open)
 }
 
 /// The number of a new code: the last number of its purpose and address, plus one.
@@ -136,30 +136,34 @@ pub async fn send_code(conn: &mut Connection, store: &Store, code: &OneTimeCode)
     Ok(allowed)
 }
 
+/// The row of a code that works, locked: a second request with the code waits for the first, and then finds it used.
+///
+/// # Errors
+/// A code that does not work.
+pub async fn find_valid(conn: &mut Connection, purpose: Purpose, code: &str, now: Timestamp) -> Result<Row, Abort> {
+    let mine = codes::table.filter(codes::hash.eq(hash(code))).filter(codes::purpose.eq(purpose.name()));
+    let row: Option<Row> = exclusive(mine.select(columns::<Row>())).get_result(conn).await.optional()?;
+    match row {
+        Some(row) if is_valid(conn, &row, now).await? => Ok(row),
+        _ => Err(Abort::Rejected(invalid_code())),
+    }
+}
+
 /// Uses a code up, in the transaction that it authorizes; returns the address that it was sent to.
 ///
 /// # Errors
 /// A code that does not work.
 pub async fn use_code(conn: &mut Connection, purpose: Purpose, code: &str, now: Timestamp) -> Result<Email, Abort> {
-    let hash = hash(code);
-    let mine = codes::table.filter(codes::hash.eq(&hash)).filter(codes::purpose.eq(purpose.name()));
-    // locks the row: a second request waits here for the first, and then finds the code used
-    let held = diesel::update(mine).set(codes::hash.eq(&hash)).returning(columns::<Row>());
-    let Some(code) = held.get_result::<Row>(conn).await.optional()? else {
-        return Err(Abort::Rejected(invalid_code()));
-    };
-    if !is_valid(conn, &code, now).await? {
-        return Err(Abort::Rejected(invalid_code()));
-    }
-    let mine = codes::table.filter(codes::id.eq(&code.id));
+    let row = find_valid(conn, purpose, code, now).await?;
+    let mine = codes::table.filter(codes::id.eq(&row.id));
     diesel::update(mine).set(codes::used_at.eq(Some(stored(now)))).execute(conn).await?;
-    Ok(Email::parse(&code.email).map_err(|_| Error::Corrupt("the address of a code".to_owned()))?)
+    Ok(row.email()?)
 }
 
 impl Row {
-    /// Whether it is unused and has not expired.
-    pub fn is_open(&self, now: Timestamp) -> bool {
-        self.used_at.is_none() && read(self.expires_at).is_some_and(|end| now < end)
+    /// The address that the code was sent to.
+    pub fn email(&self) -> Result<Email, Error> {
+        Email::parse(&self.email).map_err(|_| Error::Corrupt("the address of a code".to_owned()))
     }
 }
 

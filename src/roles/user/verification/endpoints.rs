@@ -9,7 +9,7 @@ use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::openapi::schemas::Text;
 use crate::platform::http::problem::{UNAVAILABLE, VALIDATION};
 use crate::roles::user::api::ACCOUNTS;
-use crate::roles::user::api::openapi::credentials::{Forgotten, Link, PasswordChange, Promise, Reset, Verification};
+use crate::roles::user::api::openapi::{Forgotten, Link, PasswordChange, Reset, Verification};
 use crate::roles::user::api::problems::{LINK_VOID, TOO_MANY_ATTEMPTS, TOO_MANY_LETTERS, WRONG_PASSWORD};
 
 pub fn endpoints() -> Vec<Endpoint> {

@@ -2,11 +2,12 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{FromRequest as _, HttpMessage as _, HttpRequest, HttpResponse};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::pages;
-use crate::calendar::Fault;
 use crate::platform::auth::{AuthMethod, Caller, unknown_caller};
+use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, RawBody, email, text};
 use crate::platform::http::problem::Problem;
@@ -20,6 +21,15 @@ use crate::roles::user::store::Store;
 /// Seconds after which an address gets e-mails again, at most.
 const HOUR: u32 = 3600;
 
+/// Characters of a code in a request, at most.
+const MAX_CODE: usize = 200;
+
+/// The confirmation that an e-mail is sent if it is needed.
+#[derive(Serialize, ToSchema)]
+pub struct Promise {
+    detail: &'static str,
+}
+
 /// `POST /auth/verification`: sends the verification e-mail again
 pub async fn send_verification(caller: Caller, store: Data<Store>) -> HttpResult {
     let sent = store.send_verification(&caller).await?;
@@ -27,23 +37,20 @@ pub async fn send_verification(caller: Caller, store: Data<Store>) -> HttpResult
         let detail = "use the newest e-mail, or request another one in an hour";
         return Err(Problem { retry_after: Some(HOUR), ..Problem::new(TOO_MANY_LETTERS, detail) });
     }
-    Ok(HttpResponse::Accepted()
-        .json(json!({ "detail": "an e-mail is on its way, unless the address is verified already" })))
+    let detail = "an e-mail is on its way, unless the address is verified already";
+    Ok(HttpResponse::Accepted().json(Promise { detail }))
 }
 
 /// `GET /auth/verify?token=`: the page behind the link
 pub async fn verify_page(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let token = token_in_query(&req)?;
-    Ok(match store.owner_of_code(Purpose::VerifyMailbox, &token).await.map_err(Problem::from) {
-        Ok(email) => pages::verify(&email, &token),
-        Err(problem) => pages::refused(&problem),
-    })
+    Ok(page_of_code(&store, Purpose::VerifyMailbox, &token, |email| pages::verify(email, &token)).await)
 }
 
 /// `POST /auth/verify`
 pub async fn verify(req: HttpRequest, store: Data<Store>, body: Payload) -> HttpResult {
     let (mut fields, is_form) = read_fields(&req, body).await?;
-    let token = fields.required("token", code_text);
+    let token = fields.required("token", text(MAX_CODE));
     let token = fields.finish(token)?;
     let verified = store.verify_mailbox(&token).await.map_err(Problem::from);
     match verified {
@@ -59,16 +66,27 @@ pub async fn forgot_password(store: Data<Store>, JsonBody(body): JsonBody) -> Ht
     let email = fields.required("email", email);
     let email = fields.finish(email)?;
     store.send_code(Purpose::ResetPassword, &email).await?;
-    Ok(HttpResponse::Accepted().json(json!({ "detail": "if this address has an account, an e-mail is on its way" })))
+    let detail = "if this address has an account, an e-mail is on its way";
+    Ok(HttpResponse::Accepted().json(Promise { detail }))
 }
 
 /// `GET /auth/password/reset?token=`: the page behind the link
 pub async fn reset_page(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let token = token_in_query(&req)?;
-    Ok(match store.owner_of_code(Purpose::ResetPassword, &token).await.map_err(Problem::from) {
-        Ok(email) => pages::reset(&email, &token, None),
-        Err(problem) => pages::refused(&problem),
-    })
+    Ok(page_of_code(&store, Purpose::ResetPassword, &token, |email| pages::reset(email, &token, None)).await)
+}
+
+/// The page of a valid code, or one that says that the link does not work.
+async fn page_of_code(
+    store: &Store,
+    purpose: Purpose,
+    code: &str,
+    page: impl FnOnce(&Email) -> HttpResponse,
+) -> HttpResponse {
+    match store.owner_of_code(purpose, code).await {
+        Ok(email) => page(&email),
+        Err(abort) => pages::refused(&abort.into()),
+    }
 }
 
 /// `POST /auth/password/reset`
@@ -79,7 +97,7 @@ pub async fn reset_password(
     body: Payload,
 ) -> HttpResult {
     let (mut fields, is_form) = read_fields(&req, body).await?;
-    let token = fields.required("token", code_text);
+    let token = fields.required("token", text(MAX_CODE));
     let password = fields.required("password", new_password);
     let input = fields.finish(token.clone().zip(password));
     let reset = async {
@@ -92,16 +110,13 @@ pub async fn reset_password(
     match reset.await {
         Ok(()) if is_form => Ok(pages::was_reset()),
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
-        Err(problem) if is_form => Ok(retry_page(&store, token.as_deref().unwrap_or_default(), &problem).await),
+        // the form again, with the fault
+        Err(problem) if is_form => {
+            let code = token.as_deref().unwrap_or_default();
+            let form = |email: &Email| pages::reset(email, code, Some(&problem));
+            Ok(page_of_code(&store, Purpose::ResetPassword, code, form).await)
+        }
         Err(problem) => Err(problem),
-    }
-}
-
-/// The form again, with the fault; or a page that says that the link does not work.
-async fn retry_page(store: &Store, token: &str, problem: &Problem) -> HttpResponse {
-    match store.owner_of_code(Purpose::ResetPassword, token).await.map_err(Problem::from) {
-        Ok(email) => pages::reset(&email, token, Some(problem)),
-        Err(problem) => pages::refused(&problem),
     }
 }
 
@@ -137,11 +152,6 @@ async fn read_fields(req: &HttpRequest, body: Payload) -> Result<(Params, bool),
 
 fn token_in_query(req: &HttpRequest) -> Result<String, Problem> {
     let mut fields = Params::of_query(req, None);
-    let token = fields.required("token", code_text);
+    let token = fields.required("token", text(MAX_CODE));
     fields.finish(token)
-}
-
-/// A code in a request.
-fn code_text(value: &Value) -> Result<String, Vec<Fault>> {
-    text(200)(value)
 }

@@ -1,18 +1,16 @@
 //! The queries of e-mail verification and password reset.
 
-use crate::platform::data::{Connection, RunQueryDsl, columns};
 use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 
 use super::codes::{
-    self as one_time_codes, OneTimeCode, Row, hash, invalid_code, is_valid, next_number, save_code, use_code,
+    self as one_time_codes, OneTimeCode, find_valid, hash, invalid_code, next_number, save_code, use_code,
 };
 use crate::platform::auth::Caller;
-use crate::platform::data::Abort;
-use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::schema::jobs;
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
 use crate::platform::email::Email;
 use crate::platform::jobs::model::JobState;
 use crate::roles::user::api::account_mail::Purpose;
@@ -49,17 +47,7 @@ impl Store {
 
     /// The address that a valid code was sent to. The code stays valid.
     pub async fn owner_of_code(&self, purpose: Purpose, code: &str) -> Result<Email, Abort> {
-        let (hash, now) = (hash(code), now());
-        let found = transact!(self.owner.db, |conn| {
-            let mine = codes::table.filter(codes::hash.eq(&hash)).filter(codes::purpose.eq(purpose.name()));
-            let row: Option<Row> = mine.select(columns::<Row>()).first(conn).await.optional()?;
-            match row {
-                Some(row) if is_valid(conn, &row, now).await? => Ok::<_, Error>(Some(row)),
-                _ => Ok(None),
-            }
-        })?;
-        let row = found.ok_or_else(|| Abort::Rejected(invalid_code()))?;
-        Ok(Email::parse(&row.email).map_err(|_| Error::Corrupt("the address of a code".to_owned()))?)
+        transact!(self.owner.db, |conn| { Ok(find_valid(conn, purpose, code, now()).await?.email()?) })
     }
 
     /// Marks the address of an account as verified, by a code that was sent there.
@@ -155,9 +143,6 @@ impl Store {
     /// Deletes codes that expired long ago.
     pub async fn purge_codes(&self) -> Result<(), Error> {
         let old = stored(now().saturating_sub(SignedDuration::from_hours(72)).unwrap_or(Timestamp::UNIX_EPOCH));
-        transact!(self.owner.db, |conn| {
-            diesel::delete(codes::table.filter(codes::created_at.lt(old))).execute(conn).await?;
-            Ok::<(), Error>(())
-        })
+        self.owner.db.run(diesel::delete(codes::table.filter(codes::created_at.lt(old)))).await.map(drop)
     }
 }
