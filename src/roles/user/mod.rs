@@ -63,23 +63,13 @@ fn endpoints() -> Vec<Endpoint> {
     all
 }
 
-/// What the handlers share.
-#[derive(Clone)]
-struct AppState {
-    users: Data<CacheAside<Users>>,
-    guard: Data<SsrfGuard>,
-    passwords: Data<Passwords>,
-}
-
 fn open(context: &Context) -> anyhow::Result<Service> {
     let settings = Arc::clone(&context.settings);
     let store = Store::open(&settings)?;
     let users = CacheAside::open(&settings, "user", Users::new(store.clone()))?;
-    let state = AppState {
-        users: Data::from(Arc::clone(&users)),
-        guard: Data::new(SsrfGuard::new(&settings.webhooks)),
-        passwords: Data::new(Passwords::new(&settings.auth)?),
-    };
+    let cached = Data::from(Arc::clone(&users));
+    let guard = Data::new(SsrfGuard::new(&settings.webhooks));
+    let passwords = Data::new(Passwords::new(&settings.auth)?);
     let (own, owner) = (store.clone(), store.clone());
     let auth = move |context: &Context| {
         let verifier =
@@ -87,8 +77,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
         context.token_auth(Rc::new(verifier))
     };
     let configure = move |config: &mut ServiceConfig| {
-        let AppState { users, guard, passwords } = state.clone();
-        config.app_data(users).app_data(guard).app_data(passwords);
+        config.app_data(cached.clone()).app_data(guard.clone()).app_data(passwords.clone());
     };
     let prepared = async move {
         own.ensure_signing_key().await;

@@ -34,8 +34,7 @@ impl Store {
 
     /// The end of the UIDs of meetings in calendars. It tells this installation from others, and never changes.
     pub fn uid_domain(&self) -> String {
-        let digest = sha256_hex(format!("uid {}", self.owner.secret()).as_bytes());
-        format!("{:.16}.w2meet", digest)
+        format!("{:.16}.w2meet", sha256_hex(format!("uid {}", self.owner.secret())))
     }
 }
 

@@ -23,61 +23,41 @@ pub struct ExchangeRequest {
 /// How long a read-only request may use a session or an account that has ended or changed.
 pub const SESSION_FRESHNESS: Duration = Duration::from_secs(5);
 
-/// The accounts, as a role sees them that only forwards requests: it checks signatures.
-pub struct AccountClient(Peer);
+/// The accounts, as other roles see them. A role that owns data `CHECKS_SESSIONS`: before a request changes something, it asks whether
+/// the session exists. For a role that only forwards requests, the signature is enough.
+pub struct RemoteAccounts<const CHECKS_SESSIONS: bool>(Peer);
 
-impl AccountClient {
+/// The accounts for a role that only forwards requests.
+pub type AccountClient = RemoteAccounts<false>;
+
+/// The accounts for a role that owns data.
+pub type SessionClient = RemoteAccounts<true>;
+
+impl<const CHECKS_SESSIONS: bool> RemoteAccounts<CHECKS_SESSIONS> {
     /// For one worker thread.
-    pub fn new(context: &Context) -> AccountClient {
-        AccountClient(Peer::new(context, ROLE))
+    pub fn new(context: &Context) -> Self {
+        RemoteAccounts(Peer::new(context, ROLE))
     }
 }
 
-impl AccountProvider for AccountClient {
-    const TOKEN_FRESHNESS: Option<Duration> = None;
-    /// So long a key that was taken back may still open the gateway; whoever owns the data looks each time.
-    const API_KEY_FRESHNESS: Duration = Duration::from_secs(5);
+impl<const CHECKS_SESSIONS: bool> AccountProvider for RemoteAccounts<CHECKS_SESSIONS> {
+    const TOKEN_FRESHNESS: Option<Duration> = if CHECKS_SESSIONS { Some(SESSION_FRESHNESS) } else { None };
+    /// An owner of data refuses a revoked key at once. Until then it may open the gateway.
+    const API_KEY_FRESHNESS: Duration = if CHECKS_SESSIONS { Duration::ZERO } else { Duration::from_secs(5) };
 
     async fn keys(&self) -> Result<KeySet, Problem> {
         self.0.call(RpcRequest::get("/.well-known/jwks.json")).await
     }
 
-    /// The signature is enough here: whoever owns the data looks again.
     async fn current_account(&self, claims: &Claims) -> Result<Caller, Problem> {
+        if CHECKS_SESSIONS {
+            return self.0.call(RpcRequest::query_by_post("/internal/sessions/check", claims)?).await;
+        }
         Ok(claims.caller())
     }
 
     async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
-        self.0
-            .call(RpcRequest::query_by_post("/internal/keys/exchange", &ExchangeRequest { key: key.to_owned() })?)
-            .await
-    }
-}
-
-/// The accounts, as a role sees them that owns data: before a request changes something, it asks whether the session exists.
-pub struct SessionClient(AccountClient);
-
-impl SessionClient {
-    /// For one worker thread.
-    pub fn new(context: &Context) -> SessionClient {
-        SessionClient(AccountClient::new(context))
-    }
-}
-
-impl AccountProvider for SessionClient {
-    const TOKEN_FRESHNESS: Option<Duration> = Some(SESSION_FRESHNESS);
-    /// A revoked key is refused at once.
-    const API_KEY_FRESHNESS: Duration = Duration::ZERO;
-
-    async fn keys(&self) -> Result<KeySet, Problem> {
-        self.0.keys().await
-    }
-
-    async fn current_account(&self, claims: &Claims) -> Result<Caller, Problem> {
-        self.0.0.call(RpcRequest::query_by_post("/internal/sessions/check", claims)?).await
-    }
-
-    async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
-        self.0.resolve_api_key(key).await
+        let request = ExchangeRequest { key: key.to_owned() };
+        self.0.call(RpcRequest::query_by_post("/internal/keys/exchange", &request)?).await
     }
 }

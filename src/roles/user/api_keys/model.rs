@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use crate::calendar::Fault;
 use crate::platform::auth::Scope;
+use crate::platform::digest::sha256_hex;
 use crate::platform::http::extract::{Params, parsed, text};
 use crate::platform::http::problem::Problem;
 use crate::roles::user::api::openapi::line;
-use crate::roles::user::verification::codes::{generate_secret, hash};
+use crate::roles::user::verification::codes::generate_secret;
 
 /// The prefix of keys, for people and for secret scanners.
 const PREFIX: &str = "w2m";
@@ -106,7 +107,7 @@ pub struct GeneratedKey {
 impl GeneratedKey {
     pub fn new() -> GeneratedKey {
         let (id, secret) = (Uuid::now_v7(), generate_secret());
-        GeneratedKey { id, key: format!("{}_{secret}", prefix(id)), hash: hash(&secret) }
+        GeneratedKey { id, key: format!("{}_{secret}", prefix(id)), hash: sha256_hex(&secret) }
     }
 }
 
@@ -120,7 +121,7 @@ pub fn parse(key: &str) -> Option<(Uuid, String)> {
     let (id, secret) = key.strip_prefix(PREFIX)?.strip_prefix('_')?.split_once('_')?;
     let hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let is_valid = id.len() == 32 && secret.len() == 64 && hex(id) && hex(secret);
-    is_valid.then(|| Some((Uuid::try_parse(id).ok()?, hash(secret))))?
+    is_valid.then(|| Some((Uuid::try_parse(id).ok()?, sha256_hex(secret))))?
 }
 
 /// An API key without its secret.

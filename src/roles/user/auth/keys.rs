@@ -1,6 +1,5 @@
 //! The keys that sign access tokens. They are in the database, so that all replicas have the same.
 
-use crate::platform::data::{RunQueryDsl, columns};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,12 +12,12 @@ use uuid::Uuid;
 
 use crate::platform::auth::token::{Claims, KeySet, LEEWAY, SigningKey};
 use crate::platform::auth::{Caller, token};
-use crate::platform::data::Error;
 use crate::platform::data::instant::{now, stored};
+use crate::platform::data::{Connection, Error, RunQueryDsl, columns};
 use crate::platform::http::problem::Problem;
 use crate::roles::user::schema::signing_keys;
 use crate::roles::user::store::Store;
-use crate::{read, transact};
+use crate::transact;
 
 /// The pause before the database is tried again at start.
 const RETRY: Duration = Duration::from_millis(500);
@@ -63,28 +62,15 @@ impl Store {
     }
 
     async fn create_first_key(&self) -> Result<(), Error> {
-        let now = now();
-        transact!(self.owner.db, |conn| {
-            let signing = signing_keys::table.filter(signing_keys::retires_at.is_null());
-            let ready = signing.filter(signing_keys::signs_from.le(stored(now)));
-            if ready.count().get_result::<i64>(conn).await? == 0 {
-                diesel::insert_into(signing_keys::table)
-                    .values(SigningKeyRow::generate(now, SignedDuration::ZERO))
-                    .execute(conn)
-                    .await?;
-            }
-            Ok::<_, Error>(())
-        })
+        transact!(self.owner.db, |conn| { ensure_key(conn).await })
     }
 
     /// All keys that verify tokens, the newest first.
     pub async fn keys(&self) -> Result<Vec<SigningKeyRow>, Error> {
-        let now = stored(now());
-        read!(self.owner.db, |conn| signing_keys::table
-            .filter(signing_keys::retires_at.is_null().or(signing_keys::retires_at.gt(now)))
-            .order((signing_keys::signs_from.desc(), signing_keys::id.desc()))
-            .select(columns::<SigningKeyRow>())
-            .load(conn))
+        let valid = signing_keys::retires_at.is_null().or(signing_keys::retires_at.gt(stored(now())));
+        let newest_first = (signing_keys::signs_from.desc(), signing_keys::id.desc());
+        let keys = signing_keys::table.filter(valid).order(newest_first).select(columns::<SigningKeyRow>());
+        self.owner.db.fetch_all(keys).await
     }
 
     /// The public keys.
@@ -139,18 +125,22 @@ impl Store {
 
     /// Revokes a key and every token that it has signed; `false` for an unknown id. If no other key signs, a new one signs at once.
     pub async fn revoke_key(&self, id: &str) -> Result<bool, Error> {
-        let now = now();
         transact!(self.owner.db, |conn| {
             let deleted = diesel::delete(signing_keys::table.filter(signing_keys::id.eq(id))).execute(conn).await?;
-            let ready = signing_keys::table.filter(signing_keys::signs_from.le(stored(now)));
-            let left = ready.filter(signing_keys::retires_at.is_null().or(signing_keys::retires_at.gt(stored(now))));
-            if left.count().get_result::<i64>(conn).await? == 0 {
-                diesel::insert_into(signing_keys::table)
-                    .values(SigningKeyRow::generate(now, SignedDuration::ZERO))
-                    .execute(conn)
-                    .await?;
-            }
+            ensure_key(conn).await?;
             Ok::<_, Error>(deleted > 0)
         })
     }
+}
+
+/// Creates a key that signs at once, if no other key signs.
+async fn ensure_key(conn: &mut Connection) -> Result<(), Error> {
+    let at = stored(now());
+    let ready = signing_keys::table.filter(signing_keys::signs_from.le(at));
+    let ready = ready.filter(signing_keys::retires_at.is_null().or(signing_keys::retires_at.gt(at)));
+    if ready.count().get_result::<i64>(conn).await? == 0 {
+        let key = SigningKeyRow::generate(now(), SignedDuration::ZERO);
+        diesel::insert_into(signing_keys::table).values(key).execute(conn).await?;
+    }
+    Ok(())
 }

@@ -57,7 +57,7 @@ async fn end_session(conn: &mut Connection, id: &str) -> Result<(), Error> {
 /// Stores a new refresh token of a session.
 async fn insert_token(conn: &mut Connection, token: &str, session: &str, now: Timestamp) -> Result<(), Error> {
     let row = (
-        refresh_tokens::hash.eq(digest(token)),
+        refresh_tokens::hash.eq(sha256_hex(token)),
         refresh_tokens::session_id.eq(session),
         refresh_tokens::created_at.eq(stored(now)),
     );
@@ -67,11 +67,6 @@ async fn insert_token(conn: &mut Connection, token: &str, session: &str, now: Ti
 
 fn generate_token() -> String {
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
-}
-
-/// The digest of a token, for storage.
-pub fn digest(token: &str) -> String {
-    sha256_hex(token.as_bytes())
 }
 
 impl Store {
@@ -99,7 +94,7 @@ impl Store {
 
     /// Uses a refresh token up, once.
     pub async fn renew_session(&self, token: &str) -> Result<Renewal, Error> {
-        let (now, hash, next) = (now(), digest(token), generate_token());
+        let (now, hash, next) = (now(), sha256_hex(token), generate_token());
         transact!(self.owner.db, |conn| {
             let this = refresh_tokens::table.filter(refresh_tokens::hash.eq(&hash));
             let unused = this.filter(refresh_tokens::used_at.is_null());
@@ -140,7 +135,7 @@ impl Store {
 
     /// Ends the session of a refresh token, used or not.
     pub async fn close_session(&self, token: &str) -> Result<(), Error> {
-        let hash = digest(token);
+        let hash = sha256_hex(token);
         transact!(self.owner.db, |conn| {
             let this = refresh_tokens::table.filter(refresh_tokens::hash.eq(&hash)).select(refresh_tokens::session_id);
             let Some(session) = this.first::<String>(conn).await.optional()? else { return Ok::<_, Error>(()) };

@@ -60,7 +60,7 @@ impl OneTimeCode {
             purpose: purpose.name().to_owned(),
             email: email.to_string(),
             number: 0,
-            hash: hash(&code),
+            hash: sha256_hex(&code),
             created_at: stored(now),
             expires_at: stored(now.saturating_add(life).unwrap_or(now)),
             used_at: None,
@@ -68,18 +68,13 @@ impl OneTimeCode {
         let link = purpose.link(&code);
         let minutes = u32::try_from(life.as_secs() / 60).unwrap_or(0).max(1);
         let job = code_mail(id, &CodeMail { purpose, email: email.clone(), code, minutes });
-        OneTimeCode { row, job, link, email_hash: hash(email.as_str()) }
+        OneTimeCode { row, job, link, email_hash: sha256_hex(email.as_str()) }
     }
 }
 
-/// A secret of 256 random bits.
+/// A secret of 256 random bits: they cannot be guessed, so a fast hash of it is enough for storage.
 pub fn generate_secret() -> String {
     format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
-}
-
-/// The hash of a secret, for storage. A fast hash is enough, because 256 random bits cannot be guessed.
-pub fn hash(secret: &str) -> String {
-    sha256_hex(secret.as_bytes())
 }
 
 /// Whether a code works, and its address has an account: otherwise no e-mail is sent.
@@ -141,7 +136,7 @@ pub async fn send_code(conn: &mut Connection, store: &Store, code: &OneTimeCode)
 /// # Errors
 /// A code that does not work.
 pub async fn find_valid(conn: &mut Connection, purpose: Purpose, code: &str, now: Timestamp) -> Result<Row, Abort> {
-    let mine = codes::table.filter(codes::hash.eq(hash(code))).filter(codes::purpose.eq(purpose.name()));
+    let mine = codes::table.filter(codes::hash.eq(sha256_hex(code))).filter(codes::purpose.eq(purpose.name()));
     let row: Option<Row> = exclusive(mine.select(columns::<Row>())).get_result(conn).await.optional()?;
     match row {
         Some(row) if is_valid(conn, &row, now).await? => Ok(row),

@@ -4,13 +4,12 @@ use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 
-use super::codes::{
-    self as one_time_codes, OneTimeCode, find_valid, hash, invalid_code, next_number, save_code, use_code,
-};
+use super::codes::{self as one_time_codes, OneTimeCode, find_valid, invalid_code, next_number, save_code, use_code};
 use crate::platform::auth::Caller;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::schema::jobs;
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
+use crate::platform::digest::sha256_hex;
 use crate::platform::email::Email;
 use crate::platform::jobs::model::JobState;
 use crate::roles::user::api::account_mail::Purpose;
@@ -28,7 +27,7 @@ pub async fn erase_codes(conn: &mut Connection, email: &Email) -> Result<(), Err
     let erased = (jobs::payload.eq("{}"), jobs::due_at.eq(None::<DateTime>), jobs::errors.eq("[]"));
     diesel::update(mails).set((jobs::state.eq(JobState::Cancelled.name()), erased)).execute(conn).await?;
     let used = Some(stored(now()));
-    let anonymous = (codes::email.eq(hash(email.as_str())), codes::used_at.eq(used));
+    let anonymous = (codes::email.eq(sha256_hex(email.as_str())), codes::used_at.eq(used));
     diesel::update(mine).set(anonymous).execute(conn).await?;
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::platform::http::problem::{JOB_NOT_YOURS, Problem, UNKNOWN_JOB};
 use crate::platform::jobs::api::{
     AttemptFailure, DeliveryOutcome, DeliveryRecord, JobClient, JobLease, JobReport, RawPayload, RetryDecision,
 };
+use crate::platform::outbound::HostPermit;
 use crate::roles::reservation::api::jobs::JobResult;
 
 /// How an attempt ended.
@@ -55,6 +56,15 @@ impl StartedJob<'_> {
     fn payload<T: DeserializeOwned>(&self) -> Result<T, AttemptFailure> {
         let fields = Value::Object(self.lease.work.fields.clone());
         serde_json::from_value(fields).map_err(|why| self.retry(format!("the payload cannot be read: {why}")))
+    }
+
+    /// The host of a URL, and a permit to send a request there. A job whose host is busy is postponed.
+    fn acquire_host(&self, context: &JobContext, url: &str) -> Result<(String, HostPermit), AttemptFailure> {
+        let host = context.guard.parse(url).map(|url| url.host().to_owned()).unwrap_or_default();
+        match context.hosts.try_acquire(&host) {
+            Some(permit) => Ok((host, permit)),
+            None => Err(self.fail(RetryDecision::Snooze, format!("too many requests to {host} are in flight"))),
+        }
     }
 
     /// Reports success to the owner. A job that has ended meanwhile needs no report.

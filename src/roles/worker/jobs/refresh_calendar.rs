@@ -1,7 +1,6 @@
 //! Fetches a subscribed calendar and passes it to the owner of the job, which parses it.
 
 use super::{JobOutcome, StartedJob, ignore_stale};
-use crate::platform::jobs::api::RetryDecision;
 use crate::platform::outbound::Subscription;
 use crate::platform::outbound::calendar_source::CalendarSource as _;
 use crate::roles::user::api::calendars::{CalendarSubscription, RefreshReport};
@@ -9,10 +8,7 @@ use crate::roles::worker::job_context::JobContext;
 
 pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let calendar: CalendarSubscription = job.payload()?;
-    let host = context.guard.parse(&calendar.url).map(|url| url.host().to_owned()).unwrap_or_default();
-    let Some(_permit) = context.hosts.try_acquire(&host) else {
-        return Err(job.fail(RetryDecision::Snooze, format!("too many requests to {host} are in flight")));
-    };
+    let (_, _permit) = job.acquire_host(context, &calendar.url)?;
     let source = Subscription { client: &context.webhooks, url: &calendar.url, max_bytes: context.calendar_body };
     // a failed fetch is a result too: the user sees it, and the calendar is due again later
     let report = RefreshReport { attempt: job.lease.attempt, fetched: source.fetch(&calendar.seen).await };

@@ -5,30 +5,18 @@ use crate::platform::jobs::api::{DeliveryOutcome, RetryDecision};
 use crate::platform::request_context::RequestContext;
 use crate::roles::user::api::account_mail::AccountMail;
 use crate::roles::worker::job_context::JobContext;
-use crate::roles::worker::mail::{AccountMessage, MailMessage, SendOutcome};
+use crate::roles::worker::mail::MailMessage;
 
 /// Sends the mail. A second attempt sends the same mail, with the same Message-ID.
 pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let mail: AccountMail = job.payload()?;
-    let message = AccountMessage {
-        id: job.lease.job_id,
-        purpose: mail.purpose,
-        typed_email: mail.typed_email,
-        link: format!("{}{}", context.public_url, mail.path),
-        site: context.public_url.clone(),
-        minutes: mail.minutes,
-        stamp: mail.stamp,
-    };
-    let written = MailMessage::account(context.mailer.from(), &message, &RequestContext::current_id());
-    let (outcome, detail, failed) = match written {
-        Err(why) => (DeliveryOutcome::Refused, format!("{why:#}"), Some(RetryDecision::Discard)),
-        Ok(message) => match context.mailer.send(&message).await {
-            SendOutcome::Sent => (DeliveryOutcome::Delivered, "sent".to_owned(), None),
-            SendOutcome::Refused { why } => (DeliveryOutcome::Refused, why, Some(RetryDecision::Discard)),
-            SendOutcome::Deferred { why } => {
-                (DeliveryOutcome::Failed, why, Some(RetryDecision::Retry { retry_after: None, slow: false }))
-            }
-        },
+    let (from, site, case_id) = (context.mailer.from(), &context.public_url, RequestContext::current_id());
+    let message = MailMessage::account(from, job.lease.job_id, &mail, site, &case_id);
+    let (outcome, detail) = context.mailer.deliver(message).await;
+    let failed = match outcome {
+        DeliveryOutcome::Delivered => None,
+        DeliveryOutcome::Refused => Some(RetryDecision::Discard),
+        DeliveryOutcome::Failed => Some(RetryDecision::Retry { retry_after: None, slow: false }),
     };
     job.end_delivery(mail.email.as_str(), outcome, detail, failed).await
 }

@@ -1,44 +1,32 @@
 //! The mails about an account, to verify its address or to reset its password: a few lines, and one link.
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use uuid::Uuid;
 
 use super::message::{MailMessage, address, mailbox, new_builder, part, with_headers};
 use crate::calendar::icalendar::one_line;
-use crate::roles::user::api::account_mail::Purpose;
-
-/// The content of a mail about an account.
-#[derive(Clone, Debug)]
-pub struct AccountMessage {
-    /// The unique id of the mail.
-    pub id: Uuid,
-    pub purpose: Purpose,
-    /// The address as typed. There is no name: a stranger could write anything there.
-    pub typed_email: String,
-    /// The link with the code.
-    pub link: String,
-    /// The public URL of the installation.
-    pub site: String,
-    /// Minutes until the link expires.
-    pub minutes: u32,
-    /// The instant of the request.
-    pub stamp: Timestamp,
-}
+use crate::roles::user::api::account_mail::{AccountMail, Purpose};
 
 impl MailMessage {
-    /// Writes a mail about an account. The same arguments give the same bytes.
+    /// Writes a mail about an account at the installation with the URL `site`. The same arguments give the same bytes.
     ///
     /// # Errors
     /// An invalid address.
-    pub fn account(from: &Mailbox, content: &AccountMessage, case_id: &str) -> anyhow::Result<MailMessage> {
-        let (to, _) = address(&content.typed_email)?;
-        let name = format!("{}.{}", content.id, content.purpose.name());
-        let builder = new_builder(from, &name, content.stamp).to(mailbox("", to.clone()));
-        let builder = with_headers(builder.subject(subject(content.purpose)), case_id);
-        let text = part(ContentType::TEXT_PLAIN, self::text(content));
+    pub fn account(
+        from: &Mailbox,
+        id: Uuid,
+        mail: &AccountMail,
+        site: &str,
+        case_id: &str,
+    ) -> anyhow::Result<MailMessage> {
+        // there is no name in it: a stranger could write anything there
+        let (to, _) = address(&mail.typed_email)?;
+        let name = format!("{id}.{}", mail.purpose.name());
+        let builder = new_builder(from, &name, mail.stamp).to(mailbox("", to.clone()));
+        let builder = with_headers(builder.subject(subject(mail.purpose)), case_id);
+        let text = part(ContentType::TEXT_PLAIN, text(mail, site));
         let mail = builder.singlepart(text).context("the mail cannot be assembled")?.formatted();
         Ok(MailMessage { to, name, mail, ics: None })
     }
@@ -52,8 +40,8 @@ fn subject(purpose: Purpose) -> &'static str {
 }
 
 /// The text. It contains no text of the caller, who may be a stranger to the recipient.
-fn text(mail: &AccountMessage) -> String {
-    let (site, link, life) = (one_line(&mail.site), one_line(&mail.link), life(mail.minutes));
+fn text(mail: &AccountMail, site: &str) -> String {
+    let (link, life) = (one_line(&format!("{site}{}", mail.path)), life(mail.minutes));
     match mail.purpose {
         Purpose::VerifyMailbox => format!(
             "An account was created at {site} with this address.\n\nIf that was you, confirm the address here:\n\n{link}\n\n\

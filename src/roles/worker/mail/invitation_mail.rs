@@ -9,33 +9,13 @@ use uuid::Uuid;
 use super::message::{self, MailMessage, mailbox, new_builder, part, with_headers};
 use crate::calendar::icalendar::one_line;
 use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
+use crate::roles::reservation::api::jobs::Recipient;
 
 /// Attendees that the text lists; the calendar object lists all of them.
 const MAX_LISTED: usize = 20;
 
-/// The recipient of an invitation, and the parts of the mail that differ between recipients.
-#[derive(Clone, Debug)]
-pub struct Recipient {
-    /// The attendee, with the address as typed.
-    pub person: CalAddress,
-    /// The time zone of the recipient.
-    pub zone: Zone,
-    /// The links that answer the invitation.
-    pub links: Option<Links>,
-    /// The URL of the meeting.
-    pub page: Option<String>,
-}
-
-/// One URL for each answer.
-#[derive(Clone, Debug)]
-pub struct Links {
-    pub accept: String,
-    pub tentative: String,
-    pub decline: String,
-}
-
 impl MailMessage {
-    /// Writes an invitation. The same arguments give the same bytes.
+    /// Writes an invitation from the installation with the URL `site`. The same arguments give the same bytes.
     ///
     /// # Errors
     /// An invalid address.
@@ -43,6 +23,7 @@ impl MailMessage {
         from: &Mailbox,
         invitation: &Invitation,
         to: &Recipient,
+        site: &str,
         case_id: &str,
     ) -> anyhow::Result<MailMessage> {
         let (address, key) = message::address(&to.person.email)?;
@@ -63,7 +44,7 @@ impl MailMessage {
         // quoted-printable text never contains `=_`, so the boundary may be the same every time
         let parts = MultiPart::alternative()
             .boundary(format!("=_{recipient}"))
-            .singlepart(part(ContentType::TEXT_PLAIN, text(invitation, to)))
+            .singlepart(part(ContentType::TEXT_PLAIN, text(invitation, to, site)))
             .singlepart(part(calendar.context("the content type of a calendar object")?, ics.clone()));
         let mail = builder.multipart(parts).context("the mail cannot be assembled")?.formatted();
         Ok(MailMessage { to: address, name, mail, ics: Some(ics) })
@@ -81,7 +62,7 @@ pub fn subject(invitation: &Invitation) -> String {
 }
 
 /// The text of an invitation.
-pub fn text(invitation: &Invitation, to: &Recipient) -> String {
+pub fn text(invitation: &Invitation, to: &Recipient, site: &str) -> String {
     let organizer = &invitation.organizer;
     let who = Some(one_line(&organizer.name)).filter(|name| !name.is_empty()).unwrap_or_else(|| shown(organizer));
     let opening = match (invitation.method, invitation.sequence) {
@@ -89,21 +70,19 @@ pub fn text(invitation: &Invitation, to: &Recipient) -> String {
         (_, ..=0) => format!("{who} invites you to a meeting."),
         (_, 1..) => format!("{who} has changed a meeting that you are invited to."),
     };
-    let (period, place) = period(invitation, &to.zone);
+    let (period, place) = period(invitation, &to.time_zone);
     let mut text = format!("{opening}\n\n");
     text += &field("What", &[invitation.summary()]);
     text += &field("When", &[period, place]);
     text += &field("Organizer", &[shown(organizer)]);
     text += &field("Attendees", &attendees(&invitation.attendees));
-    if let Some(links) = to.links.as_ref().filter(|_| invitation.method != Method::Cancel) {
+    if invitation.method != Method::Cancel {
         text += "\nCan you come?\n";
-        for (answer, link) in [("Yes", &links.accept), ("Maybe", &links.tentative), ("No", &links.decline)] {
-            text += &field(answer, &[one_line(link)]);
+        for (label, answer) in [("Yes", "accepted"), ("Maybe", "tentative"), ("No", "declined")] {
+            text += &field(label, &[one_line(&format!("{site}{}&answer={answer}", to.answer_path))]);
         }
     }
-    if let Some(page) = &to.page {
-        text += &format!("\nThe meeting: {}\n", one_line(page));
-    }
+    text += &format!("\nThe meeting: {site}/api/meetings/{}\n", invitation.meeting_id);
     text
 }
 

@@ -12,6 +12,7 @@ use super::file_transport;
 use super::message::MailMessage;
 use super::smtp::SmtpTransport;
 use crate::config::Settings;
+use crate::platform::jobs::api::DeliveryOutcome;
 
 /// The outcome of sending a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,19 @@ impl Mailer {
     /// The sender of all mails.
     pub fn from(&self) -> &Mailbox {
         &self.from
+    }
+
+    /// Sends a mail that could be written. Returns the outcome, and its detail for the record of deliveries.
+    pub async fn deliver(&self, written: anyhow::Result<MailMessage>) -> (DeliveryOutcome, String) {
+        let message = match written {
+            Ok(message) => message,
+            Err(why) => return (DeliveryOutcome::Refused, format!("{why:#}")),
+        };
+        match self.send(&message).await {
+            SendOutcome::Sent => (DeliveryOutcome::Delivered, "sent".to_owned()),
+            SendOutcome::Refused { why } => (DeliveryOutcome::Refused, why),
+            SendOutcome::Deferred { why } => (DeliveryOutcome::Failed, why),
+        }
     }
 
     /// Sends one mail. It may be sent again: both have the same Message-ID.

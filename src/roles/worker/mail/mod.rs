@@ -12,7 +12,5 @@ mod smtp;
 #[cfg(test)]
 mod tests;
 
-pub use account_mail::AccountMessage;
-pub use invitation_mail::{Links, Recipient};
-pub use mailer::{Mailer, SendOutcome};
+pub use mailer::Mailer;
 pub use message::MailMessage;

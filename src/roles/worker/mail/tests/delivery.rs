@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 
 use super::smtp::SmtpServer;
-use super::{invitation, mailer, message, recipient};
+use super::{invitation, mailer, message, recipient, write};
 use crate::calendar::Method;
-use crate::roles::worker::mail::{MailMessage, SendOutcome};
+use crate::roles::worker::mail::mailer::SendOutcome;
 
 /// The files stay, for `scripts/check-invitations` to read.
 fn outbox() -> PathBuf {
@@ -122,8 +122,7 @@ async fn without_a_server_every_revision_is_kept_in_files_of_its_own() -> anyhow
     for (method, sequence) in revisions {
         for to in ["Bob@example.com", "cy@example.com"] {
             let invitation = invitation(method, sequence)?;
-            let message =
-                MailMessage::invitation(mailer.from(), &invitation, &recipient(to, "Europe/Berlin")?, "case-1")?;
+            let message = write(mailer.from(), &invitation, &recipient(to, "Europe/Berlin")?)?;
             let (mail, ics) =
                 (folder.join(format!("{}.eml", message.name)), folder.join(format!("{}.ics", message.name)));
             for _ in 0..2 {
@@ -141,7 +140,7 @@ async fn without_a_server_every_revision_is_kept_in_files_of_its_own() -> anyhow
     for name in [&mut hostile.organizer.name, &mut hostile.attendees[1].person.name] {
         *name = "\";ROLE=CHAIR:mailto:eve@example.com\r\nEND:VEVENT ^n 日本, \\".repeat(9);
     }
-    let message = MailMessage::invitation(mailer.from(), &hostile, &recipient("bob@example.com", "UTC")?, "case-1")?;
+    let message = write(mailer.from(), &hostile, &recipient("bob@example.com", "UTC")?)?;
     assert_eq!(mailer.send(&message).await, SendOutcome::Sent);
     assert_eq!(std::fs::metadata(&folder)?.permissions().mode() & 0o777, 0o700);
     assert_eq!(std::fs::read_dir(&folder)?.count(), 14, "nothing else is left in {}", folder.display());

@@ -2,12 +2,17 @@
 
 use lettre::message::Mailbox;
 
-use super::{invitation, person, recipient};
+use super::{SITE, invitation, person, recipient, write};
 use crate::calendar::{Invitee, Method, Participation};
-use crate::roles::worker::mail::{MailMessage, invitation_mail};
+use crate::roles::worker::mail::MailMessage;
+use crate::roles::worker::mail::invitation_mail::{subject, text};
 
 fn from() -> anyhow::Result<Mailbox> {
     Ok("W2Meet <meet@example.org>".parse()?)
+}
+
+fn request(email: &str) -> anyhow::Result<MailMessage> {
+    write(&from()?, &invitation(Method::Request, 0)?, &recipient(email, "UTC")?)
 }
 
 /// The head of a mail, unfolded.
@@ -19,12 +24,7 @@ fn head(message: &MailMessage) -> Vec<String> {
 
 #[test]
 fn an_invitation_has_the_structure_that_mail_programs_expect() -> anyhow::Result<()> {
-    let message = MailMessage::invitation(
-        &from()?,
-        &invitation(Method::Request, 0)?,
-        &recipient("Bob@example.com", "UTC")?,
-        "case-1",
-    )?;
+    let message = request("Bob@example.com")?;
     let id = "0198c0de-0000-7000-8000-000000000001.0.request.716936cffdf854c7816d35d4ee7c26d7";
     assert_eq!(message.name, id);
     assert_eq!(
@@ -59,24 +59,22 @@ fn every_revision_and_recipient_has_its_own_message_id_and_each_time_the_same_by
         for (method, sequence) in [(Method::Request, 0), (Method::Request, 1), (Method::Cancel, 1)] {
             for email in ["bob@example.com", "cy@example.com"] {
                 let invitation = invitation(method, sequence)?;
-                let message = MailMessage::invitation(&from()?, &invitation, &recipient(email, "UTC")?, "case-1")?;
+                let message = write(&from()?, &invitation, &recipient(email, "UTC")?)?;
                 let before = seen.insert(message.name.clone(), message.mail.clone());
                 assert!(before.is_none_or(|before| before == message.mail));
             }
         }
     }
     assert_eq!(seen.len(), 6);
-    let spelling =
-        |email| MailMessage::invitation(&from()?, &invitation(Method::Request, 0)?, &recipient(email, "UTC")?, "c");
-    assert_eq!(spelling("bob@example.com")?.name, spelling("BOB@Example.com")?.name);
+    assert_eq!(request("bob@example.com")?.name, request("BOB@Example.com")?.name);
     Ok(())
 }
 
 #[test]
 fn the_subject_tells_new_from_changed_and_cancelled() -> anyhow::Result<()> {
-    let subject = |method, sequence| Ok(invitation_mail::subject(&invitation(method, sequence)?));
+    let of = |method, sequence| Ok(subject(&invitation(method, sequence)?));
     let subjects: anyhow::Result<Vec<String>> =
-        [subject(Method::Request, 0), subject(Method::Request, 1), subject(Method::Cancel, 2)].into_iter().collect();
+        [of(Method::Request, 0), of(Method::Request, 1), of(Method::Cancel, 2)].into_iter().collect();
     let expected = ["Invitation", "Updated invitation", "Cancelled"].map(|word| format!("{word}: Planning, spring"));
     assert_eq!(subjects?, expected);
     Ok(())
@@ -84,7 +82,7 @@ fn the_subject_tells_new_from_changed_and_cancelled() -> anyhow::Result<()> {
 
 #[test]
 fn the_text_says_what_when_who_and_how_to_answer() -> anyhow::Result<()> {
-    let text = invitation_mail::text(&invitation(Method::Request, 0)?, &recipient("bob@example.com", "Europe/Berlin")?);
+    let invited = text(&invitation(Method::Request, 0)?, &recipient("bob@example.com", "Europe/Berlin")?, SITE);
     let expected = "Ana Lima invites you to a meeting.
 
 What:       Planning, spring
@@ -95,14 +93,14 @@ Attendees:  Bob <Bob@example.com> (accepted)
             cy@example.com (optional)
 
 Can you come?
-Yes:        https://meet.example.com/a/yes?token=t
-Maybe:      https://meet.example.com/a/maybe?token=t
-No:         https://meet.example.com/a/no?token=t
+Yes:        https://meet.example.com/a?token=t&answer=accepted
+Maybe:      https://meet.example.com/a?token=t&answer=tentative
+No:         https://meet.example.com/a?token=t&answer=declined
 
-The meeting: https://meet.example.com/m/1
+The meeting: https://meet.example.com/api/meetings/0198c0de-0000-7000-8000-000000000001
 ";
-    assert_eq!(text, expected);
-    let cancelled = invitation_mail::text(&invitation(Method::Cancel, 2)?, &recipient("bob@example.com", "UTC")?);
+    assert_eq!(invited, expected);
+    let cancelled = text(&invitation(Method::Cancel, 2)?, &recipient("bob@example.com", "UTC")?, SITE);
     assert!(cancelled.starts_with("Ana Lima has cancelled this meeting.\n"), "{cancelled}");
     assert!(!cancelled.contains("Can you come?"), "{cancelled}");
     Ok(())
@@ -114,7 +112,7 @@ fn the_time_is_that_of_the_recipients_own_clock_on_that_day() -> anyhow::Result<
         let mut invitation = invitation(Method::Request, 0)?;
         invitation.start = start.parse()?;
         invitation.end = invitation.start + jiff::SignedDuration::from_hours(hours);
-        let text = invitation_mail::text(&invitation, &recipient("bob@example.com", zone)?);
+        let text = text(&invitation, &recipient("bob@example.com", zone)?, SITE);
         let lines = text.lines().skip_while(|line| !line.starts_with("When:")).take(2);
         anyhow::Ok(lines.map(|line| line[12..].to_owned()).collect::<Vec<_>>().join(" | "))
     };
@@ -158,19 +156,14 @@ fn many_attendees_are_counted_and_not_listed() -> anyhow::Result<()> {
         participation: Participation::NeedsAction,
     };
     invitation.attendees = (0..500).map(guest).collect();
-    let text = invitation_mail::text(&invitation, &recipient("bob@example.com", "UTC")?);
+    let text = text(&invitation, &recipient("bob@example.com", "UTC")?, SITE);
     assert!(text.contains("a19@example.com\n            and 480 more\n"), "{text}");
     Ok(())
 }
 
 #[test]
 fn names_titles_and_case_ids_cannot_add_headers_or_parts() -> anyhow::Result<()> {
-    let plain = MailMessage::invitation(
-        &from()?,
-        &invitation(Method::Request, 0)?,
-        &recipient("bob@example.com", "UTC")?,
-        "c",
-    )?;
+    let plain = request("bob@example.com")?;
     let names = |message: &MailMessage| -> Vec<String> {
         head(message).iter().map(|line| line.split(':').next().unwrap_or_default().to_owned()).collect()
     };
@@ -192,8 +185,8 @@ fn names_titles_and_case_ids_cannot_add_headers_or_parts() -> anyhow::Result<()>
         invitation.organizer.name = hostile.to_owned();
         let mut to = recipient("bob@example.com", "UTC")?;
         to.person.name = hostile.to_owned();
-        to.page = Some(hostile.to_owned());
-        let message = MailMessage::invitation(&from()?, &invitation, &to, hostile)?;
+        to.answer_path = hostile.to_owned();
+        let message = MailMessage::invitation(&from()?, &invitation, &to, SITE, hostile)?;
         assert_eq!(names(&message), names(&plain), "{hostile:?}");
         assert_eq!(boundaries(&message), 3, "{hostile:?}");
         assert!(message.mail.is_ascii(), "{hostile:?}");
@@ -206,8 +199,7 @@ fn names_titles_and_case_ids_cannot_add_headers_or_parts() -> anyhow::Result<()>
 #[test]
 fn an_invalid_address_gets_no_mail() -> anyhow::Result<()> {
     for email in ["", "bob", "bob@example.com\r\nBcc: eve@example.com", "\"a b\"@example.com", "a@b.co,c@d.co"] {
-        let to = recipient(email, "UTC")?;
-        assert!(MailMessage::invitation(&from()?, &invitation(Method::Request, 0)?, &to, "c").is_err(), "{email:?}");
+        assert!(request(email).is_err(), "{email:?}");
     }
     Ok(())
 }

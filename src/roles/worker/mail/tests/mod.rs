@@ -7,11 +7,14 @@ mod messages;
 mod smtp;
 
 use jiff::Timestamp;
+use lettre::message::Mailbox;
 use uuid::Uuid;
 
-use super::{Links, MailMessage, Mailer, Recipient};
+use super::{MailMessage, Mailer};
 use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
 use crate::config::load_from;
+use crate::platform::email::Email;
+use crate::roles::reservation::api::jobs::Recipient;
 
 fn person(name: &str, email: &str) -> CalAddress {
     CalAddress { name: name.to_owned(), email: email.to_owned() }
@@ -40,15 +43,19 @@ fn invitation(method: Method, sequence: i64) -> anyhow::Result<Invitation> {
     })
 }
 
+const SITE: &str = "https://meet.example.com";
+
 fn recipient(email: &str, zone: &str) -> anyhow::Result<Recipient> {
-    let link = |answer: &str| format!("https://meet.example.com/a/{answer}?token=t");
-    let links = Links { accept: link("yes"), tentative: link("maybe"), decline: link("no") };
     Ok(Recipient {
+        email: Email::parse("bob@example.com")?,
         person: person("Bob", email),
-        zone: Zone::parse(zone)?,
-        links: Some(links),
-        page: Some("https://meet.example.com/m/1".to_owned()),
+        time_zone: Zone::parse(zone)?,
+        answer_path: "/a?token=t".to_owned(),
     })
+}
+
+fn write(from: &Mailbox, invitation: &Invitation, to: &Recipient) -> anyhow::Result<MailMessage> {
+    MailMessage::invitation(from, invitation, to, SITE, "case-1")
 }
 
 /// A mailer with these settings, such as `("SMTP_URL", "smtp://localhost")`.
@@ -58,5 +65,5 @@ fn mailer(settings: &[(&str, &str)]) -> anyhow::Result<Mailer> {
 }
 
 fn message(mailer: &Mailer, to: &str) -> anyhow::Result<MailMessage> {
-    MailMessage::invitation(mailer.from(), &invitation(Method::Request, 0)?, &recipient(to, "UTC")?, "case-1")
+    write(mailer.from(), &invitation(Method::Request, 0)?, &recipient(to, "UTC")?)
 }
