@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod http;
 pub mod jobs;
 pub mod lifecycle;
+pub mod limiter;
 pub mod observe;
 pub mod outbound;
 pub mod owner_service;

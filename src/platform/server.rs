@@ -20,12 +20,12 @@ use crate::config::{AuthMode, Settings};
 use crate::platform::auth::challenge;
 use crate::platform::edge::{self, EdgeFilter, Ingress};
 use crate::platform::endpoint::{self, Endpoint};
-use crate::platform::http::connection_limiter::ConnectionLimiter;
 use crate::platform::http::problem::{Problem, UNSUPPORTED_MEDIA};
 use crate::platform::http::stream::{
     self, ConnectionState, InFlightRequest, MonitoredBody, ServerOptions, TrackedBody,
 };
 use crate::platform::lifecycle::Phase;
+use crate::platform::limiter::KeyedLimiter;
 use crate::platform::observe::metrics::{RequestMetrics, Template, method_label};
 use crate::platform::observe::span::{SpanRecord, is_recorded, record};
 use crate::platform::request_context::{CASE_ID, RequestContext};
@@ -74,7 +74,7 @@ fn server_options(settings: &Settings, workers: usize, limited: bool) -> ServerO
     ServerOptions {
         workers,
         connections: server.connections,
-        per_address: limited.then(|| Arc::new(ConnectionLimiter::new(server.connections_per_address))),
+        per_address: limited.then(|| KeyedLimiter::new(server.connections_per_address)),
         trusted: server.trusted_proxies.0.clone(),
         drain_seconds: server.drain_seconds,
     }

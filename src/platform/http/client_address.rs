@@ -1,6 +1,6 @@
 //! The address of the client, behind trusted proxies.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use actix_web::dev::RequestHead;
 use actix_web::http::header::{HeaderMap, HeaderValue};
@@ -10,6 +10,14 @@ use ipnet::IpNet;
 const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The other headers of proxies about the client.
 const OTHER_HEADERS: [&str; 4] = ["forwarded", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port"];
+
+/// The client that an address stands for: an IPv6 client controls a whole /64.
+pub fn client_prefix(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() >> 64 << 64)),
+        four => four,
+    }
+}
 
 /// Whether this address is a trusted proxy.
 pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
@@ -75,7 +83,19 @@ mod tests {
     use actix_web::test::TestRequest;
     use ipnet::IpNet;
 
-    use super::client_address;
+    use super::{client_address, client_prefix};
+
+    #[test]
+    fn a_mapped_address_and_a_whole_network_are_one_client() {
+        for (address, client) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("::ffff:10.0.0.1", "10.0.0.1"),
+            ("2001:db8:0:1:ffff::2", "2001:db8:0:1::"),
+            ("2001:db8:0:2::1", "2001:db8:0:2::"),
+        ] {
+            assert_eq!(address.parse().map(client_prefix), client.parse(), "{address}");
+        }
+    }
 
     #[test]
     fn only_trusted_proxies_may_name_the_client() {

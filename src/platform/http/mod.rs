@@ -2,7 +2,6 @@
 
 pub mod body;
 pub mod client_address;
-pub mod connection_limiter;
 pub mod extract;
 pub mod headers;
 pub mod health;

@@ -8,7 +8,6 @@ pub mod calendar_source;
 pub mod client;
 pub mod fetch;
 pub mod global_address;
-pub mod host_limiter;
 pub mod resolver;
 pub mod response;
 pub mod signature;
@@ -16,7 +15,6 @@ pub mod ssrf_guard;
 
 pub use client::{Delivery, WebhookClient};
 pub use fetch::Subscription;
-pub use host_limiter::{HostLimiter, HostPermit};
 pub use resolver::Resolver;
 pub use response::DeliveryResult;
 pub use signature::Secret;

@@ -1,11 +1,13 @@
 //! The clients and limits that the handlers of jobs use, made on the worker's one thread.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::mail::Mailer;
 use crate::config::Jobs as Limits;
 use crate::platform::jobs::api::JobClient;
-use crate::platform::outbound::{HostLimiter, SsrfGuard, WebhookClient};
+use crate::platform::limiter::KeyedLimiter;
+use crate::platform::outbound::{SsrfGuard, WebhookClient};
 use crate::platform::role::Context;
 use crate::roles::availability::api::AvailabilityClient;
 use crate::roles::suggestion::api::SuggestionClient;
@@ -20,7 +22,8 @@ pub struct JobContext {
     pub mailer: Mailer,
     pub webhooks: WebhookClient,
     pub guard: SsrfGuard,
-    pub hosts: HostLimiter,
+    /// Limits the requests in flight to each host that a client named.
+    pub hosts: Arc<KeyedLimiter<String>>,
     /// The most bytes that a subscribed calendar may have.
     pub calendar_body: usize,
     /// The start of every link in a mail.
@@ -39,7 +42,7 @@ impl JobContext {
             mailer,
             webhooks: WebhookClient::new(&settings.webhooks)?,
             guard: SsrfGuard::new(&settings.webhooks),
-            hosts: HostLimiter::new(settings.webhooks.per_host),
+            hosts: KeyedLimiter::new(settings.webhooks.per_host),
             calendar_body: settings.limits.calendar_body,
             public_url: settings.server.public_url.clone(),
         })

@@ -1,6 +1,7 @@
 //! The TCP stream of one connection with timeouts: for heads, for slow readers, for idle connections, and for the close.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -13,7 +14,7 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{ConnectionState, HEAD_TIMEOUT, Phase};
-use crate::platform::http::connection_limiter::ConnectionPermit;
+use crate::platform::limiter::KeyedPermit;
 use crate::platform::timer_pool::Timer;
 
 /// A client that accepts fewer bytes than this within this time, while a response waits for it, is disconnected.
@@ -61,12 +62,12 @@ pub struct GuardedStream {
     has_method: bool,
     /// Whether the client closed the connection or was lost.
     peer_closed: bool,
-    _permit: Option<ConnectionPermit>,
+    _permit: Option<KeyedPermit<IpAddr>>,
 }
 
 impl GuardedStream {
     /// Wraps a connection that was just accepted.
-    pub fn new(io: TcpStream, permit: Option<ConnectionPermit>) -> GuardedStream {
+    pub fn new(io: TcpStream, permit: Option<KeyedPermit<IpAddr>>) -> GuardedStream {
         let socket = SockRef::from(&io);
         // setting an option fails only on a dead socket; the next read reports that
         drop(socket.set_tcp_nodelay(true));

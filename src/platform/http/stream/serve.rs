@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::fmt::Debug;
 use std::io::{ErrorKind, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +24,8 @@ use ipnet::IpNet;
 use socket2::SockRef;
 
 use super::{ConnectionState, GuardedStream};
-use crate::platform::http::client_address::is_trusted;
-use crate::platform::http::connection_limiter::ConnectionLimiter;
+use crate::platform::http::client_address::{client_prefix, is_trusted};
+use crate::platform::limiter::KeyedLimiter;
 use crate::platform::wake_gate::WakeGated;
 
 /// Length of the accept queue. Connections beyond it look open to their clients, and are lost.
@@ -44,7 +44,7 @@ pub struct ServerOptions {
     /// Limit of open connections; further ones wait to be accepted.
     pub connections: usize,
     /// Limit of connections per client address, if there is one.
-    pub per_address: Option<Arc<ConnectionLimiter>>,
+    pub per_address: Option<Arc<KeyedLimiter<IpAddr>>>,
     /// Proxies that the limit per address does not apply to.
     pub trusted: Vec<IpNet>,
     /// Seconds that requests in flight have to finish.
@@ -114,7 +114,7 @@ fn accept(options: &ServerOptions, io: TcpStream) -> Result<(GuardedStream, Opti
     let peer = io.peer_addr().ok();
     let counted = options.per_address.as_ref().zip(peer).filter(|(_, peer)| !is_trusted(peer.ip(), &options.trusted));
     let Some((limiter, address)) = counted else { return Ok((GuardedStream::new(io, None), peer)) };
-    match limiter.acquire(address.ip()) {
+    match limiter.try_acquire(client_prefix(address.ip())) {
         Some(permit) => Ok((GuardedStream::new(io, Some(permit)), peer)),
         None => {
             tracing::debug!(%address, "connection refused: too many from this address");

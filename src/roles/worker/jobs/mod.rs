@@ -15,7 +15,7 @@ use crate::platform::http::problem::{JOB_NOT_YOURS, Problem, UNKNOWN_JOB};
 use crate::platform::jobs::api::{
     AttemptFailure, DeliveryOutcome, DeliveryRecord, JobClient, JobLease, JobReport, RawPayload, RetryDecision,
 };
-use crate::platform::outbound::HostPermit;
+use crate::platform::limiter::KeyedPermit;
 use crate::roles::reservation::api::jobs::JobResult;
 
 /// How an attempt ended.
@@ -59,9 +59,9 @@ impl StartedJob<'_> {
     }
 
     /// The host of a URL, and a permit to send a request there. A job whose host is busy is postponed.
-    fn acquire_host(&self, context: &JobContext, url: &str) -> Result<(String, HostPermit), AttemptFailure> {
+    fn acquire_host(&self, context: &JobContext, url: &str) -> Result<(String, KeyedPermit<String>), AttemptFailure> {
         let host = context.guard.parse(url).map(|url| url.host().to_owned()).unwrap_or_default();
-        match context.hosts.try_acquire(&host) {
+        match context.hosts.try_acquire(host.clone()) {
             Some(permit) => Ok((host, permit)),
             None => Err(self.fail(RetryDecision::Snooze, format!("too many requests to {host} are in flight"))),
         }
