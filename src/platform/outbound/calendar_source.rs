@@ -1,9 +1,9 @@
-//! The one interface of calendar sources: files, subscriptions, and later providers with an API of their own.
+//! The one interface of calendars that are fetched: subscriptions, and later providers with an API of their own.
 //!
 //! A source returns iCalendar text; a provider with another API returns a VFREEBUSY. The import and the search for a time do
 //! not depend on sources.
 
-use std::future::{Future, ready};
+use std::future::Future;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,15 +40,6 @@ pub enum Fetched {
         /// The reason, for the owner of the calendar: a sentence fragment that begins with "it".
         why: String,
     },
-}
-
-/// A calendar that its owner uploaded.
-pub struct File(pub String);
-
-impl CalendarSource for File {
-    fn fetch(&self, _: &Validators) -> impl Future<Output = Fetched> {
-        ready(Fetched::Text { text: self.0.clone(), seen: Validators::default() })
-    }
 }
 
 /// Fetched bytes as text. Invalid UTF-8 can only occur in names and descriptions, which the import ignores.

@@ -59,9 +59,10 @@ pub struct Delivery<'a> {
 /// Sends webhooks from one worker thread.
 #[derive(Clone)]
 pub struct WebhookClient {
-    guard: Rc<SsrfGuard>,
-    client: Client,
-    timeout_seconds: f64,
+    pub(super) guard: Rc<SsrfGuard>,
+    pub(super) client: Client,
+    /// The time limit of one attempt.
+    pub(super) timeout_seconds: f64,
 }
 
 /// The certificate authorities that are compiled in.
@@ -141,21 +142,6 @@ impl WebhookClient {
                 (result, excerpt)
             }
         }
-    }
-
-    /// The guard of every connection.
-    pub(super) fn guard(&self) -> &SsrfGuard {
-        &self.guard
-    }
-
-    /// The HTTP client, which opens only connections that the guard allows.
-    pub(super) fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The time limit of one attempt, in seconds.
-    pub(super) fn timeout_seconds(&self) -> f64 {
-        self.timeout_seconds
     }
 
     /// The result of an attempt without a response.

@@ -4,14 +4,16 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LAST_MODIFIED,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED,
 };
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
 use tokio::time::timeout_at;
 
 use super::client::{AGENT, Response, WebhookClient};
 use super::response::DeliveryResult;
+use crate::platform::http::headers::content_length;
 use crate::platform::outbound::calendar_source::{CalendarSource, Fetched, Validators, text_of};
 use crate::platform::request_context::milliseconds;
 
@@ -32,7 +34,7 @@ pub struct Subscription<'a> {
 impl CalendarSource for Subscription<'_> {
     async fn fetch(&self, known: &Validators) -> Fetched {
         let begin = Instant::now();
-        let url = match self.client.guard().parse(self.url) {
+        let url = match self.client.guard.parse(self.url) {
             Ok(url) => url,
             Err(refused) => return Fetched::Failed { why: refused.to_string() },
         };
@@ -49,11 +51,11 @@ impl CalendarSource for Subscription<'_> {
 
 impl Subscription<'_> {
     async fn attempt(&self, url: &str, known: &Validators) -> Fetched {
-        let limit = self.client.timeout_seconds();
+        let limit = self.client.timeout_seconds;
         let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(limit);
         let mut request = self
             .client
-            .client()
+            .client
             .get(url)
             .no_decompress()
             // a new connection for each fetch, so that the guard checks each
@@ -66,19 +68,20 @@ impl Subscription<'_> {
                 request = request.insert_header((name, value.as_str()));
             }
         }
-        let failed = |why: String| Fetched::Failed { why };
-        match timeout_at(deadline, request.send()).await {
-            Err(_) => failed(timed_out(limit)),
-            Ok(Err(error)) => failed(reason(self.client.classify(&error))),
-            Ok(Ok(response)) if response.status() == StatusCode::NOT_MODIFIED => Fetched::Unchanged,
-            Ok(Ok(response)) if response.status() != StatusCode::OK => failed(refusal(response.status())),
-            Ok(Ok(response)) if is_encoded(response.headers()) => {
-                failed("it sent the calendar compressed, although the request forbids that".to_owned())
+        let failed = |result: DeliveryResult| Fetched::Failed { why: result.reason() };
+        let late = |_| failed(DeliveryResult::timed_out(limit));
+        let response = match timeout_at(deadline, request.send()).await {
+            Err(elapsed) => return late(elapsed),
+            Ok(Err(error)) => return failed(self.client.classify(&error)),
+            Ok(Ok(response)) => response,
+        };
+        match response.status() {
+            StatusCode::NOT_MODIFIED => Fetched::Unchanged,
+            StatusCode::OK if is_encoded(response.headers()) => {
+                Fetched::Failed { why: "it sent the calendar compressed, although the request forbids that".to_owned() }
             }
-            Ok(Ok(response)) => match timeout_at(deadline, self.read_body(response)).await {
-                Ok(fetched) => fetched,
-                Err(_) => failed(timed_out(limit)),
-            },
+            StatusCode::OK => timeout_at(deadline, self.read_body(response)).await.unwrap_or_else(late),
+            status => failed(DeliveryResult::read(status, response.headers(), Timestamp::now())),
         }
     }
 
@@ -89,8 +92,7 @@ impl Subscription<'_> {
             Some(value).filter(|value| value.len() <= MAX_VALIDATOR)
         };
         let validators = Validators { etag: header(ETAG), last_modified: header(LAST_MODIFIED) };
-        let length =
-            response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        let length = content_length(response.headers());
         let mut body = Vec::new();
         while let Some(chunk) = response.next().await {
             match chunk {
@@ -100,7 +102,7 @@ impl Subscription<'_> {
             }
         }
         // awc accepts a body that is shorter than its content-length
-        if length.is_some_and(|length| length != body.len()) {
+        if length.is_some_and(|length| length != body.len() as u64) {
             return Fetched::Failed { why: TRUNCATED.to_owned() };
         }
         if body.is_empty() {
@@ -111,23 +113,6 @@ impl Subscription<'_> {
     }
 }
 
-fn timed_out(seconds: f64) -> String {
-    format!("it did not response within {seconds} s")
-}
-
-fn refusal(status: StatusCode) -> String {
-    let more = if status.is_redirection() { "; redirects are not followed" } else { "" };
-    format!("it responded with {}{more}", status.as_u16())
-}
-
 fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-fn reason(response: DeliveryResult) -> String {
-    match response {
-        DeliveryResult::Failed { why, .. } | DeliveryResult::Blocked { why } => why,
-        DeliveryResult::Delivered { status } => format!("it responded with {status}"),
-        DeliveryResult::Gone => "it responded with 410".to_owned(),
-    }
 }

@@ -45,6 +45,15 @@ impl DeliveryResult {
         }
     }
 
+    /// The reason of a failure, or the status of a response.
+    pub(super) fn reason(self) -> String {
+        match self {
+            DeliveryResult::Failed { why, .. } | DeliveryResult::Blocked { why } => why,
+            DeliveryResult::Delivered { status } => format!("it responded with {status}"),
+            DeliveryResult::Gone => "it responded with 410".to_owned(),
+        }
+    }
+
     /// The result of a response with this status and these headers.
     pub(super) fn read(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> DeliveryResult {
         let code = status.as_u16();
@@ -54,12 +63,8 @@ impl DeliveryResult {
             _ => {
                 let more = if status.is_redirection() { "; redirects are not followed" } else { "" };
                 let why = format!("it responded with {code}{more}");
-                DeliveryResult::Failed {
-                    status: Some(code),
-                    why,
-                    retry_after: retry_after(headers, now),
-                    timed_out: false,
-                }
+                let retry_after = retry_after(headers, now);
+                DeliveryResult::Failed { status: Some(code), why, retry_after, timed_out: false }
             }
         }
     }

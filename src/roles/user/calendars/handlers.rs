@@ -19,7 +19,7 @@ use crate::platform::http::extract::{JsonBody, Params, RawBody, email_in_path, i
 use crate::platform::http::json;
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
 use crate::platform::outbound::SsrfGuard;
-use crate::platform::outbound::calendar_source::{CalendarSource as _, Fetched, File, Validators, text_of};
+use crate::platform::outbound::calendar_source::text_of;
 use crate::roles::user::store::Store;
 
 /// The maximum length of a calendar's name.
@@ -135,9 +135,6 @@ pub async fn refresh_calendar(req: HttpRequest, store: Data<Store>, JsonBody(bod
 }
 
 async fn read_file(store: &Store, email: &Email, text: String) -> Result<CalendarInput, Problem> {
-    let Fetched::Text { text, .. } = File(text).fetch(&Validators::default()).await else {
-        return Err(Problem::internal("an uploaded file has no text"));
-    };
     let expanded = store.expand(email, &text, now(), acquire_permit_soon().await?).await?;
     let import = expanded.map_err(|why| Problem::validation(vec![Fault::new("#", "not_a_calendar", why)]))?;
     Ok(CalendarInput::File { text, import })
