@@ -110,8 +110,8 @@ pub async fn forward(
     if length.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    let call = RpcRequest::new(req.method().clone(), path)
-        .with_headers(request_fields(req, &settings.server.trusted_proxies.0));
+    let mut call = RpcRequest::new(req.method().clone(), path);
+    call.headers = request_fields(req, &settings.server.trusted_proxies.0);
     let response = match length {
         Some(length) if length > MAX_BUFFERED as u64 => {
             // boxed because it is rare and large: most requests have a small body or none
@@ -127,7 +127,7 @@ pub async fn forward(
             Box::pin(peer.send_once(&call, BoxBody::new(BodyStream::new(counted)))).await?
         }
         _ => {
-            let parts = match length {
+            call.body = match length {
                 Some(length) => Some(Box::pin(buffer(body, length as usize)).await?),
                 None => None,
             };
@@ -141,7 +141,6 @@ pub async fn forward(
                 }
                 RetryPolicy::Always => true,
             };
-            let call = call.with_body(parts);
             peer.send(&if may_retry { call.idempotent() } else { call }).await?
         }
     };

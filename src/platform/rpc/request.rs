@@ -38,11 +38,12 @@ pub(super) fn push_field(fields: &mut Vec<u8>, name: &str, value: &[u8]) {
 pub struct RpcRequest {
     pub(super) method: Method,
     pub(super) path: String,
-    pub(super) headers: RawHeaders,
+    /// Its own header fields.
+    pub headers: RawHeaders,
     /// Authorization that replaces the one of the current request.
     pub(super) bearer: Option<HeaderValue>,
     /// The body, in the parts in which it arrived.
-    pub(super) body: Option<Vec<Bytes>>,
+    pub body: Option<Vec<Bytes>>,
     /// Whether a second delivery has no further effect.
     pub(super) idempotent: bool,
 }
@@ -84,18 +85,6 @@ impl RpcRequest {
     /// Marks the request as safe to retry when the outcome is unknown.
     pub fn idempotent(mut self) -> RpcRequest {
         self.idempotent = true;
-        self
-    }
-
-    /// With these header fields.
-    pub fn with_headers(mut self, headers: RawHeaders) -> RpcRequest {
-        self.headers = headers;
-        self
-    }
-
-    /// With this body in parts; its content type is among the header fields.
-    pub fn with_body(mut self, body: Option<Vec<Bytes>>) -> RpcRequest {
-        self.body = body;
         self
     }
 }

@@ -7,8 +7,8 @@ use actix_web::body::BoxBody;
 use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
-use super::http1::RequestBody;
-use super::upstream::{Attempt, Outcome, Retryability, is_unavailable};
+use super::http1::{RequestBody, SendError};
+use super::upstream::{Attempt, Outcome, is_unavailable};
 use super::{Inner, Peer, RpcResponse};
 use crate::platform::balancer::{InFlightGuard, NoReplica, Replica};
 use crate::platform::http::problem::Problem;
@@ -32,24 +32,21 @@ impl Peer {
         let mut tried: Vec<Arc<Replica>> = Vec::new();
         let mut slot = self.acquire(&tried, request.idempotent)?;
         loop {
-            let (retryability, problem) =
-                match self.attempt(&slot, request, Attempt::new(tried.len(), now, deadline)).await {
-                    Ok(response) => return Ok(response),
-                    Err(failure) => failure,
-                };
+            let (failure, problem) = match self.attempt(&slot, request, Attempt::new(tried.len(), now, deadline)).await
+            {
+                Ok(response) => return Ok(response),
+                Err(failed) => failed,
+            };
             tried.push(Arc::clone(slot.replica()));
             drop(slot);
-            let again = match retryability {
+            let reason = match failure {
                 // a request that was not sent can always be retried
-                Retryability::NotSent => true,
-                Retryability::MaybeProcessed => {
-                    request.idempotent && tried.len() <= MAX_RETRIES && self.may_retry(&tried)
+                SendError::NotSent(_) => RetryReason::NotSent,
+                SendError::Reset(_) if request.idempotent && tried.len() <= MAX_RETRIES && self.may_retry(&tried) => {
+                    RetryReason::Reset
                 }
-                Retryability::Unknown | Retryability::LocalError => false,
+                SendError::Reset(_) | SendError::Timeout | SendError::RequestBody(_) => return Err(problem),
             };
-            if !again {
-                return Err(problem);
-            }
             // a single replica closed an idle connection just now: the next connection is a new one
             let is_alone = tried.len() == 1 && !replicas.has_alternatives();
             let next = match is_alone {
@@ -58,8 +55,7 @@ impl Peer {
             };
             match next {
                 Ok(next) => {
-                    let was_sent = retryability != Retryability::NotSent;
-                    count_retry(if was_sent { RetryReason::Reset } else { RetryReason::NotSent });
+                    count_retry(reason);
                     (slot, now) = (next, Instant::now());
                 }
                 Err(_) => return Err(problem),

@@ -46,20 +46,8 @@ impl Attempt {
     }
 }
 
-/// How far a failed request got, and so whether a retry is safe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retryability {
-    /// The request was not sent.
-    NotSent,
-    /// The replica closed the connection before it responded.
-    MaybeProcessed,
-    /// The replica may still be processing the request.
-    Unknown,
-    /// The request could not be read or written on our side; the replica is not at fault.
-    LocalError,
-}
-
-pub type Outcome = Result<Box<RpcResponse>, (Retryability, Problem)>;
+/// The response, or the failure and the problem for the caller.
+pub type Outcome = Result<Box<RpcResponse>, (SendError, Problem)>;
 
 impl Upstream {
     pub fn new(
@@ -165,36 +153,26 @@ impl Upstream {
             Err(failure) => failure,
         };
         tracing::warn!(callee, method, path = path(), error = %failure, ms = ms(), "call failed");
-        let (retryability, problem) = self.to_problem(&failure);
-        if retryability != Retryability::LocalError {
-            slot.replica().record_failure();
-        }
-        match retryability {
-            Retryability::NotSent => slot.replica().count("unsent"),
-            Retryability::MaybeProcessed => slot.replica().count("broken"),
-            Retryability::Unknown => slot.replica().count("late"),
-            Retryability::LocalError => {}
-        }
-        Err((retryability, problem))
-    }
-
-    fn to_problem(&self, failure: &SendError) -> (Retryability, Problem) {
-        match failure {
+        let (count, problem) = match failure {
             SendError::NotSent(_) => {
-                (Retryability::NotSent, Problem::unavailable(self.role, format!("{} cannot be reached", self.role)))
+                (Some("unsent"), Problem::unavailable(callee, format!("{callee} cannot be reached")))
             }
             SendError::Reset(_) => {
-                (Retryability::MaybeProcessed, self.failed(BAD_GATEWAY, "closed the connection before it responded"))
+                (Some("broken"), self.failed(BAD_GATEWAY, "closed the connection before it responded"))
             }
-            SendError::Timeout => (
-                Retryability::Unknown,
-                Problem { retry_after: Some(1), ..self.failed(GATEWAY_TIMEOUT, "did not respond in time") },
-            ),
-            SendError::RequestBody(_) => (
-                Retryability::LocalError,
-                Problem::new(TOO_LARGE, "the body is larger than this path accepts, or ended early"),
-            ),
+            SendError::Timeout => {
+                let problem = self.failed(GATEWAY_TIMEOUT, "did not respond in time");
+                (Some("late"), Problem { retry_after: Some(1), ..problem })
+            }
+            SendError::RequestBody(_) => {
+                (None, Problem::new(TOO_LARGE, "the body is larger than this path accepts, or ended early"))
+            }
+        };
+        if let Some(count) = count {
+            slot.replica().record_failure();
+            slot.replica().count(count);
         }
+        Err((failure, problem))
     }
 
     /// A problem that names the role as its cause.

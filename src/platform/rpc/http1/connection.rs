@@ -29,19 +29,19 @@ pub enum RequestBody<'a> {
     Streaming(BoxBody),
 }
 
-/// Why an exchange failed.
+/// Why an exchange failed, and so whether a retry is safe.
 #[derive(Debug, Error)]
 pub enum SendError {
     /// The connection could not be opened: no byte was sent.
     #[error("{0}")]
     NotSent(io::Error),
-    /// The replica closed the connection, or sent a malformed response.
+    /// The replica closed the connection, or sent a malformed response: it may have processed the request.
     #[error("{0}")]
     Reset(String),
-    /// The deadline passed.
+    /// The deadline passed: the replica may still be processing the request.
     #[error("no response in time")]
     Timeout,
-    /// The request body could not be read.
+    /// The request body could not be read: the replica is not at fault.
     #[error("{0}")]
     RequestBody(String),
 }
