@@ -8,8 +8,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tracing_subscriber::fmt::MakeWriter;
-
 /// How long lines wait for a larger batch.
 const BATCH_DELAY: Duration = Duration::from_millis(5);
 /// The size at which a batch is written at once.
@@ -102,21 +100,10 @@ impl Drop for FlushGuard {
     }
 }
 
-/// For the text format of `tracing_subscriber`.
-impl<'a> MakeWriter<'a> for BatchWriter {
-    type Writer = Lines<'a>;
-
-    fn make_writer(&'a self) -> Lines<'a> {
-        Lines(self)
-    }
-}
-
-/// The text of one event.
-pub struct Lines<'a>(&'a BatchWriter);
-
-impl Write for Lines<'_> {
+/// For the text format of `tracing_subscriber`, which writes each event at once.
+impl Write for BatchWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.push(bytes);
+        self.push(bytes);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> std::io::Result<()> {

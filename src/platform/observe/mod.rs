@@ -39,7 +39,7 @@ pub fn start(log: &Log) -> anyhow::Result<FlushGuard> {
     let registry = tracing_subscriber::registry().with(filter);
     let started = match is_text(log) {
         true => {
-            let text = tracing_subscriber::fmt::layer().with_target(false).with_writer(writer);
+            let text = tracing_subscriber::fmt::layer().with_target(false).with_writer(move || writer.clone());
             registry.with(text.with_ansi(std::io::stdout().is_terminal())).try_init()
         }
         false => registry.with(JsonLayer::new(writer)).try_init(),
