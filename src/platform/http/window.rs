@@ -73,10 +73,8 @@ pub fn attendance(value: &Value) -> Result<Attendance, Vec<Fault>> {
 
 /// Takes `pick`, the rule that chooses a slot.
 pub fn pick(fields: &mut Params) -> Option<Preference> {
-    fields.optional("pick", |value| {
-        let read = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
-        parsed("not_a_pick", read)(value)
-    })
+    let read = |text: &str| Preference::parse(text).ok_or("must be first, last, random or best");
+    fields.optional("pick", parsed("not_a_pick", read))
 }
 
 /// Takes `seed`, the seed of random picks.

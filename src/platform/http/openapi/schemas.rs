@@ -25,15 +25,6 @@ impl PartialSchema for Email {
     }
 }
 
-/// The id of a meeting, a job or a key.
-pub struct Id;
-
-impl PartialSchema for Id {
-    fn schema() -> RefOr<Schema> {
-        text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))).into()
-    }
-}
-
 pub use crate::calendar::Zone as TimeZone;
 
 impl ToSchema for Zone {
@@ -47,6 +38,49 @@ impl PartialSchema for Zone {
         let about = "The name of an IANA time zone, such as `Europe/Lisbon`.";
         text().format(Some(SchemaFormat::Custom("time-zone".to_owned()))).description(Some(about)).into()
     }
+}
+
+/// Defines types that stand for a schema.
+macro_rules! schemas {
+    ($($(#[$about:meta])+ $name:ident = $schema:expr;)+) => {
+        $(
+            $(#[$about])+
+            pub struct $name;
+
+            impl ToSchema for $name {}
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    $schema.into()
+                }
+            }
+        )+
+    };
+}
+
+schemas! {
+    /// The id of a meeting, a job or a key.
+    Id = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+    /// A week in a request.
+    GivenWeek = week("A typical week on the user's wall clock. Absent days are empty.", false, false);
+    /// A change of a week.
+    ChangedWeek = week("Days to replace, null for days to empty, or a whole week in another form.", false, true);
+    /// A week in a response.
+    Week = week("A typical week, in the form of the parameter `format`.", true, false);
+    /// Dates whose day differs from the week.
+    Overrides = overrides("Dates whose day replaces that of the week, in windows.", false);
+    /// A change of [`Overrides`].
+    ChangedOverrides = overrides("Dates to replace, and null for dates that follow the week again.", true);
+    /// A text of 1 to 200 characters on one line.
+    Line = {
+        let pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+        let about = "A text of 1 to 200 characters on one line.";
+        text().min_length(Some(1)).max_length(Some(200)).pattern(Some(pattern)).description(Some(about))
+    };
+    /// JSON without a schema here.
+    Json = ObjectBuilder::new().schema_type(Type::Object);
+    /// Text without a schema.
+    Text = text();
 }
 
 /// The entries of a day: hours and ranges.
@@ -63,7 +97,7 @@ fn entries(null: bool) -> Array {
 }
 
 /// The three forms of a week. `whole`: all seven days are present. `null`: a day may be null.
-fn week(about: &str, whole: bool, null: bool) -> RefOr<Schema> {
+fn week(about: &str, whole: bool, null: bool) -> OneOfBuilder {
     let mut days = ObjectBuilder::new().schema_type(Type::Object);
     for day in Day::ALL.map(Day::name) {
         days = days.property(day, entries(null));
@@ -83,40 +117,6 @@ fn week(about: &str, whole: bool, null: bool) -> RefOr<Schema> {
         .item(view.description(Some(
             "A digit for each hour or quarter, like Microsoft Graph's availability view. 0 is free.",
         )))
-        .into()
-}
-
-/// A week in a request.
-pub struct GivenWeek;
-
-impl ToSchema for GivenWeek {}
-
-impl PartialSchema for GivenWeek {
-    fn schema() -> RefOr<Schema> {
-        week("A typical week on the user's wall clock. Absent days are empty.", false, false)
-    }
-}
-
-/// A change of a week.
-pub struct ChangedWeek;
-
-impl ToSchema for ChangedWeek {}
-
-impl PartialSchema for ChangedWeek {
-    fn schema() -> RefOr<Schema> {
-        week("Days to replace, null for days to empty, or a whole week in another form.", false, true)
-    }
-}
-
-/// A week in a response.
-pub struct Week;
-
-impl ToSchema for Week {}
-
-impl PartialSchema for Week {
-    fn schema() -> RefOr<Schema> {
-        week("A typical week, in the form of the parameter `format`.", true, false)
-    }
 }
 
 fn overrides(about: &str, null: bool) -> ObjectBuilder {
@@ -127,41 +127,6 @@ fn overrides(about: &str, null: bool) -> ObjectBuilder {
         .property_names(Some(Schema::from(date)))
         .additional_properties(Some(Schema::Array(entries(null))))
         .max_properties(Some(366))
-}
-
-/// Dates whose day differs from the week.
-pub struct Overrides;
-
-impl ToSchema for Overrides {}
-
-impl PartialSchema for Overrides {
-    fn schema() -> RefOr<Schema> {
-        overrides("Dates whose day replaces that of the week, in windows.", false).into()
-    }
-}
-
-/// A change of [`Overrides`].
-pub struct ChangedOverrides;
-
-impl ToSchema for ChangedOverrides {}
-
-impl PartialSchema for ChangedOverrides {
-    fn schema() -> RefOr<Schema> {
-        overrides("Dates to replace, and null for dates that follow the week again.", true).into()
-    }
-}
-
-/// A text of 1 to 200 characters on one line.
-pub struct Line;
-
-impl ToSchema for Line {}
-
-impl PartialSchema for Line {
-    fn schema() -> RefOr<Schema> {
-        let pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
-        let about = "A text of 1 to 200 characters on one line.";
-        text().min_length(Some(1)).max_length(Some(200)).pattern(Some(pattern)).description(Some(about)).into()
-    }
 }
 
 /// The form of weeks in a response.
@@ -192,28 +157,6 @@ pub struct Dates {
     pub from: Option<Date>,
     /// The last date, at most 62 days in all; needs `from`.
     pub to: Option<Date>,
-}
-
-/// JSON without a schema here.
-pub struct Json;
-
-impl ToSchema for Json {}
-
-impl PartialSchema for Json {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::Object).into()
-    }
-}
-
-/// Text without a schema.
-pub struct Text;
-
-impl ToSchema for Text {}
-
-impl PartialSchema for Text {
-    fn schema() -> RefOr<Schema> {
-        text().into()
-    }
 }
 
 /// The schema of an error (RFC 9457) of these types.
