@@ -7,11 +7,12 @@ use super::content_line::{ContentLine, IcsError};
 use super::parser::{Component, parse_calendars};
 use super::period::{BusyPeriods, DateRange, Period, merge_periods};
 use super::recurrence::{ExpansionLimit, expand_rule};
-use super::values::{DateOrTime, DurationValue, SECONDS_PER_DAY, midnight_before, parse_date_or_time, parse_duration};
+use super::values::{DateOrTime, DurationValue, midnight_before, parse_date_or_time, parse_duration};
 use super::vevent::is_uid_of;
 use super::vevent_reader::{Event, retain_latest_revisions};
 use super::vtimezone_reader::CalendarZones;
 use super::zone_rules::ZoneRules;
+use crate::calendar::time::SECONDS_PER_DAY;
 
 /// Reads when the owner of a calendar, an e-mail address, is busy. Meetings whose UIDs end with
 /// `own_domain` do not count: this installation arranged them, and holds their time itself.

@@ -153,12 +153,4 @@ mod tests {
         let end = "2 DTEND|Some(\"Europe/Rome\")|20260101T100000".to_owned();
         assert_eq!(read(text), [format!("1 DTSTART|{zone}|20260101T090000"), end]);
     }
-
-    #[test]
-    fn a_line_that_is_not_a_content_line_is_named_by_its_number() {
-        for text in ["\nHello", "A:b\n:value", "A:b\nDTSTART;TZID=\"x:20260101"] {
-            let read = read(text);
-            assert!(read.last().is_some_and(|line| line.starts_with("line 2: this is not a content line")), "{read:?}");
-        }
-    }
 }

@@ -113,6 +113,7 @@ mod tests {
             ("BEGIN:VCALENDAR\nBEGIN:A\nEND:VCALENDAR", 3, no_match),
             ("BEGIN:VCALENDAR\nBEGIN:A", 2, "this component has no END:A before the text ends"),
             ("BEGIN:VCALENDAR\nno colon", 2, no_line),
+            ("BEGIN:VCALENDAR\n:no name", 2, no_line),
             ("BEGIN:VCALENDAR\nA;B=\"c:1", 2, no_line),
             (&deep, 9, "components are nested more than 8 deep"),
         ] {

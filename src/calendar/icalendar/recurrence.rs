@@ -3,8 +3,11 @@
 use rrule::RRuleSet;
 
 use super::content_line::{ContentLine, IcsError};
-use super::values::{DateOrTime, SECONDS_PER_DAY, parse_date_or_time, seconds_to_wall};
+use super::values::{DateOrTime, parse_date_or_time};
+use super::writer::utc_value;
 use super::zone_rules::ZoneRules;
+use crate::calendar::time::SECONDS_PER_DAY;
+use crate::calendar::time::zone::timestamp;
 
 /// Occurrences of one calendar that are examined.
 const MAX_OCCURRENCES: usize = 100_000;
@@ -65,7 +68,7 @@ pub fn expand_rule(
     if until < start {
         return Ok(Vec::new());
     }
-    let set = format!("DTSTART:{}\nRRULE:{text};UNTIL={}", utc_value(start), utc_value(until));
+    let set = format!("DTSTART:{}\nRRULE:{text};UNTIL={}", utc_value(timestamp(start)), utc_value(timestamp(until)));
     let set: RRuleSet = set.parse().map_err(|_| error(UNSUPPORTED.to_owned()))?;
     let all = set.all(u16::MAX);
     if all.limited && count.is_none_or(|count| all.dates.len() < count) {
@@ -119,8 +122,8 @@ impl RecurrenceRule {
                     interval = number.ok_or("INTERVAL is not a number from 1 to 65535")?;
                 }
                 "FREQ" => {
-                    seconds = period_seconds(&value);
-                    per_period = per_period.saturating_mul(max_days(&value));
+                    let (length, days) = period(&value);
+                    (seconds, per_period) = (length, per_period.saturating_mul(days));
                 }
                 "BYHOUR" | "BYMINUTE" | "BYSECOND" => {
                     per_period = per_period.saturating_mul(value.split(',').count());
@@ -140,25 +143,17 @@ impl RecurrenceRule {
     }
 }
 
-/// The seconds of a period of this frequency, if all periods have the same length on a wall clock.
-fn period_seconds(frequency: &str) -> Option<i64> {
+/// The seconds of a period of this frequency, if all periods have the same length on a wall clock; and the most days of one.
+fn period(frequency: &str) -> (Option<i64>, usize) {
     match frequency {
-        "SECONDLY" => Some(1),
-        "MINUTELY" => Some(60),
-        "HOURLY" => Some(3600),
-        "DAILY" => Some(SECONDS_PER_DAY),
-        "WEEKLY" => Some(7 * SECONDS_PER_DAY),
-        _ => None,
-    }
-}
-
-/// The most days that one period of this frequency has.
-fn max_days(frequency: &str) -> usize {
-    match frequency {
-        "YEARLY" => 366,
-        "MONTHLY" => 31,
-        "WEEKLY" => 7,
-        _ => 1,
+        "SECONDLY" => (Some(1), 1),
+        "MINUTELY" => (Some(60), 1),
+        "HOURLY" => (Some(3600), 1),
+        "DAILY" => (Some(SECONDS_PER_DAY), 1),
+        "WEEKLY" => (Some(7 * SECONDS_PER_DAY), 7),
+        "MONTHLY" => (None, 31),
+        "YEARLY" => (None, 366),
+        _ => (None, 1),
     }
 }
 
@@ -169,8 +164,4 @@ fn parse_until(text: &str, zone: &ZoneRules) -> Option<i64> {
         DateOrTime::Local(wall) => wall,
         DateOrTime::Utc(instant) => zone.wall(instant),
     })
-}
-
-fn utc_value(wall: i64) -> String {
-    seconds_to_wall(wall).strftime("%Y%m%dT%H%M%SZ").to_string()
 }

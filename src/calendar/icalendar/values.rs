@@ -4,8 +4,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use jiff::{Timestamp, ToSpan as _};
 
-/// Seconds in a day.
-pub const SECONDS_PER_DAY: i64 = 86_400;
+use crate::calendar::time::SECONDS_PER_DAY;
+
 /// More digits than any calendar needs, but few enough that no sum overflows.
 const MAX_DIGITS: usize = 7;
 

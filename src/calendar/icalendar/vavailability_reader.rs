@@ -1,15 +1,17 @@
 //! Reads a typical week from VAVAILABILITY (RFC 7953).
 
+use std::fmt::Display;
+
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime};
 
 use super::content_line::{ContentLine, IcsError};
 use super::parser::{Component, parse_calendar};
-use super::values::{SECONDS_PER_DAY, parse_duration};
+use super::values::parse_duration;
 use super::vavailability::WEEKDAYS;
 use crate::calendar::time::fault::truncate_for_message;
 use crate::calendar::time::week::{QUARTERS_PER_DAY, QUARTERS_PER_WEEK};
-use crate::calendar::time::{Fault, Week, Zone};
+use crate::calendar::time::{Fault, SECONDS_PER_DAY, Week, Zone};
 
 /// Minutes in a week.
 const MAX_MINUTES: i64 = 7 * 24 * 60;
@@ -48,14 +50,11 @@ struct WeekReader<'a> {
     faults: Vec<Fault>,
 }
 
-/// The code and the detail of a fault.
-type Invalid = (&'static str, String);
+fn fault(line: usize, code: &'static str, detail: impl Display) -> Fault {
+    Fault::new("", code, format!("line {line}: {detail}"))
+}
 
 impl WeekReader<'_> {
-    fn fault(&mut self, line: usize, (code, detail): Invalid) {
-        self.faults.push(Fault::new("", code, format!("line {line}: {detail}")));
-    }
-
     fn calendar(&mut self, calendar: &Component<'_>) {
         let mut found = 0;
         for one in &calendar.components {
@@ -67,47 +66,44 @@ impl WeekReader<'_> {
                 "VTIMEZONE" => {}
                 name if name.starts_with("X-") => {}
                 name => {
-                    let detail =
-                        format!("a {} is not an availability: send a VAVAILABILITY alone", truncate_for_message(name));
-                    self.fault(one.line, ("not_an_availability", detail));
+                    let name = truncate_for_message(name);
+                    let detail = format!("a {name} is not an availability: send a VAVAILABILITY alone");
+                    self.faults.push(fault(one.line, "not_an_availability", detail));
                 }
             }
         }
         if found != 1 {
             let detail = format!("the calendar has {found} VAVAILABILITY: send exactly one");
-            self.fault(calendar.line, ("not_one_availability", detail));
+            self.faults.push(fault(calendar.line, "not_one_availability", detail));
         }
     }
 
     fn availability(&mut self, availability: &Component<'_>) {
         for property in &availability.properties {
-            if let Err(invalid) = self.check_property(property) {
-                self.fault(property.number, invalid);
-            }
+            let checked = self.check_property(property);
+            self.faults.extend(checked.err());
         }
         for one in availability.components.iter().filter(|one| !one.name.starts_with("X-")) {
             if one.name == "AVAILABLE" {
                 self.available(one);
             } else {
-                let detail =
-                    format!("a {} is not part of a VAVAILABILITY: use AVAILABLE", truncate_for_message(&one.name));
-                self.fault(one.line, ("not_an_availability", detail));
+                let name = truncate_for_message(&one.name);
+                let detail = format!("a {name} is not part of a VAVAILABILITY: use AVAILABLE");
+                self.faults.push(fault(one.line, "not_an_availability", detail));
             }
         }
     }
 
     /// Refuses the properties of a VAVAILABILITY that a typical week cannot have.
-    fn check_property(&self, property: &ContentLine<'_>) -> Result<(), Invalid> {
+    fn check_property(&self, property: &ContentLine<'_>) -> Result<(), Fault> {
+        let refuse = |code, detail| Err(fault(property.number, code, detail));
         match property.name().to_ascii_uppercase().as_str() {
-            "DTEND" | "DURATION" => {
-                Err(("does_not_last", "a typical week has no end: remove this property".to_owned()))
-            }
-            "DTSTART" => self.local_time(property).map(|_| ()),
-            "BUSYTYPE" if property.has_value("BUSY-TENTATIVE") => {
-                let detail =
-                    "the other times would be tentative: PATCH if_needed with the times that are possible if needed";
-                Err(("only_tentative", detail.to_owned()))
-            }
+            "DTEND" | "DURATION" => refuse("does_not_last", "a typical week has no end: remove this property"),
+            "DTSTART" => self.local_time(property).map(drop),
+            "BUSYTYPE" if property.has_value("BUSY-TENTATIVE") => refuse(
+                "only_tentative",
+                "the other times would be tentative: PATCH if_needed with the times that are possible if needed",
+            ),
             _ => Ok(()),
         }
     }
@@ -116,18 +112,16 @@ impl WeekReader<'_> {
         for name in ["EXDATE", "RDATE", "RECURRENCE-ID"] {
             for property in part.find_all(name) {
                 let detail = format!("{name} changes a single week, but a typical week is the same every week");
-                self.fault(property.number, ("not_weekly", detail));
+                self.faults.push(fault(property.number, "not_weekly", detail));
             }
         }
-        let (start, minutes, days) = (self.dtstart(part), self.duration_minutes(part), self.weekdays(part));
-        match (start, minutes, days) {
+        match (self.dtstart(part), self.duration_minutes(part), self.weekdays(part)) {
             (Ok(start), Ok(minutes), Ok(days)) => self.insert(start, minutes, &days),
             (start, minutes, days) => {
-                let invalid = [start.err(), minutes.err(), days.err()].into_iter().flatten();
-                let mut invalid: Vec<(usize, Invalid)> = invalid.collect();
+                let mut faults: Vec<Fault> = [start.err(), minutes.err(), days.err()].into_iter().flatten().collect();
                 // An invalid DTSTART is reported for the duration and the weekdays too.
-                invalid.dedup();
-                invalid.into_iter().for_each(|(line, invalid)| self.fault(line, invalid));
+                faults.dedup();
+                self.faults.extend(faults);
             }
         }
     }
@@ -143,46 +137,41 @@ impl WeekReader<'_> {
         }
     }
 
-    fn dtstart(&self, part: &Component<'_>) -> Result<DateTime, (usize, Invalid)> {
-        let missing = || (part.line, ("missing", "this AVAILABLE has no DTSTART".to_owned()));
-        let property = part.find("DTSTART").ok_or_else(missing)?;
-        self.local_time(property).map_err(|invalid| (property.number, invalid))
+    fn dtstart(&self, part: &Component<'_>) -> Result<DateTime, Fault> {
+        let missing = || fault(part.line, "missing", "this AVAILABLE has no DTSTART");
+        self.local_time(part.find("DTSTART").ok_or_else(missing)?)
     }
 
     /// The duration on the wall clock.
-    fn duration_minutes(&self, part: &Component<'_>) -> Result<i64, (usize, Invalid)> {
-        let missing = || (part.line, ("missing", "this AVAILABLE has neither DTEND nor DURATION".to_owned()));
+    fn duration_minutes(&self, part: &Component<'_>) -> Result<i64, Fault> {
+        let missing = || fault(part.line, "missing", "this AVAILABLE has neither DTEND nor DURATION");
         let property = part.find("DTEND").or_else(|| part.find("DURATION")).ok_or_else(missing)?;
-        let at = |invalid| (property.number, invalid);
         let seconds = match property.is("DTEND") {
-            true => self.local_time(property).map_err(at)?.duration_since(self.dtstart(part)?).as_secs(),
+            true => self.local_time(property)?.duration_since(self.dtstart(part)?).as_secs(),
             false => {
                 let duration = parse_duration(property.untrimmed_value());
-                let duration = duration.ok_or_else(|| at(unsupported(property, "a DURATION such as PT2H30M")))?;
+                let duration = duration.ok_or_else(|| unsupported(property, "a DURATION such as PT2H30M"))?;
                 duration.days * SECONDS_PER_DAY + duration.seconds
             }
         };
-        if seconds % 900 != 0 {
-            return Err(at(("not_on_a_quarter", "its duration is not a whole number of quarter-hours".to_owned())));
-        }
+        let refuse = |code, detail| Err(fault(property.number, code, detail));
         match seconds / 60 {
+            _ if seconds % 900 != 0 => {
+                refuse("not_on_a_quarter", "its duration is not a whole number of quarter-hours")
+            }
             minutes @ 1..=MAX_MINUTES => Ok(minutes),
-            _ => Err(at(("no_such_length", "it must end after it begins, and within a week".to_owned()))),
+            _ => refuse("no_such_length", "it must end after it begins, and within a week"),
         }
     }
 
     /// The days of the week on which it begins; Monday is 0.
-    fn weekdays(&self, part: &Component<'_>) -> Result<Vec<usize>, (usize, Invalid)> {
-        let missing = "this AVAILABLE does not repeat: add RRULE:FREQ=WEEKLY";
-        let property = part.find("RRULE").ok_or_else(|| (part.line, ("not_weekly", missing.to_owned())))?;
+    fn weekdays(&self, part: &Component<'_>) -> Result<Vec<usize>, Fault> {
+        let missing = || fault(part.line, "not_weekly", "this AVAILABLE does not repeat: add RRULE:FREQ=WEEKLY");
+        let property = part.find("RRULE").ok_or_else(missing)?;
         if let Some(second) = part.find_all("RRULE").nth(1) {
-            return Err((
-                second.number,
-                ("not_weekly", "an AVAILABLE has one RRULE: use a second AVAILABLE".to_owned()),
-            ));
+            return Err(fault(second.number, "not_weekly", "an AVAILABLE has one RRULE: use a second AVAILABLE"));
         }
-        let (daily, named) =
-            parse_weekly_rule(property.untrimmed_value()).map_err(|invalid| (property.number, invalid))?;
+        let (daily, named) = parse_weekly_rule(property)?;
         let own = usize::from(self.dtstart(part)?.weekday().to_monday_zero_offset().unsigned_abs());
         Ok(match (named.is_empty(), daily) {
             (false, _) => named,
@@ -192,29 +181,28 @@ impl WeekReader<'_> {
     }
 
     /// A time on the wall clock of the week's zone.
-    fn local_time(&self, property: &ContentLine<'_>) -> Result<DateTime, Invalid> {
-        let (text, utc) = property
-            .untrimmed_value()
-            .strip_suffix('Z')
-            .map_or((property.untrimmed_value(), false), |text| (text, true));
-        let zone = if utc { Some("UTC") } else { property.param("TZID") };
+    fn local_time(&self, property: &ContentLine<'_>) -> Result<DateTime, Fault> {
+        let value = property.untrimmed_value();
+        let (text, zone) = match value.strip_suffix('Z') {
+            Some(text) => (text, Some("UTC")),
+            None => (value, property.param("TZID")),
+        };
         let exact = (text.len() == 15).then(|| DateTime::strptime("%Y%m%dT%H%M%S", text).ok()).flatten();
         let time = exact.ok_or_else(|| unsupported(property, "a time such as 20260105T093000"))?;
+        let refuse = |code, detail: String| Err(fault(property.number, code, detail));
         let Some(zone) = zone else {
-            let detail = "it has no time zone: use TZID or UTC (RFC 7953, 3.1)";
-            return Err(("no_time_zone", detail.to_owned()));
+            return refuse("no_time_zone", "it has no time zone: use TZID or UTC (RFC 7953, 3.1)".to_owned());
         };
         if !self.is_own_zone(zone) {
             let (own, zone) = (self.zone.name(), truncate_for_message(zone));
             let detail = format!("it is in {zone}, but this week is in {own}: PATCH time_zone first");
-            return Err(("other_time_zone", detail));
+            return refuse("other_time_zone", detail);
         }
         if (i32::from(time.minute()) * 60 + i32::from(time.second())) % 900 != 0 {
-            return Err(("not_on_a_quarter", "it is not on a quarter-hour".to_owned()));
+            return refuse("not_on_a_quarter", "it is not on a quarter-hour".to_owned());
         }
         if time.date() > self.latest {
-            let detail = format!("it begins after {}: a typical week counts from now on", self.latest);
-            return Err(("not_yet", detail));
+            return refuse("not_yet", format!("it begins after {}: a typical week counts from now on", self.latest));
         }
         Ok(time)
     }
@@ -228,25 +216,20 @@ fn is_utc(zone: &Zone) -> bool {
     ["UTC", "Etc/UTC"].contains(&zone.name())
 }
 
-fn unsupported(property: &ContentLine<'_>, expected: &str) -> Invalid {
-    (
-        "not_understood",
-        format!(
-            "{}:{} is not {expected}",
-            property.name().to_ascii_uppercase(),
-            truncate_for_message(property.untrimmed_value())
-        ),
-    )
+fn unsupported(property: &ContentLine<'_>, expected: &str) -> Fault {
+    let (name, value) = (property.name().to_ascii_uppercase(), truncate_for_message(property.untrimmed_value()));
+    fault(property.number, "not_understood", format!("{name}:{value} is not {expected}"))
 }
 
 /// Whether a rule is daily, and the days that it names. Only weekly and daily rules without an end are supported.
-fn parse_weekly_rule(text: &str) -> Result<(bool, Vec<usize>), Invalid> {
+fn parse_weekly_rule(rule: &ContentLine<'_>) -> Result<(bool, Vec<usize>), Fault> {
     let other = |part: &str| {
         let part = truncate_for_message(part);
-        ("not_weekly", format!("{part} is not supported in a typical week: use RRULE:FREQ=WEEKLY;BYDAY=MO,TU alone"))
+        let detail = format!("{part} is not supported in a typical week: use RRULE:FREQ=WEEKLY;BYDAY=MO,TU alone");
+        fault(rule.number, "not_weekly", detail)
     };
     let (mut frequency, mut days) = (None, Vec::new());
-    let text = text.to_ascii_uppercase();
+    let text = rule.untrimmed_value().to_ascii_uppercase();
     for part in text.split(';') {
         match part.split_once('=') {
             Some(("FREQ", "DAILY")) => frequency = Some(true),

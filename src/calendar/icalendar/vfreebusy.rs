@@ -1,9 +1,8 @@
 //! Writes the busy time of a user as VFREEBUSY (RFC 5545, 3.6.4), published (RFC 5546, 3.3.1).
 
-use std::ops::Range;
-
 use jiff::Timestamp;
 
+use super::period::{Period, merge_periods};
 use super::vevent::CalAddress;
 use super::writer::{Writer, cn_param, mailto, utc_value};
 use crate::calendar::time::{Grid, SearchWindow};
@@ -71,8 +70,11 @@ impl VFreeBusy<'_> {
     /// type.
     pub fn periods(&self) -> Vec<(Timestamp, Timestamp, BusyType)> {
         let second = |q: usize| self.window.instant(q).as_second();
-        let window = second(0)..second(self.window.len());
-        let busy = merge_periods(self.busy, &window);
+        let (from, to) = (second(0), second(self.window.len()));
+        let ceiling = |at: Timestamp| at.as_second() + i64::from(at.subsec_nanosecond() > 0);
+        let floor = |at: Timestamp| at.as_second() - i64::from(at.subsec_nanosecond() < 0);
+        let clip = |(start, end): &(_, _)| Period { start: floor(*start).max(from), end: ceiling(*end).min(to) };
+        let busy = merge_periods(self.busy.iter().map(clip).filter(|it| it.start < it.end).collect());
         let mut tentative = self.if_needed.clone();
         tentative.subtract(self.free);
         let mut outside = Grid::full(self.window.len());
@@ -81,7 +83,7 @@ impl VFreeBusy<'_> {
         let mut found: Vec<(i64, i64, BusyType)> = busy.iter().map(|it| (it.start, it.end, BusyType::Busy)).collect();
         for (grid, kind) in [(&tentative, BusyType::Tentative), (&outside, BusyType::Unavailable)] {
             for run in grid.runs() {
-                let left = subtract(second(run.start)..second(run.end), &busy);
+                let left = subtract(Period { start: second(run.start), end: second(run.end) }, &busy);
                 found.extend(left.into_iter().map(|it| (it.start, it.end, kind)));
             }
         }
@@ -91,32 +93,15 @@ impl VFreeBusy<'_> {
     }
 }
 
-/// The seconds inside `window` that any of the periods overlaps, as ranges in order and apart.
-fn merge_periods(periods: &[(Timestamp, Timestamp)], window: &Range<i64>) -> Vec<Range<i64>> {
-    let ceiling = |at: Timestamp| at.as_second() + i64::from(at.subsec_nanosecond() > 0);
-    let floor = |at: Timestamp| at.as_second() - i64::from(at.subsec_nanosecond() < 0);
-    let clip = |(start, end): &(Timestamp, Timestamp)| floor(*start).max(window.start)..ceiling(*end).min(window.end);
-    let mut ranges: Vec<_> = periods.iter().map(clip).filter(|it| it.start < it.end).collect();
-    ranges.sort_by_key(|it| it.start);
-    let mut merged: Vec<Range<i64>> = Vec::with_capacity(ranges.len());
-    for next in ranges {
-        match merged.last_mut() {
-            Some(last) if next.start <= last.end => last.end = last.end.max(next.end),
-            _ => merged.push(next),
-        }
-    }
-    merged
-}
-
-/// The parts of `run` that `taken`, ranges in order and apart, leaves.
-fn subtract(run: Range<i64>, taken: &[Range<i64>]) -> Vec<Range<i64>> {
+/// The parts of `run` that `taken`, periods in order and apart, leaves.
+fn subtract(run: Period, taken: &[Period]) -> Vec<Period> {
     let mut left = Vec::new();
-    let mut at = run.start;
+    let mut start = run.start;
     for one in taken.iter().skip_while(|one| one.end <= run.start).take_while(|one| one.start < run.end) {
-        left.push(at..one.start);
-        at = one.end;
+        left.push(Period { start, end: one.start });
+        start = one.end;
     }
-    left.push(at..run.end);
+    left.push(Period { start, end: run.end });
     left.retain(|it| it.start < it.end);
     left
 }

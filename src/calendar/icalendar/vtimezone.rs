@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::Offset;
 
 use super::writer::Writer;
@@ -11,20 +12,20 @@ use crate::calendar::time::zone::timestamp;
 /// The years for which changes are listed, or examined to find their rule. After 28 years every date has fallen on every weekday.
 const YEARS: i16 = 40;
 
-/// A change of a zone's offset, seconds ahead of UTC.
+/// A change of a zone's offset from UTC.
 #[derive(Clone, Debug)]
 struct Change {
     /// What the clock shows at the change, by the offset before it.
     local: DateTime,
-    from: i32,
-    to: i32,
+    from: Offset,
+    to: Offset,
     is_daylight: bool,
     name: String,
 }
 
 impl Change {
     /// Changes of one kind share one STANDARD or DAYLIGHT component.
-    fn kind(&self) -> (i32, i32, bool, &str) {
+    fn kind(&self) -> (Offset, Offset, bool, &str) {
         (self.from, self.to, self.is_daylight, &self.name)
     }
 }
@@ -69,13 +70,7 @@ fn changes(zone: &Zone, since: Timestamp) -> Vec<Change> {
     let all = before.into_iter().chain(rules.following(since));
     let change = |at: Timestamp, to: Offset, is_daylight: bool, name: &str| {
         let from = rules.to_offset(timestamp(at.as_second() - 1));
-        Change {
-            local: from.to_datetime(at),
-            from: from.seconds(),
-            to: to.seconds(),
-            is_daylight,
-            name: name.to_owned(),
-        }
+        Change { local: from.to_datetime(at), from, to, is_daylight, name: name.to_owned() }
     };
     let all = all.map(|it| change(it.timestamp(), it.offset(), it.dst().is_dst(), it.abbreviation()));
     let mut changes: Vec<Change> = all.take_while(|change| change.local.year() < end).collect();
@@ -121,13 +116,10 @@ pub fn local_value(local: DateTime) -> String {
 }
 
 /// `+HHMM`, with seconds where there are some (RFC 5545, 3.3.14).
-fn offset_value(seconds: i32) -> String {
-    let (sign, ahead) = (if seconds < 0 { '-' } else { '+' }, seconds.abs());
-    let whole = format!("{sign}{:02}{:02}", ahead / 3600, ahead / 60 % 60);
-    match ahead % 60 {
-        0 => whole,
-        rest => format!("{whole}{rest:02}"),
-    }
+fn offset_value(offset: Offset) -> String {
+    let mut time = BrokenDownTime::default();
+    time.set_offset(Some(offset));
+    time.to_string("%z").unwrap_or_default()
 }
 
 #[cfg(test)]

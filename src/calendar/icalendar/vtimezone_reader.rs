@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::content_line::IcsError;
 use super::parser::Component;
 use super::recurrence::{ExpansionLimit, expand_rule};
-use super::values::{DateOrTime, SECONDS_PER_DAY, parse_date_or_time, parse_utc_offset};
+use super::values::{DateOrTime, parse_date_or_time, parse_utc_offset};
 use super::windows_zones::zone_of_windows_name;
 use super::zone_rules::{OffsetChange, ZoneRules};
-use crate::calendar::time::Zone;
+use crate::calendar::time::{SECONDS_PER_DAY, Zone};
 
 /// How far before the dates of interest the rules of a zone are expanded, so that they include the last change before.
 const LOOK_BACK: i64 = 3 * 366 * SECONDS_PER_DAY;

@@ -61,7 +61,7 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// Unicode's Bidi_Control: these characters can make a text look like another.
-fn is_bidi_control(c: char) -> bool {
+pub fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -9,6 +9,8 @@ mod grid;
 mod overrides;
 mod projector;
 mod search_window;
+#[cfg(test)]
+mod tests;
 mod time_of_day;
 mod wall_clock;
 pub(super) mod week;
@@ -20,11 +22,11 @@ pub(super) mod zone_mapping;
 
 pub use date_window::{WindowError, YEARS, iso_week};
 pub use day::Day;
-pub use fault::Fault;
+pub use fault::{Fault, pointer_segment};
 pub use grid::Grid;
 pub use overrides::Overrides;
 pub use projector::Projector;
-pub use search_window::SearchWindow;
+pub use search_window::{SECONDS_PER_DAY, SearchWindow};
 pub use week::{Week, base64_week};
 pub use week_format::{Format, FormattedWeek, week_to_json};
 pub use week_parser::parse as parse_week;

@@ -4,8 +4,8 @@ use super::bits;
 use super::day::Day;
 use super::grid::Grid;
 use super::overrides::Overrides;
-use super::search_window::{DAY, MONDAY_TO_EPOCH, SearchWindow};
-use super::week::{QUARTERS_PER_DAY, QUARTERS_PER_WEEK, Week};
+use super::search_window::{MONDAY_TO_EPOCH, SECONDS_PER_DAY, SearchWindow};
+use super::week::{QUARTERS_PER_DAY, Week};
 use super::zone::Zone;
 use super::zone_mapping::{WallClockBits, ZoneMapping};
 use jiff::ToSpan;
@@ -56,9 +56,7 @@ impl<'a> Projector<'a> {
         let from = usize::from(earliest.unwrap_or(0).div_ceil(15));
         let to = usize::from(latest.unwrap_or(1440) / 15).min(QUARTERS_PER_DAY);
         let mut week = Week::EMPTY;
-        for midnight in (0..QUARTERS_PER_WEEK).step_by(QUARTERS_PER_DAY) {
-            week.insert(midnight + from..midnight + to);
-        }
+        Day::ALL.into_iter().for_each(|day| week.insert_on(day, from..to));
         self.project(&week, zone)
     }
 
@@ -90,7 +88,7 @@ fn dated_wall_clock(week: &Week, overrides: &Overrides, days: Range<i64>) -> Wal
 
 /// The date of a day numbered from Monday 1969-12-29.
 fn date_of(day: i64) -> Date {
-    date(1970, 1, 1).saturating_add((day - MONDAY_TO_EPOCH / DAY).days())
+    date(1970, 1, 1).saturating_add((day - MONDAY_TO_EPOCH / SECONDS_PER_DAY).days())
 }
 
 /// The day of the week of such a day.

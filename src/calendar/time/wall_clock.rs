@@ -2,7 +2,7 @@
 
 use super::bits;
 use super::grid::Grid;
-use super::search_window::{DAY, Kind, QUARTER, SearchWindow};
+use super::search_window::{Kind, QUARTER, SECONDS_PER_DAY, SearchWindow};
 use super::zone::Segment;
 use std::ops::Range;
 
@@ -62,10 +62,10 @@ impl SearchWindow {
     /// The quarters that start on the same date as quarter `q` on the window's wall clock, or on the same day of a typical week.
     /// Where a clock is put back over midnight they are more than one run.
     pub(in crate::calendar) fn same_date(&self, q: usize) -> impl Iterator<Item = Range<usize>> {
-        let date = (self.second(q) + self.offset(q)).div_euclid(DAY);
+        let date = (self.second(q) + self.offset(q)).div_euclid(SECONDS_PER_DAY);
         self.offset_runs().filter_map(move |OffsetRun { quarters, wall, .. }| {
-            let start = quarters.start + quarters_until(date * DAY - wall);
-            let end = quarters.end.min(quarters.start + quarters_until((date + 1) * DAY - wall));
+            let start = quarters.start + quarters_until(date * SECONDS_PER_DAY - wall);
+            let end = quarters.end.min(quarters.start + quarters_until((date + 1) * SECONDS_PER_DAY - wall));
             (start < end).then_some(start..end)
         })
     }
@@ -94,40 +94,4 @@ impl SearchWindow {
 /// How many quarters start in this many seconds; 0 for negative ones.
 fn quarters_until(seconds: i64) -> usize {
     usize::try_from((seconds + QUARTER - 1).div_euclid(QUARTER)).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::SearchWindow;
-    use crate::calendar::Zone;
-    use jiff::civil::{Date, date};
-    use std::error::Error;
-
-    type Tested = Result<(), Box<dyn Error>>;
-
-    fn window(zone: &str, date: Date) -> Result<SearchWindow, Box<dyn Error>> {
-        Ok(SearchWindow::dates(Zone::parse(zone)?, date, date)?)
-    }
-
-    #[test]
-    fn hours_are_those_the_wall_clock_shows() -> Tested {
-        let typical = SearchWindow::typical_week(None, date(2026, 1, 1)).hours();
-        assert_eq!(typical.len(), 168);
-        assert_eq!(typical[167], 668..672);
-        let paris = window("Europe/Paris", date(2026, 10, 25))?;
-        assert_eq!(paris.hours().len(), 25);
-        // 02:00 jumps back to 01:30: the second half of that hour comes twice.
-        let howe = window("Australia/Lord_Howe", date(2026, 4, 5))?;
-        assert_eq!(howe.hours()[..4], [0..4, 4..8, 8..10, 10..14]);
-        Ok(())
-    }
-
-    #[test]
-    fn slots_start_on_steps_of_the_wall_clock() -> Tested {
-        let howe = window("Australia/Lord_Howe", date(2026, 4, 5))?;
-        let starts: Vec<_> = howe.steps(4).iter().take(4).collect();
-        assert_eq!(starts, [0, 4, 10, 14]);
-        assert_eq!(howe.steps(1).count(), howe.len());
-        Ok(())
-    }
 }

@@ -48,6 +48,12 @@ impl Week {
         bits::fill(&mut self.0, range.start..range.end.min(QUARTERS_PER_WEEK));
     }
 
+    /// Sets quarters 0..96 of a day.
+    pub(super) fn insert_on(&mut self, day: Day, quarters: Range<usize>) {
+        let midnight = day.index() * QUARTERS_PER_DAY;
+        self.insert(midnight + quarters.start..midnight + quarters.end);
+    }
+
     /// Whether no quarter is set.
     pub fn is_empty(&self) -> bool {
         *self == Week::EMPTY

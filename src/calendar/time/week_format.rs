@@ -5,11 +5,14 @@ use super::bits;
 use super::day::Day;
 use super::time_of_day;
 use super::week::{QUARTERS_PER_DAY, Week};
+use serde::Deserialize;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::StrDeserializer;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::ops::Range;
 
 /// How a week is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// All seven days, each with its merged `"HH:MM-HH:MM"` ranges.
@@ -48,14 +51,8 @@ impl Format {
 
     /// Reads a name.
     pub fn parse(text: &str) -> Option<Format> {
-        match text {
-            "ranges" => Some(Format::Ranges),
-            "hours" => Some(Format::Hours),
-            "grid" => Some(Format::Grid),
-            "view" => Some(Format::View),
-            "view-quarters" => Some(Format::ViewQuarters),
-            _ => None,
-        }
+        let name: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+        Format::deserialize(name).ok()
     }
 }
 

@@ -19,90 +19,56 @@ use std::ops::Range;
 /// # Errors
 /// Every [`Fault`] found, in the order of the input.
 pub fn parse(value: &Value) -> Result<Week, Vec<Fault>> {
-    let mut reader = Reader::default();
+    let (mut week, mut faults) = (Week::EMPTY, Vec::new());
     match value {
-        Value::Object(days) => reader.days(days),
-        Value::Array(rows) => reader.grid(rows),
-        Value::String(digits) => match parse_digits(digits) {
-            Ok(week) => reader.week = week,
-            Err(fault) => reader.faults.push(fault),
-        },
-        other => reader.fault(
-            "",
-            "not_a_week",
-            format!("{} is not a week: use an object of days, a 7x24 array or 168 digits", describe_json(other)),
-        ),
+        Value::Object(days) => parse_days(days, &mut week, &mut faults),
+        Value::Array(rows) => parse_grid(rows, &mut week, &mut faults),
+        Value::String(digits) => return parse_digits(digits).map_err(|fault| vec![fault]),
+        other => {
+            let detail =
+                format!("{} is not a week: use an object of days, a 7x24 array or 168 digits", describe_json(other));
+            faults.push(Fault::new("", "not_a_week", detail));
+        }
     }
-    match reader.faults.is_empty() {
-        true => Ok(reader.week),
-        false => Err(reader.faults),
+    if faults.is_empty() { Ok(week) } else { Err(faults) }
+}
+
+fn parse_days(days: &Map<String, Value>, week: &mut Week, faults: &mut Vec<Fault>) {
+    let mut seen = [false; 7];
+    for (key, entries) in days {
+        let pointer = pointer_segment(key);
+        let Some(day) = Day::parse(key) else {
+            let detail = format!("{:?} is not a day: use monday to sunday", truncate_for_message(key));
+            faults.push(Fault::new(pointer, "unknown_day", detail));
+            continue;
+        };
+        if std::mem::replace(&mut seen[day.index()], true) {
+            let detail = format!("{} is given twice: give each day once", day.name());
+            faults.push(Fault::new(pointer.as_str(), "duplicate_day", detail));
+        }
+        parse_day(day.name(), &pointer, entries, faults, |quarters| week.insert_on(day, quarters));
     }
 }
 
-#[derive(Default)]
-struct Reader {
-    week: Week,
-    faults: Vec<Fault>,
-}
-
-impl Reader {
-    fn fault(&mut self, pointer: &str, code: &'static str, detail: String) {
-        self.faults.push(Fault::new(pointer, code, detail));
+fn parse_grid(rows: &[Value], week: &mut Week, faults: &mut Vec<Fault>) {
+    if rows.len() != 7 {
+        let detail = format!("{} rows: a grid has 7, Monday first", rows.len());
+        return faults.push(Fault::new("", "not_seven_days", detail));
     }
-
-    fn insert(&mut self, day: usize, quarters: Range<usize>) {
-        let midnight = day * QUARTERS_PER_DAY;
-        self.week.insert(midnight + quarters.start..midnight + quarters.end);
-    }
-
-    fn days(&mut self, days: &Map<String, Value>) {
-        let mut seen = [false; 7];
-        for (key, entries) in days {
-            let pointer = pointer_segment(key);
-            let Some(day) = Day::parse(key) else {
-                let detail = format!("{:?} is not a day: use monday to sunday", truncate_for_message(key));
-                self.fault(&pointer, "unknown_day", detail);
-                continue;
-            };
-            if std::mem::replace(&mut seen[day.index()], true) {
-                let detail = format!("{} is given twice: give each day once", day.name());
-                self.fault(&pointer, "duplicate_day", detail);
-            }
-            self.day(day, &pointer, entries);
-        }
-    }
-
-    fn day(&mut self, day: Day, pointer: &str, entries: &Value) {
-        let (week, midnight) = (&mut self.week, day.index() * QUARTERS_PER_DAY);
-        let insert = |quarters: Range<usize>| week.insert(midnight + quarters.start..midnight + quarters.end);
-        parse_day(day.name(), pointer, entries, &mut self.faults, insert);
-    }
-
-    fn grid(&mut self, rows: &[Value]) {
-        if rows.len() != 7 {
-            let detail = format!("{} rows: a grid has 7, Monday first", rows.len());
-            return self.fault("", "not_seven_days", detail);
-        }
-        for (day, row) in rows.iter().enumerate() {
-            let pointer = format!("/{day}");
-            match row.as_array() {
-                Some(hours) if hours.len() == 24 => self.grid_row(day, &pointer, hours),
-                _ => {
-                    let detail = format!("{} is not a row of 24 numbers 0 or 1", describe_json(row));
-                    self.fault(&pointer, "not_24_hours", detail);
-                }
-            }
-        }
-    }
-
-    fn grid_row(&mut self, day: usize, pointer: &str, hours: &[Value]) {
+    for (day, row) in Day::ALL.into_iter().zip(rows) {
+        let pointer = format!("/{}", day.index());
+        let Some(hours) = row.as_array().filter(|hours| hours.len() == 24) else {
+            let detail = format!("{} is not a row of 24 numbers 0 or 1", describe_json(row));
+            faults.push(Fault::new(pointer, "not_24_hours", detail));
+            continue;
+        };
         for (hour, value) in hours.iter().enumerate() {
             match value.as_u64() {
                 Some(0) => {}
-                Some(1) => self.insert(day, 4 * hour..4 * hour + 4),
+                Some(1) => week.insert_on(day, 4 * hour..4 * hour + 4),
                 _ => {
                     let detail = format!("{} is neither 0 nor 1", describe_json(value));
-                    self.fault(&format!("{pointer}/{hour}"), "not_0_or_1", detail);
+                    faults.push(Fault::new(format!("{pointer}/{hour}"), "not_0_or_1", detail));
                 }
             }
         }

@@ -27,7 +27,7 @@ pub struct ZoneError {
 pub struct Segment {
     pub start: i64,
     pub end: i64,
-    /// WallClockBits clock minus UTC, in seconds.
+    /// Wall clock minus UTC, in seconds.
     pub offset: i64,
 }
 
@@ -89,7 +89,7 @@ impl Zone {
         &self.0
     }
 
-    /// WallClockBits clock minus UTC at an instant, in seconds.
+    /// Wall clock minus UTC at an instant, in seconds.
     pub(super) fn offset_at(&self, second: i64) -> i64 {
         i64::from(self.0.to_offset(timestamp(second)).seconds())
     }
@@ -111,12 +111,8 @@ impl Zone {
 
     /// 12:00 of a date.
     pub(super) fn noon(&self, date: Date) -> i64 {
-        let noon = date.at(12, 0, 0, 0);
-        match self.0.to_ambiguous_timestamp(noon).offset() {
-            AmbiguousOffset::Unambiguous { offset: before }
-            | AmbiguousOffset::Fold { before, .. }
-            | AmbiguousOffset::Gap { before, .. } => second_at(noon, before),
-        }
+        let noon = self.0.to_ambiguous_timestamp(date.at(12, 0, 0, 0)).compatible();
+        noon.map_or(0, Timestamp::as_second)
     }
 
     /// The segments that make up `start..end` (Unix seconds); none if that is empty.

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::busy_month::{BusyMonth, month_number, unpack_month};
 use super::import::Import;
-use crate::calendar::icalendar::{Period as BusyPeriod, SECONDS_PER_DAY, ZoneRules, merge_periods};
+use crate::calendar::icalendar::{Period as BusyPeriod, ZoneRules, merge_periods};
+use crate::calendar::time::SECONDS_PER_DAY;
 use crate::calendar::{Fault, Zone};
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns, exclusive};

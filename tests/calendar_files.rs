@@ -1,8 +1,7 @@
-//! The calendars in tests/calendars, and hard cases. scripts/check-calendars compares them with another parser.
+//! The calendars in the folder `calendars`, and hard cases. scripts/check-calendars compares them with another parser.
 
 use jiff::Timestamp;
-
-use super::{BusyPeriods, DateRange, IcsError, Period, read_busy_periods, seconds_to_wall};
+use w2meet::calendar::icalendar::{BusyPeriods, DateRange, IcsError, Period, read_busy_periods, seconds_to_wall};
 
 fn second(text: &str) -> i64 {
     format!("{text}:00Z").parse().map_or(0, Timestamp::as_second)
@@ -28,7 +27,7 @@ fn event(lines: &str) -> String {
 
 #[test]
 fn a_google_export_is_read_with_its_exceptions() -> Result<(), IcsError> {
-    let text = include_str!("../../../tests/calendars/google.ics");
+    let text = include_str!("calendars/google.ics");
     let (fixed, floating) = periods(text, "2026-11-23", "2026-11-28")?;
     // Moved on Tuesday, cancelled on Thursday. On Friday one event is declined and one accepted.
     assert_eq!(
@@ -49,7 +48,7 @@ fn a_google_export_is_read_with_its_exceptions() -> Result<(), IcsError> {
 
 #[test]
 fn an_outlook_export_is_read_with_its_own_zones() -> Result<(), IcsError> {
-    let text = include_str!("../../../tests/calendars/outlook.ics");
+    let text = include_str!("calendars/outlook.ics");
     let (fixed, _) = periods(text, "2026-10-20", "2026-11-05")?;
     // The clocks of Denver, which the file alone describes, went back on the first of November.
     assert_eq!(
@@ -64,7 +63,7 @@ fn an_outlook_export_is_read_with_its_own_zones() -> Result<(), IcsError> {
 
 #[test]
 fn an_apple_export_floats_where_it_names_no_zone() -> Result<(), IcsError> {
-    let text = include_str!("../../../tests/calendars/apple.ics");
+    let text = include_str!("calendars/apple.ics");
     let (fixed, floating) = periods(text, "2026-10-31", "2026-12-03")?;
     // Half past midnight to half past two, but clocks went back in between: three hours.
     assert_eq!(
@@ -78,7 +77,7 @@ fn an_apple_export_floats_where_it_names_no_zone() -> Result<(), IcsError> {
 
 #[test]
 fn free_busy_counts_except_free_time() -> Result<(), IcsError> {
-    let text = include_str!("../../../tests/calendars/freebusy.ics");
+    let text = include_str!("calendars/freebusy.ics");
     let (fixed, _) = periods(text, "2026-11-23", "2026-11-27")?;
     assert_eq!(fixed, ["11-23 09:00 10:30", "11-24 09:00 09:30", "11-25 00:00 00:00"]);
     Ok(())
