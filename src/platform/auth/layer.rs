@@ -13,10 +13,10 @@ use super::verifier::{TokenVerifier, invalid};
 use super::{AuthMethod, Caller, Scope, forbidden, unknown_caller};
 use crate::config::{AuthMode, Settings};
 use crate::platform::http::extract::email_in_path;
-use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem};
+use crate::platform::http::problem::{BAD_REQUEST, Problem};
 
-/// The paths that need no service credential: the probes.
-const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
+/// The paths that need no service credential and have no rate limit: a busy role must not look dead.
+pub const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 
 /// The access check before the handlers of a role; one for each worker thread.
 pub struct AuthLayer {
@@ -72,7 +72,7 @@ impl TokenCheck {
     async fn authorize(&self, req: &ServiceRequest) -> Result<(), Problem> {
         let permission = match self.table.find(req.method().as_str(), req.uri().path()) {
             Match::Endpoint(permission) => permission,
-            Match::Nothing if !self.is_open => return Err(no_such_path()),
+            Match::Nothing if !self.is_open => return Err(Problem::no_such_path()),
             // the router responds
             Match::Nothing | Match::OtherMethod => return Ok(()),
         };
@@ -116,7 +116,7 @@ fn check_account(caller: &Caller, permission: Permission, req: &ServiceRequest) 
             // 403 would reveal that the account exists
             if email == caller.email { Ok(()) } else { Err(Problem::unknown_user(email.as_str())) }
         }
-        (Access::Owner, None) => Err(no_such_path()),
+        (Access::Owner, None) => Err(Problem::no_such_path()),
         _ => Ok(()),
     }
 }
@@ -133,8 +133,4 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     // no early exit, so that the compiler checks many bytes at once
     let is_valid = token.bytes().fold(!token.is_empty(), |valid, b| valid & b.is_ascii_graphic() & (b != b','));
     if scheme.eq_ignore_ascii_case("bearer") && is_valid { Ok(Some(token)) } else { Err(invalid()) }
-}
-
-fn no_such_path() -> Problem {
-    Problem::new(NOT_FOUND, "the API has no such path; GET / lists where to start")
 }

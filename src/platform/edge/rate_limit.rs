@@ -13,15 +13,14 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
 use crate::config;
-use crate::platform::http::connection_limiter::client_prefix;
+use crate::platform::auth::layer::PROBES;
+use crate::platform::http::client_address::client_prefix;
 use crate::platform::http::problem::{Problem, RATE_LIMITED, RateLimitKind};
 
 static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 const MINUTE: u32 = 60;
-/// Probes are not limited: a busy gateway must not look dead.
-const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 
 type Counters<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
 

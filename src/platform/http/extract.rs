@@ -4,11 +4,10 @@
 
 use actix_web::HttpRequest;
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::calendar::{Fault, Format};
+use crate::calendar::{Fault, Format, pointer_segment};
 use crate::platform::email::Email;
 pub use crate::platform::http::body::{Json, JsonBody, RawBody, payload_problem};
 use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem, VALIDATION};
@@ -137,7 +136,7 @@ impl Params {
     /// 422 with every fault.
     pub fn finish<T>(mut self, built: Option<T>) -> Result<T, Problem> {
         for (name, _) in &self.values {
-            let pointer = format!("#/{}", name.replace('~', "~0").replace('/', "~1"));
+            let pointer = format!("#{}", pointer_segment(name));
             self.faults.push(Fault::new(pointer, "unknown_field", "is not a known name"));
         }
         match built {
@@ -189,14 +188,6 @@ pub fn one_of<T: Copy, const N: usize>(
     })
 }
 
-/// A value of a type that roles send to each other.
-///
-/// # Errors
-/// The value has another shape.
-pub fn read_as<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<Fault>> {
-    T::deserialize(value).map_err(|why| vec![Fault::new("", "not_readable", why.to_string())])
-}
-
 /// The format of a week in a response.
 ///
 /// # Errors
@@ -240,7 +231,7 @@ pub fn email_in_path(req: &HttpRequest, segment: usize) -> Result<Email, Problem
         return Err(bad("the path contains control characters"));
     }
     if matches!(decoded.as_ref(), "." | "..") {
-        return Err(Problem::new(NOT_FOUND, "the API has no such path; GET / lists where to start"));
+        return Err(Problem::no_such_path());
     }
     Email::parse(&decoded)
         .map_err(|why| Problem::validation(vec![Fault::new("#/email", "not_an_email", why.to_string())]))

@@ -151,6 +151,11 @@ impl Problem {
         }
     }
 
+    /// No endpoint has this path.
+    pub fn no_such_path() -> Problem {
+        Problem::new(NOT_FOUND, "the API has no such path; GET / lists where to start")
+    }
+
     /// Parses another role's response; `None` if it is no problem document of a `known` type.
     pub fn read(
         status: StatusCode,
@@ -212,20 +217,13 @@ impl Problem {
 
     /// The problem of a bare status, where a library responded without a body.
     pub fn of_status(status: StatusCode) -> Problem {
-        let kind = match status.as_u16() {
-            404 => NOT_FOUND,
-            code => PROBLEM_TYPES
-                .iter()
-                .copied()
-                .find(|kind| kind.status == code)
-                .unwrap_or(if status.is_server_error() { INTERNAL } else { BAD_REQUEST }),
-        };
-        let detail = match kind.status {
-            404 => "the API has no such path; GET / lists where to start",
-            405 => "the Allow header lists the methods of this path",
-            _ => "the request was refused before it reached the API",
-        };
-        Problem::new(kind, detail)
+        let fallback = if status.is_server_error() { INTERNAL } else { BAD_REQUEST };
+        let kind = PROBLEM_TYPES.iter().find(|kind| kind.status == status.as_u16());
+        match kind.copied().unwrap_or(fallback) {
+            NOT_FOUND => Problem::no_such_path(),
+            METHOD_NOT_ALLOWED => Problem::new(METHOD_NOT_ALLOWED, "the Allow header lists the methods of this path"),
+            kind => Problem::new(kind, "the request was refused before it reached the API"),
+        }
     }
 
     /// The HTTP status.
