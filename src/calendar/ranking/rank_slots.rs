@@ -90,38 +90,6 @@ mod tests {
     }
 
     #[test]
-    fn slots_of_one_answer_do_not_overlap() {
-        let one = [attendee(Preference::First, &[(10, 20), (30, 34)])];
-        let first = ranked(&one, hour(Some(Preference::First), Some(9)));
-        assert_eq!(starts(&first), [10, 14, 30]);
-        let last = ranked(&one, hour(Some(Preference::Last), Some(9)));
-        assert_eq!(starts(&last), [30, 16, 12]);
-        assert_eq!(first.longest_common, 10);
-        assert!(!first.random_used);
-    }
-
-    #[test]
-    fn equal_preferences_are_the_pick_with_its_own_limit() {
-        let two = |preference| [attendee(preference, &[(0, 80)]), attendee(preference, &[(8, 90)])];
-        let best = ranked(&two(Preference::Best), hour(None, None));
-        assert_eq!((best.pick, starts(&best)), (Some(Preference::Best), vec![8, 12, 16, 20, 24]));
-        let last = ranked(&two(Preference::Last), hour(None, None));
-        assert_eq!((last.pick, starts(&last)), (Some(Preference::Last), vec![76]));
-    }
-
-    #[test]
-    fn different_preferences_choose_one_slot_each_in_order_of_appearance() {
-        let preferences = [Preference::Last, Preference::First, Preference::Last];
-        let people = preferences.map(|preference| attendee(preference, &[(36, 48)]));
-        let ranking = ranked(&people, hour(None, None));
-        assert_eq!((ranking.pick, starts(&ranking)), (None, vec![44, 36]));
-        assert_eq!(starts(&ranked(&people, hour(None, Some(1)))), [44]);
-        // The only slot is chosen once.
-        let people = preferences.map(|preference| attendee(preference, &[(36, 41)]));
-        assert_eq!(starts(&ranked(&people, hour(None, None))), [37]);
-    }
-
-    #[test]
     fn random_slots_follow_from_the_seed_on_every_machine() {
         let one = [attendee(Preference::Random, &[(0, 400)])];
         let drawn = |seed| starts(&ranked(&one, RankingOptions { seed, ..hour(None, Some(4)) }));

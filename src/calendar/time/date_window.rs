@@ -10,45 +10,17 @@ pub const MAX_DAYS: i64 = 62;
 /// The years a window may lie in.
 pub const YEARS: RangeInclusive<i16> = 1970..=2199;
 
-/// Why a search window is refused. The text is for the caller and says what to do.
+/// Why a search window is refused: a sentence for the caller that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WindowError {
-    /// `from` is after `to`.
-    #[error("the window ends on {to}, before it starts on {from}: give from <= to")]
-    Backwards {
-        /// The first date asked for.
-        from: Date,
-        /// The last date asked for.
-        to: Date,
-    },
-    /// More than 62 days.
-    #[error("the window has {days} days: search at most 62 at a time")]
-    TooLong {
-        /// How many days were asked for.
-        days: i64,
-    },
-    /// A year outside those with known time zone rules.
-    #[error("the year {year} is not supported: use 1970 to 2199")]
-    Year {
-        /// The year asked for.
-        year: i16,
-    },
-    /// The text is not an ISO week.
-    #[error("{found:?} is not an ISO week: write it as 2026-W48")]
-    NotAWeek {
-        /// The text, truncated.
-        found: String,
-    },
-    /// An ISO week that its year does not have.
-    #[error("{year} has no week {week}: its last one is W{last}")]
-    NoSuchWeek {
-        /// The ISO year.
-        year: i16,
-        /// The week asked for.
-        week: i8,
-        /// The last week of that year: 52 or 53.
-        last: i8,
-    },
+#[error("{0}")]
+pub struct WindowError(String);
+
+/// Refuses a year without known time zone rules.
+pub(super) fn check_year(year: i16) -> Result<(), WindowError> {
+    match YEARS.contains(&year) {
+        true => Ok(()),
+        false => Err(WindowError(format!("the year {year} is not supported: use 1970 to 2199"))),
+    }
 }
 
 /// The Monday and the Sunday of an ISO week such as `2026-W48`.
@@ -56,15 +28,14 @@ pub enum WindowError {
 /// # Errors
 /// [`WindowError`] if the text is not a week, its year lacks that week, or the year is not supported.
 pub fn iso_week(text: &str) -> Result<(Date, Date), WindowError> {
-    let (year, week) =
-        parse_iso_week(text).ok_or_else(|| WindowError::NotAWeek { found: truncate_for_message(text).into_owned() })?;
-    if !YEARS.contains(&year) {
-        return Err(WindowError::Year { year });
-    }
+    let found = truncate_for_message(text);
+    let malformed = || WindowError(format!("{found:?} is not an ISO week: write it as 2026-W48"));
+    let (year, week) = parse_iso_week(text).ok_or_else(malformed)?;
+    check_year(year)?;
     // 28 December is always in the last week of its ISO year.
     let last = date(year, 12, 28).iso_week_date().week();
-    let monday =
-        ISOWeekDate::new(year, week, Weekday::Monday).map_err(|_| WindowError::NoSuchWeek { year, week, last })?.date();
+    let absent = |_| WindowError(format!("{year} has no week {week}: its last one is W{last}"));
+    let monday = ISOWeekDate::new(year, week, Weekday::Monday).map_err(absent)?.date();
     Ok((monday, monday.saturating_add(6.days())))
 }
 
@@ -81,18 +52,14 @@ fn parse_iso_week(text: &str) -> Option<(i16, i8)> {
 /// # Errors
 /// [`WindowError`] if they are out of order, too many, or in a year that is not supported.
 pub fn check_dates(from: Date, to: Date) -> Result<(), WindowError> {
-    for year in [from.year(), to.year()] {
-        if !YEARS.contains(&year) {
-            return Err(WindowError::Year { year });
-        }
-    }
-    if from > to {
-        return Err(WindowError::Backwards { from, to });
-    }
+    check_year(from.year())?;
+    check_year(to.year())?;
     let days = to.duration_since(from).as_hours() / 24 + 1;
-    match days > MAX_DAYS {
-        true => Err(WindowError::TooLong { days }),
-        false => Ok(()),
+    let refuse = |why: String| Err(WindowError(why));
+    match days {
+        ..=0 => refuse(format!("the window ends on {to}, before it starts on {from}: give from <= to")),
+        1..=MAX_DAYS => Ok(()),
+        _ => refuse(format!("the window has {days} days: search at most {MAX_DAYS} at a time")),
     }
 }
 

@@ -162,18 +162,6 @@ mod tests {
         grid
     }
 
-    fn runs(grid: &Grid) -> Vec<(usize, usize)> {
-        grid.runs().map(|run| (run.start, run.end)).collect()
-    }
-
-    #[test]
-    fn runs_are_found_across_words() {
-        let separate = [(0, 1), (60, 70), (127, 129), (190, 200)];
-        assert_eq!(runs(&grid(200, &separate)), separate);
-        assert_eq!(runs(&Grid::full(200)), [(0, 200)]);
-        assert_eq!(runs(&Grid::empty(0)), []);
-    }
-
     #[test]
     fn a_slot_starts_only_where_it_fits_whole() {
         let starts = grid(200, &[(10, 14), (60, 70), (198, 200)]).starts(4);

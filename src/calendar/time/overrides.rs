@@ -1,7 +1,7 @@
 //! Dates with their own availability, which replaces a user's typical day on them.
 
 use super::bits::{self, Runs};
-use super::date_window::YEARS;
+use super::date_window::check_year;
 use super::fault::{Fault, describe_json, pointer_segment, truncate_for_message};
 use super::week::QUARTERS_PER_DAY;
 use super::week_format::range_text;
@@ -107,10 +107,7 @@ fn parse_date(key: &str) -> Result<Date, (&'static str, String)> {
     let Some(date) = key.parse::<Date>().ok().filter(|date| date.to_string() == key) else {
         return Err(("not_a_date", format!("{:?} is not a date: write it as 2026-11-27", truncate_for_message(key))));
     };
-    match YEARS.contains(&date.year()) {
-        true => Ok(date),
-        false => Err(("year_out_of_reach", format!("the year {} is not supported: use 1970 to 2199", date.year()))),
-    }
+    check_year(date.year()).map(|()| date).map_err(|why| ("year_out_of_reach", why.to_string()))
 }
 
 impl Serialize for Overrides {

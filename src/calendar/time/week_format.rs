@@ -91,34 +91,30 @@ impl Serialize for FormattedWeek<'_> {
         }
         let mut map = serializer.serialize_map(Some(Day::ALL.len()))?;
         for day in Day::ALL {
-            match format {
-                Format::Ranges => map.serialize_entry(day.name(), &Ranges(free, day))?,
-                _ => map.serialize_entry(day.name(), &Hours(free, day))?,
-            }
+            map.serialize_entry(day.name(), &FormattedDay { free, day, format })?;
         }
         map.end()
     }
 }
 
-struct Ranges<'a>(&'a Week, Day);
-
-impl Serialize for Ranges<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(None)?;
-        for run in self.0.runs_of(self.1) {
-            let text = range_text(&run);
-            list.serialize_element(std::str::from_utf8(&text).unwrap_or_default())?;
-        }
-        list.end()
-    }
+/// One day, as its ranges or its hours.
+struct FormattedDay<'a> {
+    free: &'a Week,
+    day: Day,
+    format: Format,
 }
 
-struct Hours<'a>(&'a Week, Day);
-
-impl Serialize for Hours<'_> {
+impl Serialize for FormattedDay<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let row = grid_row(self.0, self.1);
-        serializer.collect_seq((0..24).filter(|hour| row[*hour] == 1))
+        if self.format == Format::Hours {
+            let row = grid_row(self.free, self.day);
+            return serializer.collect_seq((0..24).filter(|hour| row[*hour] == 1));
+        }
+        let mut list = serializer.serialize_seq(None)?;
+        for run in self.free.runs_of(self.day) {
+            list.serialize_element(std::str::from_utf8(&range_text(&run)).unwrap_or_default())?;
+        }
+        list.end()
     }
 }
 
