@@ -7,11 +7,14 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
 use super::{AuthMethod, Caller, Scope};
 use crate::platform::email::Email;
+/// The current keys, as `/.well-known/jwks.json` lists them.
+pub use jsonwebtoken::jwk::JwkSet as KeySet;
 
 /// The longest token in bytes. A real one has about 700, with an address of at most 254.
 const MAX_TOKEN: usize = 2048;
@@ -67,26 +70,6 @@ struct Head {
     kid: String,
 }
 
-/// A public key, as a JSON Web Key (RFC 8037).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PublicKey {
-    kty: String,
-    crv: String,
-    #[serde(rename = "use")]
-    purpose: String,
-    alg: String,
-    /// The id of the key.
-    pub kid: String,
-    x: String,
-}
-
-/// The current keys, as `/.well-known/jwks.json` lists them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeySet {
-    /// The keys, each once.
-    pub keys: Vec<PublicKey>,
-}
-
 /// A private key.
 pub struct SigningKey {
     kid: String,
@@ -110,20 +93,12 @@ impl SigningKey {
         jsonwebtoken::encode(&header, claims, &self.key)
     }
 
-    /// The public key; `None` if the private key is invalid.
-    pub fn public(&self) -> Option<PublicKey> {
-        use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
-        let jwk = Jwk::from_encoding_key(&self.key, Algorithm::EdDSA).ok()?;
-        let AlgorithmParameters::OctetKeyPair(pair) = jwk.algorithm else { return None };
-        let text = str::to_owned;
-        Some(PublicKey {
-            kty: text("OKP"),
-            crv: text("Ed25519"),
-            purpose: text("sig"),
-            alg: text("EdDSA"),
-            kid: self.kid.clone(),
-            x: pair.x,
-        })
+    /// The public key, as a JSON Web Key (RFC 8037); `None` if the private key is invalid.
+    pub fn public(&self) -> Option<Jwk> {
+        let mut key = Jwk::from_encoding_key(&self.key, Algorithm::EdDSA).ok()?;
+        key.common.public_key_use = Some(PublicKeyUse::Signature);
+        key.common.key_id = Some(self.kid.clone());
+        Some(key)
     }
 }
 
@@ -148,10 +123,12 @@ pub struct Keyring {
 impl Keyring {
     /// A keyring of these keys; keys of another kind are left out.
     pub fn new(set: KeySet) -> Keyring {
-        let decode = |key: &PublicKey| {
-            let is_ed25519 = key.kty == "OKP" && key.crv == "Ed25519" && key.alg == "EdDSA";
-            let point = URL_SAFE_NO_PAD.decode(&key.x).ok().filter(|x| is_ed25519 && x.len() == KEY_BYTES)?;
-            Some((key.kid.clone(), DecodingKey::from_ed_der(&point)))
+        let decode = |key: &Jwk| {
+            let AlgorithmParameters::OctetKeyPair(pair) = &key.algorithm else { return None };
+            let is_ed25519 =
+                pair.curve == EllipticCurve::Ed25519 && key.common.key_algorithm == Some(KeyAlgorithm::EdDSA);
+            let point = URL_SAFE_NO_PAD.decode(&pair.x).ok().filter(|x| is_ed25519 && x.len() == KEY_BYTES)?;
+            Some((key.common.key_id.clone()?, DecodingKey::from_ed_der(&point)))
         };
         Keyring { keys: set.keys.iter().filter_map(decode).collect(), set }
     }
