@@ -34,6 +34,11 @@ impl Peers {
     pub fn find(&self, role: &str) -> Option<Peer> {
         self.required.iter().chain(&self.observed).find(|peer| peer.role() == role).cloned()
     }
+
+    /// The client of a role that the gateway calls.
+    pub fn get(&self, role: &str) -> Result<Peer, Problem> {
+        self.find(role).ok_or_else(|| Problem::internal(format!("the gateway does not call {role}")))
+    }
 }
 
 /// The role that a public path is forwarded to.

@@ -18,7 +18,7 @@ use super::streams::{PING_INTERVAL, StreamSubscription, Streams};
 use super::topic::Topic;
 use crate::platform::http::HttpResult;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
-use crate::platform::lifecycle::{Lifecycle, Phase};
+use crate::platform::lifecycle::Phase;
 use crate::platform::role::Context;
 use crate::roles::reservation;
 
@@ -60,12 +60,15 @@ async fn stream(
     if last_event_id(req) != Some(current.version) {
         first.push_str(&String::from_utf8_lossy(&current.text));
     }
+    let mut ping = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let lifecycle = Arc::clone(&context.lifecycle);
     let stream = SseStream {
         first: Some(first.into()),
         subscription,
         version: current.version,
-        ping: ping_interval(),
-        draining: until_draining(Arc::clone(&context.lifecycle)),
+        ping,
+        draining: Box::pin(async move { lifecycle.wait_for(Phase::Draining).await }),
     };
     let body =
         unfold(stream, async |mut stream: SseStream| stream.next().await.map(|text| (Ok::<_, Error>(text), stream)));
@@ -81,16 +84,6 @@ async fn stream(
 /// is ever sent.
 fn last_event_id(req: &HttpRequest) -> Option<i64> {
     req.headers().get("last-event-id")?.to_str().ok()?.trim().parse().ok()
-}
-
-fn ping_interval() -> Interval {
-    let mut ping = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
-    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ping
-}
-
-fn until_draining(lifecycle: Arc<Lifecycle>) -> Pin<Box<dyn Future<Output = ()>>> {
-    Box::pin(async move { lifecycle.wait_for(Phase::Draining).await })
 }
 
 /// An open stream. The server drops it when the client disconnects.

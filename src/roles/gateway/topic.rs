@@ -26,8 +26,7 @@ impl Topic {
     /// # Errors
     /// 404 if there is none, or none for this caller, and what a call to the role says.
     pub async fn read(&self, peers: &Peers, path: &str) -> Result<Update, Problem> {
-        let peer = peers.find(self.role).ok_or_else(|| Problem::internal("the gateway does not call this role"))?;
-        let state = peer.call(RpcRequest::get(path)).await?;
+        let state = peers.get(self.role)?.call(RpcRequest::get(path)).await?;
         let name = self.subject.split('/').next().unwrap_or_default();
         self.update(name, state).ok_or_else(|| Problem::internal("a state without a version"))
     }

@@ -108,8 +108,7 @@ async fn replace_user(req: HttpRequest, peers: Data<Peers>, body: JsonResult) ->
 async fn delete_user(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
     legacy_response("path", async {
         let path = format!("/users/{}", email_in_path(&req, 2)?.path_segment());
-        let peer = peers.find("user").ok_or_else(|| Problem::internal("no peer"))?;
-        peer.call_no_content(&RpcRequest::new(Method::DELETE, path)).await?;
+        peers.get("user")?.call_no_content(&RpcRequest::new(Method::DELETE, path)).await?;
         Ok(HttpResponse::NoContent().finish())
     })
     .await
@@ -181,7 +180,7 @@ fn two_attendees(mut fields: Params) -> Result<(Email, Email, Option<Preference>
 
 impl Peers {
     async fn call<T: serde::de::DeserializeOwned>(&self, role: &str, call: RpcRequest) -> Result<T, Problem> {
-        self.find(role).ok_or_else(|| Problem::internal("no peer"))?.call(call).await
+        self.get(role)?.call(call).await
     }
 
     async fn user(&self, email: &Email) -> Result<ReferenceUser, Problem> {
