@@ -1,13 +1,14 @@
-//! The queue over RabbitMQ: what is published, delivered, returned, buried and heard. What becomes of it when the broker is
-//! lost is in `queue_loss.rs`; the embedded queue is tested where it lives.
+//! The queue, embedded and over RabbitMQ: what is published, delivered, returned, buried and heard. What becomes of it when the
+//! broker is lost is in `queue_loss.rs`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqprs::channel::QueueDeclareArguments;
 use tokio::time::timeout;
+use w2meet::config::load_from;
 use w2meet::platform::http::health::Status;
-use w2meet::platform::queue::{PublishError, StreamItem};
+use w2meet::platform::queue::{PublishError, Queue, StreamItem};
 
 use crate::support::eventually;
 use crate::support::test_queue::{QueueNames, body_text, event_message, job_message, next_job, publish};
@@ -15,22 +16,34 @@ use crate::support::test_queue::{QueueNames, body_text, event_message, job_messa
 /// Long enough for a job to come that must not.
 const A_WHILE: Duration = Duration::from_millis(300);
 
-#[actix_web::test]
-async fn a_confirmed_job_is_delivered_with_its_case_id() {
-    let Some(names) = QueueNames::in_shared_broker() else { return };
-    let queue = names.start().await;
-    let mut consumer = queue.consume(4);
-    assert_eq!(queue.publish(&[job_message("one"), job_message("two")]).await, [Ok(()), Ok(())]);
-    for body in ["one", "two"] {
-        let delivery = next_job(&mut consumer).await;
-        assert_eq!((body_text(&delivery), delivery.redelivered), (body, false));
-        assert_eq!(delivery.case_id, Some(format!("case-{body}")));
-        delivery.ack().await;
+/// The queue in the memory of this process, and one in a broker if there is one.
+async fn queues() -> Vec<(Option<QueueNames>, Arc<Queue>)> {
+    let settings = load_from(None, std::iter::empty()).expect("the defaults").settings;
+    let mut queues = vec![(None, Queue::open(&settings, Vec::new()).expect("a queue"))];
+    if let Some(names) = QueueNames::in_shared_broker() {
+        let queue = names.start().await;
+        queues.push((Some(names), queue));
     }
-    consumer.close().await;
-    assert_eq!(names.count_waiting().await, 0);
-    assert_eq!(queue.name(), "rabbitmq");
-    assert_eq!(queue.health().await.status, Status::Healthy);
+    queues
+}
+
+#[actix_web::test]
+async fn a_confirmed_job_is_delivered_with_its_case_and_trace() {
+    for (names, queue) in queues().await {
+        let mut consumer = queue.consume(4);
+        assert_eq!(queue.publish(&[job_message("one"), job_message("two")]).await, [Ok(()), Ok(())]);
+        for body in ["one", "two"] {
+            let delivery = next_job(&mut consumer).await;
+            assert_eq!((body_text(&delivery), delivery.redelivered), (body, false));
+            assert_eq!(delivery.case_id, Some(format!("case-{body}")));
+            assert_eq!(delivery.traceparent, Some(format!("trace-{body}")));
+            delivery.ack().await;
+        }
+        assert!(timeout(A_WHILE, consumer.next()).await.is_err(), "nothing is left");
+        consumer.close().await;
+        assert_eq!(queue.name(), if names.is_some() { "rabbitmq" } else { "embedded" });
+        assert_eq!(queue.health().await.status, Status::Healthy);
+    }
 }
 
 #[actix_web::test]
@@ -46,35 +59,42 @@ async fn a_job_that_no_queue_takes_is_not_published_until_the_queue_is_there_aga
 }
 
 #[actix_web::test]
-async fn a_consumer_prefetches_its_limit_and_leaves_the_rest_to_others() {
-    let Some(names) = QueueNames::in_shared_broker() else { return };
-    let queue = names.start().await;
-    let jobs: Vec<_> = ["1", "2", "3", "4", "5"].map(job_message).into();
-    assert!(queue.publish(&jobs).await.iter().all(Result::is_ok));
-    let mut consumer = queue.consume(2);
-    let first = next_job(&mut consumer).await;
-    let second = next_job(&mut consumer).await;
-    assert!(timeout(A_WHILE, consumer.next()).await.is_err(), "both hands are full");
-    assert_eq!(names.count_waiting().await, 3, "the broker keeps the rest");
-    first.ack().await;
-    assert_eq!(body_text(&next_job(&mut consumer).await), "3", "dropped unanswered, it goes back");
-    second.ack().await;
-    consumer.close().await;
-    eventually("what was taken is back", async || (names.count_waiting().await == 3).then_some(())).await;
+async fn a_consumer_holds_its_limit_and_leaves_the_rest_to_others() {
+    for (names, queue) in queues().await {
+        let jobs: Vec<_> = ["1", "2", "3", "4", "5"].map(job_message).into();
+        assert!(queue.publish(&jobs).await.iter().all(Result::is_ok));
+        let mut consumer = queue.consume(2);
+        let first = next_job(&mut consumer).await;
+        let second = next_job(&mut consumer).await;
+        assert!(timeout(A_WHILE, consumer.next()).await.is_err(), "both hands are full");
+        if let Some(names) = &names {
+            assert_eq!(names.count_waiting().await, 3, "the broker keeps the rest");
+        }
+        first.ack().await;
+        assert_eq!(body_text(&next_job(&mut consumer).await), "3", "dropped unsettled, it goes back");
+        second.ack().await;
+        consumer.close().await;
+        let mut other = queue.consume(9);
+        let mut rest = [next_job(&mut other).await, next_job(&mut other).await, next_job(&mut other).await];
+        rest.sort_by(|one, other| one.body.cmp(&other.body));
+        assert_eq!(rest.each_ref().map(body_text), ["3", "4", "5"], "what was taken is back");
+    }
 }
 
 #[actix_web::test]
 async fn a_job_goes_back_to_the_queue_or_to_the_dead() {
-    let Some(names) = QueueNames::in_shared_broker() else { return };
-    let queue = names.start().await;
-    publish(&queue, job_message("poison")).await.expect("published");
-    let mut consumer = queue.consume(1);
-    next_job(&mut consumer).await.requeue().await;
-    let back = next_job(&mut consumer).await;
-    assert_eq!((body_text(&back), back.redelivered), ("poison", true));
-    back.reject().await;
-    assert_eq!(eventually("it is dead", async || names.take_dead().await).await, "poison");
-    assert!(timeout(A_WHILE, consumer.next()).await.is_err(), "it does not come again");
+    for (names, queue) in queues().await {
+        publish(&queue, job_message("poison")).await.expect("published");
+        let mut consumer = queue.consume(1);
+        next_job(&mut consumer).await.requeue().await;
+        let back = next_job(&mut consumer).await;
+        assert_eq!((body_text(&back), back.redelivered), ("poison", true));
+        back.reject().await;
+        if let Some(names) = &names {
+            assert_eq!(eventually("it is dead", async || names.take_dead().await).await, "poison");
+        }
+        assert!(timeout(A_WHILE, consumer.next()).await.is_err(), "it does not come again");
+    }
 }
 
 #[actix_web::test]
@@ -91,16 +111,22 @@ async fn a_consumer_whose_queue_is_deleted_gets_the_jobs_of_the_new_one() {
 
 #[actix_web::test]
 async fn every_process_that_listens_hears_every_event() {
-    let Some(names) = QueueNames::in_shared_broker() else { return };
-    let (queue, other) = (names.start().await, names.open());
-    let mut listeners = [queue.subscribe(), other.subscribe()];
-    for listener in &mut listeners {
-        assert_eq!(listener.recv().await, Ok(StreamItem::Gap), "connected; what was before is missed");
-    }
-    publish(&queue, event_message("meeting.suggested", "it")).await.expect("published");
-    for listener in &mut listeners {
-        let heard = StreamItem::Event { routing_key: "meeting.suggested".to_owned(), body: "it".into() };
-        assert_eq!(listener.recv().await, Ok(heard));
+    for (names, queue) in queues().await {
+        let event = || event_message("meeting.suggested", "it");
+        publish(&queue, event()).await.expect("no listener is needed");
+        let other = names.as_ref().map_or_else(|| Arc::clone(&queue), QueueNames::open);
+        let mut listeners = [queue.subscribe(), other.subscribe()];
+        if names.is_some() {
+            for listener in &mut listeners {
+                assert_eq!(listener.recv().await, Ok(StreamItem::Gap), "connected; what was before is missed");
+            }
+        }
+        publish(&queue, event()).await.expect("published");
+        for listener in &mut listeners {
+            let heard = StreamItem::Event { routing_key: "meeting.suggested".to_owned(), body: "it".into() };
+            assert_eq!(listener.recv().await, Ok(heard));
+        }
+        assert!(timeout(A_WHILE, queue.consume(1).next()).await.is_err(), "an event is no job");
     }
 }
 
