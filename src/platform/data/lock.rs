@@ -21,6 +21,11 @@ pub fn exclusive<Q>(query: Q) -> Locking<Q> {
     Locking { query, clause: " FOR UPDATE" }
 }
 
+/// A query that leaves out the rows that another transaction has locked, and locks the others.
+pub fn skip_locked<Q>(query: Q) -> Locking<Q> {
+    Locking { query, clause: " FOR UPDATE SKIP LOCKED" }
+}
+
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Locking<Q> {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         self.query.walk_ast(pass.reborrow())?;

@@ -31,7 +31,7 @@ pub use connect::{make_folder, migrate};
 use connection::Pooled;
 pub use connection::{Connection, RunQueryDsl, columns};
 pub use error::{Error, Failure, unavailable};
-pub use lock::{exclusive, shared};
+pub use lock::{exclusive, shared, skip_locked};
 pub use outbox::{EventSubject, OutboxRow};
 pub use owner::{DataOwner, Owner};
 

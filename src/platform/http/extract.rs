@@ -87,6 +87,15 @@ impl Params {
         self.optional(name, read)
     }
 
+    /// Takes the one value of a request.
+    ///
+    /// # Errors
+    /// 422 with every fault.
+    pub fn only<T>(mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Vec<Fault>>) -> Result<T, Problem> {
+        let value = self.required(name, read);
+        self.finish(value)
+    }
+
     /// Takes a value if it is present and not null.
     pub fn optional<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Vec<Fault>>) -> Option<T> {
         let at = self.values.iter().position(|(known, _)| known == name)?;

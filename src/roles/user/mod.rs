@@ -25,7 +25,6 @@ use crate::platform::outbound::SsrfGuard;
 use crate::platform::owner_service::owner_service;
 use crate::platform::role::{Context, Role, Service};
 use accounts::store::Users;
-use auth::account_provider::DbAccountProvider;
 pub use auth::commands;
 use auth::passwords::Passwords;
 use store::Store;
@@ -53,14 +52,17 @@ pub const ROLE: Role = Role {
 
 /// The endpoints that clients call most come first: the gateway looks paths up in this order.
 fn endpoints() -> Vec<Endpoint> {
-    let mut all = accounts::endpoints::endpoints();
-    all.extend(job_endpoints::<Store>());
-    all.extend(calendars::endpoints::endpoints());
-    all.extend(auth::endpoints::endpoints());
-    all.extend(verification::endpoints::endpoints());
-    all.extend(api_keys::endpoints::endpoints());
-    all.push(get("/health", Access::Open, accounts::handlers::health));
-    all
+    let health = get("/health", Access::Open, accounts::handlers::health);
+    [
+        accounts::endpoints::endpoints(),
+        job_endpoints::<Store>(),
+        calendars::endpoints::endpoints(),
+        auth::endpoints::endpoints(),
+        verification::endpoints::endpoints(),
+        api_keys::endpoints::endpoints(),
+        vec![health],
+    ]
+    .concat()
 }
 
 fn open(context: &Context) -> anyhow::Result<Service> {
@@ -72,8 +74,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     let passwords = Data::new(Passwords::new(&settings.auth)?);
     let (own, owner) = (store.clone(), store.clone());
     let auth = move |context: &Context| {
-        let verifier =
-            LocalTokenVerifier::new(DbAccountProvider(owner.clone()), &context.settings.auth.issuer, ROLE.name);
+        let verifier = LocalTokenVerifier::new(owner.clone(), &context.settings.auth.issuer, ROLE.name);
         context.token_auth(Rc::new(verifier))
     };
     let configure = move |config: &mut ServiceConfig| {

@@ -108,12 +108,12 @@ impl Store {
     ///
     /// # Errors
     /// 401 for an unknown or expired key.
-    pub async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
+    pub async fn caller_of_api_key(&self, key: &str) -> Result<Caller, Problem> {
         let (id, hash) = parse(key).ok_or_else(invalid)?;
-        self.caller_of_key(&id.to_string(), &hash).await?.ok_or_else(invalid)
+        self.find_caller(&id.to_string(), &hash).await?.ok_or_else(invalid)
     }
 
-    async fn caller_of_key(&self, id: &str, hash: &str) -> Result<Option<Caller>, Error> {
+    async fn find_caller(&self, id: &str, hash: &str) -> Result<Option<Caller>, Error> {
         let now = now();
         let key = api_keys::table
             .inner_join(users::table.on(users::id.eq(api_keys::user_id)))

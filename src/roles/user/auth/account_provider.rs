@@ -9,24 +9,21 @@ use crate::platform::http::problem::Problem;
 use crate::roles::user::api::access::SESSION_FRESHNESS;
 use crate::roles::user::store::Store;
 
-/// The accounts in the database.
-pub struct DbAccountProvider(pub Store);
-
-impl AccountProvider for DbAccountProvider {
+impl AccountProvider for Store {
     const TOKEN_FRESHNESS: Option<Duration> = Some(SESSION_FRESHNESS);
     /// A revoked key is refused at once.
     const API_KEY_FRESHNESS: Duration = Duration::ZERO;
 
     async fn keys(&self) -> Result<KeySet, Problem> {
-        self.0.key_set().await.map_err(Problem::from)
+        Ok(self.key_set().await?)
     }
 
     async fn current_account(&self, claims: &Claims) -> Result<Caller, Problem> {
-        let found = self.0.session_of(&claims.sid, &claims.sub).await?;
+        let found = self.session_of(&claims.sid, &claims.sub).await?;
         found.filter(|caller| caller.email == claims.email).ok_or_else(invalid)
     }
 
     async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
-        self.0.resolve_api_key(key).await
+        self.caller_of_api_key(key).await
     }
 }

@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::account_provider::DbAccountProvider;
 use super::passwords::Passwords;
 use super::policy::{Password, new_password, typed_password};
 use super::sessions::{Renewal, Session};
@@ -196,9 +195,7 @@ pub async fn logout(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBo
 }
 
 fn refresh_token(req: &HttpRequest, body: Value) -> Result<String, Problem> {
-    let mut fields = Params::of_body(body)?.without_query(req);
-    let token = fields.required("refresh_token", text(200));
-    fields.finish(token)
+    Params::of_body(body)?.without_query(req).only("refresh_token", text(200))
 }
 
 /// `GET /auth/me`
@@ -217,12 +214,12 @@ pub async fn find_keys(store: Data<Store>) -> HttpResult {
 pub async fn check_session(store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let claims: Claims =
         serde_json::from_value(body).map_err(|_| Problem::new(BAD_REQUEST, "the body holds no claims of a token"))?;
-    Ok(HttpResponse::Ok().json(DbAccountProvider(store.get_ref().clone()).current_account(&claims).await?))
+    Ok(HttpResponse::Ok().json(store.current_account(&claims).await?))
 }
 
 /// `POST /internal/keys/exchange`: the account of an API key
 pub async fn exchange_key(store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let request: ExchangeRequest =
         serde_json::from_value(body).map_err(|_| Problem::new(BAD_REQUEST, "the body is not valid"))?;
-    Ok(HttpResponse::Ok().json(store.resolve_api_key(&request.key).await?))
+    Ok(HttpResponse::Ok().json(store.caller_of_api_key(&request.key).await?))
 }

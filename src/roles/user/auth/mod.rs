@@ -6,7 +6,7 @@
 //! - Sessions: [`sessions`] opens and ends them. The access tokens of an ended session are refused within
 //!   [`crate::roles::user::api::access::SESSION_FRESHNESS`].
 
-pub mod account_provider;
+mod account_provider;
 pub mod commands;
 pub mod endpoints;
 pub mod handlers;

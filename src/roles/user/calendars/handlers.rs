@@ -87,9 +87,7 @@ pub async fn put_calendar(
         Kind::Json => {
             let body = json::parse(&body);
             let body = body.map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not valid JSON: {why}")))?;
-            let mut fields = Params::of_body(body)?;
-            let url = fields.required("url", |value| calendar_url(&guard, value));
-            CalendarInput::Url(fields.finish(url)?)
+            CalendarInput::Url(Params::of_body(body)?.only("url", |value| calendar_url(&guard, value))?)
         }
     };
     let (entry, is_new) = store.put_calendar(&email, &name, &input).await?;

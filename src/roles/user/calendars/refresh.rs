@@ -13,7 +13,7 @@ use super::import::{Import, acquire_permit, stored_range};
 use super::store::{Row, replace_months};
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::data::schema::jobs;
-use crate::platform::data::{Abort, Error, RunQueryDsl, columns, exclusive};
+use crate::platform::data::{Abort, Error, RunQueryDsl, columns, exclusive, skip_locked};
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem};
 use crate::platform::jobs::create_job;
 use crate::platform::jobs::model::{JobState, OPEN};
@@ -36,12 +36,6 @@ const EXPANSION_INTERVAL: Duration = Duration::from_secs(3600);
 const EXPANSION_LEAD_DAYS: i64 = 45;
 /// The maximum time until a failed subscription is fetched again, in seconds.
 const MAX_WAIT: f64 = 86_400.0;
-
-#[derive(QueryableByName)]
-struct Id {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    id: String,
-}
 
 /// Creates the jobs of due subscriptions, for as long as the process lives.
 pub async fn schedule_refreshes(store: Store) {
@@ -90,15 +84,12 @@ impl Store {
         }
         // if the job is lost, the subscription becomes due again
         let again = stored(self.due_after(0, now));
-        let query = format!(
-            "UPDATE calendars SET due_at = $1 WHERE id IN \
-             (SELECT id FROM calendars WHERE due_at <= $2 ORDER BY due_at LIMIT 100 {}) RETURNING id",
-            self.owner.db.skipping_held()
-        );
         let count = transact!(self.owner.db, |conn| {
-            let query = diesel::sql_query(&query).bind::<diesel::sql_types::Timestamp, _>(again);
-            let due: Vec<Id> = query.bind::<diesel::sql_types::Timestamp, _>(at).load(conn).await?;
-            for Id { id } in &due {
+            let due = calendars::table.filter(calendars::due_at.le(at)).order(calendars::due_at.asc()).limit(100);
+            let due: Vec<String> = skip_locked(due.select(calendars::id)).load(conn).await?;
+            let these = calendars::table.filter(calendars::id.eq_any(&due));
+            diesel::update(these).set(calendars::due_at.eq(Some(again))).execute(conn).await?;
+            for id in &due {
                 let open = jobs::table.filter(jobs::subject.eq(id)).filter(jobs::state.eq_any(OPEN));
                 if open.count().get_result::<i64>(conn).await? > 0 {
                     continue;

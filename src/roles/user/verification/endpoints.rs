@@ -1,6 +1,7 @@
 //! The endpoints of e-mail verification and passwords.
 
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::handlers::*;
 use crate::platform::auth::permissions::Access::{Capability, Open, Person};
@@ -25,6 +26,12 @@ fn page(op: ApiOperation) -> ApiOperation {
     )
 }
 
+/// JSON, or a form whose client gets a page.
+fn takes_form<T: ToSchema>(op: ApiOperation) -> ApiOperation {
+    let op = op.takes::<T>(None).takes_as::<T>("application/x-www-form-urlencoded", None);
+    op.answers_as::<Text>(200, "text/html", "The page for a client that has sent a form")
+}
+
 fn verification() -> Vec<Endpoint> {
     vec![
         post("/api/auth/verification", Person, send_verification).describe(
@@ -40,13 +47,7 @@ fn verification() -> Vec<Endpoint> {
         post("/api/auth/verify", Capability, verify).describe(
             "verify_mailbox",
             "Verifies the mailbox of an account by the code of the e-mail.",
-            |op| {
-                op.takes::<Verification>(None)
-                    .takes_as::<Verification>("application/x-www-form-urlencoded", None)
-                    .answer(204, "The mailbox is verified")
-                    .answers_as::<Text>(200, "text/html", "The page for a client that has sent a form")
-                    .shows(&[LINK_VOID])
-            },
+            |op| takes_form::<Verification>(op).answer(204, "The mailbox is verified").shows(&[LINK_VOID]),
         ),
     ]
 }
@@ -80,11 +81,11 @@ fn passwords() -> Vec<Endpoint> {
             "reset_password",
             "Sets a new password by the code of the e-mail. All sessions end.",
             |op| {
-                op.takes::<Reset>(None)
-                    .takes_as::<Reset>("application/x-www-form-urlencoded", None)
-                    .answer(204, "The password is changed")
-                    .answers_as::<Text>(200, "text/html", "The page for a client that has sent a form")
-                    .shows(&[LINK_VOID, VALIDATION, UNAVAILABLE])
+                takes_form::<Reset>(op).answer(204, "The password is changed").shows(&[
+                    LINK_VOID,
+                    VALIDATION,
+                    UNAVAILABLE,
+                ])
             },
         ),
     ]

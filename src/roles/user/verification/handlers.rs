@@ -49,9 +49,8 @@ pub async fn verify_page(req: HttpRequest, store: Data<Store>) -> HttpResult {
 
 /// `POST /auth/verify`
 pub async fn verify(req: HttpRequest, store: Data<Store>, body: Payload) -> HttpResult {
-    let (mut fields, is_form) = read_fields(&req, body).await?;
-    let token = fields.required("token", text(MAX_CODE));
-    let token = fields.finish(token)?;
+    let (fields, is_form) = read_fields(&req, body).await?;
+    let token = fields.only("token", text(MAX_CODE))?;
     let verified = store.verify_mailbox(&token).await.map_err(Problem::from);
     match verified {
         Ok(email) if is_form => Ok(pages::verified(&email)),
@@ -62,9 +61,7 @@ pub async fn verify(req: HttpRequest, store: Data<Store>, body: Payload) -> Http
 
 /// `POST /auth/password/forgot`: responds in the same way and time whether or not the account exists
 pub async fn forgot_password(store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
-    let mut fields = Params::of_body(body)?;
-    let email = fields.required("email", email);
-    let email = fields.finish(email)?;
+    let email = Params::of_body(body)?.only("email", email)?;
     store.send_code(Purpose::ResetPassword, &email).await?;
     let detail = "if this address has an account, an e-mail is on its way";
     Ok(HttpResponse::Accepted().json(Promise { detail }))
@@ -151,7 +148,5 @@ async fn read_fields(req: &HttpRequest, body: Payload) -> Result<(Params, bool),
 }
 
 fn token_in_query(req: &HttpRequest) -> Result<String, Problem> {
-    let mut fields = Params::of_query(req, None);
-    let token = fields.required("token", text(MAX_CODE));
-    fields.finish(token)
+    Params::of_query(req, None).only("token", text(MAX_CODE))
 }

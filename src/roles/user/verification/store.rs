@@ -14,6 +14,7 @@ use crate::platform::email::Email;
 use crate::platform::jobs::model::JobState;
 use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::auth::sessions::end_sessions;
+use crate::roles::user::auth::store::CredentialRow;
 use crate::roles::user::schema::{api_keys, codes, credentials, sign_in_failures, users};
 use crate::roles::user::store::Store;
 use crate::transact;
@@ -79,14 +80,7 @@ impl Store {
             let verified: Option<Option<DateTime>> =
                 mine.select(credentials::email_verified_at).first(conn).await.optional()?;
             let verified = verified.flatten();
-            let row = (
-                credentials::user_id.eq(&account),
-                credentials::password_hash.eq(password_hash),
-                credentials::scope.eq("user"),
-                credentials::email_verified_at.eq(Some(at)),
-                credentials::created_at.eq(at),
-                credentials::updated_at.eq(at),
-            );
+            let row = CredentialRow { email_verified_at: Some(at), ..CredentialRow::new(&account, password_hash) };
             let update = (
                 credentials::password_hash.eq(password_hash),
                 credentials::email_verified_at.eq(Some(verified.unwrap_or(at))),

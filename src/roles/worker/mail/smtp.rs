@@ -94,18 +94,14 @@ impl SmtpTransport {
             Ok(connection) => connection,
             Err(why) => return deferred(why),
         };
-        let sent = deliver(&mut connection, from, message).await;
-        // after a complete reply, the connection is in a known state
-        if matches!(&sent, Ok(()) | Err(Failure::Reply { .. })) {
+        let Err(Failure { outcome, is_reply }) = deliver(&mut connection, from, message).await else {
+            self.put_idle(connection);
+            return SendOutcome::Sent;
+        };
+        if is_reply {
             self.put_idle(connection);
         }
-        match sent {
-            Ok(()) => SendOutcome::Sent,
-            Err(Failure::Reply { is_permanent: true, why } | Failure::Unsupported { why }) => {
-                SendOutcome::Refused { why }
-            }
-            Err(Failure::Reply { why, .. } | Failure::Disconnected { why }) => SendOutcome::Deferred { why },
-        }
+        outcome
     }
 
     /// An idle connection that still answers, or a new one.
@@ -146,13 +142,10 @@ impl SmtpTransport {
 }
 
 /// Why a mail was not sent.
-enum Failure {
-    /// The server refused it, for good or for now.
-    Reply { is_permanent: bool, why: String },
-    /// The server does not support such a mail.
-    Unsupported { why: String },
-    /// The connection broke.
-    Disconnected { why: String },
+struct Failure {
+    outcome: SendOutcome,
+    /// Whether the server has sent a complete reply: then the connection is in a known state.
+    is_reply: bool,
 }
 
 impl Failure {
@@ -160,18 +153,15 @@ impl Failure {
     fn of_message(error: Error) -> Failure {
         // 530 requires authentication: the operator can fix that
         let is_permanent = error.is_permanent() && error.status().is_some_and(|code| u16::from(code) != 530);
-        match error.status() {
-            Some(_) => Failure::Reply { is_permanent, why: one_line_of(error) },
-            None => Failure::Disconnected { why: one_line_of(error) },
+        match is_permanent {
+            true => Failure { outcome: SendOutcome::Refused { why: one_line_of(error) }, is_reply: true },
+            false => Failure::of_sender(error),
         }
     }
 
     /// An error about the sender: the operator can fix it, so the mail waits.
     fn of_sender(error: Error) -> Failure {
-        match error.status() {
-            Some(_) => Failure::Reply { is_permanent: false, why: one_line_of(error) },
-            None => Failure::Disconnected { why: one_line_of(error) },
-        }
+        Failure { is_reply: error.status().is_some(), outcome: deferred(error) }
     }
 }
 
@@ -179,9 +169,8 @@ async fn deliver(connection: &mut Connection, from: &Address, message: &MailMess
     let mut options = Vec::new();
     if !message.mail.is_ascii() || !AsRef::<str>::as_ref(&message.to).is_ascii() {
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
-            return Err(Failure::Unsupported {
-                why: "the mail server does not support addresses beyond ASCII".to_owned(),
-            });
+            let why = "the mail server does not support addresses beyond ASCII".to_owned();
+            return Err(Failure { outcome: SendOutcome::Refused { why }, is_reply: false });
         }
         options = vec![MailParameter::SmtpUtfEight, MailParameter::Body(MailBodyParameter::EightBitMime)];
     }
