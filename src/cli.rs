@@ -226,7 +226,10 @@ fn select_roles(names: &[String]) -> Vec<&'static Role> {
 /// Runs a future on tokio's multi-thread runtime: migrations and connection pools need it.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(work)
+    let done = runtime.block_on(work);
+    // a migration that still runs must not hold up the end
+    runtime.shutdown_background();
+    done
 }
 
 /// Runs a future on a single-threaded runtime, as awc needs.

@@ -28,7 +28,8 @@ async fn refusal(roles: &str, env: &Env) -> String {
     let what = format!("it refuses to start with {:?}", env.last());
     let ended = eventually(&what, async || node.exit_status()).await;
     assert_eq!(ended.code(), Some(1), "{}", node.log_text());
-    eventually("a reason", async || node.log_text().contains("w2meet:").then(|| node.log_text())).await
+    let has_reason = |log: &String| log.lines().any(|line| line.starts_with("w2meet: "));
+    eventually("a reason", async || Some(node.log_text()).filter(has_reason)).await
 }
 
 /// Refused, and the reason holds each of these.
@@ -96,6 +97,26 @@ async fn the_data_directory_is_private_although_it_was_there() {
         assert_eq!(mode(file), 0o600, "{file}");
     }
     std::fs::remove_dir_all(folder).expect("its folder");
+}
+
+#[actix_web::test]
+async fn a_damaged_database_ends_the_start_with_what_to_do() {
+    let space = Sandbox::new();
+    let folder = PathBuf::from(&space.env().iter().find(|(name, _)| name == "W2MEET_DATA_DIR").expect("it has one").1);
+    let file = folder.join("user.db");
+    drop(Node::start("all", &space.env()));
+    let whole = std::fs::read(&file).expect("a database");
+    for damaged in [&whole[..whole.len() / 2], &b"this is no database, and it is long enough to be one".repeat(100)] {
+        for log in ["user.db-wal", "user.db-shm"] {
+            drop(std::fs::remove_file(folder.join(log)));
+        }
+        std::fs::write(&file, damaged).expect("its folder");
+        let node = Node::spawn("all", &space.env());
+        let ended = eventually("it gives up", async || node.exit_status()).await;
+        assert_eq!(ended.code(), Some(65), "{}", node.log_text());
+        let has_remedy = |log: &String| log.contains("user.db") && log.contains("integrity_check");
+        eventually("the remedy", async || Some(node.log_text()).filter(has_remedy)).await;
+    }
 }
 
 #[actix_web::test]
@@ -177,6 +198,9 @@ async fn values_that_cannot_work_are_refused_by_name() {
         ("W2MEET_DATABASE__URL", "w2meet.db", "database.url"),
         ("W2MEET_USER__DATABASE_URL", "mysql://root:hidden@db/w2meet", "user.database_url"),
         ("W2MEET_CACHE__URL", "memcached://:hidden@cache", "cache.url"),
+        ("W2MEET_UPSTREAMS__USER", "http://w2meet:hidden@user:8081", "upstreams.user"),
+        ("W2MEET_SERVER__PUBLIC_URL", "ftp://w2meet:hidden@meet", "server.public_url"),
+        ("W2MEET_TELEMETRY__OTLP_ENDPOINT", "grpc://w2meet:hidden@collector", "telemetry.otlp_endpoint"),
         ("W2MEET_CACHE__URL", "", "cache.url"),
         ("W2MEET_QUEUE__URL", "kafka://user:hidden@queue", "queue.url"),
         ("W2MEET_UPSTREAMS__USER", "https://user:8081", "upstreams.user"),

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, bail};
 
+use super::values::mask;
 use super::{Addresses, SecretUrl, Settings};
 
 /// The fewest characters of a service secret.
@@ -29,9 +30,9 @@ impl Settings {
         for (role, Addresses(bases)) in &self.upstreams {
             for base in bases {
                 let url = url::Url::parse(base)
-                    .with_context(|| format!("upstreams.{role} holds {base:?}, which is not a URL"))?;
+                    .with_context(|| format!("upstreams.{role} holds {:?}, which is not a URL", mask(base)))?;
                 if url.scheme() != "http" || url.host().is_none() || !url.username().is_empty() {
-                    bail!("upstreams.{role} holds {base:?}: give base URLs such as http://host:8081");
+                    bail!("upstreams.{role} holds {:?}: give base URLs such as http://host:8081", mask(base));
                 }
             }
         }
@@ -65,17 +66,21 @@ impl Settings {
         let is_web = |url: url::Url| ["http", "https"].contains(&url.scheme());
         if !public.is_empty() && !url::Url::parse(public).is_ok_and(is_web) {
             bail!(
-                "server.public_url is {public:?}: set the URL at which clients reach the gateway, such as https://meet.example.com"
+                "server.public_url is {:?}: set the URL at which clients reach the gateway, such as https://meet.example.com",
+                mask(public)
             );
         }
         let endpoint = &self.telemetry.otlp_endpoint;
-        if !endpoint.is_empty() && !url::Url::parse(endpoint).is_ok_and(is_web) {
+        if !endpoint.is_empty() && !url::Url::parse(endpoint.expose()).is_ok_and(is_web) {
             bail!("telemetry.otlp_endpoint is {endpoint:?}: give a collector's address, such as http://127.0.0.1:4318");
         }
         for origin in &self.server.cors_origins.0 {
             let is_origin = |url: url::Url| is_web(url.clone()) && url.origin().ascii_serialization() == *origin;
             if origin != "*" && !url::Url::parse(origin).is_ok_and(is_origin) {
-                bail!("server.cors_origins holds {origin:?}: give origins such as https://app.example.com, or *");
+                bail!(
+                    "server.cors_origins holds {:?}: give origins such as https://app.example.com, or *",
+                    mask(origin)
+                );
             }
         }
         let contact = &self.server.security_contact;

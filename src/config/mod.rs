@@ -92,7 +92,7 @@ section! {
         verify_email: bool, verification_minutes: f64, reset_minutes: f64, letters_per_hour: i64,
         invitations_per_day: i64,
     }
-    Telemetry { otlp_endpoint: String, otlp_headers: Secret, sample_ratio: f64 }
+    Telemetry { otlp_endpoint: SecretUrl, otlp_headers: Secret, sample_ratio: f64 }
     Webhooks { allow_http: bool, allow_networks: Networks, timeout_seconds: f64, per_host: usize }
 }
 

@@ -91,6 +91,11 @@ impl fmt::Display for SecretUrl {
     }
 }
 
+/// A text for a message: a URL without its password.
+pub(super) fn mask(text: &str) -> String {
+    if text.contains('@') { SecretUrl(text.to_owned()).to_string() } else { text.to_owned() }
+}
+
 /// The URL with stars in place of its password; `None` if it has none.
 fn masked(mut url: url::Url) -> Option<String> {
     const STARS: &str = "***";

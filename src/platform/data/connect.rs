@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -33,14 +33,34 @@ const MIGRATION_LOCK: i64 = 0x5732_4d65_6574;
 /// After so many milliseconds PostgreSQL ends a transaction whose replica hangs: others wait for the rows that it holds.
 const ABANDONED_MS: u64 = 5000;
 
+/// What SQLite says of a file that it cannot read.
+const DAMAGE: [&str; 2] = ["file is not a database", "database disk image is malformed"];
+
+/// A file that is no database, or not all of it: it does not pass, whoever waits.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the database {path} is damaged: restore it from a backup; `sqlite3 {path} 'PRAGMA integrity_check'` tells what can still \
+     be read",
+    path = .0.display()
+)]
+pub struct Damaged(PathBuf);
+
 /// The tables that every owner has.
 const PLATFORM: EmbeddedMigrations = embed_migrations!("migrations/platform");
 
 /// Brings an owner's schema up to date: safe when several replicas start at once, and when nothing is to be done.
 ///
 /// # Errors
-/// A database that cannot be reached, or a migration that fails.
+/// A database that cannot be reached, a migration that fails, or a [`Damaged`] file.
 pub async fn migrate(settings: &Settings, role: &str, own: EmbeddedMigrations) -> anyhow::Result<()> {
+    let migrated = migrate_schema(settings, role, own).await;
+    migrated.map_err(|why| match settings.sqlite_path(role) {
+        Some(path) if DAMAGE.iter().any(|damage| format!("{why:#}").contains(damage)) => Damaged(path).into(),
+        _ => why,
+    })
+}
+
+async fn migrate_schema(settings: &Settings, role: &str, own: EmbeddedMigrations) -> anyhow::Result<()> {
     let applied = match settings.sqlite_path(role) {
         Some(path) => {
             make_private(&path)?;

@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use crate::config::Settings;
 use crate::platform::http::health::{Dependency, Status};
 pub use abort::Abort;
-pub use connect::{make_folder, migrate};
+pub use connect::{Damaged, make_folder, migrate};
 use connection::Pooled;
 pub use connection::{Connection, RunQueryDsl, columns};
 pub use error::{Error, Failure, unavailable};

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::schema::secrets;
-use super::{Abort, Db, Error, RunQueryDsl, migrate};
+use super::{Abort, Damaged, Db, Error, RunQueryDsl, migrate};
 use crate::config::{Jobs as Limits, Settings};
 use crate::platform::http::problem::Problem;
 use crate::transact;
@@ -62,9 +62,15 @@ impl Owner {
     }
 
     /// Migrates the database and reads the secret, as soon as the database answers.
-    pub async fn prepare(&self, settings: &Settings, migrations: fn() -> EmbeddedMigrations) {
+    ///
+    /// # Errors
+    /// [`Damaged`].
+    pub async fn prepare(&self, settings: &Settings, migrations: fn() -> EmbeddedMigrations) -> anyhow::Result<()> {
         let mut warned = String::new();
         while let Err(why) = migrate(settings, self.role, migrations()).await {
+            if why.is::<Damaged>() {
+                return Err(why);
+            }
             let why = format!("{why:#}");
             if why != warned {
                 tracing::warn!(role = self.role, why, "waiting for the database");
@@ -76,6 +82,7 @@ impl Owner {
             tracing::warn!(role = self.role, %why, "waiting for the database");
             sleep(RETRY).await;
         }
+        Ok(())
     }
 
     /// The secret that signs this owner's links; empty before the database was read.

@@ -48,7 +48,7 @@ struct ServiceExporter {
 /// # Errors
 /// An invalid endpoint or invalid headers.
 pub fn start(settings: &Telemetry, roles: impl Iterator<Item = &'static str>) -> anyhow::Result<()> {
-    let base = settings.otlp_endpoint.trim_end_matches('/');
+    let base = settings.otlp_endpoint.expose().trim_end_matches('/');
     if base.is_empty() {
         return Ok(());
     }
