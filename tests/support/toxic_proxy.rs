@@ -82,7 +82,7 @@ impl State {
         std::thread::spawn(move || {
             let mut bytes = [0; 16 << 10];
             while let Ok(count @ 1..) = from.read(&mut bytes) {
-                std::thread::sleep(take(&mut delay));
+                std::thread::park_timeout(take(&mut delay));
                 if to.write_all(&bytes[..count]).is_err() {
                     break;
                 }
