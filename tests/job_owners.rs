@@ -55,17 +55,17 @@ async fn create_toy(toy: Data<Toy>) -> Result<HttpResponse, Problem> {
     let job = NewJob::new(&KIND, json!({}));
     let done: Result<(), Error> =
         transact!(toy.0.db, |conn| { create_job(conn, &toy.0, &job, Uuid::now_v7(), "toy").await });
-    done.map_err(|why| toy.0.read_problem(&why))?;
+    done?;
     Ok(HttpResponse::Ok().json(json!({ "id": job.id })))
 }
 
 async fn start_toy(req: HttpRequest, toy: Data<Toy>) -> Result<HttpResponse, Problem> {
-    let lease = store::start_job(&**toy, id_in_path(&req)?).await.map_err(|abort| toy.0.problem(abort))?;
+    let lease = store::start_job(&**toy, id_in_path(&req)?).await?;
     Ok(HttpResponse::Ok().json(lease))
 }
 
 async fn fail_toy(req: HttpRequest, toy: Data<Toy>, failure: Json<AttemptFailure>) -> Result<HttpResponse, Problem> {
-    let job = store::fail_job(&**toy, id_in_path(&req)?, &failure).await.map_err(|abort| toy.0.problem(abort))?;
+    let job = store::fail_job(&**toy, id_in_path(&req)?, &failure).await?;
     Ok(HttpResponse::Ok().json(toy.show(&job)))
 }
 

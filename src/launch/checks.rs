@@ -88,8 +88,9 @@ pub fn resolve_auth_mode(settings: &mut Settings, is_split: bool, bound: &[Bound
 /// Locks the folders of SQLite databases against other processes.
 pub fn lock_data(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result<Vec<File>> {
     let owners = roles.iter().filter(|role| role.owns_data());
-    let files =
-        owners.filter_map(|role| settings.sqlite_path(role.name)).map(|file| Ok(data::make_folder(&file)?.to_owned()));
+    let files = owners
+        .filter_map(|role| settings.sqlite_path(role.name))
+        .map(|file| Ok(data::make_folder(&file)?.canonicalize()?));
     let folders: BTreeSet<PathBuf> = files.collect::<anyhow::Result<_>>()?;
     // the data directory may have been there before, and readable for everybody
     let private = |folder: &PathBuf| std::fs::set_permissions(folder, Permissions::from_mode(0o700));

@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::schema::inbox;
 use crate::platform::data::{Abort, Connection, DataOwner, Error, RunQueryDsl};
+use crate::platform::http::problem::Problem;
 use crate::platform::queue::event::Event;
 use crate::platform::queue::{Disposition, Queue, ReceivedEvent};
 use crate::platform::request_context::RequestContext;
@@ -102,7 +103,7 @@ impl<S: Subscriber> Inbox<S> {
         owner.outbox_notify.notify_one();
         taken.map_err(|abort| match abort {
             Abort::Database(error) => error.to_string(),
-            other => owner.problem(other).to_string(),
+            other => Problem::from(other).to_string(),
         })
     }
 

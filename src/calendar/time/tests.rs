@@ -36,6 +36,9 @@ fn hours_are_those_the_wall_clock_shows() -> Tested {
     // 02:00 jumps back to 01:30: the second half of that hour comes twice.
     let howe = window("Australia/Lord_Howe", date(2026, 4, 5))?;
     assert_eq!(howe.hours()[..4], [0..4, 4..8, 8..10, 10..14]);
+    let starts: Vec<_> = howe.steps(4).iter().take(4).collect();
+    assert_eq!(starts, [0, 4, 10, 14], "slots start on steps of the wall clock");
+    assert_eq!(howe.steps(1).count(), howe.len());
     Ok(())
 }
 

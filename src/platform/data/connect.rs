@@ -1,6 +1,7 @@
 //! Opening databases: pools, the settings of each connection, migrations.
 
-use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::fs::{DirBuilder, OpenOptions, Permissions, set_permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -111,12 +112,13 @@ pub fn make_folder(database: &Path) -> anyhow::Result<&Path> {
     Ok(folder)
 }
 
-/// Makes the file of a database, which no other account may read. SQLite gives its other files the same mode.
+/// Makes the file of a database, which no other account may read. SQLite gives the files that it makes beside it the same mode.
 fn make_private(path: &Path) -> anyhow::Result<()> {
     make_folder(path)?;
-    let make = || {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        file.set_permissions(Permissions::from_mode(0o600))
+    let make = || match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        // it is not opened: closing it would take SQLite's locks from the connections of this process
+        Err(why) if why.kind() == ErrorKind::AlreadyExists => set_permissions(path, Permissions::from_mode(0o600)),
+        made => made.map(drop),
     };
     make().with_context(|| format!("cannot open the database {}", path.display()))
 }
@@ -188,9 +190,10 @@ fn postgres_pool(config: tokio_postgres::Config, size: usize) -> anyhow::Result<
 }
 
 /// A connection of the pool. One that must be opened first is opened by a task of its own: if the caller gives up, the pool gets it all
-/// the same, so that a database that is slow to connect serves the next caller. The size of the pool bounds the openings.
+/// the same, so that a database that is slow to connect serves the next caller. The size of the pool bounds the openings and their tasks.
 pub(super) async fn take(pool: &Pool<AsyncPgConnection>) -> Result<PooledConnection<AsyncPgConnection>, Error> {
-    if pool.status().available > 0 {
+    let status = pool.status();
+    if status.available > 0 || status.waiting >= status.max_size {
         return pool.get().await.map_err(unavailable);
     }
     let pool = pool.clone();

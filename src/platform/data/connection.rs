@@ -108,14 +108,6 @@ impl Connection {
     pub fn enqueue(&mut self, message: OutboxRow) {
         self.outbox.push(message);
     }
-
-    /// A reading query whose rows no other transaction locks or changes until this one ends.
-    pub fn exclusive(&self, query: &str) -> String {
-        match self.engine {
-            Pooled::Postgres(_) => format!("{query} FOR UPDATE"),
-            Pooled::Sqlite(_) => query.to_owned(),
-        }
-    }
 }
 
 /// Runs a statement on PostgreSQL, after BEGIN if it is the first of its transaction: both are sent before the first answer.

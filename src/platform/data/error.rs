@@ -13,7 +13,7 @@ const RETRY_AFTER_FULL: u32 = 30;
 /// Why a query has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It may work in a moment: no connection, too slow, read-only, disk full.
+    /// It may work in a moment: no connection, too slow, read-only.
     #[error("the database does not answer: {why}")]
     Unavailable {
         /// Which database it is, as health reports name it.
@@ -52,7 +52,7 @@ impl From<diesel::result::Error> for Error {
             E::DatabaseError(_, info) if FULL.iter().any(|full| info.message().contains(full)) => {
                 Error::Full { database: "database" }
             }
-            // What is left is operation, not programming: closed connections, statement timeouts, read-only, locked, disk full.
+            // What is left is operation, not programming: closed connections, statement timeouts, read-only, locked.
             E::DatabaseError(..) | E::BrokenTransactionManager | E::RollbackErrorOnCommit { .. } => unavailable(error),
             _ => Error::Refused(error),
         }

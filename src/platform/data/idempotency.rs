@@ -115,8 +115,7 @@ impl Owner {
             }
             work(conn).await?;
             Ok::<StoredResponse, Abort>(response)
-        })
-        .map_err(|abort| self.problem(abort))?;
+        })?;
         self.outbox_notify.notify_one();
         Ok(response)
     }

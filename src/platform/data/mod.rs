@@ -135,7 +135,7 @@ impl Db {
     /// thread until it does: there only the wait for a connection has an end.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] then, else what `work` says.
+    /// [`Error::Unavailable`] then, else what `work` says. A full disk is remembered for health.
     pub async fn within<T, E: Failure>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let done = match self.engine {
             Engine::Postgres(_) => {

@@ -90,16 +90,6 @@ impl Owner {
         self.secret.get().map(String::as_str).unwrap_or_default()
     }
 
-    /// What the caller of a transaction that was rolled back is told.
-    pub fn problem(&self, abort: Abort) -> Problem {
-        abort.into()
-    }
-
-    /// What the caller of a reading query that failed is told.
-    pub fn read_problem(&self, error: &Error) -> Problem {
-        error.into()
-    }
-
     /// Refuses requests that make messages while the broker is away and the outbox is full.
     ///
     /// # Errors

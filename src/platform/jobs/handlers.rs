@@ -19,7 +19,7 @@ type Answer = Result<HttpResponse, Problem>;
 /// See [`store::start_job`].
 pub async fn start_job<O: JobOwner>(req: HttpRequest, own: Data<O>) -> Answer {
     let lease = store::start_job(&**own, id_in_path(&req)?).await;
-    Ok(HttpResponse::Ok().json(lease.map_err(|abort| own.owner().problem(abort))?))
+    Ok(HttpResponse::Ok().json(lease?))
 }
 
 /// `POST /internal/jobs/{id}/fail`: an attempt has failed
@@ -29,7 +29,7 @@ pub async fn start_job<O: JobOwner>(req: HttpRequest, own: Data<O>) -> Answer {
 pub async fn fail_job<O: JobOwner>(req: HttpRequest, own: Data<O>, JsonBody(body): JsonBody) -> Answer {
     let failure: api::AttemptFailure = read_body(body)?;
     let job = store::fail_job(&**own, id_in_path(&req)?, &failure).await;
-    Ok(HttpResponse::Ok().json(own.show(&job.map_err(|abort| own.owner().problem(abort))?)))
+    Ok(HttpResponse::Ok().json(own.show(&job?)))
 }
 
 /// `POST /internal/jobs/{id}/finish`: an attempt has succeeded; the job's own token authorizes the report
@@ -45,7 +45,7 @@ pub async fn finish_job<O: JobOwner>(req: HttpRequest, own: Data<O>, JsonBody(bo
     }
     let report: api::JobReport<Value> = read_body(body)?;
     let finished = store::finish_job(&**own, id_in_path(&req)?, token.trim(), &report).await;
-    finished.map_err(|abort| own.owner().problem(abort))?;
+    finished?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -55,8 +55,7 @@ pub async fn finish_job<O: JobOwner>(req: HttpRequest, own: Data<O>, JsonBody(bo
 /// 503 while the database does not answer.
 pub async fn list_jobs<O: JobOwner>(own: Data<O>, JsonBody(body): JsonBody) -> Answer {
     let found = store::list_jobs(own.owner(), &read_body(body)?).await;
-    let found = found.map_err(|why| own.owner().read_problem(&why))?;
-    Ok(HttpResponse::Ok().json(found.iter().map(|job| own.show(job)).collect::<Vec<_>>()))
+    Ok(HttpResponse::Ok().json(found?.iter().map(|job| own.show(job)).collect::<Vec<_>>()))
 }
 
 /// `GET /internal/jobs/{id}`
@@ -65,7 +64,7 @@ pub async fn list_jobs<O: JobOwner>(own: Data<O>, JsonBody(body): JsonBody) -> A
 /// 404 for an unknown job.
 pub async fn find_job<O: JobOwner>(req: HttpRequest, own: Data<O>) -> Answer {
     let id = id_in_path(&req)?;
-    let job = store::find_job(own.owner(), id).await.map_err(|why| own.owner().read_problem(&why))?;
+    let job = store::find_job(own.owner(), id).await?;
     Ok(HttpResponse::Ok().json(own.show(&job.ok_or_else(|| unknown(id))?)))
 }
 
@@ -75,7 +74,7 @@ pub async fn find_job<O: JobOwner>(req: HttpRequest, own: Data<O>) -> Answer {
 /// See [`store::retry_job`].
 pub async fn retry_job<O: JobOwner>(req: HttpRequest, own: Data<O>) -> Answer {
     let job = store::retry_job(&**own, id_in_path(&req)?).await;
-    Ok(HttpResponse::Accepted().json(own.show(&job.map_err(|abort| own.owner().problem(abort))?)))
+    Ok(HttpResponse::Accepted().json(own.show(&job?)))
 }
 
 fn read_body<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {

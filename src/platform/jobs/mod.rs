@@ -18,7 +18,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::platform::data::{Abort, Connection, DataOwner, Error};
@@ -60,9 +60,9 @@ pub trait JobOwner: DataOwner {
         payload: &str,
         _subject: &Self::Subject,
     ) -> impl Future<Output = Result<Option<Value>, Abort>> + Send {
-        let input = serde_json::from_str(payload).map(|mut input: Value| {
-            input["kind"] = job.kind.as_str().into();
-            Some(input)
+        let input = serde_json::from_str(payload).map(|mut input: Map<String, Value>| {
+            input.insert("kind".to_owned(), job.kind.as_str().into());
+            Some(Value::Object(input))
         });
         let input = input.map_err(|why| Error::Corrupt(format!("the payload of job {}: {why}", job.id)).into());
         async { input }

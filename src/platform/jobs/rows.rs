@@ -1,7 +1,6 @@
 //! Jobs and deliveries as they lie in the database.
 
 use diesel::prelude::*;
-use diesel::sql_types::Text;
 use jiff::Timestamp;
 use jiff_diesel::DateTime;
 use uuid::Uuid;
@@ -12,7 +11,7 @@ use super::model::{Job, JobState, NewJob, OPEN};
 use crate::platform::data::OutboxRow;
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::data::schema::{deliveries, jobs};
-use crate::platform::data::{Connection, Error, Owner, RunQueryDsl};
+use crate::platform::data::{Connection, Error, Owner, RunQueryDsl, columns, exclusive};
 use crate::platform::request_context::RequestContext;
 
 /// A job's row.
@@ -127,10 +126,8 @@ pub async fn create_job(
 /// # Errors
 /// A database that does not answer.
 pub async fn lock_job(conn: &mut Connection, id: Uuid) -> Result<Option<JobRow>, Error> {
-    let query = "SELECT id, kind, subject, payload, state, attempt, max_attempts, sent, supersedable, due_at, token, errors, \
-         case_id, traceparent, created_at, updated_at FROM jobs WHERE id = $1";
-    let query = diesel::sql_query(conn.exclusive(query));
-    Ok(query.bind::<Text, _>(id.to_string()).get_result(conn).await.optional()?)
+    let mine = jobs::table.filter(jobs::id.eq(id.to_string())).select(columns::<JobRow>());
+    Ok(exclusive(mine).get_result(conn).await.optional()?)
 }
 
 /// Writes a job's state, and a payload in place of its own if there is one.

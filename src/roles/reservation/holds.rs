@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::api::meetings::Period;
 use super::schema::{attendees, holds, subjects};
 use super::store::Store;
-use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, exclusive};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::read;
@@ -19,10 +19,6 @@ use crate::roles::user::api::Busy;
 const QUARTER: i64 = 900;
 /// Addresses in one query.
 const CHUNK: usize = 1000;
-
-/// The locks are taken in one order, so that two transactions never wait for each other.
-const LOCK_SUBJECTS: &str = "SELECT id FROM subjects WHERE id IN \
-    (SELECT subject FROM attendees WHERE meeting_id = $1 AND holds_time) ORDER BY id";
 
 const HOLD_PERIOD: &str = "WITH RECURSIVE quarters (quarter) AS \
     (SELECT CAST($1 AS BIGINT) UNION ALL SELECT quarter + 1 FROM quarters WHERE quarter + 1 < $2) \
@@ -55,8 +51,10 @@ pub async fn release_attendees(conn: &mut Connection, meeting: &str) -> Result<(
 /// # Errors
 /// A period that another meeting holds.
 pub async fn hold_period(conn: &mut Connection, meeting: &str, period: Period) -> Result<(), Abort> {
-    let lock = diesel::sql_query(conn.exclusive(LOCK_SUBJECTS));
-    lock.bind::<Text, _>(meeting).execute(conn).await?;
+    let held = attendees::table.filter(attendees::meeting_id.eq(meeting)).filter(attendees::holds_time.eq(true));
+    let held = subjects::table.filter(subjects::id.eq_any(held.select(attendees::subject)));
+    // in one order, so that two transactions never wait for each other
+    exclusive(held.order(subjects::id).select(subjects::id)).load::<String>(conn).await?;
     let (first, end) = quarters(period);
     let query = diesel::sql_query(HOLD_PERIOD);
     let query = query.bind::<BigInt, _>(first).bind::<BigInt, _>(end).bind::<Text, _>(meeting);

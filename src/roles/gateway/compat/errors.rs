@@ -24,7 +24,7 @@ pub async fn legacy_response(place: &str, handler: impl Future<Output = HttpResu
         404 if problem.kind == UNKNOWN_USER => (404, "User not found".to_owned()),
         422 if place == "task" => (422, problem.detail.to_string()),
         400 | 422 => (BAD_REQUEST.status, problem.detail.to_string()),
-        503 | 504 => (503, problem.detail.to_string()),
+        503 | 504 | 507 => (503, problem.detail.to_string()),
         500.. => (BAD_GATEWAY.status, upstream_error(upstream)),
         other => (other, problem.detail.to_string()),
     };

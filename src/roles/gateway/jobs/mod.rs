@@ -1,6 +1,6 @@
 //! The jobs of all owners. The gateway asks every owner: none knows where a job is but the one that has it.
 
-#[expect(dead_code, reason = "types of the API, which are read and written by hand")]
+#[expect(dead_code, reason = "the fields of requests are parsed one by one")]
 pub mod openapi;
 
 use actix_web::web::Data;

@@ -1,14 +1,13 @@
 //! Writes a change of a meeting: the meeting, its attendees, the time that it holds, its jobs, and its event.
 
 use diesel::prelude::*;
-use diesel::sql_types::Text;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::changes::Change;
 use super::model::Meeting;
 use crate::platform::data::instant::stored;
-use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
+use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl, exclusive};
 use crate::platform::data::{EventSubject, OutboxRow};
 use crate::platform::email::Email;
 use crate::platform::jobs::rows::{cancel_superseded, create_job};
@@ -26,24 +25,16 @@ struct AttendeeRow {
     holds_time: bool,
 }
 
-/// A meeting as JSON, out of its column.
-#[derive(QueryableByName)]
-pub struct Document {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    pub document: String,
-}
-
-impl Document {
-    pub fn read(self) -> Result<Meeting, Error> {
-        serde_json::from_str(&self.document).map_err(|why| Error::Corrupt(format!("a meeting: {why}")))
-    }
+/// Reads a meeting out of its column.
+pub fn read_meeting(document: &str) -> Result<Meeting, Error> {
+    serde_json::from_str(document).map_err(|why| Error::Corrupt(format!("a meeting: {why}")))
 }
 
 /// Locks a meeting until the transaction ends, and reads it.
 pub async fn lock_meeting(conn: &mut Connection, id: Uuid) -> Result<Option<Meeting>, Error> {
-    let query = diesel::sql_query(conn.exclusive("SELECT document FROM meetings WHERE id = $1"));
-    let found: Option<Document> = query.bind::<Text, _>(id.to_string()).get_result(conn).await.optional()?;
-    found.map(Document::read).transpose()
+    let lock = exclusive(meetings::table.filter(meetings::id.eq(id.to_string())).select(meetings::document));
+    let found: Option<String> = lock.get_result(conn).await.optional()?;
+    found.as_deref().map(read_meeting).transpose()
 }
 
 /// Writes a change of a meeting that the caller has locked. Its attendees are subjects already.

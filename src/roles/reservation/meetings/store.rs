@@ -7,7 +7,7 @@ use super::changes::Change;
 use super::invitation_quota::check_quota;
 use super::model::Meeting;
 use super::request::MeetingDraft;
-use super::rows::{Document, lock_meeting, save_change};
+use super::rows::{lock_meeting, read_meeting, save_change};
 use crate::platform::data::schema::deliveries;
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
@@ -68,7 +68,7 @@ impl Store {
         let found: Option<String> = read!(self.owner.db, |conn| async {
             meetings::table.filter(meetings::id.eq(&id)).select(meetings::document).first(conn).await.optional()
         })?;
-        found.map(|document| Document { document }.read()).transpose()
+        found.as_deref().map(read_meeting).transpose()
     }
 
     /// A page of meetings in the order of creation, after the one with the id `after`: those of an attendee, or all.
@@ -90,7 +90,7 @@ impl Store {
                 .select(meetings::document)
                 .load(conn))?,
         };
-        found.into_iter().map(|document| Document { document }.read()).collect()
+        found.iter().map(|document| read_meeting(document)).collect()
     }
 
     /// The attempts to deliver an invitation or a webhook of a meeting, oldest first.

@@ -1,6 +1,7 @@
 //! The queries of accounts and of failed attempts to sign in.
 
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 use serde::Serialize;
@@ -8,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::platform::auth::{AuthMethod, Caller, Scope};
 use crate::platform::data::instant::{self, now, stored};
-use crate::platform::data::{Error, RunQueryDsl, columns, exclusive};
+use crate::platform::data::{Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::TimeZone;
 use crate::roles::user::schema::{credentials, sign_in_failures, users};
@@ -158,16 +159,15 @@ impl Store {
                 sign_in_failures::failures.eq(0),
                 sign_in_failures::updated_at.eq(stored(now)),
             );
-            diesel::insert_into(sign_in_failures::table)
+            // the row is there afterwards and locked: attempts at other replicas, and a deletion, wait for this one
+            let lock = diesel::insert_into(sign_in_failures::table)
                 .values(first)
                 .on_conflict(sign_in_failures::email)
-                .do_nothing()
-                .execute(conn)
-                .await?;
-            let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
-            // attempts at other replicas wait for this one
-            let lock = exclusive(mine.select((sign_in_failures::failures, sign_in_failures::blocked_until)));
+                .do_update()
+                .set(sign_in_failures::email.eq(excluded(sign_in_failures::email)))
+                .returning((sign_in_failures::failures, sign_in_failures::blocked_until));
             let (failures, blocked_until): (i32, Option<DateTime>) = lock.get_result(conn).await?;
+            let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
             let left = blocked_until.and_then(instant::read).map(|until| until.duration_since(now));
             if let Some(left) = left.filter(SignedDuration::is_positive) {
                 return Ok::<_, Error>(Some(left));

@@ -169,7 +169,9 @@ impl Store {
             let mine = calendars::table.filter(calendars::id.eq(&row.id)).select(columns::<Entry>());
             Ok::<_, Abort>((mine.first(conn).await?, is_new))
         })?;
-        self.calendar_added.notify_one();
+        if matches!(input, CalendarInput::Url(_)) {
+            self.calendar_added.notify_one();
+        }
         Ok(stored)
     }
 
