@@ -76,9 +76,9 @@ async fn a_consumer_holds_its_limit_and_leaves_the_rest_to_others() {
         consumer.close().await;
         let mut other = queue.consume(9);
         let mut rest = [next_job(&mut other).await, next_job(&mut other).await, next_job(&mut other).await];
-        assert_eq!(rest.iter().filter(|job| job.redelivered).count(), 1, "the one that was dropped");
         rest.sort_by(|one, other| one.body.cmp(&other.body));
         assert_eq!(rest.each_ref().map(body_text), ["3", "4", "5"], "what was taken is back");
+        assert!(rest[0].redelivered, "it was dropped");
     }
 }
 
