@@ -5,6 +5,7 @@ pub mod auth;
 pub mod background;
 pub mod balancer;
 pub mod cache;
+pub mod case_id;
 pub mod data;
 pub mod digest;
 pub mod edge;

@@ -1,22 +1,16 @@
 //! The context of a request: Case-ID, trace, deadline and authorization, which follow it through every hop and log line.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::task::futures::TaskLocalFuture;
 
+use crate::platform::case_id;
 use crate::platform::observe::trace_context::TraceContext;
-
-/// The header with the Case-ID.
-pub static CASE_ID: HeaderName = CASE_ID_NAME;
-const CASE_ID_NAME: HeaderName = HeaderName::from_static("case-id");
 
 /// The header with the caller's timeout in milliseconds. It is ignored from outside.
 pub static REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout-ms");
-
-/// Headers that may carry the id of a request; the first one present counts.
-static NAMES: [HeaderName; 3] = [CASE_ID_NAME, HeaderName::from_static("cid"), HeaderName::from_static("x-request-id")];
 
 tokio::task_local! { static CURRENT: Arc<RequestContext>; }
 
@@ -42,11 +36,7 @@ impl RequestContext {
     /// Reads the context from headers. An id is used if it matches `[A-Za-z0-9._~-]{1,64}` and is the only one; otherwise it is
     /// a new UUIDv7.
     pub fn read(headers: &HeaderMap, role: &'static str, is_edge: bool) -> Arc<RequestContext> {
-        let given = NAMES.iter().find(|name| headers.contains_key(*name)).and_then(|name| {
-            let mut values = headers.get_all(name);
-            values.next().filter(|value| is_valid_id(value.as_bytes()) && values.next().is_none())
-        });
-        let id = given.cloned().unwrap_or_else(new_id);
+        let id = case_id::read(headers).unwrap_or_else(case_id::new);
         let timeout = if is_edge { None } else { headers.get(&REQUEST_TIMEOUT) };
         let timeout = timeout.and_then(|value| value.to_str().ok()?.parse().ok());
         let mut authorization = headers.get(AUTHORIZATION).cloned();
@@ -59,13 +49,13 @@ impl RequestContext {
 
     /// A context for work without a request.
     pub fn new(role: &'static str) -> Arc<RequestContext> {
-        RequestContext::without_request(new_id(), TraceContext::new_root(), role)
+        RequestContext::without_request(case_id::new(), TraceContext::new_root(), role)
     }
 
     /// A context for work that continues an earlier request; an invalid id or trace is replaced.
     pub fn resume(id: &str, traceparent: &str, role: &'static str) -> Arc<RequestContext> {
-        let id = HeaderValue::from_str(id).ok().filter(|id| is_valid_id(id.as_bytes()));
-        RequestContext::without_request(id.unwrap_or_else(new_id), TraceContext::resume(traceparent), role)
+        let id = HeaderValue::from_str(id).ok().filter(case_id::is_valid);
+        RequestContext::without_request(id.unwrap_or_else(case_id::new), TraceContext::resume(traceparent), role)
     }
 
     fn without_request(id: HeaderValue, trace: TraceContext, role: &'static str) -> Arc<RequestContext> {
@@ -127,20 +117,6 @@ impl RequestContext {
 /// Milliseconds since an instant, with microsecond precision.
 pub fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_micros() as f64 / 1000.0
-}
-
-/// A UUIDv7 (RFC 9562, 5.7): the time and 74 random bits.
-fn new_id() -> HeaderValue {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut random = [0; 10];
-    rand::fill(&mut random);
-    let id = uuid::Builder::from_unix_timestamp_millis(since.as_millis() as u64, &random).into_uuid();
-    HeaderValue::from_str(id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))
-        .unwrap_or(HeaderValue::from_static("none"))
-}
-
-fn is_valid_id(value: &[u8]) -> bool {
-    (1..=64).contains(&value.len()) && value.iter().all(|b| b.is_ascii_alphanumeric() || b"._~-".contains(b))
 }
 
 #[cfg(test)]

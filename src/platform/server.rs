@@ -18,6 +18,7 @@ use tracing_actix_web::{RootSpanBuilder, TracingLogger};
 
 use crate::config::{AuthMode, Settings};
 use crate::platform::auth::challenge;
+use crate::platform::case_id::CASE_ID;
 use crate::platform::edge::{self, EdgeFilter, Ingress};
 use crate::platform::endpoint::{self, Endpoint};
 use crate::platform::http::problem::{Problem, UNSUPPORTED_MEDIA};
@@ -28,7 +29,7 @@ use crate::platform::lifecycle::Phase;
 use crate::platform::limiter::KeyedLimiter;
 use crate::platform::observe::metrics::{RequestMetrics, Template, method_label};
 use crate::platform::observe::span::{SpanRecord, is_recorded, record};
-use crate::platform::request_context::{CASE_ID, RequestContext};
+use crate::platform::request_context::RequestContext;
 use crate::platform::role::{Context, Service};
 use crate::platform::wake_gate::WakeGated;
 

@@ -1,9 +1,6 @@
-//! Opening databases: pools, the settings of each connection, migrations.
+//! Opening databases: pools, and the settings of each connection.
 
-use std::fs::{DirBuilder, OpenOptions, Permissions, set_permissions};
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,8 +9,7 @@ use diesel::ConnectionResult;
 use diesel::result::ConnectionError;
 use diesel_async::pooled_connection::deadpool::{Object as PooledConnection, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
-use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
@@ -28,100 +24,9 @@ const PRAGMAS: &str =
 const SQLITE_READERS: usize = 8;
 /// How long a connection to PostgreSQL may take to open.
 const OPENING: Duration = Duration::from_secs(5);
-/// The lock that lets one replica migrate while the others wait; any number that nothing else in the database uses.
-const MIGRATION_LOCK: i64 = 0x5732_4d65_6574;
 
 /// After so many milliseconds PostgreSQL ends a transaction whose replica hangs: others wait for the rows that it holds.
 const ABANDONED_MS: u64 = 5000;
-
-/// What SQLite says of a file that it cannot read.
-const DAMAGE: [&str; 2] = ["file is not a database", "database disk image is malformed"];
-
-/// A file that is no database, or not all of it: it does not pass, whoever waits.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the database {path} is damaged: restore it from a backup; `sqlite3 {path} 'PRAGMA integrity_check'` tells what can still \
-     be read",
-    path = .0.display()
-)]
-pub struct Damaged(PathBuf);
-
-/// The tables that every owner has.
-const PLATFORM: EmbeddedMigrations = embed_migrations!("migrations/platform");
-
-/// Brings an owner's schema up to date: safe when several replicas start at once, and when nothing is to be done.
-///
-/// # Errors
-/// A database that cannot be reached, a migration that fails, or a [`Damaged`] file.
-pub async fn migrate(settings: &Settings, role: &str, own: EmbeddedMigrations) -> anyhow::Result<()> {
-    let migrated = migrate_schema(settings, role, own).await;
-    migrated.map_err(|why| match settings.sqlite_path(role) {
-        Some(path) if DAMAGE.iter().any(|damage| format!("{why:#}").contains(damage)) => Damaged(path).into(),
-        _ => why,
-    })
-}
-
-async fn migrate_schema(settings: &Settings, role: &str, own: EmbeddedMigrations) -> anyhow::Result<()> {
-    let applied = match settings.sqlite_path(role) {
-        Some(path) => {
-            make_private(&path)?;
-            let open = async || {
-                let conn = establish_sqlite(&sqlite_url(&path)?).await;
-                conn.with_context(|| format!("cannot open {}", path.display()))
-            };
-            run_pending(open().await?, PLATFORM)? + run_pending(open().await?, own)?
-        }
-        None => {
-            let open = || async move {
-                // no time limit: waiting for the replica that migrates is right; the lock ends with this connection
-                let conn = establish_postgres(postgres_config(settings, role, 0)?).await;
-                conn.context("cannot connect to PostgreSQL")
-            };
-            let mut lock = open().await?;
-            lock.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
-            lock.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", settings.schema(role))).await?;
-            run_pending(open().await?, PLATFORM)? + run_pending(open().await?, own)?
-        }
-    };
-    if applied > 0 {
-        tracing::info!(role, applied, "the database schema is up to date");
-    }
-    Ok(())
-}
-
-fn run_pending<C>(conn: C, migrations: EmbeddedMigrations) -> anyhow::Result<usize>
-where
-    C: AsyncConnection,
-    AsyncMigrationHarness<C>: MigrationHarness<C::Backend>,
-    EmbeddedMigrations: diesel::migration::MigrationSource<C::Backend>,
-{
-    let mut harness = AsyncMigrationHarness::new(conn);
-    let applied = harness.run_pending_migrations(migrations).map(|versions| versions.len());
-    applied.map_err(|why| anyhow::anyhow!("a migration failed: {why}"))
-}
-
-/// Makes the folder that a database file lies in, and names it.
-///
-/// # Errors
-/// A folder that cannot be made.
-pub fn make_folder(database: &Path) -> anyhow::Result<&Path> {
-    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // what is in there is nobody else's business on this machine
-    let private = || DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    private().with_context(|| format!("cannot make the data directory {}", folder.display()))?;
-    Ok(folder)
-}
-
-/// Makes the file of a database, which no other account may read. SQLite gives the files that it makes beside it the same mode.
-fn make_private(path: &Path) -> anyhow::Result<()> {
-    make_folder(path)?;
-    let make = || match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        // it is not opened: closing it would take SQLite's locks from the connections of this process
-        Err(why) if why.kind() == ErrorKind::AlreadyExists => set_permissions(path, Permissions::from_mode(0o600)),
-        made => made.map(drop),
-    };
-    make().with_context(|| format!("cannot open the database {}", path.display()))
-}
 
 /// Makes the pools.
 pub(super) fn open(settings: &Settings, role: &str) -> anyhow::Result<Engine> {
@@ -134,7 +39,7 @@ pub(super) fn open(settings: &Settings, role: &str) -> anyhow::Result<Engine> {
     })
 }
 
-fn sqlite_url(path: &Path) -> anyhow::Result<String> {
+pub(super) fn sqlite_url(path: &Path) -> anyhow::Result<String> {
     path.to_str()
         .map(str::to_owned)
         .with_context(|| format!("the path of the database is not UTF-8: {}", path.display()))
@@ -148,14 +53,18 @@ fn sqlite_pool(path: &Path, size: usize) -> anyhow::Result<Pool<SqliteConn>> {
     Ok(Pool::builder(manager).max_size(size).build()?)
 }
 
-async fn establish_sqlite(path: &str) -> ConnectionResult<SqliteConn> {
+pub(super) async fn establish_sqlite(path: &str) -> ConnectionResult<SqliteConn> {
     let mut conn = SqliteConn::establish(path).await?;
     conn.batch_execute(PRAGMAS).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }
 
 /// A dead peer is noticed in seconds, not in the kernel's quarter of an hour.
-fn postgres_config(settings: &Settings, role: &str, statement_ms: u64) -> anyhow::Result<tokio_postgres::Config> {
+pub(super) fn postgres_config(
+    settings: &Settings,
+    role: &str,
+    statement_ms: u64,
+) -> anyhow::Result<tokio_postgres::Config> {
     let url = settings.database_url(role);
     let mut config = tokio_postgres::Config::from_str(url.expose())
         .with_context(|| format!("the database URL of {role} is {url}"))?;
@@ -200,7 +109,7 @@ pub(super) async fn take(pool: &Pool<AsyncPgConnection>) -> Result<PooledConnect
     tokio::spawn(async move { pool.get().await }).await.map_err(unavailable)?.map_err(unavailable)
 }
 
-async fn establish_postgres(config: tokio_postgres::Config) -> ConnectionResult<AsyncPgConnection> {
+pub(super) async fn establish_postgres(config: tokio_postgres::Config) -> ConnectionResult<AsyncPgConnection> {
     let opened = config.connect(tokio_postgres::NoTls).await;
     // what the server says is the last of the causes
     let with_causes = |why| ConnectionError::BadConnection(format!("{:#}", anyhow::Error::from(why)));

@@ -4,6 +4,7 @@
 //! them, and [`due`] publishes them again.
 
 pub mod api;
+pub mod backoff;
 pub mod due;
 pub mod endpoints;
 mod handlers;

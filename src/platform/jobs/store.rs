@@ -7,7 +7,8 @@ use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::api::{AttemptFailure, JobFilter, JobLease, JobReport, RetryDecision};
-use super::model::{Backoff, Job, JobState};
+use super::backoff::Backoff;
+use super::model::{Job, JobState};
 use super::rows::{DeliveryRow, JobRow, insert_deliveries, lock_job, update_job};
 use super::{JobOwner, JobSubject};
 use crate::config::Jobs as Limits;

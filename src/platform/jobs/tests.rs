@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::api::RetryDecision;
-use super::model::{Backoff, Job, JobState, sweep_at};
+use super::backoff::Backoff;
+use super::model::{Job, JobState, sweep_at};
 use crate::config::Jobs as Limits;
 
 fn job(attempt: i32) -> Job {

@@ -27,8 +27,9 @@ use super::response::DeliveryResult;
 use super::signature::{Secret, sign};
 use super::ssrf_guard::SsrfGuard;
 use crate::config::Webhooks;
+use crate::platform::case_id::CASE_ID;
 use crate::platform::observe::trace_context::TRACEPARENT;
-use crate::platform::request_context::{CASE_ID, milliseconds};
+use crate::platform::request_context::milliseconds;
 
 /// A response from outside, before its body.
 pub(super) type Response = ClientResponse<BoxedPayloadStream>;

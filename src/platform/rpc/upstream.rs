@@ -13,10 +13,11 @@ use tokio::time::{Instant, sleep};
 use super::http1::{ConnectionPool, KEEP_ALIVE, RequestBody, RpcResponse, SendError};
 use crate::platform::auth::service_credential::{CREDENTIAL, ServiceCredential};
 use crate::platform::balancer::{InFlightGuard, Replicas};
+use crate::platform::case_id::CASE_ID;
 use crate::platform::http::problem::{BAD_GATEWAY, GATEWAY_TIMEOUT, Problem, ProblemType, TOO_LARGE};
 use crate::platform::observe::span::{SpanRecord, is_recorded, outgoing, record};
 use crate::platform::observe::trace_context::TraceContext;
-use crate::platform::request_context::{CASE_ID, REQUEST_TIMEOUT, RequestContext, milliseconds};
+use crate::platform::request_context::{REQUEST_TIMEOUT, RequestContext, milliseconds};
 use crate::platform::rpc::request::{RpcRequest, push_field};
 
 /// The replicas of a role and the connection pools of one worker thread.

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::platform::email::Email;
-use crate::platform::jobs::model::{Backoff, JobKind, NewJob};
+use crate::platform::jobs::backoff::Backoff;
+use crate::platform::jobs::{JobKind, NewJob};
 use crate::roles::reservation::meetings::model::Meeting;
 
 /// Finds the time of a meeting.

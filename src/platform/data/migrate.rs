@@ -1,0 +1,80 @@
+//! Migrations: each owner's schema is brought up to date at its start.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use diesel_async::{AsyncConnection, AsyncMigrationHarness, SimpleAsyncConnection as _};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::connect::{establish_postgres, establish_sqlite, postgres_config, sqlite_url};
+use super::files::make_private;
+use crate::config::Settings;
+
+/// The lock that lets one replica migrate while the others wait; any number that nothing else in the database uses.
+const MIGRATION_LOCK: i64 = 0x5732_4d65_6574;
+
+/// The tables that every owner has.
+const PLATFORM: EmbeddedMigrations = embed_migrations!("migrations/platform");
+
+/// What SQLite says of a file that it cannot read.
+const DAMAGE: [&str; 2] = ["file is not a database", "database disk image is malformed"];
+
+/// A file that is no database, or not all of it: it does not pass, whoever waits.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the database {path} is damaged: restore it from a backup; `sqlite3 {path} 'PRAGMA integrity_check'` tells what can still \
+     be read",
+    path = .0.display()
+)]
+pub struct Damaged(PathBuf);
+
+/// Brings an owner's schema up to date: safe when several replicas start at once, and when nothing is to be done.
+///
+/// # Errors
+/// A database that cannot be reached, a migration that fails, or a [`Damaged`] file.
+pub async fn migrate(settings: &Settings, role: &str, own: EmbeddedMigrations) -> anyhow::Result<()> {
+    let migrated = migrate_schema(settings, role, own).await;
+    migrated.map_err(|why| match settings.sqlite_path(role) {
+        Some(path) if DAMAGE.iter().any(|damage| format!("{why:#}").contains(damage)) => Damaged(path).into(),
+        _ => why,
+    })
+}
+
+async fn migrate_schema(settings: &Settings, role: &str, own: EmbeddedMigrations) -> anyhow::Result<()> {
+    let applied = match settings.sqlite_path(role) {
+        Some(path) => {
+            make_private(&path)?;
+            let open = async || {
+                let conn = establish_sqlite(&sqlite_url(&path)?).await;
+                conn.with_context(|| format!("cannot open {}", path.display()))
+            };
+            run_pending(open().await?, PLATFORM)? + run_pending(open().await?, own)?
+        }
+        None => {
+            let open = || async move {
+                // no time limit: waiting for the replica that migrates is right; the lock ends with this connection
+                let conn = establish_postgres(postgres_config(settings, role, 0)?).await;
+                conn.context("cannot connect to PostgreSQL")
+            };
+            let mut lock = open().await?;
+            lock.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
+            lock.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", settings.schema(role))).await?;
+            run_pending(open().await?, PLATFORM)? + run_pending(open().await?, own)?
+        }
+    };
+    if applied > 0 {
+        tracing::info!(role, applied, "the database schema is up to date");
+    }
+    Ok(())
+}
+
+fn run_pending<C>(conn: C, migrations: EmbeddedMigrations) -> anyhow::Result<usize>
+where
+    C: AsyncConnection,
+    AsyncMigrationHarness<C>: MigrationHarness<C::Backend>,
+    EmbeddedMigrations: diesel::migration::MigrationSource<C::Backend>,
+{
+    let mut harness = AsyncMigrationHarness::new(conn);
+    let applied = harness.run_pending_migrations(migrations).map(|versions| versions.len());
+    applied.map_err(|why| anyhow::anyhow!("a migration failed: {why}"))
+}
