@@ -93,8 +93,9 @@ pub fn lock_data(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result
         .map(|file| Ok(data::make_folder(&file)?.canonicalize()?));
     let folders: BTreeSet<PathBuf> = files.collect::<anyhow::Result<_>>()?;
     // the data directory may have been there before, and readable for everybody
-    let private = |folder: &PathBuf| std::fs::set_permissions(folder, Permissions::from_mode(0o700));
-    if let Some(Err(why)) = folders.get(&settings.data_dir).map(private) {
+    let own = settings.data_dir.canonicalize().ok().filter(|own| folders.contains(own));
+    let private = own.map(|own| std::fs::set_permissions(own, Permissions::from_mode(0o700)));
+    if let Some(Err(why)) = private {
         tracing::warn!(folder = %settings.data_dir.display(), %why, "the data directory could not be made private");
     }
     folders.iter().map(|folder| lock_folder(folder)).collect()
