@@ -100,7 +100,9 @@ fn postgres_pool(config: tokio_postgres::Config, size: usize) -> anyhow::Result<
 
 /// A connection of the pool. One that must be opened first is opened by a task of its own: if the caller gives up, the pool gets it all
 /// the same, so that a database that is slow to connect serves the next caller. The size of the pool bounds the openings and their tasks.
-pub(super) async fn take(pool: &Pool<AsyncPgConnection>) -> Result<PooledConnection<AsyncPgConnection>, Error> {
+pub(super) async fn get_connection(
+    pool: &Pool<AsyncPgConnection>,
+) -> Result<PooledConnection<AsyncPgConnection>, Error> {
     let status = pool.status();
     if status.available > 0 || status.waiting >= status.max_size {
         return pool.get().await.map_err(unavailable);

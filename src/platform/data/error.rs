@@ -34,7 +34,7 @@ pub enum Error {
     #[error("the database refused: {0}")]
     Refused(diesel::result::Error),
     /// A row that breaks our own rules.
-    #[error("the database holds what nobody may have written: {0}")]
+    #[error("a row of the database breaks the rules of its table: {0}")]
     Corrupt(String),
 }
 

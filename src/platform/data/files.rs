@@ -13,7 +13,7 @@ use anyhow::Context as _;
 /// A folder that cannot be made.
 pub fn make_folder(database: &Path) -> anyhow::Result<&Path> {
     let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // what is in there is nobody else's business on this machine
+    // other accounts of this machine must not read the data
     let private = || DirBuilder::new().recursive(true).mode(0o700).create(folder);
     private().with_context(|| format!("cannot make the data directory {}", folder.display()))?;
     Ok(folder)

@@ -19,7 +19,7 @@ const PLATFORM: EmbeddedMigrations = embed_migrations!("migrations/platform");
 /// What SQLite says of a file that it cannot read.
 const DAMAGE: [&str; 2] = ["file is not a database", "database disk image is malformed"];
 
-/// A file that is no database, or not all of it: it does not pass, whoever waits.
+/// A file that SQLite cannot read, or not all of it. Waiting does not mend it.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the database {path} is damaged: restore it from a backup; `sqlite3 {path} 'PRAGMA integrity_check'` tells what can still \

@@ -155,7 +155,7 @@ impl Db {
     /// [`Error::Unavailable`] when there is none in time.
     pub async fn connect(&self) -> Result<Connection, Error> {
         Ok(Connection::new(match &self.engine {
-            Engine::Postgres(pool) => Pooled::Postgres(checkout(connect::take(pool), self.answer).await?),
+            Engine::Postgres(pool) => Pooled::Postgres(checkout(connect::get_connection(pool), self.answer).await?),
             Engine::Sqlite { readers, .. } => Pooled::Sqlite(checkout(readers.get(), CHECKOUT).await?.into()),
         }))
     }

@@ -83,7 +83,7 @@ pub struct Meetings<'a> {
     pub meetings: Vec<MeetingView<'a>>,
 }
 
-/// Every attempt to reach somebody outside, and the jobs that made them.
+/// Every attempt to deliver an invitation or a callback, and the jobs that made them.
 #[derive(Serialize, ToSchema)]
 pub struct Deliveries<'a> {
     /// The attempts, the oldest first.
@@ -93,7 +93,7 @@ pub struct Deliveries<'a> {
     pub jobs: Vec<Value>,
 }
 
-/// An attempt to reach somebody outside.
+/// An attempt to deliver an invitation or a callback.
 #[derive(Serialize, ToSchema)]
 pub struct Delivery<'a> {
     /// The id.

@@ -20,7 +20,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     all.extend([
         post("/internal/meetings", SignedIn, record_meeting).body_limit(|limits| limits.internal_body),
         get("/internal/meetings/{id}", Service, find_any_meeting),
-        post("/internal/answers", SignedIn, find_answer).read_only(),
+        post("/internal/answers", SignedIn, find_stored_response).read_only(),
     ]);
     all
 }

@@ -95,7 +95,11 @@ async fn create(
 }
 
 /// `POST /internal/answers`: what was answered under a key before, if anything was
-pub async fn find_answer(principal: Principal, store: Data<Store>, Json(key): Json<IdempotencyKey>) -> HttpResult {
+pub async fn find_stored_response(
+    principal: Principal,
+    store: Data<Store>,
+    Json(key): Json<IdempotencyKey>,
+) -> HttpResult {
     Ok(HttpResponse::Ok().json(store.owner.stored_response(Some(&key.of(principal.account_id()))).await?))
 }
 
@@ -176,7 +180,7 @@ pub async fn cancel_meeting(req: HttpRequest, principal: Principal, store: Data<
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `GET /meetings/{id}/deliveries`: every attempt to reach somebody outside
+/// `GET /meetings/{id}/deliveries`: every attempt to deliver an invitation or a callback
 pub async fn list_deliveries(req: HttpRequest, principal: Principal, store: Data<Store>) -> HttpResult {
     let meeting = find(&req, &store).await?;
     check_is_organizer(&principal, &meeting)?;

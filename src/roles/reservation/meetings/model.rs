@@ -119,7 +119,7 @@ impl Meeting {
         }
     }
 
-    /// What a caller reads. The URL of the organizer's app is nobody else's business: it is often half a secret.
+    /// What a caller reads. Only the organizer reads the callback URL: such URLs often contain a secret.
     pub fn shown(&self, is_organizer: bool) -> MeetingView<'_> {
         let view = self.view();
         MeetingView { callback_url: view.callback_url.filter(|_| is_organizer), ..view }

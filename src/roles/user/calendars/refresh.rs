@@ -21,7 +21,7 @@ use crate::platform::jobs::rows::lock_job;
 use crate::platform::jobs::store::{check_attempt, complete, unknown};
 use crate::platform::outbound::calendar_source::{Fetched, Validators};
 use crate::roles::user::api::calendars::RefreshReport;
-use crate::roles::user::jobs::kinds::{self, REFRESH};
+use crate::roles::user::jobs::kinds::{self, REFRESH_CALENDAR};
 use crate::roles::user::schema::calendars;
 use crate::roles::user::store::Store;
 use crate::transact;
@@ -116,7 +116,8 @@ impl Store {
     /// Applies a worker's report about a subscription, and completes its job. A failed fetch leaves the last good state.
     pub async fn apply_refresh(&self, job_id: Uuid, report: RefreshReport) -> Result<(), Abort> {
         let id = job_id.to_string();
-        let subject = jobs::table.filter(jobs::id.eq(&id)).filter(jobs::kind.eq(REFRESH.name)).select(jobs::subject);
+        let subject =
+            jobs::table.filter(jobs::id.eq(&id)).filter(jobs::kind.eq(REFRESH_CALENDAR.name)).select(jobs::subject);
         let subject: Option<String> = self.owner.db.fetch_optional(subject).await?;
         let subject = subject.ok_or_else(|| Abort::Rejected(unknown(job_id)))?;
         let Some(before) = self.calendar_row(&subject).await? else {

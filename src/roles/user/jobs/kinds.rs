@@ -9,13 +9,14 @@ use crate::platform::jobs::model::{JobKind, NewJob, Retention};
 use crate::roles::user::api::account_mail::Purpose;
 
 /// Refreshes a subscribed calendar. There are many, and successes teach nothing.
-pub const REFRESH: JobKind = JobKind { retention: Retention::DayAfterSuccess, ..JobKind::new("refresh_calendar") };
+pub const REFRESH_CALENDAR: JobKind =
+    JobKind { retention: Retention::DayAfterSuccess, ..JobKind::new("refresh_calendar") };
 /// Mails a one-time code. After a day its code has expired; the code outlives it, for it says whose it was.
 pub const ACCOUNT_MAIL: JobKind =
     JobKind { redact_on_success: true, retention: Retention::Day, ..JobKind::new("send_letter") };
 
 /// All of them.
-pub const ALL: &[JobKind] = &[REFRESH, ACCOUNT_MAIL];
+pub const ALL: &[JobKind] = &[REFRESH_CALENDAR, ACCOUNT_MAIL];
 
 /// The payload of [`ACCOUNT_MAIL`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub struct CodeMail {
 
 /// The refresh of a subscribed calendar.
 pub fn refresh() -> NewJob {
-    NewJob::new(&REFRESH, json!({}))
+    NewJob::new(&REFRESH_CALENDAR, json!({}))
 }
 
 /// The mail of a one-time code, under the code's id.

@@ -17,7 +17,7 @@ use crate::roles::user::calendars::store::find_subscription;
 use crate::roles::user::schema::users;
 use crate::roles::user::store::Store;
 use crate::roles::user::verification::codes::is_wanted;
-use kinds::{ACCOUNT_MAIL, CodeMail, REFRESH};
+use kinds::{ACCOUNT_MAIL, CodeMail, REFRESH_CALENDAR};
 
 impl JobOwner for Store {
     type Subject = ();
@@ -26,7 +26,7 @@ impl JobOwner for Store {
 
     async fn start(&self, conn: &mut Connection, job: &Job, payload: &str, (): &()) -> Result<Option<Value>, Abort> {
         let input = match &job.kind {
-            kind if *kind == REFRESH.name => {
+            kind if *kind == REFRESH_CALENDAR.name => {
                 find_subscription(conn, job.subject).await?.map(JobPayload::RefreshCalendar)
             }
             kind if *kind == ACCOUNT_MAIL.name => {
