@@ -18,6 +18,9 @@ const MAX_OCTETS: usize = 254;
 #[serde(transparent)]
 pub struct Email(String);
 
+/// The top-level domain that has no mailboxes (RFC 2606). Addresses in it are placeholders that this system makes.
+const NO_MAILBOXES: &str = "invalid";
+
 /// The reason why a text is not accepted as an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not an e-mail address that can be used here: {0}")]
@@ -27,7 +30,8 @@ impl Email {
     /// Parses an address into its canonical form.
     ///
     /// # Errors
-    /// [`NotAnEmail`] for anything but `local@domain.tld`: quoted local parts, IP literals, display names, control characters.
+    /// [`NotAnEmail`] for anything but `local@domain.tld`: quoted local parts, IP literals, display names, control characters, and
+    /// addresses under `.invalid`, which have no mailbox.
     pub fn parse(typed: &str) -> Result<Email, NotAnEmail> {
         if let Some(email) = Email::parse_plain(typed) {
             return Ok(email);
@@ -49,6 +53,10 @@ impl Email {
         }
         let local = if local.is_ascii() { local.to_ascii_lowercase() } else { local.to_owned() };
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| NotAnEmail("its domain is not valid"))?;
+        let top = domain.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+        if top == NO_MAILBOXES {
+            return Err(NotAnEmail("a domain that ends with .invalid has no mailboxes"));
+        }
         let canonical = format!("{local}@{domain}");
         if canonical.len() > MAX_OCTETS {
             return Err(NotAnEmail("it is longer than 254 octets"));
@@ -71,8 +79,19 @@ impl Email {
             && local.split('.').all(is_word)
             && rest.split('.').all(is_label)
             && top.len() >= 2
+            && top != NO_MAILBOXES
             && top.bytes().all(|b| b.is_ascii_lowercase());
         plain.then(|| Email(typed.to_owned()))
+    }
+
+    /// A new address for a person who is no longer known. No client can send it: [`Email::parse`] refuses it.
+    pub fn placeholder() -> Email {
+        Email(format!("nobody-{:08x}@deleted.{NO_MAILBOXES}", rand::random::<u32>()))
+    }
+
+    /// Whether the address is one of [`Email::placeholder`].
+    pub fn is_placeholder(&self) -> bool {
+        self.0.ends_with(&format!(".{NO_MAILBOXES}"))
     }
 
     /// The canonical text.
@@ -111,6 +130,16 @@ mod tests {
 
     fn canonical(typed: &str) -> Option<String> {
         Email::parse(typed).ok().map(|email| email.to_string())
+    }
+
+    #[test]
+    fn a_placeholder_cannot_be_typed() {
+        let made = Email::placeholder();
+        assert!(made.is_placeholder());
+        for typed in [made.as_str(), "a@b.invalid", "A@B.INVALID", "a@b.\u{ff49}nvalid", "a@b.invalid."] {
+            assert_eq!(canonical(typed), None, "{typed}");
+        }
+        assert!(canonical("invalid@invalid.example").is_some());
     }
 
     #[test]

@@ -6,9 +6,6 @@ use super::model::Meeting;
 use crate::platform::email::Email;
 use crate::roles::reservation::api::meetings::Status;
 
-/// A domain without mailboxes (RFC 2606).
-pub const ANONYMOUS_DOMAIN: &str = "deleted.invalid";
-
 impl Meeting {
     /// Whether it is called off, or has been.
     pub fn is_past(&self, now: Timestamp) -> bool {
@@ -18,8 +15,7 @@ impl Meeting {
     /// Replaces an address by a name that means nothing, wherever it stands; by another one in each meeting. Also returns
     /// whether the meeting still has a real person.
     pub fn anonymized(mut self, email: &Email) -> (Meeting, bool) {
-        let drawn = format!("nobody-{:08x}@{ANONYMOUS_DOMAIN}", rand::random::<u32>());
-        let Ok(placeholder) = Email::parse(&drawn) else { return (self, true) };
+        let placeholder = Email::placeholder();
         let hide = |text: &mut Option<String>| {
             if let Some(text) = text {
                 *text = without(text, email.as_str(), placeholder.as_str());
@@ -35,8 +31,7 @@ impl Meeting {
         }
         hide(&mut self.reason);
         self.history.iter_mut().for_each(|passed| hide(&mut passed.reason));
-        let gone = |email: &Email| email.as_str().ends_with(&format!("@{ANONYMOUS_DOMAIN}"));
-        let remains = !gone(&self.organizer) || self.attendees.iter().any(|one| !gone(&one.email));
+        let remains = !self.organizer.is_placeholder() || self.attendees.iter().any(|one| !one.email.is_placeholder());
         (self, remains)
     }
 }

@@ -110,9 +110,14 @@ impl MeetingDraft {
             return Err(Problem::validation(vec![Fault::new("#", "not_an_object", "must be a JSON object")]));
         }
         let gives = |name: &str| patch.get(name).is_some_and(|value| !value.is_null());
+        // the placeholder of a deleted account is no address that a request may name
+        let people = meeting.attendees.iter().filter(|one| !one.email.is_placeholder());
+        let people: Vec<Value> =
+            people.map(|one| json!({ "email": one.email, "attendance": one.attendance })).collect();
+        let keeps_attendees = patch.get("attendees").is_none();
         let mut document = json!({
             "organizer": meeting.organizer, "title": meeting.title, "duration_minutes": meeting.duration_minutes,
-            "attendees": meeting.attendees.iter().map(|one| json!({ "email": one.email, "attendance": one.attendance })).collect::<Vec<_>>(),
+            "attendees": people,
             "pick": meeting.pick, "seed": meeting.seed, "time_zone": meeting.time_zone,
             "callback_url": meeting.callback.as_ref().map(|it| &it.url),
         });
@@ -132,7 +137,10 @@ impl MeetingDraft {
             let detail = "is required with a first callback_url: a secret is told only when a meeting is made";
             return Err(Problem::validation(vec![Fault::new("#/callback_secret", "missing", detail)]));
         }
-        let draft = MeetingDraft::read(document, guard, if keeps_time { Timestamp::MIN } else { now })?;
+        let mut draft = MeetingDraft::read(document, guard, if keeps_time { Timestamp::MIN } else { now })?;
+        if keeps_attendees {
+            draft.attendees = meeting.attendees.iter().map(|one| asked(one.email.clone(), one.attendance)).collect();
+        }
         if draft.organizer != meeting.organizer {
             let fault = Fault::new("#/organizer", "not_changeable", "cannot change; make a new meeting");
             return Err(Problem::validation(vec![fault]));
