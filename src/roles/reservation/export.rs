@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde_json::{Value, json};
 
+use super::meetings::access::is_verified;
 use super::meetings::model::Meeting;
 use super::store::Store;
 use crate::platform::auth::Caller;
@@ -20,7 +21,8 @@ const PAGE: i64 = 100;
 
 /// `GET /internal/export`
 pub async fn export(caller: Caller, store: Data<Store>) -> Result<HttpResponse, Problem> {
-    let lists = Lists { store: store.get_ref().clone(), email: caller.email };
+    let is_verified = is_verified(&caller, &store.auth);
+    let lists = Lists { store: store.get_ref().clone(), email: caller.email, is_verified };
     Ok(HttpResponse::Ok().streaming(Box::pin(stream_members(&json!({}), lists))))
 }
 
@@ -28,6 +30,8 @@ pub async fn export(caller: Caller, store: Data<Store>) -> Result<HttpResponse, 
 struct Lists {
     store: Store,
     email: Email,
+    /// Without it, invitations to the address are not the account's.
+    is_verified: bool,
 }
 
 impl JsonLists for Lists {
@@ -35,6 +39,9 @@ impl JsonLists for Lists {
     const NAMES: &'static [&'static str] = &["meetings", "deliveries"];
 
     async fn page(&self, name: &str, after: &str) -> Result<Vec<(String, Value)>, Error> {
+        if !self.is_verified {
+            return Ok(Vec::new());
+        }
         if name == "meetings" {
             let found = self.store.meetings(Some(&self.email), after, PAGE).await?;
             let shown = |meeting: &Meeting| json!(meeting.shown(meeting.organizer == self.email));

@@ -3,25 +3,32 @@
 use super::model::Meeting;
 use super::store::unknown;
 use crate::config::Auth;
-use crate::platform::auth::{Principal, forbidden};
+use crate::platform::auth::{Caller, Principal, forbidden};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::roles::user::api::problems::UNVERIFIED;
 
-/// Checks that a principal may read a meeting: its organizer and its attendees may. Others get 404.
-pub fn check_may_read(principal: &Principal, meeting: &Meeting) -> Result<(), Problem> {
+/// Checks that a principal may read a meeting: its organizer and its attendees may. Others get 404. An account with an unverified
+/// mailbox may have been registered by another person, so it is not the attendee yet.
+pub fn check_may_read(principal: &Principal, meeting: &Meeting, settings: &Auth) -> Result<(), Problem> {
     match principal.restricted() {
-        Some(caller) if caller.email != meeting.organizer && !meeting.has_attendee(&caller.email) => {
-            Err(unknown(meeting.id))
-        }
-        _ => Ok(()),
+        None => Ok(()),
+        Some(caller) if caller.email == meeting.organizer => check_verified(principal, settings),
+        Some(caller) if meeting.has_attendee(&caller.email) && is_verified(caller, settings) => Ok(()),
+        Some(_) => Err(unknown(meeting.id)),
     }
 }
 
+/// Whether an account has verified its mailbox, or need not.
+pub fn is_verified(caller: &Caller, settings: &Auth) -> bool {
+    caller.email_verified || !settings.verify_email
+}
+
 /// Checks that a principal may change a meeting: only its organizer may.
-pub fn check_is_organizer(principal: &Principal, meeting: &Meeting) -> Result<(), Problem> {
-    check_may_read(principal, meeting)?;
-    check_acts_for(principal, &meeting.organizer, "this is for the meeting's organizer")
+pub fn check_is_organizer(principal: &Principal, meeting: &Meeting, settings: &Auth) -> Result<(), Problem> {
+    check_may_read(principal, meeting, settings)?;
+    check_acts_for(principal, &meeting.organizer, "this is for the meeting's organizer")?;
+    check_verified(principal, settings)
 }
 
 /// Checks that an account creates a meeting as its own organizer.
@@ -30,8 +37,8 @@ pub fn check_may_create(principal: &Principal, organizer: &Email) -> Result<(), 
 }
 
 /// Checks that a principal replies for itself.
-pub fn check_may_reply(principal: &Principal, meeting: &Meeting, who: &Email) -> Result<(), Problem> {
-    check_may_read(principal, meeting)?;
+pub fn check_may_reply(principal: &Principal, meeting: &Meeting, who: &Email, settings: &Auth) -> Result<(), Problem> {
+    check_may_read(principal, meeting, settings)?;
     check_acts_for(principal, who, "an account replies only for itself")
 }
 
@@ -39,10 +46,10 @@ fn check_acts_for(principal: &Principal, email: &Email, detail: &'static str) ->
     if principal.may_act_for(email) { Ok(()) } else { Err(forbidden(detail)) }
 }
 
-/// Only an account with a verified address arranges meetings, if the settings say so.
+/// Only an account with a verified address arranges, changes or calls off meetings, if the settings say so.
 pub fn check_verified(principal: &Principal, settings: &Auth) -> Result<(), Problem> {
     match principal {
-        Principal::Account(caller) if settings.verify_email && !caller.email_verified => {
+        Principal::Account(caller) if !is_verified(caller, settings) => {
             let detail = "follow the link in the mail that came when you registered; \
                           POST /api/auth/verification sends another one";
             Err(Problem::new(UNVERIFIED, detail))

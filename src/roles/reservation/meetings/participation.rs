@@ -52,7 +52,7 @@ pub async fn answer(
         // the key of a link authenticates the attendee; without a key the caller must be signed in
         match &principal {
             _ if by_form || key.is_some() => check_key(&secret, &meeting, &who, key.as_deref())?,
-            Ok(principal) => check_may_reply(principal, &meeting, &who)?,
+            Ok(principal) => check_may_reply(principal, &meeting, &who, &store.auth)?,
             Err(unknown) => return Err(unknown.clone()),
         }
         meeting.answered(&who, says, now())

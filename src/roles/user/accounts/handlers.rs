@@ -11,7 +11,7 @@ use serde_json::json;
 use super::model::{Profile, PublicUsers, User};
 use super::store::Users;
 use crate::calendar::{Format, parse_week};
-use crate::platform::auth::Principal;
+use crate::platform::auth::{AuthMethod, Caller, Principal, forbidden};
 use crate::platform::cache::aside::{CacheAside, LoadError, WriteOutcome};
 use crate::platform::data::{Abort, Error};
 use crate::platform::email::Email;
@@ -22,7 +22,7 @@ use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::pagination::PageRequest;
 use crate::platform::http::preconditions::{EntityTags, IfMatch};
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
-use crate::roles::user::api::{ByPerson, LookupRequest, People, PeopleRequest, ROLE};
+use crate::roles::user::api::{ByPerson, LookupRequest, People, PeopleRequest, Person, ROLE};
 
 pub(in crate::roles::user) type Cached = Data<CacheAside<Users>>;
 
@@ -60,8 +60,13 @@ pub async fn update_user(req: HttpRequest, users: Cached, JsonBody(patch): JsonB
 }
 
 /// `DELETE /users/{email}`
-pub async fn delete_user(req: HttpRequest, users: Cached) -> HttpResult {
+pub async fn delete_user(req: HttpRequest, principal: Principal, users: Cached) -> HttpResult {
     let (email, _) = asked(&req)?;
+    if let Principal::Account(Caller { email: own, method: AuthMethod::Key { .. }, .. }) = &principal
+        && *own == email
+    {
+        return Err(forbidden("an API key does not delete its own account; sign in with the password"));
+    }
     let guard = IfMatch::read(&req)?;
     guard.check(find(&users, &email).await?.version)?;
     let delete = async |tombstone| users.source().delete(&email, tombstone, |version| guard.check(version)).await;
@@ -131,10 +136,18 @@ pub async fn find_people(users: Cached, body: Bytes) -> HttpResult {
     let PeopleRequest { emails } = read_lookup(&body)?;
     let keys: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let found = users.get(&keys).await.map_err(|why| unavailable(&users, why))?;
+    let unverified = users.source().store.unverified(&keys).await?;
     let mut people = People { people: Vec::new(), unknown: Vec::new(), uid_domain: users.source().store.uid_domain() };
     for (email, user) in emails.into_iter().zip(found) {
         match user {
-            Some(user) => people.people.push(serde_json::from_slice(&user).map_err(Problem::internal)?),
+            Some(user) => {
+                let mut person: Person = serde_json::from_slice(&user).map_err(Problem::internal)?;
+                // another person may have chosen the name
+                if unverified.contains(person.email.as_str()) {
+                    person.name = person.email.to_string();
+                }
+                people.people.push(person);
+            }
             None => people.unknown.push(email),
         }
     }
