@@ -64,7 +64,7 @@ enum Command {
         #[arg(long)]
         url: Option<String>,
     },
-    /// Manage administrators, and print password links, in the configured database.
+    /// List users, manage administrators, and print password links, in the configured database.
     User {
         #[command(subcommand)]
         command: UserCommand,
@@ -86,10 +86,15 @@ enum Command {
 
 #[derive(Subcommand)]
 enum UserCommand {
+    /// List all users: the id, the address, the rights, and whether the mailbox is verified.
+    List,
     /// Make an account an administrator.
     Promote {
         /// The e-mail address of the account.
         email: String,
+        /// Even if the mailbox is not verified: another person may have registered the address.
+        #[arg(long)]
+        unverified: bool,
     },
     /// Make an administrator an ordinary account again.
     Demote {
@@ -159,25 +164,28 @@ pub fn run() -> anyhow::Result<()> {
 async fn migrate(settings: &Settings) -> anyhow::Result<()> {
     for (role, migrations) in roles::ALL.iter().filter_map(|role| Some((role.name, role.migrations?))) {
         data::migrate(settings, role, migrations()).await?;
-        let file = settings.sqlite_path(role).map(|path| path.display().to_string());
-        let database = file.unwrap_or_else(|| settings.database_url(role).to_string());
-        println!("the schema of {role} in {database} is up to date");
+        println!("the schema of {role} in {} is up to date", settings.database_name(role));
     }
     Ok(())
 }
 
 async fn run_user_command(settings: &Settings, command: UserCommand) -> anyhow::Result<()> {
-    let (email, scope, role) = match command {
-        UserCommand::Promote { email } => (email, Scope::Admin, "an administrator"),
-        UserCommand::Demote { email } => (email, Scope::User, "an ordinary account"),
+    use roles::user::commands::{list_users, reset_link, set_scope};
+    let (email, scope, unverified, role) = match command {
+        UserCommand::List => {
+            list_users(settings).await?.iter().for_each(|line| println!("{line}"));
+            return Ok(());
+        }
+        UserCommand::Promote { email, unverified } => (email, Scope::Admin, unverified, "an administrator"),
+        UserCommand::Demote { email } => (email, Scope::User, true, "an ordinary account"),
         UserCommand::PasswordReset { email } => {
-            let path = roles::user::commands::reset_link(settings, &email).await?;
+            let path = reset_link(settings, &email).await?;
             let given = Some(settings.server.public_url.trim_end_matches('/')).filter(|url| !url.is_empty());
             println!("{}{path}", given.map_or_else(|| launch::public_url(settings), str::to_owned));
             return Ok(());
         }
     };
-    roles::user::commands::set_scope(settings, &email, scope).await?;
+    set_scope(settings, &email, scope, unverified).await?;
     println!("{email} is now {role}; tokens say so from the next sign-in or refresh on");
     Ok(())
 }

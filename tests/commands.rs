@@ -73,6 +73,43 @@ async fn migrating_twice_is_migrating_once() {
 }
 
 #[actix_web::test]
+async fn commands_name_their_database_and_refuse_one_that_does_not_exist() {
+    let mut space = Sandbox::new();
+    let url = space.schema();
+    let settings = space.env();
+    let prefix = settings.iter().find(|(name, _)| name == "W2MEET_DATABASE__SCHEMA_PREFIX").expect("it is set");
+    let prefix = ("W2MEET_DATABASE__SCHEMA_PREFIX", prefix.1.as_str());
+    let folder = make_temp_folder();
+    let folder_text = folder.display().to_string();
+    let file = format!("{folder_text}/user.db");
+    let schema = format!("{}user", prefix.1);
+    for (env, name) in [
+        ([("W2MEET_DATA_DIR", folder_text.as_str()), prefix], &file),
+        ([("W2MEET_DATABASE__URL", url.as_str()), prefix], &schema),
+    ] {
+        for arguments in [
+            &["keys", "list"][..],
+            &["keys", "rotate"],
+            &["keys", "revoke", "x"],
+            &["user", "list"],
+            &["user", "promote", "ana@example.com"],
+            &["user", "demote", "ana@example.com"],
+            &["user", "password-reset", "ana@example.com"],
+        ] {
+            let refused = run_command(arguments, &env);
+            let why = utf8(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {why}");
+            assert!(why.contains(name.as_str()) && why.contains("no database"), "{arguments:?}: {why}");
+        }
+        assert!(!std::path::Path::new(&file).exists() || *name != file, "a command created {file}");
+        assert!(run_command(&["migrate"], &env).status.success());
+        let listed = run_command(&["keys", "list"], &env);
+        assert!(listed.status.success() && utf8(&listed.stderr).contains(name.as_str()), "{}", utf8(&listed.stderr));
+    }
+    drop(std::fs::remove_dir_all(folder));
+}
+
+#[actix_web::test]
 async fn the_health_command_distinguishes_a_ready_process_from_a_missing_one() {
     let cluster = Cluster::all().await;
     let address = cluster.base().trim_start_matches("http://").to_owned();

@@ -203,6 +203,14 @@ impl Settings {
         Some(folder.join(format!("{role}.db")))
     }
 
+    /// An owner's database, for people: the file, or the URL without its password and the schema.
+    pub fn database_name(&self, role: &str) -> String {
+        match self.sqlite_path(role) {
+            Some(path) => path.display().to_string(),
+            None => format!("{}, schema {}", self.database_url(role), self.schema(role)),
+        }
+    }
+
     /// The schema of an owner in PostgreSQL.
     pub fn schema(&self, role: &str) -> String {
         format!("{}{role}", self.database.schema_prefix)

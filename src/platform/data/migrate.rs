@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use diesel::dsl::sql;
+use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncConnection, AsyncMigrationHarness, SimpleAsyncConnection as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -27,6 +29,21 @@ const DAMAGE: [&str; 2] = ["file is not a database", "database disk image is mal
     path = .0.display()
 )]
 pub struct Damaged(PathBuf);
+
+/// Whether an owner's database exists: its file, or its schema.
+///
+/// # Errors
+/// A database that cannot be reached.
+pub async fn exists(settings: &Settings, role: &str) -> anyhow::Result<bool> {
+    if let Some(path) = settings.sqlite_path(role) {
+        return Ok(path.exists());
+    }
+    let conn = establish_postgres(postgres_config(settings, role, 0)?).await;
+    let mut conn = conn.context("cannot connect to PostgreSQL")?;
+    let found = sql::<Bool>("SELECT EXISTS (SELECT FROM information_schema.schemata WHERE schema_name = ");
+    let found = found.bind::<Text, _>(settings.schema(role)).sql(")");
+    Ok(diesel_async::RunQueryDsl::get_result(found, &mut conn).await?)
+}
 
 /// Brings an owner's schema up to date: safe when several replicas start at once, and when nothing is to be done.
 ///

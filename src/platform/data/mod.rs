@@ -34,7 +34,7 @@ pub use connection::{Connection, RunQueryDsl, columns};
 pub use error::{Error, Failure, unavailable};
 pub use files::make_folder;
 pub use lock::{exclusive, shared, skip_locked};
-pub use migrate::{Damaged, migrate};
+pub use migrate::{Damaged, exists, migrate};
 pub use outbox::{EventSubject, OutboxRow};
 pub use owner::{DataOwner, Owner};
 
