@@ -9,11 +9,11 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
 use super::permissions::{Access, Match, Permission, Table};
 use super::service_credential::ServiceCredential;
-use super::verifier::{TokenVerifier, invalid};
+use super::verifier::TokenVerifier;
 use super::{AuthMethod, Caller, Scope, forbidden, unknown_caller};
 use crate::config::{AuthMode, Settings};
 use crate::platform::http::extract::email_in_path;
-use crate::platform::http::problem::{BAD_REQUEST, Problem};
+use crate::platform::http::problem::{BAD_REQUEST, INVALID_TOKEN, Problem};
 
 /// The paths that need no service credential and have no rate limit: a busy role must not look dead.
 pub const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
@@ -128,9 +128,14 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     if values.next().is_some() {
         return Err(Problem::new(BAD_REQUEST, "the request has two Authorization headers"));
     }
-    let text = value.to_str().map_err(|_| invalid())?;
-    let (scheme, token) = text.split_once(' ').ok_or_else(invalid)?;
+    let refused = |detail: &'static str| Problem::new(INVALID_TOKEN, detail);
+    let no_scheme =
+        || refused("the Authorization header has no scheme: send `Authorization: Bearer`, a space and the token");
+    let (scheme, token) = value.to_str().unwrap_or_default().split_once(' ').ok_or_else(no_scheme)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(refused("the scheme of the Authorization header is not Bearer, the only one that is accepted"));
+    }
     // no early exit, so that the compiler checks many bytes at once
     let is_valid = token.bytes().fold(!token.is_empty(), |valid, b| valid & b.is_ascii_graphic() & (b != b','));
-    if scheme.eq_ignore_ascii_case("bearer") && is_valid { Ok(Some(token)) } else { Err(invalid()) }
+    if is_valid { Ok(Some(token)) } else { Err(refused("the Authorization header holds no token, or more than one")) }
 }

@@ -191,7 +191,12 @@ fn cache_key(bearer: &str) -> Option<&[u8; CACHE_KEY_BYTES]> {
     bearer.as_bytes().last_chunk()
 }
 
-/// The problem for a token that is not valid.
-pub fn invalid() -> Problem {
-    Problem::new(INVALID_TOKEN, "this token is invalid or revoked: sign in again")
+/// The problem for a token that this installation has not signed, or whose signing key was revoked.
+fn invalid() -> Problem {
+    Problem::new(INVALID_TOKEN, "this access token is not valid here: sign in again")
+}
+
+/// The problem for a token whose session has ended.
+pub fn ended_session() -> Problem {
+    Problem::new(INVALID_TOKEN, "the session of this access token has ended: sign in again")
 }

@@ -82,7 +82,7 @@ impl EdgeFilter {
 
     fn count_address(&self, req: &ServiceRequest) -> Result<Option<RateLimitState>, Problem> {
         let Some(limits) = &self.rate_limits else { return Ok(None) };
-        if self.credential.as_ref().is_some_and(|credential| credential.check(req.headers()).is_ok()) {
+        if self.credential.as_ref().is_some_and(|credential| credential.is_in(req.headers())) {
             return Ok(None);
         }
         match client_address(req.head(), &self.trusted) {
