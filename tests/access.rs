@@ -284,6 +284,23 @@ both_shapes! {
     }
 }
 
+both_shapes! { with &[("W2MEET_AUTH__MODE", "required"), ("W2MEET_AUTH__SERVICE_SECRET", SERVICE), ("W2MEET_LIMITS__PER_ADDRESS", "1000")];
+    async fn a_callers_service_header_is_dropped_without_a_log_line(cluster) {
+        for shown in ["wrong", ""] {
+            let headers = [("w2meet-service", shown), ("case-id", "dropped")];
+            cluster.send(Method::GET, "/api/auth/me", &headers, None).await.expect(401);
+            cluster.send(Method::POST, "/api/auth/logout", &headers, None).await.expect(415);
+        }
+        let lines = crate::support::eventually("the requests are logged", async || {
+            let lines: Vec<Value> = cluster.log().into_iter().filter(|line| line["case_id"] == "dropped").collect();
+            let is_end = |line: &&Value| line["role"] == "gateway" && line["message"] == "request completed";
+            (lines.iter().filter(is_end).count() == 4).then_some(lines)
+        }).await;
+        let alarms: Vec<&Value> = lines.iter().filter(|line| line["level"] == "error" || line.to_string().contains("secret")).collect();
+        assert_eq!(alarms, Vec::<&Value>::new());
+    }
+}
+
 #[actix_web::test]
 async fn open_access_ignores_tokens_except_for_sign_in() {
     for shape in [Shape::Embedded, Shape::Services] {

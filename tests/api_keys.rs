@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use awc::http::Method;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use w2meet::platform::auth::permissions::Access;
 use w2meet::platform::endpoint::Endpoint;
@@ -110,6 +111,53 @@ both_shapes! { with &auth_required_with(&[]);
         assert_eq!(ana.post(KEYS, json!({ "name": "one more" })).await.expect(422).pointers(), ["#"]);
     }
 
+    async fn the_number_of_keys_is_bounded_under_parallel_requests(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        join_all((0..45).map(|_| ana.key("read"))).await;
+        let replies = join_all((0..20).map(|_| ana.post(KEYS, json!({ "name": "one more" })))).await;
+        let statuses = |status: u16| replies.iter().filter(|reply| reply.status == status).count();
+        assert_eq!((statuses(201), statuses(422)), (5, 15));
+        assert_eq!(ana.get(KEYS).await.expect(200).json["keys"].as_array().map(Vec::len), Some(50));
+    }
+
+    async fn a_key_does_not_delete_its_account(cluster) {
+        let (ana, root) = (Account::verified(cluster, ANA).await, Account::verified(cluster, ROOT).await);
+        promote(cluster, ROOT);
+        let root = Account::login(cluster, &root.email, PASSWORD).await;
+        for (account, scope) in [(&ana, "write"), (&root, "admin")] {
+            let (_, key) = account.key(scope).await;
+            for path in [format!("/api/users/{}", account.email), format!("/users/users/{}", account.email)] {
+                let refused = send_with_bearer(cluster, &key, Method::DELETE, &path, None).await;
+                assert_eq!(refused.status, 403, "{path}: {}", refused.text);
+            }
+            account.get("/api/auth/me").await.expect(200);
+        }
+        let (_, key) = root.key("admin").await;
+        send_with_bearer(cluster, &key, Method::DELETE, &format!("/api/users/{ANA}"), None).await.expect(204);
+    }
+
+    async fn each_reason_to_refuse_a_token_has_its_own_sentence(cluster) {
+        let ana = Account::register(cluster, ANA).await;
+        let ((revoked_id, revoked), (expired_id, expired)) = (ana.key("read").await, ana.key("read").await);
+        ana.delete(&format!("{KEYS}/{revoked_id}")).await.expect(204);
+        rows::run_sql(cluster, "user", &format!(
+            "UPDATE api_keys SET expires_at = '2020-01-01 00:00:00' WHERE id = '{expired_id}'")).await;
+        let gone = Account::login(cluster, ANA, PASSWORD).await;
+        cluster.post("/api/auth/logout", json!({ "refresh_token": gone.refresh })).await.expect(204);
+        let headers = [
+            expired.clone(), format!("Basic {expired}"), format!("Bearer {expired}"),
+            format!("Bearer {revoked}"), format!("Bearer {}", &revoked[..20]), format!("Bearer {}", gone.token),
+            "Bearer nonsense".to_owned(),
+        ];
+        let mut details = std::collections::HashSet::new();
+        for header in &headers {
+            let reply = cluster.send(Method::GET, "/api/auth/me", &[("authorization", header)], None).await.expect(401);
+            assert_eq!(reply.json["type"], "/problems/invalid-token", "{header}");
+            let detail = reply.json["detail"].as_str().unwrap_or_default().to_owned();
+            assert!(details.insert(detail.clone()), "{header} has the sentence of another: {detail}");
+        }
+    }
+
     async fn a_key_is_limited_to_its_scope(cluster) {
         let ana = Account::verified(cluster, ANA).await;
         let (read, write) = (ana.key("read").await.1, ana.key("write").await.1);
@@ -121,7 +169,8 @@ both_shapes! { with &auth_required_with(&[]);
             let by_read = knock(cluster, &read, ANA, rule).await;
             let what = format!("{} {}: {by_session}, {}, {}", rule.method, rule.path, by_write.status, by_read.status);
             assert_eq!(by_session == 403, rule.access == Access::Admin, "{what}");
-            let never = matches!(rule.access, Access::Admin | Access::Person);
+            let ends_account = rule.method == "DELETE" && rule.path == "/api/users/{email}";
+            let never = matches!(rule.access, Access::Admin | Access::Person) || ends_account;
             assert_eq!(by_write.status == 403, never, "{what}");
             assert_eq!(by_read.status == 403, never || !asks(rule), "{what}");
             for refused in [by_write, by_read].iter().filter(|reply| reply.status == 403) {

@@ -32,6 +32,7 @@ mod health;
 mod hostile;
 mod idempotency;
 mod if_needed;
+mod impostors;
 mod input;
 mod invitation;
 mod job_owners;

@@ -65,6 +65,7 @@ both_shapes! { with &auth_required_with(&[]);
         assert!(mail.link().starts_with("/api/auth/verify?token="), "{}", mail.link());
         assert!(mail.text.contains(&format!("{}/api/auth/verify", cluster.base())), "{}", mail.text);
         verify(cluster, &mail.token()).await.expect(204);
+        let ana = Account::login(cluster, ANA, PASSWORD).await;
         let seen = ana.get("/api/auth/me").await.expect(200).json["email_verified_at"].clone();
         assert!(seen.is_string(), "{seen}");
         let again = verify(cluster, &mail.token()).await;
@@ -73,7 +74,8 @@ both_shapes! { with &auth_required_with(&[]);
         // nothing more to send
         ana.post("/api/auth/verification", json!({})).await.expect(202);
         assert_eq!(account_mails(cluster, ANA, VERIFY).len(), 1);
-        for wrong in [json!({}), json!({ "token": 7 }), json!({ "token": "x", "y": 1 }), json!({ "token": "" })] {
+        for wrong in [json!({}), json!({ "token": 7 }), json!({ "token": "x", "y": 1 }), json!({ "token": "" }),
+            json!({ "token": "x", "password": "short" })] {
             cluster.post("/api/auth/verify", wrong).await.expect(422);
         }
         verify(cluster, "nobody-ever-drew-this").await.expect(410);
@@ -85,17 +87,25 @@ both_shapes! { with &auth_required_with(&[]);
         for _ in 0..2 {
             let page = cluster.get(&mail.link()).await.expect(200);
             is_strict(&page);
-            for part in ["<form method=\"post\">", "autofocus>", ANA, "<html lang=\"en\">", ":focus-visible"] {
+            for part in ["<form method=\"post\">", "autofocus", "name=\"password\"", ANA, "<html lang=\"en\">", ":focus-visible"] {
                 assert!(page.text.contains(part), "{part}: {}", page.text);
             }
         }
         cluster.send(Method::HEAD, &mail.link(), &[], None).await.expect(200);
         assert_eq!(ana.get("/api/auth/me").await.json["email_verified_at"], Value::Null, "mail scanners open links");
-        let done = form(cluster, &mail.link(), &format!("token={}", mail.token())).await.expect(200);
+        let body = format!("token={}&password={}", mail.token(), OTHER.replace(' ', "+"));
+        for incomplete in [format!("token={}", mail.token()), format!("token={}&password=short", mail.token())] {
+            let again = form(cluster, &mail.link(), &incomplete).await.expect(422);
+            is_strict(&again);
+            assert!(again.text.contains("role=\"alert\"") && again.text.contains("<form"), "{}", again.text);
+        }
+        let done = form(cluster, &mail.link(), &body).await.expect(200);
         is_strict(&done);
         assert!(done.text.contains("role=\"status\""), "{}", done.text);
+        login(cluster, ANA, PASSWORD).await.expect(401);
+        let ana = Account::login(cluster, ANA, OTHER).await;
         assert!(ana.get("/api/auth/me").await.json["email_verified_at"].is_string());
-        for late in [cluster.get(&mail.link()).await, form(cluster, &mail.link(), &format!("token={}", mail.token())).await] {
+        for late in [cluster.get(&mail.link()).await, form(cluster, &mail.link(), &body).await] {
             is_strict(&late.expect(410));
         }
         let odd = cluster.get("/api/auth/verify?token=%3Cscript%3E").await.expect(410);
@@ -140,7 +150,7 @@ both_shapes! { with &auth_required_with(&[]);
         let ask = json!({ "organizer": ANA, "attendees": [ANA, BEN], "notify": true });
         let early = ana.post("/api/suggestions", ask).await;
         assert!(early.status == 403 || early.json["suggestions"] == json!([]), "{}", early.text);
-        verify(cluster, &wait_for_newest_mail(cluster, ANA, VERIFY).await.token()).await.expect(204);
+        let ana = ana.verify().await;
         ana.post("/api/meetings", request).await.expect(202);
     }
 
@@ -322,7 +332,7 @@ both_shapes! { with &auth_required_with(&[]);
         cluster.get(&first.link()).await.expect(200);
         cluster.get(&second.link()).await.expect(200);
         let refused = reset(cluster, &second.token(), "short").await.expect(422);
-        verify(cluster, &first.token()).await.expect(204);
+        let ana = ana.verify().await;
         let (_, key) = ana.key("read").await;
         let (wrong, again) = (verify(cluster, &first.token()).await, ana.get("/api/auth/keys").await.expect(200));
         let export = ana.get("/api/auth/export").await.expect(200);
@@ -341,7 +351,8 @@ both_shapes! { with &auth_required_with(&[
     async fn a_link_ends_by_itself_and_one_that_is_over_is_not_even_sent(cluster) {
         let ana = Account::register(cluster, ANA).await;
         forgot(cluster, ANA).await.expect(202);
-        promote(cluster, ANA);
+        let done = run_beside(cluster.nodes_of("user")[0], &["user", "promote", ANA, "--unverified"]);
+        assert!(done.status.success(), "{}", utf8(&done.stderr));
         let ana = Account::login(cluster, &ana.email, PASSWORD).await;
         wait_for_mail_jobs(cluster, &ana.token).await;
         let output = send_with_bearer(cluster, &ana.token, Method::GET, "/api/jobs?limit=200", None).await.expect(200);

@@ -34,10 +34,14 @@ impl<'a> Account<'a> {
 
     /// A new account whose mailbox is verified.
     pub async fn verified(cluster: &'a Cluster, email: &str) -> Account<'a> {
-        let account = Account::register(cluster, email).await;
-        let token = wait_for_newest_mail(cluster, email, VERIFY).await.token();
-        cluster.post("/api/auth/verify", json!({ "token": token })).await.expect(204);
-        account
+        Account::register(cluster, email).await.verify().await
+    }
+
+    /// The same account after its mailbox is verified, signed in again: the proof ends the sessions from before.
+    pub async fn verify(self) -> Account<'a> {
+        let token = wait_for_newest_mail(self.cluster, &self.email, VERIFY).await.token();
+        self.cluster.post("/api/auth/verify", json!({ "token": token })).await.expect(204);
+        Account::login(self.cluster, &self.email, PASSWORD).await
     }
 
     /// The same account, signed in with this password.

@@ -16,7 +16,7 @@ use crate::roles::user::store::Store;
 pub async fn create_key(caller: Caller, store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let new = NewApiKey::read(body, caller.scope, now())?;
     let generated = GeneratedKey::new();
-    let public = store.create_api_key(&caller.id, &new, &generated).await?;
+    let public = store.create_api_key(&caller, &new, &generated).await?;
     let location = format!("/api/auth/keys/{}", public.id);
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, location))

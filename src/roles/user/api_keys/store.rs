@@ -7,14 +7,14 @@ use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::model::{ApiKey, GeneratedKey, KeyScope, NewApiKey, limit_reached, parse, prefix};
-use crate::platform::auth::verifier::invalid;
-use crate::platform::auth::{AuthMethod, Caller};
+use crate::platform::auth::verifier::ended_session;
+use crate::platform::auth::{AuthMethod, Caller, unknown_caller};
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::data::{Abort, Error, RunQueryDsl, columns};
-use crate::platform::http::problem::Problem;
+use crate::platform::http::problem::{INVALID_TOKEN, Problem};
 use crate::roles::user::auth::store::{CallerRow, read_caller};
-use crate::roles::user::schema::{api_keys, credentials, users};
-use crate::roles::user::store::Store;
+use crate::roles::user::schema::{api_keys, credentials, sessions, users};
+use crate::roles::user::store::{Store, lock_user};
 use crate::transact;
 
 /// The maximum number of keys of one account.
@@ -33,6 +33,11 @@ struct Row {
     created_at: DateTime,
     expires_at: Option<DateTime>,
     last_used_at: Option<DateTime>,
+}
+
+/// The problem of a key that does not work.
+fn refused(detail: &'static str) -> Problem {
+    Problem::new(INVALID_TOKEN, detail)
 }
 
 impl Row {
@@ -63,16 +68,20 @@ impl Row {
 }
 
 impl Store {
-    /// Creates a key of an account.
+    /// Creates a key of the caller's account.
+    ///
+    /// # Errors
+    /// 401 if the caller's session has ended meanwhile; 422 if the account has the maximum number of keys.
     pub async fn create_api_key(
         &self,
-        account: &str,
+        caller: &Caller,
         new: &NewApiKey,
         generated: &GeneratedKey,
     ) -> Result<ApiKey, Abort> {
+        let AuthMethod::Session(session) = &caller.method else { return Err(Abort::Rejected(unknown_caller())) };
         let row = Row {
             id: generated.id.to_string(),
-            user_id: account.to_owned(),
+            user_id: caller.id.clone(),
             name: new.name.clone(),
             scope: new.scope.name().to_owned(),
             hash: generated.hash.clone(),
@@ -81,7 +90,14 @@ impl Store {
             last_used_at: None,
         };
         transact!(self.owner.db, |conn| {
-            let mine = api_keys::table.filter(api_keys::user_id.eq(account));
+            lock_user(conn, caller.email.as_str()).await?;
+            // a proof of the mailbox ends the sessions and deletes the keys: a late request must not add one
+            let session = sessions::table.find(session.as_deref().unwrap_or_default());
+            let session = session.filter(sessions::user_id.eq(&caller.id)).select(sessions::id);
+            if session.first::<String>(conn).await.optional()?.is_none() {
+                return Err(Abort::Rejected(ended_session()));
+            }
+            let mine = api_keys::table.filter(api_keys::user_id.eq(&caller.id));
             if mine.count().get_result::<i64>(conn).await? >= MAX_KEYS {
                 return Err(Abort::Rejected(limit_reached(MAX_KEYS)));
             }
@@ -109,26 +125,27 @@ impl Store {
     /// # Errors
     /// 401 for an unknown or expired key.
     pub async fn caller_of_api_key(&self, key: &str) -> Result<Caller, Problem> {
-        let (id, hash) = parse(key).ok_or_else(invalid)?;
-        self.find_caller(&id.to_string(), &hash).await?.ok_or_else(invalid)
-    }
-
-    async fn find_caller(&self, id: &str, hash: &str) -> Result<Option<Caller>, Error> {
-        let now = now();
+        let (id, hash) = parse(key).ok_or_else(|| refused("this is no complete API key: copy it again"))?;
+        let (id, now) = (id.to_string(), now());
         let key = api_keys::table
             .inner_join(users::table.on(users::id.eq(api_keys::user_id)))
             .inner_join(credentials::table.on(credentials::user_id.eq(api_keys::user_id)))
-            .filter(api_keys::id.eq(id))
+            .filter(api_keys::id.eq(&id))
             .select(((users::email, credentials::scope, credentials::email_verified_at), columns::<Row>()));
         let found: Option<(CallerRow, Row)> = self.owner.db.fetch_optional(key).await?;
-        let is_valid = |row: &Row| bool::from(row.hash.as_bytes().ct_eq(hash.as_bytes())) && !row.has_expired(now);
-        let Some((account, row)) = found.filter(|(_, row)| is_valid(row)) else { return Ok(None) };
+        let has_secret = |row: &Row| bool::from(row.hash.as_bytes().ct_eq(hash.as_bytes()));
+        let (account, row) = found
+            .filter(|(_, row)| has_secret(row))
+            .ok_or_else(|| refused("there is no such API key: it was revoked, or its account was deleted"))?;
+        if row.has_expired(now) {
+            return Err(refused("this API key has expired: create another one, by POST /api/auth/keys"));
+        }
         if row.should_touch_last_used(now) {
-            let mine = api_keys::table.filter(api_keys::id.eq(id));
+            let mine = api_keys::table.filter(api_keys::id.eq(&id));
             self.owner.db.run(diesel::update(mine).set(api_keys::last_used_at.eq(Some(stored(now))))).await?;
         }
         let scope = row.read()?.scope;
         let caller = read_caller(row.user_id, account, AuthMethod::Key { writes: scope != KeyScope::Read })?;
-        Ok(Some(Caller { scope: scope.rights(caller.scope), ..caller }))
+        Ok(Caller { scope: scope.rights(caller.scope), ..caller })
     }
 }

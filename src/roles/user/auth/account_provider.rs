@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::platform::auth::Caller;
 use crate::platform::auth::token::{Claims, KeySet};
-use crate::platform::auth::verifier::{AccountProvider, invalid};
+use crate::platform::auth::verifier::{AccountProvider, ended_session};
 use crate::platform::http::problem::Problem;
 use crate::roles::user::api::access::SESSION_FRESHNESS;
 use crate::roles::user::store::Store;
@@ -20,7 +20,7 @@ impl AccountProvider for Store {
 
     async fn current_account(&self, claims: &Claims) -> Result<Caller, Problem> {
         let found = self.session_of(&claims.sid, &claims.sub).await?;
-        found.filter(|caller| caller.email == claims.email).ok_or_else(invalid)
+        found.filter(|caller| caller.email == claims.email).ok_or_else(ended_session)
     }
 
     async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {

@@ -11,11 +11,11 @@ use utoipa::ToSchema;
 use super::passwords::Passwords;
 use super::policy::{Password, new_password, typed_password};
 use super::sessions::{Renewal, Session};
-use super::store::Account;
+use super::store::{Account, wrong_password};
 use crate::calendar::Zone;
 use crate::platform::auth::Caller;
 use crate::platform::auth::token::Claims;
-use crate::platform::auth::verifier::{AccountProvider as _, invalid};
+use crate::platform::auth::verifier::{AccountProvider as _, ended_session};
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, email, parsed, text};
@@ -24,7 +24,7 @@ use crate::platform::http::problem::{BAD_REQUEST, INVALID_TOKEN, Problem};
 use crate::roles::user::accounts::handlers::{Cached, write};
 use crate::roles::user::accounts::model::{Profile, User, typed_email};
 use crate::roles::user::api::access::ExchangeRequest;
-use crate::roles::user::api::problems::{TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
+use crate::roles::user::api::problems::{TOO_MANY_ATTEMPTS, USER_EXISTS};
 use crate::roles::user::store::Store;
 
 const MAX_NAME: usize = 200;
@@ -122,7 +122,7 @@ pub async fn authenticate(
             store.clear_failures(email).await?;
             Ok(account)
         }
-        _ => Err(Problem::new(WRONG_PASSWORD, "the address or the password is wrong")),
+        _ => Err(wrong_password()),
     }
 }
 
@@ -152,7 +152,7 @@ pub struct SignedIn {
 /// # Errors
 /// 503 while the database is unavailable.
 async fn session_response(store: &Store, account: Account, status: StatusCode) -> HttpResult {
-    let session = store.open_session(&account.id).await?;
+    let session = store.open_session(&account).await?;
     let tokens = tokens(store, &account.caller(), session).await?;
     Ok(HttpResponse::build(status).insert_header(NO_STORE).json(SignedIn { tokens, account }))
 }
@@ -201,7 +201,7 @@ fn refresh_token(req: &HttpRequest, body: Value) -> Result<String, Problem> {
 /// `GET /auth/me`
 pub async fn me(caller: Caller, store: Data<Store>) -> HttpResult {
     let account = store.account(&caller.email).await?;
-    let account = account.filter(|account| account.id == caller.id).ok_or_else(invalid)?;
+    let account = account.filter(|account| account.id == caller.id).ok_or_else(ended_session)?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(account))
 }
 

@@ -7,10 +7,10 @@ use diesel::prelude::*;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::store::{CallerRow, read_caller};
+use super::store::{Account, CallerRow, read_caller, wrong_password};
 use crate::platform::auth::{AuthMethod, Caller};
 use crate::platform::data::instant::{now, stored};
-use crate::platform::data::{Connection, Error, RunQueryDsl};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, shared};
 use crate::platform::digest::sha256_hex;
 use crate::roles::user::schema::{credentials, refresh_tokens, sessions, users};
 use crate::roles::user::store::Store;
@@ -76,18 +76,31 @@ impl Store {
     }
 
     /// Begins a session of an account.
-    pub async fn open_session(&self, user_id: &str) -> Result<Session, Error> {
+    ///
+    /// # Errors
+    /// 401 if the password was changed after the account was authenticated.
+    pub async fn open_session(&self, account: &Account) -> Result<Session, Abort> {
         let now = now();
         let session = Session { id: Uuid::now_v7().to_string(), refresh_token: generate_token() };
         transact!(self.owner.db, |conn| {
+            let current = users::table
+                .inner_join(credentials::table.on(credentials::user_id.eq(users::id)))
+                .filter(users::id.eq(&account.id))
+                .filter(credentials::password_hash.eq(&account.password_hash))
+                .select(users::id);
+            // what ends the access of an account locks the user first
+            if shared(current).get_result::<String>(conn).await.optional()?.is_none() {
+                return Err(Abort::Rejected(wrong_password()));
+            }
             let row = (
                 sessions::id.eq(&session.id),
-                sessions::user_id.eq(user_id),
+                sessions::user_id.eq(&account.id),
                 sessions::created_at.eq(stored(now)),
                 sessions::expires_at.eq(stored(self.session_end(now))),
             );
             diesel::insert_into(sessions::table).values(row).execute(conn).await?;
-            insert_token(conn, &session.refresh_token, &session.id, now).await
+            insert_token(conn, &session.refresh_token, &session.id, now).await?;
+            Ok::<(), Abort>(())
         })?;
         Ok(session)
     }

@@ -1,5 +1,7 @@
 //! The queries of accounts and of failed attempts to sign in.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use jiff::{SignedDuration, Timestamp};
@@ -7,11 +9,14 @@ use jiff_diesel::DateTime;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::config::AuthMode;
 use crate::platform::auth::{AuthMethod, Caller, Scope};
 use crate::platform::data::instant::{self, now, stored};
 use crate::platform::data::{Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::TimeZone;
+use crate::platform::http::problem::Problem;
+use crate::roles::user::api::problems::WRONG_PASSWORD;
 use crate::roles::user::schema::{credentials, sign_in_failures, users};
 use crate::roles::user::store::Store;
 use crate::transact;
@@ -25,8 +30,8 @@ const MAX_WAIT: SignedDuration = SignedDuration::from_hours(24);
 const RETENTION: SignedDuration = SignedDuration::from_hours(48);
 
 /// The credentials that make a user an account.
-#[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = credentials)]
+#[derive(Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = credentials, primary_key(user_id))]
 pub struct CredentialRow {
     pub user_id: String,
     pub password_hash: String,
@@ -80,6 +85,15 @@ impl Account {
     }
 }
 
+/// A user in the operator's list.
+#[derive(Queryable)]
+pub struct UserEntry {
+    pub id: String,
+    pub email: String,
+    /// The rights, and when the address was verified; none for a user without a password.
+    pub credentials: Option<(String, Option<DateTime>)>,
+}
+
 /// The address, the rights, and when the address was verified: what a caller is read from.
 pub type CallerRow = (String, String, Option<DateTime>);
 
@@ -119,6 +133,11 @@ fn scope(text: &str) -> Result<Scope, Error> {
     }
 }
 
+/// The problem of an address and a password that are not those of an account.
+pub fn wrong_password() -> Problem {
+    Problem::new(WRONG_PASSWORD, "the address or the password is wrong")
+}
+
 impl Store {
     /// The account with this address; `None` too for a user without a password.
     pub async fn account(&self, email: &Email) -> Result<Option<Account>, Error> {
@@ -147,6 +166,17 @@ impl Store {
         let mine = users::table.filter(users::email.eq(email.as_str())).select(users::id);
         let found: Option<String> = self.owner.db.fetch_optional(mine).await?;
         Ok(found.is_some())
+    }
+
+    /// The addresses among these whose account must verify its mailbox and has not: another person may have registered them.
+    pub async fn unverified(&self, emails: &[&str]) -> Result<HashSet<String>, Error> {
+        if !self.auth.verify_email || self.auth.mode == AuthMode::Open {
+            return Ok(HashSet::new());
+        }
+        let accounts = users::table.inner_join(credentials::table.on(credentials::user_id.eq(users::id)));
+        let unverified = accounts.filter(users::email.eq_any(emails)).filter(credentials::email_verified_at.is_null());
+        let found: Vec<String> = self.owner.db.fetch_all(unverified.select(users::email)).await?;
+        Ok(found.into_iter().collect())
     }
 
     /// Counts an attempt to sign in as a failure until it succeeds, so that concurrent attempts count too. Returns the time to wait
@@ -197,12 +227,19 @@ impl Store {
         self.owner.db.run(diesel::delete(old)).await.map(drop)
     }
 
-    /// Sets the rights of an account; `false` for an unknown account.
-    pub async fn set_scope(&self, email: &Email, scope: Scope) -> Result<bool, Error> {
-        let user = users::table.filter(users::email.eq(email.as_str())).select(users::id);
-        let row = credentials::table.filter(credentials::user_id.eq_any(user));
+    /// Sets the rights of an account.
+    pub async fn set_scope(&self, account: &str, scope: Scope) -> Result<(), Error> {
+        let row = credentials::table.filter(credentials::user_id.eq(account));
         let change = (credentials::scope.eq(scope_name(scope)), credentials::updated_at.eq(stored(now())));
-        Ok(self.owner.db.run(diesel::update(row).set(change)).await? > 0)
+        self.owner.db.run(diesel::update(row).set(change)).await.map(drop)
+    }
+
+    /// All users, in the order of creation.
+    pub async fn list_users(&self) -> Result<Vec<UserEntry>, Error> {
+        let all = users::table.left_join(credentials::table.on(credentials::user_id.eq(users::id)));
+        let rights = (credentials::scope, credentials::email_verified_at);
+        let all = all.order(users::id.asc()).select((users::id, users::email, rights.nullable()));
+        self.owner.db.fetch_all(all).await
     }
 }
 

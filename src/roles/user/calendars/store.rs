@@ -13,7 +13,7 @@ use crate::calendar::icalendar::{Period as BusyPeriod, ZoneRules, merge_periods}
 use crate::calendar::time::SECONDS_PER_DAY;
 use crate::calendar::{Fault, Zone};
 use crate::platform::data::instant::{now, stored};
-use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns, exclusive};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::platform::outbound::calendar_source::Validators;
@@ -21,7 +21,7 @@ use crate::roles::user::api::calendars::CalendarSubscription;
 use crate::roles::user::api::problems::UNKNOWN_CALENDAR;
 use crate::roles::user::api::{Busy, Period};
 use crate::roles::user::schema::{calendar_months, calendars, users};
-use crate::roles::user::store::Store;
+use crate::roles::user::store::{Store, lock_user};
 use crate::transact;
 
 /// Addresses in one query.
@@ -153,8 +153,7 @@ impl Store {
         let months = if let CalendarInput::File { import, .. } = input { &import.months } else { &none };
         let stored = transact!(self.owner.db, |conn| {
             // a concurrent deletion of the user waits, and then deletes the calendar too
-            let lock = exclusive(users::table.filter(users::email.eq(email.as_str())).select(users::id));
-            if lock.get_result::<String>(conn).await.optional()?.is_none() {
+            if lock_user(conn, email.as_str()).await?.is_none() {
                 return Err(Abort::Rejected(Problem::unknown_user(email.as_str())));
             }
             let is_new = !remove(conn, email, name).await?;

@@ -20,7 +20,7 @@ use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::api::problems::LINK_VOID;
 use crate::roles::user::jobs::kinds::{CodeMail, code_mail};
 use crate::roles::user::schema::{codes, users};
-use crate::roles::user::store::Store;
+use crate::roles::user::store::{Store, lock_user};
 
 /// A code as stored: only its hash, so that the row makes no working link.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -144,15 +144,25 @@ pub async fn find_valid(conn: &mut Connection, purpose: Purpose, code: &str, now
     }
 }
 
-/// Uses a code up, in the transaction that it authorizes; returns the address that it was sent to.
+/// Uses a code up, in the transaction that it authorizes. Returns the address that it was sent to, and the id of its user, locked.
 ///
 /// # Errors
-/// A code that does not work.
-pub async fn use_code(conn: &mut Connection, purpose: Purpose, code: &str, now: Timestamp) -> Result<Email, Abort> {
+/// A code that does not work, or whose address has no user.
+pub async fn use_code(
+    conn: &mut Connection,
+    purpose: Purpose,
+    code: &str,
+    now: Timestamp,
+) -> Result<(Email, String), Abort> {
+    let known = codes::table.filter(codes::hash.eq(sha256_hex(code))).select(codes::email);
+    let email: Option<String> = known.first(conn).await.optional()?;
+    // the user before the code, as a deletion locks them
+    let user = lock_user(conn, &email.unwrap_or_default()).await?;
     let row = find_valid(conn, purpose, code, now).await?;
+    let user = user.ok_or_else(|| Abort::Rejected(invalid_code()))?;
     let mine = codes::table.filter(codes::id.eq(&row.id));
     diesel::update(mine).set(codes::used_at.eq(Some(stored(now)))).execute(conn).await?;
-    Ok(row.email()?)
+    Ok((row.email()?, user))
 }
 
 impl Row {

@@ -6,8 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::pages;
+use crate::platform::auth::verifier::ended_session;
 use crate::platform::auth::{AuthMethod, Caller, unknown_caller};
-use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, RawBody, email, text};
 use crate::platform::http::problem::Problem;
@@ -44,19 +44,12 @@ pub async fn send_verification(caller: Caller, store: Data<Store>) -> HttpResult
 /// `GET /auth/verify?token=`: the page behind the link
 pub async fn verify_page(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let token = token_in_query(&req)?;
-    Ok(page_of_code(&store, Purpose::VerifyMailbox, &token, |email| pages::verify(email, &token)).await)
+    Ok(page_of_code(&store, Purpose::VerifyMailbox, &token, None).await)
 }
 
 /// `POST /auth/verify`
-pub async fn verify(req: HttpRequest, store: Data<Store>, body: Payload) -> HttpResult {
-    let (fields, is_form) = read_fields(&req, body).await?;
-    let token = fields.only("token", text(MAX_CODE))?;
-    let verified = store.verify_mailbox(&token).await.map_err(Problem::from);
-    match verified {
-        Ok(email) if is_form => Ok(pages::verified(&email)),
-        Err(problem) if is_form => Ok(pages::refused(&problem)),
-        other => other.map(|_| HttpResponse::NoContent().finish()),
-    }
+pub async fn verify(req: HttpRequest, store: Data<Store>, passwords: Data<Passwords>, body: Payload) -> HttpResult {
+    prove_mailbox(Purpose::VerifyMailbox, &req, &store, &passwords, body).await
 }
 
 /// `POST /auth/password/forgot`: responds in the same way and time whether or not the account exists
@@ -70,18 +63,13 @@ pub async fn forgot_password(store: Data<Store>, JsonBody(body): JsonBody) -> Ht
 /// `GET /auth/password/reset?token=`: the page behind the link
 pub async fn reset_page(req: HttpRequest, store: Data<Store>) -> HttpResult {
     let token = token_in_query(&req)?;
-    Ok(page_of_code(&store, Purpose::ResetPassword, &token, |email| pages::reset(email, &token, None)).await)
+    Ok(page_of_code(&store, Purpose::ResetPassword, &token, None).await)
 }
 
-/// The page of a valid code, or one that says that the link does not work.
-async fn page_of_code(
-    store: &Store,
-    purpose: Purpose,
-    code: &str,
-    page: impl FnOnce(&Email) -> HttpResponse,
-) -> HttpResponse {
+/// The page of a valid code, with the problem of the last attempt, or one that says that the link does not work.
+async fn page_of_code(store: &Store, purpose: Purpose, code: &str, wrong: Option<&Problem>) -> HttpResponse {
     match store.owner_of_code(purpose, code).await {
-        Ok(email) => page(&email),
+        Ok(email) => pages::form(purpose, &email, code, wrong),
         Err(abort) => pages::refused(&abort.into()),
     }
 }
@@ -93,25 +81,42 @@ pub async fn reset_password(
     passwords: Data<Passwords>,
     body: Payload,
 ) -> HttpResult {
-    let (mut fields, is_form) = read_fields(&req, body).await?;
+    prove_mailbox(Purpose::ResetPassword, &req, &store, &passwords, body).await
+}
+
+/// Uses a code, with a new password. A program may verify a mailbox without one. The page asks for one: the person who reads the
+/// mailbox need not be the one who has registered the address, and must not confirm the password of another person.
+async fn prove_mailbox(
+    purpose: Purpose,
+    req: &HttpRequest,
+    store: &Store,
+    passwords: &Passwords,
+    body: Payload,
+) -> HttpResult {
+    let (mut fields, is_form) = read_fields(req, body).await?;
     let token = fields.required("token", text(MAX_CODE));
-    let password = fields.required("password", new_password);
-    let input = fields.finish(token.clone().zip(password));
-    let reset = async {
-        let (token, password) = input?;
-        // an invalid code must not cause the costly hash of a password
-        let email = store.owner_of_code(Purpose::ResetPassword, &token).await?;
-        let hash = passwords.hash(password, vec![email.to_string()]).await?;
-        store.reset_password(&token, &hash).await.map_err(Problem::from)
+    let password = match purpose {
+        Purpose::VerifyMailbox if !is_form => fields.optional("password", new_password),
+        _ => fields.required("password", new_password),
     };
-    match reset.await {
-        Ok(()) if is_form => Ok(pages::was_reset()),
-        Ok(()) => Ok(HttpResponse::NoContent().finish()),
+    let input = fields.finish(token.clone());
+    let proof = async {
+        let token = input?;
+        // an invalid code must not cause the costly hash of a password
+        let email = store.owner_of_code(purpose, &token).await?;
+        let hash = match password {
+            Some(password) => Some(passwords.hash(password, vec![email.to_string()]).await?),
+            None => None,
+        };
+        store.prove_mailbox(purpose, &token, hash.as_deref()).await.map_err(Problem::from)
+    };
+    match proof.await {
+        Ok(email) if is_form => Ok(pages::done(purpose, &email)),
+        Ok(_) => Ok(HttpResponse::NoContent().finish()),
         // the form again, with the fault
         Err(problem) if is_form => {
             let code = token.as_deref().unwrap_or_default();
-            let form = |email: &Email| pages::reset(email, code, Some(&problem));
-            Ok(page_of_code(&store, Purpose::ResetPassword, code, form).await)
+            Ok(page_of_code(store, purpose, code, Some(&problem)).await)
         }
         Err(problem) => Err(problem),
     }
@@ -129,11 +134,13 @@ pub async fn change_password(
     let (old, new) = (fields.required("current_password", typed_password), fields.required("password", new_password));
     let (old, new) = fields.finish(old.zip(new))?;
     let account = authenticate(&store, &passwords, &caller.email, old).await?;
-    let hash = passwords.hash(new, vec![caller.email.to_string(), account.name]).await?;
+    let hash = passwords.hash(new, vec![caller.email.to_string(), account.name.clone()]).await?;
     let AuthMethod::Session(session) = caller.method else { return Err(unknown_caller()) };
     let session = session.unwrap_or_default();
-    store.change_password(&caller.id, &session, &hash).await?;
-    Ok(HttpResponse::NoContent().finish())
+    match store.change_password(&account, &session, &hash).await? {
+        true => Ok(HttpResponse::NoContent().finish()),
+        false => Err(ended_session()),
+    }
 }
 
 /// The fields of a JSON body or a form, and whether it was a form.

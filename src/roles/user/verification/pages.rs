@@ -7,61 +7,56 @@ use maud::html;
 use crate::platform::email::Email;
 use crate::platform::http::page::page;
 use crate::platform::http::problem::Problem;
+use crate::roles::user::api::account_mail::Purpose;
 
-const VERIFY: &str = "Confirm your address";
-const RESET: &str = "Set a new password";
-
-/// Asks the owner of the address to confirm it.
-pub fn verify(email: &Email, token: &str) -> HttpResponse {
-    let content = html! {
-        p { "Is " (email) " yours?" }
-        form method="post" {
-            input type="hidden" name="token" value=(token);
-            button.ready autofocus { "Yes, confirm it" }
-        }
-        p { "If you have not created an account here, close this page." }
-    };
-    page(StatusCode::OK, VERIFY, &content)
-}
-
-/// Says that the address is confirmed.
-pub fn verified(email: &Email) -> HttpResponse {
-    let content = html! { p role="status" { "Thank you, " (email) " is confirmed. You can close this page." } };
-    page(StatusCode::OK, VERIFY, &content)
-}
-
-/// Asks for a new password; `wrong` is the problem of the last attempt. The address is there for password managers.
-pub fn reset(email: &Email, token: &str, wrong: Option<&Problem>) -> HttpResponse {
+/// Asks the owner of the address for a password; `wrong` is the problem of the last attempt. The address is there for password
+/// managers.
+pub fn form(purpose: Purpose, email: &Email, token: &str, wrong: Option<&Problem>) -> HttpResponse {
     let reason = wrong.map(|problem| {
         let faults: Vec<String> = problem.errors.iter().map(|fault| fault.detail.to_string()).collect();
         if faults.is_empty() { problem.detail.to_string() } else { faults.join(", and ") }
     });
+    let is_first = purpose == Purpose::VerifyMailbox;
     let content = html! {
         @if let Some(reason) = &reason {
             p #wrong role="alert" { "This password " (reason) "." }
+        }
+        @if is_first {
+            p { "Is " (email) " yours? Then set the password of the account: the one that you have chosen, or another one." }
         }
         form method="post" {
             input type="hidden" name="token" value=(token);
             label for="email" { "Your account" }
             input #email type="email" value=(email) autocomplete="username" readonly tabindex="-1";
-            label for="password" { "New password" }
+            label for="password" { @if is_first { "Password" } @else { "New password" } }
             input #password name="password" type="password" autocomplete="new-password" required autofocus
                 aria-describedby="rule" aria-invalid=[reason.as_ref().map(|_| "true")]
                 aria-errormessage=[reason.as_ref().map(|_| "wrong")];
             p #rule { "At least 15 characters. Several words are easy to remember. Spaces count." }
-            button.ready { "Set it" }
+            button.ready { @if is_first { "Yes, confirm it" } @else { "Set it" } }
         }
         p { "You must sign in again on every device." }
+        @if is_first { p { "If you have not created an account here, close this page." } }
     };
-    page(wrong.map_or(StatusCode::OK, Problem::status), RESET, &content)
+    page(wrong.map_or(StatusCode::OK, Problem::status), title(purpose), &content)
 }
 
-/// Says that the password is set.
-pub fn was_reset() -> HttpResponse {
+/// Says that the address is confirmed, or the password is set.
+pub fn done(purpose: Purpose, email: &Email) -> HttpResponse {
     let content = html! {
-        p role="status" { "Your new password is set. Sign in with it. You can close this page." }
+        p role="status" {
+            @if purpose == Purpose::VerifyMailbox { "Thank you, " (email) " is confirmed" } @else { "Your new password is set" }
+            ". Sign in with your password. You can close this page."
+        }
     };
-    page(StatusCode::OK, RESET, &content)
+    page(StatusCode::OK, title(purpose), &content)
+}
+
+fn title(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::VerifyMailbox => "Confirm your address",
+        Purpose::ResetPassword => "Set a new password",
+    }
 }
 
 /// Says why the link does not work.

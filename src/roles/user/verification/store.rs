@@ -8,15 +8,15 @@ use super::codes::{self as one_time_codes, OneTimeCode, find_valid, invalid_code
 use crate::platform::auth::Caller;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::schema::jobs;
-use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
 use crate::platform::digest::sha256_hex;
 use crate::platform::email::Email;
 use crate::platform::jobs::model::JobState;
 use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::auth::sessions::end_sessions;
-use crate::roles::user::auth::store::CredentialRow;
-use crate::roles::user::schema::{api_keys, codes, credentials, sign_in_failures, users};
-use crate::roles::user::store::Store;
+use crate::roles::user::auth::store::{Account, CredentialRow};
+use crate::roles::user::schema::{api_keys, codes, credentials, sessions, sign_in_failures, users};
+use crate::roles::user::store::{Store, lock_user};
 use crate::transact;
 
 /// Erases the codes and the e-mails of an account that is being deleted.
@@ -50,52 +50,37 @@ impl Store {
         transact!(self.owner.db, |conn| { Ok(find_valid(conn, purpose, code, now()).await?.email()?) })
     }
 
-    /// Marks the address of an account as verified, by a code that was sent there.
-    pub async fn verify_mailbox(&self, code: &str) -> Result<Email, Abort> {
-        let now = now();
-        transact!(self.owner.db, |conn| {
-            let email = use_code(conn, Purpose::VerifyMailbox, code, now).await?;
-            let account = users::table.filter(users::email.eq(email.as_str())).select(users::id);
-            let mine = credentials::table.filter(credentials::user_id.eq_any(account));
-            let verified =
-                (credentials::email_verified_at.eq(Some(stored(now))), credentials::updated_at.eq(stored(now)));
-            match diesel::update(mine).set(verified).execute(conn).await? {
-                0 => Err(Abort::Rejected(invalid_code())),
-                _ => Ok(email),
-            }
-        })
-    }
-
-    /// Sets a password by a code that was sent to the account's address, which verifies the address. All sessions end. If the
-    /// address was not verified before, API keys are deleted too: another person may have created them.
-    pub async fn reset_password(&self, code: &str, password_hash: &str) -> Result<(), Abort> {
+    /// Accepts a code that was sent to an account's address as the proof that its owner reads the mailbox, and sets the password, if
+    /// one is given. All sessions end. The first proof also ends all API keys: until then, another person may have made them. The
+    /// code of a registration works for the first proof only.
+    pub async fn prove_mailbox(&self, purpose: Purpose, code: &str, password: Option<&str>) -> Result<Email, Abort> {
         let now = now();
         let at = stored(now);
         transact!(self.owner.db, |conn| {
-            let email = use_code(conn, Purpose::ResetPassword, code, now).await?;
-            let account = users::table.filter(users::email.eq(email.as_str())).select(users::id);
-            let account: Option<String> = account.first(conn).await.optional()?;
-            let account = account.ok_or_else(|| Abort::Rejected(invalid_code()))?;
-            let mine = credentials::table.filter(credentials::user_id.eq(&account));
-            let verified: Option<Option<DateTime>> =
-                mine.select(credentials::email_verified_at).first(conn).await.optional()?;
-            let verified = verified.flatten();
-            let row = CredentialRow { email_verified_at: Some(at), ..CredentialRow::new(&account, password_hash) };
-            let update = (
-                credentials::password_hash.eq(password_hash),
-                credentials::email_verified_at.eq(Some(verified.unwrap_or(at))),
-                credentials::updated_at.eq(at),
-            );
-            let insertion = diesel::insert_into(credentials::table).values(row);
-            insertion.on_conflict(credentials::user_id).do_update().set(update).execute(conn).await?;
-            end_sessions(conn, &account, "").await?;
-            if verified.is_none() {
-                diesel::delete(api_keys::table.filter(api_keys::user_id.eq(&account))).execute(conn).await?;
+            let (email, user) = use_code(conn, purpose, code, now).await?;
+            let mine = credentials::table.filter(credentials::user_id.eq(&user));
+            let found: Option<CredentialRow> = mine.select(columns::<CredentialRow>()).first(conn).await.optional()?;
+            let proven_at = found.as_ref().and_then(|row| row.email_verified_at);
+            let row = match (found, password) {
+                (Some(row), None) => row,
+                (Some(row), Some(hash)) => CredentialRow { password_hash: hash.to_owned(), ..row },
+                (None, Some(hash)) => CredentialRow::new(&user, hash),
+                (None, None) => return Err(Abort::Rejected(invalid_code())),
+            };
+            if purpose == Purpose::VerifyMailbox && proven_at.is_some() {
+                return Err(Abort::Rejected(invalid_code()));
+            }
+            let row = CredentialRow { email_verified_at: proven_at.or(Some(at)), updated_at: at, ..row };
+            let insertion = diesel::insert_into(credentials::table).values(&row);
+            insertion.on_conflict(credentials::user_id).do_update().set(&row).execute(conn).await?;
+            end_sessions(conn, &user, "").await?;
+            if proven_at.is_none() {
+                diesel::delete(api_keys::table.filter(api_keys::user_id.eq(&user))).execute(conn).await?;
             }
             // the failed attempts of others must not delay the owner of the address
             let failed = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
             diesel::delete(failed).execute(conn).await?;
-            Ok::<(), Abort>(())
+            Ok::<Email, Abort>(email)
         })
     }
 
@@ -109,14 +94,21 @@ impl Store {
         self.send_code(Purpose::VerifyMailbox, &caller.email).await
     }
 
-    /// Sets a new password, and ends all sessions but this one.
-    pub async fn change_password(&self, account: &str, session: &str, password_hash: &str) -> Result<(), Error> {
+    /// Replaces the password that this account was authenticated with, and ends all sessions but this one; `false` if the session has
+    /// ended or the password was changed meanwhile.
+    pub async fn change_password(&self, account: &Account, session: &str, password_hash: &str) -> Result<bool, Error> {
         transact!(self.owner.db, |conn| {
-            let mine = credentials::table.filter(credentials::user_id.eq(account));
+            lock_user(conn, account.email.as_str()).await?;
+            let current = sessions::table.filter(sessions::id.eq(session)).select(sessions::user_id);
+            let mine = credentials::table
+                .filter(credentials::user_id.eq(&account.id).and(credentials::user_id.eq_any(current)))
+                .filter(credentials::password_hash.eq(&account.password_hash));
             let changed = (credentials::password_hash.eq(password_hash), credentials::updated_at.eq(stored(now())));
-            diesel::update(mine).set(changed).execute(conn).await?;
-            end_sessions(conn, account, session).await?;
-            Ok::<(), Error>(())
+            let is_changed = diesel::update(mine).set(changed).execute(conn).await? > 0;
+            if is_changed {
+                end_sessions(conn, &account.id, session).await?;
+            }
+            Ok::<bool, Error>(is_changed)
         })
     }
 

@@ -35,6 +35,11 @@ fn new_password() -> ObjectBuilder {
     password().description(Some("At most 1024 bytes, and not easy to guess.")).min_length(Some(15))
 }
 
+fn new_password_or_null() -> ObjectBuilder {
+    let about = "Sets the password. The page behind the link always asks for it.";
+    new_password().description(Some(about)).schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+}
+
 /// The code in an e-mail.
 fn code() -> ObjectBuilder {
     text().pattern(Some("^[0-9a-f]{1,200}$"))
@@ -125,6 +130,8 @@ pub struct Link {
 pub struct Verification {
     #[schema(schema_with = code)]
     token: String,
+    #[schema(schema_with = new_password_or_null)]
+    password: Option<String>,
 }
 
 /// The address of an account whose password is forgotten.
