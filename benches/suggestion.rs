@@ -75,6 +75,7 @@ fn detail(crowd: Crowd, people: usize, days: i64) -> Option<Vec<u8>> {
             weight: 1,
             zone: at % zones.len(),
             if_needed: opinion.then(|| projector.project(&week(false), zone).to_text()),
+            busy: None,
             free: free.to_text(),
         })
     };

@@ -6,11 +6,13 @@ use jiff::civil::{Date, Weekday};
 use serde_json::{Value, json};
 
 use crate::both_shapes;
-use crate::support::Cluster;
+use crate::calendars::{calendar, compact, put_text};
+use crate::support::account::{Account, auth_required_with};
 use crate::support::meeting::{
-    ANA, BEN, CAT, create_invited_meeting, create_meeting, meeting_body, meeting_path, next_monday, next_page,
-    register_morning_people, start_label, text, wait_for_status,
+    ANA, BEN, CAT, create_invited_meeting, create_meeting, meeting_body, meeting_path, mornings, next_monday,
+    next_page, register_morning_people, start_label, text, wait_for_status,
 };
+use crate::support::{Cluster, eventually};
 
 const MEETINGS: &str = "/api/meetings";
 
@@ -117,7 +119,10 @@ both_shapes! {
         let meeting = &accepted.json;
         assert_eq!(accepted.header("location"), Some(meeting_path(meeting).as_str()));
         assert_eq!((accepted.header("retry-after"), accepted.header("etag")), (Some("1"), Some("\"1\"")));
-        let asked = |email: &str| json!({ "email": email, "attendance": "required", "participation": "needs_action" });
+        let asked = |email: &str| json!({
+            "email": email, "attendance": "required",
+            "participation": if email == ANA { "accepted" } else { "needs_action" },
+        });
         assert_eq!(*meeting, json!({
             "id": meeting["id"], "status": "queued", "title": "Meeting", "organizer": ANA,
             "attendees": [asked(BEN), asked(ANA)], "duration_minutes": 60, "pick": null, "seed": null,
@@ -211,6 +216,51 @@ both_shapes! {
             let meeting = wait_for_status(cluster, &meeting, &["no_common_time", "invited"]).await;
             assert_eq!(text(&meeting, "status"), status, "{hour}");
         }
+    }
+
+    async fn a_given_time_holds_the_time_of_an_attendee_who_offers_it_or_accepts_it(cluster) {
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let day = next_monday();
+        let whole_day = json!({ "start": format!("{day}T00:00:00Z"), "from": null, "to": null, "duration_minutes": 1440 });
+        let meeting = create_invited_meeting(cluster, whole_day).await;
+        let of_ben = async || {
+            let query = format!("attendee={BEN}&attendee={CAT}&from={day}&to={day}");
+            start_label(&cluster.get(&format!("/api/availability?{query}")).await.expect(200).json["periods"][0])
+        };
+        assert_eq!(of_ben().await, "Mon 09:00", "Ben has not offered the night");
+        let elsewhere = create_invited_meeting(cluster, json!({ "organizer": CAT, "attendees": [BEN] })).await;
+        let path = format!("{}/participation", meeting_path(&meeting));
+        let yes = json!({ "email": BEN, "participation": "accepted" });
+        cluster.post(&path, yes.clone()).await.expect_problem("409 slot-taken", &path, "Ben is elsewhere");
+        cluster.delete(&meeting_path(&elsewhere)).await.expect(204);
+        cluster.post(&path, yes).await.expect(200);
+        assert_eq!(of_ben().await, "never", "Ben has accepted");
+        // within the week it is held before the answer
+        let next = day.saturating_add(1.day());
+        create_invited_meeting(cluster, json!({ "start": format!("{next}T09:00:00Z"), "from": null, "to": null })).await;
+        let query = format!("attendee={BEN}&attendee={CAT}&from={next}&to={next}");
+        let rest = cluster.get(&format!("/api/availability?{query}")).await.expect(200).json;
+        assert_eq!(start_label(&rest["periods"][0]), "Tue 10:00");
+    }
+
+    async fn a_given_time_is_refused_alike_for_meetings_and_for_calendars(cluster) {
+        register_morning_people(cluster, &[ANA, BEN, CAT, "dan@example.com"]).await;
+        let day = next_monday();
+        create_invited_meeting(cluster, json!({ "organizer": "dan@example.com", "attendees": [CAT] })).await;
+        let date = compact(day);
+        let calendar = calendar(&[&format!("UID:1\nDTSTART:{date}T090000Z\nDTEND:{date}T100000Z")]);
+        put_text(cluster, &format!("/api/users/{BEN}/calendars/work"), &calendar).await;
+        let mut seen = Vec::new();
+        for attendee in [BEN, CAT] {
+            let given = json!({ "attendees": [attendee], "start": format!("{day}T09:45:00Z"), "from": null, "to": null });
+            let meeting = create_meeting(cluster, given).await;
+            let done = wait_for_status(cluster, &meeting, &["no_common_time", "invited"]).await;
+            let history: Vec<Value> = done["history"].as_array().into_iter().flatten()
+                .map(|it| json!([it["status"], it["reason"]])).collect();
+            seen.push((text(&done, "status").to_owned(), text(&done, "reason").to_owned(), history));
+        }
+        assert_eq!(seen[0].0, "no_common_time");
+        assert_eq!(seen[0], seen[1]);
     }
 
     async fn without_a_common_time_the_meeting_has_a_reason(cluster) {
@@ -337,5 +387,47 @@ both_shapes! {
                 reply.expect_problem(kind, &path, id);
             }
         }
+    }
+}
+
+both_shapes! { with &auth_required_with(&[]);
+    async fn the_meetings_of_one_organizer_hold_little_time_of_somebody_who_does_not_answer(cluster) {
+        let mut people = Vec::new();
+        for email in [ANA, BEN, CAT] {
+            let account = Account::verified(cluster, email).await;
+            let week = json!({ "availability": mornings() });
+            account.patch(&format!("/api/users/{email}"), week).await.expect(200);
+            people.push(account);
+        }
+        let [ana, ben, cat] = &people[..] else { panic!("three people") };
+        let invite = async |organizer: &Account<'_>, days: i64| {
+            let start = format!("{}T09:00:00Z", next_monday().saturating_add(days.days()));
+            let body = json!({ "organizer": organizer.email, "attendees": [BEN], "start": start, "duration_minutes": 180 });
+            let meeting = organizer.post(MEETINGS, body).await.expect(202).json;
+            eventually("it is decided", async || {
+                let now = organizer.get(&meeting_path(&meeting)).await.expect(200).json;
+                ["invited", "no_common_time"].contains(&text(&now, "status")).then_some(now)
+            }).await
+        };
+        let mut meetings = Vec::new();
+        for day in 0..6 {
+            meetings.push(invite(ana, day).await);
+        }
+        let is_held = async |days: i64| {
+            let day = next_monday().saturating_add(days.days());
+            let query = format!("attendee={BEN}&attendee={CAT}&from={day}&to={day}");
+            cat.get(&format!("/api/availability?{query}")).await.expect(200).json["periods"] == json!([])
+        };
+        let mut held = Vec::new();
+        for day in 0..6 {
+            held.push(is_held(day).await);
+        }
+        assert_eq!(held, [true, true, true, true, true, false]);
+        assert_eq!(text(&invite(cat, 5).await, "status"), "invited", "others may invite Ben then");
+        // an answer makes room
+        let yes = json!({ "email": BEN, "participation": "accepted" });
+        ben.post(&format!("{}/participation", meeting_path(&meetings[0])), yes).await.expect(200);
+        invite(ana, 6).await;
+        assert!(is_held(6).await);
     }
 }

@@ -18,6 +18,11 @@ async fn change(cluster: &Cluster, meeting: &Value, patch: Value) -> Value {
     changed.json
 }
 
+async fn reply(cluster: &Cluster, meeting: &Value, email: &str, participation: &str) {
+    let reply = json!({ "email": email, "participation": participation });
+    cluster.post(&format!("{}/participation", meeting_path(meeting)), reply).await.expect(200);
+}
+
 async fn if_match(cluster: &Cluster, method: Method, meeting: &Value, tag: &str) -> Reply {
     let headers = [("if-match", tag), ("content-type", "application/json")];
     let body = (method == Method::PATCH).then(|| b"{\"title\":\"Other\"}".to_vec());
@@ -66,8 +71,9 @@ both_shapes! {
         ]) {
             let changed = change(cluster, &meeting, patch.clone()).await;
             assert_eq!((text(&changed, "status"), &changed["sequence"]), ("queued", &json!(sequence)), "{patch}");
-            assert_eq!(changed["attendees"][1]["participation"], "needs_action", "another time is another question");
             let done = wait_for_status(cluster, &changed, &["invited", "no_common_time"]).await;
+            assert_eq!(done["attendees"][1]["participation"], "needs_action", "another time is another question");
+            assert_eq!(done["attendees"][0]["participation"], "accepted", "which the organizer has answered");
             assert_eq!((text(&done, "status"), &*start_label(&done)), ("invited", begin), "{patch}");
         }
         let busy = cluster.get(&format!("/api/availability?attendee={ANA}&attendee={BEN}&from={tuesday}&to={tuesday}")).await;
@@ -157,15 +163,80 @@ both_shapes! {
         let start = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await[0].ics.clone();
         let start = start.lines().find(|line| line.starts_with("DTSTART")).expect("a start");
         let changed = change(cluster, &meeting, json!({ "duration_minutes": 240 })).await;
-        wait_for_status(cluster, &changed, &["no_common_time"]).await;
-        let first = ["REQUEST 0 ana", "REQUEST 0 ben", "CANCEL 2 ana", "CANCEL 2 ben"];
-        let mails = wait_for_mails(cluster, &meeting, &first).await;
+        wait_for_status(cluster, &changed, &["invited"]).await;
+        cluster.delete(&meeting_path(&meeting)).await.expect(204);
+        let all = ["REQUEST 0 ana", "REQUEST 0 ben", "CANCEL 2 ana", "CANCEL 2 ben"];
+        let mails = wait_for_mails(cluster, &meeting, &all).await;
         assert!(mails[2].ics.contains(start), "{}", mails[2].ics);
-        // looked for once more: a calendar takes what is newer than the cancellation
-        let again = change(cluster, &meeting, json!({ "duration_minutes": 60 })).await;
-        wait_for_status(cluster, &again, &["invited"]).await;
-        let all = [&first[..], &["REQUEST 3 ana", "REQUEST 3 ben"]].concat();
-        wait_for_mails(cluster, &meeting, &all).await;
+    }
+
+    async fn a_change_that_fails_keeps_what_was(cluster) {
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        cluster.register("dan@example.com", json!({})).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        reply(cluster, &meeting, BEN, "accepted").await;
+        let before = cluster.get(&meeting_path(&meeting)).await.expect(200).json;
+        let evening = format!("{}T20:00:00Z", next_monday());
+        let taken = json!({ "start": evening, "from": null, "to": null, "attendees": [CAT] });
+        create_invited_meeting(cluster, taken).await;
+        for patch in [
+            json!({ "duration_minutes": 240 }),
+            json!({ "start": evening }),
+            json!({ "attendees": [BEN, "dan@example.com"] }),
+            json!({ "from": next_monday(), "to": next_monday(), "pick": "last", "duration_minutes": 1440 }),
+        ] {
+            let changed = change(cluster, &meeting, patch.clone()).await;
+            assert_eq!((text(&changed, "status"), &changed["start"]), ("queued", &before["start"]), "{patch}");
+            let done = wait_for_status(cluster, &changed, &["invited", "no_common_time", "cancelled"]).await;
+            assert_eq!(text(&done, "status"), "invited", "{patch}");
+            for same in ["start", "end", "attendees", "duration_minutes", "pick", "window", "title"] {
+                assert_eq!(done[same], before[same], "{patch}: {same}");
+            }
+            let history = done["history"].as_array().expect("a list");
+            let [.., none, stays] = history.as_slice() else { panic!("{done}") };
+            assert_eq!((text(none, "status"), text(stays, "status")), ("no_common_time", "invited"), "{patch}");
+            assert!(!text(none, "reason").is_empty() && text(&done, "reason").contains(text(none, "reason")), "{done}");
+        }
+        let busy = cluster.get(&format!("/api/availability?attendee={ANA}&attendee={BEN}&from={0}&to={0}", next_monday())).await;
+        assert_eq!(start_label(&busy.expect(200).json["periods"][0]), "Mon 10:00", "the time is held all along");
+        wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+    }
+
+    async fn a_change_that_fails_in_part_is_told(cluster) {
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT] })).await;
+        let first = ["REQUEST 0 ana", "REQUEST 0 ben", "REQUEST 0 cat"];
+        let start = wait_for_mails(cluster, &meeting, &first).await[0].ics.clone();
+        let start = start.lines().find(|line| line.starts_with("DTSTART")).expect("a start");
+        let changed = change(cluster, &meeting, json!({ "title": "Budget", "attendees": [BEN], "duration_minutes": 240 })).await;
+        let done = wait_for_status(cluster, &changed, &["invited"]).await;
+        assert_eq!((text(&done, "title"), &done["start"]), ("Budget", &meeting["start"]));
+        let all = [&first[..], &["REQUEST 1 ana", "REQUEST 1 ben", "CANCEL 1 cat"]].concat();
+        let mails = wait_for_mails(cluster, &meeting, &all).await;
+        assert!(mails[3].ics.contains(start) && mails[3].ics.contains("SUMMARY:Budget"), "{}", mails[3].ics);
+    }
+
+    async fn another_attendee_moves_the_meeting_only_if_they_must(cluster) {
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        cluster.register("dan@example.com", json!({ "monday": [11] })).await;
+        let first = create_invited_meeting(cluster, json!({})).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        assert_eq!(start_label(&meeting), "Mon 10:00");
+        cluster.delete(&meeting_path(&first)).await.expect(204);
+        reply(cluster, &meeting, BEN, "accepted").await;
+        let replies = |meeting: &Value| -> Vec<String> {
+            meeting["attendees"].as_array().into_iter().flatten().map(|one| text(one, "participation").to_owned()).collect()
+        };
+        let changed = change(cluster, &meeting, json!({ "attendees": [BEN, CAT] })).await;
+        let more = wait_for_status(cluster, &changed, &["invited"]).await;
+        assert_eq!(start_label(&more), "Mon 10:00", "an earlier hour is free, and the meeting stays");
+        assert_eq!(replies(&more), ["accepted", "accepted", "needs_action"]);
+        let fewer = change(cluster, &meeting, json!({ "attendees": [BEN] })).await;
+        assert_eq!((text(&fewer, "status"), start_label(&fewer).as_str()), ("invited", "Mon 10:00"), "nothing is searched");
+        let changed = change(cluster, &meeting, json!({ "attendees": [BEN, "dan@example.com"] })).await;
+        let moved = wait_for_status(cluster, &changed, &["invited"]).await;
+        assert_eq!(start_label(&moved), "Mon 11:00");
+        assert_eq!(replies(&moved), ["accepted", "needs_action", "needs_action"]);
     }
 
     async fn a_deleted_user_leaves_meetings_or_cancels_them(cluster) {

@@ -40,7 +40,7 @@ pub async fn find_free_busy(req: HttpRequest, sources: Data<Sources>) -> HttpRes
     let now = Timestamp::now();
     // the dates are those of the user's zone, which is not known yet
     let period = pad_window(window.unwrap_or_else(|| next_days(&Zone::utc(), now)));
-    let found: Lookup<User> = sources.lookup(vec![email.clone()], Some(period)).await?;
+    let found: Lookup<User> = sources.lookup(vec![email.clone()], Some(period), None).await?;
     let user = found.users.into_iter().next().ok_or_else(|| Problem::unknown_user(email.as_str()))?;
     let User { id, name, availability } = user;
     let frame =

@@ -74,7 +74,8 @@ fn count_digits(question: &Question, minutes: u64) -> u64 {
 
 /// Answers a question with one look-up, whatever the number of attendees.
 async fn group_availability(question: &Question, sources: &Sources) -> Result<GroupAvailability, Problem> {
-    combine(question, sources.lookup(question.emails(), question.window.map(pad_window)).await?, today)
+    let (emails, busy_in) = (question.emails(), question.window.map(pad_window));
+    combine(question, sources.lookup(emails, busy_in, question.except).await?, today)
 }
 
 /// The dates as instants, with a day more on both sides: their zone is not known yet.

@@ -38,6 +38,8 @@ pub struct Attendee {
     zone: usize,
     /// The time in which the attendee can meet but prefers not to, if there is any.
     pub if_needed: Option<Grid>,
+    /// The time that meetings and calendars take, if the question asks for it.
+    busy: Option<Grid>,
 }
 
 /// Combines the data of user. `today` is called only if the question needs it.
@@ -120,7 +122,9 @@ impl<'a> Projection<'a> {
         let mut if_needed =
             || restrict(self.projector.project_with(&user.if_needed, &user.overrides.cleared(), &user.time_zone));
         let if_needed = (!user.if_needed.is_empty()).then(&mut if_needed);
-        (Attendee { user, request: request.clone(), zone, if_needed }, free)
+        let taken = || busy.get(&user.email).cloned().unwrap_or_else(|| Grid::empty(free.len()));
+        let busy = self.question.with_busy.then(taken);
+        (Attendee { user, request: request.clone(), zone, if_needed, busy }, free)
     }
 
     /// The index of a zone in the list; a new zone is added.
@@ -148,6 +152,7 @@ impl GroupAvailability {
             zone: attendee.zone,
             free: free.to_text(),
             if_needed: attendee.if_needed.map(|grid| grid.to_text()),
+            busy: attendee.busy.map(|grid| grid.to_text()),
         };
         GroupDetail {
             attendees: self.attendees.into_iter().zip(self.free).map(detail).collect(),

@@ -2,6 +2,7 @@
 
 use futures_util::future::{join, try_join};
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::platform::email::Email;
 use crate::platform::http::health::Dependency;
@@ -16,7 +17,8 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Looks people up: one call to user, and with a period at the same time one to reservation, whatever the number of people.
+    /// Looks people up: one call to user, and with a period at the same time one to reservation, whatever the number of people. The
+    /// time that the meeting `except` holds is left out.
     ///
     /// # Errors
     /// The problem of the role that failed.
@@ -24,9 +26,10 @@ impl Sources {
         &self,
         emails: Vec<Email>,
         busy_in: Option<Period>,
+        except: Option<Uuid>,
     ) -> Result<Lookup<U>, Problem> {
         let Some(period) = busy_in else { return self.users.lookup(&LookupRequest { emails, busy_in }).await };
-        let held = HeldTimeRequest { emails: emails.clone(), period };
+        let held = HeldTimeRequest { emails: emails.clone(), period, except };
         let request = LookupRequest { emails, busy_in };
         let (mut found, held) = try_join(self.users.lookup(&request), self.reservation.held_time(&held)).await?;
         found.busy.extend(held);

@@ -13,9 +13,9 @@ use crate::roles::user::api::{ByPerson, UserClient};
 
 /// `POST /internal/holds/lookup`
 pub async fn find_held_time(store: Data<Store>, Json(request): Json<HeldTimeRequest>) -> HttpResult {
-    let HeldTimeRequest { emails, period } = request;
+    let HeldTimeRequest { emails, period, except } = request;
     let emails: Vec<&str> = emails.iter().map(Email::as_str).collect();
-    let busy = store.held_time(&emails, period).await?;
+    let busy = store.held_time(&emails, period, except).await?;
     Ok(HttpResponse::Ok().json(HeldTime { busy: ByPerson(&busy) }))
 }
 

@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::api::meetings::Period;
 use super::schema::{attendees, holds, subjects};
@@ -12,7 +13,7 @@ use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, exclusive};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::read;
-use crate::roles::reservation::api::problems::SLOT_TAKEN;
+use crate::roles::reservation::api::problems::{BUSY, SLOT_TAKEN};
 use crate::roles::user::api::Busy;
 
 /// Seconds in a quarter-hour.
@@ -29,7 +30,12 @@ const HOLD_PERIOD: &str = "WITH RECURSIVE quarters (quarter) AS \
 /// The first quarter-hour of a period, and the one after the last.
 fn quarters(period: Period) -> (i64, i64) {
     let end = period.end.as_second() + i64::from(period.end.subsec_nanosecond() > 0);
-    (period.start.as_second().div_euclid(QUARTER), (end + QUARTER - 1).div_euclid(QUARTER))
+    (quarter_at(period.start), (end + QUARTER - 1).div_euclid(QUARTER))
+}
+
+/// The quarter-hour of an instant.
+pub fn quarter_at(instant: Timestamp) -> i64 {
+    instant.as_second().div_euclid(QUARTER)
 }
 
 /// Frees all time that a meeting holds.
@@ -61,7 +67,7 @@ pub async fn hold_period(conn: &mut Connection, meeting: &str, period: Period) -
     match query.execute(conn).await.map_err(Error::from) {
         Ok(_) => Ok(()),
         Err(Error::Exists(_)) => {
-            let detail = "another meeting has taken this time for a required attendee";
+            let detail = BUSY;
             Err(Abort::Rejected(Problem::new(SLOT_TAKEN, detail)))
         }
         Err(error) => Err(Abort::Database(error)),
@@ -69,9 +75,10 @@ pub async fn hold_period(conn: &mut Connection, meeting: &str, period: Period) -
 }
 
 impl Store {
-    /// The time that meetings hold of these people, within a period.
-    pub async fn held_time(&self, emails: &[&str], period: Period) -> Result<Vec<Busy>, Error> {
+    /// The time that meetings, except one, hold of these people, within a period.
+    pub async fn held_time(&self, emails: &[&str], period: Period, except: Option<Uuid>) -> Result<Vec<Busy>, Error> {
         let (first, end) = quarters(period);
+        let except = except.map(|id| id.to_string()).unwrap_or_default();
         let mut found = Vec::new();
         for chunk in emails.chunks(CHUNK) {
             // the quarters that a meeting holds of one person are contiguous
@@ -80,6 +87,7 @@ impl Store {
                 .filter(subjects::email.eq_any(chunk))
                 .filter(holds::quarter.ge(first))
                 .filter(holds::quarter.lt(end))
+                .filter(holds::meeting_id.ne(&except))
                 .group_by((subjects::email, holds::meeting_id))
                 .select((subjects::email, diesel::dsl::min(holds::quarter), diesel::dsl::max(holds::quarter)))
                 .load(conn))?;

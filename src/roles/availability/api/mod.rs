@@ -70,6 +70,9 @@ pub struct AttendeeAvailability {
     /// The quarters in which the attendee can meet but prefers not to; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_needed: Option<String>,
+    /// The quarters that meetings and calendars take from the attendee; absent if the question does not ask for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy: Option<String>,
 }
 
 fn is_first(zone: &usize) -> bool {

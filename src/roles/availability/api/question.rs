@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::attendees::{RequestedAttendee, parse_attendees};
 use super::constraints;
@@ -28,6 +29,12 @@ pub struct Question {
     /// In dates: no time before this instant. Only other roles set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// In dates: a meeting whose time counts as free. Only other roles set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub except: Option<Uuid>,
+    /// Whether the answer has the busy time of each attendee. Only other roles set it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_busy: bool,
     /// The hours of the day, in each attendee's own zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Hours>,
@@ -90,6 +97,8 @@ impl Question {
             as_of,
             window,
             not_before: None,
+            except: None,
+            with_busy: false,
             hours,
             quorum,
             skip_unknown,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::meetings::Period;
 use crate::calendar::{CalAddress, Invitee, Preference, Zone};
@@ -43,6 +44,19 @@ pub struct ScheduleRequest {
     pub seed: Option<u64>,
     /// The requested time; if it is there, nothing is searched.
     pub fixed: Option<Period>,
+    /// The meeting. The time that it holds itself is free for it.
+    pub meeting: Uuid,
+    /// The time that the meeting has and keeps, if it suits the newcomers.
+    pub standing: Option<StandingTime>,
+}
+
+/// The time of a meeting that gets more attendees.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StandingTime {
+    /// The time.
+    pub period: Period,
+    /// The required attendees who were not asked for it yet.
+    pub newcomers: Vec<Email>,
 }
 
 /// An invitation, or a cancellation, and its recipients.
@@ -104,6 +118,9 @@ pub enum JobResult {
         period: Period,
         /// Why this time.
         reason: String,
+        /// The required attendees whose weeks do not have this time. It is held for them when they accept.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        held_on_acceptance: Vec<Email>,
     },
     /// No time was found for the meeting.
     NoCommonTime {

@@ -9,6 +9,7 @@ pub mod views;
 
 use actix_web::http::Method;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::platform::email::Email;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
@@ -29,6 +30,9 @@ pub struct HeldTimeRequest {
     pub emails: Vec<Email>,
     /// The period that is searched.
     pub period: Period,
+    /// A meeting whose time is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub except: Option<Uuid>,
 }
 
 /// The answer to [`HeldTimeRequest`], as the role writes it.

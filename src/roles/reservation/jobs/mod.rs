@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::schema::{deliveries, jobs};
-use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, shared};
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::platform::jobs::api::{AttemptFailure, DeliveryOutcome, JobReport};
 use crate::platform::jobs::model::{Job, JobKind, OPEN};
@@ -18,8 +18,10 @@ use crate::platform::jobs::rows::set_payload;
 use crate::platform::jobs::{JobOwner, JobSubject};
 use crate::roles::reservation::api::jobs::JobResult;
 use crate::roles::reservation::api::meetings::Status;
+use crate::roles::reservation::meetings::hold_limit::find_exhausted;
 use crate::roles::reservation::meetings::model::Meeting;
 use crate::roles::reservation::meetings::rows::{lock_meeting, save_change};
+use crate::roles::reservation::schema::subjects;
 use crate::roles::reservation::store::Store;
 use crate::roles::reservation::subjects::find_subjects;
 use kinds::{SCHEDULE_MEETING, SEND_INVITATIONS};
@@ -59,12 +61,18 @@ impl JobOwner for Store {
         meeting: &Meeting,
         report: &JobReport<Value>,
     ) -> Result<(), Abort> {
-        let result: JobResult = serde_json::from_value(report.result.clone())
+        let mut result: JobResult = serde_json::from_value(report.result.clone())
             .map_err(|why| Abort::Rejected(Problem::new(BAD_REQUEST, format!("the result cannot be read: {why}"))))?;
         let (others, unreached) = match job.kind == SEND_INVITATIONS.name {
-            true => count_invitations(conn, meeting, job.id).await?,
+            true => {
+                erase_deliveries_to_deleted(conn, job.id).await?;
+                count_invitations(conn, meeting, job.id).await?
+            }
             false => (0, 0),
         };
+        if let JobResult::Suggested { held_on_acceptance, .. } = &mut result {
+            held_on_acceptance.extend(find_exhausted(conn, &self.auth, Some(meeting), meeting).await?);
+        }
         match outcome::outcome(job, meeting, &result, others, unreached, now()) {
             Some(change) => save_change(conn, &self.owner, Some(meeting), &change).await,
             None => Ok(()),
@@ -79,6 +87,9 @@ impl JobOwner for Store {
         meeting: &Meeting,
         failure: &AttemptFailure,
     ) -> Result<(), Abort> {
+        if job.kind == SEND_INVITATIONS.name {
+            erase_deliveries_to_deleted(conn, job.id).await?;
+        }
         if let Some(rest) = outcome::still_to_tell(job, payload, &failure.notes) {
             set_payload(conn, job.id, &rest).await?;
         }
@@ -102,6 +113,17 @@ impl JobOwner for Store {
     async fn purge(&self) -> Result<(), Error> {
         self.purge_subjects().await
     }
+}
+
+/// Erases the deliveries of an invitation job to users who were deleted while it ran.
+async fn erase_deliveries_to_deleted(conn: &mut Connection, job: Uuid) -> Result<(), Error> {
+    let mine = || deliveries::table.filter(deliveries::job_id.eq(job.to_string()));
+    let targets: Vec<String> = mine().select(deliveries::target).load(conn).await?;
+    // a deletion that is under way erases them itself when it gets the lock
+    let known = subjects::table.filter(subjects::email.eq_any(&targets)).order(subjects::id).select(subjects::email);
+    let known: Vec<String> = shared(known).load(conn).await?;
+    diesel::delete(mine().filter(deliveries::target.ne_all(known))).execute(conn).await?;
+    Ok(())
 }
 
 /// How many other invitation jobs of a meeting are open, and how many recipients of its current revision were not reached.

@@ -84,7 +84,7 @@ fn mailing(invitation: kinds::Invitation, people: &Subjects, secret: &str) -> In
 
 /// The meeting for a calendar (RFC 5545, METHOD:PUBLISH); none before it has a time.
 pub fn invitation(meeting: &Meeting, people: &Subjects) -> Option<Invitation> {
-    let period = meeting.period.filter(|_| meeting.status.holds())?;
+    let period = meeting.time()?;
     Some(Invitation {
         method: Method::Publish,
         meeting_id: meeting.id,

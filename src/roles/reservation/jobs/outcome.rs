@@ -21,8 +21,8 @@ pub fn outcome(
 ) -> Option<Change> {
     let looks = job.kind == SCHEDULE_MEETING.name && matches!(meeting.status, Status::Queued | Status::Running);
     match result {
-        JobResult::Suggested { period, reason } if looks => {
-            Some(meeting.clone().suggested(*period, reason.clone(), now))
+        JobResult::Suggested { period, reason, held_on_acceptance } if looks => {
+            Some(meeting.clone().suggested(*period, reason.clone(), held_on_acceptance, now))
         }
         JobResult::NoCommonTime { reason } if looks => {
             Some(meeting.clone().given_up(Status::NoCommonTime, reason.clone(), now))

@@ -29,6 +29,8 @@ impl Meeting {
         for attendee in self.attendees.iter_mut().filter(|one| one.email == *email) {
             attendee.email = placeholder.clone();
         }
+        self.held_on_acceptance.retain(|one| one != email);
+        self.standing = self.standing.map(|stood| Box::new(stood.anonymized(email).0));
         hide(&mut self.reason);
         self.history.iter_mut().for_each(|passed| hide(&mut passed.reason));
         let remains = !self.organizer.is_placeholder() || self.attendees.iter().any(|one| !one.email.is_placeholder());

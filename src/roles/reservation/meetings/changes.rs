@@ -28,15 +28,15 @@ pub struct Change {
 }
 
 impl Change {
-    fn of(meeting: Meeting) -> Change {
+    pub(super) fn of(meeting: Meeting) -> Change {
         Change { meeting, jobs: Vec::new(), supersedes_jobs: false }
     }
 
-    fn superseding(self) -> Change {
+    pub(super) fn superseding(self) -> Change {
         Change { supersedes_jobs: true, ..self }
     }
 
-    fn with(mut self, jobs: impl IntoIterator<Item = NewJob>) -> Change {
+    pub(super) fn with(mut self, jobs: impl IntoIterator<Item = NewJob>) -> Change {
         self.jobs.extend(jobs);
         self
     }
@@ -58,8 +58,10 @@ impl Meeting {
             seed: draft.seed,
             time_zone: draft.time_zone.unwrap_or(home),
             window: draft.window,
-            fixed: draft.fixed.is_some(),
+            fixed: draft.fixed,
             period: draft.fixed,
+            held_on_acceptance: Vec::new(),
+            standing: None,
             reason: None,
             callback: draft.callback,
             uid_domain: people.uid_domain.clone(),
@@ -75,17 +77,22 @@ impl Meeting {
     }
 
     /// The next version, in this state.
-    fn passed(mut self, status: Status, reason: Option<String>, now: Timestamp) -> Meeting {
+    pub(super) fn passed(mut self, status: Status, reason: Option<String>, now: Timestamp) -> Meeting {
         self.version += 1;
         self.updated_at = now;
         if self.status != status {
-            self.history.push(StatusChange { status, at: now, reason: reason.clone() });
-            let surplus = self.history.len().saturating_sub(LONGEST_HISTORY);
-            self.history.drain(..surplus);
+            self.note(status, reason.clone(), now);
         }
         self.status = status;
         self.reason = reason;
         self
+    }
+
+    /// Writes a state down.
+    pub(super) fn note(&mut self, status: Status, reason: Option<String>, now: Timestamp) {
+        self.history.push(StatusChange { status, at: now, reason });
+        let surplus = self.history.len().saturating_sub(LONGEST_HISTORY);
+        self.history.drain(..surplus);
     }
 
     fn same(self, now: Timestamp) -> Meeting {
@@ -99,7 +106,15 @@ impl Meeting {
     }
 
     /// A time was found; the attendees are to be invited.
-    pub fn suggested(mut self, period: Period, reason: String, now: Timestamp) -> Change {
+    pub fn suggested(mut self, period: Period, reason: String, held_on_acceptance: &[Email], now: Timestamp) -> Change {
+        let keeps = self.standing_time().is_some_and(|standing| standing.period == period);
+        let stood = self.standing.take();
+        // another time is another question
+        if stood.as_ref().is_some_and(|stood| stood.period != Some(period)) {
+            self.forget_replies();
+        }
+        self.held_on_acceptance = stood.filter(|_| keeps).map_or_else(Vec::new, |stood| stood.held_on_acceptance);
+        self.held_on_acceptance.extend_from_slice(held_on_acceptance);
         self.period = Some(period);
         self.announced = Some(period);
         let meeting = self.passed(Status::Suggested, Some(reason), now);
@@ -115,22 +130,26 @@ impl Meeting {
     /// A new one whose time was found before it was made.
     pub fn found(mut self, period: Period, reason: String, now: Timestamp) -> Change {
         let version = self.version;
-        self.fixed = false;
-        let mut change = self.suggested(period, reason, now);
+        self.fixed = None;
+        let mut change = self.suggested(period, reason, &[], now);
         change.meeting.version = version;
         change
     }
 
-    /// There is no time for it, or it cannot be arranged. Whoever was invited before learns that it is off.
-    pub fn given_up(self, status: Status, reason: String, now: Timestamp) -> Change {
+    /// There is no time for it, or it cannot be arranged, or it is called off. A meeting that stood before stays as it was, unless it
+    /// is called off; then whoever was invited learns that.
+    pub fn given_up(mut self, status: Status, reason: String, now: Timestamp) -> Change {
+        if let Some(stood) = self.standing.take().filter(|_| status != Status::Cancelled) {
+            return self.restored(*stood, status, reason, now);
+        }
         let cancelled = self.call_off();
         let mut meeting = self.passed(status, Some(reason), now);
         if !cancelled.is_empty() {
             meeting.sequence += 1;
         }
         meeting.announced = None;
-        if !meeting.fixed && status != Status::Cancelled {
-            meeting.period = None;
+        if status != Status::Cancelled {
+            meeting.period = meeting.fixed;
         }
         Change::of(meeting).superseding().with(cancelled)
     }
@@ -169,6 +188,7 @@ impl Meeting {
             return Some(self.given_up(Status::Cancelled, reason.to_owned(), now));
         }
         self.attendees.retain(|one| one.email != *email);
+        self.standing.iter_mut().for_each(|stood| stood.attendees.retain(|one| one.email != *email));
         match self.status {
             // a worker is looking for a time that suits them, too
             Status::Running => Some(self.queued(now)),
@@ -206,11 +226,10 @@ impl Meeting {
             let updates = if seen { meeting.mails(false, meeting.emails()) } else { Vec::new() };
             return Ok(Change::of(meeting).with(gone).with(updates));
         }
-        for attendee in &mut meeting.attendees {
-            attendee.participation = Participation::NeedsAction;
-        }
-        if !meeting.fixed {
-            meeting.period = None;
+        meeting.standing = before.stands();
+        if meeting.standing.is_none() {
+            meeting.forget_replies();
+            meeting.period = meeting.fixed;
         }
         Ok(meeting.queued(now).with(gone))
     }
@@ -220,21 +239,14 @@ impl Meeting {
         Change::of(self.passed(Status::Queued, None, now)).superseding().with([kinds::schedule()])
     }
 
-    /// Whether a draft is about more than how the meeting is called.
+    /// Whether a draft asks for another time, or for people who must be able to come at the present one.
     fn asks_anew(&self, draft: &MeetingDraft) -> bool {
-        let required = |all: &[Attendee]| -> Vec<Email> {
-            let mut emails: Vec<Email> =
-                all.iter().filter(|one| one.attendance.is_required()).map(|one| one.email.clone()).collect();
-            emails.sort();
-            emails
-        };
         let zone = draft.time_zone.as_ref().is_some_and(|zone| *zone != self.time_zone);
-        let time = match draft.fixed {
-            Some(period) => !self.fixed || self.period != Some(period),
-            None => self.fixed || self.window != draft.window,
-        };
+        let time = self.fixed != draft.fixed || self.window != draft.window;
         let how = self.duration_minutes != draft.duration_minutes || self.pick != draft.pick || self.seed != draft.seed;
-        zone || time || how || required(&self.attendees) != required(&draft.attendees)
+        let requires = |email: &Email| self.attendee(email).is_some_and(|one| one.attendance.is_required());
+        let mut required = draft.attendees.iter().filter(|one| one.attendance.is_required());
+        zone || time || how || required.any(|one| !requires(&one.email))
     }
 
     fn take(&mut self, draft: MeetingDraft) {
@@ -248,10 +260,7 @@ impl Meeting {
         self.duration_minutes = draft.duration_minutes;
         (self.pick, self.seed, self.window) = (draft.pick, draft.seed, draft.window);
         self.time_zone = draft.time_zone.unwrap_or_else(|| self.time_zone.clone());
-        if draft.fixed.is_some() {
-            self.period = draft.fixed;
-        }
-        self.fixed = draft.fixed.is_some();
+        self.fixed = draft.fixed;
         self.callback = draft.callback.map(|new| match &self.callback {
             // the client got the secret when the meeting was created: another address keeps it
             Some(old) if !draft.new_secret => Callback { secret: old.secret.clone(), ..new },
@@ -264,14 +273,15 @@ impl Meeting {
         self.mails_to(true, &self.emails(), self.sequence + 1)
     }
 
-    fn mails(&self, cancel: bool, to: Vec<Email>) -> Vec<NewJob> {
+    pub(super) fn mails(&self, cancel: bool, to: Vec<Email>) -> Vec<NewJob> {
         self.mails_to(cancel, &to, self.sequence)
     }
 
     fn mails_to(&self, cancel: bool, to: &[Email], sequence: i64) -> Vec<NewJob> {
         // a cancellation names the time that the attendees know
         let Some(period) = self.announced else { return Vec::new() };
-        let snapshot = Meeting { callback: None, history: Vec::new(), period: Some(period), ..self.clone() };
+        let snapshot =
+            Meeting { callback: None, history: Vec::new(), standing: None, period: Some(period), ..self.clone() };
         let mail = |to: &[Email]| Invitation { cancel, sequence, meeting: snapshot.clone(), recipients: to.to_vec() };
         to.chunks(MAX_RECIPIENTS).map(|to| kinds::invite(&mail(to))).collect()
     }

@@ -91,7 +91,7 @@ async fn create(
         Err(problem) => return stored(problem).await,
     };
     let (response, change) = decide(Meeting::open(draft.clone(), &people, &RequestContext::current_id(), now));
-    store.create_meeting(&draft, &people.people, key.as_ref(), &change, response).await
+    store.create_meeting(&draft, &people.people, key.as_ref(), change, response).await
 }
 
 /// `POST /internal/answers`: what was answered under a key before, if anything was

@@ -28,9 +28,15 @@ pub struct Meeting {
     pub time_zone: Zone,
     /// The dates searched; none when nobody named any, or the time was given.
     pub window: Option<Window>,
-    /// Whether the time was given instead of searched.
-    pub fixed: bool,
+    /// The time that was given; none when it is searched.
+    pub fixed: Option<Period>,
+    /// The time of the meeting. While another time is searched, the one at which the meeting stands.
     pub period: Option<Period>,
+    /// Required attendees whose time is held only when they accept: a given time is outside their weeks, or other meetings of the
+    /// organizer hold enough of their time.
+    pub held_on_acceptance: Vec<Email>,
+    /// The meeting as it stands until another time is found: its time is held, and it stays if there is no other.
+    pub standing: Option<Box<Meeting>>,
     pub reason: Option<String>,
     pub callback: Option<Callback>,
     /// The end of its UID in calendars, which tells installations apart.
@@ -70,23 +76,44 @@ impl Meeting {
             duration_minutes: self.duration_minutes,
             pick: self.pick,
             seed: self.seed,
-            fixed: self.period.filter(|_| self.fixed),
+            fixed: self.fixed,
+            meeting: self.id,
+            standing: self.standing_time(),
         }
     }
 
-    /// Whose time it holds: those who must come and have not said that they will not.
+    /// The time at which the meeting takes place, as things are.
+    pub fn time(&self) -> Option<Period> {
+        self.period.filter(|_| self.terms().status.holds())
+    }
+
+    /// Whose time it holds: those who must come and have not said that they will not, and who have offered the time or accepted it.
     pub fn held(&self) -> Vec<&Email> {
-        let comes = |one: &&Attendee| one.attendance.is_required() && one.participation != Participation::Declined;
-        let holds = self.status.holds();
-        let mut held: Vec<&Email> =
-            self.attendees.iter().filter(|_| holds).filter(comes).map(|one| &one.email).collect();
+        let terms = self.terms();
+        let comes = |email: &Email| match self.attendee(email).map(|one| one.participation) {
+            Some(Participation::Accepted) => true,
+            Some(Participation::NeedsAction | Participation::Tentative) => !terms.held_on_acceptance.contains(email),
+            Some(Participation::Declined) | None => false,
+        };
+        let required = terms.attendees.iter().filter(|one| one.attendance.is_required()).map(|one| &one.email);
+        let mut held: Vec<&Email> = required.filter(|email| terms.status.holds() && comes(email)).collect();
         held.sort();
         held
     }
 
+    /// What holds until another time is found: the meeting as it stands, or the meeting itself.
+    fn terms(&self) -> &Meeting {
+        self.standing.as_deref().unwrap_or(self)
+    }
+
+    /// The attendee with this address.
+    pub fn attendee(&self, email: &Email) -> Option<&Attendee> {
+        self.attendees.iter().find(|one| one.email == *email)
+    }
+
     /// Whether this address is an attendee's.
     pub fn has_attendee(&self, email: &Email) -> bool {
-        self.attendees.iter().any(|one| one.email == *email)
+        self.attendee(email).is_some()
     }
 
     pub fn emails(&self) -> Vec<Email> {

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::model::{Callback, Meeting};
+use super::standing::first_reply;
 use crate::calendar::{Fault, Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::extract::{Params, email, parsed, text};
@@ -124,14 +125,14 @@ impl MeetingDraft {
         let (gives_callback, gives_secret) = (gives("callback_url"), gives("callback_secret"));
         let dates = gives("week") || gives("from") || gives("to");
         match (meeting.fixed, meeting.window) {
-            (true, _) if !dates => document["start"] = json!(meeting.period.map(|it| it.start)),
-            (false, Some(window)) if !gives("start") && !gives("week") => {
+            (Some(fixed), _) if !dates => document["start"] = json!(fixed.start),
+            (None, Some(window)) if !gives("start") && !gives("week") => {
                 (document["from"], document["to"]) = (json!(window.from), json!(window.to));
             }
             _ => {}
         }
         // a time that stands already may have begun
-        let keeps_time = meeting.fixed && !dates && patch.get("start").is_none();
+        let keeps_time = meeting.fixed.is_some() && !dates && patch.get("start").is_none();
         merge_members(&mut document, patch);
         if meeting.callback.is_none() && gives_callback && !gives_secret {
             let detail = "is required with a first callback_url: a secret is told only when a meeting is made";
@@ -170,6 +171,7 @@ fn with_organizer(mut attendees: Vec<Attendee>, organizer: &Email) -> Vec<Attend
     if attendees.iter().all(|one| one.email != *organizer) {
         attendees.insert(0, asked(organizer.clone(), Attendance::Required));
     }
+    attendees.iter_mut().for_each(|one| one.participation = first_reply(&one.email, organizer));
     attendees
 }
 

@@ -71,7 +71,7 @@ pub async fn save_change(
 
 /// Whose time a meeting holds, and when; no period if it holds none.
 fn held(meeting: &Meeting) -> (Option<Period>, Vec<&Email>) {
-    let period = meeting.period.filter(|_| meeting.status.holds());
+    let period = meeting.time();
     (period, if period.is_some() { meeting.held() } else { Vec::new() })
 }
 

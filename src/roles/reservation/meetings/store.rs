@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::changes::Change;
+use super::hold_limit::find_exhausted;
 use super::invitation_quota::check_quota;
 use super::model::Meeting;
 use super::request::MeetingDraft;
@@ -28,13 +29,16 @@ impl Store {
         draft: &MeetingDraft,
         people: &[Person],
         key: Option<&IdempotencyKey>,
-        change: &Change,
+        mut change: Change,
         response: StoredResponse,
     ) -> Result<StoredResponse, Problem> {
         let work = async |conn: &mut Connection| {
             lock_subjects(conn, people).await?;
             check_quota(conn, &self.auth, draft.attendees.iter().map(|one| &one.email), &draft.organizer).await?;
-            save_change(conn, &self.owner, None, change).await
+            if change.meeting.status.holds() {
+                change.meeting.held_on_acceptance = find_exhausted(conn, &self.auth, None, &change.meeting).await?;
+            }
+            save_change(conn, &self.owner, None, &change).await
         };
         self.owner.write_once(key, response, work).await
     }
