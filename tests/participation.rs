@@ -138,6 +138,25 @@ both_shapes! {
         cluster.get(&format!("{path}?email={BEN}&key={right}")).await.expect(200);
     }
 
+    async fn a_link_of_somebody_who_was_taken_out_opens_nothing(cluster) {
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT], "title": "Secret plan" })).await;
+        let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben", "REQUEST 0 cat"]).await;
+        let link = mails[2].link("Yes");
+        cluster.get(&link).await.expect(200);
+        cluster.patch(&meeting_path(&meeting), json!({ "attendees": [BEN] })).await.expect(200);
+        let (path, key) = (format!("{}/participation", meeting_path(&meeting)), parameter(&link, "key"));
+        let page = cluster.get(&link).await;
+        page.expect_problem("404 unknown-meeting", &path, "the page");
+        let form = format!("email={CAT}&key={key}&participation=accepted");
+        let sent = cluster.send(Method::POST, &path, &FORM, Some(form.into_bytes())).await;
+        sent.expect_problem("404 unknown-meeting", &path, "the form");
+        let json = json!({ "email": CAT, "participation": "accepted", "key": key });
+        cluster.post(&path, json).await.expect_problem("404 unknown-meeting", &path, "a program");
+        assert!(!page.text.contains("Secret") && !sent.text.contains("Secret"), "{} {}", page.text, sent.text);
+        cluster.get(&mails[1].link("Yes")).await.expect(200);
+    }
+
     async fn the_key_of_a_link_is_in_no_log_line(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_invited_meeting(cluster, json!({})).await;

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use w2meet::platform::queue::StreamItem;
 
 use crate::both_shapes;
+use crate::support::account::{Account, auth_required_with};
 use crate::support::events::StreamEvent;
-use crate::support::meeting::{mornings, wait_for_status};
+use crate::support::meeting::{mornings, next_monday, wait_for_status};
 use crate::support::servers::print_line;
 use crate::support::test_queue::QueueNames;
 use crate::support::{Cluster, Node, PrivateRabbit, ToxicProxy, eventually};
@@ -134,6 +135,34 @@ both_shapes! {
         assert!(events.next().await.is_none(), "the stream ends");
         assert!(gateway.wait().success());
         assert!(begin.elapsed() < Duration::from_secs(5), "it took {:?}", begin.elapsed());
+    }
+}
+
+both_shapes! { with &auth_required_with(&[]);
+    async fn a_stream_ends_with_the_change_that_takes_its_reader_out(cluster) {
+        let ana = Account::verified(cluster, "ana@example.com").await;
+        let ben = Account::verified(cluster, "ben@example.com").await;
+        let cat = Account::verified(cluster, "cat@example.com").await;
+        let start = format!("{}T09:00:00Z", next_monday());
+        let body = json!({ "organizer": ana.email, "attendees": [ben.email, cat.email], "start": start });
+        let id = text(&ana.post("/api/meetings", body).await.expect(202).json["id"]);
+        let path = format!("/api/meetings/{id}");
+        eventually("it is arranged", async || {
+            (ana.get(&path).await.expect(200).json["status"] == "invited").then_some(())
+        }).await;
+        let open = async |account: &Account<'_>| {
+            let mut events = cluster.open_events(&id, &format!("Authorization: Bearer {}\r\n", account.token)).await;
+            events.next().await.expect("the first state");
+            events
+        };
+        let (mut bens, mut cats) = (open(&ben).await, open(&cat).await);
+        let changed = ana.patch(&path, json!({ "attendees": [ben.email] })).await.expect(200).json;
+        assert_eq!(bens.next().await.map(|event| event.id), changed["version"].as_i64(), "the others go on");
+        assert!(cats.next().await.is_none(), "{}", cats.text);
+        cat.get(&format!("{path}/events")).await.expect_problem("404 unknown-meeting", &format!("{path}/events"), "Cat");
+        // an account that is deleted leaves the meeting
+        ben.delete(&format!("/api/users/{}", ben.email)).await.expect(204);
+        assert!(bens.next().await.is_none(), "{}", bens.text);
     }
 }
 

@@ -12,6 +12,9 @@ use super::Client;
 /// Longer than two pings, which are what a stream without its broker lives by.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// The end of a response, on a connection that stays open.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
 /// An open stream.
 pub struct EventStream {
     socket: TcpStream,
@@ -76,7 +79,7 @@ impl EventStream {
                     return response;
                 }
             }
-            if !self.take_chunk() && !self.read().await {
+            if !self.take_chunk() && (self.raw.starts_with(LAST_CHUNK) || !self.read().await) {
                 return None;
             }
         }

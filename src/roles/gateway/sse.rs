@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::handlers::Peers;
 use super::streams::{PING_INTERVAL, StreamSubscription, Streams};
 use super::topic::Topic;
+use crate::platform::auth::Principal;
 use crate::platform::http::HttpResult;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::platform::lifecycle::Phase;
@@ -28,6 +29,7 @@ const RETRY: &str = "retry: 2000\n\n";
 /// `GET /api/meetings/{id}/events`
 pub async fn stream_meeting(
     req: HttpRequest,
+    principal: Principal,
     peers: Data<Peers>,
     streams: Data<Streams>,
     context: Data<Context>,
@@ -40,13 +42,23 @@ pub async fn stream_meeting(
         path: format!("/internal/meetings/{id}"),
         // the callback URL is the organizer's alone
         redact: |meeting| meeting["callback_url"] = Value::Null,
+        readers: readers_of_meeting,
     };
-    stream(&req, topic, &format!("/meetings/{id}"), &peers, streams, &context).await
+    let reader = principal.restricted().map(|caller| caller.email.to_string());
+    stream(&req, reader, topic, &format!("/meetings/{id}"), &peers, streams, &context).await
 }
 
-/// Streams a topic. The caller may read it if the role of the topic says so at `path`.
+/// The organizer and the attendees.
+fn readers_of_meeting(meeting: &Value) -> Vec<String> {
+    let attendees = meeting["attendees"].as_array().into_iter().flatten().map(|one| &one["email"]);
+    attendees.chain([&meeting["organizer"]]).filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Streams a topic. The caller may read it if the role of the topic says so at `path`, and as long as the `reader`, unless the caller
+/// may read everything, is among the readers of its states.
 async fn stream(
     req: &HttpRequest,
+    reader: Option<String>,
     topic: Topic,
     path: &str,
     peers: &Peers,
@@ -65,6 +77,7 @@ async fn stream(
     let lifecycle = Arc::clone(&context.lifecycle);
     let stream = SseStream {
         first: Some(first.into()),
+        reader,
         subscription,
         version: current.version,
         ping,
@@ -89,6 +102,8 @@ fn last_event_id(req: &HttpRequest) -> Option<i64> {
 /// An open stream. The server drops it when the client disconnects.
 struct SseStream {
     first: Option<Bytes>,
+    /// The account that reads; none if it may read everything.
+    reader: Option<String>,
     subscription: StreamSubscription,
     /// The newest version that the client has.
     version: i64,
@@ -97,7 +112,8 @@ struct SseStream {
 }
 
 impl SseStream {
-    /// The text to send next; `None` when the process drains: the client reconnects, to another gateway.
+    /// The text to send next; `None` when the process drains: the client reconnects, to another gateway. `None` also when the client
+    /// may read no more: then the client that reconnects is refused.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(first) = self.first.take() {
             return Some(first);
@@ -107,6 +123,9 @@ impl SseStream {
             () = &mut self.draining => None,
             update = self.subscription.next_after(self.version) => {
                 let update = update?;
+                if self.reader.as_ref().is_some_and(|reader| !update.readers.contains(reader)) {
+                    return None;
+                }
                 self.version = update.version;
                 Some(update.text)
             }

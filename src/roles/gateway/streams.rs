@@ -224,7 +224,13 @@ mod tests {
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 
     fn topic(id: &str) -> Topic {
-        Topic { subject: format!("poll/{id}"), role: "poll", path: String::new(), redact: |_| {} }
+        Topic {
+            subject: format!("poll/{id}"),
+            role: "poll",
+            path: String::new(),
+            redact: |_| {},
+            readers: |_| Vec::new(),
+        }
     }
 
     fn publish(streams: &Streams, topic: &Topic, version: i64) {

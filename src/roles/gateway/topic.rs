@@ -1,5 +1,7 @@
 //! What a live stream is about, and the states that it sends.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -18,6 +20,8 @@ pub struct Topic {
     pub path: String,
     /// Removes what not everybody who may read the subject may see: all its streams send the same text.
     pub redact: fn(&mut Value),
+    /// The addresses of those who may read a state. A stream of another account ends with the change that takes it out.
+    pub readers: fn(&Value) -> Vec<String>,
 }
 
 impl Topic {
@@ -37,7 +41,7 @@ impl Topic {
         (self.redact)(&mut state);
         // JSON without spaces has no line breaks, so it is one line of an event
         let text = format!("id: {version}\nevent: {name}\ndata: {state}\n\n");
-        Some(Update { version, text: text.into() })
+        Some(Update { version, text: text.into(), readers: (self.readers)(&state).into() })
     }
 }
 
@@ -46,4 +50,5 @@ impl Topic {
 pub struct Update {
     pub version: i64,
     pub text: Bytes,
+    pub readers: Arc<[String]>,
 }

@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq as _;
 use super::access::check_may_reply;
 use super::handlers::find;
 use super::model::Meeting;
+use super::store::unknown;
 use crate::calendar::Zone;
 use crate::platform::auth::Principal;
 use crate::platform::data::instant::now;
@@ -18,6 +19,7 @@ use crate::platform::http::extract::{JsonBody, Params, email, id_in_path, one_of
 use crate::platform::http::page::page as framed;
 use crate::platform::http::problem::{Problem, UNAUTHORIZED};
 use crate::roles::reservation::api::meetings::{Participation, Status};
+use crate::roles::reservation::api::problems::UNKNOWN_MEETING;
 use crate::roles::reservation::jobs::order::answer_key;
 use crate::roles::reservation::store::Store;
 
@@ -67,7 +69,7 @@ pub async fn answer(
     let key = key.as_deref().unwrap_or_default();
     match changed {
         Ok(meeting) => page(&store, &meeting, &who, key, &Step::Saved).await,
-        Err(problem) if problem.status().is_client_error() && problem.kind != UNAUTHORIZED => {
+        Err(problem) if problem.status().is_client_error() && may_see_page(&problem) => {
             page(&store, &find(&req, &store).await?, &who, key, &Step::Refused(problem)).await
         }
         Err(problem) => Err(problem),
@@ -98,10 +100,17 @@ enum Step {
     Refused(Problem),
 }
 
+/// Whether a refusal of a reply is for somebody whose link is right.
+fn may_see_page(refusal: &Problem) -> bool {
+    ![UNAUTHORIZED, UNKNOWN_MEETING].contains(&refusal.kind)
+}
+
+/// Checks the key of a link. For those who were taken out of the meeting, it is a meeting that does not exist.
 fn check_key(secret: &str, meeting: &Meeting, who: &Email, key: Option<&str>) -> Result<(), Problem> {
     let right = answer_key(secret, meeting, who);
     match key.is_some_and(|key| !right.is_empty() && bool::from(key.as_bytes().ct_eq(right.as_bytes()))) {
-        true => Ok(()),
+        true if meeting.has_attendee(who) => Ok(()),
+        true => Err(unknown(meeting.id)),
         false => Err(Problem::new(UNAUTHORIZED, "this link is not complete; open the one in your invitation again")),
     }
 }
@@ -113,7 +122,7 @@ async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, step: &S
     let zone = theirs.unwrap_or_else(|| meeting.time_zone.clone());
     let is_cancelled = meeting.status == Status::Cancelled;
     let current = meeting.attendees.iter().find(|one| one.email == *who).map(|one| one.participation);
-    let when = match (is_cancelled, meeting.period.filter(|_| meeting.status.holds())) {
+    let when = match (is_cancelled, meeting.time()) {
         (true, _) => "This meeting is cancelled.".to_owned(),
         (false, Some(period)) => format!("{} ({})", zone.format_long(period.start), zone.name()),
         (false, None) => "This meeting has no time yet.".to_owned(),
