@@ -1,5 +1,7 @@
 //! Export and deletion of an account: what the export contains, and that no personal data remains after the deletion.
 
+use awc::http::Method;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::both_shapes;
@@ -7,7 +9,7 @@ use crate::support::account::{
     Account, OTHER, PASSWORD, RESET, VERIFY, account_mails, auth_required_with, forgot, login, promote, reset,
     send_with_bearer, wait_for_mail, wait_for_newest_mail,
 };
-use crate::support::meeting::{invitation_mails, next_monday, text};
+use crate::support::meeting::{invitation_mails, next_monday, register_morning_people, text};
 use crate::support::{Cluster, eventually, rows};
 
 const ANA: &str = "ana@example.com";
@@ -69,6 +71,47 @@ async fn is_forgotten(cluster: &Cluster, email: &str) {
         left.is_empty().then_some(())
     })
     .await;
+}
+
+both_shapes! {
+    async fn an_account_is_gone_whatever_meetings_are_made_meanwhile(cluster) {
+        register_morning_people(cluster, &[BEN, CAT]).await;
+        for round in 0..4 {
+            let gone = format!("gone{round}@example.com");
+            let mut asked: Vec<(Method, String, Value)> = Vec::new();
+            for number in 0..15 {
+                let (organizer, attendee) = if number % 3 == 0 { (&*gone, BEN) } else { (BEN, &*gone) };
+                let body = json!({ "organizer": organizer, "attendees": [attendee], "duration_minutes": 15 });
+                asked.push((Method::POST, "/api/meetings".to_owned(), body));
+            }
+            for _ in 0..5 {
+                let body = json!({ "organizer": BEN, "attendees": [CAT], "duration_minutes": 15 });
+                let meeting = cluster.post("/api/meetings", body).await.expect(202).json;
+                asked.push((Method::PATCH, format!("/api/meetings/{}", text(&meeting, "id")), json!({ "attendees": [CAT, gone] })));
+            }
+            // reservation has never heard of this person before
+            register_morning_people(cluster, &[&gone]).await;
+            let delete = (Method::DELETE, format!("/api/users/{gone}"), Value::Null);
+            asked.insert(5 * round, delete);
+            let replies = join_all(asked.iter().map(async |(method, path, body)| {
+                let body = (!body.is_null()).then(|| body.to_string().into_bytes());
+                cluster.send(method.clone(), path, &[("content-type", "application/json")], body).await
+            })).await;
+            for reply in replies {
+                assert!([200, 202, 204, 404].contains(&reply.status), "{}", reply.text);
+                if reply.json["id"].is_null() {
+                    continue;
+                }
+                let path = format!("/api/meetings/{}", text(&reply.json, "id"));
+                eventually("no meeting counts on them", async || {
+                    let now = cluster.get(&path).await.expect(200);
+                    let is_theirs = !now.text.contains(CAT);
+                    (!now.text.contains(&gone) && (!is_theirs || now.json["status"] == "cancelled")).then_some(())
+                }).await;
+            }
+            is_forgotten(cluster, &gone).await;
+        }
+    }
 }
 
 both_shapes! { with &auth_required_with(&[]);

@@ -11,10 +11,10 @@ use super::meetings::model::Meeting;
 use super::meetings::rows::{lock_meeting, save_change};
 use super::schema::{attendees, holds, meetings};
 use super::store::Store;
-use super::subjects::delete_subject;
+use super::subjects::{delete_subject, mark_deleted};
 use crate::platform::data::instant::now;
 use crate::platform::data::schema::{deliveries, idempotency, jobs};
-use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl, unavailable};
+use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
 use crate::platform::email::Email;
 use crate::platform::jobs::model::OPEN;
 use crate::platform::jobs::rows::scrub_jobs;
@@ -40,9 +40,11 @@ impl DeletedUser {
 }
 
 impl Subscriber for Store {
-    /// Past meetings may be many, so not all are changed in one transaction.
+    /// The mark comes first: no meeting gets the user after it, and [`Subscriber::receive`] finds every one that has. Past meetings
+    /// may be many, so not all are changed in one transaction.
     async fn prepare(&self, event: &Event) -> Result<(), Abort> {
         let user = DeletedUser::read(event)?;
+        transact!(self.owner.db, |conn| { mark_deleted(conn, &user.id.to_string(), user.email.as_str()).await })?;
         let ids = read!(self.owner.db, |conn| find_meetings(conn, user.id))?;
         for chunk in ids.chunks(CHUNK) {
             transact!(self.owner.db, |conn| {
@@ -82,10 +84,6 @@ async fn erase_user(conn: &mut Connection, owner: &Owner, user: &DeletedUser) ->
         erase_attendee(conn, after, user).await?;
     }
     delete_subject(conn, &user.id.to_string()).await?;
-    if !find_meetings(conn, user.id).await?.is_empty() {
-        // a meeting was created before the subject was locked: the next attempt finds it
-        return Err(unavailable("a meeting was created during the deletion").into());
-    }
     erase_mentions(conn, user).await
 }
 

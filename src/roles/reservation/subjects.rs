@@ -87,11 +87,33 @@ pub async fn find_subjects(conn: &mut Connection, emails: &[Email]) -> Result<Su
     Ok(found.into_iter().map(|subject| (subject.email.clone(), subject)).collect())
 }
 
-/// Deletes a subject, after every transaction that has locked it. Requests that looked the user up before are refused from then on.
+/// Notes that a user was deleted, after every transaction that has locked the subject. Requests that looked the user up before are
+/// refused from then on, so all meetings with the user can be found.
+pub async fn mark_deleted(conn: &mut Connection, id: &str, email: &str) -> Result<(), Error> {
+    // a row that another transaction inserts, and has not committed yet, cannot be locked: inserting it waits for that transaction
+    let (id_of, email_of) = (subjects::id.eq(id), subjects::email.eq(email));
+    let unnamed = (subjects::typed_email.eq(email), subjects::name.eq(""), subjects::time_zone.eq("UTC"));
+    diesel::insert_into(subjects::table)
+        .values((id_of, email_of, unnamed))
+        .on_conflict(subjects::id)
+        .do_update()
+        .set(subjects::id.eq(excluded(subjects::id)))
+        .execute(conn)
+        .await?;
+    let row = (deleted_subjects::digest.eq(digest(id)), deleted_subjects::deleted_at.eq(stored(now())));
+    diesel::insert_into(deleted_subjects::table)
+        .values(row)
+        .on_conflict(deleted_subjects::digest)
+        .do_update()
+        .set(deleted_subjects::deleted_at.eq(excluded(deleted_subjects::deleted_at)))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Deletes a subject that is marked as deleted.
 pub async fn delete_subject(conn: &mut Connection, id: &str) -> Result<(), Error> {
     diesel::delete(subjects::table.filter(subjects::id.eq(id))).execute(conn).await?;
-    let row = (deleted_subjects::digest.eq(digest(id)), deleted_subjects::deleted_at.eq(stored(now())));
-    diesel::insert_into(deleted_subjects::table).values(row).on_conflict_do_nothing().execute(conn).await?;
     Ok(())
 }
 
