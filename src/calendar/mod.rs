@@ -19,5 +19,5 @@ pub use ranking::{
 };
 pub use time::{
     Day, Fault, Format, FormattedWeek, Grid, Overrides, Projector, SearchWindow, Week, WindowError, YEARS, Zone,
-    ZoneError, base64_week, iso_week, parse_week, pointer_segment, week_to_json,
+    ZoneError, base64_week, iso_week, parse_week, pointer_segment, truncate_for_message, week_to_json,
 };

@@ -22,7 +22,7 @@ pub(super) mod zone_mapping;
 
 pub use date_window::{WindowError, YEARS, iso_week};
 pub use day::Day;
-pub use fault::{Fault, pointer_segment};
+pub use fault::{Fault, pointer_segment, truncate_for_message};
 pub use grid::Grid;
 pub use overrides::Overrides;
 pub use projector::Projector;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _};
 use ipnet::IpNet;
@@ -174,7 +174,10 @@ pub async fn admit<B: MessageBody + 'static>(
     let origin = cors.and_then(|_| req.headers().get(header::ORIGIN).cloned());
     let mut state = None;
     let mut res = match ingress.admit(&mut req, &mut state).await {
-        Ok(None) => next.call(req).await?.map_into_left_body(),
+        Ok(None) => {
+            let res = next.call(req).await?;
+            if filter.is_some() { describe_methods(res) } else { res.map_into_left_body() }
+        }
         Ok(Some(response)) => req.into_response(response).map_into_right_body(),
         Err(problem) => {
             state = RateLimitState::refused(&problem).or(state);
@@ -183,6 +186,27 @@ pub async fn admit<B: MessageBody + 'static>(
     };
     filter.iter().for_each(|filter| filter.add_headers(origin.as_ref(), state, res.headers_mut()));
     Ok(res)
+}
+
+/// Completes the `Allow` header of a response, and responds to `OPTIONS`: the router lists the methods that have a handler.
+fn describe_methods<B: MessageBody>(mut res: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+    let Some(allow) = res.headers().get(header::ALLOW).and_then(|list| list.to_str().ok()).map(complete_methods) else {
+        return res.map_into_left_body();
+    };
+    res.headers_mut().insert(header::ALLOW, allow.clone());
+    if res.request().method() != Method::OPTIONS || res.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return res.map_into_left_body();
+    }
+    let response = HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish();
+    res.into_response(response).map_into_right_body()
+}
+
+/// A list of methods with those that every path supports: `HEAD` beside `GET`, and `OPTIONS`.
+fn complete_methods(list: &str) -> HeaderValue {
+    let given: Vec<&str> =
+        list.split(',').map(str::trim).filter(|one| !["", "HEAD", "OPTIONS"].contains(one)).collect();
+    let text = [given.join(", ").replace("GET", "GET, HEAD"), "OPTIONS".to_owned()].join(", ");
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(METHODS))
 }
 
 fn refused(req: ServiceRequest, problem: Problem) -> ServiceResponse {

@@ -38,6 +38,7 @@ impl RequestFilter {
         if head.uri.authority().is_some() || head.uri.scheme().is_some() {
             make_relative(req)?;
         }
+        strip_slash(req);
         self.check_host(req.head())
     }
 
@@ -78,7 +79,10 @@ fn check_method(head: &RequestHead) -> Result<(), Problem> {
 fn check_uri(head: &RequestHead) -> Result<(), Problem> {
     let uri = head.uri.path().len() + head.uri.query().map_or(0, |query| query.len() + 1);
     match uri > MAX_URI {
-        true => Err(Problem::new(URI_TOO_LONG, "the URL is longer than 8 KiB; send long lists by POST")),
+        true => Err(Problem::new(
+            URI_TOO_LONG,
+            "the URL is longer than 8 KiB: send less in it; /docs says which paths take long lists in a body",
+        )),
         false => Ok(()),
     }
 }
@@ -128,6 +132,19 @@ fn make_relative(req: &mut ServiceRequest) -> Result<(), Problem> {
     head.uri = path;
     head.headers.insert(header::HOST, host);
     Ok(())
+}
+
+/// Removes one slash at the end of the path: `/api/users/` is `/api/users`.
+fn strip_slash(req: &mut ServiceRequest) {
+    let uri = &req.head().uri;
+    let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty() && !path.ends_with('/'));
+    let Some(path) = path else { return };
+    let target = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    if let Ok(uri) = target.parse::<Uri>() {
+        // the router has a copy of the path
+        req.match_info_mut().get_mut().update(&uri);
+        req.head_mut().uri = uri;
+    }
 }
 
 /// The host of a `Host` field without its port; `None` if it is neither a name nor an address.

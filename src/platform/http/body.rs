@@ -50,6 +50,9 @@ impl FromRequest for JsonBody {
         Box::pin(async move {
             typed?;
             let RawBody(bytes) = arriving.await?;
+            if bytes.is_empty() {
+                return Err(Problem::new(BAD_REQUEST, "the body is empty: send a JSON object, such as {}"));
+            }
             let value = json::parse(&bytes);
             value.map(JsonBody).map_err(|why| Problem::new(BAD_REQUEST, format!("the body is not valid JSON: {why}")))
         })
@@ -94,7 +97,7 @@ fn check_content_type(req: &HttpRequest) -> Result<(), Problem> {
     let charset = parameters
         .split(';')
         .filter_map(|one| one.trim().strip_prefix("charset="))
-        .all(|it| it.trim_matches('"') == "utf-8");
+        .all(|it| ["utf-8", "utf8"].contains(&it.trim_matches('"')));
     let encoded = req.headers().contains_key("content-encoding");
     if known && charset && !encoded {
         return Ok(());

@@ -5,11 +5,17 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Parses one JSON text (RFC 8259).
+/// The byte order mark in UTF-8. RFC 8259, 8.1 lets a parser ignore it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Every integer up to this one is exact as a float.
+const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
+
+/// Parses one JSON text (RFC 8259), perhaps behind a byte order mark. A number such as `45.0` is read as the integer that it is.
 ///
 /// # Errors
 /// Invalid syntax, a repeated key, or nesting deeper than 128; with the position.
 pub fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     serde_json::from_slice::<Strict>(text).map(|strict| strict.0)
 }
 
@@ -41,7 +47,11 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
         Ok(value.into())
     }
+    #[expect(clippy::cast_possible_truncation, reason = "an integer within the exact ones")]
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        if value.fract() == 0.0 && value.abs() <= MAX_EXACT {
+            return Ok((value as i64).into());
+        }
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number out of range"))
     }
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -71,6 +81,8 @@ impl<'de> Visitor<'de> for Reader {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::parse;
 
     #[test]
@@ -80,8 +92,14 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_ignored_and_whole_numbers_are_integers() {
+        assert_eq!(parse("\u{feff}{\"a\":[45.0,-1e3,0.5]}".as_bytes()).ok(), Some(json!({ "a": [45, -1000, 0.5] })));
+        assert!(parse(b"1e300").is_ok_and(|number| number.is_f64()));
+    }
+
+    #[test]
     fn invalid_json_is_refused() {
-        for text in ["", "NaN", "1e999", "\u{feff}{}", "{} x", "\"\\ud800\"", "[1,]"] {
+        for text in ["", "NaN", "1e999", "\u{feff}\u{feff}{}", "{} x", "\"\\ud800\"", "[1,]"] {
             assert!(parse(text.as_bytes()).is_err(), "{text:?}");
         }
         assert!(parse(b"\"\xff\"").is_err());

@@ -12,6 +12,7 @@ pub mod merge_patch;
 pub mod openapi;
 pub mod page;
 pub mod pagination;
+pub mod params;
 pub mod preconditions;
 pub mod problem;
 pub mod stream;

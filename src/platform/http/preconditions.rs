@@ -49,23 +49,44 @@ impl EntityTags {
         if !req.headers().contains_key(name) {
             return Ok(None);
         }
+        let lists = req.headers().get_all(name).map(|value| value.as_bytes());
+        let tags = EntityTags::parse(&lists.collect::<Vec<_>>().join(&b',')).ok_or_else(|| {
+            let detail = format!("{name} must be * or entity tags such as \"3\"; send the ETag of your last read");
+            Problem::new(BAD_REQUEST, detail)
+        })?;
+        Ok(Some(tags))
+    }
+
+    /// Parses `"*" / #entity-tag`. A tag may contain commas; an element of the list may be empty (RFC 9110, 5.6.1).
+    fn parse(list: &[u8]) -> Option<EntityTags> {
         let mut tags = EntityTags::default();
-        for value in req.headers().get_all(name) {
-            for tag in value.to_str().unwrap_or("?").split(',').map(str::trim) {
-                let (weak, tag) = tag.strip_prefix("W/").map_or((false, tag), |rest| (true, rest));
-                let opaque = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-                match opaque.filter(|opaque| !opaque.contains('"')) {
-                    Some(version) if weak => tags.weak.extend(version.parse::<i64>()),
-                    Some(version) => tags.strong.extend(version.parse::<i64>()),
-                    None if tag == "*" && !weak => tags.any = true,
-                    None => {
-                        let detail = format!("{name} must be * or entity tags such as \"3\"");
-                        return Err(Problem::new(BAD_REQUEST, detail));
-                    }
-                }
+        let mut rest = list.trim_ascii();
+        if rest == b"*" {
+            return Some(EntityTags { any: true, ..tags });
+        }
+        let mut is_empty = true;
+        while !rest.is_empty() {
+            if let Some(behind) = rest.strip_prefix(b",") {
+                rest = behind.trim_ascii_start();
+                continue;
+            }
+            let (is_weak, quoted) = rest.strip_prefix(b"W/").map_or((false, rest), |tag| (true, tag));
+            let quoted = quoted.strip_prefix(b"\"")?;
+            let end = quoted.iter().position(|byte| *byte == b'"')?;
+            let (opaque, behind) = quoted.split_at(end);
+            // visible characters, and all bytes beyond ASCII
+            if !opaque.iter().all(|byte| *byte > b' ' && *byte != 0x7f) {
+                return None;
+            }
+            let version = std::str::from_utf8(opaque).ok().and_then(|text| text.parse::<i64>().ok());
+            if is_weak { &mut tags.weak } else { &mut tags.strong }.extend(version);
+            is_empty = false;
+            rest = behind.strip_prefix(b"\"")?.trim_ascii_start();
+            if !rest.is_empty() && !rest.starts_with(b",") {
+                return None;
             }
         }
-        Ok(Some(tags))
+        (!is_empty).then_some(tags)
     }
 
     /// The strong comparison, for `If-Match`: a weak tag does not match.
@@ -76,5 +97,41 @@ impl EntityTags {
     /// The weak comparison, for `If-None-Match`.
     pub fn match_weakly(&self, version: i64) -> bool {
         self.match_strongly(version) || self.weak.contains(&version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EntityTags;
+
+    #[test]
+    fn a_list_of_entity_tags_is_read_by_its_grammar() {
+        let read =
+            |list: &str| EntityTags::parse(list.as_bytes()).map(|tags| (tags.match_strongly(3), tags.match_weakly(3)));
+        for (list, expected) in [
+            ("*", Some((true, true))),
+            (" * ", Some((true, true))),
+            ("\"3\"", Some((true, true))),
+            ("W/\"3\"", Some((false, true))),
+            ("\"a,b\", \"3\"", Some((true, true))),
+            ("\"a,3\"", Some((false, false))),
+            (", ,\"2\" ,, \"3\",", Some((true, true))),
+            ("\"\"", Some((false, false))),
+            ("\"\u{e9}\",W/\"3\"", Some((false, true))),
+            ("", None),
+            (",", None),
+            ("3", None),
+            ("\"3", None),
+            ("\"3\"x", None),
+            ("\"3\" \"4\"", None),
+            ("w/\"3\"", None),
+            ("W/ \"3\"", None),
+            ("\"a b\"", None),
+            ("*, \"3\"", None),
+            ("\"3\", *", None),
+            ("\"3\"; x", None),
+        ] {
+            assert_eq!(read(list), expected, "{list}");
+        }
     }
 }

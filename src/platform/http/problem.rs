@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::calendar::Fault;
+use crate::calendar::{Fault, truncate_for_message};
 
 /// A problem type; stable over releases.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,6 +90,11 @@ impl RateLimitKind {
     }
 }
 
+/// Another form of errors, for the paths that have one: the status, and the document for `application/json`. A role registers it
+/// as app data.
+#[derive(Clone, Copy)]
+pub struct ErrorFormat(pub fn(&HttpRequest, &Problem, case_id: &str) -> Option<(StatusCode, Value)>);
+
 /// One occurrence of a problem.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -125,10 +130,8 @@ impl Problem {
 
     /// A request with invalid values.
     pub fn validation(errors: Vec<Fault>) -> Problem {
-        let detail = match errors.as_slice() {
-            [one] => format!("{} {}", one.pointer, one.detail),
-            many => format!("{} values are not valid", many.len()),
-        };
+        let sentence = |fault: &Fault| format!("{} {}", field_name(&fault.pointer), fault.detail);
+        let detail = errors.iter().map(sentence).collect::<Vec<_>>().join("; ");
         Problem { errors, ..Problem::new(VALIDATION, detail) }
     }
 
@@ -232,6 +235,22 @@ impl Problem {
     }
 }
 
+/// A JSON pointer as people write a field: `attendees[0].email`.
+fn field_name(pointer: &str) -> String {
+    let Some(path) = pointer.trim_start_matches('#').strip_prefix('/') else { return "the body".to_owned() };
+    let mut name = String::new();
+    for (at, segment) in path.split('/').enumerate() {
+        let segment = segment.replace("~1", "/").replace("~0", "~");
+        let segment = truncate_for_message(&segment);
+        match segment.parse::<u32>() {
+            Ok(index) if at > 0 => name.push_str(&format!("[{index}]")),
+            _ if segment.is_empty() => name.push_str("\"\""),
+            _ => name.push_str(&format!("{}{segment}", if at > 0 { "." } else { "" })),
+        }
+    }
+    name
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind.title, self.detail)
@@ -247,5 +266,24 @@ impl ResponseError for Problem {
     /// Only the status: `platform::server` knows the request, and writes the document.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field_name;
+
+    #[test]
+    fn a_pointer_is_shown_as_a_field() {
+        for (pointer, expected) in [
+            ("#", "the body"),
+            ("#/name", "name"),
+            ("#/attendees/0/email", "attendees[0].email"),
+            ("#/a~1b~0c", "a/b~c"),
+            ("#/", "\"\""),
+            ("#/overrides/2026-11-27/1", "overrides.2026-11-27[1]"),
+        ] {
+            assert_eq!(field_name(pointer), expected);
+        }
     }
 }
