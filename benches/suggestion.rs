@@ -93,7 +93,7 @@ fn detail(crowd: Crowd, people: usize, days: i64) -> Option<Vec<u8>> {
 }
 
 fn request(crowd: Crowd, people: usize, pick: Preference) -> SuggestionRequest {
-    let rank = RankRequest { detail: (), duration_minutes: 60, pick: Some(pick), seed: None };
+    let rank = RankRequest { detail: (), duration_minutes: 60, pick: Some(pick), seed: None, step_minutes: 15 };
     let mut request = SuggestionRequest::for_ranking(&rank);
     request.options.quorum = matches!(crowd, Crowd::Opinionated).then(|| (people * 6).div_ceil(10));
     request

@@ -79,14 +79,15 @@ fn refused() -> Vec<(Value, Vec<&'static str>)> {
         ("title", vec![json!(7), json!(""), json!(" "), json!("a\nb"), json!("a\u{0}b"), json!(["x"])]),
         ("duration_minutes", vec![json!(7), json!(0), json!(20), json!(1455), json!("60"), json!(60.5), json!(-60)]),
         ("pick", vec![json!("some"), json!(1)]),
+        ("step_minutes", vec![json!(0), json!(45), json!("60"), json!(7.5)]),
         ("seed", vec![json!(-1), json!(1.5), json!(1_u64 << 53), json!("1")]),
         ("time_zone", vec![json!("Mars/Olympus"), json!("+05:30"), json!(1), json!("floating")]),
     ] {
-        let place = ["#/title", "#/duration_minutes", "#/pick", "#/seed", "#/time_zone"];
+        let place = ["#/title", "#/duration_minutes", "#/pick", "#/seed", "#/step_minutes", "#/time_zone"];
         let place = place.into_iter().find(|place| place.ends_with(member)).expect("a place");
         rows.extend(values.into_iter().map(|value| (json!({ member: value }), vec![place])));
     }
-    for start in ["tomorrow", "2020-01-01T09:00:00Z", "2099-01-01T09:00:00", "2099-01-01"] {
+    for start in ["tomorrow", "2099-01-01T09:00:00.5Z", "2020-01-01T09:00:00Z", "2099-01-01T09:00:00", "2099-01-01"] {
         let mut row = days.clone();
         row["start"] = start.into();
         rows.push((row, vec!["#/start"]));
@@ -126,7 +127,7 @@ both_shapes! {
         assert_eq!(*meeting, json!({
             "id": meeting["id"], "status": "queued", "title": "Meeting", "organizer": ANA,
             "attendees": [asked(BEN), asked(ANA)], "duration_minutes": 60, "pick": null, "seed": null,
-            "time_zone": "Europe/Paris", "window": null, "start": null, "end": null, "reason": null, "callback_url": null,
+            "step_minutes": 15, "time_zone": "Europe/Paris", "window": null, "start": null, "end": null, "reason": null, "callback_url": null,
             "sequence": 0, "history": [{ "status": "queued", "at": meeting["created_at"] }], "version": 1,
             "created_at": meeting["created_at"], "updated_at": meeting["created_at"], "job_id": meeting["job_id"],
         }));

@@ -87,7 +87,7 @@ both_shapes! {
 
     async fn views_and_details_that_are_not_valid_are_refused_with_their_place(cluster) {
         let ana = RefusalTable::new(cluster).await;
-        for value in ["0", "10", "45", "120", "-15", "x", "", "15.0"] {
+        for value in ["0", "10", "45", "120", "-15", "x", "", "15.5"] {
             let query = format!("/api/availability?attendee=ana@example.com&attendee=ben@example.com&view_minutes={value}");
             ana.expect_faults(Method::GET, &query, Value::Null, &["#/view_minutes"]).await;
         }
@@ -108,7 +108,7 @@ both_shapes! {
             "time_zone": "UTC", "as_of": "2026-01-01", "window": null, "data_version": "",
         });
         for free in ["", "!", "AAAA"] {
-            let reply = rank(json!({ "detail": detail(free), "duration_minutes": 60 })).await;
+            let reply = rank(json!({ "detail": detail(free), "duration_minutes": 60, "step_minutes": 15 })).await;
             assert_eq!((reply.status, reply.pointers()), (422, vec!["#/detail/attendees/0/free"]), "{free}");
             let body = json!({ "detail": detail(free), "attendees": ["ana@example.com", "ben@example.com"] });
             ana.expect_faults(Method::POST, "/api/suggestions", body, &["#/detail"]).await;

@@ -63,6 +63,19 @@ pub fn duration(fields: &mut Params) -> Option<u64> {
     Some(duration)
 }
 
+/// Takes `step_minutes`: slots start on multiples of it.
+pub fn step(fields: &mut Params) -> u32 {
+    match fields.number("step_minutes", 15..=60) {
+        Some(30) => 30,
+        Some(60) => 60,
+        Some(15) | None => 15,
+        Some(_) => {
+            fields.fault(Fault::new("#/step_minutes", "not_a_step", "must be 15, 30 or 60"));
+            15
+        }
+    }
+}
+
 /// Whether an attendee must come.
 ///
 /// # Errors

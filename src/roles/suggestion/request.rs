@@ -53,7 +53,7 @@ impl SuggestionRequest {
         let options = RankingOptions {
             pick: request.pick,
             duration: quarters(request.duration_minutes.into()),
-            step: 1,
+            step: quarters(request.step_minutes.into()),
             ..RankingOptions::default()
         };
         SuggestionRequest { options, seed: request.seed, organizer: None, by_week: false, optional: Vec::new() }
@@ -67,15 +67,12 @@ impl SuggestionRequest {
 
 fn parse_options(params: &mut Params) -> RankingOptions {
     let duration = window::duration(params).unwrap_or(60);
-    let step = params.number("step_minutes", 15..=60).unwrap_or(15);
+    let step = window::step(params);
     let pick = window::pick(params);
     let limit = params.number("limit", 1..=MAX_SUGGESTIONS).and_then(|limit| usize::try_from(limit).ok());
     let distinct = [("slot", DistinctBy::Slot), ("block", DistinctBy::Block), ("day", DistinctBy::Day)];
     let distinct = params.optional("distinct", one_of("not_distinct", distinct)).unwrap_or_default();
-    if ![15, 30, 60].contains(&step) {
-        params.fault(Fault::new("#/step_minutes", "not_a_step", "must be 15, 30 or 60"));
-    }
-    let (duration, step) = (quarters(duration), quarters(step));
+    let (duration, step) = (quarters(duration), quarters(step.into()));
     RankingOptions { pick, seed: 0, duration, step, limit, quorum: None, distinct }
 }
 

@@ -21,7 +21,9 @@ impl PartialSchema for Email {
     fn schema() -> RefOr<Schema> {
         let about =
             "An e-mail address, at most 254 bytes long; the case of its domain and of an ASCII local part is ignored.";
-        text().format(Some(SchemaFormat::Custom("idn-email".to_owned()))).description(Some(about)).into()
+        let pattern = r#"^[^\s@/\\"(),:;<>\[\]]+@[^\s@/]+\.[^\s@/]+$"#;
+        let format = SchemaFormat::Custom("idn-email".to_owned());
+        text().format(Some(format)).pattern(Some(pattern)).description(Some(about)).into()
     }
 }
 
@@ -36,7 +38,8 @@ impl ToSchema for Zone {
 impl PartialSchema for Zone {
     fn schema() -> RefOr<Schema> {
         let about = "The name of an IANA time zone, such as `Europe/Lisbon`.";
-        text().format(Some(SchemaFormat::Custom("time-zone".to_owned()))).description(Some(about)).into()
+        let format = SchemaFormat::Custom("time-zone".to_owned());
+        text().format(Some(format)).min_length(Some(1)).description(Some(about)).into()
     }
 }
 
@@ -86,7 +89,7 @@ schemas! {
 /// The entries of a day: hours and ranges.
 fn entries(null: bool) -> Array {
     let hour = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(23));
-    let range = text().format(Some(SchemaFormat::Custom("time-range".to_owned())));
+    let range = text().format(Some(SchemaFormat::Custom("time-range".to_owned()))).min_length(Some(1));
     let range = range.description(Some("`HH:MM-HH:MM` on quarters, `24:00` as an end."));
     let entry = OneOfBuilder::new().item(hour.description(Some("A whole hour."))).item(range);
     let list = ArrayBuilder::new().items(RefOr::T(Schema::from(entry))).max_items(Some(96));
@@ -196,4 +199,15 @@ pub struct Fault {
     pub code: String,
     /// The fault, for people.
     pub detail: String,
+}
+
+/// 15, 30 or 60 minutes.
+pub struct Step;
+
+impl ToSchema for Step {}
+
+impl PartialSchema for Step {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some([15, 30, 60])).into()
+    }
 }

@@ -7,7 +7,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::calendar::{Attendance, Zone};
 use crate::platform::email::Email;
-use crate::platform::http::openapi::schemas::{Dates, Formatted};
+use crate::platform::http::openapi::schemas::{Dates, Formatted, Step};
 use crate::platform::http::openapi::text;
 
 /// An attendee, with attendance and weight.
@@ -117,17 +117,6 @@ pub struct AvailabilityQuestion {
     format: Formatted,
     #[serde(flatten)]
     view: Viewed,
-}
-
-/// 15, 30 or 60 minutes.
-pub struct Step;
-
-impl ToSchema for Step {}
-
-impl PartialSchema for Step {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some([15, 30, 60])).into()
-    }
 }
 
 /// The resolution of views.

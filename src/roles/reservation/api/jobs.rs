@@ -42,6 +42,8 @@ pub struct ScheduleRequest {
     pub pick: Option<Preference>,
     /// The seed of random picks.
     pub seed: Option<u64>,
+    /// The meeting starts on a multiple of these minutes.
+    pub step_minutes: u32,
     /// The requested time; if it is there, nothing is searched.
     pub fixed: Option<Period>,
     /// The meeting. The time that it holds itself is free for it.

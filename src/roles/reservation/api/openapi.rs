@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::calendar::{Preference, Zone};
 use crate::platform::email::Email;
-use crate::platform::http::openapi::schemas::{Dates, Line};
+use crate::platform::http::openapi::schemas::{Dates, Line, Step};
 use crate::roles::reservation::api::meetings::Attendance;
 
 /// One who is to be asked.
@@ -68,6 +68,8 @@ pub struct MeetingOptions {
     /// The seed of random picks: the same seed gives the same picks.
     #[schema(maximum = 9007199254740991i64)]
     seed: Option<u64>,
+    /// The search looks at starts on multiples of these minutes, on the clock of `time_zone`. The default is 15.
+    step_minutes: Option<Step>,
     /// The zone of the dates. The default is that of the organizer.
     time_zone: Option<Zone>,
     /// The time itself, instead of dates. Without dates, the next 14 days are searched.

@@ -33,6 +33,8 @@ pub struct MeetingView<'a> {
     pub pick: Option<Preference>,
     /// The seed of random picks.
     pub seed: Option<u64>,
+    /// The search looks at starts on multiples of these minutes on the clock of `time_zone`.
+    pub step_minutes: u32,
     /// The zone of the dates, and of the start and the end.
     pub time_zone: &'a Zone,
     /// The dates searched, if they were given.

@@ -56,6 +56,7 @@ impl Meeting {
             duration_minutes: draft.duration_minutes,
             pick: draft.pick,
             seed: draft.seed,
+            step_minutes: draft.step_minutes,
             time_zone: draft.time_zone.unwrap_or(home),
             window: draft.window,
             fixed: draft.fixed,
@@ -243,7 +244,8 @@ impl Meeting {
     fn asks_anew(&self, draft: &MeetingDraft) -> bool {
         let zone = draft.time_zone.as_ref().is_some_and(|zone| *zone != self.time_zone);
         let time = self.fixed != draft.fixed || self.window != draft.window;
-        let how = self.duration_minutes != draft.duration_minutes || self.pick != draft.pick || self.seed != draft.seed;
+        let rules = (draft.duration_minutes, draft.pick, draft.seed, draft.step_minutes);
+        let how = (self.duration_minutes, self.pick, self.seed, self.step_minutes) != rules;
         let requires = |email: &Email| self.attendee(email).is_some_and(|one| one.attendance.is_required());
         let mut required = draft.attendees.iter().filter(|one| one.attendance.is_required());
         zone || time || how || required.any(|one| !requires(&one.email))
@@ -258,7 +260,8 @@ impl Meeting {
         self.attendees = draft.attendees.into_iter().map(as_known).collect();
         self.title = draft.title;
         self.duration_minutes = draft.duration_minutes;
-        (self.pick, self.seed, self.window) = (draft.pick, draft.seed, draft.window);
+        (self.pick, self.seed, self.step_minutes) = (draft.pick, draft.seed, draft.step_minutes);
+        self.window = draft.window;
         self.time_zone = draft.time_zone.unwrap_or_else(|| self.time_zone.clone());
         self.fixed = draft.fixed;
         self.callback = draft.callback.map(|new| match &self.callback {

@@ -25,6 +25,8 @@ pub struct Meeting {
     pub duration_minutes: u32,
     pub pick: Option<Preference>,
     pub seed: Option<u64>,
+    /// It starts on a multiple of these minutes on the clock of `time_zone`.
+    pub step_minutes: u32,
     pub time_zone: Zone,
     /// The dates searched; none when nobody named any, or the time was given.
     pub window: Option<Window>,
@@ -76,6 +78,7 @@ impl Meeting {
             duration_minutes: self.duration_minutes,
             pick: self.pick,
             seed: self.seed,
+            step_minutes: self.step_minutes,
             fixed: self.fixed,
             meeting: self.id,
             standing: self.standing_time(),
@@ -132,6 +135,7 @@ impl Meeting {
             duration_minutes: self.duration_minutes,
             pick: self.pick,
             seed: self.seed,
+            step_minutes: self.step_minutes,
             time_zone: &self.time_zone,
             window: self.window,
             start: self.period.map(|period| clock(period.start)),

@@ -27,6 +27,7 @@ pub struct MeetingDraft {
     pub duration_minutes: u32,
     pub pick: Option<Preference>,
     pub seed: Option<u64>,
+    pub step_minutes: u32,
     pub time_zone: Option<Zone>,
     pub window: Option<Window>,
     pub fixed: Option<Period>,
@@ -43,11 +44,16 @@ impl MeetingDraft {
         let attendees = fields.required("attendees", attendees);
         let title = fields.optional("title", text(LONGEST_TITLE)).unwrap_or_else(|| "Meeting".to_owned());
         let duration = window::duration(&mut fields).unwrap_or(60);
-        let (pick, seed) = (window::pick(&mut fields), window::seed(&mut fields));
+        let (pick, seed, step_minutes) =
+            (window::pick(&mut fields), window::seed(&mut fields), window::step(&mut fields));
         let time_zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse));
         let window = Window::read(&mut fields);
         let start =
             fields.optional("start", parsed("not_an_instant", |text| text.parse::<Timestamp>().map_err(|_| INSTANT)));
+        if start.is_some_and(|start| start.subsec_nanosecond() != 0) {
+            let detail = "must be a whole second: leave out the fraction";
+            fields.fault(Fault::new("#/start", "fraction_of_a_second", detail));
+        }
         let callback = fields.optional(
             "callback_url",
             parsed("not_a_callback", |text| guard.parse(text).map(|url| url.as_str().to_owned())),
@@ -77,6 +83,7 @@ impl MeetingDraft {
                 duration_minutes,
                 pick,
                 seed,
+                step_minutes,
                 time_zone,
                 window,
                 fixed,
@@ -119,7 +126,7 @@ impl MeetingDraft {
         let mut document = json!({
             "organizer": meeting.organizer, "title": meeting.title, "duration_minutes": meeting.duration_minutes,
             "attendees": people,
-            "pick": meeting.pick, "seed": meeting.seed, "time_zone": meeting.time_zone,
+            "pick": meeting.pick, "seed": meeting.seed, "step_minutes": meeting.step_minutes, "time_zone": meeting.time_zone,
             "callback_url": meeting.callback.as_ref().map(|it| &it.url),
         });
         let (gives_callback, gives_secret) = (gives("callback_url"), gives("callback_secret"));

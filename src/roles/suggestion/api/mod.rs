@@ -30,6 +30,8 @@ pub struct RankRequest<D = GroupDetail> {
     pub pick: Option<Preference>,
     /// The seed of random picks.
     pub seed: Option<u64>,
+    /// Slots start on multiples of these minutes.
+    pub step_minutes: u32,
 }
 
 /// A client of the suggestion role.

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 use super::Suggestions;
 use crate::calendar::{DistinctBy, Preference};
 use crate::platform::email::Email;
-use crate::platform::http::openapi::schemas::{Dates, Line};
-use crate::roles::availability::api::openapi::{AttendeeLists, Constraints, Step};
+use crate::platform::http::openapi::schemas::{Dates, Line, Step};
+use crate::roles::availability::api::openapi::{AttendeeLists, Constraints};
 use crate::roles::reservation::api::views::MeetingView;
 
 /// The options of the ranking.
