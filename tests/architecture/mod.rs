@@ -225,7 +225,7 @@ fn the_compat_folder_can_be_deleted_whole() {
     let files = all_files();
     let of = |path: &str| files.iter().find(|file| file.path == path).map(mentions);
     let found = [of("roles/gateway/mod.rs"), of("roles/gateway/endpoints.rs")];
-    assert_eq!(found, [Some(1), Some(1)], "its `mod`, and its endpoints");
+    assert_eq!(found, [Some(2), Some(1)], "its `mod`, the form of its errors, and its endpoints");
 }
 
 #[test]

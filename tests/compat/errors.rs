@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{ALICE, TWO, alice_and_bob, expect_error, user};
 use crate::both_shapes;
+use crate::support::access::REQUIRED;
 use crate::support::upstream::{closed_port_url, read_head, serve_connections, start_gateway};
 
 both_shapes! {
@@ -75,6 +76,23 @@ both_shapes! {
             assert_eq!((reply.status, &loc[0]), (status, &json!("path")), "{path}: {}", reply.text);
         }
         cluster.expect_calm().await;
+    }
+}
+
+both_shapes! {
+    with REQUIRED;
+
+    async fn a_caller_who_has_not_signed_in_gets_the_older_shape(cluster) {
+        for (headers, kind) in [(&[][..], "unauthorized"), (&[("authorization", "Bearer x")], "invalid-token")] {
+            for path in [ALICE, "/users/user-avail/cache-aside?user1email=alice@example.com"] {
+                let reply = cluster.send(Method::GET, path, headers, None).await;
+                expect_error(&reply, 401, &[(json!(["header"]), "")], path);
+                assert_eq!(reply.json["detail"][0]["type"], kind, "{path}");
+                assert!(reply.header("www-authenticate").is_some(), "{path}");
+            }
+        }
+        let unknown = cluster.get("/users/nothing").await;
+        expect_error(&unknown, 404, &[(json!(["path"]), "")], "an unknown path");
     }
 }
 

@@ -12,7 +12,7 @@ const ALICE: &str = "/users/users/alice@example.com";
 const TWO: &str = "userId1=alice@example.com&userId2=bob@example.com";
 
 /// Every road to Alice.
-const ROADS: [&str; 7] = [
+const ROADS: [&str; 12] = [
     ALICE,
     "/users/users/alice@example.com/",
     "/users/users/ALICE%40example.com",
@@ -20,6 +20,11 @@ const ROADS: [&str; 7] = [
     "/users/user-avail/cache-aside?user1email=alice@example.com",
     "/users/user-avail/cache-aside?user1email=ALICE%40example.com",
     "/users/user-avail/cache-aside/alice@example.com",
+    "/users/user-avail/cache-aside/alice@example.com/",
+    "/users/user-avail/cache-aside/?user1email=alice@example.com",
+    "/users/user-avail/cache_aside?user1email=alice@example.com",
+    "/users/user-avail/cache_aside/alice@example.com",
+    "/users/user-avail/cache_aside/alice@example.com/",
 ];
 
 /// All seven days of hours, empty but for these.
@@ -122,7 +127,7 @@ both_shapes! {
         assert_eq!(cluster.put("/users/users/alice@example.com/", user("alice@example.com", "first", json!({}))).await.expect(200).json["availabilities"], hours(json!({})));
         let gone = cluster.delete(ALICE).await.expect(204);
         assert_eq!(gone.text, "");
-        let not_found = |place: &str| [(json!([place]), "not found")];
+        let not_found = |place: &str| [(json!([place]), "User not found")];
         for path in ROADS {
             let place = if path.contains('?') { "query" } else { "path" };
             expect_error(&cluster.get(path).await, 404, &not_found(place), path);
@@ -225,7 +230,56 @@ both_shapes! {
         let unknown = json!({ "userId1": "alice@example.com", "userId2": "nobody@example.com" });
         let reply = cluster.post("/worker/tasks", unknown).await;
         expect_error(&reply, 404, &[(json!(["body"]), "One or both users not found")], "a stranger");
-        let reply = cluster.post("/worker/tasks", json!({ "userId1": "alice@example.com" })).await;
-        expect_error(&reply, 422, &[(json!(["body", "userId2"]), "")], "half a task");
+        let two = |preference: Value| json!({ "userId1": "alice@example.com", "userId2": "bob@example.com", "preference": preference });
+        for (path, body, errors) in [
+            ("/worker/tasks", json!({ "userId1": "alice@example.com" }), vec![json!(["body", "userId2"])]),
+            ("/worker/tasks/", json!({ "userId1": "x", "userId2": "y" }), vec![json!(["body", "userId1"]), json!(["body", "userId2"])]),
+            ("/worker/tasks", json!({ "userId1": "alice@example.com", "userId2": "ALICE@example.com" }), vec![json!(["body", "userId2"])]),
+            ("/worker/tasks", two(json!("soon")), vec![json!(["body", "preference"])]),
+            ("/worker/tasks?x=1", two(json!("last")), vec![json!(["query", "x"])]),
+        ] {
+            let errors: Vec<_> = errors.into_iter().map(|loc| (loc, "")).collect();
+            expect_error(&cluster.post(path, body.clone()).await, 422, &errors, &format!("{path} {body}"));
+        }
+        let enqueued = eventually("the line of the job", async || {
+            cluster.log().into_iter().find(|line| line["message"] == "ENQUEUE" && line["job_id"] == *job)
+        });
+        assert_eq!(enqueued.await["queue"], accepted["queue"]);
+    }
+
+    async fn a_task_uses_whole_hours_only(cluster) {
+        // they share 10:30 to 12:30, in which one whole hour lies
+        for (email, ranges) in [("alice@example.com", "10:30-13:00"), ("bob@example.com", "09:00-12:30")] {
+            let week: Value = ["monday", "tuesday", "wednesday", "thursday", "friday"].map(|day| (day.to_owned(), json!([ranges]))).into_iter().collect();
+            cluster.register(email, week).await;
+        }
+        let task = json!({ "userId1": "alice@example.com", "userId2": "bob@example.com", "preference": "first" });
+        let accepted = cluster.post("/worker/tasks", task).await.expect(202).json;
+        let path = format!("/api/meetings/{}", accepted["meeting_id"].as_str().expect("an id"));
+        let start = eventually("the meeting has a time", async || {
+            cluster.get(&path).await.expect(200).json["start"].as_str().map(str::to_owned)
+        });
+        assert!(start.await.contains("T11:00:00"));
+    }
+
+    async fn every_error_under_an_older_path_has_the_older_shape(cluster) {
+        let long = format!("/users/users/{}", "x".repeat(9 << 10));
+        for (method, path, status, loc) in [
+            ("GET", "/users/nothing", 404, json!(["path"])), ("GET", "/users", 404, json!(["path"])), ("GET", "/worker/tasks/1", 404, json!(["path"])),
+            ("PATCH", ALICE, 405, json!(["path"])), ("DELETE", "/worker/tasks", 405, json!(["path"])), ("POST", "/suggestion/suggestions", 405, json!(["path"])),
+            ("POST", "/api/availability/common_availabilities", 405, json!(["path"])), ("GET", &*long, 414, json!(["path"])),
+            ("GET", &format!("{ALICE}?x=1"), 400, json!(["query", "x"])), ("DELETE", &format!("{ALICE}?x=1"), 400, json!(["query", "x"])),
+            ("GET", &format!("{ALICE}/availability?x=1"), 400, json!(["query", "x"])), ("GET", "/users/user-avail/cache_aside/a@b.co?x=1", 400, json!(["query", "x"])),
+        ] {
+            let reply = cluster.send_head(method, path, "").await;
+            expect_error(&reply, status, &[(loc, "")], &format!("{method} {path:.60}"));
+            assert_eq!(reply.header("allow").is_some(), status == 405, "{method} {path:.60}");
+            assert!(!reply.text.contains("PATCH "), "{method} {path:.60}: {}", reply.text);
+        }
+        let reply = cluster.post("/users/users?x=1", user("new@example.com", "first", json!({}))).await;
+        expect_error(&reply, 400, &[(json!(["query", "x"]), "")], "POST");
+        alice_and_bob(cluster).await;
+        let other = cluster.post("/users/users", user("alice@example.com", "last", json!({}))).await;
+        expect_error(&other, 409, &[(json!(["body"]), "PUT /users/users/alice@example.com")], "another Alice");
     }
 }

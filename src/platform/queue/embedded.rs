@@ -14,6 +14,8 @@ use super::{
 
 /// The jobs that wait, and the subscribers to events.
 pub struct Embedded {
+    /// The name of the queue of jobs.
+    name: String,
     ready: Arc<ReadyQueue>,
     events: broadcast::Sender<StreamItem>,
     subscriptions: Vec<Subscription>,
@@ -73,10 +75,14 @@ impl ReadyQueue {
 }
 
 impl Embedded {
-    /// An empty queue.
-    pub fn new(subscriptions: Vec<Subscription>) -> Embedded {
+    /// An empty queue of this name.
+    pub fn new(name: &str, subscriptions: Vec<Subscription>) -> Embedded {
         let (ready, events) = (Arc::default(), broadcast::channel(EVENT_BUFFER).0);
-        Embedded { ready, events, subscriptions, handlers: Mutex::default() }
+        Embedded { name: name.to_owned(), ready, events, subscriptions, handlers: Mutex::default() }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Publishes jobs and live events at once, then has the subscribed roles take the events.
@@ -207,7 +213,7 @@ mod tests {
     #[actix_rt::test]
     async fn an_event_is_confirmed_once_every_role_that_subscribes_has_taken_it() {
         let keys = &["user.deleted"];
-        let queue = Embedded::new(vec![Subscription { role: "a", keys }, Subscription { role: "b", keys }]);
+        let queue = Embedded::new("jobs", vec![Subscription { role: "a", keys }, Subscription { role: "b", keys }]);
         let publish = async |what: &str| {
             let event = message("it", Destination::Event(what.to_owned()));
             queue.publish(&[message("job", Destination::Jobs), event]).await

@@ -44,9 +44,9 @@ pub const ROLE: Role = Role {
     open,
 };
 
-/// The OpenAPI document of the public API of these roles.
-pub fn description(roles: &[Role], mode: AuthMode) -> utoipa::openapi::OpenApi {
-    openapi::document(&public_endpoints(roles), &problem_types(roles).collect::<Vec<_>>(), mode)
+/// The OpenAPI document of the public API of these roles, at this address.
+pub fn description(roles: &[Role], mode: AuthMode, address: &str) -> utoipa::openapi::OpenApi {
+    openapi::document(&public_endpoints(roles), &problem_types(roles).collect::<Vec<_>>(), mode, address)
 }
 
 fn open(context: &Context) -> anyhow::Result<Service> {
@@ -62,7 +62,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
     });
     Ok(Service {
         configure: Arc::new(move |config| {
-            config.app_data(web::Data::from(Arc::clone(&shared_streams)));
+            config.app_data(web::Data::from(Arc::clone(&shared_streams))).app_data(compat::ERROR_FORMAT);
             config.app_data(web::Data::new(jobs::Owners::new(&own_context)));
             forward_public_endpoints(config, &own_context);
         }),

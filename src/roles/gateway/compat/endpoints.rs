@@ -31,10 +31,13 @@ fn fails(op: ApiOperation, also: &[(StatusCode, &str)]) -> ApiOperation {
         (StatusCode::UNAUTHORIZED, "Not signed in"),
         (StatusCode::FORBIDDEN, "Not allowed for this account"),
         (StatusCode::BAD_GATEWAY, "A role failed"),
+        (StatusCode::URI_TOO_LONG, "The URL is too long"),
         (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"),
     ];
     let all = also.iter().chain(&common);
-    all.fold(op.without_problems(), |op, (status, about)| op.answers::<ReferenceError>(status.as_u16(), about))
+    all.fold(op.errors_as::<ReferenceError>(), |op, (status, about)| {
+        op.answers::<ReferenceError>(status.as_u16(), about)
+    })
 }
 
 fn of_user(op: ApiOperation, also: &[(StatusCode, &str)]) -> ApiOperation {
@@ -49,7 +52,7 @@ const UNKNOWN: (StatusCode, &str) = (StatusCode::NOT_FOUND, "One user or both ar
 
 fn health() -> Vec<Endpoint> {
     let about: fn(ApiOperation) -> ApiOperation = |op| {
-        op.without_problems()
+        op.errors_as::<ReferenceError>()
             .answers::<Report>(200, "The role works, perhaps without some parts")
             .answers::<Report>(503, "The role does not work")
     };
@@ -78,11 +81,7 @@ fn users() -> Vec<Endpoint> {
                 .answers::<ReferenceUser>(201, "The new user")
                 .answers::<ReferenceError>(409, "The user exists already, with other values")
         }),
-        get("/users/users/{email}", SignedIn, find_user).describe(
-            "find_reference_user",
-            "Reads a user. The path may end with a slash.",
-            read,
-        ),
+        get("/users/users/{email}", SignedIn, find_user).describe("find_reference_user", "Reads a user.", read),
         put("/users/users/{email}", SignedIn, replace_user).describe(
             "replace_reference_user",
             "Changes the given fields of a user.",
@@ -97,10 +96,6 @@ fn users() -> Vec<Endpoint> {
             "Deletes a user.",
             |op| of_user(op, &[]).answer(204, "Deleted"),
         ),
-        // the same path with a slash is not described
-        get("/users/users/{email}/", SignedIn, find_user),
-        put("/users/users/{email}/", SignedIn, replace_user),
-        delete("/users/users/{email}/", SignedIn, delete_user),
         get("/users/users/{email}/availability", SignedIn, find_user).describe(
             "find_reference_availability",
             "Reads a user.",
@@ -119,6 +114,9 @@ fn users() -> Vec<Endpoint> {
                     .answers::<ReferenceUser>(200, "The user")
             },
         ),
+        // another spelling, which is not described
+        get("/users/user-avail/cache_aside/{email}", SignedIn, find_user),
+        get("/users/user-avail/cache_aside", SignedIn, find_user_by_query),
     ]
 }
 

@@ -1,48 +1,88 @@
-//! The errors of the legacy API: lists of faults with their places.
+//! The errors of the legacy API: lists of faults with their places. Every error under its paths has this form, whoever finds it.
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::HttpRequest;
+use actix_web::http::{Method, StatusCode};
+use serde_json::{Value, json};
 
 use super::FIELD_NAMES;
 use super::responses::{ReferenceError, ReferenceFault, ReferenceStep};
-use crate::platform::http::HttpResult;
-use crate::platform::http::problem::{BAD_GATEWAY, BAD_REQUEST, UNKNOWN_USER};
-use crate::platform::request_context::RequestContext;
+use crate::calendar::Fault;
+use crate::platform::http::extract::{email_in_path, query_has};
+use crate::platform::http::problem::{
+    BAD_GATEWAY, BAD_REQUEST, INVALID_TOKEN, METHOD_NOT_ALLOWED, NOT_FOUND, Problem, UNAUTHORIZED, UNKNOWN_USER,
+};
 
-/// Runs a handler, and converts its problem to an error of the legacy API.
-pub async fn legacy_response(place: &str, handler: impl Future<Output = HttpResult>) -> HttpResponse {
-    let problem = match handler.await {
-        Ok(response) => return response,
-        Err(problem) => problem,
-    };
-    tracing::info!(%problem, "legacy request refused");
-    let upstream = problem.upstream.as_deref().unwrap_or_default();
-    let (status, message) = match problem.kind.status {
-        404 if problem.kind == UNKNOWN_USER && place != "path" && place != "body" => {
-            (404, "One or both users not found".to_owned())
-        }
-        404 if problem.kind == UNKNOWN_USER => (404, "User not found".to_owned()),
-        422 if place == "task" => (422, problem.detail.to_string()),
-        400 | 422 => (BAD_REQUEST.status, problem.detail.to_string()),
-        503 | 504 | 507 => (503, problem.detail.to_string()),
-        500.. => (BAD_GATEWAY.status, upstream_error(upstream)),
-        other => (other, problem.detail.to_string()),
-    };
-    let fault = |pointer: &str, message: String, code: &str| ReferenceFault {
-        loc: loc(place, pointer),
-        msg: message,
-        r#type: code.to_owned(),
-    };
-    let mut detail: Vec<_> =
-        problem.errors.iter().map(|it| fault(&it.pointer, it.detail.to_string(), &it.code)).collect();
+/// The first segments of its paths.
+const PREFIXES: [&str; 4] = ["users", "availability", "suggestion", "worker"];
+/// The one path that is not under a prefix.
+const COMMON: &str = "/api/availability/common_availabilities";
+
+/// Where the values of a request are.
+#[derive(Clone, Copy, PartialEq)]
+enum Location {
+    Path,
+    Header,
+    /// A query that names one user.
+    User,
+    /// A query that names two users.
+    Search,
+    Body,
+    /// The body of a task, which names two users.
+    Task,
+}
+
+/// The error of a problem, if the request is one of the legacy API.
+pub fn legacy_error(req: &HttpRequest, problem: &Problem, case_id: &str) -> Option<(StatusCode, Value)> {
+    let path = req.uri().path();
+    let prefix = path.split('/').nth(1).unwrap_or_default();
+    if !PREFIXES.contains(&prefix) && path != COMMON {
+        return None;
+    }
+    let location = location(req, problem);
+    let (status, message) = status_and_message(problem, location);
+    let mut detail: Vec<_> = problem
+        .errors
+        .iter()
+        .map(|fault| legacy_fault(loc(req, location, fault), fault.detail.to_string(), &fault.code))
+        .collect();
     if detail.is_empty() {
-        detail.push(fault("", message, problem.kind.slug));
+        detail.push(legacy_fault(vec![ReferenceStep::Name(location.name().to_owned())], message, problem.kind.slug));
     }
-    let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY));
-    if let Some(seconds) = problem.retry_after {
-        response.insert_header(("Retry-After", seconds));
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    Some((status, json!(ReferenceError { case_id: case_id.to_owned(), detail })))
+}
+
+fn legacy_fault(loc: Vec<ReferenceStep>, msg: String, code: &str) -> ReferenceFault {
+    ReferenceFault { loc, msg, r#type: code.to_owned() }
+}
+
+fn location(req: &HttpRequest, problem: &Problem) -> Location {
+    match (req.uri().path(), req.method()) {
+        _ if [NOT_FOUND, METHOD_NOT_ALLOWED].contains(&problem.kind) => Location::Path,
+        _ if [UNAUTHORIZED, INVALID_TOKEN].contains(&problem.kind) => Location::Header,
+        ("/worker/tasks", _) => Location::Task,
+        ("/users/user-avail/cache-aside" | "/users/user-avail/cache_aside", _) => Location::User,
+        ("/availability/availabilities" | COMMON | "/suggestion/suggestions", _) => Location::Search,
+        (_, &Method::PUT) if email_in_path(req, 2).is_err() => Location::Path,
+        (_, &Method::POST | &Method::PUT) => Location::Body,
+        _ => Location::Path,
     }
-    response.json(ReferenceError { case_id: RequestContext::current_id(), detail })
+}
+
+fn status_and_message(problem: &Problem, location: Location) -> (u16, String) {
+    let upstream = problem.upstream.as_deref().unwrap_or_default();
+    let detail = || problem.detail.to_string();
+    match problem.kind.status {
+        404 if problem.kind == UNKNOWN_USER => match location {
+            Location::Search | Location::Task => (404, "One or both users not found".to_owned()),
+            _ => (404, "User not found".to_owned()),
+        },
+        422 if location == Location::Task => (422, detail()),
+        400 | 422 => (BAD_REQUEST.status, detail()),
+        503 | 504 | 507 => (503, detail()),
+        500.. => (BAD_GATEWAY.status, upstream_error(upstream)),
+        other => (other, detail()),
+    }
 }
 
 /// A message such as `User service error`.
@@ -54,15 +94,40 @@ fn upstream_error(role: &str) -> String {
     format!("{name} service error")
 }
 
-/// A JSON pointer as a list, as FastAPI shows it.
-fn loc(place: &str, pointer: &str) -> Vec<ReferenceStep> {
-    let place = if place == "task" { "body" } else { place };
-    let legacy = |text: &str| FIELD_NAMES.iter().find(|(native, _)| place == "body" && *native == text);
+/// The place of a fault as a list, as FastAPI shows it: in the names that the client has sent.
+fn loc(req: &HttpRequest, location: Location, fault: &Fault) -> Vec<ReferenceStep> {
+    let mut segments = fault.pointer.trim_start_matches('#').split('/').filter(|it| !it.is_empty());
+    let is_in_query =
+        fault.code == "unknown_field" && fault.pointer.strip_prefix("#/").is_some_and(|name| query_has(req, name));
+    let location_name = if is_in_query { "query" } else { location.name() };
     let step = |text: &str| match text.parse() {
         Ok(index) => ReferenceStep::Index(index),
-        Err(_) => ReferenceStep::Name(legacy(text).map_or(text.trim(), |(_, legacy)| legacy).to_owned()),
+        Err(_) => ReferenceStep::Name(text.trim().to_owned()),
     };
-    std::iter::once(ReferenceStep::Name(place.to_owned()))
-        .chain(pointer.trim_start_matches('#').split('/').filter(|it| !it.is_empty()).map(step))
-        .collect()
+    let first = segments.next().map(|name| step(legacy_name(location, name)));
+    std::iter::once(ReferenceStep::Name(location_name.to_owned())).chain(first).chain(segments.map(step)).collect()
+}
+
+/// The name of a field of the API in the legacy API.
+fn legacy_name(location: Location, native: &str) -> &str {
+    match (location, native) {
+        (Location::Body, _) => {
+            FIELD_NAMES.iter().find(|(name, _)| *name == native).map_or(native, |(_, legacy)| legacy)
+        }
+        (Location::Task, "organizer") => "userId1",
+        (Location::Task, "attendees") => "userId2",
+        (Location::Task | Location::Search, "pick") => "preference",
+        _ => native,
+    }
+}
+
+impl Location {
+    fn name(self) -> &'static str {
+        match self {
+            Location::Path => "path",
+            Location::Header => "header",
+            Location::User | Location::Search => "query",
+            Location::Body | Location::Task => "body",
+        }
+    }
 }

@@ -15,14 +15,15 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
 pub use self::endpoints::endpoints;
-use self::errors::legacy_response;
+use self::errors::legacy_error;
 use self::responses::{ReferenceAccepted, ReferenceCommon, ReferenceSlot, ReferenceSuggestions, ReferenceUser};
 use super::handlers::Peers;
 use crate::calendar::{Fault, Format, Preference, Week, parse_week, week_to_json};
 use crate::platform::email::Email;
+use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, email, email_in_path, parsed};
 use crate::platform::http::health::{Report, Status};
-use crate::platform::http::problem::Problem;
+use crate::platform::http::problem::{ErrorFormat, Problem};
 use crate::platform::request_context::RequestContext;
 use crate::platform::role::Context;
 use crate::platform::rpc::request::RpcRequest;
@@ -32,15 +33,20 @@ use crate::roles::user::api::problems::USER_EXISTS;
 /// The legacy API has no time zones.
 const NO_ZONE: &str = "time_zone=floating";
 
+/// The legacy API has whole hours only.
+const HOUR: u32 = 60;
+
 /// Field names of the API, and of the legacy API.
 const FIELD_NAMES: [(&str, &str); 2] = [("availability", "availabilities"), ("preference", "preferences")];
 
-type JsonResult = Result<JsonBody, Problem>;
+/// The form of every error under the legacy paths.
+pub const ERROR_FORMAT: ErrorFormat = ErrorFormat(legacy_error);
 
 async fn role_health(role: &'static str, peers: Data<Peers>) -> HttpResponse {
     let unhealthy = || {
-        let (case_id, service) = (RequestContext::current_id(), format!("{role}-service"));
-        Report { case_id, service, status: Status::Unhealthy, dependencies: Default::default() }.answer()
+        let service = format!("{role}-service");
+        let (case_id, dependencies) = (RequestContext::current_id(), Default::default());
+        Report { case_id, service, status: Status::Unhealthy, dependencies }.answer()
     };
     let Some(peer) = peers.find(role) else {
         return unhealthy();
@@ -51,117 +57,111 @@ async fn role_health(role: &'static str, peers: Data<Peers>) -> HttpResponse {
     }
 }
 
-async fn create_user(peers: Data<Peers>, body: JsonResult) -> HttpResponse {
-    legacy_response("body", async {
-        let body = body?.0;
-        let has_name = body.get("name").is_some();
-        let user = to_native_user(body)?;
-        let request = RpcRequest::new(Method::POST, "/users?format=hours").json(&user)?;
-        match peers.call::<ReferenceUser>("user", request).await {
-            Ok(created) => Ok(HttpResponse::Created().json(created)),
-            Err(problem) if problem.kind == USER_EXISTS => {
-                let address = user["email"].as_str().and_then(|typed| Email::parse(typed).ok());
-                let existing = peers.user(&address.ok_or_else(|| Problem::internal("no address"))?).await?;
-                let is_named = !has_name || existing.name == user["name"];
-                if is_named && is_same(&user, &existing) { Ok(HttpResponse::Ok().json(existing)) } else { Err(problem) }
+async fn create_user(req: HttpRequest, peers: Data<Peers>, body: JsonBody) -> HttpResult {
+    refuse_query(&req)?;
+    let has_name = body.0.get("name").is_some();
+    let user = to_native_user(body.0)?;
+    let request = RpcRequest::new(Method::POST, "/users?format=hours").json(&user)?;
+    match peers.call::<ReferenceUser>("user", request).await {
+        Ok(created) => Ok(HttpResponse::Created().json(created)),
+        Err(problem) if problem.kind == USER_EXISTS => {
+            let address = user["email"].as_str().and_then(|typed| Email::parse(typed).ok());
+            let existing = peers.user(&address.ok_or_else(|| Problem::internal("no address"))?).await?;
+            let is_named = !has_name || existing.name == user["name"];
+            if is_named && is_same(&user, &existing) {
+                return Ok(HttpResponse::Ok().json(existing));
             }
-            Err(problem) => Err(problem),
+            let email = existing.email;
+            let detail = format!("{email} exists with other values: change them with PUT /users/users/{email}");
+            Err(Problem::new(USER_EXISTS, detail))
         }
-    })
-    .await
+        Err(problem) => Err(problem),
+    }
 }
 
-async fn find_user(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
+async fn find_user(req: HttpRequest, peers: Data<Peers>) -> HttpResult {
+    refuse_query(&req)?;
     let segment = if req.path().starts_with("/users/user-avail/") { 3 } else { 2 };
-    legacy_response("path", async { Ok(HttpResponse::Ok().json(peers.user(&email_in_path(&req, segment)?).await?)) })
-        .await
+    Ok(HttpResponse::Ok().json(peers.user(&email_in_path(&req, segment)?).await?))
 }
 
-async fn find_user_by_query(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
-    legacy_response("query", async {
-        let mut fields = Params::of_query(&req, None);
-        let address = fields.required("user1email", email);
-        Ok(HttpResponse::Ok().json(peers.user(&fields.finish(address)?).await?))
-    })
-    .await
+async fn find_user_by_query(req: HttpRequest, peers: Data<Peers>) -> HttpResult {
+    let address = Params::of_query(&req, None).only("user1email", email)?;
+    Ok(HttpResponse::Ok().json(peers.user(&address).await?))
 }
 
-async fn replace_user(req: HttpRequest, peers: Data<Peers>, body: JsonResult) -> HttpResponse {
-    legacy_response("body", async {
-        let address = email_in_path(&req, 2)?;
-        let mut patch = body?.0;
-        if let Some(object) = patch.as_object_mut() {
-            let is_changed = object.shift_remove("email").is_some_and(|it| email(&it).as_ref() != Ok(&address));
-            if is_changed {
-                let fault = Fault::new("#/email", "not_changeable", "must be the address in the path, or be left out");
-                return Err(Problem::validation(vec![fault]));
-            }
+async fn replace_user(req: HttpRequest, peers: Data<Peers>, body: JsonBody) -> HttpResult {
+    refuse_query(&req)?;
+    let address = email_in_path(&req, 2)?;
+    let mut patch = body.0;
+    if let Some(object) = patch.as_object_mut() {
+        let is_changed = object.shift_remove("email").is_some_and(|it| email(&it).as_ref() != Ok(&address));
+        if is_changed {
+            let fault = Fault::new("#/email", "not_changeable", "must be the address in the path, or be left out");
+            return Err(Problem::validation(vec![fault]));
         }
-        let patch = to_native_fields(patch);
-        let path = format!("/users/{}?format=hours", address.path_segment());
-        let user: ReferenceUser = peers.call("user", RpcRequest::new(Method::PATCH, path).json(&patch)?).await?;
-        Ok(HttpResponse::Ok().json(user))
-    })
-    .await
+    }
+    let patch = to_native_fields(patch);
+    let path = format!("/users/{}?format=hours", address.path_segment());
+    let user: ReferenceUser = peers.call("user", RpcRequest::new(Method::PATCH, path).json(&patch)?).await?;
+    Ok(HttpResponse::Ok().json(user))
 }
 
-async fn delete_user(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
-    legacy_response("path", async {
-        let path = format!("/users/{}", email_in_path(&req, 2)?.path_segment());
-        peers.get("user")?.call_no_content(&RpcRequest::new(Method::DELETE, path)).await?;
-        Ok(HttpResponse::NoContent().finish())
-    })
-    .await
+async fn delete_user(req: HttpRequest, peers: Data<Peers>) -> HttpResult {
+    refuse_query(&req)?;
+    let path = format!("/users/{}", email_in_path(&req, 2)?.path_segment());
+    peers.get("user")?.call_no_content(&RpcRequest::new(Method::DELETE, path)).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
-async fn find_common(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
-    legacy_response("query", async {
-        let query = two_attendees_query(Params::of_query(&req, None))?.0;
-        let found: Value =
-            peers.call("availability", RpcRequest::get(format!("/availability?{query}&format=hours"))).await?;
-        let preference = |at: usize| found["attendees"][at]["preference"].clone();
-        let second = if preference(1).is_null() { preference(0) } else { preference(1) };
-        Ok(HttpResponse::Ok().json(ReferenceCommon {
-            common_availabilities: found["common"].clone(),
-            user1preference: preference(0),
-            user2preference: second,
-        }))
-    })
-    .await
+async fn find_common(req: HttpRequest, peers: Data<Peers>) -> HttpResult {
+    let query = two_attendees_query(Params::of_query(&req, None))?.0;
+    let found: Value =
+        peers.call("availability", RpcRequest::get(format!("/availability?{query}&format=hours"))).await?;
+    let preference = |at: usize| found["attendees"][at]["preference"].clone();
+    let second = if preference(1).is_null() { preference(0) } else { preference(1) };
+    Ok(HttpResponse::Ok().json(ReferenceCommon {
+        common_availabilities: found["common"].clone(),
+        user1preference: preference(0),
+        user2preference: second,
+    }))
 }
 
-async fn find_suggestions(req: HttpRequest, peers: Data<Peers>) -> HttpResponse {
-    legacy_response("query", async {
-        let (query, pick) = two_attendees_query(Params::of_query(&req, None))?;
-        let pick = pick.map_or_else(String::new, |pick| format!("&pick={}", pick.name()));
-        let path = format!("/suggestions?{query}&step_minutes=60{pick}");
-        let found: Suggestions = peers.call("suggestion", RpcRequest::get(path)).await?;
-        // with a preference, the legacy API returns one suggestion
-        let limit = if found.pick.is_some() { 1 } else { usize::MAX };
-        let hour = |clock: &str| clock.get(..2).and_then(|hour| hour.parse::<u32>().ok()).unwrap_or_default();
-        let slot = |start: &str| [hour(start), hour(start) + 1];
-        let slots = found.suggestions.into_iter().take(limit);
-        let suggestions = slots.map(|it| ReferenceSlot { day: it.day, slot: slot(&it.start) }).collect();
-        Ok(HttpResponse::Ok().json(ReferenceSuggestions { case_id: RequestContext::current_id(), suggestions }))
-    })
-    .await
+async fn find_suggestions(req: HttpRequest, peers: Data<Peers>) -> HttpResult {
+    let (query, pick) = two_attendees_query(Params::of_query(&req, None))?;
+    let pick = pick.map_or_else(String::new, |pick| format!("&pick={}", pick.name()));
+    let path = format!("/suggestions?{query}&step_minutes={HOUR}{pick}");
+    let found: Suggestions = peers.call("suggestion", RpcRequest::get(path)).await?;
+    // with a preference, the legacy API returns one suggestion
+    let limit = if found.pick.is_some() { 1 } else { usize::MAX };
+    let hour = |clock: &str| clock.get(..2).and_then(|hour| hour.parse::<u32>().ok()).unwrap_or_default();
+    let slot = |start: &str| [hour(start), hour(start) + 1];
+    let slots = found.suggestions.into_iter().take(limit);
+    let suggestions = slots.map(|it| ReferenceSlot { day: it.day, slot: slot(&it.start) }).collect();
+    Ok(HttpResponse::Ok().json(ReferenceSuggestions { case_id: RequestContext::current_id(), suggestions }))
 }
 
-async fn create_task(context: Data<Context>, peers: Data<Peers>, body: JsonResult) -> HttpResponse {
-    legacy_response("task", async {
-        let (one, two, pick) = two_attendees(Params::of_body(body?.0)?)?;
-        let meeting = json!({ "organizer": one, "attendees": [one, two], "pick": pick });
-        let accepted: Value =
-            peers.call("reservation", RpcRequest::new(Method::POST, "/meetings").json(&meeting)?).await?;
-        Ok(HttpResponse::Accepted().json(ReferenceAccepted {
-            case_id: RequestContext::current_id(),
-            status: "enqueued",
-            job_id: &accepted["job_id"],
-            queue: &context.settings.queue.name,
-            meeting_id: &accepted["id"],
-        }))
-    })
-    .await
+async fn create_task(req: HttpRequest, context: Data<Context>, peers: Data<Peers>, body: JsonBody) -> HttpResult {
+    refuse_query(&req)?;
+    let (one, two, pick) = two_attendees(Params::of_body(body.0)?)?;
+    if one == two {
+        let fault = Fault::new("#/userId2", "same_user", "must be another user than userId1");
+        return Err(Problem::validation(vec![fault]));
+    }
+    let meeting = json!({ "organizer": one, "attendees": [one, two], "pick": pick, "step_minutes": HOUR });
+    let accepted: Value = peers.call("reservation", RpcRequest::new(Method::POST, "/meetings").json(&meeting)?).await?;
+    Ok(HttpResponse::Accepted().json(ReferenceAccepted {
+        case_id: RequestContext::current_id(),
+        status: "enqueued",
+        job_id: &accepted["job_id"],
+        queue: &context.settings.queue.name,
+        meeting_id: &accepted["id"],
+    }))
+}
+
+/// Refuses a query where none is read.
+fn refuse_query(req: &HttpRequest) -> Result<(), Problem> {
+    Params::of_query(req, None).finish(Some(()))
 }
 
 /// The attendees of a legacy query as a query of the API, and the pick.

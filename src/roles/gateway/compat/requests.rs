@@ -36,7 +36,7 @@ pub struct UserQuery {
     user1email: Email,
 }
 
-/// Two users, and the preference.
+/// Two users, who may be the same, and the preference.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct TwoUsersQuery {
@@ -47,11 +47,12 @@ pub struct TwoUsersQuery {
     preference: Option<Preference>,
 }
 
-/// A meeting of two users to arrange.
+/// A meeting of two users to arrange, at a whole hour.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReferenceTask {
     user_id1: Email,
+    /// Another user than `userId1`.
     user_id2: Email,
     preference: Option<Preference>,
 }
