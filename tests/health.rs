@@ -1,10 +1,13 @@
 //! Health reports of the roles, their dependencies, and the report of the gateway.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::both_shapes;
+use crate::support::cluster::{Sandbox, test_url};
+use crate::support::replicas::user_env;
 use crate::support::servers::{env_var, print_line};
-use crate::support::{Client, Cluster, Shape, eventually};
+use crate::support::{Client, Cluster, Node, Shape, eventually};
 
 const ROLES: [&str; 6] = ["user", "reservation", "availability", "suggestion", "worker", "gateway"];
 
@@ -25,6 +28,17 @@ async fn report(client: &Client, path: &str, status: u16) -> Value {
     answer.json
 }
 
+/// The gateway's report, once it has this status: it is kept for a second.
+async fn sum_up(cluster: &Cluster, status: u16, word: &str) -> Value {
+    eventually(&format!("/api/health is {word}"), async || {
+        let reply = cluster.get("/api/health").await;
+        (reply.json["status"] == word).then_some(reply)
+    })
+    .await
+    .expect(status)
+    .json
+}
+
 /// The dependencies and how each does, in the order of their names.
 fn dependencies(report: &Value) -> Vec<(&str, &str)> {
     let all = report["dependencies"].as_object().expect("an object").iter();
@@ -39,11 +53,13 @@ both_shapes! {
             Shape::Embedded => ("sqlite", "memory", "embedded"),
             Shape::Services => ("postgresql", "redis", "rabbitmq"),
         };
-        let mut on_user = vec![(cache, "healthy"), (database, "healthy")];
+        let mut on_user = vec![(cache, "healthy"), (database, "healthy"), (queue, "healthy")];
+        let mut on_reservation = vec![(database, "healthy"), (queue, "healthy"), ("user-service", "healthy")];
         on_user.sort();
+        on_reservation.sort();
         let expected = [
             ("user", on_user),
-            ("reservation", vec![(database, "healthy"), ("user-service", "healthy")]),
+            ("reservation", on_reservation),
             ("availability", vec![("reservation-service", "healthy"), ("user-service", "healthy")]),
             ("suggestion", vec![("availability-service", "healthy")]),
             ("worker", vec![("availability-service", "healthy"), (queue, "healthy"), ("suggestion-service", "healthy")]),
@@ -79,6 +95,31 @@ both_shapes! {
         assert_eq!(report["dependencies"]["user-service"]["replicas"], Value::Null);
     }
 
+    async fn the_gateway_asks_each_process_once_and_keeps_the_answer(cluster) {
+        let asked: Vec<String> = (0..12).map(|_| format!("health-{:016x}", rand::random::<u64>())).collect();
+        let ask = async |case: &String| {
+            let reply = cluster.send(awc::http::Method::GET, "/api/health", &[("case-id", case)], None).await.expect(200);
+            assert_eq!(reply.json["case_id"], **case);
+        };
+        join_all(asked.iter().map(ask)).await;
+        let log = eventually("the gateway has written its last lines", async || {
+            let log = cluster.log();
+            let done = |case: &String| {
+                log.iter().any(|line| line["role"] == "gateway" && line["case_id"] == **case && line["message"] == "request completed")
+            };
+            asked.iter().all(done).then_some(log.clone())
+        })
+        .await;
+        let inner = log.iter().filter(|line| {
+            let is_asked = asked.iter().any(|case| line["case_id"] == **case);
+            is_asked && line["role"] != "gateway" && line["message"] == "request completed"
+        });
+        let processes: usize = ROLES[..5].iter().map(|role| cluster.nodes_of(role).len()).sum();
+        // a busy machine may take longer than the second for which the answer is kept
+        let asked = inner.count();
+        assert!((1..=2 * processes).contains(&asked), "12 requests made {asked} inner ones, for {processes} processes");
+    }
+
     async fn every_role_answers_the_probes(cluster) {
         for role in ROLES {
             for node in cluster.nodes_of(role) {
@@ -95,13 +136,11 @@ async fn one_lost_replica_degrades_and_the_last_one_makes_unhealthy() {
     let (first, second) = (cluster.nodes_of("availability")[0], cluster.nodes_of("availability")[1]);
     first.signal("KILL");
     first.wait();
-    let summed_up = report(&cluster, "/api/health", 200).await;
-    assert_eq!(summed_up["status"], "degraded");
+    let summed_up = sum_up(&cluster, 200, "degraded").await;
     assert_eq!(summed_up["dependencies"]["availability-service"]["replicas"], "1 of 2");
     second.signal("KILL");
     second.wait();
-    let summed_up = report(&cluster, "/api/health", 503).await;
-    assert_eq!(summed_up["status"], "unhealthy");
+    let summed_up = sum_up(&cluster, 503, "unhealthy").await;
     assert!(dependencies(&summed_up).contains(&("user-service", "healthy")));
     assert!(dependencies(&summed_up).contains(&("availability-service", "unhealthy")));
     assert!(dependencies(&summed_up).contains(&("suggestion-service", "unhealthy")));
@@ -112,8 +151,7 @@ async fn without_the_user_role_everything_that_needs_it_is_unhealthy_yet_alive()
     let cluster = Cluster::split().await;
     cluster.nodes_of("user")[0].signal("KILL");
     cluster.nodes_of("user")[0].wait();
-    let summed_up = report(&cluster, "/api/health", 503).await;
-    assert_eq!(summed_up["status"], "unhealthy");
+    let summed_up = sum_up(&cluster, 503, "unhealthy").await;
     assert!(dependencies(&summed_up).contains(&("user-service", "unhealthy")));
     for role in ["availability", "suggestion", "worker"] {
         let client = cluster.nodes_of(role)[0].client(role);
@@ -122,6 +160,79 @@ async fn without_the_user_role_everything_that_needs_it_is_unhealthy_yet_alive()
         client.get("/readyz").await.expect(200);
     }
     assert_eq!(cluster.get("/health").await.expect(200).text, "ok");
+}
+
+/// The dependency of a role, once its report has a cause for it.
+async fn cause(node: &Node, role: &str, dependency: &str) -> String {
+    let client = node.client(role);
+    eventually(&format!("{dependency} has a cause"), async || {
+        let report = client.get("/health").await.json;
+        report["dependencies"][dependency]["cause"].as_str().map(str::to_owned)
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn a_dead_broker_is_distinguished_from_one_that_refuses() {
+    for (url, message, expected) in [
+        ("amqp://guest:guest@127.0.0.1:9", "the broker is unavailable; reconnecting", "cannot be reached"),
+        ("amqp://guest:wrong@127.0.0.1:5672", "the broker cannot be used", "refuses the user or the password"),
+        ("amqp://guest:guest@127.0.0.1:5672/nothing", "the broker cannot be used", "no such virtual host"),
+    ] {
+        let parsed = url::Url::parse(url).expect("a URL");
+        if parsed.port() != Some(9) && std::net::TcpStream::connect(("127.0.0.1", 5672)).is_err() {
+            print_line("SKIPPED, a test that needs RabbitMQ on its usual port");
+            continue;
+        }
+        let cluster = Cluster::all_with(&[("W2MEET_QUEUE__URL", url)]).await;
+        let node = &cluster.nodes[0];
+        let line = node.wait_for("what is wrong with the broker", |line| line["message"] == message);
+        assert_eq!(line["remedy"].is_string(), message == "the broker cannot be used", "{line}");
+        for role in ["user", "reservation"] {
+            let cause = cause(node, role, "rabbitmq").await;
+            assert!(cause.contains("messages wait in the outbox") && cause.contains(expected), "{url}: {cause}");
+        }
+        assert!(cause(node, "worker", "rabbitmq").await.contains(expected), "{url}");
+        let summed_up = sum_up(&cluster, 200, "degraded").await;
+        assert!(
+            summed_up["dependencies"]["user-service"]["cause"].as_str().is_some_and(|text| text.contains(expected)),
+            "{summed_up}"
+        );
+        assert!(!node.log_text().contains("guest:wrong"), "the password is not logged");
+    }
+}
+
+#[actix_web::test]
+async fn a_dead_redis_is_distinguished_from_one_that_refuses() {
+    let refusing =
+        test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379").replace("redis://", "redis://nobody:wrong@");
+    for (url, is_away) in [("redis://127.0.0.1:9", true), (&*refusing, false)] {
+        let cluster = Cluster::all_with(&[("W2MEET_CACHE__URL", url)]).await;
+        let node = &cluster.nodes[0];
+        let message = match is_away {
+            true => "the cache is unavailable: requests go to the database",
+            false => "the cache refuses: requests go to the database",
+        };
+        node.wait_for("what is wrong with the cache", |line| line["message"] == message);
+        let cause = cause(node, "user", "redis").await;
+        assert_eq!(cause.contains("correct them in cache.url"), !is_away, "{cause}");
+        sum_up(&cluster, 200, "degraded").await;
+    }
+}
+
+#[actix_web::test]
+async fn a_database_that_refuses_is_named_with_its_remedy() {
+    let space = Sandbox::new();
+    let url = test_url("W2MEET_TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres");
+    let mut missing = url::Url::parse(&url).expect("a URL");
+    missing.set_path("/w2meet_nothing");
+    let redis = test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379");
+    let node = Node::spawn("user", &user_env(&space, missing.as_str(), &redis));
+    let line =
+        node.wait_for("the remedy", |line| line["message"] == "the database refuses: waiting until it is mended");
+    assert!(line["remedy"].as_str().is_some_and(|text| text.contains("create it")), "{line}");
+    assert!(cause(&node, "user", "postgresql").await.contains("create it"));
+    node.client("user").get("/readyz").await.expect(503);
 }
 
 /// A worker that is told of a broker, and its report.

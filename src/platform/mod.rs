@@ -20,6 +20,7 @@ pub mod outbound;
 pub mod owner_service;
 pub mod probes;
 pub mod queue;
+pub mod refusal;
 pub mod request_context;
 pub mod role;
 pub mod rpc;

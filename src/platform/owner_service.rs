@@ -1,13 +1,27 @@
 //! The service of a role that owns data: what the kit does for every owner.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use actix_web::web::{Data, ServiceConfig};
 use anyhow::Context as _;
 
+use crate::platform::data::Owner;
+use crate::platform::http::health::{Dependency, Status};
 use crate::platform::jobs::{JobOwner, metrics, spawn_tasks};
 use crate::platform::role::{Context, Service};
 use crate::platform::subscriptions::{Subscriber, spawn_subscriber};
+
+/// The queue, and whether the messages of an owner leave.
+pub fn queue_health(owner: &Owner, context: &Context) -> (String, Dependency) {
+    let Some(queue) = &context.queue else { return ("queue".to_owned(), Dependency::healthy()) };
+    let blocked = || owner.outbox_blocked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let health = match queue.unavailable().or_else(blocked) {
+        Some(why) => Dependency::impaired(Status::Unhealthy, Instant::now(), why.cause()),
+        None => Dependency::healthy(),
+    };
+    (queue.name().to_owned(), health)
+}
 
 /// A service that migrates its database, takes the events that its row subscribes to, and publishes its events and jobs. Handlers find
 /// the store as `Data<O>`, and what `configure` adds; `prepared` runs when the database is ready. Only other roles may call it: a role

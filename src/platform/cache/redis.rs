@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::{Entry, LEASE, Lookup, TOMBSTONE, Unavailable};
 use crate::config;
 use crate::platform::http::health::{Dependency, Status};
+use crate::platform::refusal::{cause, remedy};
 
 /// Keys in one script: a longer script would block Redis for other clients.
 const MAX_KEYS: usize = 500;
@@ -28,6 +29,8 @@ pub struct Redis {
     live: RwLock<Option<MultiplexedConnection>>,
     timeouts: AtomicU32,
     lost: Notify,
+    /// Why there is no connection, as far as it is known.
+    outage: RwLock<Option<String>>,
     scripts: Scripts,
 }
 
@@ -53,6 +56,7 @@ impl Redis {
             live: RwLock::new(None),
             timeouts: AtomicU32::new(0),
             lost: Notify::new(),
+            outage: RwLock::new(None),
             scripts: Scripts::new(),
         })
     }
@@ -100,7 +104,27 @@ impl Redis {
     pub(super) async fn health(&self) -> Dependency {
         let begin = Instant::now();
         let reply = self.execute(async |conn| redis::cmd("PING").query_async::<()>(conn).await).await;
-        Dependency::measured(if reply.is_ok() { Status::Healthy } else { Status::Unhealthy }, begin)
+        if reply.is_ok() {
+            return Dependency::measured(Status::Healthy, begin);
+        }
+        let outage = self.outage.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Dependency::impaired(Status::Unhealthy, begin, cause(&outage.unwrap_or_default()))
+    }
+
+    /// Whether the log has the reason why there is no connection.
+    pub fn is_outage_reported(&self) -> bool {
+        self.outage.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Records why a connection attempt failed. The log has each reason once.
+    pub fn report_outage(&self, why: &anyhow::Error) {
+        let why = format!("{why:#}");
+        match remedy(&why) {
+            _ if self.outage.read().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(&why) => {}
+            Some(remedy) => tracing::error!(why, remedy, "the cache refuses: requests go to the database"),
+            None => tracing::warn!(why, "the cache is unavailable: requests go to the database"),
+        }
+        *self.outage.write().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 
     /// Connects. Requests do not use the connection until [`Redis::resume`].
@@ -119,6 +143,7 @@ impl Redis {
     /// Lets requests use this connection.
     pub fn resume(&self, conn: MultiplexedConnection) {
         self.timeouts.store(0, Ordering::Relaxed);
+        *self.outage.write().unwrap_or_else(PoisonError::into_inner) = None;
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Some(conn);
     }
 

@@ -113,8 +113,11 @@ pub(super) async fn get_connection(
 
 pub(super) async fn establish_postgres(config: tokio_postgres::Config) -> ConnectionResult<AsyncPgConnection> {
     let opened = config.connect(tokio_postgres::NoTls).await;
-    // what the server says is the last of the causes
-    let with_causes = |why| ConnectionError::BadConnection(format!("{:#}", anyhow::Error::from(why)));
+    // what the server says is the last of the causes; its code is the same in every language
+    let with_causes = |why: tokio_postgres::Error| {
+        let code = why.code().map_or_else(String::new, |code| format!(" (SQLSTATE {})", code.code()));
+        ConnectionError::BadConnection(format!("{:#}{code}", anyhow::Error::from(why)))
+    };
     let (client, connection) = opened.map_err(with_causes)?;
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }

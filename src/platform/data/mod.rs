@@ -21,13 +21,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use diesel::SqliteConnection;
-use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use tokio::time::timeout;
 
 use crate::config::Settings;
 use crate::platform::http::health::{Dependency, Status};
+use crate::platform::refusal::cause;
 pub use abort::Abort;
 use connection::Pooled;
 pub use connection::{Connection, RunQueryDsl, columns};
@@ -202,12 +203,30 @@ impl Db {
         *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Whether it answers, and has had room for what was written lately.
+    /// Whether it answers, can be written, and has had room for what was written lately.
     pub async fn health(&self) -> Dependency {
         let begin = Instant::now();
         let answer: Result<usize, Error> = read!(self, |conn| diesel::sql_query("SELECT 1").execute(conn));
-        let is_healthy = answer.is_ok() && !self.is_full();
-        let status = if is_healthy { Status::Healthy } else { Status::Unhealthy };
-        Dependency::measured(status, begin)
+        let unhealthy = |cause: &str| Dependency::impaired(Status::Unhealthy, begin, cause);
+        match answer {
+            Err(Error::Unavailable { why, .. }) => unhealthy(cause(&why)),
+            Err(_) => unhealthy("it refuses a query: see the log"),
+            Ok(_) if self.is_full() => unhealthy("its disk is full: make room"),
+            Ok(_) if self.is_write_locked().await => {
+                let cause = "another process has locked the file: it can be read, and writing waits";
+                Dependency::impaired(Status::Degraded, begin, cause)
+            }
+            Ok(_) => Dependency::measured(Status::Healthy, begin),
+        }
+    }
+
+    /// Whether another process holds the write lock of SQLite for long.
+    async fn is_write_locked(&self) -> bool {
+        let Engine::Sqlite { readers, .. } = &self.engine else { return false };
+        let Ok(mut conn) = checkout(readers.get(), CHECKOUT).await else { return false };
+        // an own transaction is over long before
+        let locked = conn.batch_execute("PRAGMA busy_timeout=400; BEGIN IMMEDIATE; ROLLBACK;").await.is_err();
+        drop(conn.batch_execute("PRAGMA busy_timeout=800;").await);
+        locked
     }
 }

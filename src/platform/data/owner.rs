@@ -1,7 +1,7 @@
 //! What every owner of data stands on: its database, its outbox, its limits and its secret.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -12,7 +12,10 @@ use tokio::time::sleep;
 use super::schema::secrets;
 use super::{Abort, Damaged, Db, Error, RunQueryDsl, migrate};
 use crate::config::{Jobs as Limits, Settings};
+use crate::platform::http::health::Dependency;
 use crate::platform::http::problem::Problem;
+use crate::platform::queue::PublishError;
+use crate::platform::refusal::remedy;
 use crate::transact;
 
 /// Seconds after which a request that was refused for a full outbox is worth repeating.
@@ -41,6 +44,8 @@ pub struct Owner {
     pub due_notify: Arc<Notify>,
     /// Whether the outbox holds as much as it may; see [`Owner::check_backpressure`].
     pub outbox_full: Arc<AtomicBool>,
+    /// Why the relay cannot publish, if it cannot.
+    pub outbox_blocked: Arc<Mutex<Option<PublishError>>>,
     secret: Arc<OnceLock<String>>,
 }
 
@@ -57,6 +62,7 @@ impl Owner {
             outbox_notify: Arc::default(),
             due_notify: Arc::default(),
             outbox_full: Arc::default(),
+            outbox_blocked: Arc::default(),
             secret: Arc::new(OnceLock::new()),
         })
     }
@@ -72,8 +78,12 @@ impl Owner {
                 return Err(why);
             }
             let why = format!("{why:#}");
-            if why != warned {
-                tracing::warn!(role = self.role, why, "waiting for the database");
+            match remedy(&why) {
+                _ if why == warned => {}
+                Some(remedy) => {
+                    tracing::error!(role = self.role, why, remedy, "the database refuses: waiting until it is mended")
+                }
+                None => tracing::warn!(role = self.role, why, "waiting for the database"),
             }
             warned = why;
             sleep(RETRY).await;
@@ -88,6 +98,11 @@ impl Owner {
     /// The secret that signs this owner's links; empty before the database was read.
     pub fn secret(&self) -> &str {
         self.secret.get().map(String::as_str).unwrap_or_default()
+    }
+
+    /// The database and its health.
+    pub async fn db_health(&self) -> (String, Dependency) {
+        (self.db.name().to_owned(), self.db.health().await)
     }
 
     /// Refuses requests that make messages while the broker is away and the outbox is full.

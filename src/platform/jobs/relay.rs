@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::mem::discriminant;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
@@ -49,9 +49,13 @@ pub async fn publish(owner: Owner, queue: Arc<Queue>) {
         }
         loop {
             match publish_batch(&owner, &queue, &mut tried).await {
-                Ok(Pass::Idle) => break,
+                Ok(Pass::Idle) => {
+                    owner.note_blocked(None);
+                    break;
+                }
                 Ok(Pass::Sent) => {
                     warned = None;
+                    owner.note_blocked(None);
                     sleep(GATHERING).await;
                 }
                 Ok(Pass::Blocked(why)) => {
@@ -59,6 +63,7 @@ pub async fn publish(owner: Owner, queue: Arc<Queue>) {
                     if warned.replace(discriminant(&why)) != Some(discriminant(&why)) {
                         tracing::warn!(role = owner.role, %why, "the queue accepts no message: messages wait in the outbox");
                     }
+                    owner.note_blocked(Some(why));
                     sleep(PAUSE).await;
                     break;
                 }
@@ -156,7 +161,7 @@ async fn publish_batch(owner: &Owner, queue: &Queue, tried: &mut String) -> Resu
             trace_id,
             job_id = row.job_id,
             kind,
-            queue = queue.name(),
+            queue = queue.destination_name(&Destination::Jobs).1,
             "ENQUEUE"
         );
     }
@@ -176,6 +181,11 @@ fn message(row: &OutboxRow, publishing: &TraceContext) -> Message {
 }
 
 impl Owner {
+    /// Tells health whether messages leave.
+    fn note_blocked(&self, why: Option<PublishError>) {
+        *self.outbox_blocked.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
     async fn has_messages(&self) -> Result<bool, Error> {
         let any: Option<String> =
             read!(self.db, |conn| async { outbox::table.select(outbox::id).first(conn).await.optional() })?;

@@ -16,6 +16,7 @@ use tokio::sync::broadcast;
 
 use crate::config::Settings;
 use crate::platform::http::health::Dependency;
+use crate::platform::refusal::cause;
 pub use subscription::{EventHandler, ReceivedEvent, Subscription};
 
 /// How long a publisher waits for confirms. A message without a confirm counts as not published.
@@ -78,6 +79,16 @@ pub enum PublishError {
     TooLong(&'static str),
 }
 
+impl PublishError {
+    /// The cause in a health report.
+    pub fn cause(&self) -> String {
+        match self {
+            PublishError::Unavailable(why) => format!("messages wait in the outbox: {}", cause(why)),
+            other => format!("messages wait in the outbox: {other}"),
+        }
+    }
+}
+
 /// What a subscriber receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamItem {
@@ -100,7 +111,7 @@ impl Queue {
     pub fn open(settings: &Settings, subscriptions: Vec<Subscription>) -> anyhow::Result<Arc<Queue>> {
         Ok(Arc::new(match settings.queue.url.scheme() {
             "amqp" => Queue::Rabbit(rabbitmq::Rabbit::open(&settings.queue, subscriptions)?),
-            _ => Queue::Embedded(embedded::Embedded::new(subscriptions)),
+            _ => Queue::Embedded(embedded::Embedded::new(&settings.queue.name, subscriptions)),
         }))
     }
 
@@ -121,7 +132,7 @@ impl Queue {
     pub fn destination_name(&self, to: &Destination) -> (&'static str, &str) {
         match (self, to) {
             (Queue::Rabbit(rabbit), to) => ("rabbitmq", rabbit.destination_name(to)),
-            (Queue::Embedded(_), Destination::Jobs) => ("w2meet", "jobs"),
+            (Queue::Embedded(embedded), Destination::Jobs) => ("w2meet", embedded.name()),
             (Queue::Embedded(_), Destination::Event(_)) => ("w2meet", "events"),
         }
     }

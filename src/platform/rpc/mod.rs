@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 
 use crate::platform::auth::service_credential::ServiceCredential;
-use crate::platform::http::health::{Dependency, Report, Status};
+use crate::platform::http::health::{Dependency, OWN_HEALTH, Report, Status};
 use crate::platform::http::problem::{BAD_GATEWAY, Problem};
 use crate::platform::request_context::RequestContext;
 use crate::platform::role::{Context, Role, problem_types};
@@ -132,27 +132,42 @@ impl Peer {
 
     /// The health of all replicas: every replica is called at once, without balancing.
     pub async fn health(&self) -> (String, Dependency) {
+        self.health_at("/health").await
+    }
+
+    /// The health of all replicas, without that of the roles that they call.
+    pub async fn own_health(&self) -> (String, Dependency) {
+        self.health_at(OWN_HEALTH).await
+    }
+
+    async fn health_at(&self, path: &str) -> (String, Dependency) {
         let begin = Instant::now();
         let known = self.0.upstream.replicas.known();
-        let calls = known.iter().map(|replica| self.replica_health(&replica.base));
-        let statuses: Vec<Status> = join_all(calls).await;
+        let calls = known.iter().map(|replica| self.replica_health(&replica.base, path));
+        let reports: Vec<(Status, Option<String>)> = join_all(calls).await;
+        let statuses: Vec<Status> = reports.iter().map(|(status, _)| *status).collect();
+        let cause = reports.into_iter().find_map(|(_, cause)| cause);
         let working = statuses.iter().filter(|status| **status != Status::Unhealthy).count();
         let best = statuses.iter().min().copied().unwrap_or(Status::Unhealthy);
         let worst = statuses.iter().max().copied().unwrap_or(Status::Unhealthy);
         let status = if best == Status::Unhealthy { best } else { worst.min(Status::Degraded) };
         let replicas = (statuses.len() > 1).then(|| format!("{working} of {}", statuses.len()));
-        (format!("{}-service", self.0.upstream.role), Dependency { replicas, ..Dependency::measured(status, begin) })
+        (
+            format!("{}-service", self.0.upstream.role),
+            Dependency { replicas, cause, ..Dependency::measured(status, begin) },
+        )
     }
 
-    async fn replica_health(&self, base: &str) -> Status {
+    async fn replica_health(&self, base: &str, path: &str) -> (Status, Option<String>) {
         let now = tokio::time::Instant::now();
         let attempt = Attempt::new(0, now, now + RequestContext::with(|case| case.time_left(HEALTH_TIMEOUT)));
         let report = async {
             let response =
-                self.0.upstream.exchange(base, &RpcRequest::get("/health"), RequestBody::Empty, &attempt).await.ok()?;
+                self.0.upstream.exchange(base, &RpcRequest::get(path), RequestBody::Empty, &attempt).await.ok()?;
             serde_json::from_slice::<Report>(&response.body(MAX_RESPONSE_BYTES).await.ok()?).ok()
         };
         let report = self.0.deadline_timers.timeout_at(attempt.deadline, report).await.flatten();
-        report.map_or(Status::Unhealthy, |report| report.status)
+        let away = || (Status::Unhealthy, Some("it does not respond".to_owned()));
+        report.map_or_else(away, |report| (report.status, report.cause()))
     }
 }

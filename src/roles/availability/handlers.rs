@@ -13,7 +13,7 @@ use super::sources::Sources;
 use crate::calendar::{Fault, Format, Zone};
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{Json, JsonBody, Params, format};
-use crate::platform::http::health::Report;
+use crate::platform::http::health::HealthCheck;
 use crate::platform::http::problem::Problem;
 use crate::roles::user::api::Period;
 
@@ -36,8 +36,8 @@ pub async fn find_detail(sources: Data<Sources>, Json(question): Json<Question>)
 }
 
 /// `GET /health`
-pub async fn health(sources: Data<Sources>) -> HttpResponse {
-    Report::new(ROLE, sources.health().await, Vec::new()).answer()
+pub async fn health(req: HttpRequest, sources: Data<Sources>, check: Data<HealthCheck>) -> HttpResponse {
+    check.respond(&req, ROLE, async { Default::default() }, sources.health()).await
 }
 
 async fn find_common(mut params: Params, sources: &Sources) -> HttpResult {

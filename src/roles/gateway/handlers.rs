@@ -1,5 +1,7 @@
 //! The handlers of the gateway: forwarding, the welcome text, and the health of all roles.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -9,10 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::ROLE;
 use crate::platform::edge::proxy::{self, RouteOptions};
 use crate::platform::http::HttpResult;
-use crate::platform::http::health::Report;
+use crate::platform::http::health::{Dependencies, HealthCheck, Report};
 use crate::platform::http::problem::Problem;
-use crate::platform::role::Context;
+use crate::platform::role::{Context, Role};
 use crate::platform::rpc::Peer;
+
+/// How long the report of all roles is repeated: whoever asks often makes no more inner requests than one a second.
+const KEPT: Duration = Duration::from_secs(1);
 
 /// The clients of the roles behind the gateway, for one worker thread.
 #[derive(Clone)]
@@ -62,11 +67,35 @@ pub async fn forward(req: HttpRequest, body: Payload, target: Data<Target>, cont
 }
 
 /// `GET /api/health`
-pub async fn health(peers: Data<Peers>) -> HttpResponse {
-    let required = join_all(peers.required.iter().map(Peer::health));
-    let observed = join_all(peers.observed.iter().map(Peer::health));
-    let (required, observed) = join(required, observed).await;
-    Report::new(ROLE.name, required, observed).answer()
+pub async fn health(peers: Data<Peers>, context: Data<Context>, check: Data<HealthCheck>) -> HttpResponse {
+    let report = async {
+        let required = join_all(peers.required.iter().map(Peer::own_health));
+        let observed = join_all(peers.observed.iter().map(Peer::own_health));
+        let (mut required, mut observed) = join(required, observed).await;
+        spread(&mut required, &mut observed, context.roles);
+        Report::new(ROLE.name, required, observed)
+    };
+    check.report(KEPT, report).await.answer()
+}
+
+/// A role is at most as healthy as the roles that it calls: each process was asked for itself alone.
+fn spread(required: &mut Dependencies, observed: &mut Dependencies, roles: &[Role]) {
+    let service = |role: &str| format!("{role}-service");
+    // as many rounds as a chain of calls can be long
+    for _ in roles {
+        for role in roles {
+            let called: Vec<String> = role.calls.iter().map(|called| service(called)).collect();
+            let all = required.iter().chain(&*observed);
+            let worst = all.filter(|(name, _)| called.contains(name)).max_by_key(|(_, it)| it.status).cloned();
+            let own = required.iter_mut().chain(&mut *observed).find(|(name, _)| *name == service(role.name));
+            if let (Some((name, called)), Some((_, own))) = (worst, own)
+                && called.status > own.status
+            {
+                own.status = called.status;
+                own.cause = own.cause.take().or(Some(format!("it needs {name}")));
+            }
+        }
+    }
 }
 
 /// `GET /.well-known/security.txt`: where to report a vulnerability (RFC 9116). It expires a year after the request.

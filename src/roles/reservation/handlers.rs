@@ -1,14 +1,16 @@
 //! The endpoints of holds, and the health of this role.
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 
 use super::api::{HeldTime, HeldTimeRequest, ROLE};
 use super::store::Store;
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::Json;
-use crate::platform::http::health::Report;
+use crate::platform::http::health::HealthCheck;
+use crate::platform::owner_service::queue_health;
+use crate::platform::role::Context;
 use crate::roles::user::api::{ByPerson, UserClient};
 
 /// `POST /internal/holds/lookup`
@@ -20,8 +22,14 @@ pub async fn find_held_time(store: Data<Store>, Json(request): Json<HeldTimeRequ
 }
 
 /// `GET /health`
-pub async fn health(store: Data<Store>, users: Data<UserClient>) -> HttpResponse {
-    let db = &store.owner.db;
-    let (own, users) = futures_util::future::join(db.health(), users.peer().health()).await;
-    Report::new(ROLE, vec![(db.name().to_owned(), own), users], Vec::new()).answer()
+pub async fn health(
+    req: HttpRequest,
+    store: Data<Store>,
+    users: Data<UserClient>,
+    context: Data<Context>,
+    check: Data<HealthCheck>,
+) -> HttpResponse {
+    let own = async { (vec![store.owner.db_health().await], vec![queue_health(&store.owner, &context)]) };
+    let peers = async { vec![users.peer().health().await] };
+    check.respond(&req, ROLE, own, peers).await
 }

@@ -10,7 +10,7 @@ use super::relaxations;
 use super::request::SuggestionRequest;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{Json, JsonBody, Params};
-use crate::platform::http::health::Report;
+use crate::platform::http::health::HealthCheck;
 use crate::platform::http::idempotency::IdempotencyKey;
 use crate::platform::http::problem::Problem;
 use crate::roles::availability::api::{AvailabilityClient, QUERY_LISTS};
@@ -58,6 +58,11 @@ pub async fn rank_group(Json(rank): Json<RankRequest>) -> HttpResult {
 }
 
 /// `GET /health`
-pub async fn health(availability: Data<AvailabilityClient>) -> HttpResponse {
-    Report::new(ROLE, vec![availability.peer().health().await], Vec::new()).answer()
+pub async fn health(
+    req: HttpRequest,
+    availability: Data<AvailabilityClient>,
+    check: Data<HealthCheck>,
+) -> HttpResponse {
+    let peers = async { vec![availability.peer().health().await] };
+    check.respond(&req, ROLE, async { Default::default() }, peers).await
 }

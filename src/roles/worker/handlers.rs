@@ -1,11 +1,11 @@
 //! The endpoints of the worker role.
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use futures_util::future::join_all;
 
 use super::ROLE;
-use crate::platform::http::health::Report;
+use crate::platform::http::health::HealthCheck;
 use crate::platform::queue::Queue;
 use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
@@ -21,8 +21,12 @@ impl Peers {
 }
 
 /// `GET /health`
-pub async fn health(peers: Data<Peers>, queue: Data<Queue>) -> HttpResponse {
-    let required = join_all(peers.0.iter().map(Peer::health)).await;
-    let optional = vec![(queue.name().to_owned(), queue.health().await)];
-    Report::new(ROLE.name, required, optional).answer()
+pub async fn health(
+    req: HttpRequest,
+    peers: Data<Peers>,
+    queue: Data<Queue>,
+    check: Data<HealthCheck>,
+) -> HttpResponse {
+    let own = async { (Vec::new(), vec![(queue.name().to_owned(), queue.health().await)]) };
+    check.respond(&req, ROLE.name, own, join_all(peers.0.iter().map(Peer::health))).await
 }

@@ -1,11 +1,12 @@
 //! One connection to the broker, with the one channel that is used on it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use amqprs::channel::Channel;
 use amqprs::connection::{Connection, OpenConnectionArguments};
-use anyhow::Context as _;
+use amqprs::error::Error;
+use anyhow::{Context as _, anyhow};
 use percent_encoding::percent_decode_str;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -14,6 +15,9 @@ use url::Url;
 use super::confirms::ConfirmTracker;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// RabbitMQ closes a connection without a word, and after three seconds, when it refuses the user or the password: amqprs does not
+/// say that it would understand an answer.
+const SILENT_CLOSE: Duration = Duration::from_millis(2500);
 /// How long closing may take.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The interval of heartbeats; a connection without one for twice as long has ended.
@@ -42,7 +46,13 @@ impl AmqpLink {
     }
 
     async fn connect(arguments: OpenConnectionArguments) -> anyhow::Result<AmqpLink> {
-        let connection = Connection::open(&arguments).await?;
+        let begin = Instant::now();
+        let connection = Connection::open(&arguments).await.map_err(|why| match why {
+            Error::NetworkError(why) if begin.elapsed() >= SILENT_CLOSE => {
+                anyhow!("ACCESS_REFUSED - Login: the broker closed the connection during the sign-in ({why})")
+            }
+            other => other.into(),
+        })?;
         let channel = connection.open_channel(None).await?;
         let (confirms, callback) = ConfirmTracker::with_callback();
         // without a callback amqprs swallows the broker's cancellation of a consumer, whose receiver then never ends

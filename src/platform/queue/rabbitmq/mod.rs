@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
@@ -24,9 +24,10 @@ use self::topology::Topology;
 use super::{Destination, EVENT_BUFFER, Message, PublishError, StreamItem, Subscription};
 use crate::config;
 use crate::platform::http::health::{Dependency, Status};
+use crate::platform::refusal::cause;
 
 /// How long a health report waits for the broker.
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
+const HEALTH_TIMEOUT: Duration = Duration::from_millis(800);
 /// The events that a role holds at most; so many may fail before the next one waits for them.
 const EVENT_PREFETCH: u16 = 256;
 
@@ -36,6 +37,8 @@ pub struct Rabbit {
     publisher: Publisher,
     events: broadcast::Sender<StreamItem>,
     listener: OnceLock<AbortHandle>,
+    /// Taken by the one connection that a health report opens: one that is slow goes on without its report, and holds up the next.
+    probe: Arc<Semaphore>,
 }
 
 impl Rabbit {
@@ -50,6 +53,7 @@ impl Rabbit {
             publisher: Publisher::default(),
             events: broadcast::channel(EVENT_BUFFER).0,
             listener: OnceLock::new(),
+            probe: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -89,13 +93,30 @@ impl Rabbit {
     /// Opens a connection and a channel for the report alone: a live connection may belong to a broker that hangs.
     pub(super) async fn health(&self) -> Dependency {
         let begin = Instant::now();
-        let opened = timeout(HEALTH_TIMEOUT, AmqpLink::open(&self.topology.arguments, "health")).await;
-        let status = if matches!(opened, Ok(Ok(_))) { Status::Healthy } else { Status::Unhealthy };
-        let report = Dependency::measured(status, begin);
-        if let Ok(Ok(link)) = opened {
-            tokio::spawn(link.close());
+        if let Some(PublishError::Unavailable(why)) = self.unavailable() {
+            return Dependency::impaired(Status::Unhealthy, begin, cause(&why));
         }
-        report
+        let (probe, topology) = (Arc::clone(&self.probe), Arc::clone(&self.topology));
+        let opened = async {
+            let permit = probe.acquire_owned().await?;
+            let opening = tokio::spawn(async move {
+                let link = AmqpLink::open(&topology.arguments, "health").await;
+                if let Ok(link) = link {
+                    tokio::spawn(async move {
+                        link.close().await;
+                        drop(permit);
+                    });
+                    return Ok(());
+                }
+                link.map(drop)
+            });
+            opening.await?
+        };
+        match timeout(HEALTH_TIMEOUT, opened).await {
+            Ok(Ok(())) => Dependency::measured(Status::Healthy, begin),
+            Ok(Err(why)) => Dependency::impaired(Status::Unhealthy, begin, cause(&format!("{why:#}"))),
+            Err(_) => Dependency::impaired(Status::Unhealthy, begin, cause("")),
+        }
     }
 }
 

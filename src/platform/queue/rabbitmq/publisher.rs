@@ -16,6 +16,7 @@ use super::link::AmqpLink;
 use super::reconnect::ReconnectBackoff;
 use super::topology::{Topology, table};
 use crate::platform::queue::{CONFIRM_TIMEOUT, Destination, Message, PublishError};
+use crate::platform::refusal::connecting;
 
 /// The content type of a CloudEvent in structured mode.
 const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -95,7 +96,8 @@ impl Publisher {
     pub async fn run(&self, topology: &Topology) {
         let mut backoff = ReconnectBackoff::new("publisher");
         loop {
-            let why = match open(topology).await {
+            let opening = open(topology);
+            let why = match connecting("the broker", backoff.is_outage_reported(), opening).await {
                 Ok(link) => {
                     backoff.connected();
                     let (sender, batches) = unbounded_channel();

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::topology::Mismatch;
+use crate::platform::refusal::remedy;
 
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 const MAX_DELAY: Duration = Duration::from_secs(5);
@@ -14,7 +15,7 @@ pub struct ReconnectBackoff {
     connection: &'static str,
     delay: Duration,
     outage_since: Option<Instant>,
-    mismatch_reported: bool,
+    refusal_reported: bool,
     connected_at: Option<Instant>,
 }
 
@@ -25,7 +26,7 @@ impl ReconnectBackoff {
             connection,
             delay: FIRST_DELAY,
             outage_since: None,
-            mismatch_reported: false,
+            refusal_reported: false,
             connected_at: None,
         }
     }
@@ -37,9 +38,10 @@ impl ReconnectBackoff {
         }
         let (connection, cause) = (self.connection, format!("{why:#}"));
         // only the operator can help: the line must appear also during an outage that was reported before
-        if why.is::<Mismatch>() && !self.mismatch_reported {
-            self.mismatch_reported = true;
-            tracing::error!(line = connection, cause, "the broker cannot be used");
+        let remedy = remedy(&cause);
+        if (why.is::<Mismatch>() || remedy.is_some()) && !self.refusal_reported {
+            self.refusal_reported = true;
+            tracing::error!(line = connection, cause, remedy, "the broker cannot be used");
         } else if self.outage_since.is_none() {
             tracing::warn!(line = connection, cause, "the broker is unavailable; reconnecting");
         } else {
@@ -51,9 +53,14 @@ impl ReconnectBackoff {
         delay.mul_f64(rand::random_range(0.5..1.0))
     }
 
+    /// Whether the log has the outage already.
+    pub fn is_outage_reported(&self) -> bool {
+        self.outage_since.is_some()
+    }
+
     /// Records that the connection is established.
     pub fn connected(&mut self) {
-        self.mismatch_reported = false;
+        self.refusal_reported = false;
         self.connected_at = Some(Instant::now());
         if let Some(since) = self.outage_since.take() {
             tracing::info!(

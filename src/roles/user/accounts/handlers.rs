@@ -17,11 +17,13 @@ use crate::platform::data::{Abort, Error};
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, email_in_path, format};
-use crate::platform::http::health::Report;
+use crate::platform::http::health::HealthCheck;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::pagination::PageRequest;
 use crate::platform::http::preconditions::{EntityTags, IfMatch};
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
+use crate::platform::owner_service::queue_health;
+use crate::platform::role::Context;
 use crate::roles::user::api::{ByPerson, LookupRequest, People, PeopleRequest, Person, ROLE};
 
 pub(in crate::roles::user) type Cached = Data<CacheAside<Users>>;
@@ -160,12 +162,13 @@ fn read_lookup<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 }
 
 /// `GET /health`
-pub async fn health(users: Cached) -> HttpResponse {
-    let (db, cache) = (&users.source().store.owner.db, users.cache());
-    let (db_health, cache_health) = futures_util::future::join(db.health(), cache.health()).await;
-    let report =
-        Report::new(ROLE, vec![(db.name().to_owned(), db_health)], vec![(cache.name().to_owned(), cache_health)]);
-    report.answer()
+pub async fn health(req: HttpRequest, users: Cached, context: Data<Context>, check: Data<HealthCheck>) -> HttpResponse {
+    let (owner, cache) = (&users.source().store.owner, users.cache());
+    let own = async {
+        let (database, cached) = futures_util::future::join(owner.db_health(), cache.health()).await;
+        (vec![database], vec![(cache.name().to_owned(), cached), queue_health(owner, &context)])
+    };
+    check.respond(&req, ROLE, own, async { Vec::new() }).await
 }
 
 /// The e-mail address in the path, and the format in the query.

@@ -1,0 +1,69 @@
+//! Why a server cannot be used: it is away, which passes by itself, or it refuses, which an operator must mend.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+/// How long a server may take to let this process in before the log says that it does not respond.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// What servers say when they refuse, and what helps. The codes are those of PostgreSQL (`SQLSTATE`), of Redis and of AMQP.
+const REMEDIES: [(&str, &str); 12] = [
+    ("28P01", "PostgreSQL refuses the user or the password: correct them in the database URL"),
+    ("28000", "PostgreSQL refuses the user: create it, correct the database URL, or allow it in pg_hba.conf"),
+    ("3D000", "the database does not exist: create it, or correct its name in the database URL"),
+    ("42501", "the database user lacks a permission: grant it CONNECT and CREATE on the database"),
+    ("permission denied for", "the database user lacks a permission: grant it the rights on the schema and its tables"),
+    ("WRONGPASS", "Redis refuses the user or the password: correct them in cache.url"),
+    ("AuthenticationFailed", "Redis refuses the user or the password: correct them in cache.url"),
+    ("NOAUTH", "Redis needs a password: put it into cache.url"),
+    ("NOPERM", "the Redis user lacks a permission: allow it the commands and the keys with the prefix cache.prefix"),
+    ("ACCESS_REFUSED - Login", "RabbitMQ refuses the user or the password: correct them in queue.url"),
+    ("ACCESS_REFUSED", "the RabbitMQ user lacks a permission: grant it configure, write and read on the virtual host"),
+    ("NOT_ALLOWED", "RabbitMQ has no such virtual host, or the user may not use it: create it, or correct queue.url"),
+];
+
+/// What an operator can do, if this error does not pass by itself.
+pub fn remedy(error: &str) -> Option<&'static str> {
+    REMEDIES.iter().find(|(code, _)| error.contains(code)).map(|(_, remedy)| *remedy)
+}
+
+/// The cause in a health report: the remedy, or that the server does not respond. It has no addresses.
+pub fn cause(error: &str) -> &'static str {
+    remedy(error).unwrap_or("it cannot be reached, or does not respond")
+}
+
+/// Runs an attempt to connect. Unless an outage was reported already, the log says so when the server does not respond.
+pub async fn connecting<T>(server: &str, is_reported: bool, attempt: impl Future<Output = T>) -> T {
+    let mut attempt = std::pin::pin!(attempt);
+    match timeout(PATIENCE, &mut attempt).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            if !is_reported {
+                tracing::warn!(server, "it does not respond; still connecting");
+            }
+            attempt.await
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::remedy;
+
+    #[test]
+    fn a_refusal_is_distinguished_from_a_server_that_is_away() {
+        for refused in [
+            "cannot connect: db error: FATAL: no such user (SQLSTATE 28P01)",
+            "db error: ERROR: permission denied for schema x",
+            "Error occurred while creating a new object: Password authentication failed - AuthenticationFailed",
+            "failed to tune connection params, reason: Close { reply_text: \"ACCESS_REFUSED - Login was refused\" }",
+            "NOT_ALLOWED - vhost nothing not found",
+        ] {
+            assert!(remedy(refused).is_some(), "{refused}");
+        }
+        for away in ["Connection refused (os error 111)", "no answer in time", "the connection ended"] {
+            assert_eq!(remedy(away), None, "{away}");
+        }
+    }
+}
