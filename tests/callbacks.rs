@@ -185,8 +185,9 @@ async fn the_status_decides_on_a_retry() {
     );
     let (invalid, _) = receiver("hello\r\n\r\n");
     let (silent, unfinished) = (receiver("").0, receiver("HTTP/1.1 100 Continue\r\n\r\n").0);
+    assert_eq!(send(&sender, &unfinished).await, send(&sender, &silent).await, "an interim response is none");
     let mut reasons = std::collections::BTreeSet::new();
-    for url in [closed_port_url(), invalid, silent, unfinished] {
+    for url in [closed_port_url(), invalid, silent] {
         let answer = send(&sender, &url).await;
         assert!(
             matches!(&answer, DeliveryResult::Failed { timed_out: false, why, .. } if reasons.insert(why.clone())),

@@ -177,6 +177,33 @@ both_shapes! {
         assert_eq!(attempts(cluster, &asked, &job).await, ["failed 1", "delivered 2", "delivered 3"]);
     }
 
+    async fn a_receiver_that_sends_early_hints_has_the_webhook(cluster) {
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let receiver = Receiver::new(&["103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 204 No Content"]);
+        let asked = create_meeting(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
+        let job = jobs(cluster, &asked, &["succeeded"]).await.remove(0);
+        assert_eq!(attempts(cluster, &asked, &job).await, ["delivered 1"]);
+        assert_eq!(receiver.seen.borrow().len(), 1);
+    }
+
+    async fn webhooks_that_wait_for_their_host_are_no_attempts(cluster) {
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let receiver = Receiver::new(&[]);
+        for _ in 0..12 {
+            create_meeting(cluster, json!({ "callback_url": receiver.url, "duration_minutes": 600 })).await;
+        }
+        receiver.got(12).await;
+        let done = eventually("all are done", async || {
+            let all = cluster.get("/api/jobs?limit=200").await.expect(200).json;
+            let mine: Vec<Value> = all["jobs"].as_array()?.iter().filter(|job| job["kind"] == "deliver_webhook").cloned().collect();
+            (mine.len() == 12 && mine.iter().all(|job| job["state"] == "succeeded")).then_some(mine)
+        })
+        .await;
+        assert!(done.iter().all(|job| job["attempt"] == 1), "{done:?}");
+        let started = cluster.log().into_iter().filter(|line| line["message"] == "JOB_START" && line["kind"] == "deliver_webhook");
+        assert_eq!(started.count(), 12, "each was started once");
+    }
+
     async fn a_receiver_that_answers_410_gets_no_more_webhooks(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let receiver = Receiver::new(&["410 Gone"]);

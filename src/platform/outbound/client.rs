@@ -9,6 +9,7 @@ use actix_http::error::ParseError;
 use actix_service::{Service as _, fn_service};
 use actix_tls::connect::ConnectError as TcpConnectError;
 use actix_tls::connect::ConnectInfo;
+use actix_tls::connect::rustls_0_23::TlsConnector;
 use actix_tls::connect::tcp::TcpConnectorService;
 use actix_web::http::Uri;
 use actix_web::http::header::CONTENT_TYPE;
@@ -25,6 +26,7 @@ use tokio::time::timeout_at;
 use super::resolver::{Resolver, Unreachable};
 use super::response::DeliveryResult;
 use super::signature::{Secret, sign};
+use super::skip_interim::{DuplexStream, SkipInterim};
 use super::ssrf_guard::SsrfGuard;
 use crate::config::Webhooks;
 use crate::platform::case_id::CASE_ID;
@@ -62,6 +64,8 @@ pub struct Delivery<'a> {
 pub struct WebhookClient {
     pub(super) guard: Rc<SsrfGuard>,
     pub(super) client: Client,
+    /// For webhooks to `https` URLs, which it calls as `http` ones: it encrypts below, so that interim responses can be left out.
+    secure: Client,
     /// The time limit of one attempt.
     pub(super) timeout_seconds: f64,
 }
@@ -93,8 +97,10 @@ impl WebhookClient {
             .with_root_certificates(roots)
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let client = client(Rc::clone(&guard), names, Arc::new(tls), Duration::from_secs_f64(settings.timeout_seconds));
-        Ok(WebhookClient { guard, client, timeout_seconds: settings.timeout_seconds })
+        let (tls, limit) = (Arc::new(tls), Duration::from_secs_f64(settings.timeout_seconds));
+        let secure = client(Rc::clone(&guard), names.clone(), &tls, true, limit);
+        let client = client(Rc::clone(&guard), names, &tls, false, limit);
+        Ok(WebhookClient { guard, client, secure, timeout_seconds: settings.timeout_seconds })
     }
 
     /// Makes one attempt.
@@ -120,8 +126,11 @@ impl WebhookClient {
         let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(self.timeout_seconds);
         let now = Timestamp::now();
         let signature = sign(delivery.secrets, delivery.id, now.as_second(), &delivery.body);
-        let request = self
-            .client
+        let (client, url) = match url.strip_prefix("https://") {
+            Some(rest) => (&self.secure, with_port(rest)),
+            None => (&self.client, url.to_owned()),
+        };
+        let request = client
             .post(url)
             .no_decompress()
             // a new connection for each delivery, so that the guard checks each
@@ -167,18 +176,41 @@ impl WebhookClient {
     }
 }
 
-/// An HTTP client that opens only connections that the guard allows.
+/// An `http` URL for the host and the port of an `https` URL, which is given without its scheme.
+fn with_port(rest: &str) -> String {
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    // a colon in brackets belongs to an IPv6 address
+    let has_port = authority.rsplit(']').next().is_some_and(|end| end.contains(':'));
+    format!("http://{authority}{}{path}", if has_port { "" } else { ":443" })
+}
+
+/// An HTTP client that opens only connections that the guard allows. It leaves out interim responses, of `https` URLs only if it
+/// `encrypts` every connection itself.
 #[expect(clippy::disallowed_methods, reason = "webhooks go to other systems, not to roles")]
-fn client(guard: Rc<SsrfGuard>, names: Resolver, tls: Arc<ClientConfig>, limit: Duration) -> Client {
+fn client(guard: Rc<SsrfGuard>, names: Resolver, tls: &Arc<ClientConfig>, encrypts: bool, limit: Duration) -> Client {
+    let own_tls = encrypts.then(|| Arc::clone(tls));
     let guarded = fn_service(move |target: ConnectInfo<Uri>| {
-        let (guard, names) = (Rc::clone(&guard), names.clone());
+        let (guard, names, own_tls) = (Rc::clone(&guard), names.clone(), own_tls.clone());
         async move {
             let found = guard.resolve(&names, target.hostname(), target.port()).await;
             let found = found.map_err(|why| TcpConnectError::Resolver(Box::new(why)))?;
-            TcpConnectorService::default().call(target.set_addrs(found)).await
+            let connection = TcpConnectorService::default().call(target.set_addrs(found)).await?;
+            let (io, connection): (Box<dyn DuplexStream>, _) = match own_tls {
+                Some(tls) => {
+                    let secured = TlsConnector::service(tls).call(connection).await.map_err(TcpConnectError::Io)?;
+                    let (io, connection) = secured.replace_io(());
+                    (Box::new(io), connection)
+                }
+                None => {
+                    let (io, connection) = connection.replace_io(());
+                    (Box::new(io), connection)
+                }
+            };
+            Ok::<_, TcpConnectError>(connection.replace_io(SkipInterim::new(io)).1)
         }
     });
-    let connector = Connector::new().connector(guarded).rustls_0_23(tls).timeout(limit).handshake_timeout(limit);
+    let connector = Connector::new().connector(guarded).rustls_0_23(Arc::clone(tls)).timeout(limit);
+    let connector = connector.handshake_timeout(limit);
     Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers().finish()
 }
 

@@ -11,6 +11,7 @@ pub mod global_address;
 pub mod resolver;
 pub mod response;
 pub mod signature;
+mod skip_interim;
 pub mod ssrf_guard;
 
 pub use client::{Delivery, WebhookClient};

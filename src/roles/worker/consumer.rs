@@ -135,7 +135,7 @@ async fn attempt(context: &JobContext, job: &StartedJob<'_>) -> Result<Option<&'
             Ok(None)
         }
         Err(failure) if matches!(failure.decision, RetryDecision::Snooze) => {
-            tracing::debug!(%job_id, attempt, ms, why = failure.error, "the job is postponed");
+            tracing::info!(%job_id, attempt, kind, ms, why = failure.error, "JOB_POSTPONED");
             report_failure(job.owner, job_id, &failure).await.map(|()| None)
         }
         Err(failure) => {

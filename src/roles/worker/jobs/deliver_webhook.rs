@@ -13,7 +13,7 @@ use crate::roles::worker::job_context::JobContext;
 pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let webhook: Webhook = job.payload()?;
     let secret = Secret::parse(&webhook.secret).map_err(|why| job.fail(RetryDecision::Discard, why.to_string()))?;
-    let (host, _permit) = job.acquire_host(context, &webhook.url)?;
+    let (host, _permit) = job.acquire_host(context, &webhook.url).await?;
     let (case, begin) = (RequestContext::current(), Instant::now());
     let (case_id, span) = (case.id(), outgoing(&case.trace));
     let body = webhook.body.clone().into();

@@ -6,6 +6,8 @@ mod schedule_meeting;
 mod send_account_mail;
 mod send_invitations;
 
+use std::time::Duration;
+
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,6 +19,9 @@ use crate::platform::jobs::api::{
 };
 use crate::platform::limiter::KeyedPermit;
 use crate::roles::reservation::api::jobs::JobResult;
+
+/// How long a job waits for a host that has `webhooks.per_host` requests in flight.
+const BUSY_HOST_WAIT: Duration = Duration::from_secs(1);
 
 /// How an attempt ended.
 pub type JobOutcome = Result<(), AttemptFailure>;
@@ -58,10 +63,15 @@ impl StartedJob<'_> {
         serde_json::from_value(fields).map_err(|why| self.retry(format!("the payload cannot be read: {why}")))
     }
 
-    /// The host of a URL, and a permit to send a request there. A job whose host is busy is postponed.
-    fn acquire_host(&self, context: &JobContext, url: &str) -> Result<(String, KeyedPermit<String>), AttemptFailure> {
+    /// The host of a URL, and a permit to send a request there. The job waits for the permit; a job whose host stays busy is
+    /// postponed.
+    async fn acquire_host(
+        &self,
+        context: &JobContext,
+        url: &str,
+    ) -> Result<(String, KeyedPermit<String>), AttemptFailure> {
         let host = context.guard.parse(url).map(|url| url.host().to_owned()).unwrap_or_default();
-        match context.hosts.try_acquire(host.clone()) {
+        match context.hosts.acquire(host.clone(), BUSY_HOST_WAIT).await {
             Some(permit) => Ok((host, permit)),
             None => Err(self.fail(RetryDecision::Snooze, format!("too many requests to {host} are in flight"))),
         }

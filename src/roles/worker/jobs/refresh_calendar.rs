@@ -8,7 +8,7 @@ use crate::roles::worker::job_context::JobContext;
 
 pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let calendar: CalendarSubscription = job.payload()?;
-    let (_, _permit) = job.acquire_host(context, &calendar.url)?;
+    let (_, _permit) = job.acquire_host(context, &calendar.url).await?;
     let source = Subscription { client: &context.webhooks, url: &calendar.url, max_bytes: context.calendar_body };
     // a failed fetch is a result too: the user sees it, and the calendar is due again later
     let report = RefreshReport { attempt: job.lease.attempt, fetched: source.fetch(&calendar.seen).await };
