@@ -128,7 +128,7 @@ async fn a_role_that_starts_before_its_database_waits_for_it() {
     assert_eq!(client.get("/health").await.expect(200).json["status"], "degraded");
     redis.boot();
     eventually("the cache is connected", async || {
-        (client.get("/health").await.expect(200).json["status"] == "healthy").then_some(())
+        (client.get("/health").await.expect(200).json["dependencies"]["redis"]["status"] == "healthy").then_some(())
     })
     .await;
 }
@@ -222,5 +222,31 @@ async fn on_sigterm_each_role_answers_requests_in_flight() {
     for node in &cluster.nodes[1..6] {
         node.signal("TERM");
         assert_eq!(node.wait().code(), Some(0), "{}", node.roles);
+    }
+}
+
+#[actix_web::test]
+async fn a_process_with_idle_connections_stops_at_once() {
+    let cluster = Cluster::all().await;
+    let address = cluster.base().trim_start_matches("http://");
+    let mut idle = Vec::new();
+    for at in 0..20 {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        if at % 2 == 0 {
+            stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").expect("it is sent");
+            assert!(stream.read(&mut [0; 1024]).is_ok_and(|count| count > 0));
+        }
+        idle.push(stream);
+    }
+    let begin = Instant::now();
+    cluster.nodes[0].signal("TERM");
+    assert!(cluster.nodes[0].wait().success());
+    let took = begin.elapsed();
+    print_line(&format!("SIGTERM with 20 idle connections: ended after {took:.1?}"));
+    assert!(took < Duration::from_millis(900), "{took:?}");
+    for mut stream in idle {
+        let mut rest = Vec::new();
+        drop(stream.read_to_end(&mut rest));
+        assert!(rest.is_empty(), "nothing more is sent: {rest:?}");
     }
 }

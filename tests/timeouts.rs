@@ -4,9 +4,13 @@ use std::time::{Duration, Instant};
 
 use awc::http::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::both_shapes;
 use crate::support::Cluster;
+use crate::support::raw_http::parse_replies;
 
 #[actix_web::test]
 async fn a_body_that_stops_arriving_gets_a_408() {
@@ -22,6 +26,29 @@ async fn a_body_that_stops_arriving_gets_a_408() {
         assert!(!reply.json["detail"].is_null(), "{target}: {}", reply.text);
         assert!(begin.elapsed() < Duration::from_secs(5), "{target}: {:?}", begin.elapsed());
     }
+}
+
+#[actix_web::test]
+async fn half_a_head_behind_a_request_is_cut_like_any_other() {
+    let cluster = Cluster::all().await;
+    let get = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+    let post =
+        "POST /api/availability HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    let cut = async |whole: String, statuses: &[u16]| {
+        let address = cluster.base().trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(format!("{whole}GET /livez HTTP/1.1\r\nHost:").as_bytes()).await.expect("it is sent");
+        let (begin, mut heard) = (Instant::now(), Vec::new());
+        timeout(Duration::from_secs(9), stream.read_to_end(&mut heard)).await.expect("it is cut").expect("and closed");
+        let found: Vec<u16> = parse_replies(&heard).iter().map(|reply| reply.status).collect();
+        assert_eq!(found, statuses, "{whole}");
+        assert!(begin.elapsed() >= Duration::from_secs(4), "{whole}: {:?}", begin.elapsed());
+    };
+    futures_util::join!(
+        cut(get.to_owned(), &[200, 408]),
+        cut(format!("{get}{get}"), &[200, 200, 408]),
+        cut(post.to_owned(), &[422, 408]),
+    );
 }
 
 #[actix_web::test]

@@ -18,6 +18,7 @@ use crate::config::Settings;
 use crate::platform::admin_server;
 use crate::platform::background::BackgroundTasks;
 use crate::platform::balancer::probe;
+use crate::platform::http::stream::OpenConnections;
 use crate::platform::lifecycle::{Lifecycle, Phase};
 use crate::platform::observe::otlp;
 use crate::platform::queue::{Queue, Subscription};
@@ -56,10 +57,11 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
         let service = (role.open)(&context).with_context(|| format!("{} cannot start", role.name))?;
         // servers stop in reverse order: the admin server stops after the role's own
         servers.extend(admin.map(|listener| serve_admin(&context, listener)).transpose()?);
-        let server = server::serve(&context, &service, listener, workers)
+        let (server, connections) = server::serve(&context, &service, listener, workers)
             .with_context(|| format!("{} cannot listen on {address}", role.name))?;
         tracing::info!(role = role.name, %address, "listening");
-        servers.push((role.name, server.handle(), tokio::spawn(server)));
+        let (handle, running) = (server.handle(), tokio::spawn(server));
+        servers.push(RunningServer { role: role.name, handle, running, connections });
         tasks.extend(service.work.map(|work| (role.name, work)));
         preparing.push(service.prepare.instrument(tracing::info_span!("prepare", role = role.name)));
     }
@@ -89,7 +91,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
         _ = drained => {}
         () = stop.received() => tracing::info!("second signal: stopping at once"),
     }
-    drain(servers).await
+    drain(servers, Duration::from_secs(settings.server.drain_seconds)).await
 }
 
 /// The queue, if one of these roles uses it. It keeps events for every role of the table that subscribes.
@@ -133,26 +135,38 @@ impl Stop {
     }
 }
 
-type RunningServer = (&'static str, ServerHandle, JoinHandle<std::io::Result<()>>);
+struct RunningServer {
+    role: &'static str,
+    handle: ServerHandle,
+    running: JoinHandle<std::io::Result<()>>,
+    connections: Arc<OpenConnections>,
+}
 
 fn serve_admin(context: &Context, listener: TcpListener) -> anyhow::Result<RunningServer> {
     let (role, address) = (context.role.name, listener.local_addr()?);
     let server = admin_server::serve(context, listener)?;
     tracing::info!(role, %address, "serving metrics");
-    Ok((role, server.handle(), tokio::spawn(server)))
+    let (handle, running) = (server.handle(), tokio::spawn(server));
+    // nobody waits for a page of metrics when the process ends: its connections are not counted
+    Ok(RunningServer { role, handle, running, connections: Arc::default() })
 }
 
 /// The role of the first server that ends by itself. The process ends then, because it no longer serves the role.
 async fn first_to_end(servers: &mut [RunningServer]) -> &'static str {
-    let names: Vec<_> = servers.iter().map(|(role, ..)| *role).collect();
-    let (_, first, _) = select_all(servers.iter_mut().map(|(_, _, running)| running)).await;
+    let names: Vec<_> = servers.iter().map(|server| server.role).collect();
+    let (_, first, _) = select_all(servers.iter_mut().map(|server| &mut server.running)).await;
     names[first]
 }
 
 /// Stops callers first, so that their requests in flight still find the roles behind them.
-async fn drain(servers: Vec<RunningServer>) -> anyhow::Result<()> {
-    for (role, handle, running) in servers.into_iter().rev() {
-        handle.stop(true).await;
+async fn drain(servers: Vec<RunningServer>, limit: Duration) -> anyhow::Result<()> {
+    for RunningServer { role, handle, running, connections } in servers.into_iter().rev() {
+        handle.pause().await;
+        if !connections.end(limit).await {
+            tracing::warn!(role, "requests are still in flight: they are cut off");
+        }
+        // actix would look for open connections only once a second
+        handle.stop(false).await;
         running.await?.with_context(|| format!("{role} did not stop cleanly"))?;
     }
     // exports the spans of the last requests

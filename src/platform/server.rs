@@ -21,9 +21,11 @@ use crate::platform::auth::challenge;
 use crate::platform::case_id::CASE_ID;
 use crate::platform::edge::{self, EdgeFilter, Ingress};
 use crate::platform::endpoint::{self, Endpoint};
-use crate::platform::http::problem::{Problem, UNSUPPORTED_MEDIA};
+use crate::platform::http::headers::content_length;
+use crate::platform::http::health::HealthCheck;
+use crate::platform::http::problem::{ErrorFormat, Problem, UNSUPPORTED_MEDIA};
 use crate::platform::http::stream::{
-    self, ConnectionState, InFlightRequest, MonitoredBody, ServerOptions, TrackedBody,
+    self, ConnectionState, InFlightRequest, MonitoredBody, OpenConnections, ServerOptions, TrackedBody,
 };
 use crate::platform::lifecycle::Phase;
 use crate::platform::limiter::KeyedLimiter;
@@ -39,15 +41,21 @@ struct MiddlewareState {
     meter: Rc<RequestMetrics>,
 }
 
-/// Serves a role on a listener that is bound already.
+/// Serves a role on a listener that is bound already. Also returns the open connections.
 ///
 /// # Errors
 /// The operating system refuses to use the listener.
-pub fn serve(context: &Context, service: &Service, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
+pub fn serve(
+    context: &Context,
+    service: &Service,
+    listener: TcpListener,
+    workers: usize,
+) -> std::io::Result<(Server, Arc<OpenConnections>)> {
     let (context, configure, auth) = (context.clone(), Arc::clone(&service.configure), Arc::clone(&service.auth));
     let endpoints: Arc<[Endpoint]> = context.role.all_endpoints().into();
     let limited = context.role.faces_clients && context.settings.auth.mode == AuthMode::Required;
     let options = server_options(&context.settings, workers, limited);
+    let health = web::Data::new(HealthCheck::default());
     let filter = context.role.faces_clients.then(|| EdgeFilter::new(&context.settings, context.roles, limited));
     let app = move || {
         // counted per thread: a counter shared by all threads is slow
@@ -58,6 +66,7 @@ pub fn serve(context: &Context, service: &Service, listener: TcpListener, worker
             .app_data(web::Data::new(context.clone()))
             .app_data(web::Data::from(Arc::clone(&context.settings)))
             .app_data(web::Data::from(Arc::clone(&context.lifecycle)))
+            .app_data(health.clone())
             .app_data(web::PayloadConfig::new(context.settings.limits.body))
             .configure(|config| configure(config))
             .configure(|config| {
@@ -90,7 +99,8 @@ async fn observe<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<TrackedBody<EitherBody<B>>>, Error> {
     let Context { role, lifecycle, settings, .. } = &shared.context;
     let connection = req.request().conn_data::<Rc<ConnectionState>>().cloned();
-    let in_flight = OptionFuture::from(connection.map(InFlightRequest::begin)).await;
+    let body_length = content_length(req.headers());
+    let in_flight = OptionFuture::from(connection.map(|it| InFlightRequest::begin(it, body_length))).await;
     let body = MonitoredBody::watch(&mut req, Duration::from_secs(settings.limits.body_seconds));
     let _running = shared.meter.begin();
     let method = method_label(req.method());
@@ -155,10 +165,14 @@ fn replace_by_problem<B>(
     let instance = if is_edge { path.to_owned() } else { format!("/api{path}") };
     let patch = res.request().method() == Method::PATCH;
     let accepts = HeaderName::from_static(if patch { "accept-patch" } else { "accept-post" });
-    let document = problem.document(&instance, case.id()).to_string();
+    let other = res.request().app_data::<ErrorFormat>().and_then(|form| form.0(res.request(), problem, case.id()));
+    let (status, media_type, document) = match other {
+        Some((status, document)) => (status, "application/json", document),
+        None => (problem.status(), "application/problem+json", problem.document(&instance, case.id())),
+    };
     let head = res.response_mut().head_mut();
-    head.status = problem.status();
-    head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    head.status = status;
+    head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     if problem.kind == UNSUPPORTED_MEDIA {
         head.headers_mut().insert(accepts, HeaderValue::from_static("application/json"));
     }
@@ -168,7 +182,7 @@ fn replace_by_problem<B>(
     if let Some(seconds) = problem.retry_after {
         head.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    document
+    document.to_string()
 }
 
 /// The problem of a response: the handler's own, or one for a library error without a document.

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::open_connections::OpenConnection;
 use super::{ConnectionState, HEAD_TIMEOUT, Phase};
 use crate::platform::limiter::KeyedPermit;
 use crate::platform::timer_pool::Timer;
@@ -62,12 +63,12 @@ pub struct GuardedStream {
     has_method: bool,
     /// Whether the client closed the connection or was lost.
     peer_closed: bool,
-    _permit: Option<KeyedPermit<IpAddr>>,
+    _held: (OpenConnection, Option<KeyedPermit<IpAddr>>),
 }
 
 impl GuardedStream {
     /// Wraps a connection that was just accepted.
-    pub fn new(io: TcpStream, permit: Option<KeyedPermit<IpAddr>>) -> GuardedStream {
+    pub fn new(io: TcpStream, open: OpenConnection, permit: Option<KeyedPermit<IpAddr>>) -> GuardedStream {
         let socket = SockRef::from(&io);
         // setting an option fails only on a dead socket; the next read reports that
         drop(socket.set_tcp_nodelay(true));
@@ -84,7 +85,7 @@ impl GuardedStream {
             request_line: 0,
             has_method: false,
             peer_closed: false,
-            _permit: permit,
+            _held: (open, permit),
         }
     }
 
@@ -118,7 +119,7 @@ impl GuardedStream {
     /// Inspects bytes that were just read.
     fn inspect(&mut self, bytes: &[u8]) {
         let state = &self.state;
-        state.bytes_read.set(state.bytes_read.get() + bytes.len() as u64);
+        state.record_read(bytes);
         self.peer_closed = bytes.is_empty();
         if state.is_over_budget() {
             state.read_closed.set(true);
@@ -287,19 +288,20 @@ mod tests {
     use tokio::time::{Duration, pause, sleep, timeout};
 
     use super::{GuardedStream, KEEP_ALIVE};
-    use crate::platform::http::stream::InFlightRequest;
+    use crate::platform::http::stream::{InFlightRequest, OpenConnections};
 
     async fn connected_pair() -> std::io::Result<(GuardedStream, TcpStream)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let client = TcpStream::connect(listener.local_addr()?).await?;
-        Ok((GuardedStream::new(listener.accept().await?.0, None), client))
+        let open = std::sync::Arc::<OpenConnections>::default().open();
+        Ok((GuardedStream::new(listener.accept().await?.0, open, None), client))
     }
 
     /// Reads a request and takes this long to handle it.
     async fn serve_one(stream: &mut GuardedStream, client: &mut TcpStream, time: Duration) -> std::io::Result<()> {
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await?;
         assert_ne!(stream.read(&mut [0; 64]).await?, 0);
-        let _request = InFlightRequest::begin(stream.state()).await;
+        let _request = InFlightRequest::begin(stream.state(), None).await;
         sleep(time).await;
         Ok(())
     }

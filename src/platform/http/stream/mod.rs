@@ -2,7 +2,9 @@
 //! the other timeouts, byte counts and the lingering close are in the stream that actix reads from.
 
 mod body;
+mod empty_line;
 mod guarded;
+mod open_connections;
 mod serve;
 
 use std::cell::{Cell, RefCell};
@@ -18,7 +20,9 @@ use tokio::time::Instant;
 
 use crate::platform::timer_pool::Timer;
 pub use body::MonitoredBody;
+use empty_line::EmptyLineCounter;
 pub use guarded::GuardedStream;
+pub use open_connections::OpenConnections;
 pub use serve::{ServerOptions, serve};
 
 /// Timeout of a head: from the start of the connection, or from the first byte of a later request.
@@ -43,6 +47,10 @@ pub struct ConnectionState {
     /// Bytes read so far, and the number at which reading ends.
     bytes_read: Cell<u64>,
     read_limit: Cell<u64>,
+    /// Bytes read since the last empty line, which ends a head; and the length of the body of the current request.
+    bytes_behind_head: Cell<u64>,
+    empty_lines: RefCell<EmptyLineCounter>,
+    body_length: Cell<u64>,
     /// Whether reading has ended: actix sees the end of the stream.
     read_closed: Cell<bool>,
     /// The response that is sent on closing when no request could be parsed.
@@ -68,6 +76,9 @@ impl ConnectionState {
             was_active: Cell::new(false),
             bytes_read: Cell::new(0),
             read_limit: Cell::new(u64::MAX),
+            bytes_behind_head: Cell::new(0),
+            empty_lines: RefCell::default(),
+            body_length: Cell::new(0),
             read_closed: Cell::new(false),
             final_response: Cell::new(b""),
             closing: Cell::new(false),
@@ -78,6 +89,11 @@ impl ConnectionState {
             read_waker: RefCell::default(),
             body_timer: RefCell::default(),
         }
+    }
+
+    fn record_read(&self, bytes: &[u8]) {
+        self.bytes_read.set(self.bytes_read.get() + bytes.len() as u64);
+        self.bytes_behind_head.set(self.empty_lines.borrow_mut().count(bytes));
     }
 
     /// Ends reading: the rest of an unread body must not be parsed as a request.
@@ -112,6 +128,12 @@ impl ConnectionState {
         self.bytes_read.get() > self.read_limit.get()
     }
 
+    /// Whether a part of a head has arrived behind the current request. More than a line end, which some clients send behind a
+    /// body.
+    fn has_partial_head(&self) -> bool {
+        self.bytes_behind_head.get() > self.body_length.get().saturating_add(2)
+    }
+
     /// Whether the client may still be sending, and so needs a lingering close.
     fn needs_lingering_close(&self) -> bool {
         let in_a_head = matches!(self.phase.get(), Phase::Head(_));
@@ -126,14 +148,15 @@ pub struct InFlightRequest {
 }
 
 impl InFlightRequest {
-    /// Starts a request whose head has arrived. A request that was pipelined behind the final response is never processed: it
+    /// Starts a request whose head has arrived, with a body of this length if it is declared. A request that was pipelined behind the final response is never processed: it
     /// is parked until the connection closes.
-    pub async fn begin(connection: Rc<ConnectionState>) -> InFlightRequest {
+    pub async fn begin(connection: Rc<ConnectionState>, body_length: Option<u64>) -> InFlightRequest {
         if connection.closing.get() {
             connection.aborted.set(true);
             std::future::pending::<()>().await;
         }
         connection.phase.set(Phase::Busy);
+        connection.body_length.set(body_length.unwrap_or_default());
         InFlightRequest { connection, has_response: false }
     }
 
@@ -147,7 +170,8 @@ impl InFlightRequest {
 
 impl Drop for InFlightRequest {
     fn drop(&mut self) {
-        self.connection.phase.set(Phase::Idle);
+        let waits = self.connection.has_partial_head();
+        self.connection.phase.set(if waits { Phase::Head(Some(Instant::now())) } else { Phase::Idle });
         self.connection.was_active.set(true);
         self.connection.has_no_response.set(!self.has_response);
     }

@@ -23,7 +23,7 @@ use futures_util::future::ready;
 use ipnet::IpNet;
 use socket2::SockRef;
 
-use super::{ConnectionState, GuardedStream};
+use super::{ConnectionState, GuardedStream, OpenConnections};
 use crate::platform::http::client_address::{client_prefix, is_trusted};
 use crate::platform::limiter::KeyedLimiter;
 use crate::platform::wake_gate::WakeGated;
@@ -51,11 +51,15 @@ pub struct ServerOptions {
     pub drain_seconds: u64,
 }
 
-/// Serves `app`, which is built once per worker thread.
+/// Serves `app`, which is built once per worker thread. Also returns the open connections.
 ///
 /// # Errors
 /// The operating system refuses to use the listener.
-pub fn serve<F, I, S, B>(listener: TcpListener, options: ServerOptions, app: F) -> std::io::Result<Server>
+pub fn serve<F, I, S, B>(
+    listener: TcpListener,
+    options: ServerOptions,
+    app: F,
+) -> std::io::Result<(Server, Arc<OpenConnections>)>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
@@ -75,19 +79,17 @@ where
         .max_concurrent_connections(options.connections.div_ceil(options.workers).max(1))
         .shutdown_timeout(options.drain_seconds)
         .disable_signals();
-    let draining = builder.graceful_shutdown_signal();
+    let connections = Arc::<OpenConnections>::default();
+    let counted = Arc::clone(&connections);
     let name = format!("w2meet-{address}");
     let server = builder.listen(name, listener, move || {
         let factory = app().into_factory().map_err(|error| error.into().error_response());
         let factory = map_config(factory, |()| AppConfig::default());
         let service_cell = Rc::new(OnceCell::new());
         let shared = Rc::clone(&service_cell);
-        let draining = draining.clone();
+        let (counted, connections) = (Arc::clone(&counted), Arc::clone(&counted));
         let http = HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let draining = draining.clone();
-                WakeGated::new(async move { draining.notified().await })
-            })
+            .graceful_shutdown_signal(move || WakeGated::new(connections.ending()))
             .h1_write_buffer_size(WRITE_BUFFER)
             // the guarded stream does all of these
             .keep_alive(KeepAlive::Os)
@@ -104,18 +106,23 @@ where
                 }))) }
             }));
         let options = options.clone();
-        fn_service(move |io| ready(accept(&options, io))).and_then(http)
+        fn_service(move |io| ready(accept(&options, &counted, io))).and_then(http)
     })?;
-    Ok(server.run())
+    Ok((server.run(), connections))
 }
 
 /// Accepts a connection, unless its address has reached the limit.
-fn accept(options: &ServerOptions, io: TcpStream) -> Result<(GuardedStream, Option<SocketAddr>), DispatchError> {
+fn accept(
+    options: &ServerOptions,
+    connections: &Arc<OpenConnections>,
+    io: TcpStream,
+) -> Result<(GuardedStream, Option<SocketAddr>), DispatchError> {
     let peer = io.peer_addr().ok();
     let counted = options.per_address.as_ref().zip(peer).filter(|(_, peer)| !is_trusted(peer.ip(), &options.trusted));
-    let Some((limiter, address)) = counted else { return Ok((GuardedStream::new(io, None), peer)) };
+    let open = connections.open();
+    let Some((limiter, address)) = counted else { return Ok((GuardedStream::new(io, open, None), peer)) };
     match limiter.try_acquire(client_prefix(address.ip())) {
-        Some(permit) => Ok((GuardedStream::new(io, Some(permit)), peer)),
+        Some(permit) => Ok((GuardedStream::new(io, open, Some(permit)), peer)),
         None => {
             tracing::debug!(%address, "connection refused: too many from this address");
             // a new socket buffers this at once; otherwise the client is closed without a response
