@@ -144,7 +144,8 @@ pub fn run() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Openapi => {
-            println!("{}", roles::gateway::description(roles::ALL, settings.auth.mode).to_pretty_json()?);
+            let address = &settings.server.public_url;
+            println!("{}", roles::gateway::description(roles::ALL, settings.auth.mode, address).to_pretty_json()?);
             Ok(())
         }
         Command::User { command } => block_on(run_user_command(&settings, command)),

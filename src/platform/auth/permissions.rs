@@ -47,6 +47,24 @@ impl Access {
         }
     }
 
+    /// Who may call it, as a sentence for people; `is_open` if callers need not sign in.
+    pub const fn sentence(self, is_open: bool) -> &'static str {
+        match self {
+            Open => "Every caller may do this.",
+            Service => "Only other roles may do this.",
+            Capability => "Needs the token that was made for this, from a link or a job.",
+            Account => "Needs a signed-in account, on every server.",
+            Person => "Needs an account that signed in with its password, on every server. An API key is not enough.",
+            _ if is_open => "Every caller may do this: this server does not require sign-in.",
+            Invited => "Needs the token of a link, or the account of an attendee.",
+            SignedIn => "Needs a signed-in account.",
+            Owner => "Needs the account whose address is in the path, or an administrator.",
+            Organizer => "Needs the organizer of the meeting, or an administrator.",
+            Attendee => "Needs the organizer or an attendee of the meeting, or an administrator.",
+            Admin => "Needs an administrator.",
+        }
+    }
+
     /// Whether the request needs an account even where callers need not sign in.
     pub const fn always_needs_account(self) -> bool {
         matches!(self, Account | Person)

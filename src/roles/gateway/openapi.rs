@@ -7,7 +7,7 @@ use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::{Tag, TagBuilder};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Server};
 
 use crate::config::AuthMode;
 use crate::platform::auth::permissions::Access;
@@ -17,12 +17,18 @@ use crate::platform::http::openapi::{refusal, text};
 use crate::platform::http::problem::ProblemType;
 use crate::platform::probes::THIS_SERVER;
 
-/// The document of these endpoints and problem types. Endpoints without a description are left out.
-pub fn document(endpoints: &[Endpoint], problem_types: &[&'static ProblemType], mode: AuthMode) -> OpenApi {
+/// The document of these endpoints and problem types, at this address. Endpoints without a description are left out.
+pub fn document(
+    endpoints: &[Endpoint],
+    problem_types: &[&'static ProblemType],
+    mode: AuthMode,
+    address: &str,
+) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = ComponentsBuilder::new();
     for endpoint in endpoints {
         let Some(mut operation) = endpoint.operation() else { continue };
+        operation = operation.about(endpoint.access.sentence(mode == AuthMode::Open));
         if mode != AuthMode::Open {
             operation = operation.rate_limited();
         }
@@ -58,6 +64,7 @@ pub fn document(endpoints: &[Endpoint], problem_types: &[&'static ProblemType], 
     let license = LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build();
     OpenApiBuilder::new()
         .info(info.license(Some(license)).build())
+        .servers(Some([Server::new(if address.is_empty() { "/" } else { address })]))
         .tags(Some(tags(endpoints)))
         .paths(paths.build())
         .components(Some(components.build()))

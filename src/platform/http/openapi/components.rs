@@ -19,13 +19,19 @@ pub(super) fn problem() -> Content {
 
 /// The response to a request that is refused for one of these problems, which share their status.
 pub fn refusal(kinds: &[&'static ProblemType]) -> ResponseBuilder {
+    refusal_as(kinds, PROBLEM, Ref::from_schema_name("Problem").into())
+}
+
+/// [`refusal`] with a body of this form.
+pub(super) fn refusal_as(kinds: &[&'static ProblemType], media_type: &str, schema: RefOr<Schema>) -> ResponseBuilder {
     let lines: Vec<String> = kinds.iter().map(|kind| format!("`{}`: {}", kind.slug, kind.title)).collect();
     let answer = ResponseBuilder::new().description(lines.join("; "));
     if kinds.contains(&HEADERS_TOO_LARGE) {
         // the connection may be closed before a problem document can be sent
         return answer;
     }
-    let answer = answer.content(PROBLEM, problem()).header_ref("Case-ID", header("Case-ID"));
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let answer = answer.content(media_type, content).header_ref("Case-ID", header("Case-ID"));
     let own = |name: &'static str, about: &'static str| {
         (name, HeaderBuilder::new().schema(Some(text())).description(Some(about)).build())
     };
@@ -49,7 +55,8 @@ pub fn text() -> ObjectBuilder {
 }
 
 pub(super) fn tags() -> ObjectBuilder {
-    let list = r#"^(\*|(W/)?"[^",]*"(, (W/)?"[^",]*")*)$"#;
+    // RFC 9110, 8.8.3 and 13.1.1: a tag may contain commas, and an element of the list may be empty
+    let list = r#"^(\*|[ ,]*(W/)?"[!#-~]*"( *,( *(W/)?"[!#-~]*")?)* *)$"#;
     text().format(Some(SchemaFormat::Custom("entity-tags".to_owned()))).pattern(Some(list)).examples(["\"3\""])
 }
 

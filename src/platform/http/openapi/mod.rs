@@ -14,6 +14,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required};
 use utoipa::{PartialSchema, ToSchema};
 
+use self::components::refusal_as;
 use self::components::{PROBLEM, flatten, header, problem, query_parameter, tags};
 pub use self::components::{refusal, text};
 use crate::platform::http::problem::{
@@ -39,7 +40,10 @@ pub struct ApiOperation {
     /// The problems of the access check.
     access_problems: &'static [&'static ProblemType],
     is_rate_limited: bool,
-    answers_problems: bool,
+    about: Vec<String>,
+    needs_token: bool,
+    /// The schema of errors that are no problem documents.
+    error_schema: Option<RefOr<Schema>>,
 }
 
 impl ApiOperation {
@@ -63,13 +67,15 @@ impl ApiOperation {
             ],
             access_problems: &[],
             is_rate_limited: false,
-            answers_problems: true,
+            about: Vec::new(),
+            needs_token: false,
+            error_schema: None,
         }
     }
 
     /// Adds a longer text.
     pub fn about(mut self, text: &str) -> ApiOperation {
-        self.operation = self.operation.description(Some(text));
+        self.about.push(text.to_owned());
         self
     }
 
@@ -209,9 +215,9 @@ impl ApiOperation {
         self
     }
 
-    /// Its errors are described as responses; they are no problem documents.
-    pub fn without_problems(mut self) -> ApiOperation {
-        self.answers_problems = false;
+    /// Its errors have this form, and are described as responses; they are no problem documents.
+    pub fn errors_as<T: ToSchema>(mut self) -> ApiOperation {
+        self.error_schema = Some(self.named::<T>());
         self
     }
 
@@ -232,6 +238,7 @@ impl ApiOperation {
         let bearer = SecurityRequirement::new::<_, _, &str>("bearer", []);
         let absent = is_optional.then(SecurityRequirement::default);
         self.operation = self.operation.securities(Some(absent.into_iter().chain([bearer])));
+        self.needs_token = true;
         self.access_problems = &[UNAUTHORIZED, INVALID_TOKEN, FORBIDDEN];
         self
     }
@@ -246,14 +253,20 @@ impl ApiOperation {
     /// Builds the operation of the document.
     pub fn build(self) -> Operation {
         let mut operation = self.operation.tag(self.tag).request_body(self.body.map(RequestBodyBuilder::build));
-        let mut kinds = if self.answers_problems { self.refusals } else { Vec::new() };
+        if !self.needs_token {
+            operation = operation.securities(Some([]));
+        }
+        if !self.about.is_empty() {
+            operation = operation.description(Some(self.about.join(" ")));
+        }
+        let mut kinds = if self.error_schema.is_none() { self.refusals } else { Vec::new() };
         kinds.extend(self.access_problems);
         kinds.extend(self.is_rate_limited.then_some(RATE_LIMITED));
         kinds.sort_by_key(|kind| (kind.status, kind.slug));
         kinds.dedup();
         for (status, answer) in self.answers {
             let mut answer = answer.header_ref("Case-ID", header("Case-ID"));
-            if kinds.iter().any(|kind| kind.status == status) {
+            if self.error_schema.is_none() && kinds.iter().any(|kind| kind.status == status) {
                 // a page for people, or a problem for programs
                 answer = answer.content(PROBLEM, problem());
             }
@@ -265,9 +278,12 @@ impl ApiOperation {
             operation = operation.response(status.to_string(), answer);
         }
         for same in kinds.chunk_by(|one, other| one.status == other.status) {
-            operation = match same {
-                [one] => operation.response(one.status.to_string(), Ref::from_response_name(one.slug)),
-                many => operation.response(many[0].status.to_string(), refusal(many)),
+            operation = match (same, &self.error_schema) {
+                (all, Some(schema)) => {
+                    operation.response(all[0].status.to_string(), refusal_as(all, JSON, schema.clone()))
+                }
+                ([one], None) => operation.response(one.status.to_string(), Ref::from_response_name(one.slug)),
+                (many, None) => operation.response(many[0].status.to_string(), refusal(many)),
             };
         }
         operation.build()

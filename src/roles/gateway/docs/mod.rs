@@ -1,6 +1,7 @@
 //! The description of the API: `GET /openapi.json` for programs, `GET /docs` for people. Each is built at the first request, and
 //! then kept.
 
+mod example;
 mod page;
 mod schema_html;
 
@@ -54,23 +55,20 @@ impl CachedDocument {
     }
 }
 
+fn describe(context: &Context) -> utoipa::openapi::OpenApi {
+    super::description(context.roles, context.settings.auth.mode, &context.settings.server.public_url)
+}
+
 /// `GET /openapi.json`
 pub async fn find_description(req: HttpRequest, context: Data<Context>) -> HttpResult {
-    let build = || {
-        CachedDocument::new(
-            super::description(context.roles, context.settings.auth.mode).to_json().unwrap_or_default(),
-            "application/json",
-            "",
-        )
-    };
+    let build = || CachedDocument::new(describe(&context).to_json().unwrap_or_default(), "application/json", "");
     DESCRIPTION.get_or_init(build).respond(&req)
 }
 
 /// `GET /docs`: a page without scripts and without external resources
 pub async fn find_page(req: HttpRequest, context: Data<Context>) -> HttpResult {
     let build = || {
-        let document =
-            serde_json::to_value(super::description(context.roles, context.settings.auth.mode)).unwrap_or_default();
+        let document = serde_json::to_value(describe(&context)).unwrap_or_default();
         let style = STANDARD.encode(Sha256::digest(STYLE));
         CachedDocument::new(
             page::render(&document, STYLE),

@@ -3,7 +3,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::schema_html::{code, description, join, schema_type, text};
+use super::example::example;
+use super::schema_html::{code, description, schema_type, text};
 
 /// The page, with this style sheet.
 pub fn render(document: &Value, style: &str) -> String {
@@ -96,7 +97,6 @@ fn badge(method: &str) -> Markup {
 }
 
 fn operation(document: &Value, path: &str, method: &str, op: &Value) -> Markup {
-    let schemes = list(&op["security"]).flat_map(members).map(|(name, _)| code(name));
     html! {
         details {
             summary {
@@ -112,8 +112,7 @@ fn operation(document: &Value, path: &str, method: &str, op: &Value) -> Markup {
             }
             div.op id=(text(&op["operationId"])) {
                 @if op["description"].is_string() { p { (description(&op["description"])) } }
-                @if op["security"].is_array() { p { "Needs " (join(schemes, " or ")) "." } }
-                pre tabindex="0" { code { (curl(path, method, op)) } }
+                pre tabindex="0" { code { (curl(text(&document["servers"][0]["url"]), path, method, op)) } }
                 (table("Parameters", list(&op["parameters"]).map(parameter).collect()))
                 (table("Body", members(&op["requestBody"]["content"]).map(body).collect()))
                 (table("Responses", members(&op["responses"]).map(|(status, it)| response(document, status, it)).collect()))
@@ -164,6 +163,9 @@ fn response(document: &Value, status: &str, response: &Value) -> Markup {
                 @if !is_problem {
                     @for (media, content) in members(&response["content"]) {
                         br; (code(media)) ": " (schema_type(&content["schema"]))
+                        @if media == "application/json" && status.starts_with('2') {
+                            pre tabindex="0" { code { (pretty(&example(document, &content["schema"]))) } }
+                        }
                     }
                 }
                 @for (name, header) in members(&response["headers"]).filter(|(_, header)| header["$ref"].is_null()) {
@@ -174,8 +176,12 @@ fn response(document: &Value, status: &str, response: &Value) -> Markup {
     }
 }
 
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
 /// A curl command with the example values of the operation.
-fn curl(path: &str, method: &str, op: &Value) -> String {
+fn curl(server: &str, path: &str, method: &str, op: &Value) -> String {
     let (mut path, mut query) = (path.to_owned(), Vec::new());
     for one in list(&op["parameters"]) {
         let name = text(&one["name"]);
@@ -202,9 +208,9 @@ fn curl(path: &str, method: &str, op: &Value) -> String {
         (Value::Null, _) => " \\\n  --json '{…}'".to_owned(),
         (example, _) => format!(" \\\n  --json '{example}'"),
     };
-    let signed_in = list(&op["security"]).next().is_some();
+    let signed_in = list(&op["security"]).any(|needed| members(needed).next().is_some());
     let token = if signed_in { " \\\n  -H \"Authorization: Bearer $W2MEET_TOKEN\"" } else { "" };
-    format!("curl {verb}'localhost:8080{path}{query}'{token}{body}")
+    format!("curl {verb}'{}{path}{query}'{token}{body}", server.trim_end_matches('/'))
 }
 
 /// A schema by its name.
