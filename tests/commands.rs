@@ -52,6 +52,29 @@ fn a_password_in_the_query_of_a_url_is_masked_too() {
     assert!(!utf8(&in_query.stdout).contains("hidden5"), "{}", utf8(&in_query.stdout));
 }
 
+#[test]
+fn a_password_in_any_url_is_masked_in_settings_and_refusals() {
+    for (name, value) in [
+        ("DATABASE__URL", "postgres://u:hidden7@db/w2meet?sslpassword=hidden7"),
+        ("USER__DATABASE_URL", "postgres://u:hidden7@db/w2meet"),
+        ("DATABASE__URL", "mysql://u:hidden7@db/w2meet"),
+        ("CACHE__URL", "redis://cache/0?token=hidden7"),
+        ("CACHE__URL", "memcached://u:hidden7@cache"),
+        ("QUEUE__URL", "kafka://u:hidden7@queue"),
+        ("MAIL__SMTP_URL", "mailto://u:hidden7@mail"),
+        ("TELEMETRY__OTLP_ENDPOINT", "https://u:hidden7@collector/"),
+        ("TELEMETRY__OTLP_ENDPOINT", "ftp://u:hidden7@collector/"),
+        ("SERVER__PUBLIC_URL", "https://u:hidden7@meet.example.com"),
+        ("SERVER__CORS_ORIGINS", "https://u:hidden7@meet.example.com"),
+        ("UPSTREAMS__USER", "http://u:hidden7@user:8000"),
+        ("UPSTREAMS__USER", "http://user:8000?key=hidden7"),
+    ] {
+        let output = run_command(&["config"], &[(&format!("W2MEET_{name}"), value)]);
+        let shown = utf8(&output.stdout) + &utf8(&output.stderr);
+        assert!(!shown.is_empty() && !shown.contains("hidden7"), "{name}={value}: {shown}");
+    }
+}
+
 #[actix_web::test]
 async fn migrating_twice_is_migrating_once() {
     let mut space = Sandbox::new();

@@ -21,6 +21,7 @@ mod callback_urls;
 mod callbacks;
 mod commands;
 mod compat;
+mod compose;
 mod corpus;
 mod data_kit;
 mod determinism;

@@ -31,7 +31,8 @@ impl Settings {
             for base in bases {
                 let url = url::Url::parse(base)
                     .with_context(|| format!("upstreams.{role} holds {:?}, which is not a URL", mask(base)))?;
-                if url.scheme() != "http" || url.host().is_none() || !url.username().is_empty() {
+                if url.scheme() != "http" || url.host().is_none() || !url.username().is_empty() || url.query().is_some()
+                {
                     bail!("upstreams.{role} holds {:?}: give base URLs such as http://host:8081", mask(base));
                 }
             }
@@ -64,7 +65,8 @@ impl Settings {
     fn check_addresses(&self) -> anyhow::Result<()> {
         let public = &self.server.public_url;
         let is_web = |url: url::Url| ["http", "https"].contains(&url.scheme());
-        if !public.is_empty() && !url::Url::parse(public).is_ok_and(is_web) {
+        let is_public = |url: url::Url| is_web(url.clone()) && url.username().is_empty() && url.password().is_none();
+        if !public.is_empty() && !url::Url::parse(public).is_ok_and(is_public) {
             bail!(
                 "server.public_url is {:?}: set the URL at which clients reach the gateway, such as https://meet.example.com",
                 mask(public)

@@ -93,13 +93,16 @@ impl fmt::Display for SecretUrl {
 
 /// A text for a message: a URL without its password.
 pub(super) fn mask(text: &str) -> String {
-    if text.contains('@') { SecretUrl(text.to_owned()).to_string() } else { text.to_owned() }
+    if text.contains(['@', '?']) { SecretUrl(text.to_owned()).to_string() } else { text.to_owned() }
 }
 
 /// The URL with stars in place of its password; `None` if it has none.
 fn masked(mut url: url::Url) -> Option<String> {
     const STARS: &str = "***";
-    let is_secret = |name: &str| name.eq_ignore_ascii_case("password");
+    let is_secret = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        ["password", "passwd", "pwd", "secret", "token", "key"].iter().any(|word| name.contains(word))
+    };
     let in_query = url.query_pairs().any(|(name, _)| is_secret(&name));
     if url.password().is_none() && !in_query {
         return None;
