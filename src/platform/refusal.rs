@@ -7,13 +7,16 @@ use tokio::time::timeout;
 /// How long a server may take to let this process in before the log says that it does not respond.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// What servers say when they refuse, and what helps. The codes are those of PostgreSQL (`SQLSTATE`), of Redis and of AMQP.
-const REMEDIES: [(&str, &str); 12] = [
+/// What servers say when they refuse, and what helps. The codes are those of PostgreSQL (`SQLSTATE`), SQLite, Redis and AMQP.
+const REMEDIES: [(&str, &str); 15] = [
     ("28P01", "PostgreSQL refuses the user or the password: correct them in the database URL"),
     ("28000", "PostgreSQL refuses the user: create it, correct the database URL, or allow it in pg_hba.conf"),
     ("3D000", "the database does not exist: create it, or correct its name in the database URL"),
     ("42501", "the database user lacks a permission: grant it CONNECT and CREATE on the database"),
     ("permission denied for", "the database user lacks a permission: grant it the rights on the schema and its tables"),
+    ("unable to open database file", "SQLite cannot open its file: let the user of this process write to data_dir"),
+    ("readonly database", "SQLite may not write to its file: let the user of this process write to data_dir"),
+    ("Permission denied (os error 13)", "this process may not use a file: correct its owner or its permissions"),
     ("WRONGPASS", "Redis refuses the user or the password: correct them in cache.url"),
     ("AuthenticationFailed", "Redis refuses the user or the password: correct them in cache.url"),
     ("NOAUTH", "Redis needs a password: put it into cache.url"),
@@ -56,6 +59,7 @@ mod tests {
         for refused in [
             "cannot connect: db error: FATAL: no such user (SQLSTATE 28P01)",
             "db error: ERROR: permission denied for schema x",
+            "cannot open /data/user.db: unable to open database file",
             "Error occurred while creating a new object: Password authentication failed - AuthenticationFailed",
             "failed to tune connection params, reason: Close { reply_text: \"ACCESS_REFUSED - Login was refused\" }",
             "NOT_ALLOWED - vhost nothing not found",
