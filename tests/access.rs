@@ -48,14 +48,14 @@ async fn calendar(account: &Account, whose: &str) -> Reply {
 
 /// The path of an endpoint, with these values.
 fn filled(rule: &Endpoint, email: &str, id: &str) -> String {
-    rule.path.replace("{email}", email).replace("{id}", id).replace("{name}", "work")
+    rule.path.replace("{user}", email).replace("{id}", id).replace("{name}", "work")
 }
 
 /// A valid body.
 fn wanted(rule: &Endpoint) -> Option<Value> {
     match (rule.method.as_str(), rule.path.rsplit('/').next().unwrap_or_default()) {
         ("PUT", "availability") => Some(json!({ "monday": [9] })),
-        ("PATCH", "{email}") => Some(json!({ "name": "Eve was here" })),
+        ("PATCH" | "PUT", "{user}") => Some(json!({ "name": "Eve was here" })),
         ("PATCH", _) => Some(json!({ "title": "Eve was here" })),
         ("POST", "participation") => Some(json!({ "email": EVE, "participation": "accepted" })),
         ("POST", "users") => Some(json!({ "email": "made@example.com", "name": "Made" })),
@@ -228,6 +228,21 @@ both_shapes! {
         world.ana.get("/users/users/ana@example.com").await.expect(200);
         cluster.get("/users/users/ana@example.com").await.expect(401);
         cluster.get("/users/health").await.expect(200);
+    }
+
+    async fn an_account_owns_its_id_as_it_owns_its_address(cluster) {
+        let world = world(cluster).await;
+        let id = world.ana.get("/api/auth/me").await.expect(200).json["id"].as_str().unwrap_or_default().to_owned();
+        let absent = "01980000-0000-7000-8000-000000000000";
+        for end in ["", "/availability", "/availability.ics", "/freebusy.ics", "/calendars"] {
+            let path = |id: &str| format!("/api/users/{id}{end}");
+            world.ana.get(&path(&id)).await.expect(200);
+            world.admin.get(&path(&id)).await.expect(200);
+            world.admin.get(&path(absent)).await.expect_problem("404 unknown-user", &path(absent), "no account");
+            let (foreign, unknown) = (world.eve.get(&path(&id)).await.expect(404), world.eve.get(&path(absent)).await.expect(404));
+            assert_eq!(response(&foreign, [&id, "-"]), response(&unknown, [absent, "-"]), "{end}");
+        }
+        world.eve.delete(&format!("/api/users/{id}")).await.expect(404);
     }
 
     async fn one_accounts_idempotency_key_is_never_anothers(cluster) {

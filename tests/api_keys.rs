@@ -20,7 +20,7 @@ const KEYS: &str = "/api/auth/keys";
 /// A request that a rule of the table is about, by an account, on what is its own; no body that would do anything.
 async fn knock(cluster: &Cluster, bearer: &str, email: &str, rule: &Endpoint) -> Reply {
     let nothing = "01980000-0000-7000-8000-000000000000";
-    let path = rule.path.replace("{email}", email).replace("{id}", nothing).replace("{name}", "none");
+    let path = rule.path.replace("{user}", email).replace("{id}", nothing).replace("{name}", "none");
     let bearer = format!("Bearer {bearer}");
     let mut headers = vec![("authorization", bearer.as_str()), ("if-match", "\"4000\"")];
     let method: Method = rule.method.as_str().parse().expect("a method");
@@ -169,7 +169,7 @@ both_shapes! { with &auth_required_with(&[]);
             let by_read = knock(cluster, &read, ANA, rule).await;
             let what = format!("{} {}: {by_session}, {}, {}", rule.method, rule.path, by_write.status, by_read.status);
             assert_eq!(by_session == 403, rule.access == Access::Admin, "{what}");
-            let ends_account = rule.method == "DELETE" && rule.path == "/api/users/{email}";
+            let ends_account = rule.method == "DELETE" && rule.path == "/api/users/{user}";
             let never = matches!(rule.access, Access::Admin | Access::Person) || ends_account;
             assert_eq!(by_write.status == 403, never, "{what}");
             assert_eq!(by_read.status == 403, never || !asks(rule), "{what}");

@@ -1,7 +1,7 @@
 //! Jobs of several owners: the gateway lists them as one list, and finds the owner of each.
 
+use actix_web::HttpResponse;
 use actix_web::web::{Data, Json};
-use actix_web::{HttpRequest, HttpResponse};
 use awc::http::Method;
 use diesel_migrations::EmbeddedMigrations;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use w2meet::platform::auth::permissions::Access::Open;
 use w2meet::platform::data::{DataOwner, Error, Owner};
 use w2meet::platform::endpoint::{Endpoint, post};
-use w2meet::platform::http::extract::id_in_path;
+use w2meet::platform::http::extract::PathId;
 use w2meet::platform::http::problem::Problem;
 use w2meet::platform::jobs::api::AttemptFailure;
 use w2meet::platform::jobs::{self, JobKind, JobOwner, NewJob, create_job, store};
@@ -59,13 +59,13 @@ async fn create_toy(toy: Data<Toy>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(json!({ "id": job.id })))
 }
 
-async fn start_toy(req: HttpRequest, toy: Data<Toy>) -> Result<HttpResponse, Problem> {
-    let lease = store::start_job(&**toy, id_in_path(&req)?).await?;
+async fn start_toy(PathId(id): PathId, toy: Data<Toy>) -> Result<HttpResponse, Problem> {
+    let lease = store::start_job(&**toy, id).await?;
     Ok(HttpResponse::Ok().json(lease))
 }
 
-async fn fail_toy(req: HttpRequest, toy: Data<Toy>, failure: Json<AttemptFailure>) -> Result<HttpResponse, Problem> {
-    let job = store::fail_job(&**toy, id_in_path(&req)?, &failure).await?;
+async fn fail_toy(PathId(id): PathId, toy: Data<Toy>, failure: Json<AttemptFailure>) -> Result<HttpResponse, Problem> {
+    let job = store::fail_job(&**toy, id, &failure).await?;
     Ok(HttpResponse::Ok().json(toy.show(&job)))
 }
 

@@ -61,9 +61,9 @@ both_shapes! {
             sum(&gateway, "http_request_duration_seconds_count", &labels)
         };
         assert_eq!(count("POST", "/api/users", "201"), 2.0);
-        assert_eq!(count("GET", "/api/users/{email}", "200"), 1.0);
-        assert_eq!(count("GET", "/api/users/{email}", "404"), 1.0);
-        assert_eq!(count("HEAD", "/api/users/{email}", "200"), 1.0);
+        assert_eq!(count("GET", "/api/users/{user}", "200"), 1.0);
+        assert_eq!(count("GET", "/api/users/{user}", "404"), 1.0);
+        assert_eq!(count("HEAD", "/api/users/{user}", "200"), 1.0);
         assert_eq!(count("DELETE", "/api/suggestions", "405"), 1.0);
         assert_eq!(count("GET", "unmatched", "404"), 1.0);
         assert!(gateway.keys().all(|series| !series.contains("nobody") && !series.contains("/what")));

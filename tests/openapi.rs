@@ -41,7 +41,7 @@ fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
 /// A path with something in the place of its variables.
 fn filled(path: &str) -> String {
     let id = "0198c0de-7b1e-7cc3-a8d3-2f3b5c0f9a11";
-    path.replace("{email}", "ana@example.com").replace("{id}", id).replace("{name}", "work")
+    path.replace("{user}", "ana@example.com").replace("{id}", id).replace("{name}", "work")
 }
 
 #[test]

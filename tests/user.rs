@@ -65,6 +65,64 @@ both_shapes! {
         assert_eq!(user["if_needed"], week(json!({ "friday": ["09:15-10:00"] })));
     }
 
+    async fn every_path_of_a_user_takes_the_address_or_the_id(cluster) {
+        let id = make(cluster, "ana@example.com").await.expect(201).json["id"].as_str().unwrap_or_default().to_owned();
+        let by_id = format!("/api/users/{id}");
+        cluster.put(&format!("{by_id}/availability"), json!({ "monday": [9] })).await.expect(200);
+        cluster.patch(&by_id, json!({ "name": "Anna" })).await.expect(200);
+        let file = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nEND:VCALENDAR\r\n".to_vec();
+        let kind = [("content-type", "text/calendar")];
+        cluster.send(Method::PUT, &format!("{by_id}/calendars/work"), &kind, Some(file)).await.expect(201);
+        let seen = async |path: String| {
+            let reply = cluster.get(&path).await.expect(200);
+            (reply.header("etag").map(str::to_owned), reply.json)
+        };
+        for end in ["", "/availability", "/availability.ics", "/freebusy.ics", "/calendars", "/calendars/work"] {
+            assert_eq!(seen(format!("{ANA}{end}")).await, seen(format!("{by_id}{end}")).await, "{end}");
+        }
+        for (begin, end) in [("/users/users/", ""), ("/users/users/", "/"), ("/users/users/", "/availability"), ("/users/user-avail/cache-aside/", "")] {
+            let by_address = seen(format!("{begin}ana@example.com{end}")).await;
+            assert_eq!(by_address, seen(format!("{begin}{id}{end}")).await, "{begin}{end}");
+            assert_eq!(by_address.1["name"], "Anna");
+        }
+        let renamed = json!({ "email": "ana@example.com", "preferences": "last" });
+        cluster.put(&format!("/users/users/{id}"), renamed).await.expect(200);
+        cluster.put(&format!("/users/users/{id}"), json!({ "email": "ben@example.com" })).await.expect(422);
+        cluster.delete(&format!("{by_id}/calendars/work")).await.expect(204);
+        cluster.delete(&by_id).await.expect(204);
+        for path in [ANA, &by_id, &format!("{by_id}/calendars"), &format!("{by_id}/freebusy.ics")] {
+            cluster.get(path).await.expect_problem("404 unknown-user", path, "deleted");
+        }
+        assert_eq!(cluster.get("/api/users/ana").await.expect(422).pointers(), ["#/user"]);
+    }
+
+    async fn a_put_replaces_the_whole_profile(cluster) {
+        let full = json!({
+            "email": "ana@example.com", "name": "Ana", "time_zone": "Europe/Paris", "preference": "last",
+            "availability": { "monday": [9] }, "overrides": { "2026-11-27": [] },
+        });
+        cluster.post("/api/users", full).await.expect(201);
+        let replaced = cluster.put(ANA, json!({ "name": "Anna", "availability": { "tuesday": [10] } })).await.expect(200);
+        assert_eq!(etag(&replaced), "\"2\"");
+        let user = &replaced.json;
+        let output = (&user["name"], &user["time_zone"], &user["preference"], &user["overrides"]);
+        assert_eq!(output, (&json!("Anna"), &json!("UTC"), &json!("first"), &json!({})));
+        assert_eq!(user["availability"], week(json!({ "tuesday": ["10:00-11:00"] })));
+        assert_eq!(cluster.get(ANA).await.expect(200).json, *user);
+        cluster.put(ANA, json!({ "name": "Anna", "email": "ANA@example.com" })).await.expect(200);
+        for (body, place) in [
+            (json!({}), "#/name"),
+            (json!({ "name": "Anna", "email": "ben@example.com" }), "#/email"),
+            (json!({ "name": "Anna", "version": 7 }), "#/version"),
+        ] {
+            assert_eq!(cluster.put(ANA, body.clone()).await.expect(422).pointers(), [place], "{body}");
+        }
+        let headers = [("content-type", "application/json"), ("if-match", "\"1\"")];
+        let stale = cluster.send(Method::PUT, ANA, &headers, Some(json!({ "name": "Old" }).to_string().into_bytes())).await;
+        stale.expect_problem("412 precondition-failed", ANA, "it has changed since");
+        cluster.put("/api/users/ben@example.com", json!({ "name": "Ben" })).await.expect(404);
+    }
+
     async fn every_spelling_of_an_address_is_the_same_user(cluster) {
         for (typed, path, others) in [
             ("Ana.B@Example.COM", "ANA.b%40example.com", ["ana.b@example.com", "ANA.B@eXample.com"]),

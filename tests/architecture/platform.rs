@@ -57,7 +57,7 @@ fn platform_and_launch_name_no_role_and_no_path_of_one() {
 fn names_and_paths_of_roles_are_found() {
     let segments = BTreeSet::from(["auth".to_owned(), "users".to_owned()]);
     for (text, is_named) in [
-        ("\"/users/{email}\"", true),
+        ("\"/users/{user}\"", true),
         ("\"/users\"", true),
         ("\"see /api/auth/verification\"", true),
         ("\"gateway\"", true),

@@ -28,7 +28,7 @@ async fn leaks(cluster: &Cluster, places: &[String], when: &str) -> Vec<String> 
     let endpoints = public_endpoints();
     let endpoints = endpoints.iter().map(|endpoint| (endpoint.method.as_str(), endpoint.path));
     for (method, path) in endpoints.chain(MORE).filter(|(_, path)| !path.ends_with("/events")) {
-        let path = path.replace("{email}", "ana@example.com").replace("{id}", ID).replace("{name}", "work");
+        let path = path.replace("{user}", "ana@example.com").replace("{id}", ID).replace("{name}", "work");
         let method: Method = method.parse().expect("a method");
         for body in [None, Some(b"{}".to_vec()), Some(b"{".to_vec())] {
             let headers = [("content-type", "application/json"), ("host", "meet.example.com")];

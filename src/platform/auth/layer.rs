@@ -12,7 +12,7 @@ use super::service_credential::ServiceCredential;
 use super::verifier::TokenVerifier;
 use super::{AuthMethod, Caller, Scope, forbidden, unknown_caller};
 use crate::config::{AuthMode, Settings};
-use crate::platform::http::extract::email_in_path;
+use crate::platform::http::extract::UserKey;
 use crate::platform::http::problem::{BAD_REQUEST, INVALID_TOKEN, Problem};
 
 /// The paths that need no service credential and have no rate limit: a busy role must not look dead.
@@ -112,9 +112,13 @@ fn check_account(caller: &Caller, permission: Permission, req: &ServiceRequest) 
         _ if caller.scope == Scope::Admin => Ok(()),
         (Access::Admin, _) => Err(forbidden("only administrators of this installation may do this")),
         (Access::Owner, Some(segment)) => {
-            let email = email_in_path(req.request(), segment)?;
+            let user = UserKey::in_segment(req.uri().path(), segment)?;
+            let is_own = match &user {
+                UserKey::Email(email) => *email == caller.email,
+                UserKey::Id(id) => id.to_string() == caller.id,
+            };
             // 403 would reveal that the account exists
-            if email == caller.email { Ok(()) } else { Err(Problem::unknown_user(email.as_str())) }
+            if is_own { Ok(()) } else { Err(Problem::unknown_user(&user.to_string())) }
         }
         (Access::Owner, None) => Err(Problem::no_such_path()),
         _ => Ok(()),

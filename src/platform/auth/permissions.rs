@@ -3,6 +3,8 @@
 
 use Access::{Account, Admin, Attendee, Capability, Invited, Open, Organizer, Owner, Person, Service, SignedIn};
 
+use crate::platform::http::path::USER;
+
 /// Who may call an endpoint. An admin may do whatever an owner, an organizer or an attendee may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -78,7 +80,7 @@ pub struct Permission {
     pub access: Access,
     /// Whether a read-only API key may call it.
     pub is_read_only: bool,
-    /// The index of the path segment that holds the owner's address.
+    /// The index of the path segment that names the owner.
     pub owner_segment: Option<usize>,
 }
 
@@ -111,7 +113,7 @@ impl Table {
     /// Adds an endpoint. Rows that are added first are found faster.
     pub fn add(&mut self, method: &str, path: &'static str, access: Access, is_read_only: bool) {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
-        let owner_segment = segments.iter().position(|segment| *segment == "{email}");
+        let owner_segment = segments.iter().position(|segment| *segment == USER);
         let segments = segments.into_iter().map(|segment| (!segment.starts_with('{')).then_some(segment)).collect();
         let permission = Permission { access, is_read_only, owner_segment };
         self.0.push(Row { method: method.to_owned(), segments, permission });
@@ -159,7 +161,7 @@ mod tests {
         let mut table = Table::default();
         table.add("GET", "/", Access::Open, false);
         table.add("GET", "/api/users", Access::Admin, false);
-        table.add("GET", "/api/users/{email}", Access::Owner, false);
+        table.add("GET", "/api/users/{user}", Access::Owner, false);
         table.add("GET", "/api/meetings/{id}/events", Access::Attendee, false);
         table.add("POST", "/api/availability", Access::SignedIn, true);
         let at = |method: &str, path: &str| match table.find(method, path) {

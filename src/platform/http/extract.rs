@@ -1,15 +1,12 @@
-//! Reads the values of requests, and the variables of paths. A handler takes named values from [`Params`].
+//! Reads the values of requests. A handler takes named values from [`Params`], and variables of the path as [`PathId`] and [`UserKey`].
 
-use actix_web::HttpRequest;
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::calendar::{Fault, Format};
 use crate::platform::email::Email;
 pub use crate::platform::http::body::{Json, JsonBody, RawBody, payload_problem};
 pub use crate::platform::http::params::{Params, query_has};
-use crate::platform::http::problem::{BAD_REQUEST, NOT_FOUND, Problem};
+pub use crate::platform::http::path::{PathId, UserKey};
 
 /// A text of 1 to `max` characters without control characters; it is trimmed.
 pub fn text(max: usize) -> impl FnOnce(&Value) -> Result<String, Vec<Fault>> {
@@ -65,35 +62,4 @@ pub fn format(value: &Value) -> Result<Format, Vec<Fault>> {
 /// The text is no e-mail address.
 pub fn email(value: &Value) -> Result<Email, Vec<Fault>> {
     parsed("not_an_email", Email::parse)(value)
-}
-
-/// The id in the path, from the variable `id`.
-///
-/// # Errors
-/// 404 for a text that is no UUID.
-pub fn id_in_path(req: &HttpRequest) -> Result<Uuid, Problem> {
-    let text = req.match_info().get("id").unwrap_or_default();
-    Uuid::parse_str(text).map_err(|_| Problem::new(NOT_FOUND, "ids are UUIDs; this is no id of this API"))
-}
-
-/// The e-mail address in a segment of the request's path.
-///
-/// # Errors
-/// 400 for a segment that cannot be decoded, 404 for `.` and `..`, 422 for what is no address.
-pub fn email_in_path(req: &HttpRequest, segment: usize) -> Result<Email, Problem> {
-    let raw = req.uri().path().split('/').nth(segment + 1).unwrap_or_default();
-    let bad = |detail: &'static str| Problem::new(BAD_REQUEST, detail);
-    let mut escapes = raw.split('%').skip(1);
-    if !escapes.all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|b| b.is_ascii_hexdigit())) {
-        return Err(bad("a % in the path must be followed by two hexadecimal digits"));
-    }
-    let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| bad("the path is not UTF-8"))?;
-    if decoded.chars().any(char::is_control) {
-        return Err(bad("the path contains control characters"));
-    }
-    if matches!(decoded.as_ref(), "." | "..") {
-        return Err(Problem::no_such_path());
-    }
-    Email::parse(&decoded)
-        .map_err(|why| Problem::validation(vec![Fault::new("#/email", "not_an_email", why.to_string())]))
 }

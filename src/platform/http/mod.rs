@@ -13,6 +13,7 @@ pub mod openapi;
 pub mod page;
 pub mod pagination;
 pub mod params;
+pub mod path;
 pub mod preconditions;
 pub mod problem;
 pub mod stream;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::store::{self, unknown};
 use super::{JobOwner, api};
-use crate::platform::http::extract::{JsonBody, id_in_path};
+use crate::platform::http::extract::{JsonBody, PathId};
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNAUTHORIZED};
 
 type Answer = Result<HttpResponse, Problem>;
@@ -17,8 +17,8 @@ type Answer = Result<HttpResponse, Problem>;
 ///
 /// # Errors
 /// See [`store::start_job`].
-pub async fn start_job<O: JobOwner>(req: HttpRequest, own: Data<O>) -> Answer {
-    let lease = store::start_job(&**own, id_in_path(&req)?).await;
+pub async fn start_job<O: JobOwner>(PathId(id): PathId, own: Data<O>) -> Answer {
+    let lease = store::start_job(&**own, id).await;
     Ok(HttpResponse::Ok().json(lease?))
 }
 
@@ -26,9 +26,9 @@ pub async fn start_job<O: JobOwner>(req: HttpRequest, own: Data<O>) -> Answer {
 ///
 /// # Errors
 /// See [`store::fail_job`].
-pub async fn fail_job<O: JobOwner>(req: HttpRequest, own: Data<O>, JsonBody(body): JsonBody) -> Answer {
+pub async fn fail_job<O: JobOwner>(PathId(id): PathId, own: Data<O>, JsonBody(body): JsonBody) -> Answer {
     let failure: api::AttemptFailure = read_body(body)?;
-    let job = store::fail_job(&**own, id_in_path(&req)?, &failure).await;
+    let job = store::fail_job(&**own, id, &failure).await;
     Ok(HttpResponse::Ok().json(own.show(&job?)))
 }
 
@@ -36,7 +36,12 @@ pub async fn fail_job<O: JobOwner>(req: HttpRequest, own: Data<O>, JsonBody(body
 ///
 /// # Errors
 /// See [`store::finish_job`].
-pub async fn finish_job<O: JobOwner>(req: HttpRequest, own: Data<O>, JsonBody(body): JsonBody) -> Answer {
+pub async fn finish_job<O: JobOwner>(
+    req: HttpRequest,
+    PathId(id): PathId,
+    own: Data<O>,
+    JsonBody(body): JsonBody,
+) -> Answer {
     let given = req.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let needs = || Problem::new(UNAUTHORIZED, "send the job's token as Authorization: Bearer");
     let (scheme, token) = given.split_once(' ').ok_or_else(needs)?;
@@ -44,7 +49,7 @@ pub async fn finish_job<O: JobOwner>(req: HttpRequest, own: Data<O>, JsonBody(bo
         return Err(needs());
     }
     let report: api::JobReport<Value> = read_body(body)?;
-    let finished = store::finish_job(&**own, id_in_path(&req)?, token.trim(), &report).await;
+    let finished = store::finish_job(&**own, id, token.trim(), &report).await;
     finished?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -62,8 +67,7 @@ pub async fn list_jobs<O: JobOwner>(own: Data<O>, JsonBody(body): JsonBody) -> A
 ///
 /// # Errors
 /// 404 for an unknown job.
-pub async fn find_job<O: JobOwner>(req: HttpRequest, own: Data<O>) -> Answer {
-    let id = id_in_path(&req)?;
+pub async fn find_job<O: JobOwner>(PathId(id): PathId, own: Data<O>) -> Answer {
     let job = store::find_job(own.owner(), id).await?;
     Ok(HttpResponse::Ok().json(own.show(&job.ok_or_else(|| unknown(id))?)))
 }
@@ -72,8 +76,8 @@ pub async fn find_job<O: JobOwner>(req: HttpRequest, own: Data<O>) -> Answer {
 ///
 /// # Errors
 /// See [`store::retry_job`].
-pub async fn retry_job<O: JobOwner>(req: HttpRequest, own: Data<O>) -> Answer {
-    let job = store::retry_job(&**own, id_in_path(&req)?).await;
+pub async fn retry_job<O: JobOwner>(PathId(id): PathId, own: Data<O>) -> Answer {
+    let job = store::retry_job(&**own, id).await;
     Ok(HttpResponse::Accepted().json(own.show(&job?)))
 }
 

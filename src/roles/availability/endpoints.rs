@@ -55,7 +55,7 @@ fn public() -> Vec<Endpoint> {
 }
 
 fn free_busy() -> Endpoint {
-    get("/api/users/{email}/freebusy.ics", Owner, find_free_busy).describe(
+    get("/api/users/{user}/freebusy.ics", Owner, find_free_busy).describe(
         "find_free_busy",
         "Reads when a user is busy, as a calendar: VFREEBUSY (RFC 5545).",
         |op| {

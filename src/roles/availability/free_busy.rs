@@ -13,7 +13,7 @@ use crate::calendar::icalendar::VFreeBusy;
 use crate::calendar::{CalAddress, Fault, Projector, SearchWindow, Zone};
 use crate::platform::digest::sha256_number;
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::{Params, email_in_path};
+use crate::platform::http::extract::{Params, UserKey};
 use crate::platform::http::preconditions::EntityTags;
 use crate::platform::http::problem::Problem;
 use crate::platform::http::window::Window;
@@ -31,12 +31,12 @@ struct User {
     availability: UserAvailability,
 }
 
-/// `GET /users/{email}/freebusy.ics`
-pub async fn find_free_busy(req: HttpRequest, sources: Data<Sources>) -> HttpResult {
-    let email = email_in_path(&req, 1)?;
+/// `GET /users/{user}/freebusy.ics`
+pub async fn find_free_busy(req: HttpRequest, user: UserKey, sources: Data<Sources>) -> HttpResult {
     let mut fields = Params::of_query(&req, None);
     let window = Window::read(&mut fields);
     let window = fields.finish(Some(window))?;
+    let email = sources.users.email_of(user).await?;
     let now = Timestamp::now();
     // the dates are those of the user's zone, which is not known yet
     let period = pad_window(window.unwrap_or_else(|| next_days(&Zone::utc(), now)));

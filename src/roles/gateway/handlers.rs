@@ -117,7 +117,7 @@ pub async fn welcome() -> HttpResponse {
         "W2Meet ", env!("CARGO_PKG_VERSION"), ": who can meet when, which slot is best, and why.\n",
         "\n",
         "  POST /api/users                                 {\"name\", \"email\", \"time_zone\", \"availability\": {\"monday\": [9, \"13:30-15:00\"]}}\n",
-        "  PUT  /api/users/{email}/availability            a week: hours and HH:MM-HH:MM ranges, by day\n",
+        "  PUT  /api/users/{user}/availability            a week: hours and HH:MM-HH:MM ranges, by day\n",
         "  GET  /api/availability?attendee=a&attendee=b    when all of them are free, and how many in each hour\n",
         "  GET  /api/suggestions?attendee=a&attendee=b     the best slot, and why\n",
         "  POST /api/meetings                              {\"organizer\", \"attendees\"}: finds the time, and invites\n",

@@ -2,12 +2,20 @@
 
 use std::sync::Arc;
 
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
 use diesel::prelude::*;
+use futures_util::future::LocalBoxFuture;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::config::{Auth, Calendars, Settings};
 use crate::platform::data::{Connection, DataOwner, Error, Owner, RunQueryDsl, exclusive};
 use crate::platform::digest::sha256_hex;
+use crate::platform::email::Email;
+use crate::platform::http::extract::UserKey;
+use crate::platform::http::problem::Problem;
 use crate::platform::subscriptions::Subscriber;
 
 use super::api::ROLE;
@@ -34,6 +42,15 @@ impl Store {
         })
     }
 
+    /// The address of the user with this id.
+    pub async fn email_of(&self, id: Uuid) -> Result<Option<Email>, Error> {
+        let mine = users::table.find(id.to_string()).select(users::email);
+        let found: Option<String> = self.owner.db.fetch_optional(mine).await?;
+        found
+            .map(|email| Email::parse(&email).map_err(|_| Error::Corrupt(format!("the address of user {id}"))))
+            .transpose()
+    }
+
     /// The end of the UIDs of meetings in calendars. It tells this installation from others, and never changes.
     pub fn uid_domain(&self) -> String {
         format!("{:.16}.w2meet", sha256_hex(format!("uid {}", self.owner.secret())))
@@ -45,6 +62,28 @@ impl Store {
 pub async fn lock_user(conn: &mut Connection, email: &str) -> Result<Option<String>, Error> {
     let lock = exclusive(users::table.filter(users::email.eq(email)).select(users::id));
     Ok(lock.get_result(conn).await.optional()?)
+}
+
+/// The address of the user whom a path names by address or by id. Tables and caches of this role know users by address.
+pub struct PathUser(pub Email);
+
+impl FromRequest for PathUser {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (key, store) = (UserKey::from_request(req, payload), Data::<Store>::extract(req));
+        Box::pin(async move {
+            match key.await? {
+                UserKey::Email(email) => Ok(PathUser(email)),
+                UserKey::Id(id) => {
+                    let store = store.await.map_err(|why| Problem::internal(why.to_string()))?;
+                    let email = store.email_of(id).await?;
+                    email.map(PathUser).ok_or_else(|| Problem::unknown_user(&id.to_string()))
+                }
+            }
+        })
+    }
 }
 
 impl DataOwner for Store {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 use utoipa::openapi::schema::{
-    AdditionalProperties, Array, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
+    AdditionalProperties, AnyOfBuilder, Array, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat,
+    SchemaType, Type,
 };
 use utoipa::openapi::{KnownFormat, Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::text;
 use crate::calendar::{Day, Format, Zone};
 use crate::platform::email::Email;
+use crate::platform::http::path::UserKey;
 use crate::platform::http::problem::ProblemType;
 
 impl ToSchema for Email {}
@@ -24,6 +26,13 @@ impl PartialSchema for Email {
         let pattern = r#"^[^\s@/\\"(),:;<>\[\]]+@[^\s@/]+\.[^\s@/]+$"#;
         let format = SchemaFormat::Custom("idn-email".to_owned());
         text().format(Some(format)).pattern(Some(pattern)).description(Some(about)).into()
+    }
+}
+
+impl PartialSchema for UserKey {
+    fn schema() -> RefOr<Schema> {
+        let id = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+        Schema::AnyOf(AnyOfBuilder::new().item(Email::schema()).item(id).build()).into()
     }
 }
 

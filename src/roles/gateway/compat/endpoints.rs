@@ -11,8 +11,8 @@ use super::{
     replace_user, role_health,
 };
 use crate::platform::auth::permissions::Access::{Open, SignedIn};
-use crate::platform::email::Email;
 use crate::platform::endpoint::{Endpoint, Tag, delete, get, post, put, tagged};
+use crate::platform::http::extract::UserKey;
 use crate::platform::http::health::Report;
 use crate::platform::http::openapi::ApiOperation;
 
@@ -41,7 +41,7 @@ fn fails(op: ApiOperation, also: &[(StatusCode, &str)]) -> ApiOperation {
 }
 
 fn of_user(op: ApiOperation, also: &[(StatusCode, &str)]) -> ApiOperation {
-    let op = op.path::<Email>("email", "The user's address.", Some("ana@example.com"));
+    let op = op.path::<UserKey>("user", "The user's address or id.", Some("ana@example.com"));
     fails(op, &[&[(StatusCode::NOT_FOUND, "No user has this address")], also].concat())
 }
 
@@ -81,8 +81,8 @@ fn users() -> Vec<Endpoint> {
                 .answers::<ReferenceUser>(201, "The new user")
                 .answers::<ReferenceError>(409, "The user exists already, with other values")
         }),
-        get("/users/users/{email}", SignedIn, find_user).describe("find_reference_user", "Reads a user.", read),
-        put("/users/users/{email}", SignedIn, replace_user).describe(
+        get("/users/users/{user}", SignedIn, find_user).describe("find_reference_user", "Reads a user.", read),
+        put("/users/users/{user}", SignedIn, replace_user).describe(
             "replace_reference_user",
             "Changes the given fields of a user.",
             |op| {
@@ -91,17 +91,17 @@ fn users() -> Vec<Endpoint> {
                     .answers::<ReferenceUser>(200, "The user after the change")
             },
         ),
-        delete("/users/users/{email}", SignedIn, delete_user).describe(
+        delete("/users/users/{user}", SignedIn, delete_user).describe(
             "delete_reference_user",
             "Deletes a user.",
             |op| of_user(op, &[]).answer(204, "Deleted"),
         ),
-        get("/users/users/{email}/availability", SignedIn, find_user).describe(
+        get("/users/users/{user}/availability", SignedIn, find_user).describe(
             "find_reference_availability",
             "Reads a user.",
             read,
         ),
-        get("/users/user-avail/cache-aside/{email}", SignedIn, find_user).describe(
+        get("/users/user-avail/cache-aside/{user}", SignedIn, find_user).describe(
             "find_cached_reference_user",
             "Reads a user.",
             read,
@@ -115,7 +115,7 @@ fn users() -> Vec<Endpoint> {
             },
         ),
         // another spelling, which is not described
-        get("/users/user-avail/cache_aside/{email}", SignedIn, find_user),
+        get("/users/user-avail/cache_aside/{user}", SignedIn, find_user),
         get("/users/user-avail/cache_aside", SignedIn, find_user_by_query),
     ]
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::FIELD_NAMES;
 use super::responses::{ReferenceError, ReferenceFault, ReferenceStep};
 use crate::calendar::Fault;
-use crate::platform::http::extract::{email_in_path, query_has};
+use crate::platform::http::extract::{UserKey, query_has};
 use crate::platform::http::problem::{
     BAD_GATEWAY, BAD_REQUEST, INVALID_TOKEN, METHOD_NOT_ALLOWED, NOT_FOUND, Problem, UNAUTHORIZED, UNKNOWN_USER,
 };
@@ -63,7 +63,7 @@ fn location(req: &HttpRequest, problem: &Problem) -> Location {
         ("/worker/tasks", _) => Location::Task,
         ("/users/user-avail/cache-aside" | "/users/user-avail/cache_aside", _) => Location::User,
         ("/availability/availabilities" | COMMON | "/suggestion/suggestions", _) => Location::Search,
-        (_, &Method::PUT) if email_in_path(req, 2).is_err() => Location::Path,
+        (_, &Method::PUT) if UserKey::read(req).is_err() => Location::Path,
         (_, &Method::POST | &Method::PUT) => Location::Body,
         _ => Location::Path,
     }

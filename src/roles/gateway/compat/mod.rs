@@ -21,7 +21,7 @@ use super::handlers::Peers;
 use crate::calendar::{Fault, Format, Preference, Week, parse_week, week_to_json};
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::{JsonBody, Params, email, email_in_path, parsed};
+use crate::platform::http::extract::{JsonBody, Params, UserKey, email, parsed};
 use crate::platform::http::health::{Report, Status};
 use crate::platform::http::problem::{ErrorFormat, Problem};
 use crate::platform::request_context::RequestContext;
@@ -66,7 +66,8 @@ async fn create_user(req: HttpRequest, peers: Data<Peers>, body: JsonBody) -> Ht
         Ok(created) => Ok(HttpResponse::Created().json(created)),
         Err(problem) if problem.kind == USER_EXISTS => {
             let address = user["email"].as_str().and_then(|typed| Email::parse(typed).ok());
-            let existing = peers.user(&address.ok_or_else(|| Problem::internal("no address"))?).await?;
+            let address = address.ok_or_else(|| Problem::internal("no address"))?;
+            let existing = peers.user(&UserKey::Email(address)).await?;
             let is_named = !has_name || existing.name == user["name"];
             if is_named && is_same(&user, &existing) {
                 return Ok(HttpResponse::Ok().json(existing));
@@ -79,37 +80,38 @@ async fn create_user(req: HttpRequest, peers: Data<Peers>, body: JsonBody) -> Ht
     }
 }
 
-async fn find_user(req: HttpRequest, peers: Data<Peers>) -> HttpResult {
+async fn find_user(req: HttpRequest, user: UserKey, peers: Data<Peers>) -> HttpResult {
     refuse_query(&req)?;
-    let segment = if req.path().starts_with("/users/user-avail/") { 3 } else { 2 };
-    Ok(HttpResponse::Ok().json(peers.user(&email_in_path(&req, segment)?).await?))
+    Ok(HttpResponse::Ok().json(peers.user(&user).await?))
 }
 
 async fn find_user_by_query(req: HttpRequest, peers: Data<Peers>) -> HttpResult {
     let address = Params::of_query(&req, None).only("user1email", email)?;
-    Ok(HttpResponse::Ok().json(peers.user(&address).await?))
+    Ok(HttpResponse::Ok().json(peers.user(&UserKey::Email(address)).await?))
 }
 
-async fn replace_user(req: HttpRequest, peers: Data<Peers>, body: JsonBody) -> HttpResult {
+async fn replace_user(req: HttpRequest, user: UserKey, peers: Data<Peers>, body: JsonBody) -> HttpResult {
     refuse_query(&req)?;
-    let address = email_in_path(&req, 2)?;
     let mut patch = body.0;
-    if let Some(object) = patch.as_object_mut() {
-        let is_changed = object.shift_remove("email").is_some_and(|it| email(&it).as_ref() != Ok(&address));
-        if is_changed {
+    if let Some(given) = patch.as_object_mut().and_then(|object| object.shift_remove("email")) {
+        let address = match &user {
+            UserKey::Email(address) => address.clone(),
+            UserKey::Id(_) => peers.user(&user).await?.email,
+        };
+        if email(&given).as_ref() != Ok(&address) {
             let fault = Fault::new("#/email", "not_changeable", "must be the address in the path, or be left out");
             return Err(Problem::validation(vec![fault]));
         }
     }
     let patch = to_native_fields(patch);
-    let path = format!("/users/{}?format=hours", address.path_segment());
+    let path = format!("/users/{}?format=hours", user.path_segment());
     let user: ReferenceUser = peers.call("user", RpcRequest::new(Method::PATCH, path).json(&patch)?).await?;
     Ok(HttpResponse::Ok().json(user))
 }
 
-async fn delete_user(req: HttpRequest, peers: Data<Peers>) -> HttpResult {
+async fn delete_user(req: HttpRequest, user: UserKey, peers: Data<Peers>) -> HttpResult {
     refuse_query(&req)?;
-    let path = format!("/users/{}", email_in_path(&req, 2)?.path_segment());
+    let path = format!("/users/{}", user.path_segment());
     peers.get("user")?.call_no_content(&RpcRequest::new(Method::DELETE, path)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -183,8 +185,8 @@ impl Peers {
         self.get(role)?.call(call).await
     }
 
-    async fn user(&self, email: &Email) -> Result<ReferenceUser, Problem> {
-        self.call("user", RpcRequest::get(format!("/users/{}?format=hours", email.path_segment()))).await
+    async fn user(&self, user: &UserKey) -> Result<ReferenceUser, Problem> {
+        self.call("user", RpcRequest::get(format!("/users/{}?format=hours", user.path_segment()))).await
     }
 }
 

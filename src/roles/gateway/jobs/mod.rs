@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::{JsonBody, Params, RawBody, id_in_path, parsed};
+use crate::platform::http::extract::{JsonBody, Params, PathId, RawBody, parsed};
 use crate::platform::http::pagination::PageRequest;
 use crate::platform::http::problem::{Problem, UNKNOWN_JOB};
 use crate::platform::jobs::api::{JobClient, JobFilter};
@@ -67,20 +67,17 @@ fn id_of(job: &Value) -> &str {
 }
 
 /// `GET /api/jobs/{id}`
-pub async fn find_job(req: HttpRequest, owners: Data<Owners>) -> HttpResult {
-    let id = id_in_path(&req)?;
+pub async fn find_job(PathId(id): PathId, owners: Data<Owners>) -> HttpResult {
     Ok(HttpResponse::Ok().json(owners.ask(async |owner| owner.find(id).await).await?))
 }
 
 /// `POST /api/jobs/{id}/retry`: retries a job that failed
-pub async fn retry_job(req: HttpRequest, owners: Data<Owners>, _ignored: RawBody) -> HttpResult {
-    let id = id_in_path(&req)?;
+pub async fn retry_job(PathId(id): PathId, owners: Data<Owners>, _ignored: RawBody) -> HttpResult {
     Ok(HttpResponse::Accepted().json(owners.ask(async |owner| owner.retry(id).await).await?))
 }
 
 /// `POST /api/callbacks/jobs/{id}`: an attempt has succeeded; the owner checks the job's token
-pub async fn finish_job(req: HttpRequest, owners: Data<Owners>, JsonBody(report): JsonBody) -> HttpResult {
-    let id = id_in_path(&req)?;
+pub async fn finish_job(PathId(id): PathId, owners: Data<Owners>, JsonBody(report): JsonBody) -> HttpResult {
     owners.ask(async |owner| owner.pass_report(id, &report).await).await?;
     Ok(HttpResponse::NoContent().finish())
 }

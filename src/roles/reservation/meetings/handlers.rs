@@ -14,7 +14,7 @@ use super::store::unknown;
 use crate::platform::auth::{Principal, forbidden};
 use crate::platform::data::instant::{now, read};
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::{Json, JsonBody, Params, email, id_in_path};
+use crate::platform::http::extract::{Json, JsonBody, Params, PathId, email};
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::pagination::PageRequest;
 use crate::platform::http::preconditions::IfMatch;
@@ -222,7 +222,7 @@ pub async fn download_invitation(req: HttpRequest, principal: Principal, store: 
 }
 
 pub(super) async fn find(req: &HttpRequest, store: &Store) -> Result<Meeting, Problem> {
-    let id = id_in_path(req)?;
+    let id = PathId::read(req)?;
     store.meeting(id).await?.ok_or_else(|| unknown(id))
 }
 
@@ -232,7 +232,7 @@ async fn change(
     people: &[Person],
     decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
 ) -> HttpResult {
-    let meeting = store.change_meeting(id_in_path(req)?, people, decide).await?;
+    let meeting = store.change_meeting(PathId::read(req)?, people, decide).await?;
     Ok(show(&meeting.view()))
 }
 

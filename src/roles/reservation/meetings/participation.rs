@@ -15,7 +15,7 @@ use crate::platform::auth::Principal;
 use crate::platform::data::instant::now;
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::{JsonBody, Params, email, id_in_path, one_of, parsed, payload_problem};
+use crate::platform::http::extract::{JsonBody, Params, PathId, email, one_of, parsed, payload_problem};
 use crate::platform::http::page::page as framed;
 use crate::platform::http::problem::{Problem, UNAUTHORIZED};
 use crate::roles::reservation::api::meetings::{Participation, Status};
@@ -59,7 +59,7 @@ pub async fn answer(
         }
         meeting.answered(&who, says, now())
     };
-    let id = id_in_path(&req)?;
+    let id = PathId::read(&req)?;
     let changed = store.change_meeting(id, &[], answered).await.map_err(Problem::from);
     if !by_form {
         let leads =

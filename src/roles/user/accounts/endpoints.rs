@@ -9,7 +9,7 @@ use super::standards::*;
 use crate::platform::auth::permissions::Access::{Admin, Invited, Owner, Person};
 use crate::platform::endpoint::{Endpoint, delete, get, patch, post, put, tagged};
 use crate::platform::http::openapi::schemas::{Formatted, GivenWeek, Paged, Text, Week};
-use crate::roles::user::api::openapi::{NewUser, UserPatch};
+use crate::roles::user::api::openapi::{NewUser, UserPatch, UserProfile};
 use crate::roles::user::api::problems::USER_EXISTS;
 use crate::roles::user::api::{USERS, of_user};
 
@@ -45,20 +45,20 @@ fn users() -> Vec<Endpoint> {
                 .answers::<User>(201, "The new user")
                 .sends("Location", "The path of the user.")
                 .sends("ETag", "The version.")
-                .leads_to("find_user", "email", "$response.body#/email")
-                .leads_to("update_user", "email", "$response.body#/email")
-                .leads_to("delete_user", "email", "$response.body#/email")
-                .leads_to("find_availability", "email", "$response.body#/email")
+                .leads_to("find_user", "user", "$response.body#/email")
+                .leads_to("update_user", "user", "$response.body#/email")
+                .leads_to("delete_user", "user", "$response.body#/email")
+                .leads_to("find_availability", "user", "$response.body#/email")
                 .refuses(&[USER_EXISTS])
         }),
-        get("/api/users/{email}", Owner, find_user).describe("find_user", "Reads a user.", |op| {
+        get("/api/users/{user}", Owner, find_user).describe("find_user", "Reads a user.", |op| {
             of_user(op)
                 .query::<Formatted>()
                 .if_none_match()
                 .answers::<User>(200, "The user")
                 .sends("ETag", "The version.")
         }),
-        patch("/api/users/{email}", Owner, update_user).describe(
+        patch("/api/users/{user}", Owner, update_user).describe(
             "update_user",
             "Changes a user by a merge patch (RFC 7396).",
             |op| {
@@ -71,7 +71,21 @@ fn users() -> Vec<Endpoint> {
                     .sends("ETag", "The version.")
             },
         ),
-        delete("/api/users/{email}", Owner, delete_user).describe(
+        put("/api/users/{user}", Owner, replace_user).describe(
+            "replace_user",
+            "Replaces a user's profile. What is left out gets its default.",
+            |op| {
+                let profile =
+                    json!({ "name": "Mia", "time_zone": "Europe/Lisbon", "availability": { "monday": [9, 10] } });
+                of_user(op)
+                    .query::<Formatted>()
+                    .if_match()
+                    .takes::<UserProfile>(Some(profile))
+                    .answers::<User>(200, "The user after the change")
+                    .sends("ETag", "The version.")
+            },
+        ),
+        delete("/api/users/{user}", Owner, delete_user).describe(
             "delete_user",
             "Deletes a user and all of the user's data.",
             |op| of_user(op).query::<Formatted>().if_match().answer(204, "Deleted"),
@@ -81,7 +95,7 @@ fn users() -> Vec<Endpoint> {
 
 fn weeks() -> Vec<Endpoint> {
     vec![
-        get("/api/users/{email}/availability", Owner, find_availability).describe(
+        get("/api/users/{user}/availability", Owner, find_availability).describe(
             "find_availability",
             "Reads when a user can meet.",
             |op| {
@@ -92,7 +106,7 @@ fn weeks() -> Vec<Endpoint> {
                     .sends("ETag", "The version of the user.")
             },
         ),
-        put("/api/users/{email}/availability", Owner, replace_availability)
+        put("/api/users/{user}/availability", Owner, replace_availability)
             .or_when(is_calendar, replace_availability_by_calendar)
             .describe("replace_availability", "Replaces when a user can meet.", |op| {
                 of_user(op)
@@ -104,7 +118,7 @@ fn weeks() -> Vec<Endpoint> {
                     .answers::<Week>(200, "The week after the change")
                     .sends("ETag", "The version of the user.")
             }),
-        get("/api/users/{email}/availability.ics", Owner, find_availability_for_calendars).describe(
+        get("/api/users/{user}/availability.ics", Owner, find_availability_for_calendars).describe(
             "find_availability_for_calendars",
             "Reads a typical week as a calendar: VAVAILABILITY (RFC 7953).",
             |op| {

@@ -16,7 +16,7 @@ use crate::platform::cache::aside::{CacheAside, LoadError, WriteOutcome};
 use crate::platform::data::{Abort, Error};
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::{JsonBody, Params, email_in_path, format};
+use crate::platform::http::extract::{JsonBody, Params, format};
 use crate::platform::http::health::HealthCheck;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::pagination::PageRequest;
@@ -25,6 +25,7 @@ use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::platform::owner_service::queue_health;
 use crate::platform::role::Context;
 use crate::roles::user::api::{ByPerson, LookupRequest, People, PeopleRequest, Person, ROLE};
+use crate::roles::user::store::PathUser;
 
 pub(in crate::roles::user) type Cached = Data<CacheAside<Users>>;
 
@@ -47,23 +48,46 @@ pub async fn create_user(
     Ok(write(&users, &new.email, create).await?.respond())
 }
 
-/// `GET /users/{email}`
-pub async fn find_user(req: HttpRequest, users: Cached) -> HttpResult {
-    let (email, format) = asked(&req)?;
+/// `GET /users/{user}`
+pub async fn find_user(req: HttpRequest, PathUser(email): PathUser, users: Cached) -> HttpResult {
+    let format = requested_format(&req)?;
     let user = find(&users, &email).await?;
     Ok(unless_known(&req, &user)?.unwrap_or_else(|| user_response(&user, format)))
 }
 
-/// `PATCH /users/{email}`, an RFC 7396 merge patch
-pub async fn update_user(req: HttpRequest, users: Cached, JsonBody(patch): JsonBody) -> HttpResult {
-    let (email, format) = asked(&req)?;
+/// `PATCH /users/{user}`, an RFC 7396 merge patch
+pub async fn update_user(
+    req: HttpRequest,
+    PathUser(email): PathUser,
+    users: Cached,
+    JsonBody(patch): JsonBody,
+) -> HttpResult {
+    let format = requested_format(&req)?;
     let user = change(&req, &users, &email, |user| user.profile.patched(patch.clone())).await?;
     Ok(user_response(&user, format))
 }
 
-/// `DELETE /users/{email}`
-pub async fn delete_user(req: HttpRequest, principal: Principal, users: Cached) -> HttpResult {
-    let (email, _) = asked(&req)?;
+/// `PUT /users/{user}`: replaces the profile. What the body leaves out gets its default
+pub async fn replace_user(
+    req: HttpRequest,
+    PathUser(email): PathUser,
+    users: Cached,
+    JsonBody(body): JsonBody,
+) -> HttpResult {
+    let format = requested_format(&req)?;
+    let profile = Profile::replacing(body, &email)?;
+    let user = change(&req, &users, &email, |_| Ok(profile.clone())).await?;
+    Ok(user_response(&user, format))
+}
+
+/// `DELETE /users/{user}`
+pub async fn delete_user(
+    req: HttpRequest,
+    PathUser(email): PathUser,
+    principal: Principal,
+    users: Cached,
+) -> HttpResult {
+    requested_format(&req)?;
     if let Principal::Account(Caller { email: own, method: AuthMethod::Key { .. }, .. }) = &principal
         && *own == email
     {
@@ -76,16 +100,21 @@ pub async fn delete_user(req: HttpRequest, principal: Principal, users: Cached) 
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `GET /users/{email}/availability`
-pub async fn find_availability(req: HttpRequest, users: Cached) -> HttpResult {
-    let (email, format) = asked(&req)?;
+/// `GET /users/{user}/availability`
+pub async fn find_availability(req: HttpRequest, PathUser(email): PathUser, users: Cached) -> HttpResult {
+    let format = requested_format(&req)?;
     let user = find(&users, &email).await?;
     Ok(unless_known(&req, &user)?.unwrap_or_else(|| show_week(&user, format)))
 }
 
-/// `PUT /users/{email}/availability`
-pub async fn replace_availability(req: HttpRequest, users: Cached, JsonBody(body): JsonBody) -> HttpResult {
-    let (email, format) = asked(&req)?;
+/// `PUT /users/{user}/availability`
+pub async fn replace_availability(
+    req: HttpRequest,
+    PathUser(email): PathUser,
+    users: Cached,
+    JsonBody(body): JsonBody,
+) -> HttpResult {
+    let format = requested_format(&req)?;
     let week = parse_week(&body)
         .map_err(|faults| Problem::validation(faults.into_iter().map(|fault| fault.under("#")).collect()))?;
     let replace = |user: &User| Ok(Profile { availability: week, ..user.profile.clone() });
@@ -171,12 +200,8 @@ pub async fn health(req: HttpRequest, users: Cached, context: Data<Context>, che
     check.respond(&req, ROLE, own, async { Vec::new() }).await
 }
 
-/// The e-mail address in the path, and the format in the query.
-pub(super) fn asked(req: &HttpRequest) -> Result<(Email, Format), Problem> {
-    Ok((email_in_path(req, 1)?, requested_format(req)?))
-}
-
-fn requested_format(req: &HttpRequest) -> Result<Format, Problem> {
+/// The format of weeks that the query asks for.
+pub(super) fn requested_format(req: &HttpRequest) -> Result<Format, Problem> {
     let mut fields = Params::of_query(req, None);
     let requested = fields.optional("format", format).unwrap_or_default();
     fields.finish(Some(requested))

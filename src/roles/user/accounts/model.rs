@@ -111,6 +111,16 @@ impl Profile {
         })
     }
 
+    /// Reads a whole profile, which replaces the one of the user with this address. The address may be in the body, too.
+    pub fn replacing(body: Value, address: &Email) -> Result<Profile, Problem> {
+        let mut fields = Params::of_body(body)?;
+        if fields.optional("email", email).is_some_and(|given| given != *address) {
+            fields.fault(Fault::new("#/email", "not_changeable", "must be the address of this user, or be left out"));
+        }
+        let profile = Profile::read(&mut fields);
+        fields.finish(profile)
+    }
+
     /// Applies a JSON merge patch (RFC 7396): absent members stay, and null restores the default.
     pub fn patched(&self, mut patch: Value) -> Result<Profile, Problem> {
         if !patch.is_object() {

@@ -4,21 +4,21 @@ use actix_web::guard::GuardContext;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::handlers::{Cached, asked, change, etag, find, show_week, unless_known};
+use super::handlers::{Cached, change, etag, find, requested_format, show_week, unless_known};
 use super::model::{Profile, User};
 use crate::calendar::CalAddress;
 use crate::calendar::icalendar::{VAvailability, VAvailabilityError, parse_vavailability};
 use crate::platform::data::instant::now;
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::{Params, RawBody, email_in_path};
+use crate::platform::http::extract::{Params, RawBody};
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
+use crate::roles::user::store::PathUser;
 
 /// Faults that one answer lists.
 const MOST_FAULTS: usize = 100;
 
-/// `GET /users/{email}/availability.ics`
-pub async fn find_availability_for_calendars(req: HttpRequest, users: Cached) -> HttpResult {
-    let email = email_in_path(&req, 1)?;
+/// `GET /users/{user}/availability.ics`
+pub async fn find_availability_for_calendars(req: HttpRequest, PathUser(email): PathUser, users: Cached) -> HttpResult {
     Params::of_query(&req, None).finish(Some(()))?;
     let user = find(&users, &email).await?;
     if let Some(known) = unless_known(&req, &user)? {
@@ -38,9 +38,14 @@ pub async fn find_availability_for_calendars(req: HttpRequest, users: Cached) ->
         .body(availability.to_ics()))
 }
 
-/// `PUT /users/{email}/availability` with a VAVAILABILITY
-pub async fn replace_availability_by_calendar(req: HttpRequest, users: Cached, RawBody(body): RawBody) -> HttpResult {
-    let (email, format) = asked(&req)?;
+/// `PUT /users/{user}/availability` with a VAVAILABILITY
+pub async fn replace_availability_by_calendar(
+    req: HttpRequest,
+    PathUser(email): PathUser,
+    users: Cached,
+    RawBody(body): RawBody,
+) -> HttpResult {
+    let format = requested_format(&req)?;
     check_encoding(&req)?;
     let text = std::str::from_utf8(&body).map_err(|_| Problem::new(BAD_REQUEST, "the body is not UTF-8"))?;
     let replaced = |user: &User| {

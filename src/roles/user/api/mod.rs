@@ -17,6 +17,7 @@ pub use busy::{Busy, ByPerson, Period, busy_by_person};
 use crate::calendar::{Overrides, Preference, Week, Zone, base64_week, list_names};
 use crate::platform::email::Email;
 use crate::platform::endpoint::Tag;
+use crate::platform::http::extract::UserKey;
 use crate::platform::http::openapi::ApiOperation;
 use crate::platform::http::problem::{NOT_FOUND, Problem, UNKNOWN_USER, VALIDATION};
 use crate::platform::role::Context;
@@ -32,9 +33,9 @@ pub const ACCOUNTS: Tag = Tag { name: "accounts", about: "Sign-in, where callers
 /// The group of users in the OpenAPI document.
 pub const USERS: Tag = Tag { name: "users", about: "Users, and when they can meet." };
 
-/// Adds the `{email}` of the path to the description of an endpoint.
+/// Adds the `{user}` of the path to the description of an endpoint.
 pub fn of_user(op: ApiOperation) -> ApiOperation {
-    op.path::<Email>("email", "The user's address.", Some("ana@example.com")).refuses(&[
+    op.path::<UserKey>("user", "The user's address or id.", Some("ana@example.com")).refuses(&[
         NOT_FOUND,
         UNKNOWN_USER,
         VALIDATION,
@@ -147,6 +148,21 @@ impl UserClient {
     /// What [`Peer::call`] says.
     pub async fn lookup<U: DeserializeOwned>(&self, request: &LookupRequest) -> Result<Lookup<U>, Problem> {
         self.0.call(RpcRequest::query_by_post("/internal/users/lookup", request)?).await
+    }
+
+    /// The address of the user whom a path names; by id only if the caller may read that user.
+    ///
+    /// # Errors
+    /// 404 for an id that the caller may not read; what [`Peer::call`] says.
+    pub async fn email_of(&self, user: UserKey) -> Result<Email, Problem> {
+        #[derive(Deserialize)]
+        struct Found {
+            email: Email,
+        }
+        match user {
+            UserKey::Email(email) => Ok(email),
+            UserKey::Id(id) => Ok(self.0.call::<Found>(RpcRequest::get(format!("/users/{id}"))).await?.email),
+        }
     }
 
     /// Looks up people who must all have an account.

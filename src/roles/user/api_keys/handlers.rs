@@ -1,14 +1,14 @@
 //! The handlers of API keys. They need a session: an API key cannot create API keys.
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
 
 use super::model::{ApiKeys, CreatedApiKey, GeneratedKey, NewApiKey};
 use crate::platform::auth::Caller;
 use crate::platform::data::instant::now;
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::{JsonBody, id_in_path};
+use crate::platform::http::extract::{JsonBody, PathId};
 use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::roles::user::store::Store;
 
@@ -31,8 +31,7 @@ pub async fn list_keys(caller: Caller, store: Data<Store>) -> HttpResult {
 }
 
 /// `DELETE /auth/keys/{id}`
-pub async fn revoke_key(req: HttpRequest, caller: Caller, store: Data<Store>) -> HttpResult {
-    let id = id_in_path(&req)?;
+pub async fn revoke_key(PathId(id): PathId, caller: Caller, store: Data<Store>) -> HttpResult {
     match store.revoke_api_key(&caller.id, id).await? {
         true => Ok(HttpResponse::NoContent().finish()),
         false => Err(Problem::new(NOT_FOUND, format!("the account has no API key with the id {id}"))),

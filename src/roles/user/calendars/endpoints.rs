@@ -26,17 +26,17 @@ fn named(op: ApiOperation) -> ApiOperation {
 
 fn public() -> Vec<Endpoint> {
     vec![
-        get("/api/users/{email}/calendars", Owner, list_calendars).describe(
+        get("/api/users/{user}/calendars", Owner, list_calendars).describe(
             "list_calendars",
             "Lists a user's imported calendars.",
             |op| of_user(op).answers::<Calendars>(200, "All calendars"),
         ),
-        get("/api/users/{email}/calendars/{name}", Owner, find_calendar).describe(
+        get("/api/users/{user}/calendars/{name}", Owner, find_calendar).describe(
             "find_calendar",
             "Reads the state of an imported calendar.",
             |op| named(op).answers::<Calendar>(200, "The state of the calendar").refuses(&[UNKNOWN_CALENDAR]),
         ),
-        put("/api/users/{email}/calendars/{name}", Owner, put_calendar)
+        put("/api/users/{user}/calendars/{name}", Owner, put_calendar)
             .body_limit(|limits| limits.calendar_body)
             .describe("put_calendar", "Imports a calendar, or subscribes to one.", |op| {
                 named(op)
@@ -47,7 +47,7 @@ fn public() -> Vec<Endpoint> {
                     .sends("Location", "The path of the calendar.")
                     .leads_to("find_calendar", "name", "$response.body#/name")
             }),
-        delete("/api/users/{email}/calendars/{name}", Owner, delete_calendar).describe(
+        delete("/api/users/{user}/calendars/{name}", Owner, delete_calendar).describe(
             "delete_calendar",
             "Deletes an imported calendar.",
             |op| named(op).answer(204, "Deleted").refuses(&[UNKNOWN_CALENDAR]),

@@ -15,12 +15,12 @@ use crate::calendar::Fault;
 use crate::platform::data::instant::{now, read};
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::{JsonBody, Params, RawBody, email_in_path, id_in_path, parsed};
+use crate::platform::http::extract::{JsonBody, Params, PathId, RawBody, parsed};
 use crate::platform::http::json;
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
 use crate::platform::outbound::SsrfGuard;
 use crate::platform::outbound::calendar_source::text_of;
-use crate::roles::user::store::Store;
+use crate::roles::user::store::{PathUser, Store};
 
 /// The maximum length of a calendar's name.
 const MAX_NAME: usize = 64;
@@ -73,14 +73,15 @@ impl From<Entry> for Calendar {
     }
 }
 
-/// `PUT /users/{email}/calendars/{name}`: iCalendar text, or the URL of a published calendar
+/// `PUT /users/{user}/calendars/{name}`: iCalendar text, or the URL of a published calendar
 pub async fn put_calendar(
     req: HttpRequest,
+    PathUser(email): PathUser,
     store: Data<Store>,
     guard: Data<SsrfGuard>,
     RawBody(body): RawBody,
 ) -> HttpResult {
-    let (email, name) = calendar_in_path(&req)?;
+    let name = name_in_path(&req)?;
     Params::of_query(&req, None).finish(Some(()))?;
     let input = match content_kind(&req)? {
         Kind::Text => read_file(&store, &email, text_of(&body)).await?,
@@ -99,36 +100,35 @@ pub async fn put_calendar(
     Ok(response.json(Calendar::from(entry)))
 }
 
-/// `GET /users/{email}/calendars`
-pub async fn list_calendars(req: HttpRequest, store: Data<Store>) -> HttpResult {
-    let email = email_in_path(&req, 1)?;
+/// `GET /users/{user}/calendars`
+pub async fn list_calendars(req: HttpRequest, PathUser(email): PathUser, store: Data<Store>) -> HttpResult {
     Params::of_query(&req, None).finish(Some(()))?;
     let calendars = all(&store, &email).await?.into_iter().map(Calendar::from).collect();
     Ok(HttpResponse::Ok().json(Calendars { calendars }))
 }
 
-/// `GET /users/{email}/calendars/{name}`
-pub async fn find_calendar(req: HttpRequest, store: Data<Store>) -> HttpResult {
-    let (email, name) = calendar_in_path(&req)?;
+/// `GET /users/{user}/calendars/{name}`
+pub async fn find_calendar(req: HttpRequest, PathUser(email): PathUser, store: Data<Store>) -> HttpResult {
+    let name = name_in_path(&req)?;
     Params::of_query(&req, None).finish(Some(()))?;
     let mut all = all(&store, &email).await?.into_iter();
     let found = all.find(|entry| entry.name == name).ok_or_else(|| unknown(&email, &name))?;
     Ok(HttpResponse::Ok().json(Calendar::from(found)))
 }
 
-/// `DELETE /users/{email}/calendars/{name}`
-pub async fn delete_calendar(req: HttpRequest, store: Data<Store>) -> HttpResult {
-    let (email, name) = calendar_in_path(&req)?;
+/// `DELETE /users/{user}/calendars/{name}`
+pub async fn delete_calendar(req: HttpRequest, PathUser(email): PathUser, store: Data<Store>) -> HttpResult {
+    let name = name_in_path(&req)?;
     store.delete_calendar(&email, &name).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `POST /internal/jobs/{id}/calendar`: the report of a worker that has fetched a subscription
-pub async fn refresh_calendar(req: HttpRequest, store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
+pub async fn refresh_calendar(PathId(id): PathId, store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let report = serde_json::from_value(body);
     // the error may quote the calendar, so it is not disclosed
     let report = report.map_err(|_| Problem::new(BAD_REQUEST, "the body is no refresh report"))?;
-    store.apply_refresh(id_in_path(&req)?, report).await?;
+    store.apply_refresh(id, report).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -163,14 +163,13 @@ fn content_kind(req: &HttpRequest) -> Result<Kind, Problem> {
     }
 }
 
-/// The owner and the name of the calendar in the path.
-fn calendar_in_path(req: &HttpRequest) -> Result<(Email, String), Problem> {
-    let email = email_in_path(req, 1)?;
+/// The name of the calendar in the path.
+fn name_in_path(req: &HttpRequest) -> Result<String, Problem> {
     let name = req.uri().path().split('/').nth(4).unwrap_or_default();
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     if begins_well && name.len() <= MAX_NAME && name.bytes().all(is_allowed) {
-        return Ok((email, name.to_owned()));
+        return Ok(name.to_owned());
     }
     let detail = "must be 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit";
     Err(Problem::validation(vec![Fault::new("#/name", "not_a_name", detail)]))

@@ -72,6 +72,25 @@ pub struct NewUser {
     overrides: Option<Overrides>,
 }
 
+/// A whole profile of a user. What is left out gets its default.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserProfile {
+    /// The address of this user, if it is there.
+    email: Option<Email>,
+    #[schema(schema_with = user_name)]
+    name: String,
+    /// The default is `UTC`.
+    time_zone: Option<TimeZone>,
+    /// The default is `first`.
+    preference: Option<Preference>,
+    /// The week in which the user can meet. The default is never.
+    availability: Option<GivenWeek>,
+    /// The time that is possible, but not preferred.
+    if_needed: Option<GivenWeek>,
+    overrides: Option<Overrides>,
+}
+
 /// A merge patch of a user (RFC 7396): absent fields stay, and null restores the default.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
