@@ -47,6 +47,7 @@ mod outbox;
 mod overrides;
 mod participation;
 mod paths;
+mod privacy;
 mod proxy;
 mod question;
 mod queue;

@@ -1,6 +1,7 @@
 //! Settings: one documented file of defaults, and one struct that is read at start.
 
 mod checks;
+mod registration;
 mod values;
 
 use std::collections::BTreeMap;
@@ -8,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use config::{Config, File, FileFormat};
+pub use registration::Registration;
 use serde::{Deserialize, Serialize};
-pub use values::{Addresses, AuthMode, LogFormat, Networks, Policy, Secret, SecretUrl};
+pub use values::{Addresses, AuthMode, FreeBusy, LogFormat, Networks, Policy, Secret, SecretUrl};
 
 /// The documented defaults, compiled in.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -90,7 +92,7 @@ section! {
         mode: AuthMode, allow_open_beyond_loopback: bool, service_secret: Secret, issuer: String, token_seconds: u32,
         session_days: u32, hashing_threads: usize, hashing_queue: usize, password_memory_kib: u32, password_passes: u32,
         verify_email: bool, verification_minutes: f64, reset_minutes: f64, letters_per_hour: i64,
-        invitations_per_day: i64,
+        invitations_per_day: i64, registration: Registration, free_busy: FreeBusy,
     }
     Telemetry { otlp_endpoint: SecretUrl, otlp_headers: Secret, sample_ratio: f64 }
     Webhooks { allow_http: bool, allow_networks: Networks, timeout_seconds: f64, per_host: usize }

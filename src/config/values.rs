@@ -32,6 +32,18 @@ pub enum AuthMode {
     Required,
 }
 
+/// To whom the free and busy time of a user is shown, besides the user, administrators, and organizers of meetings with the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase", remote = "Self")]
+pub enum FreeBusy {
+    /// To every account of the installation.
+    Installation,
+    /// To accounts with a verified address in the same domain.
+    Domain,
+    /// To no other account.
+    Organizers,
+}
+
 /// How the next replica of a role is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", remote = "Self")]
@@ -59,7 +71,7 @@ macro_rules! by_name {
         }
     )+};
 }
-by_name!(LogFormat AuthMode Policy);
+by_name!(LogFormat AuthMode FreeBusy Policy);
 
 /// A URL whose password is masked in output.
 #[derive(Clone, Default, Deserialize)]

@@ -99,6 +99,11 @@ impl Email {
         &self.0
     }
 
+    /// The domain.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
     /// Encodes the address for a segment of a path (RFC 3986, 3.3): only unreserved characters stay.
     pub fn path_segment(&self) -> String {
         use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

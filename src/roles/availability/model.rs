@@ -51,7 +51,7 @@ pub fn combine(
     if !lookup.unknown.is_empty() && !question.skip_unknown {
         return Err(unknown_users(&lookup.unknown));
     }
-    let Lookup { users, unknown, busy } = lookup;
+    let Lookup { users, unknown, busy, .. } = lookup;
     let first_zone = || users.first().map_or_else(Zone::utc, |user| user.time_zone.clone());
     let zone = match &question.time_zone {
         Some(AnswerZone::Floating) => None,

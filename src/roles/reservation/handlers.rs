@@ -3,8 +3,10 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::api::{HeldTime, HeldTimeRequest, ROLE};
+use super::api::{HeldTime, HeldTimeRequest, InvitedRequest, ROLE};
 use super::store::Store;
+use crate::platform::auth::Caller;
+use crate::platform::data::instant::now;
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::Json;
@@ -19,6 +21,13 @@ pub async fn find_held_time(store: Data<Store>, Json(request): Json<HeldTimeRequ
     let emails: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let busy = store.held_time(&emails, period, except).await?;
     Ok(HttpResponse::Ok().json(HeldTime { busy: ByPerson(&busy) }))
+}
+
+/// `POST /internal/invited`: those of some people whom a coming meeting of the caller has invited
+pub async fn find_invited(caller: Caller, store: Data<Store>, Json(request): Json<InvitedRequest>) -> HttpResult {
+    let emails: Vec<&str> = request.emails.iter().map(Email::as_str).collect();
+    let invited = store.invited_by(&caller.id, &emails, now()).await?;
+    Ok(HttpResponse::Ok().json(invited))
 }
 
 /// `GET /health`

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use actix_web::web::{Data, ServiceConfig};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
-use crate::platform::auth::permissions::Access::{Open, Person, Service};
+use crate::platform::auth::permissions::Access::{Open, Person, Service, SignedIn};
 use crate::platform::auth::verifier::LocalTokenVerifier;
 use crate::platform::endpoint::{Endpoint, get, post};
 use crate::platform::jobs::endpoints as job_endpoints;
@@ -56,6 +56,9 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend([
         get("/health", Open, handlers::health),
         get("/internal/export", Person, export::export),
+        post("/internal/invited", SignedIn, handlers::find_invited)
+            .body_limit(|limits| limits.internal_body)
+            .read_only(),
         post("/internal/holds/lookup", Service, handlers::find_held_time)
             .body_limit(|limits| limits.internal_body)
             .read_only(),

@@ -49,6 +49,13 @@ struct FoundTime {
     busy: Vec<Busy>,
 }
 
+/// Asks whom of some people a coming meeting of the caller has invited. The answer is a list of addresses.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct InvitedRequest {
+    /// Canonical addresses, each once.
+    pub emails: Vec<Email>,
+}
+
 /// A client of the reservation role.
 #[derive(Clone)]
 pub struct ReservationClient(Peer);
@@ -71,6 +78,14 @@ impl ReservationClient {
     pub async fn held_time(&self, request: &HeldTimeRequest) -> Result<Vec<Busy>, Problem> {
         let found: FoundTime = self.0.call(RpcRequest::query_by_post("/internal/holds/lookup", request)?).await?;
         Ok(found.busy)
+    }
+
+    /// Those of these people whom a coming meeting of the caller has invited.
+    ///
+    /// # Errors
+    /// What [`Peer::call`] says.
+    pub async fn invited(&self, emails: Vec<Email>) -> Result<Vec<Email>, Problem> {
+        self.0.call(RpcRequest::query_by_post("/internal/invited", &InvitedRequest { emails })?).await
     }
 
     /// The response that was given under a key before, if there was one.

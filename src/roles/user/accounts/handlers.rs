@@ -11,7 +11,8 @@ use serde_json::json;
 use super::model::{Profile, PublicUsers, User};
 use super::store::Users;
 use crate::calendar::{Format, parse_week};
-use crate::platform::auth::{AuthMethod, Caller, Principal, forbidden};
+use crate::config::{Auth, FreeBusy};
+use crate::platform::auth::{AuthMethod, Caller, Principal, Scope, forbidden};
 use crate::platform::cache::aside::{CacheAside, LoadError, WriteOutcome};
 use crate::platform::data::{Abort, Error};
 use crate::platform::email::Email;
@@ -141,7 +142,7 @@ pub async fn list_users(req: HttpRequest, users: Cached) -> HttpResult {
 }
 
 /// `POST /internal/users/lookup`
-pub async fn lookup_users(users: Cached, body: Bytes) -> HttpResult {
+pub async fn lookup_users(caller: Option<Caller>, users: Cached, body: Bytes) -> HttpResult {
     let LookupRequest { emails, busy_in } = read_lookup(&body)?;
     let keys: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let found = users.get(&keys).await.map_err(|why| unavailable(&users, why))?;
@@ -158,8 +159,27 @@ pub async fn lookup_users(users: Cached, body: Bytes) -> HttpResult {
         json.extend_from_slice(b",\"busy\":");
         serde_json::to_writer(&mut json, &ByPerson(&busy)).map_err(Problem::internal)?;
     }
+    // without a caller, a worker asks for a meeting
+    let hidden = caller.map_or_else(Vec::new, |caller| hidden_from(&caller, &users.source().store.auth, &emails));
+    if !hidden.is_empty() {
+        json.extend_from_slice(b",\"hidden\":");
+        serde_json::to_writer(&mut json, &hidden).map_err(Problem::internal)?;
+    }
     json.push(b'}');
     Ok(HttpResponse::Ok().content_type("application/json").body(json))
+}
+
+/// The people whose free and busy time the settings hide from a caller.
+fn hidden_from<'a>(caller: &Caller, settings: &Auth, emails: &'a [Email]) -> Vec<&'a Email> {
+    let is_colleague = |email: &Email| email.domain() == caller.email.domain();
+    let is_verified = caller.email_verified || !settings.verify_email;
+    let is_shown_to_others = |email: &Email| match settings.free_busy {
+        FreeBusy::Installation => true,
+        FreeBusy::Domain => is_verified && is_colleague(email),
+        FreeBusy::Organizers => false,
+    };
+    let is_shown = |email: &Email| caller.scope == Scope::Admin || *email == caller.email || is_shown_to_others(email);
+    emails.iter().filter(|email| !is_shown(email)).collect()
 }
 
 /// `POST /internal/people`

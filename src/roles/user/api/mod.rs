@@ -62,6 +62,9 @@ pub struct Lookup<U = UserAvailability> {
     /// When they cannot meet, whatever their week says; in no order.
     #[serde(default, deserialize_with = "busy_by_person")]
     pub busy: Vec<Busy>,
+    /// Those of them whose time the settings hide from the account that asks, unless it organizes a meeting with them.
+    #[serde(default)]
+    pub hidden: Vec<Email>,
 }
 
 /// What finding a time needs to know of a user: this much is read of the account as user keeps it.

@@ -9,5 +9,6 @@ problem_types! {
     TOO_MANY_ATTEMPTS    "too-many-attempts"    429 "Too many failed attempts to sign in"
     LINK_VOID            "link-void"            410 "The link has expired or was used"
     UNVERIFIED           "mailbox-unverified"   403 "The e-mail address is not verified"
+    REGISTRATION_CLOSED  "registration-closed"  403 "This address may not be registered"
     TOO_MANY_LETTERS     "too-many-letters"     429 "Too many e-mails to this address"
 }

@@ -10,7 +10,7 @@ use crate::platform::http::openapi::schemas::Json;
 use crate::platform::http::problem::INVALID_TOKEN;
 use crate::roles::user::api::ACCOUNTS;
 use crate::roles::user::api::openapi::{Refreshing, Registration, SignIn};
-use crate::roles::user::api::problems::{TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
+use crate::roles::user::api::problems::{REGISTRATION_CLOSED, TOO_MANY_ATTEMPTS, USER_EXISTS, WRONG_PASSWORD};
 
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = tagged(ACCOUNTS, public());
@@ -33,7 +33,7 @@ fn public() -> Vec<Endpoint> {
             op.takes::<Registration>(Some(person))
                 .answers::<SignedIn>(201, "The new account")
                 .sends("Location", "The path of the user.")
-                .refuses(&[USER_EXISTS])
+                .refuses(&[USER_EXISTS, REGISTRATION_CLOSED])
         }),
         post("/api/auth/login", Open, login).describe("login", "Signs an account in.", |op| {
             op.takes::<SignIn>(None).answers::<SignedIn>(200, "Signed in").refuses(&[WRONG_PASSWORD, TOO_MANY_ATTEMPTS])

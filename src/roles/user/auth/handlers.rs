@@ -13,6 +13,7 @@ use super::policy::{Password, new_password, typed_password};
 use super::sessions::{Renewal, Session};
 use super::store::{Account, wrong_password};
 use crate::calendar::Zone;
+use crate::config::Registration;
 use crate::platform::auth::Caller;
 use crate::platform::auth::token::Claims;
 use crate::platform::auth::verifier::{AccountProvider as _, ended_session};
@@ -24,7 +25,7 @@ use crate::platform::http::problem::{BAD_REQUEST, INVALID_TOKEN, Problem};
 use crate::roles::user::accounts::handlers::{Cached, write};
 use crate::roles::user::accounts::model::{Profile, User, typed_email};
 use crate::roles::user::api::access::ExchangeRequest;
-use crate::roles::user::api::problems::{TOO_MANY_ATTEMPTS, USER_EXISTS};
+use crate::roles::user::api::problems::{REGISTRATION_CLOSED, TOO_MANY_ATTEMPTS, USER_EXISTS};
 use crate::roles::user::store::Store;
 
 const MAX_NAME: usize = 200;
@@ -38,6 +39,7 @@ pub async fn register(
 ) -> HttpResult {
     let (new, password) = read_registration(&req, body)?;
     let store = &users.source().store;
+    check_may_register(&store.auth.registration, &new.email)?;
     let taken = store.is_known(&new.email).await?;
     if taken {
         return Err(user_exists(&new.email));
@@ -73,6 +75,23 @@ fn read_registration(req: &HttpRequest, body: Value) -> Result<(User, Password),
         (User::new(email, typed_email, profile), password)
     });
     fields.finish(registration)
+}
+
+/// Refuses an address that may not be registered here, whether or not it has an account.
+fn check_may_register(registration: &Registration, email: &Email) -> Result<(), Problem> {
+    let refused = |detail: String| Err(Problem::new(REGISTRATION_CLOSED, detail));
+    match registration {
+        Registration::Domains(domains) if domains.iter().any(|domain| domain == email.domain()) => Ok(()),
+        Registration::Domains(domains) => {
+            refused(format!("only addresses of {} may be registered here", domains.join(", ")))
+        }
+        Registration::Open => Ok(()),
+        Registration::Closed => {
+            let detail = "registration is closed: an administrator creates your user, then request a password at \
+                          /api/auth/password/forgot";
+            refused(detail.to_owned())
+        }
+    }
 }
 
 /// The problem of an address that has a user, with or without a password: the address alone proves nothing.
