@@ -73,7 +73,53 @@ fn no_addresses() -> Vec<String> {
     texts
 }
 
+/// Characters that turn or hide text.
+const HIDDEN: [char; 16] = [
+    '\u{ad}',
+    '\u{61c}',
+    '\u{200b}',
+    '\u{200e}',
+    '\u{200f}',
+    '\u{2028}',
+    '\u{2029}',
+    '\u{202a}',
+    '\u{202e}',
+    '\u{2060}',
+    '\u{2066}',
+    '\u{2069}',
+    '\u{3164}',
+    '\u{feff}',
+    '\u{fff9}',
+    '\u{e0041}',
+];
+
 both_shapes! {
+    async fn texts_that_cannot_be_seen_are_refused_in_every_name_and_title(cluster) {
+        cluster.register("ana@example.com", json!({ "monday": [9] })).await;
+        let password = "seven quiet llamas by the lake";
+        for hidden in HIDDEN {
+            let text = format!("pay{hidden}eve");
+            let refused = [
+                (cluster.post(USERS, with("name", json!(text))).await, "#/name"),
+                (cluster.patch(ANA, json!({ "name": text })).await, "#/name"),
+                (cluster.post("/api/auth/register", json!({ "email": "new@example.com", "password": password, "name": text })).await, "#/name"),
+                (cluster.post("/api/meetings", json!({ "organizer": "ana@example.com", "attendees": ["ben@example.com"], "title": text })).await, "#/title"),
+                (cluster.post("/api/suggestions", json!({ "attendees": ["ana@example.com", "ben@example.com"], "notify": true, "title": text })).await, "#/title"),
+            ];
+            for (reply, place) in refused {
+                assert_eq!((reply.status, reply.pointers()), (422, vec![place]), "U+{:04X}: {}", u32::from(hidden), reply.text);
+                let at = if hidden.is_control() { "not_a_text" } else { "hidden_character" };
+                assert_eq!(reply.json["errors"][0]["code"], at, "{}", reply.text);
+            }
+            let address = format!("ne{hidden}w@example.com");
+            assert_eq!(cluster.post(USERS, with("email", json!(address))).await.pointers(), ["#/email"]);
+        }
+        for (at, fine) in ["Zoë 日本語 שלום", "👩\u{200d}👩\u{200d}👧", "نامه\u{200c}ها"].iter().enumerate() {
+            let body = json!({ "email": format!("fine{at}@example.com"), "name": fine });
+            assert_eq!(cluster.post(USERS, body).await.expect(201).json["name"], *fine);
+        }
+    }
+
     async fn a_patch_of_an_unknown_field_to_null_is_refused(cluster) {
         let ana = RefusalTable::new(cluster).await;
         for (patch, place) in [

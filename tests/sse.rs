@@ -56,7 +56,7 @@ both_shapes! {
         assert!(events.text.starts_with("retry: 2000\n\nid: "), "{}", events.text);
         assert_eq!((first.name.as_str(), Some(first.id)), ("meeting", meeting["version"].as_i64()));
         assert_eq!(first.data, meeting);
-        let version = rename(cluster, &id, "Two\u{2028}lines in \"one\"").await;
+        let version = rename(cluster, &id, "日本語 in \"one\" \\n").await;
         let second = events.next().await.expect("the change");
         assert_eq!((second.name.as_str(), second.id), ("meeting.updated", version));
         assert_eq!(second.data, cluster.get(&format!("/api/meetings/{id}")).await.json);

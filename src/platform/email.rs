@@ -6,7 +6,7 @@ use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::calendar::icalendar::is_bidi_control;
+use crate::calendar::icalendar::is_invisible;
 
 /// The maximum length in octets (RFC 5321, 4.5.3.1.3, less the angle brackets).
 const MAX_OCTETS: usize = 254;
@@ -112,9 +112,9 @@ impl Email {
     }
 }
 
-/// Whether a character is a control (C0, C1), a slash, or one of Unicode's Bidi_Control.
+/// Whether a character cannot be seen, or is a slash.
 fn is_forbidden(c: char) -> bool {
-    c.is_control() || is_bidi_control(c) || matches!(c, '/' | '\\')
+    is_invisible(c) || matches!(c, '/' | '\\')
 }
 
 impl maud::Render for Email {

@@ -5,6 +5,7 @@
 
 mod busy_reader;
 mod content_line;
+mod hidden;
 mod parser;
 mod period;
 mod recurrence;
@@ -22,11 +23,12 @@ mod zone_rules;
 
 pub use busy_reader::read_busy_periods;
 pub use content_line::IcsError;
+pub use hidden::{find_hidden, is_invisible};
 pub use period::{BusyPeriods, DateRange, Period, merge_periods};
 pub use values::{month_bounds, seconds_to_wall, wall_to_seconds};
 pub use vavailability::VAvailability;
 pub use vavailability_reader::{VAvailabilityError, parse as parse_vavailability};
 pub use vevent::{CalAddress, Invitation, Invitee, Method, Participation};
 pub use vfreebusy::{BusyType, VFreeBusy};
-pub use writer::{is_bidi_control, one_line};
+pub use writer::one_line;
 pub use zone_rules::ZoneRules;

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::hidden::is_hidden;
+
 /// The maximum octets of a line (RFC 5545, 3.1), without its CRLF.
 const MAX_LINE: usize = 75;
 
@@ -53,16 +55,11 @@ pub fn utc_value(instant: Timestamp) -> String {
     instant.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// A text as one line: without control characters, bidi controls, or two blanks in a row.
+/// A text as one line: without hidden characters, or two blanks in a row.
 pub fn one_line(text: &str) -> String {
     let blank = |c: char| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
-    let line: String = text.chars().filter(|c| !is_bidi_control(*c)).map(blank).collect();
+    let line: String = text.chars().map(blank).filter(|c| !is_hidden(*c)).collect();
     line.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Unicode's Bidi_Control: these characters can make a text look like another.
-pub fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The value of a TEXT property (RFC 5545, 3.3.11).

@@ -2,21 +2,32 @@
 
 use serde_json::Value;
 
+use crate::calendar::icalendar::find_hidden;
 use crate::calendar::{Fault, Format};
 use crate::platform::email::Email;
 pub use crate::platform::http::body::{Json, JsonBody, RawBody, payload_problem};
 pub use crate::platform::http::params::{Params, query_has};
 pub use crate::platform::http::path::{PathId, UserKey};
 
-/// A text of 1 to `max` characters without control characters; it is trimmed.
+/// A text of 1 to `max` characters that can all be seen; it is trimmed.
 pub fn text(max: usize) -> impl FnOnce(&Value) -> Result<String, Vec<Fault>> {
     move |value| {
         let text = value.as_str().map(str::trim).unwrap_or_default();
         let length = text.chars().count();
-        if (1..=max).contains(&length) && !text.chars().any(char::is_control) {
-            return Ok(text.to_owned());
+        if !(1..=max).contains(&length) || text.contains(char::is_control) {
+            return Err(vec![Fault::new(
+                "",
+                "not_a_text",
+                format!("must be a text of 1 to {max} characters on one line"),
+            )]);
         }
-        Err(vec![Fault::new("", "not_a_text", format!("must be a text of 1 to {max} characters on one line"))])
+        match find_hidden(text) {
+            Some(c) => {
+                let detail = format!("must not contain U+{:04X}, which cannot be seen; remove it", u32::from(c));
+                Err(vec![Fault::new("", "hidden_character", detail)])
+            }
+            None => Ok(text.to_owned()),
+        }
     }
 }
 

@@ -85,7 +85,8 @@ schemas! {
     ChangedOverrides = overrides("Dates to replace, and null for dates that follow the week again.", true);
     /// A text of 1 to 200 characters on one line.
     Line = {
-        let pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+        // the usual ones of the characters that cannot be seen
+        let pattern = r"^[^\x00-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]*[^\s\x00-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff][^\x00-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$";
         let about = "A text of 1 to 200 characters on one line.";
         text().min_length(Some(1)).max_length(Some(200)).pattern(Some(pattern)).description(Some(about))
     };
