@@ -1,6 +1,5 @@
 //! Resolves host names, by the system or by a script of a test.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -24,20 +23,22 @@ pub enum Unreachable {
     /// The guard does not allow an address.
     #[error(transparent)]
     Blocked(#[from] Blocked),
-    /// The name does not resolve.
-    #[error("its host name cannot be resolved")]
-    Unknown(#[source] io::Error),
+    /// The name does not resolve, or leads to an address that is not public.
+    #[error("its host name leads to no address on the public internet")]
+    NotPublic,
 }
 
 impl Resolver {
     /// The addresses of a host name, at least one.
     pub(super) async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
         let found: Vec<SocketAddr> = match self {
-            Resolver::System => tokio::net::lookup_host((host, port)).await.map_err(Unreachable::Unknown)?.collect(),
+            Resolver::System => {
+                tokio::net::lookup_host((host, port)).await.map_err(|_| Unreachable::NotPublic)?.collect()
+            }
             Resolver::Scripted(script) => script(host).into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
         };
         match found.is_empty() {
-            true => Err(Unreachable::Unknown(io::ErrorKind::NotFound.into())),
+            true => Err(Unreachable::NotPublic),
             false => Ok(found),
         }
     }

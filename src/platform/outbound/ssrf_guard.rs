@@ -180,7 +180,7 @@ impl SsrfGuard {
     ///
     /// # Errors
     /// [`Unreachable`] when the name does not resolve, and when any of its addresses is not allowed: a name with both a public and
-    /// a private address is an attack.
+    /// a private address is an attack. Both say the same of an address that is not public.
     pub async fn resolve(&self, names: &Resolver, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let mut found = match bare.parse() {
@@ -190,7 +190,8 @@ impl SsrfGuard {
         for address in &found {
             if let Err(why) = self.check(*address) {
                 tracing::warn!(host, address = %address, why = %why, "callback blocked");
-                return Err(why.into());
+                // whether a name of a private network exists is no business of the owner of the URL
+                return Err(if why == Blocked::Address { Unreachable::NotPublic } else { why.into() });
             }
         }
         found.truncate(MAX_ADDRESSES);
