@@ -1,59 +1,34 @@
-//! The version of the data of an answer: it changes with all data that can change the answer. Pure.
+//! The version of the data of an answer: it changes with the data that the answer may show, and with nothing else. Pure.
+//!
+//! It is keyed by the secret of the installation, so that the data cannot be guessed from it.
 
-use std::collections::HashMap;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
-use crate::calendar::Grid;
+use super::api::AttendeeAvailability;
+use crate::calendar::Zone;
 use crate::platform::email::Email;
-use crate::roles::user::api::UserAvailability;
 
-/// A hash that is the same on every machine: rotate, mix in a word, multiply.
-pub struct DataVersion(u64);
+/// Bytes of the version.
+const LENGTH: usize = 8;
 
-impl DataVersion {
-    /// The version of the availability and the busy time of these users.
-    pub fn of(users: &[UserAvailability], unknown: &[Email], busy: &HashMap<Email, Grid>) -> String {
-        let mut version = DataVersion(0xcbf2_9ce4_8422_2325);
-        for user in users {
-            version.text(user.email.as_str());
-            version.word(user.version.cast_unsigned());
-            // a new account with the same address starts at version 1 again
-            version.words(user.availability.bits());
-            version.words(user.if_needed.bits());
-            version.text(user.time_zone.name());
-            version.text(user.preference.name());
-            for (date, runs) in user.overrides.iter() {
-                version.text(&date.to_string());
-                runs.for_each(|run| version.words(&[run.start as u64, run.end as u64]));
-            }
-            if let Some(busy) = busy.get(&user.email) {
-                version.words(busy.bits());
-            }
-        }
-        unknown.iter().for_each(|email| version.text(email.as_str()));
-        format!("{:016x}", version.finish())
+/// The version of what is known of these attendees within a search window. Every replica with the same key gives the same version.
+pub fn data_version(key: &str, attendees: &[AttendeeAvailability], zones: &[Zone], unknown: &[Email]) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return String::new() };
+    // the length goes before each text, so that different texts never give the same bytes
+    let mut add = |text: &str| {
+        mac.update(&(text.len() as u64).to_le_bytes());
+        mac.update(text.as_bytes());
+    };
+    add("data_version");
+    for attendee in attendees {
+        add(attendee.email.as_str());
+        add(attendee.preference.name());
+        add(zones.get(attendee.zone).map_or("", Zone::name));
+        add(&attendee.free);
+        add(attendee.if_needed.as_deref().unwrap_or_default());
     }
-
-    fn word(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-
-    fn words(&mut self, words: &[u64]) {
-        words.iter().for_each(|word| self.word(*word));
-    }
-
-    /// Mixes in the length too, so that different texts never give the same words.
-    fn text(&mut self, text: &str) {
-        self.word(text.len() as u64);
-        for chunk in text.as_bytes().chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.word(u64::from_le_bytes(word));
-        }
-    }
-
-    /// Folds the high bits down: multiplication moves bits up only.
-    fn finish(self) -> u64 {
-        let mixed = (self.0 ^ self.0 >> 32).wrapping_mul(0x9fb2_1c65_1e98_df25);
-        mixed ^ mixed >> 29
-    }
+    unknown.iter().for_each(|email| add(email.as_str()));
+    let code = mac.finalize().into_bytes();
+    code.iter().take(LENGTH).map(|byte| format!("{byte:02x}")).collect()
 }

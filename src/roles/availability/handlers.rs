@@ -11,6 +11,7 @@ use super::api::{QUERY_LISTS, Question, ROLE, Window};
 use super::model::{GroupAvailability, combine};
 use super::sources::Sources;
 use crate::calendar::{Fault, Format, Zone};
+use crate::config::Settings;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{Json, JsonBody, Params, format};
 use crate::platform::http::health::HealthCheck;
@@ -31,8 +32,13 @@ pub async fn find_common_by_body(req: HttpRequest, sources: Data<Sources>, JsonB
 }
 
 /// `POST /internal/availability/detail`
-pub async fn find_detail(sources: Data<Sources>, Json(question): Json<Question>) -> HttpResult {
-    Ok(HttpResponse::Ok().json(group_availability(&question, &sources).await?.detail()))
+pub async fn find_detail(
+    sources: Data<Sources>,
+    settings: Data<Settings>,
+    Json(question): Json<Question>,
+) -> HttpResult {
+    let key = settings.auth.service_secret.expose();
+    Ok(HttpResponse::Ok().json(group_availability(&question, &sources).await?.detail(key)))
 }
 
 /// `GET /health`

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::api::{self, AnswerZone, AttendeeAvailability, GroupDetail, Question, RequestedAttendee, Window};
-use super::data_version::DataVersion;
+use super::data_version::data_version;
 use crate::calendar::{Fault, Grid, Projector, SearchWindow, Zone, free_count};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
@@ -27,7 +27,6 @@ pub struct GroupAvailability {
     pub quorum: Option<usize>,
     /// The attendees' zones, each once.
     zones: Vec<Zone>,
-    data_version: String,
 }
 
 /// One attendee.
@@ -62,7 +61,6 @@ pub fn combine(
     let search_window = api::search_window(zone.clone(), as_of, question.window)
         .map_err(|why| Problem::validation(vec![Fault::new("#/from", "not_a_window", why.to_string())]))?;
     let busy = busy_by_attendee(&search_window, &busy);
-    let data_version = DataVersion::of(&users, &unknown, &busy);
     let mut projection = Projection::new(&search_window, question);
     let skipped: HashSet<&Email> = unknown.iter().collect();
     let requested = question.attendees.iter().filter(|one| !skipped.contains(&one.email));
@@ -70,7 +68,7 @@ pub fn combine(
     let (attendees, free) = attendees.map(|(user, request)| projection.attendee(user, request, &busy)).unzip();
     let zones = projection.zones;
     let Question { window, quorum, .. } = *question;
-    Ok(GroupAvailability { attendees, free, unknown, zone, as_of, window, quorum, zones, data_version, search_window })
+    Ok(GroupAvailability { attendees, free, unknown, zone, as_of, window, quorum, zones, search_window })
 }
 
 /// The busy time of each attendee. A typical week has none.
@@ -142,8 +140,8 @@ impl<'a> Projection<'a> {
 }
 
 impl GroupAvailability {
-    /// The data that suggestion needs.
-    pub fn detail(self) -> GroupDetail {
+    /// The data that suggestion needs. `key`: the secret of the installation.
+    pub fn detail(self, key: &str) -> GroupDetail {
         let detail = |(attendee, free): (Attendee, Grid)| AttendeeAvailability {
             email: attendee.user.email,
             preference: attendee.user.preference,
@@ -154,14 +152,15 @@ impl GroupAvailability {
             if_needed: attendee.if_needed.map(|grid| grid.to_text()),
             busy: attendee.busy.map(|grid| grid.to_text()),
         };
+        let attendees: Vec<AttendeeAvailability> = self.attendees.into_iter().zip(self.free).map(detail).collect();
         GroupDetail {
-            attendees: self.attendees.into_iter().zip(self.free).map(detail).collect(),
+            data_version: data_version(key, &attendees, &self.zones, &self.unknown),
+            attendees,
             unknown: self.unknown,
             zones: self.zones,
             time_zone: self.zone,
             as_of: self.as_of,
             window: self.window,
-            data_version: self.data_version,
         }
     }
 
