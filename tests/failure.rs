@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::cluster::make_temp_folder;
+use crate::support::cluster::{Node, Sandbox, make_temp_folder};
 use crate::support::servers::print_line;
 use crate::support::{Client, Cluster, PrivatePostgres, PrivateRedis, Replicas, Reply, ToxicProxy, eventually, within};
 
@@ -343,4 +343,30 @@ async fn a_full_disk_is_named_and_heals_when_there_is_room() {
     std::fs::remove_file(filler).expect("the filler");
     eventually("it writes again", async || (create(0).await.status == 201).then_some(())).await;
     within(Duration::from_secs(30), "health says so", async || user_is("healthy").await).await;
+}
+
+#[actix_web::test]
+async fn a_start_on_a_full_disk_names_it_and_goes_on_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else {
+        print_line("skipped: this account may not mount a small file system");
+        return;
+    };
+    let filler = disk.0.join("filler");
+    // from no room at all to too little of it: what SQLite says differs
+    for room in [0, 8, 40] {
+        drop(std::fs::write(&filler, vec![b'x'; 8 << 20]));
+        let size = std::fs::metadata(&filler).expect("the filler").len();
+        let shorter = std::fs::OpenOptions::new().write(true).open(&filler).expect("the filler");
+        shorter.set_len(size - (room << 10)).expect("some room");
+        drop(shorter);
+        let cluster = Sandbox::new();
+        let mut env = cluster.env();
+        env.push(("W2MEET_DATA_DIR".into(), disk.0.join(format!("data-{room}")).display().to_string()));
+        let node = Node::spawn("all", &env);
+        node.wait_for("that the disk is full", |line| {
+            line["why"].as_str().is_some_and(|why| why.contains("the disk of") && why.contains("is full"))
+        });
+        std::fs::remove_file(&filler).expect("the filler");
+        node.wait_for("ready", |line| line["message"] == "ready");
+    }
 }

@@ -6,7 +6,7 @@ use super::Db;
 use crate::platform::http::problem::{NO_SPACE, Problem};
 
 /// What SQLite and PostgreSQL say when the disk is full.
-const FULL: [&str; 2] = ["database or disk is full", "No space left on device"];
+pub(super) const FULL: [&str; 2] = ["database or disk is full", "No space left on device"];
 /// Seconds after which a write that found no space is worth repeating.
 const RETRY_AFTER_FULL: u32 = 30;
 

@@ -1,6 +1,6 @@
 //! Migrations: each owner's schema is brought up to date at its start.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use diesel::dsl::sql;
@@ -9,7 +9,8 @@ use diesel_async::{AsyncConnection, AsyncMigrationHarness, SimpleAsyncConnection
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connect::{establish_postgres, establish_sqlite, postgres_config, sqlite_url};
-use super::files::make_private;
+use super::error::FULL;
+use super::files::{is_full, make_private};
 use crate::config::Settings;
 
 /// The lock that lets one replica migrate while the others wait; any number that nothing else in the database uses.
@@ -51,9 +52,17 @@ pub async fn exists(settings: &Settings, role: &str) -> anyhow::Result<bool> {
 /// A database that cannot be reached, a migration that fails, or a [`Damaged`] file.
 pub async fn migrate(settings: &Settings, role: &str, own: EmbeddedMigrations) -> anyhow::Result<()> {
     let migrated = migrate_schema(settings, role, own).await;
-    migrated.map_err(|why| match settings.sqlite_path(role) {
-        Some(path) if DAMAGE.iter().any(|damage| format!("{why:#}").contains(damage)) => Damaged(path).into(),
-        _ => why,
+    migrated.map_err(|why| {
+        let (path, reason) = (settings.sqlite_path(role), format!("{why:#}"));
+        let folder = path.as_deref().and_then(Path::parent);
+        match path.as_ref() {
+            Some(path) if DAMAGE.iter().any(|damage| reason.contains(damage)) => Damaged(path.clone()).into(),
+            _ if FULL.iter().any(|full| reason.contains(full)) || folder.is_some_and(is_full) => {
+                let disk = folder.map_or("the database".to_owned(), |folder| folder.display().to_string());
+                why.context(format!("the disk of {disk} is full: make room there, and the start goes on"))
+            }
+            _ => why,
+        }
     })
 }
 
