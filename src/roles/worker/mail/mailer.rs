@@ -38,7 +38,8 @@ enum Transport {
 }
 
 impl Mailer {
-    /// Reads the settings. It connects and writes nothing before the first mail.
+    /// Reads the settings, and removes the drafts that killed processes have left in the outbox. It connects and writes nothing before the
+    /// first mail.
     ///
     /// # Errors
     /// Invalid settings, each with its remedy.
@@ -55,6 +56,11 @@ impl Mailer {
                 Transport::Smtp(SmtpTransport::open(&mail.smtp_url, &from, timeout)?)
             }
         };
+        if let Transport::Folder(folder) = &transport
+            && let Err(why) = file_transport::remove_drafts(folder)
+        {
+            tracing::warn!(folder = %folder.display(), %why, "old drafts in the outbox could not be removed");
+        }
         Ok(Mailer { from, transport: Arc::new(transport) })
     }
 
