@@ -23,6 +23,7 @@ use crate::platform::edge::{self, EdgeFilter, Ingress};
 use crate::platform::endpoint::{self, Endpoint};
 use crate::platform::http::headers::content_length;
 use crate::platform::http::health::HealthCheck;
+use crate::platform::http::page::{accepts_html, problem_page};
 use crate::platform::http::problem::{ErrorFormat, Problem, UNSUPPORTED_MEDIA};
 use crate::platform::http::stream::{
     self, ConnectionState, InFlightRequest, MonitoredBody, OpenConnections, ServerOptions, TrackedBody,
@@ -123,7 +124,7 @@ async fn observe<B: MessageBody + 'static>(
     // replaces the body of the response
     let mut replacement = None;
     if let Some(problem) = body_problem.or_else(|| problem_in(&res)) {
-        replacement = Some(BoxBody::new(replace_by_problem(&mut res, &problem, role.faces_clients, &case)));
+        replacement = Some(replace_by_problem(&mut res, &problem, role.faces_clients, &case));
     }
     let streams = replacement.is_none() && res.response().body().size() == BodySize::Stream;
     if head && streams {
@@ -160,17 +161,27 @@ fn replace_by_problem<B>(
     problem: &Problem,
     is_edge: bool,
     case: &RequestContext,
-) -> String {
+) -> BoxBody {
     let path = res.request().uri().path();
     let instance = if is_edge { path.to_owned() } else { format!("/api{path}") };
     let patch = res.request().method() == Method::PATCH;
     let accepts = HeaderName::from_static(if patch { "accept-patch" } else { "accept-post" });
     let other = res.request().app_data::<ErrorFormat>().and_then(|form| form.0(res.request(), problem, case.id()));
-    let (status, media_type, document) = match other {
-        Some((status, document)) => (status, "application/json", document),
-        None => (problem.status(), "application/problem+json", problem.document(&instance, case.id())),
-    };
+    let page = accepts_html(res.request().headers()).then(|| problem_page(problem));
     let head = res.response_mut().head_mut();
+    let (status, media_type, body) = match (other, page) {
+        (Some((status, document)), _) => (status, "application/json", BoxBody::new(document.to_string())),
+        (None, Some(page)) => {
+            page.headers()
+                .iter()
+                .for_each(|(name, value)| drop(head.headers_mut().insert(name.clone(), value.clone())));
+            (page.status(), "text/html; charset=utf-8", page.into_body())
+        }
+        (None, None) => {
+            let document = problem.document(&instance, case.id());
+            (problem.status(), "application/problem+json", BoxBody::new(document.to_string()))
+        }
+    };
     head.status = status;
     head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     if problem.kind == UNSUPPORTED_MEDIA {
@@ -182,7 +193,7 @@ fn replace_by_problem<B>(
     if let Some(seconds) = problem.retry_after {
         head.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    document.to_string()
+    body
 }
 
 /// The problem of a response: the handler's own, or one for a library error without a document.

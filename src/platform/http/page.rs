@@ -4,10 +4,13 @@ use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{ACCEPT, HeaderMap};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
+
+use super::problem::Problem;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -18,6 +21,29 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
         "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     )
 });
+
+/// The page about a problem, for a person who has opened a link. Browsers name HTML among what they accept; API clients do not.
+pub fn problem_page(problem: &Problem) -> HttpResponse {
+    let content = html! {
+        p role="alert" { (sentence(&problem.detail)) }
+        p { "If a link in an e-mail has brought you here, open it there again: it may have been cut." }
+    };
+    page(problem.status(), problem.kind.title, &content)
+}
+
+/// Whether a request accepts HTML by name.
+pub fn accepts_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let mut kinds = accepted.map(|one| one.split(';').next().unwrap_or_default().trim());
+    kinds.any(|kind| kind.eq_ignore_ascii_case("text/html"))
+}
+
+/// A detail as a sentence.
+fn sentence(detail: &str) -> String {
+    let mut chars = detail.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", chars.as_str())
+}
 
 /// The response with a page.
 pub fn page(status: StatusCode, title: &str, content: &Markup) -> HttpResponse {
