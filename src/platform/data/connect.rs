@@ -17,9 +17,9 @@ use super::{Engine, Error, SqliteConn, unavailable};
 use crate::config::Settings;
 
 /// `busy_timeout` first: setting WAL may itself find the file locked; below a second, so that whoever waits for somebody else's
-/// lock still gets an answer. FULL: an answered write outlives a power cut.
-const PRAGMAS: &str =
-    "PRAGMA busy_timeout=800; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;";
+/// lock still gets an answer. FULL: an answered write outlives a power cut. `secure_delete`: what is deleted is overwritten.
+const PRAGMAS: &str = "PRAGMA busy_timeout=800; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; \
+                       PRAGMA secure_delete=ON;";
 /// Readers beside the one writer, so that a slow read holds up no other.
 const SQLITE_READERS: usize = 8;
 /// How long a connection to PostgreSQL may take to open.

@@ -176,6 +176,17 @@ impl Db {
         Ok(conn)
     }
 
+    /// Moves all of SQLite's log into the database file and empties the log: it still holds what was deleted since the last time. PostgreSQL
+    /// needs no such call.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when readers or the writer are busy for too long.
+    pub async fn checkpoint(&self) -> Result<(), Error> {
+        let Engine::Sqlite { writer, .. } = &self.engine else { return Ok(()) };
+        let mut conn = checkout(writer.get(), self.answer).await?;
+        Ok(conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").await?)
+    }
+
     /// The end of a subquery that picks rows to work on and leaves alone those that another replica holds.
     pub fn skipping_held(&self) -> &'static str {
         match self.engine {

@@ -11,10 +11,12 @@ use super::model::{JobState, OPEN, Retention};
 use crate::platform::data::idempotency::KEPT;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::schema::{deliveries, idempotency, inbox, jobs};
-use crate::platform::data::{Error, RunQueryDsl};
+use crate::platform::data::{Error, Owner, RunQueryDsl};
 use crate::transact;
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// The longest time for which the log of SQLite holds what was deleted.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How many days the id of a received event is kept: an event that is delivered again after that takes effect again.
 const INBOX_DAYS: i32 = 30;
@@ -28,6 +30,16 @@ pub async fn purge<O: JobOwner>(jobs: O) {
             }
         }
         sleep(HOUR).await;
+    }
+}
+
+/// Empties the log of SQLite, for as long as the process lives: what was deleted is gone from the disk soon.
+pub async fn checkpoint(owner: Owner) {
+    loop {
+        sleep(CHECKPOINT_INTERVAL).await;
+        if let Err(why) = owner.db.checkpoint().await {
+            tracing::debug!(role = owner.role, %why, "the log of the database could not be emptied");
+        }
     }
 }
 

@@ -130,6 +130,9 @@ pub fn spawn_tasks<O: JobOwner>(jobs: &O, queue: Arc<Queue>, is_watched: bool) {
     tokio::spawn(relay::watch_backlog(owner.clone()));
     tokio::spawn(due::requeue(owner.clone()));
     tokio::spawn(housekeeping::purge(jobs.clone()));
+    if owner.db.is_ours_alone() {
+        tokio::spawn(housekeeping::checkpoint(owner.clone()));
+    }
     if is_watched {
         tokio::spawn(metrics::watch(owner.clone()));
     }
