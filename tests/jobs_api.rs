@@ -33,11 +33,11 @@ both_shapes! {
         }).await;
         assert_eq!(states, [
             "schedule_meeting succeeded", "send_invitations succeeded", "deliver_webhook retryable", "deliver_webhook retryable",
-            "schedule_meeting succeeded",
+            "schedule_meeting succeeded", "send_notice succeeded",
         ]);
         for (query, count) in [
-            ("limit=2".to_owned(), 5),
-            ("limit=1&state=succeeded".to_owned(), 3),
+            ("limit=2".to_owned(), 6),
+            ("limit=1&state=succeeded".to_owned(), 4),
             ("state=dead".to_owned(), 0),
             (format!("limit=1&meeting_id={}", text(&first, "id")), 4),
             (format!("limit=1&state=retryable&meeting_id={}", text(&first, "id")), 2),
@@ -47,7 +47,7 @@ both_shapes! {
             while let Some(page) = next {
                 let reply = cluster.get(&page).await.expect(200);
                 seen.extend(reply.json["jobs"].as_array().expect("a list").clone());
-                assert!(seen.len() < 6, "the pages come to an end");
+                assert!(seen.len() < 7, "the pages come to an end");
                 next = next_page(&reply);
             }
             assert_eq!(seen.len(), count, "{query}");

@@ -40,6 +40,7 @@ mod job_owners;
 mod jobs_api;
 mod legacy_defects;
 mod logs;
+mod mail_limits;
 mod meetings;
 mod metrics;
 mod openapi;

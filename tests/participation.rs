@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use crate::both_shapes;
 use crate::support::meeting::{
-    ANA, BEN, CAT, create_invited_meeting, create_meeting, meeting_path, next_monday, register_morning_people, text,
-    wait_for_mails, wait_for_status,
+    ANA, BEN, CAT, create_invited_meeting, create_meeting, meeting_path, next_monday, notices, register_morning_people,
+    text, wait_for_mails, wait_for_status,
 };
-use crate::support::{Cluster, Reply};
+use crate::support::{Cluster, Reply, eventually};
 
 const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
 
@@ -122,7 +122,7 @@ both_shapes! {
         let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         let elsewhere = wait_for_mails(cluster, &other, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         let key = |link: String| parameter(&link, "key").to_owned();
-        let (anas, right, others) = (key(mails[0].link("Yes")), key(mails[1].link("Yes")), key(elsewhere[1].link("Yes")));
+        let (anas, right, others) = (key(mails[0].link("The meeting")), key(mails[1].link("Yes")), key(elsewhere[1].link("Yes")));
         let path = format!("{}/participation", meeting_path(&meeting));
         for key in [Some(anas), Some(others), Some(right[1..].to_owned()), Some(format!("{right}A")), Some("%C3%A9".to_owned()), Some(String::new()), None] {
             let key = key.map_or_else(String::new, |key| format!("&key={key}"));
@@ -155,6 +155,65 @@ both_shapes! {
         cluster.post(&path, json).await.expect_problem("404 unknown-meeting", &path, "a program");
         assert!(!page.text.contains("Secret") && !sent.text.contains("Secret"), "{} {}", page.text, sent.text);
         cluster.get(&mails[1].link("Yes")).await.expect(200);
+    }
+
+    async fn the_organizer_hears_who_declines(cluster) {
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT], "title": "Plan" })).await;
+        for answer in ["accepted", "tentative", "declined"] {
+            say(cluster, &meeting, BEN, answer).await.expect(200);
+        }
+        let notice = eventually("Ana has a notice", async || notices(cluster, &meeting, "declined").pop()).await;
+        assert!(notice.contains(&format!("<{ANA}>")) && notice.contains(BEN) && notice.contains("Subject: Declined: Plan"), "{notice}");
+        let link = notice.lines().find_map(|line| line.strip_prefix("The meeting: ")).expect("a link").trim();
+        let page = cluster.get(&link[link.find("/api/").expect("a path")..]).await.expect(200);
+        assert!(page.text.contains(&format!("({BEN}): no")), "{}", page.text);
+        // an organizer who declines needs no notice
+        say(cluster, &meeting, ANA, "declined").await.expect(200);
+        say(cluster, &meeting, CAT, "declined").await.expect(200);
+        let all = eventually("the second notice names both", async || {
+            let all = notices(cluster, &meeting, "declined");
+            all.iter().any(|one| one.contains(CAT)).then_some(all)
+        })
+        .await;
+        assert_eq!(all.len(), 2);
+        assert!(all.iter().any(|one| one.contains(BEN) && one.contains(CAT)), "{all:?}");
+    }
+
+    async fn the_organizer_hears_that_there_is_no_common_time(cluster) {
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_meeting(cluster, json!({ "duration_minutes": 600, "title": "Long" })).await;
+        wait_for_status(cluster, &meeting, &["no_common_time"]).await;
+        let notice = eventually("Ana has a notice", async || notices(cluster, &meeting, "no_common_time").pop()).await;
+        assert!(notice.contains("Subject: No common time: Long") && notice.contains("Reason:"), "{notice}");
+    }
+
+    async fn a_link_leads_to_a_page_for_people_even_if_it_is_cut(cluster) {
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({ "title": "Plan" })).await;
+        let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let link = mails[1].mail.lines().find_map(|line| line.strip_prefix("The meeting: ")).expect("a link").trim().to_owned();
+        let link = &link[link.find("/api/").expect("a path")..];
+        let browser = [("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
+        let open = async |path: &str| cluster.send(Method::GET, path, &browser, None).await;
+        let page = open(link).await.expect(200);
+        for shown in ["<h1>Plan</h1>", ANA, BEN, "60 minutes", "09:00 (UTC)"] {
+            assert!(page.text.contains(shown), "{shown}: {}", page.text);
+        }
+        assert_eq!(page.text.matches("<button name=\"participation\"").count(), 3, "{}", page.text);
+        let (path, query) = link.split_once('?').expect("a query");
+        let cuts = [&link[..link.len() - 5], &link[..path.len() + query.find("&key").expect("a key") + 1], path, &path[..path.len() - 4], &path[..30]];
+        for cut in cuts {
+            let page = open(cut).await;
+            assert!((400..500).contains(&page.status), "{cut}: {}", page.status);
+            assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{cut}");
+            assert!(page.text.contains("role=\"alert\"") && page.text.contains("<h1>") && !page.text.contains("<script"), "{}", page.text);
+            let policy = page.header("content-security-policy").unwrap_or_default();
+            assert!(policy.contains("style-src 'sha256-") && policy.contains("frame-ancestors 'none'"), "{policy}");
+            // a client of the API reads JSON
+            let document = cluster.get(cut).await;
+            assert_eq!((document.status, document.header("content-type")), (page.status, Some("application/problem+json")), "{cut}");
+        }
     }
 
     async fn the_key_of_a_link_is_in_no_log_line(cluster) {

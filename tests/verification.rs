@@ -373,29 +373,6 @@ both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__VERIFY_EMAIL", "false")
     }
 }
 
-both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__VERIFY_EMAIL", "false"), ("W2MEET_AUTH__INVITATIONS_PER_DAY", "2")]);
-    async fn invitations_per_recipient_and_day_are_limited(cluster) {
-        let (ana, ben) = (Account::register(cluster, ANA).await, Account::register(cluster, BEN).await);
-        let with_ben = json!({ "organizer": ANA, "attendees": [BEN] });
-        for _ in 0..2 {
-            ana.post("/api/meetings", with_ben.clone()).await.expect(202);
-        }
-        let refused = ana.post("/api/meetings", with_ben).await;
-        refused.expect_problem("429 too-many-letters", "/api/meetings", "ben@example.com was asked to 2 meetings");
-        assert_eq!(refused.header("retry-after"), Some("3600"));
-        // meetings that he organizes send mails only to the other attendees
-        let alone = ben.post("/api/meetings", json!({ "organizer": BEN, "attendees": [] })).await;
-        assert_ne!(alone.status, 429);
-        ben.post("/api/meetings", json!({ "organizer": BEN, "attendees": [ANA] })).await.expect(202);
-        // nor does he come in by the back door
-        let other = Account::register(cluster, "cem@example.com").await;
-        let meeting = other.post("/api/meetings", json!({ "organizer": other.email, "attendees": [ANA] })).await.expect(202);
-        let path = meeting.header("location").expect("its path").to_owned();
-        let late = send_with_bearer(cluster, &other.token, Method::PATCH, &path, Some(json!({ "attendees": [ANA, BEN] }))).await;
-        late.expect_problem("429 too-many-letters", &path, "ben@example.com was asked");
-    }
-}
-
 /// The work is the same by construction; this would show a look-up that one of them lacks, or a letter that is waited for.
 #[actix_web::test]
 async fn an_unknown_address_takes_as_long_as_a_known_one() {

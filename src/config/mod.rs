@@ -35,6 +35,7 @@ pub struct Settings {
     pub jobs: Jobs,
     pub calendars: Calendars,
     pub mail: Mail,
+    pub invitations: Invitations,
     pub auth: Auth,
     pub webhooks: Webhooks,
     pub telemetry: Telemetry,
@@ -88,11 +89,14 @@ section! {
     }
     Calendars { refresh_minutes: f64, horizon_days: i32, per_user: i64 }
     Mail { smtp_url: SecretUrl, from: String, outbox_dir: PathBuf, timeout_seconds: u64 }
+    Invitations {
+        join_seconds: f64, per_hour: i64, per_day: i64, organizer_per_hour: i64, organizer_per_day: i64,
+    }
     Auth {
         mode: AuthMode, allow_open_beyond_loopback: bool, service_secret: Secret, issuer: String, token_seconds: u32,
         session_days: u32, hashing_threads: usize, hashing_queue: usize, password_memory_kib: u32, password_passes: u32,
         verify_email: bool, verification_minutes: f64, reset_minutes: f64, letters_per_hour: i64,
-        invitations_per_day: i64, registration: Registration, free_busy: FreeBusy,
+        registration: Registration, free_busy: FreeBusy,
     }
     Telemetry { otlp_endpoint: SecretUrl, otlp_headers: Secret, sample_ratio: f64 }
     Webhooks { allow_http: bool, allow_networks: Networks, timeout_seconds: f64, per_host: usize }

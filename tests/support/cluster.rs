@@ -382,6 +382,8 @@ impl Sandbox {
         env.push(("W2MEET_LOG__FORMAT".into(), "json".into()));
         env.push(("W2MEET_LOG__LEVEL".into(), "info,w2meet::platform::rpc=debug".into()));
         env.push(("W2MEET_SERVER__WORKERS".into(), "1".into()));
+        // a change is mailed at once
+        env.push(("W2MEET_INVITATIONS__JOIN_SECONDS".into(), "0".into()));
         env
     }
 

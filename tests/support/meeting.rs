@@ -110,9 +110,20 @@ pub fn invitation_mails(cluster: &Cluster, meeting: &Value) -> Vec<InvitationMai
     let files = std::fs::read_dir(cluster.outbox()).into_iter().flatten().flatten();
     let paths = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "eml"));
     let mine = paths.filter(|path| path.to_string_lossy().contains(text(meeting, "id")));
+    // notices have no calendar object
+    let mine = mine.filter(|path| path.with_extension("ics").exists());
     let mut mails: Vec<InvitationMail> = mine.map(|path| read(&path)).collect();
     mails.sort_by(|a, b| (a.sequence, a.cancel, &a.to).cmp(&(b.sequence, b.cancel, &b.to)));
     mails
+}
+
+/// The texts of all notices of this kind about a meeting so far, with soft line breaks undone.
+pub fn notices(cluster: &Cluster, meeting: &Value, kind: &str) -> Vec<String> {
+    let files = std::fs::read_dir(cluster.outbox()).into_iter().flatten().flatten().map(|file| file.path());
+    let (begin, end) = (format!("{}.", text(meeting, "id")), format!(".{kind}.eml"));
+    let is_mine = |name: &str| name.starts_with(&begin) && name.ends_with(&end);
+    let mine = files.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_mine));
+    mine.map(|path| std::fs::read_to_string(path).expect("a notice").replace("=\r\n", "").replace("=3D", "=")).collect()
 }
 
 fn read(path: &std::path::Path) -> InvitationMail {

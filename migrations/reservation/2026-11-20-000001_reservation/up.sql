@@ -47,3 +47,22 @@ CREATE TABLE holds (
     PRIMARY KEY (subject, quarter)
 );
 CREATE INDEX holds_by_meeting ON holds (meeting_id);
+
+-- The mails about meetings of the last day, a row for each mail to one recipient. A mail that waits takes up later changes of its
+-- meeting, and counts once.
+CREATE TABLE mails (
+    meeting_id TEXT NOT NULL,
+    -- the id of a user
+    recipient TEXT NOT NULL,
+    -- the id of a user; empty after its deletion
+    organizer TEXT NOT NULL,
+    -- when the change was accepted that causes the mail; once a worker has taken it, that time
+    counted_at TIMESTAMP NOT NULL,
+    -- whether a worker has taken it
+    is_sent BOOLEAN NOT NULL,
+    -- whether the recipient knew nothing of the meeting before
+    is_first BOOLEAN NOT NULL,
+    PRIMARY KEY (meeting_id, recipient, counted_at)
+);
+CREATE INDEX mails_by_recipient ON mails (recipient, counted_at);
+CREATE INDEX mails_by_age ON mails (counted_at);

@@ -113,12 +113,19 @@ pub struct NewJob {
     pub payload: Value,
     /// Whether a later change of its subject makes it void.
     pub supersedable: bool,
+    /// When its first attempt is due; at once if left out.
+    pub due_at: Option<Timestamp>,
 }
 
 impl NewJob {
     /// A job that no later change makes void.
     pub fn new(kind: &'static JobKind, payload: Value) -> NewJob {
-        NewJob { id: Uuid::now_v7(), kind, payload, supersedable: false }
+        NewJob { id: Uuid::now_v7(), kind, payload, supersedable: false, due_at: None }
+    }
+
+    /// The state in which it is created.
+    pub fn first_state(&self) -> JobState {
+        if self.due_at.is_some() { JobState::Retryable } else { JobState::Queued }
     }
 }
 

@@ -61,12 +61,12 @@ impl JobRow {
             kind: job.kind.name.to_owned(),
             subject: subject.to_string(),
             payload: job.payload.to_string(),
-            state: JobState::Queued.name().to_owned(),
+            state: job.first_state().name().to_owned(),
             attempt: 0,
             max_attempts: job.kind.backoff.max_attempts(&owner.limits),
             sent: 0,
             supersedable: job.supersedable,
-            due_at: None,
+            due_at: job.due_at.map(stored),
             // 128 bits that cannot be guessed
             token: format!("{:032x}", rand::random::<u128>()),
             errors: "[]".to_owned(),
@@ -103,7 +103,7 @@ impl JobRow {
     }
 }
 
-/// Creates a job about `subject`, and the message that takes it to a worker. `case_id`: the request that it goes back to.
+/// Creates a job about `subject`, and the message that takes it to a worker, unless it is due later. `case_id`: the request that it goes back to.
 ///
 /// # Errors
 /// A database that does not answer.
@@ -116,8 +116,10 @@ pub async fn create_job(
 ) -> Result<(), Error> {
     let row = JobRow::new(owner, job, subject, case_id);
     diesel::insert_into(jobs::table).values(&row).execute(conn).await?;
-    metrics::count(&row.kind, JobState::Queued);
-    conn.enqueue(OutboxRow::job(owner.role, job.id, &row.kind, (case_id, &row.traceparent), 0, now()));
+    metrics::count(&row.kind, job.first_state());
+    if job.due_at.is_none() {
+        conn.enqueue(OutboxRow::job(owner.role, job.id, &row.kind, (case_id, &row.traceparent), 0, now()));
+    }
     Ok(())
 }
 
@@ -160,19 +162,29 @@ pub async fn set_payload(conn: &mut Connection, id: Uuid, payload: &str) -> Resu
     Ok(())
 }
 
-/// Cancels the open jobs of a subject that a change has made void.
+/// Cancels the open jobs of a subject that a change has made void, those of these kinds. Returns their payloads, which it erases. The caller
+/// has locked the subject.
 ///
 /// # Errors
 /// A database that does not answer.
-pub async fn cancel_superseded(conn: &mut Connection, subject: Uuid) -> Result<(), Error> {
-    let open = jobs::table.filter(jobs::subject.eq(subject.to_string())).filter(jobs::state.eq_any(OPEN));
-    let cancelled: Vec<String> = diesel::update(open.filter(jobs::supersedable.eq(true)))
-        .set((jobs::state.eq(JobState::Cancelled.name()), jobs::due_at.eq(None::<DateTime>)))
-        .returning(jobs::kind)
-        .get_results(conn)
+pub async fn cancel_superseded(
+    conn: &mut Connection,
+    subject: Uuid,
+    kinds: &[&'static str],
+) -> Result<Vec<String>, Error> {
+    let open = || jobs::table.filter(jobs::subject.eq(subject.to_string())).filter(jobs::state.eq_any(OPEN));
+    let void = || open().filter(jobs::supersedable.eq(true)).filter(jobs::kind.eq_any(kinds));
+    let found: Vec<(String, String)> = void().select((jobs::kind, jobs::payload)).load(conn).await?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cancelled = jobs::state.eq(JobState::Cancelled.name());
+    diesel::update(void())
+        .set((cancelled, jobs::due_at.eq(None::<DateTime>), jobs::payload.eq("{}")))
+        .execute(conn)
         .await?;
-    cancelled.iter().for_each(|kind| metrics::count(kind, JobState::Cancelled));
-    Ok(())
+    found.iter().for_each(|(kind, _)| metrics::count(kind, JobState::Cancelled));
+    Ok(found.into_iter().map(|(_, payload)| payload).collect())
 }
 
 /// Erases the payloads and errors of jobs that have ended. Open jobs may still have to tell others. The rows stay, for messages about

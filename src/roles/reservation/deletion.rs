@@ -4,9 +4,12 @@
 //! is deleted. Meetings that cannot be without the user are cancelled, others go on.
 
 use diesel::prelude::*;
+use jiff_diesel::DateTime;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::jobs::kinds::{DELIVER_WEBHOOK, SEND_INVITATIONS};
+use super::meetings::anonymize::without;
 use super::meetings::model::Meeting;
 use super::meetings::rows::{lock_meeting, save_change};
 use super::schema::{attendees, holds, meetings};
@@ -14,9 +17,9 @@ use super::store::Store;
 use super::subjects::{delete_subject, mark_deleted};
 use crate::platform::data::instant::now;
 use crate::platform::data::schema::{deliveries, idempotency, jobs};
-use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
 use crate::platform::email::Email;
-use crate::platform::jobs::model::OPEN;
+use crate::platform::jobs::model::{JobState, OPEN};
 use crate::platform::jobs::rows::scrub_jobs;
 use crate::platform::queue::event::Event;
 use crate::platform::subscriptions::Subscriber;
@@ -51,7 +54,7 @@ impl Subscriber for Store {
                 for id in chunk {
                     let meeting = lock_meeting(conn, *id).await?;
                     if let Some(meeting) = meeting.filter(|meeting| meeting.is_past(now())) {
-                        erase_attendee(conn, meeting, &user).await?;
+                        erase_attendee(conn, meeting, &user, &Email::placeholder()).await?;
                     }
                 }
                 Ok::<(), Abort>(())
@@ -61,27 +64,28 @@ impl Subscriber for Store {
     }
 
     async fn receive(&self, conn: &mut Connection, event: &Event) -> Result<(), Abort> {
-        erase_user(conn, &self.owner, &DeletedUser::read(event)?).await
+        erase_user(conn, self, &DeletedUser::read(event)?).await
     }
 }
 
-async fn erase_user(conn: &mut Connection, owner: &Owner, user: &DeletedUser) -> Result<(), Abort> {
+async fn erase_user(conn: &mut Connection, store: &Store, user: &DeletedUser) -> Result<(), Abort> {
     // all meetings are locked before the first change: every transaction locks a meeting before its attendees
     let mut locked = Vec::new();
     for id in find_meetings(conn, user.id).await? {
         locked.extend(lock_meeting(conn, id).await?);
     }
     for before in locked {
+        let placeholder = Email::placeholder();
         let after = match before.clone().without_attendee(&user.email, now()) {
             Some(mut change) => {
                 // cancellations name the user, or calendars ignore them; nothing else does
-                change.meeting = change.meeting.anonymized(&user.email).0;
-                save_change(conn, owner, Some(&before), &change).await?;
+                change.meeting = change.meeting.anonymized(&user.email, &placeholder).0;
+                save_change(conn, store, Some(&before), &change).await?;
                 change.meeting
             }
             None => before,
         };
-        erase_attendee(conn, after, user).await?;
+        erase_attendee(conn, after, user, &placeholder).await?;
     }
     delete_subject(conn, &user.id.to_string()).await?;
     erase_mentions(conn, user).await
@@ -95,9 +99,15 @@ async fn find_meetings(conn: &mut Connection, user: Uuid) -> Result<Vec<Uuid>, E
 }
 
 /// Erases a user from a meeting that the caller has locked, and from its jobs.
-async fn erase_attendee(conn: &mut Connection, meeting: Meeting, user: &DeletedUser) -> Result<(), Error> {
-    let (id, (meeting, remains)) = (meeting.id.to_string(), meeting.anonymized(&user.email));
+async fn erase_attendee(
+    conn: &mut Connection,
+    meeting: Meeting,
+    user: &DeletedUser,
+    placeholder: &Email,
+) -> Result<(), Error> {
+    let (id, (meeting, remains)) = (meeting.id.to_string(), meeting.anonymized(&user.email, placeholder));
     let subject = user.id.to_string();
+    erase_from_open_jobs(conn, &meeting, user, placeholder).await?;
     let jobs_of_it: Vec<String> = jobs::table.filter(jobs::subject.eq(&id)).select(jobs::id).load(conn).await?;
     scrub_jobs(conn, &jobs_of_it).await?;
     // saved responses about the meeting name its attendees
@@ -119,6 +129,32 @@ async fn erase_attendee(conn: &mut Connection, meeting: Meeting, user: &DeletedU
         diesel::delete(jobs::table.filter(jobs::subject.eq(&id))).execute(conn).await?;
         diesel::delete(deliveries::table.filter(deliveries::subject.eq(&id))).execute(conn).await?;
         diesel::delete(meetings::table.filter(meetings::id.eq(&id))).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// Erases a user from the jobs of a meeting that are still open. Only cancellations name the user until they are sent or given up: calendars
+/// ignore a cancellation by another organizer. A webhook whose callback belonged to the user is cancelled.
+async fn erase_from_open_jobs(
+    conn: &mut Connection,
+    meeting: &Meeting,
+    user: &DeletedUser,
+    placeholder: &Email,
+) -> Result<(), Error> {
+    let open = jobs::table.filter(jobs::subject.eq(meeting.id.to_string())).filter(jobs::state.eq_any(OPEN));
+    let rows: Vec<(String, String, bool, String, String)> =
+        open.select((jobs::id, jobs::kind, jobs::supersedable, jobs::payload, jobs::errors)).load(conn).await?;
+    let erased = |text: &str| without(text, user.email.as_str(), placeholder.as_str());
+    for (id, kind, supersedable, payload, errors) in rows {
+        let mine = jobs::table.filter(jobs::id.eq(&id));
+        if kind == DELIVER_WEBHOOK.name && meeting.callback.is_none() {
+            let over = (jobs::state.eq(JobState::Cancelled.name()), jobs::due_at.eq(None::<DateTime>));
+            diesel::update(mine).set((over, jobs::payload.eq("{}"), jobs::errors.eq("[]"))).execute(conn).await?;
+            continue;
+        }
+        let is_cancellation = kind == SEND_INVITATIONS.name && !supersedable;
+        let payload = if is_cancellation { payload } else { erased(&payload) };
+        diesel::update(mine).set((jobs::payload.eq(payload), jobs::errors.eq(erased(&errors)))).execute(conn).await?;
     }
     Ok(())
 }

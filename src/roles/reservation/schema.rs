@@ -45,5 +45,16 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(subjects, meetings, attendees, holds);
+diesel::table! {
+    mails (meeting_id, recipient, counted_at) {
+        meeting_id -> Text,
+        recipient -> Text,
+        organizer -> Text,
+        counted_at -> Timestamp,
+        is_sent -> Bool,
+        is_first -> Bool,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(subjects, meetings, attendees, holds, mails);
 diesel::allow_columns_to_appear_in_same_group_by_clause!(subjects::email, holds::meeting_id);

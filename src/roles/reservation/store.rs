@@ -1,7 +1,7 @@
 //! What the stores of this role share.
 
 use super::api::ROLE;
-use crate::config::{Auth, Settings};
+use crate::config::{Auth, Invitations, Settings};
 use crate::platform::data::{DataOwner, Owner};
 
 /// The tables of this role, and the settings that their rules need.
@@ -9,12 +9,14 @@ use crate::platform::data::{DataOwner, Owner};
 pub struct Store {
     pub owner: Owner,
     pub auth: Auth,
+    pub invitations: Invitations,
 }
 
 impl Store {
     /// On the configured database; connects to nothing yet.
     pub fn open(settings: &Settings) -> anyhow::Result<Store> {
-        Ok(Store { owner: Owner::open(settings, ROLE)?, auth: settings.auth.clone() })
+        let owner = Owner::open(settings, ROLE)?;
+        Ok(Store { owner, auth: settings.auth.clone(), invitations: settings.invitations.clone() })
     }
 }
 

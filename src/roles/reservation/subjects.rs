@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 use jiff::SignedDuration;
 
-use super::schema::{deleted_subjects, subjects};
+use super::schema::{deleted_subjects, mails, subjects};
 use super::store::Store;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
@@ -114,6 +114,8 @@ pub async fn mark_deleted(conn: &mut Connection, id: &str, email: &str) -> Resul
 /// Deletes a subject that is marked as deleted.
 pub async fn delete_subject(conn: &mut Connection, id: &str) -> Result<(), Error> {
     diesel::delete(subjects::table.filter(subjects::id.eq(id))).execute(conn).await?;
+    diesel::delete(mails::table.filter(mails::recipient.eq(id))).execute(conn).await?;
+    diesel::update(mails::table.filter(mails::organizer.eq(id))).set(mails::organizer.eq("")).execute(conn).await?;
     Ok(())
 }
 

@@ -17,6 +17,8 @@ pub enum JobPayload {
     ScheduleMeeting(ScheduleRequest),
     /// Mail invitations or cancellations to attendees.
     SendInvitations(InvitationMail),
+    /// Mail a notice to the organizer.
+    SendNotice(NoticeMail),
     /// Report a meeting to the client's callback URL.
     DeliverWebhook(Webhook),
     /// A kind that this release does not know.
@@ -78,6 +80,8 @@ pub struct InvitationMail {
     pub period: Period,
     /// The organizer.
     pub organizer: CalAddress,
+    /// The organizer's time zone.
+    pub organizer_time_zone: Zone,
     /// All attendees.
     pub attendees: Vec<Invitee>,
     /// The recipients of this job that no mail has reached yet.
@@ -95,6 +99,50 @@ pub struct Recipient {
     pub time_zone: Zone,
     /// The public path, with query, of the page that takes the recipient's answer.
     pub answer_path: String,
+}
+
+/// What an organizer hears of a meeting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// Attendees have declined.
+    Declined,
+    /// There is no common time.
+    NoCommonTime,
+    /// The meeting could not be arranged.
+    Failed,
+}
+
+impl Notice {
+    /// The name, as JSON has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Notice::Declined => "declined",
+            Notice::NoCommonTime => "no_common_time",
+            Notice::Failed => "failed",
+        }
+    }
+}
+
+/// A notice to the organizer.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NoticeMail {
+    /// What it is about.
+    pub about: Notice,
+    /// The version of the meeting.
+    pub version: i64,
+    /// The instant of this version.
+    pub stamp: Timestamp,
+    /// The title of the meeting.
+    pub title: String,
+    /// The time of the meeting, if it has one.
+    pub period: Option<Period>,
+    /// Why there is no time.
+    pub reason: Option<String>,
+    /// The attendees who have declined.
+    pub declined: Vec<CalAddress>,
+    /// The organizer.
+    pub recipient: Recipient,
 }
 
 /// A request to a client's callback URL.

@@ -1,23 +1,27 @@
 //! The kinds of jobs of this role, and what they are created with.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::platform::email::Email;
 use crate::platform::jobs::backoff::Backoff;
 use crate::platform::jobs::{JobKind, NewJob};
+use crate::roles::reservation::api::jobs::Notice;
 use crate::roles::reservation::meetings::model::Meeting;
 
 /// Finds the time of a meeting.
 pub const SCHEDULE_MEETING: JobKind = JobKind::new("schedule_meeting");
 /// Mails invitations or cancellations of a meeting.
 pub const SEND_INVITATIONS: JobKind = JobKind { redact_on_success: true, ..JobKind::new("send_invitations") };
+/// Mails a notice to the organizer.
+pub const SEND_NOTICE: JobKind = JobKind::new("send_notice");
 /// Reports a meeting to its callback URL. An administrator may deliver it once more, under its id.
 pub const DELIVER_WEBHOOK: JobKind =
     JobKind { backoff: Backoff::Webhook, replayable: true, ..JobKind::new("deliver_webhook") };
 
 /// All of them.
-pub const ALL: &[JobKind] = &[SCHEDULE_MEETING, SEND_INVITATIONS, DELIVER_WEBHOOK];
+pub const ALL: &[JobKind] = &[SCHEDULE_MEETING, SEND_INVITATIONS, SEND_NOTICE, DELIVER_WEBHOOK];
 
 /// The payload of [`SEND_INVITATIONS`]: the revision to mail, and its recipients. A later change of the meeting does not reach into it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,8 +47,24 @@ pub fn schedule() -> NewJob {
 }
 
 /// The mails of an invitation. A cancellation must reach its recipients whatever happens next.
-pub fn invite(invitation: &Invitation) -> NewJob {
-    NewJob { supersedable: !invitation.cancel, ..NewJob::new(&SEND_INVITATIONS, json!(invitation)) }
+pub fn invite(invitation: &Invitation, due_at: Option<Timestamp>) -> NewJob {
+    NewJob { supersedable: !invitation.cancel, due_at, ..NewJob::new(&SEND_INVITATIONS, json!(invitation)) }
+}
+
+/// The payload of [`SEND_NOTICE`]. The notice tells the meeting as it is when the notice is sent.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct NoticeAbout {
+    pub about: Notice,
+}
+
+/// A notice to the organizer.
+pub fn notify_organizer(about: Notice, due_at: Option<Timestamp>) -> NewJob {
+    NewJob { due_at, ..NewJob::new(&SEND_NOTICE, json!(NoticeAbout { about })) }
+}
+
+/// The payload of a notice, as its row has it.
+pub fn notice_payload(about: Notice) -> String {
+    json!(NoticeAbout { about }).to_string()
 }
 
 /// A report of the state of a meeting, if its organizer asked for one.

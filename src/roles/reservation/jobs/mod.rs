@@ -13,12 +13,13 @@ use crate::platform::data::schema::{deliveries, jobs};
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, shared};
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::platform::jobs::api::{AttemptFailure, DeliveryOutcome, JobReport};
-use crate::platform::jobs::model::{Job, JobKind, OPEN};
-use crate::platform::jobs::rows::set_payload;
+use crate::platform::jobs::model::{Job, JobKind, JobState, OPEN};
+use crate::platform::jobs::rows::{scrub_jobs, set_payload};
 use crate::platform::jobs::{JobOwner, JobSubject};
 use crate::roles::reservation::api::jobs::JobResult;
 use crate::roles::reservation::api::meetings::Status;
 use crate::roles::reservation::meetings::hold_limit::find_exhausted;
+use crate::roles::reservation::meetings::mails::mark_sent;
 use crate::roles::reservation::meetings::model::Meeting;
 use crate::roles::reservation::meetings::rows::{lock_meeting, save_change};
 use crate::roles::reservation::schema::subjects;
@@ -47,11 +48,14 @@ impl JobOwner for Store {
     ) -> Result<Option<Value>, Abort> {
         let now = now();
         if job.kind == SCHEDULE_MEETING.name && meeting.status == Status::Queued {
-            save_change(conn, &self.owner, Some(meeting), &meeting.clone().started(now)).await?;
+            save_change(conn, self, Some(meeting), &meeting.clone().started(now)).await?;
         }
-        let people = find_subjects(conn, &order::people(job, payload)?).await?;
+        let people = find_subjects(conn, &order::people(job, payload, meeting)?).await?;
+        if let Some(recipients) = order::recipients(job, payload)? {
+            mark_sent(conn, meeting.id, &recipients).await?;
+        }
         let input = order::of(job, payload, meeting, &people, self.owner.secret(), now)?;
-        Ok(Some(json!(input)))
+        Ok(input.map(|input| json!(input)))
     }
 
     async fn finish(
@@ -74,7 +78,7 @@ impl JobOwner for Store {
             held_on_acceptance.extend(find_exhausted(conn, &self.auth, Some(meeting), meeting).await?);
         }
         match outcome::outcome(job, meeting, &result, others, unreached, now()) {
-            Some(change) => save_change(conn, &self.owner, Some(meeting), &change).await,
+            Some(change) => save_change(conn, self, Some(meeting), &change).await,
             None => Ok(()),
         }
     }
@@ -93,15 +97,18 @@ impl JobOwner for Store {
         if let Some(rest) = outcome::still_to_tell(job, payload, &failure.notes) {
             set_payload(conn, job.id, &rest).await?;
         }
+        if job.state == JobState::Dead && names_deleted(conn, job, payload, meeting).await? {
+            scrub_jobs(conn, &[job.id.to_string()]).await?;
+        }
         match outcome::given_up(job, meeting, &failure.error, now()) {
-            Some(change) => save_change(conn, &self.owner, Some(meeting), &change).await,
+            Some(change) => save_change(conn, self, Some(meeting), &change).await,
             None => Ok(()),
         }
     }
 
     async fn retry(&self, conn: &mut Connection, job: &Job, meeting: &Meeting) -> Result<(), Abort> {
         match meeting.clone().resumed(&job.kind, now()) {
-            Some(change) => save_change(conn, &self.owner, Some(meeting), &change).await,
+            Some(change) => save_change(conn, self, Some(meeting), &change).await,
             None => Ok(()),
         }
     }
@@ -111,7 +118,8 @@ impl JobOwner for Store {
     }
 
     async fn purge(&self) -> Result<(), Error> {
-        self.purge_subjects().await
+        self.purge_subjects().await?;
+        self.purge_mails().await
     }
 }
 
@@ -124,6 +132,13 @@ async fn erase_deliveries_to_deleted(conn: &mut Connection, job: Uuid) -> Result
     let known: Vec<String> = shared(known).load(conn).await?;
     diesel::delete(mine().filter(deliveries::target.ne_all(known))).execute(conn).await?;
     Ok(())
+}
+
+/// Whether the payload of a job names a user who was deleted meanwhile: a cancellation does until it is sent.
+async fn names_deleted(conn: &mut Connection, job: &Job, payload: &str, meeting: &Meeting) -> Result<bool, Error> {
+    let named = order::people(job, payload, meeting)?;
+    let known = find_subjects(conn, &named).await?;
+    Ok(named.iter().any(|email| !known.contains_key(email.as_str())))
 }
 
 /// How many other invitation jobs of a meeting are open, and how many recipients of its current revision were not reached.

@@ -7,18 +7,21 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
-use super::kinds::{self, Callback, DELIVER_WEBHOOK, SCHEDULE_MEETING, SEND_INVITATIONS};
-use crate::calendar::{self, Invitation, Invitee, Method, Zone};
+use super::kinds::{self, Callback, DELIVER_WEBHOOK, SCHEDULE_MEETING, SEND_INVITATIONS, SEND_NOTICE};
+use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
 use crate::platform::data::Error;
 use crate::platform::email::Email;
 use crate::platform::jobs::model::Job;
-use crate::roles::reservation::api::jobs::{InvitationMail, JobPayload, Recipient, Webhook};
-use crate::roles::reservation::api::meetings::{Attendance, Attendee, Period};
+use crate::roles::reservation::api::jobs::{InvitationMail, JobPayload, Notice, NoticeMail, Recipient, Webhook};
+use crate::roles::reservation::api::meetings::{Attendance, Attendee, Period, Status};
 use crate::roles::reservation::meetings::model::Meeting;
 use crate::roles::reservation::subjects::Subjects;
 
 /// Whom a job must know about.
-pub fn people(job: &Job, payload: &str) -> Result<Vec<Email>, Error> {
+pub fn people(job: &Job, payload: &str, meeting: &Meeting) -> Result<Vec<Email>, Error> {
+    if job.kind == SEND_NOTICE.name {
+        return Ok(meeting.emails());
+    }
     if job.kind != SEND_INVITATIONS.name {
         return Ok(Vec::new());
     }
@@ -31,7 +34,15 @@ pub fn people(job: &Job, payload: &str) -> Result<Vec<Email>, Error> {
     Ok(people)
 }
 
-/// The input of the worker's handler, for an attempt that begins now.
+/// The recipients of a job that mails invitations.
+pub fn recipients(job: &Job, payload: &str) -> Result<Option<Vec<Email>>, Error> {
+    if job.kind != SEND_INVITATIONS.name {
+        return Ok(None);
+    }
+    read(job, payload).map(|invitation: kinds::Invitation| Some(invitation.recipients))
+}
+
+/// The input of the worker's handler, for an attempt that begins now; none if the job is not wanted any more.
 pub fn of(
     job: &Job,
     payload: &str,
@@ -39,18 +50,22 @@ pub fn of(
     people: &Subjects,
     secret: &str,
     now: Timestamp,
-) -> Result<JobPayload, Error> {
-    Ok(match &job.kind {
+) -> Result<Option<JobPayload>, Error> {
+    Ok(Some(match &job.kind {
         kind if *kind == SCHEDULE_MEETING.name => JobPayload::ScheduleMeeting(meeting.search(now)),
         kind if *kind == SEND_INVITATIONS.name => {
             JobPayload::SendInvitations(mailing(read(job, payload)?, people, secret))
+        }
+        kind if *kind == SEND_NOTICE.name => {
+            let kinds::NoticeAbout { about } = read(job, payload)?;
+            return Ok(notice(about, meeting, people, secret).map(JobPayload::SendNotice));
         }
         kind if *kind == DELIVER_WEBHOOK.name => {
             let Callback { url, secret, body } = read(job, payload)?;
             JobPayload::DeliverWebhook(Webhook { url, id: format!("msg_{}", job.id.simple()), body, secret })
         }
         _ => JobPayload::Other,
-    })
+    }))
 }
 
 fn read<T: DeserializeOwned>(job: &Job, payload: &str) -> Result<T, Error> {
@@ -59,15 +74,6 @@ fn read<T: DeserializeOwned>(job: &Job, payload: &str) -> Result<T, Error> {
 
 fn mailing(invitation: kinds::Invitation, people: &Subjects, secret: &str) -> InvitationMail {
     let kinds::Invitation { cancel, sequence, meeting, recipients } = invitation;
-    let person = |email: &Email| named(people, email);
-    let recipient = |email: Email| {
-        // who is no user any more gets no letter
-        let subject = people.get(email.as_str())?;
-        let key = answer_key(secret, &meeting, &email);
-        let path = format!("/api/meetings/{}/participation?email={}&key={key}", meeting.id, email.path_segment());
-        let time_zone = Zone::parse(&subject.time_zone).unwrap_or_else(|_| Zone::utc());
-        Some(Recipient { email: email.clone(), person: person(&email), time_zone, answer_path: path })
-    };
     let nowhen = Period { start: Timestamp::UNIX_EPOCH, end: Timestamp::UNIX_EPOCH };
     InvitationMail {
         cancel,
@@ -76,10 +82,54 @@ fn mailing(invitation: kinds::Invitation, people: &Subjects, secret: &str) -> In
         stamp: meeting.updated_at,
         title: meeting.title.clone(),
         period: meeting.period.unwrap_or(nowhen),
-        organizer: person(&meeting.organizer),
+        organizer: named(people, &meeting.organizer),
+        organizer_time_zone: time_zone(people, &meeting.organizer),
         attendees: meeting.attendees.iter().map(|one| guest(people, one)).collect(),
-        recipients: recipients.into_iter().filter_map(recipient).collect(),
+        recipients: recipients.iter().filter_map(|email| recipient(email, &meeting, people, secret)).collect(),
     }
+}
+
+/// A notice about the meeting as it is; none if there is nothing to tell any more.
+fn notice(about: Notice, meeting: &Meeting, people: &Subjects, secret: &str) -> Option<NoticeMail> {
+    let has_declined = |one: &&Attendee| one.participation == Participation::Declined && one.email != meeting.organizer;
+    let declined = meeting.attendees.iter().filter(has_declined).filter(|_| about == Notice::Declined);
+    let declined: Vec<CalAddress> = declined.map(|one| named(people, &one.email)).collect();
+    let is_result = |status| matches!(status, Status::Suggested | Status::NoCommonTime | Status::Failed);
+    let result = meeting.history.iter().rev().find(|noted| is_result(noted.status));
+    // a meeting that has stood before stands again in the same instant
+    let results = || meeting.history.iter().filter(|noted| result.is_some_and(|result| result.at == noted.at));
+    let found = |status| results().find(|noted| noted.status == status);
+    let result = match about {
+        Notice::Declined => None,
+        Notice::NoCommonTime => Some(found(Status::NoCommonTime)?),
+        Notice::Failed => Some(found(Status::Failed)?),
+    };
+    let is_current = meeting.status != Status::Cancelled && (result.is_some() || !declined.is_empty());
+    let recipient = recipient(&meeting.organizer, meeting, people, secret).filter(|_| is_current)?;
+    Some(NoticeMail {
+        about,
+        version: meeting.version,
+        stamp: meeting.updated_at,
+        title: meeting.title.clone(),
+        period: meeting.period.filter(|_| meeting.status.holds()),
+        reason: result.and_then(|result| result.reason.clone()),
+        declined,
+        recipient,
+    })
+}
+
+/// A recipient of a mail; none for a user who was deleted.
+fn recipient(email: &Email, meeting: &Meeting, people: &Subjects, secret: &str) -> Option<Recipient> {
+    people.get(email.as_str())?;
+    let key = answer_key(secret, meeting, email);
+    let answer_path = format!("/api/meetings/{}/participation?email={}&key={key}", meeting.id, email.path_segment());
+    let (person, time_zone) = (named(people, email), time_zone(people, email));
+    Some(Recipient { email: email.clone(), person, time_zone, answer_path })
+}
+
+/// The time zone of a user.
+fn time_zone(people: &Subjects, email: &Email) -> Zone {
+    people.get(email.as_str()).and_then(|subject| Zone::parse(&subject.time_zone).ok()).unwrap_or_else(Zone::utc)
 }
 
 /// The meeting for a calendar (RFC 5545, METHOD:PUBLISH); none before it has a time.
@@ -100,10 +150,10 @@ pub fn invitation(meeting: &Meeting, people: &Subjects) -> Option<Invitation> {
 }
 
 /// Who that is; by the address where there is no user any more.
-fn named(people: &Subjects, email: &Email) -> calendar::CalAddress {
+fn named(people: &Subjects, email: &Email) -> CalAddress {
     match people.get(email.as_str()) {
-        Some(subject) => calendar::CalAddress { name: subject.name.clone(), email: subject.typed_email.clone() },
-        None => calendar::CalAddress { name: email.to_string(), email: email.to_string() },
+        Some(subject) => CalAddress { name: subject.name.clone(), email: subject.typed_email.clone() },
+        None => CalAddress { name: email.to_string(), email: email.to_string() },
     }
 }
 

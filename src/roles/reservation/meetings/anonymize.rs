@@ -12,10 +12,8 @@ impl Meeting {
         self.status == Status::Cancelled || self.status.holds() && self.period.is_some_and(|period| period.end <= now)
     }
 
-    /// Replaces an address by a name that means nothing, wherever it stands; by another one in each meeting. Also returns
-    /// whether the meeting still has a real person.
-    pub fn anonymized(mut self, email: &Email) -> (Meeting, bool) {
-        let placeholder = Email::placeholder();
+    /// Replaces an address by a placeholder, wherever it stands. Also returns whether the meeting still has a real person.
+    pub fn anonymized(mut self, email: &Email, placeholder: &Email) -> (Meeting, bool) {
         let hide = |text: &mut Option<String>| {
             if let Some(text) = text {
                 *text = without(text, email.as_str(), placeholder.as_str());
@@ -30,7 +28,7 @@ impl Meeting {
             attendee.email = placeholder.clone();
         }
         self.held_on_acceptance.retain(|one| one != email);
-        self.standing = self.standing.map(|stood| Box::new(stood.anonymized(email).0));
+        self.standing = self.standing.map(|stood| Box::new(stood.anonymized(email, placeholder).0));
         hide(&mut self.reason);
         self.history.iter_mut().for_each(|passed| hide(&mut passed.reason));
         let remains = !self.organizer.is_placeholder() || self.attendees.iter().any(|one| !one.email.is_placeholder());
@@ -39,7 +37,7 @@ impl Meeting {
 }
 
 /// A text with another address in the place of this one; addresses that only contain it stay.
-fn without(text: &str, address: &str, other: &str) -> String {
+pub fn without(text: &str, address: &str, other: &str) -> String {
     let inside = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.@".contains(c);
     let mut result = String::with_capacity(text.len());
     let mut rest = text;

@@ -16,20 +16,20 @@ use crate::roles::user::api::People;
 
 /// States that are remembered.
 const LONGEST_HISTORY: usize = 50;
-/// Whom one job writes to: a job that fails repeats no more than this.
-const MAX_RECIPIENTS: usize = 50;
 
 /// A meeting as it is to be, and what follows from that.
 pub struct Change {
     pub meeting: Meeting,
     pub jobs: Vec<NewJob>,
+    /// The invitations and cancellations that are to be mailed.
+    pub mails: Vec<Invitation>,
     /// Whether the open jobs of the meeting are void, but for those that must reach people all the same.
     pub supersedes_jobs: bool,
 }
 
 impl Change {
     pub(super) fn of(meeting: Meeting) -> Change {
-        Change { meeting, jobs: Vec::new(), supersedes_jobs: false }
+        Change { meeting, jobs: Vec::new(), mails: Vec::new(), supersedes_jobs: false }
     }
 
     pub(super) fn superseding(self) -> Change {
@@ -39,6 +39,16 @@ impl Change {
     pub(super) fn with(mut self, jobs: impl IntoIterator<Item = NewJob>) -> Change {
         self.jobs.extend(jobs);
         self
+    }
+
+    pub(super) fn mailing(mut self, mails: impl IntoIterator<Item = Invitation>) -> Change {
+        self.mails.extend(mails);
+        self
+    }
+
+    /// Whether attendees get invitations, now or once there is a time.
+    pub fn invites(&self) -> bool {
+        self.mails.iter().any(|mail| !mail.cancel) || self.jobs.iter().any(|job| job.kind == &SCHEDULE_MEETING)
     }
 }
 
@@ -120,7 +130,7 @@ impl Meeting {
         self.announced = Some(period);
         let meeting = self.passed(Status::Suggested, Some(reason), now);
         let mails = meeting.mails(false, meeting.emails());
-        Change::of(meeting).with(mails)
+        Change::of(meeting).mailing(mails)
     }
 
     /// This, without any change.
@@ -145,14 +155,14 @@ impl Meeting {
         }
         let cancelled = self.call_off();
         let mut meeting = self.passed(status, Some(reason), now);
-        if !cancelled.is_empty() {
+        if cancelled.is_some() {
             meeting.sequence += 1;
         }
         meeting.announced = None;
         if status != Status::Cancelled {
             meeting.period = meeting.fixed;
         }
-        Change::of(meeting).superseding().with(cancelled)
+        Change::of(meeting).superseding().mailing(cancelled)
     }
 
     /// All invitations are out.
@@ -224,15 +234,15 @@ impl Meeting {
         let gone = before.mails_to(true, &removed, meeting.sequence);
         if !again {
             let meeting = meeting.same(now);
-            let updates = if seen { meeting.mails(false, meeting.emails()) } else { Vec::new() };
-            return Ok(Change::of(meeting).with(gone).with(updates));
+            let updates = meeting.mails(false, meeting.emails()).filter(|_| seen);
+            return Ok(Change::of(meeting).mailing(gone).mailing(updates));
         }
         meeting.standing = before.stands();
         if meeting.standing.is_none() {
             meeting.forget_replies();
             meeting.period = meeting.fixed;
         }
-        Ok(meeting.queued(now).with(gone))
+        Ok(meeting.queued(now).mailing(gone))
     }
 
     /// A time is to be looked for, whatever is under way.
@@ -272,21 +282,20 @@ impl Meeting {
     }
 
     /// Letters that take the invitations back, if there were any.
-    fn call_off(&self) -> Vec<NewJob> {
+    fn call_off(&self) -> Option<Invitation> {
         self.mails_to(true, &self.emails(), self.sequence + 1)
     }
 
-    pub(super) fn mails(&self, cancel: bool, to: Vec<Email>) -> Vec<NewJob> {
+    pub(super) fn mails(&self, cancel: bool, to: Vec<Email>) -> Option<Invitation> {
         self.mails_to(cancel, &to, self.sequence)
     }
 
-    fn mails_to(&self, cancel: bool, to: &[Email], sequence: i64) -> Vec<NewJob> {
+    fn mails_to(&self, cancel: bool, to: &[Email], sequence: i64) -> Option<Invitation> {
         // a cancellation names the time that the attendees know
-        let Some(period) = self.announced else { return Vec::new() };
+        let period = self.announced.filter(|_| !to.is_empty())?;
         let snapshot =
             Meeting { callback: None, history: Vec::new(), standing: None, period: Some(period), ..self.clone() };
-        let mail = |to: &[Email]| Invitation { cancel, sequence, meeting: snapshot.clone(), recipients: to.to_vec() };
-        to.chunks(MAX_RECIPIENTS).map(|to| kinds::invite(&mail(to))).collect()
+        Some(Invitation { cancel, sequence, meeting: snapshot, recipients: to.to_vec() })
     }
 }
 

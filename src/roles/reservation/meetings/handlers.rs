@@ -90,8 +90,8 @@ async fn create(
         // an attendee may have been deleted since then
         Err(problem) => return stored(problem).await,
     };
-    let (response, change) = decide(Meeting::open(draft.clone(), &people, &RequestContext::current_id(), now));
-    store.create_meeting(&draft, &people.people, key.as_ref(), change, response).await
+    let (response, change) = decide(Meeting::open(draft, &people, &RequestContext::current_id(), now));
+    store.create_meeting(&people.people, key.as_ref(), change, response).await
 }
 
 /// `POST /internal/answers`: what was answered under a key before, if anything was

@@ -18,10 +18,13 @@ use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, PathId, email, one_of, parsed, payload_problem};
 use crate::platform::http::page::page as framed;
 use crate::platform::http::problem::{Problem, UNAUTHORIZED};
-use crate::roles::reservation::api::meetings::{Participation, Status};
+use crate::roles::reservation::api::meetings::{Attendee, Participation, Status};
 use crate::roles::reservation::api::problems::UNKNOWN_MEETING;
 use crate::roles::reservation::jobs::order::answer_key;
 use crate::roles::reservation::store::Store;
+
+/// Attendees that the page lists.
+const MAX_LISTED: usize = 20;
 
 const ANSWERS: [(&str, Participation); 3] = [
     ("accepted", Participation::Accepted),
@@ -116,7 +119,7 @@ fn check_key(secret: &str, meeting: &Meeting, who: &Email, key: Option<&str>) ->
 }
 
 async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, step: &Step) -> HttpResult {
-    let people = store.subjects(std::slice::from_ref(who)).await?;
+    let people = store.subjects(&meeting.emails()).await?;
     // in the attendee's time zone, as in the invitation
     let theirs = people.get(who.as_str()).and_then(|subject| Zone::parse(&subject.time_zone).ok());
     let zone = theirs.unwrap_or_else(|| meeting.time_zone.clone());
@@ -127,17 +130,42 @@ async fn page(store: &Store, meeting: &Meeting, who: &Email, key: &str, step: &S
         (false, Some(period)) => format!("{} ({})", zone.format_long(period.start), zone.name()),
         (false, None) => "This meeting has no time yet.".to_owned(),
     };
+    let name = |email: &Email| {
+        let known = people.get(email.as_str()).map(|subject| subject.name.clone()).filter(|name| !name.is_empty());
+        known.map_or_else(|| email.to_string(), |name| format!("{name} ({email})"))
+    };
+    let others = meeting.attendees.len().saturating_sub(MAX_LISTED);
     let content = html! {
-        p { (when) br; "Organized by " (meeting.organizer) }
-        @if is_cancelled { p { "No reply is needed any more." } } @else { (note(step, current)) }
-        form method="post" {
-            input type="hidden" name="email" value=(who);
-            input type="hidden" name="key" value=(key);
-            @if !is_cancelled { @for answer in ANSWERS { (button(answer, step, current)) } }
+        p { (when) br; (meeting.duration_minutes) " minutes, organized by " (name(&meeting.organizer)) }
+        ul {
+            @for one in meeting.attendees.iter().take(MAX_LISTED) { li dir="auto" { (name(&one.email)) (reply_of(one)) } }
+            @if others > 0 { li { "and " (others) " more" } }
         }
-        p { "You reply as " (who) "." }
+        @if is_cancelled {
+            p { "No reply is needed any more." }
+        } @else if *who == meeting.organizer {
+            p { "You organize this meeting." }
+        } @else {
+            (note(step, current))
+            form method="post" {
+                input type="hidden" name="email" value=(who);
+                input type="hidden" name="key" value=(key);
+                @for answer in ANSWERS { (button(answer, step, current)) }
+            }
+            p { "You reply as " (who) "." }
+        }
     };
     Ok(framed(StatusCode::OK, &meeting.title, &content))
+}
+
+/// What an attendee has replied.
+fn reply_of(attendee: &Attendee) -> &'static str {
+    match attendee.participation {
+        Participation::NeedsAction => "",
+        Participation::Accepted => ": yes",
+        Participation::Tentative => ": maybe",
+        Participation::Declined => ": no",
+    }
 }
 
 fn note(step: &Step, current: Option<Participation>) -> Markup {

@@ -5,16 +5,19 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::changes::Change;
+use super::mails::save_mails;
 use super::model::Meeting;
+use super::notices::save_notice;
 use crate::platform::data::instant::stored;
-use crate::platform::data::{Abort, Connection, Error, Owner, RunQueryDsl, exclusive};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, exclusive};
 use crate::platform::data::{EventSubject, OutboxRow};
 use crate::platform::email::Email;
 use crate::platform::jobs::rows::{cancel_superseded, create_job};
 use crate::roles::reservation::api::meetings::{Period, Status};
 use crate::roles::reservation::holds::{hold_period, release_attendees, release_meeting};
-use crate::roles::reservation::jobs::kinds;
+use crate::roles::reservation::jobs::kinds::{self, SEND_INVITATIONS};
 use crate::roles::reservation::schema::{attendees, meetings};
+use crate::roles::reservation::store::Store;
 use crate::roles::reservation::subjects::{Subjects, find_subjects};
 
 #[derive(Insertable)]
@@ -43,7 +46,7 @@ pub async fn lock_meeting(conn: &mut Connection, id: Uuid) -> Result<Option<Meet
 /// A period that another meeting holds.
 pub async fn save_change(
     conn: &mut Connection,
-    owner: &Owner,
+    store: &Store,
     before: Option<&Meeting>,
     change: &Change,
 ) -> Result<(), Abort> {
@@ -64,9 +67,14 @@ pub async fn save_change(
         save_meeting(conn, true, meeting, None).await?;
     }
     if change.supersedes_jobs {
-        cancel_superseded(conn, meeting.id).await?;
+        // what mails tell of a time that stands stays true until other mails take their place
+        let stands = meeting.standing.is_some() || meeting.status.holds();
+        let void = kinds::ALL.iter().filter(|kind| !(stands && **kind == SEND_INVITATIONS));
+        cancel_superseded(conn, meeting.id, &void.map(|kind| kind.name).collect::<Vec<_>>()).await?;
     }
-    save_consequences(conn, owner, before, change).await
+    save_mails(conn, store, before, change).await?;
+    save_notice(conn, store, before, &change.meeting).await?;
+    save_consequences(conn, store, before, change).await
 }
 
 /// Whose time a meeting holds, and when; no period if it holds none.
@@ -146,11 +154,11 @@ async fn save_holds(
 /// Creates the jobs of a change, and publishes it.
 async fn save_consequences(
     conn: &mut Connection,
-    owner: &Owner,
+    store: &Store,
     before: Option<&Meeting>,
     change: &Change,
 ) -> Result<(), Abort> {
-    let meeting = &change.meeting;
+    let (meeting, owner) = (&change.meeting, &store.owner);
     let has_moved = before.is_none_or(|before| before.status != meeting.status);
     let is_reported = has_moved && !matches!(meeting.status, Status::Queued | Status::Running);
     let what = if has_moved { meeting.status.name() } else { "updated" };

@@ -57,7 +57,7 @@ impl Meeting {
         let reason = format!("the meeting stays as it was, because the change is not possible: {why}");
         let meeting = self.passed(if is_told { Status::Invited } else { Status::Suggested }, Some(reason), now);
         // a letter is due if more has changed than the time that was searched, or the search came before the first letters were out
-        let updates = if is_told { Vec::new() } else { meeting.mails(false, meeting.emails()) };
-        Change::of(meeting).superseding().with(updates)
+        let updates = meeting.mails(false, meeting.emails()).filter(|_| !is_told);
+        Change::of(meeting).superseding().mailing(updates)
     }
 }

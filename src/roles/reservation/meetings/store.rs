@@ -5,9 +5,8 @@ use uuid::Uuid;
 
 use super::changes::Change;
 use super::hold_limit::find_exhausted;
-use super::invitation_quota::check_quota;
+use super::mails::{check_limits, lock_recipients};
 use super::model::Meeting;
-use super::request::MeetingDraft;
 use super::rows::{lock_meeting, read_meeting, save_change};
 use crate::platform::data::schema::deliveries;
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
@@ -26,7 +25,6 @@ impl Store {
     /// Creates a meeting, and saves the response under the caller's key. `people` are all attendees.
     pub async fn create_meeting(
         &self,
-        draft: &MeetingDraft,
         people: &[Person],
         key: Option<&IdempotencyKey>,
         mut change: Change,
@@ -34,11 +32,11 @@ impl Store {
     ) -> Result<StoredResponse, Problem> {
         let work = async |conn: &mut Connection| {
             lock_subjects(conn, people).await?;
-            check_quota(conn, &self.auth, draft.attendees.iter().map(|one| &one.email), &draft.organizer).await?;
             if change.meeting.status.holds() {
                 change.meeting.held_on_acceptance = find_exhausted(conn, &self.auth, None, &change.meeting).await?;
             }
-            save_change(conn, &self.owner, None, &change).await
+            save_change(conn, self, None, &change).await?;
+            check_limits(conn, self, &change.meeting).await
         };
         self.owner.write_once(key, response, work).await
     }
@@ -57,9 +55,13 @@ impl Store {
             let newcomers: Vec<&Email> = newcomers.filter(|email| !before.has_attendee(email)).collect();
             if !newcomers.is_empty() {
                 lock_subjects(conn, people).await?;
-                check_quota(conn, &self.auth, newcomers.into_iter(), &before.organizer).await?;
+            } else if change.invites() {
+                lock_recipients(conn, &change.meeting).await?;
             }
-            save_change(conn, &self.owner, Some(&before), &change).await?;
+            save_change(conn, self, Some(&before), &change).await?;
+            if change.invites() {
+                check_limits(conn, self, &change.meeting).await?;
+            }
             Ok::<Meeting, Abort>(change.meeting)
         })?;
         self.owner.outbox_notify.notify_one();

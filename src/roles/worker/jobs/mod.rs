@@ -5,6 +5,7 @@ mod refresh_calendar;
 mod schedule_meeting;
 mod send_account_mail;
 mod send_invitations;
+mod send_notice;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::job_context::JobContext;
+use super::mail::MailMessage;
 use crate::platform::http::problem::{JOB_NOT_YOURS, Problem, UNKNOWN_JOB};
 use crate::platform::jobs::api::{
     AttemptFailure, DeliveryOutcome, DeliveryRecord, JobClient, JobLease, JobReport, RawPayload, RetryDecision,
@@ -33,6 +35,7 @@ type Handler = for<'a> fn(&'a JobContext, &'a StartedJob<'a>) -> LocalBoxFuture<
 const HANDLERS: &[(&str, Handler)] = &[
     ("schedule_meeting", |context, job| Box::pin(schedule_meeting::run(context, job))),
     ("send_invitations", |context, job| Box::pin(send_invitations::run(context, job))),
+    ("send_notice", |context, job| Box::pin(send_notice::run(context, job))),
     ("deliver_webhook", |context, job| Box::pin(deliver_webhook::run(context, job))),
     ("refresh_calendar", |context, job| Box::pin(refresh_calendar::run(context, job))),
     ("send_letter", |context, job| Box::pin(send_account_mail::run(context, job))),
@@ -90,6 +93,22 @@ impl StartedJob<'_> {
             // the mails are out: the next attempt must not send them again
             Err(problem) => Err(AttemptFailure { notes: report.notes, ..self.retry(problem.to_string()) }),
         }
+    }
+
+    /// Delivers one mail to one `target`, and ends the attempt.
+    async fn deliver_mail(
+        &self,
+        context: &JobContext,
+        target: &str,
+        message: anyhow::Result<MailMessage>,
+    ) -> JobOutcome {
+        let (outcome, detail) = context.mailer.deliver(message).await;
+        let failed = match outcome {
+            DeliveryOutcome::Delivered => None,
+            DeliveryOutcome::Refused => Some(RetryDecision::Discard),
+            DeliveryOutcome::Failed => Some(RetryDecision::Retry { retry_after: None, slow: false }),
+        };
+        self.end_delivery(target, outcome, detail, failed).await
     }
 
     /// Ends an attempt to deliver something to one `target`. `failed` is absent if the target has it.

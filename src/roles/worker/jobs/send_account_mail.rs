@@ -1,7 +1,6 @@
 //! Mails a user about their account: one mail with a link that works once.
 
 use super::{JobOutcome, StartedJob};
-use crate::platform::jobs::api::{DeliveryOutcome, RetryDecision};
 use crate::platform::request_context::RequestContext;
 use crate::roles::user::api::account_mail::AccountMail;
 use crate::roles::worker::job_context::JobContext;
@@ -12,11 +11,5 @@ pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     let mail: AccountMail = job.payload()?;
     let (from, site, case_id) = (context.mailer.from(), &context.public_url, RequestContext::current_id());
     let message = MailMessage::account(from, job.lease.job_id, &mail, site, &case_id);
-    let (outcome, detail) = context.mailer.deliver(message).await;
-    let failed = match outcome {
-        DeliveryOutcome::Delivered => None,
-        DeliveryOutcome::Refused => Some(RetryDecision::Discard),
-        DeliveryOutcome::Failed => Some(RetryDecision::Retry { retry_after: None, slow: false }),
-    };
-    job.end_delivery(mail.email.as_str(), outcome, detail, failed).await
+    job.deliver_mail(context, mail.email.as_str(), message).await
 }

@@ -5,7 +5,7 @@ use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use uuid::Uuid;
 
-use super::message::{MailMessage, address, mailbox, new_builder, part, with_headers};
+use super::message::{MailMessage, address, new_builder, part, with_headers, with_mailbox};
 use crate::calendar::icalendar::one_line;
 use crate::roles::user::api::account_mail::{AccountMail, Purpose};
 
@@ -24,7 +24,7 @@ impl MailMessage {
         // there is no name in it: a stranger could write anything there
         let (to, _) = address(&mail.typed_email)?;
         let name = format!("{id}.{}", mail.purpose.name());
-        let builder = new_builder(from, &name, mail.stamp).to(mailbox("", to.clone()));
+        let builder = with_mailbox(new_builder(from, &name, mail.stamp), "To", "", to.clone());
         let builder = with_headers(builder.subject(subject(mail.purpose)), case_id);
         let text = part(ContentType::TEXT_PLAIN, text(mail, site));
         let mail = builder.singlepart(text).context("the mail cannot be assembled")?.formatted();

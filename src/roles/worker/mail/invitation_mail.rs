@@ -1,12 +1,14 @@
-//! Writes an invitation to one recipient as a mail (RFC 6047): a text for people in their own time zone, and a calendar object.
+//! Writes an invitation to one recipient as a mail (RFC 6047): text and HTML for people, with the time in their own zone and in the
+//! organizer's, and a calendar object.
 
 use anyhow::Context as _;
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, MultiPart};
 use uuid::Uuid;
 
-use super::message::{self, MailMessage, mailbox, new_builder, part, with_headers};
+use super::content::Content;
+use super::message::{self, MailMessage, new_builder, part, with_headers, with_mailbox, with_subject};
 use crate::calendar::icalendar::one_line;
 use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
 use crate::roles::reservation::api::jobs::Recipient;
@@ -23,6 +25,7 @@ impl MailMessage {
         from: &Mailbox,
         invitation: &Invitation,
         to: &Recipient,
+        organizer_zone: &Zone,
         site: &str,
         case_id: &str,
     ) -> anyhow::Result<MailMessage> {
@@ -30,21 +33,24 @@ impl MailMessage {
         let method = invitation.method.name();
         let recipient = Uuid::new_v5(&invitation.meeting_id, key.as_str().as_bytes()).simple();
         let name = format!("{}.{}.{}.{recipient}", invitation.meeting_id, invitation.sequence, method.to_lowercase());
-        let builder = new_builder(from, &name, invitation.dtstamp).to(mailbox(&to.person.name, address.clone()));
-        let mut builder = with_headers(builder.subject(subject(invitation)), case_id);
+        let builder = new_builder(from, &name, invitation.dtstamp);
+        let builder = with_mailbox(builder, "To", &to.person.name, address.clone());
+        let mut builder = with_headers(with_subject(builder, subject(invitation)), case_id);
         let organizer = &invitation.organizer;
         // few servers accept a mail with an address beyond ASCII
         if let Ok((address, _)) = message::address(&organizer.email)
             && AsRef::<str>::as_ref(&address).is_ascii()
         {
-            builder = builder.reply_to(mailbox(&organizer.name, address));
+            builder = with_mailbox(builder, "Reply-To", &organizer.name, address);
         }
         let ics = invitation.to_ics();
         let calendar = ContentType::parse(&format!("text/calendar; method={method}; charset=UTF-8; component=VEVENT"));
+        let content = content(invitation, to, organizer_zone, site);
         // quoted-printable text never contains `=_`, so the boundary may be the same every time
         let parts = MultiPart::alternative()
             .boundary(format!("=_{recipient}"))
-            .singlepart(part(ContentType::TEXT_PLAIN, text(invitation, to, site)))
+            .singlepart(part(ContentType::TEXT_PLAIN, content.to_text()))
+            .singlepart(part(ContentType::TEXT_HTML, content.to_html(&subject(invitation))))
             .singlepart(part(calendar.context("the content type of a calendar object")?, ics.clone()));
         let mail = builder.multipart(parts).context("the mail cannot be assembled")?.formatted();
         Ok(MailMessage { to: address, name, mail, ics: Some(ics) })
@@ -61,40 +67,39 @@ pub fn subject(invitation: &Invitation) -> String {
     format!("{what}: {}", invitation.summary())
 }
 
-/// The text of an invitation.
-pub fn text(invitation: &Invitation, to: &Recipient, site: &str) -> String {
+/// What an invitation says. The organizer, who comes anyway, is not asked for a reply.
+pub fn content(invitation: &Invitation, to: &Recipient, organizer_zone: &Zone, site: &str) -> Content {
     let organizer = &invitation.organizer;
-    let who = Some(one_line(&organizer.name)).filter(|name| !name.is_empty()).unwrap_or_else(|| shown(organizer));
+    let who = short_name(organizer);
     let opening = match (invitation.method, invitation.sequence) {
         (Method::Cancel, _) => format!("{who} has cancelled this meeting."),
         (_, ..=0) => format!("{who} invites you to a meeting."),
         (_, 1..) => format!("{who} has changed a meeting that you are invited to."),
     };
-    let (period, place) = period(invitation, &to.time_zone);
-    let mut text = format!("{opening}\n\n");
-    text += &field("What", &[invitation.summary()]);
-    text += &field("When", &[period, place]);
-    text += &field("Organizer", &[shown(organizer)]);
-    text += &field("Attendees", &attendees(&invitation.attendees));
-    if invitation.method != Method::Cancel {
-        text += "\nCan you come?\n";
-        for (label, answer) in [("Yes", "accepted"), ("Maybe", "tentative"), ("No", "declined")] {
-            text += &field(label, &[one_line(&format!("{site}{}&answer={answer}", to.answer_path))]);
-        }
+    let (start, end) = (invitation.start, invitation.end);
+    let mut when = period(start, end, &to.time_zone);
+    if organizer_zone.name() != to.time_zone.name() {
+        when.push(format!("For {who}: {}", period(start, end, organizer_zone).join(", ")));
     }
-    text += &format!("\nThe meeting: {site}/api/meetings/{}\n", invitation.meeting_id);
-    text
+    let page = one_line(&format!("{site}{}", to.answer_path));
+    let asks = invitation.method != Method::Cancel && to.person.email != organizer.email;
+    let replies = [("Yes", "accepted"), ("Maybe", "tentative"), ("No", "declined")].into_iter().filter(|_| asks);
+    Content {
+        opening,
+        fields: vec![
+            ("What", vec![invitation.summary()]),
+            ("When", when),
+            ("Organizer", vec![shown(organizer)]),
+            ("Attendees", attendees(&invitation.attendees)),
+        ],
+        replies: replies.map(|(label, answer)| (label, format!("{page}&answer={answer}"))).collect(),
+        page,
+    }
 }
 
-/// A label with its lines, one below the other.
-fn field(name: &str, lines: &[String]) -> String {
-    let heads = std::iter::once(format!("{name}:")).chain(std::iter::repeat(String::new()));
-    lines.iter().zip(heads).map(|(line, head)| format!("{head:<12}{line}\n")).collect()
-}
-
-/// The period in the recipient's time zone, and the name of the zone.
-fn period(invitation: &Invitation, zone: &Zone) -> (String, String) {
-    let (start, end) = (zone.datetime_at(invitation.start), zone.datetime_at(invitation.end));
+/// The period in a time zone, and the name of the zone.
+pub(super) fn period(start: Timestamp, end: Timestamp, zone: &Zone) -> Vec<String> {
+    let (start, end) = (zone.datetime_at(start), zone.datetime_at(end));
     let date = |at: &Zoned| at.strftime("%A, %-d %B %Y").to_string();
     let time = |at: &Zoned| at.strftime("%H:%M").to_string();
     let period = match start.date() == end.date() {
@@ -107,7 +112,12 @@ fn period(invitation: &Invitation, zone: &Zone) -> (String, String) {
         (true, name) => format!("{name} ({})", offset(&start)),
         (false, name) => format!("{name} ({}, at the end {})", offset(&start), offset(&end)),
     };
-    (period, place)
+    vec![period, place]
+}
+
+/// The name, or the address if there is none.
+pub(super) fn short_name(person: &CalAddress) -> String {
+    Some(one_line(&person.name)).filter(|name| !name.is_empty()).unwrap_or_else(|| one_line(&person.email))
 }
 
 fn attendees(guests: &[Invitee]) -> Vec<String> {
@@ -132,7 +142,7 @@ fn attendee(guest: &Invitee) -> String {
     }
 }
 
-fn shown(person: &CalAddress) -> String {
+pub(super) fn shown(person: &CalAddress) -> String {
     let (name, email) = (one_line(&person.name), one_line(&person.email));
     if name.is_empty() { email } else { format!("{name} <{email}>") }
 }

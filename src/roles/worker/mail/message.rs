@@ -3,6 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MessageBuilder, SinglePart};
@@ -51,8 +53,52 @@ pub(super) fn address(typed: &str) -> anyhow::Result<(Address, Email)> {
     Ok((address, canonical))
 }
 
-pub(super) fn mailbox(name: &str, address: Address) -> Mailbox {
-    Mailbox::new(Some(one_line(name)).filter(|name| !name.is_empty()), address)
+/// Adds a header with one mailbox. A mail program shows the name as it was typed.
+pub(super) fn with_mailbox(
+    builder: MessageBuilder,
+    header: &'static str,
+    name: &str,
+    address: Address,
+) -> MessageBuilder {
+    let name = one_line(name);
+    let mailbox = Mailbox::new(Some(name.clone()).filter(|name| !name.is_empty()), address.clone());
+    match header {
+        // the address alone is parsed again
+        _ if name.contains(ENCODED) => {
+            let encoded = format!("{} <{address}>", encoded_words(&name));
+            let header = HeaderName::new_from_ascii_str(header);
+            builder.raw_header(HeaderValue::dangerous_new_pre_encoded(header, address.to_string(), encoded))
+        }
+        "Reply-To" => builder.reply_to(mailbox),
+        _ => builder.to(mailbox),
+    }
+}
+
+/// Adds the subject. A mail program shows it as it was typed.
+pub(super) fn with_subject(builder: MessageBuilder, subject: String) -> MessageBuilder {
+    if !subject.contains(ENCODED) {
+        return builder.subject(subject);
+    }
+    let (header, encoded) = (HeaderName::new_from_ascii_str("Subject"), encoded_words(&subject));
+    builder.raw_header(HeaderValue::dangerous_new_pre_encoded(header, subject, encoded))
+}
+
+/// The start of an encoded word (RFC 2047). A text that contains it is encoded as a whole, or mail programs decode that part.
+const ENCODED: &str = "=?";
+/// The bytes in an encoded word: 75 characters with its frame.
+const MAX_WORD: usize = 45;
+
+/// A text as encoded words (RFC 2047), one on each line.
+fn encoded_words(text: &str) -> String {
+    let mut words = vec![String::new()];
+    for c in text.chars() {
+        match words.last_mut() {
+            Some(word) if word.len() + c.len_utf8() <= MAX_WORD => word.push(c),
+            _ => words.push(c.to_string()),
+        }
+    }
+    let encoded: Vec<String> = words.iter().map(|word| format!("=?utf-8?B?{}?=", STANDARD.encode(word))).collect();
+    encoded.join("\r\n ")
 }
 
 /// The date of the mail; the header format ends with the year 9999.

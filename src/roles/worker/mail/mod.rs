@@ -4,10 +4,12 @@
 //! programs show only one of them.
 
 mod account_mail;
+mod content;
 mod file_transport;
 mod invitation_mail;
 mod mailer;
 mod message;
+mod notice_mail;
 mod smtp;
 #[cfg(test)]
 mod tests;

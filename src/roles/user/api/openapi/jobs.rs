@@ -32,6 +32,8 @@ pub enum JobKind {
     ScheduleMeeting,
     /// Mail invitations to attendees.
     SendInvitations,
+    /// Mail a notice to the organizer of a meeting.
+    SendNotice,
     /// Report a meeting to its callback URL.
     DeliverWebhook,
     /// Fetch a subscribed calendar.

@@ -3,9 +3,11 @@
 use lettre::message::Mailbox;
 
 use super::{SITE, invitation, person, recipient, write};
+use crate::calendar::{Invitation, Zone};
 use crate::calendar::{Invitee, Method, Participation};
+use crate::roles::reservation::api::jobs::Recipient;
 use crate::roles::worker::mail::MailMessage;
-use crate::roles::worker::mail::invitation_mail::{subject, text};
+use crate::roles::worker::mail::invitation_mail::{content, subject};
 
 fn from() -> anyhow::Result<Mailbox> {
     Ok("W2Meet <meet@example.org>".parse()?)
@@ -13,6 +15,11 @@ fn from() -> anyhow::Result<Mailbox> {
 
 fn request(email: &str) -> anyhow::Result<MailMessage> {
     write(&from()?, &invitation(Method::Request, 0)?, &recipient(email, "UTC")?)
+}
+
+/// The text of an invitation by somebody in Lisbon.
+fn text(invitation: &Invitation, to: &Recipient) -> anyhow::Result<String> {
+    Ok(content(invitation, to, &Zone::parse("Europe/Lisbon")?, SITE).to_text())
 }
 
 /// The head of a mail, unfolded.
@@ -82,12 +89,13 @@ fn the_subject_tells_new_from_changed_and_cancelled() -> anyhow::Result<()> {
 
 #[test]
 fn the_text_says_what_when_who_and_how_to_answer() -> anyhow::Result<()> {
-    let invited = text(&invitation(Method::Request, 0)?, &recipient("bob@example.com", "Europe/Berlin")?, SITE);
+    let invited = text(&invitation(Method::Request, 0)?, &recipient("bob@example.com", "Europe/Berlin")?)?;
     let expected = "Ana Lima invites you to a meeting.
 
 What:       Planning, spring
 When:       Monday, 30 March 2026, 15:00–16:00
             Europe/Berlin (UTC+02:00)
+            For Ana Lima: Monday, 30 March 2026, 14:00–15:00, Europe/Lisbon (UTC+01:00)
 Organizer:  Ana Lima <ana@example.com>
 Attendees:  Bob <Bob@example.com> (accepted)
             cy@example.com (optional)
@@ -97,12 +105,14 @@ Yes:        https://meet.example.com/a?token=t&answer=accepted
 Maybe:      https://meet.example.com/a?token=t&answer=tentative
 No:         https://meet.example.com/a?token=t&answer=declined
 
-The meeting: https://meet.example.com/api/meetings/0198c0de-0000-7000-8000-000000000001
+The meeting: https://meet.example.com/a?token=t
 ";
     assert_eq!(invited, expected);
-    let cancelled = text(&invitation(Method::Cancel, 2)?, &recipient("bob@example.com", "UTC")?, SITE);
+    let cancelled = text(&invitation(Method::Cancel, 2)?, &recipient("bob@example.com", "UTC")?)?;
     assert!(cancelled.starts_with("Ana Lima has cancelled this meeting.\n"), "{cancelled}");
     assert!(!cancelled.contains("Can you come?"), "{cancelled}");
+    let own = text(&invitation(Method::Request, 0)?, &recipient("ana@example.com", "Europe/Lisbon")?)?;
+    assert!(!own.contains("Can you come?") && !own.contains("For Ana"), "the organizer comes anyway: {own}");
     Ok(())
 }
 
@@ -112,7 +122,7 @@ fn the_time_is_that_of_the_recipients_own_clock_on_that_day() -> anyhow::Result<
         let mut invitation = invitation(Method::Request, 0)?;
         invitation.start = start.parse()?;
         invitation.end = invitation.start + jiff::SignedDuration::from_hours(1);
-        let text = text(&invitation, &recipient("bob@example.com", zone)?, SITE);
+        let text = text(&invitation, &recipient("bob@example.com", zone)?)?;
         let lines = text.lines().skip_while(|line| !line.starts_with("When:")).take(2);
         anyhow::Ok(lines.map(|line| line[12..].to_owned()).collect::<Vec<_>>().join(" | "))
     };
@@ -153,7 +163,7 @@ fn many_attendees_are_counted_and_not_listed() -> anyhow::Result<()> {
         participation: Participation::NeedsAction,
     };
     invitation.attendees = (0..500).map(guest).collect();
-    let text = text(&invitation, &recipient("bob@example.com", "UTC")?, SITE);
+    let text = text(&invitation, &recipient("bob@example.com", "UTC")?)?;
     assert!(text.contains("a19@example.com\n            and 480 more\n"), "{text}");
     Ok(())
 }
@@ -183,13 +193,80 @@ fn names_titles_and_case_ids_cannot_add_headers_or_parts() -> anyhow::Result<()>
         let mut to = recipient("bob@example.com", "UTC")?;
         to.person.name = hostile.to_owned();
         to.answer_path = hostile.to_owned();
-        let message = MailMessage::invitation(&from()?, &invitation, &to, SITE, hostile)?;
+        let message = MailMessage::invitation(&from()?, &invitation, &to, &Zone::utc(), SITE, hostile)?;
         assert_eq!(names(&message), names(&plain), "{hostile:?}");
-        assert_eq!(boundaries(&message), 3, "{hostile:?}");
+        assert_eq!(boundaries(&message), 4, "{hostile:?}");
         assert!(message.mail.is_ascii(), "{hostile:?}");
         let mail = String::from_utf8_lossy(&message.mail);
         assert!(mail.lines().all(|line| line.len() <= 998) && !mail.contains("\nBcc"), "{hostile:?}: {mail}");
     }
+    Ok(())
+}
+
+/// What a mail program shows of a header: its encoded words are decoded (RFC 2047).
+fn decoded(header: &str) -> String {
+    use base64::Engine as _;
+    let words = header.split(' ').map(|word| {
+        let base64 = word.strip_prefix("=?utf-8?B?").or_else(|| word.strip_prefix("=?utf-8?b?"));
+        let bytes = base64
+            .and_then(|word| word.strip_suffix("?="))
+            .map(|word| base64::engine::general_purpose::STANDARD.decode(word));
+        bytes
+            .and_then(Result::ok)
+            .map_or_else(|| format!(" {word} "), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    });
+    words.collect::<String>().replace("  ", " ").trim().to_owned()
+}
+
+#[test]
+fn a_subject_and_a_name_are_shown_as_they_were_typed() -> anyhow::Result<()> {
+    for typed in [
+        "=?utf-8?q?=0d=0aBcc:_eve=40example.com?=",
+        "a =?utf-8?q?b?= c",
+        "=?UTF-8?B?QmNjOiBldmU=?= and a long title, so that it needs several encoded words: Übermäßig ärgerlich",
+        "=?",
+    ] {
+        let mut invitation = invitation(Method::Request, 0)?;
+        invitation.title = typed.to_owned();
+        invitation.organizer.name = typed.to_owned();
+        let mut to = recipient("bob@example.com", "UTC")?;
+        to.person.name = typed.to_owned();
+        let message = write(&from()?, &invitation, &to)?;
+        let header = |name: &str| {
+            let found = head(&message).into_iter().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+            decoded(&found.unwrap_or_default())
+        };
+        assert_eq!(header("Subject: "), format!("Invitation: {typed}"));
+        assert_eq!(header("To: "), format!("{typed} <bob@example.com>"));
+        assert_eq!(header("Reply-To: "), format!("{typed} <ana@example.com>"));
+    }
+    Ok(())
+}
+
+#[test]
+fn the_html_part_has_the_answers_as_links_and_no_markup_of_others() -> anyhow::Result<()> {
+    let mut invitation = invitation(Method::Request, 0)?;
+    invitation.title = "<script>alert(1)</script> & \"more\"".to_owned();
+    let zone = Zone::parse("Europe/Lisbon")?;
+    let html = content(&invitation, &recipient("bob@example.com", "Europe/Berlin")?, &zone, SITE).to_html("A subject");
+    for answer in ["accepted", "tentative", "declined"] {
+        assert!(html.contains(&format!("href=\"{SITE}/a?token=t&amp;answer={answer}\"")), "{answer}: {html}");
+    }
+    for shown in
+        ["15:00–16:00", "Europe/Berlin (UTC+02:00)", "14:00–15:00, Europe/Lisbon (UTC+01:00)", "&lt;script&gt;"]
+    {
+        assert!(html.contains(shown), "{shown}: {html}");
+    }
+    assert!(!html.contains("<script") && !html.contains("<img") && !html.contains("<style"), "{html}");
+    let cancelled = content(&super::invitation(Method::Cancel, 1)?, &recipient("bob@example.com", "UTC")?, &zone, SITE);
+    assert!(!cancelled.to_html("A subject").contains("answer="), "a cancellation asks for nothing");
+    let message = request("bob@example.com")?;
+    let kinds = String::from_utf8_lossy(&message.mail);
+    let at = |kind: &str| kinds.find(&format!("Content-Type: {kind}")).unwrap_or_default();
+    assert!(
+        0 < at("text/plain") && at("text/plain") < at("text/html") && at("text/html") < at("text/calendar"),
+        "{kinds}"
+    );
     Ok(())
 }
 

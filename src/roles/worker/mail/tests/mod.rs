@@ -55,7 +55,7 @@ fn recipient(email: &str, zone: &str) -> anyhow::Result<Recipient> {
 }
 
 fn write(from: &Mailbox, invitation: &Invitation, to: &Recipient) -> anyhow::Result<MailMessage> {
-    MailMessage::invitation(from, invitation, to, SITE, "case-1")
+    MailMessage::invitation(from, invitation, to, &Zone::parse("Europe/Lisbon")?, SITE, "case-1")
 }
 
 /// A mailer with these settings, such as `("SMTP_URL", "smtp://localhost")`.

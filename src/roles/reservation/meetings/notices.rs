@@ -1,0 +1,87 @@
+//! The notices to the organizer of a meeting: attendees have declined, there is no common time, or the meeting has failed.
+
+use diesel::dsl::max;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text, Timestamp as TimestampType};
+use jiff::SignedDuration;
+use jiff_diesel::DateTime;
+
+use super::mails::{DAY, HOUR};
+use super::model::Meeting;
+use crate::platform::data::instant::stored;
+use crate::platform::data::schema::jobs;
+use crate::platform::data::{Connection, Error, RunQueryDsl};
+use crate::platform::email::Email;
+use crate::platform::jobs::create_job;
+use crate::platform::jobs::model::OPEN;
+use crate::roles::reservation::api::jobs::Notice;
+use crate::roles::reservation::api::meetings::{Participation, Status};
+use crate::roles::reservation::jobs::kinds::{self, SEND_NOTICE};
+use crate::roles::reservation::schema::{mails, subjects};
+use crate::roles::reservation::store::Store;
+
+impl Meeting {
+    /// What the organizer must hear of that was not so before.
+    fn notice_since(&self, before: &Meeting) -> Option<Notice> {
+        let has_declined = |of: &Meeting, who: &Email| {
+            of.attendees.iter().any(|one| one.email == *who && one.participation == Participation::Declined)
+        };
+        // a meeting that has stood before may stand again at once
+        let mut noted = self.history.iter().rev().take_while(|noted| noted.at == self.updated_at);
+        let about = noted.find_map(|noted| match noted.status {
+            Status::NoCommonTime => Some(Notice::NoCommonTime),
+            Status::Failed => Some(Notice::Failed),
+            _ => None,
+        });
+        if about.is_some() && self.version != before.version {
+            return about;
+        }
+        let mut others = self.attendees.iter().map(|one| &one.email).filter(|email| **email != self.organizer);
+        let is_new = others.any(|who| has_declined(self, who) && !has_declined(before, who));
+        is_new.then_some(Notice::Declined)
+    }
+}
+
+/// Mails the organizer what matters about a change. A notice that waits tells this change as well. A mailbox that has got as many mails as an
+/// hour or a day allows gets no notice.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn save_notice(
+    conn: &mut Connection,
+    store: &Store,
+    before: Option<&Meeting>,
+    meeting: &Meeting,
+) -> Result<(), Error> {
+    let Some(about) = before.and_then(|before| meeting.notice_since(before)) else { return Ok(()) };
+    let id = meeting.id.to_string();
+    let notices = jobs::table.filter(jobs::subject.eq(&id)).filter(jobs::kind.eq(SEND_NOTICE.name));
+    let waiting = notices.filter(jobs::state.eq_any(OPEN)).filter(jobs::attempt.eq(0));
+    let same = waiting.filter(jobs::payload.eq(kinds::notice_payload(about)));
+    if same.count().get_result::<i64>(conn).await? > 0 {
+        return Ok(());
+    }
+    let organizer = || subjects::table.filter(subjects::email.eq(meeting.organizer.as_str()));
+    let received = || mails::table.filter(mails::recipient.eq_any(organizer().select(subjects::id)));
+    let since = |age: SignedDuration| stored(meeting.updated_at.saturating_sub(age).unwrap_or_default());
+    for (age, limit) in [(HOUR, store.invitations.per_hour), (DAY, store.invitations.per_day)] {
+        let count = received().filter(mails::counted_at.gt(since(age))).count().get_result::<i64>(conn).await?;
+        if limit > 0 && count >= limit {
+            tracing::info!(meeting = id, "no notice to the organizer: the mailbox has got as many e-mails as allowed");
+            return Ok(());
+        }
+    }
+    let mine = received().filter(mails::meeting_id.eq(&id)).filter(mails::organizer.eq(mails::recipient));
+    let last: Option<DateTime> = mine.select(max(mails::counted_at)).get_result(conn).await?;
+    let due_at = store.wait_after(last, meeting.updated_at);
+    let added = organizer().select((
+        id.clone().into_sql::<Text>(),
+        subjects::id,
+        subjects::id,
+        stored(due_at.unwrap_or(meeting.updated_at)).into_sql::<TimestampType>(),
+        true.into_sql::<Bool>(),
+        false.into_sql::<Bool>(),
+    ));
+    diesel::insert_into(mails::table).values(added).into_columns(mails::all_columns).execute(conn).await?;
+    create_job(conn, &store.owner, &kinds::notify_organizer(about, due_at), meeting.id, &meeting.case_id).await
+}

@@ -1,0 +1,243 @@
+//! How many mails about meetings one mailbox gets: changes are joined, and what is too much is refused.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::both_shapes;
+use crate::support::account::{Account, auth_required_with};
+use crate::support::meeting::{
+    ANA, BEN, CAT, InvitationMail, create_invited_meeting, invitation_mails, meeting_path, next_monday, notices,
+    register_morning_people, text, wait_for_mails,
+};
+use crate::support::{Cluster, eventually, within};
+
+/// Sign-in without mailboxes, changes that are mailed at once, and limits.
+fn limited<'a>(limits: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    auth_required_with(&[&[("W2MEET_AUTH__VERIFY_EMAIL", "false")], limits].concat())
+}
+
+/// An account that is free all day.
+async fn free<'a>(cluster: &'a Cluster, email: &str) -> Account<'a> {
+    let account = Account::register(cluster, email).await;
+    let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let week = days.map(|day| (day.to_owned(), json!(["00:00-24:00"]))).into_iter();
+    let week: serde_json::Map<String, Value> = week.collect();
+    account.put(&format!("/api/users/{email}/availability"), week.into()).await.expect(200);
+    account
+}
+
+/// What an organizer asks for: to meet these people next Monday at this hour.
+fn meeting_with(organizer: &Account<'_>, attendees: &[&str], hour: usize) -> Value {
+    let start = format!("{}T{hour:02}:00:00Z", next_monday());
+    json!({ "organizer": organizer.email, "attendees": attendees, "start": start, "duration_minutes": 30 })
+}
+
+async fn invited(organizer: &Account<'_>, attendees: &[&str], hour: usize) -> Value {
+    let made = organizer.post("/api/meetings", meeting_with(organizer, attendees, hour)).await.expect(202).json;
+    eventually("the invitations are out", async || {
+        let now = organizer.get(&meeting_path(&made)).await.expect(200).json;
+        (now["status"] == "invited").then_some(now)
+    })
+    .await
+}
+
+/// The mails about a meeting to one address.
+fn mails_to(cluster: &Cluster, meeting: &Value, email: &str) -> Vec<InvitationMail> {
+    invitation_mails(cluster, meeting).into_iter().filter(|mail| mail.to == email).collect()
+}
+
+/// Waits until somebody has a cancellation, and gives all mails to them.
+async fn wait_for_cancellation(cluster: &Cluster, meeting: &Value, email: &str) -> Vec<InvitationMail> {
+    eventually("the cancellation is there", async || {
+        let mails = mails_to(cluster, meeting, email);
+        mails.iter().any(|mail| mail.cancel).then_some(mails)
+    })
+    .await
+}
+
+both_shapes! { with &[("W2MEET_INVITATIONS__JOIN_SECONDS", "2")];
+    async fn changes_that_follow_each_other_are_one_mail_with_the_newest_state(cluster) {
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        let begin = Instant::now();
+        for n in 1..=120 {
+            cluster.patch(&meeting_path(&meeting), json!({ "title": format!("Title {n}") })).await.expect(200);
+        }
+        let bens = within(Duration::from_secs(30), "the newest title is mailed", async || {
+            let mails = mails_to(cluster, &meeting, BEN);
+            mails.iter().any(|mail| mail.ics.contains("SUMMARY:Title 120\r\n")).then_some(mails)
+        })
+        .await;
+        let most = usize::try_from(begin.elapsed().as_secs() / 2 + 3).expect("a few");
+        assert!(bens.len() <= most, "{} mails, not {most}", bens.len());
+        assert_eq!((bens[0].sequence, bens[bens.len() - 1].sequence), (0, 120), "the newest revision comes last");
+    }
+
+    async fn many_attendees_get_few_mails_of_many_changes(cluster) {
+        let people: Vec<String> = (0..400).map(|n| format!("p{n}@example.com")).collect();
+        let mut emails: Vec<&str> = people.iter().map(String::as_str).collect();
+        register_morning_people(cluster, &[ANA]).await;
+        for some in emails.chunks(20) {
+            join_all(some.iter().map(|email| register_morning_people(cluster, std::slice::from_ref(email)))).await;
+        }
+        // so many rows may take a slow machine longer than an answer may take
+        let made = within(Duration::from_secs(30), "the meeting is made", async || {
+            let reply = cluster.post("/api/meetings", json!({ "organizer": ANA, "attendees": people, "title": "All" })).await;
+            (reply.status == 202).then_some(reply.json)
+        })
+        .await;
+        within(Duration::from_secs(60), "the invitations are out", async || {
+            (cluster.get(&meeting_path(&made)).await.expect(200).json["status"] == "invited").then_some(())
+        })
+        .await;
+        let begin = Instant::now();
+        for n in 1..=10 {
+            within(Duration::from_secs(30), "it has a new title", async || {
+                let reply = cluster.patch(&meeting_path(&made), json!({ "title": format!("Title {n}") })).await;
+                (reply.status == 200).then_some(())
+            })
+            .await;
+        }
+        emails.push(ANA);
+        let mails = within(Duration::from_secs(90), "everybody has the newest title", async || {
+            let mails = invitation_mails(cluster, &made);
+            let newest = mails.iter().filter(|mail| mail.ics.contains("SUMMARY:Title 10\r\n")).count();
+            (newest == emails.len()).then_some(mails)
+        })
+        .await;
+        let most = emails.len() * usize::try_from(begin.elapsed().as_secs() / 2 + 2).expect("a few");
+        assert!(mails.len() <= most.min(emails.len() * 8), "{} mails, not {most}", mails.len());
+    }
+}
+
+both_shapes! { with &[("W2MEET_INVITATIONS__JOIN_SECONDS", "3600")];
+    async fn an_attendee_cannot_flood_the_organizer(cluster) {
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        for answer in ["declined", "accepted"].iter().cycle().take(40) {
+            let body = json!({ "email": BEN, "participation": answer });
+            cluster.post(&format!("{}/participation", meeting_path(&meeting)), body).await.expect(200);
+        }
+        cluster.delete(&meeting_path(&meeting)).await.expect(204);
+        wait_for_cancellation(cluster, &meeting, ANA).await;
+        assert!(notices(cluster, &meeting, "declined").len() <= 1);
+    }
+
+    async fn an_attendee_who_leaves_before_the_mail_does_hears_nothing(cluster) {
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        for attendees in [json!([BEN, CAT]), json!([BEN])].iter().cycle().take(20) {
+            cluster.patch(&meeting_path(&meeting), json!({ "attendees": attendees, "start": meeting["start"] })).await.expect(200);
+        }
+        cluster.delete(&meeting_path(&meeting)).await.expect(204);
+        let mails = wait_for_cancellation(cluster, &meeting, BEN).await;
+        assert_eq!(mails.iter().filter(|mail| mail.cancel).count(), 1, "a cancellation does not wait");
+        assert_eq!(mails_to(cluster, &meeting, CAT).len(), 0);
+    }
+}
+
+both_shapes! { with &limited(&[("W2MEET_INVITATIONS__ORGANIZER_PER_HOUR", "5")]);
+    async fn a_flood_of_changes_is_refused_and_the_cancellation_still_comes(cluster) {
+        let ana = free(cluster, ANA).await;
+        free(cluster, BEN).await;
+        let meeting = invited(&ana, &[BEN], 9).await;
+        let path = meeting_path(&meeting);
+        let mut accepted = 0;
+        for n in 1..=120 {
+            let reply = ana.patch(&path, json!({ "title": format!("Title {n}") })).await;
+            if reply.status == 200 {
+                accepted += 1;
+                let sequence = reply.json["sequence"].as_i64();
+                eventually("it is mailed", async || {
+                    let mails = mails_to(cluster, &meeting, BEN);
+                    mails.iter().any(|mail| Some(mail.sequence) == sequence).then_some(())
+                })
+                .await;
+            } else {
+                reply.expect_problem("429 too-many-letters", &path, "one mail too many");
+                assert_eq!(reply.header("retry-after"), Some("3600"));
+            }
+        }
+        assert_eq!(accepted, 4, "the invitation is the fifth mail");
+        // what mails nothing is not refused
+        ana.patch(&path, json!({})).await.expect(200);
+        ana.delete(&path).await.expect(204);
+        assert_eq!(wait_for_cancellation(cluster, &meeting, BEN).await.len(), 6);
+    }
+
+    async fn taking_out_and_in_again_is_counted(cluster) {
+        let ana = free(cluster, ANA).await;
+        for email in [BEN, CAT] {
+            free(cluster, email).await;
+        }
+        let meeting = invited(&ana, &[BEN], 9).await;
+        let cat = json!({ "email": CAT, "attendance": "optional" });
+        let mut refused = 0;
+        for n in 0..20 {
+            let attendees = if n % 2 == 0 { json!([BEN, cat]) } else { json!([BEN]) };
+            let reply = ana.patch(&meeting_path(&meeting), json!({ "attendees": attendees })).await;
+            refused += u32::from(reply.status == 429);
+            let sequence = reply.json["sequence"].as_i64();
+            eventually("it is mailed", async || {
+                let mails = mails_to(cluster, &meeting, CAT);
+                (reply.status != 200 || mails.iter().any(|mail| Some(mail.sequence) == sequence)).then_some(())
+            })
+            .await;
+        }
+        assert!(refused > 0, "it ends at some time");
+        ana.delete(&meeting_path(&meeting)).await.expect(204);
+        for email in [BEN, CAT] {
+            assert!(mails_to(cluster, &meeting, email).len() <= 10, "{email}");
+        }
+    }
+
+    async fn parallel_invitations_do_not_pass_the_limit(cluster) {
+        let ana = free(cluster, ANA).await;
+        free(cluster, BEN).await;
+        let bodies = (0..20).map(|hour| meeting_with(&ana, &[BEN], hour));
+        let replies = join_all(bodies.map(|body| ana.post("/api/meetings", body))).await;
+        let count = |status| replies.iter().filter(|reply| reply.status == status).count();
+        // a slow machine answers some of them with 503
+        assert!(count(202) <= 5 && count(429) >= 1 && count(202) + count(429) + count(503) == 20, "{replies:?}");
+        // the refused ones left nothing behind
+        let made = ana.get("/api/meetings").await.expect(200).json["meetings"].as_array().map(Vec::len);
+        assert!(made.is_some_and(|made| (count(202)..=5).contains(&made)), "{made:?}");
+    }
+}
+
+both_shapes! { with &limited(&[("W2MEET_INVITATIONS__PER_DAY", "3"), ("W2MEET_INVITATIONS__ORGANIZER_PER_DAY", "2")]);
+    async fn mails_are_limited_per_organizer_and_over_all(cluster) {
+        let (ana, cat) = (free(cluster, ANA).await, free(cluster, CAT).await);
+        let ben = free(cluster, BEN).await;
+        invited(&ana, &[BEN], 1).await;
+        let second = invited(&ana, &[BEN], 2).await;
+        ana.post("/api/meetings", meeting_with(&ana, &[BEN], 3)).await.expect_problem("429 too-many-letters", "/api/meetings", "from Ana");
+        invited(&cat, &[BEN], 4).await;
+        let refused = cat.post("/api/meetings", meeting_with(&cat, &[BEN], 5)).await;
+        refused.expect_problem("429 too-many-letters", "/api/meetings", "over all");
+        // an attendee who is added to an old meeting gets a mail, too
+        let other = invited(&ana, &[CAT], 6).await;
+        let path = meeting_path(&other);
+        let late = ana.patch(&path, json!({ "attendees": [CAT, BEN] })).await;
+        late.expect_problem("429 too-many-letters", &path, "by the back door");
+        // the mails of one's own meetings are not counted
+        invited(&ben, &[ANA], 7).await;
+        wait_for_mails(cluster, &second, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        assert_eq!(text(&second, "organizer"), ANA);
+    }
+
+    async fn a_search_that_finds_no_time_uses_up_no_mail(cluster) {
+        let ana = free(cluster, ANA).await;
+        Account::register(cluster, BEN).await;
+        for hour in 0..4 {
+            let made = ana.post("/api/meetings", json!({ "organizer": ANA, "attendees": [BEN], "title": hour.to_string() })).await.expect(202).json;
+            eventually("there is no time", async || {
+                let now = ana.get(&meeting_path(&made)).await.expect(200).json;
+                (now["status"] == "no_common_time").then_some(())
+            })
+            .await;
+        }
+    }
+}
