@@ -1,5 +1,7 @@
 //! Export and deletion of an account: what the export contains, and that no personal data remains after the deletion.
 
+use std::time::Duration;
+
 use awc::http::Method;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -10,7 +12,8 @@ use crate::support::account::{
     send_with_bearer, wait_for_mail, wait_for_newest_mail,
 };
 use crate::support::meeting::{invitation_mails, next_monday, register_morning_people, text};
-use crate::support::{Cluster, eventually, rows};
+use crate::support::shell::utf8;
+use crate::support::{Cluster, Shape, eventually, rows, within};
 
 const ANA: &str = "ana@example.com";
 const BEN: &str = "ben@example.com";
@@ -114,6 +117,48 @@ both_shapes! {
     }
 }
 
+/// Where an address still stands, as `scripts/check-erasure` finds it byte by byte.
+fn erasure(cluster: &Cluster, email: &str) -> String {
+    let database = match cluster.shape {
+        Shape::Embedded => cluster.nodes[0].setting("W2MEET_DATA_DIR"),
+        Shape::Services => cluster.nodes[0].setting("W2MEET_DATABASE__URL"),
+    };
+    let mut script = std::process::Command::new("scripts/check-erasure");
+    let prefix = cluster.nodes[0].setting("W2MEET_DATABASE__SCHEMA_PREFIX");
+    let done = script.args([email, database, prefix]).output().expect("the script runs");
+    assert!(done.status.code().is_some_and(|code| code < 2), "{}", utf8(&done.stderr));
+    utf8(&done.stdout)
+}
+
+async fn nothing_is_left(cluster: &Cluster, email: &str) {
+    within(Duration::from_secs(30), "no byte of the address is left", async || {
+        let left = erasure(cluster, email);
+        if !left.is_empty() {
+            println!("{left}");
+        }
+        left.is_empty().then_some(())
+    })
+    .await;
+}
+
+both_shapes! { with &auth_required_with(&[
+        ("W2MEET_AUTH__VERIFY_EMAIL", "false"), ("W2MEET_MAIL__SMTP_URL", "smtp://127.0.0.1:9"),
+        ("W2MEET_JOBS__MAX_ATTEMPTS", "2"), ("W2MEET_JOBS__RETRY_SECONDS", "0.01")]);
+    async fn jobs_that_die_after_a_deletion_leave_nothing_behind(cluster) {
+        let (ana, ben) = (Account::register(cluster, ANA).await, Account::register(cluster, BEN).await);
+        let week: serde_json::Map<String, Value> = ["monday", "tuesday"].iter().map(|day| ((*day).to_owned(), json!(["00:00-24:00"]))).collect();
+        for account in [&ana, &ben] {
+            account.put(&format!("/api/users/{}/availability", account.email), week.clone().into()).await.expect(200);
+        }
+        let body = json!({ "organizer": ANA, "attendees": [BEN], "start": format!("{}T09:00:00Z", next_monday()) });
+        let made = ana.post("/api/meetings", body).await.expect(202).json;
+        settled(&ana, &made, "suggested").await;
+        ana.delete(&format!("/api/users/{ANA}")).await.expect(204);
+        settled(&ben, &made, "cancelled").await;
+        nothing_is_left(cluster, ANA).await;
+    }
+}
+
 both_shapes! { with &auth_required_with(&[]);
     async fn an_export_holds_all_stored_data_and_no_secret(cluster) {
         let ana = free(cluster, ANA).await;
@@ -203,6 +248,33 @@ both_shapes! { with &auth_required_with(&[]);
         assert_ne!(anew.id, ana.id);
         assert_eq!(anew.get("/api/meetings").await.expect(200).json["meetings"], json!([]));
         assert_eq!(anew.get("/api/auth/keys").await.expect(200).json["keys"], json!([]));
+    }
+
+    async fn no_byte_of_a_deleted_account_is_left(cluster) {
+        let (ana, ben) = (free(cluster, ANA).await, free(cluster, BEN).await);
+        let cat = free(cluster, CAT).await;
+        put_calendar(&ana).await;
+        let day = next_monday();
+        invited(&ana, &[BEN, CAT], &format!("{day}T09:00:00Z")).await;
+        // webhooks that nobody takes wait for their next attempt, with the meeting in them
+        for (organizer, others, hour) in [(&ben, [ANA, CAT], 10), (&ana, [BEN, CAT], 11)] {
+            let body = json!({
+                "organizer": organizer.email, "attendees": others, "start": format!("{day}T{hour}:00:00Z"), "duration_minutes": 30,
+                "callback_url": "https://nowhere.invalid/hook",
+            });
+            let made = organizer.post("/api/meetings", body).await.expect(202).json;
+            settled(organizer, &made, "invited").await;
+            eventually("the webhook waits", async || {
+                let deliveries = organizer.get(&format!("/api/meetings/{}/deliveries", text(&made, "id"))).await.expect(200).json;
+                let jobs = deliveries["jobs"].as_array().cloned().unwrap_or_default();
+                jobs.iter().any(|job| job["kind"] == "deliver_webhook" && job["state"] == "retryable").then_some(())
+            })
+            .await;
+        }
+        assert!(!erasure(cluster, ANA).is_empty(), "the script finds her");
+        ana.delete(&format!("/api/users/{ANA}")).await.expect(204);
+        nothing_is_left(cluster, ANA).await;
+        assert_eq!(cat.get("/api/meetings").await.expect(200).json["meetings"].as_array().map(Vec::len), Some(3));
     }
 
     async fn an_admin_deletes_any_account_and_open_codes_go_with_it(cluster) {
