@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use jiff::ToSpan;
 use serde_json::{Value, json};
 
 use crate::both_shapes;
@@ -88,7 +89,7 @@ both_shapes! {
         cluster.register("cleo@example.com", json!({ "saturday": [9] })).await;
         cluster.register("dan@example.com", json!({})).await;
         for (other, blocking) in [("cleo@example.com", json!([])), ("dan@example.com", json!(["dan@example.com"]))] {
-            for rest in ["", "&week=2026-W48"] {
+            for rest in ["", "&past=include&week=2026-W48"] {
                 let found = two(cluster, &format!("&attendee={other}{rest}")).await;
                 let why = &found["empty_reason"];
                 assert_eq!((&why["code"], &why["blocking"]), (&json!("attendees_unavailable"), &blocking), "{found}");
@@ -200,6 +201,28 @@ both_shapes! {
         assert_eq!(periods(&found), expected, "from 9 to 23 March 9 in New York is 14 in Paris");
         assert_eq!(count_at(&found, "2026-03-09T14:00:00+01:00"), Some(1));
         cluster.expect_calm().await;
+    }
+
+    async fn nothing_that_is_over_is_offered_unless_it_is_asked_for(cluster) {
+        let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+        let always = Value::Object(days.map(|day| (day.to_owned(), json!(["00:00-24:00"]))).into_iter().collect());
+        cluster.register(ANA, always.clone()).await;
+        cluster.register(BEN, always).await;
+        let now = jiff::Timestamp::now();
+        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let (yesterday, tomorrow) = (today.saturating_sub(1.day()), today.saturating_add(1.day()));
+        let dates = format!("&from={yesterday}&to={tomorrow}");
+        let first = async |more: &str| {
+            let answer = two(cluster, &format!("{dates}{more}")).await;
+            answer["periods"][0]["start"].as_str().and_then(|start| start.parse::<jiff::Timestamp>().ok()).expect("an instant")
+        };
+        assert!(first("").await > now);
+        assert_eq!(first("&past=include").await.to_string(), format!("{yesterday}T00:00:00Z"));
+        let path = format!("/api/suggestions?attendee={ANA}&attendee={BEN}{dates}&pick=first");
+        let slot = cluster.get(&path).await.expect(200).json["suggestions"][0]["start"].clone();
+        assert!(slot.as_str().and_then(|start| start.parse::<jiff::Timestamp>().ok()).expect("an instant") > now, "{slot}");
+        // dates that have passed are asked for by name
+        assert_eq!(periods(&two(cluster, "&from=2026-03-02&to=2026-03-02").await).len(), 1);
     }
 
     async fn ten_thousand_attendees_are_one_question_and_one_call_to_user(cluster) {

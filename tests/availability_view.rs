@@ -75,7 +75,7 @@ both_shapes! {
             let found = ask(cluster, rest).await;
             assert_eq!(found["common"]["monday"], expected, "{rest}");
             assert_eq!(found["empty_reason"].is_null(), expected != json!([]), "{rest}");
-            let window = ask(cluster, &format!("{rest}&week=2026-W48&time_zone=UTC")).await;
+            let window = ask(cluster, &format!("{rest}&past=include&week=2026-W48&time_zone=UTC")).await;
             let clock = |text: &Value| text.as_str().and_then(|text| text.get(11..16)).unwrap_or("?").to_owned();
             let list = window["periods"].as_array().expect("a list").iter();
             let periods: Vec<String> = list.map(|one| format!("{}-{}", clock(&one["start"]), clock(&one["end"]))).collect();
@@ -99,26 +99,26 @@ both_shapes! {
         cluster.register_in(BEN, "Europe/Paris", json!({ "friday": ["08:00-18:00"], "saturday": ["08:00-18:00"] })).await;
         cluster.patch("/api/users/ana@example.com", json!({ "if_needed": { "friday": ["14:00-15:00"], "saturday": [16] } })).await.expect(200);
         let both = format!("attendee={ANA}&attendee={BEN}");
-        let before = ask(cluster, &format!("{both}&week=2026-W48&view_minutes=60")).await;
-        let plain = cluster.get(&format!("/api/suggestions?{both}&week=2026-W48")).await.expect(200).json;
+        let before = ask(cluster, &format!("{both}&past=include&week=2026-W48&view_minutes=60")).await;
+        let plain = cluster.get(&format!("/api/suggestions?{both}&past=include&week=2026-W48")).await.expect(200).json;
         let typical = ask(cluster, &format!("{both}&view_minutes=60")).await;
         assert_eq!(runs(&before), [(4 * 24 + 9, "000".to_owned()), (4 * 24 + 14, "1".to_owned()), (5 * 24 + 16, "1".to_owned())]);
         // not this friday, but saturday from 10 to 12: nothing of the week is left on these dates, whatever it was
         let overrides = json!({ "overrides": { "2026-11-27": [], "2026-11-28": ["10:00-12:00"] } });
         cluster.patch("/api/users/ana@example.com", overrides).await.expect(200);
-        let after = ask(cluster, &format!("{both}&week=2026-W48&view_minutes=60")).await;
+        let after = ask(cluster, &format!("{both}&past=include&week=2026-W48&view_minutes=60")).await;
         assert_eq!(runs(&after), [(5 * 24 + 10, "00".to_owned())]);
         assert_eq!(after["periods"], json!([{ "start": "2026-11-28T10:00:00+01:00", "end": "2026-11-28T12:00:00+01:00" }]));
-        let found = cluster.get(&format!("/api/suggestions?{both}&week=2026-W48")).await.expect(200).json;
+        let found = cluster.get(&format!("/api/suggestions?{both}&past=include&week=2026-W48")).await.expect(200).json;
         assert_eq!((&plain["suggestions"][0]["start"], &found["suggestions"][0]["start"]), (&json!("2026-11-27T09:00:00+01:00"), &json!("2026-11-28T10:00:00+01:00")));
         assert_ne!(found["data_version"], plain["data_version"]);
         // a typical week knows no dates
         assert_eq!(ask(cluster, &format!("{both}&view_minutes=60")).await, typical);
-        let next = ask(cluster, &format!("{both}&week=2026-W49&view_minutes=60")).await;
+        let next = ask(cluster, &format!("{both}&past=include&week=2026-W49&view_minutes=60")).await;
         assert_eq!(next["attendees"][0]["view"], before["attendees"][0]["view"]);
         // a date that goes away is the week's again
         cluster.patch("/api/users/ana@example.com", json!({ "overrides": { "2026-11-27": null, "2026-11-28": null } })).await.expect(200);
-        assert_eq!(ask(cluster, &format!("{both}&week=2026-W48&view_minutes=60")).await, before);
+        assert_eq!(ask(cluster, &format!("{both}&past=include&week=2026-W48&view_minutes=60")).await, before);
         cluster.expect_calm().await;
     }
 

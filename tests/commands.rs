@@ -159,6 +159,8 @@ fn the_health_command_fails_for_a_role_that_it_cannot_reach() {
 #[actix_web::test]
 async fn everything_that_the_demo_proposes_works() {
     let cluster = Cluster::all().await;
+    let own = cluster.register("ana@example.com", json!({ "monday": [9] })).await.json;
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     for _ in 0..2 {
         let output = run_command(&["demo", "--url", cluster.base()], &[]);
         assert!(output.status.success(), "{}", utf8(&output.stderr));
@@ -173,6 +175,10 @@ async fn everything_that_the_demo_proposes_works() {
                 continue;
             }
             let path = url.strip_prefix(cluster.base()).unwrap_or_else(|| panic!("{url} leads elsewhere"));
+            if let Some((_, week)) = path.split_once("week=") {
+                let week = jiff::fmt::strtime::parse("%G-W%V-%u", format!("{}-1", &week[..8])).expect("a week");
+                assert!(week.to_date().expect("a Monday") > today, "{url} is about the past");
+            }
             let answer = cluster.get(path).await.expect(200).json;
             let found = answer["suggestions"].as_array().is_some_and(|it| !it.is_empty());
             let explained = answer["empty_reason"].is_object() || answer["empty_reason"].is_string();
@@ -180,6 +186,7 @@ async fn everything_that_the_demo_proposes_works() {
         }
         let users = cluster.get("/api/users").await.expect(200).json;
         assert!(users["users"].as_array().is_some_and(|users| users.len() >= 5), "{users}");
+        assert_eq!(cluster.get("/api/users/ana@example.com").await.expect(200).json, own, "it belongs to somebody");
     }
     let unreachable = run_command(&["demo", "--url", "http://127.0.0.1:9"], &[]);
     assert_eq!(unreachable.status.code(), Some(1));

@@ -244,7 +244,7 @@ both_shapes! {
         }
         let days = ask(cluster, json!({ "attendees": [ANA, BEN], "pick": "first", "limit": 9, "distinct": "day" })).await;
         assert_eq!(days["suggestions"][1]["reason"], "the earliest remaining time, on a day of its own, at which both attendees are free");
-        let window = ask(cluster, json!({ "attendees": [ANA, BEN], "pick": "last", "limit": 9, "distinct": "day", "from": "2026-11-23", "to": "2026-12-01" })).await;
+        let window = ask(cluster, json!({ "attendees": [ANA, BEN], "pick": "last", "limit": 9, "distinct": "day", "from": "2026-11-23", "to": "2026-12-01", "past": "include" })).await;
         assert_eq!(starts(&window), ["2026-12-01T10:30:00+00:00", "2026-11-30T14:00:00+00:00", "2026-11-27T09:00:00+00:00", "2026-11-24T10:30:00+00:00", "2026-11-23T14:00:00+00:00"]);
         cluster.expect_calm().await;
     }

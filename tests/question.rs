@@ -30,7 +30,7 @@ both_shapes! {
                 ("&from=9999-12-31&to=9999-12-31", "#/from"), ("&from=0000-01-01&to=0000-01-01", "#/from"),
                 ("&week=2026-W48&as_of=2026-03-01", "#/time_zone"), ("&week=2026-W48&time_zone=floating", "#/time_zone"),
                 ("&optional=x", "#/optional/0"), ("&required=", "#/required/0"), ("&attendance=optional", "#/attendance"),
-                ("&unknown=", "#/unknown"), ("&unknown=SKIP", "#/unknown"), ("&unknown=true", "#/unknown"),
+                ("&past=include", "#/past"), ("&past=yes&from=2026-03-01&to=2026-03-01", "#/past"), ("&unknown=", "#/unknown"), ("&unknown=SKIP", "#/unknown"), ("&unknown=true", "#/unknown"),
                 ("&quorum=0", "#/quorum"), ("&quorum=3", "#/quorum"), ("&quorum=-1", "#/quorum"), ("&quorum=", "#/quorum"),
                 ("&quorum=1.5", "#/quorum"), ("&quorum=0%25", "#/quorum"), ("&quorum=101%25", "#/quorum"), ("&quorum=half", "#/quorum"),
                 ("&quorum=%25", "#/quorum"), ("&quorum=5%20%25", "#/quorum"), ("&quorum=99999999999999999999%25", "#/quorum"),

@@ -76,6 +76,7 @@ both_shapes! {
         for (more, place) in [
             (over("time_zone", json!("floating")), "#/time_zone"),
             (over("as_of", json!("2026-01-01")), "#/as_of"),
+            (json!({ "from": "2026-03-02", "to": "2026-03-03" }), "#/to"),
             (json!({ "notify": "yes" }), "#/notify"),
             (json!({ "title": "" }), "#/title"),
             (json!({ "title": "x".repeat(201) }), "#/title"),

@@ -235,7 +235,7 @@ both_shapes! {
             }).collect()
         };
         for (rest, expected) in [
-            ("&week=2026-W48", &["2026-11-23T09:00:00+01:00 2026-11-23T10:00:00+01:00"][..]),
+            ("&past=include&week=2026-W48", &["2026-11-23T09:00:00+01:00 2026-11-23T10:00:00+01:00"][..]),
             ("&week=2026-W13&pick=last", &["2026-03-29T03:00:00+02:00 2026-03-29T04:00:00+02:00"]),
             ("&week=2026-W13&pick=last&limit=3&duration_minutes=90", &[
                 "2026-03-29T01:30:00+01:00 2026-03-29T04:00:00+02:00", "2026-03-29T00:00:00+01:00 2026-03-29T01:30:00+01:00",
@@ -248,10 +248,10 @@ both_shapes! {
             ]),
             // over midnight, and in another clock
             ("&from=2026-03-28&to=2026-03-29&duration_minutes=120", &["2026-03-28T23:00:00+01:00 2026-03-29T01:00:00+01:00"]),
-            ("&week=2026-W48&time_zone=Asia/Kolkata", &["2026-11-23T13:30:00+05:30 2026-11-23T14:30:00+05:30"]),
-            ("&week=2026-W48&time_zone=Asia/Kolkata&step_minutes=60&duration_minutes=30", &["2026-11-23T14:00:00+05:30 2026-11-23T14:30:00+05:30"]),
+            ("&past=include&week=2026-W48&time_zone=Asia/Kolkata", &["2026-11-23T13:30:00+05:30 2026-11-23T14:30:00+05:30"]),
+            ("&past=include&week=2026-W48&time_zone=Asia/Kolkata&step_minutes=60&duration_minutes=30", &["2026-11-23T14:00:00+05:30 2026-11-23T14:30:00+05:30"]),
             // busy with the year's end, and clipped to the window
-            ("&from=2026-12-28&to=2026-12-28&limit=9", &["2026-12-28T09:00:00+01:00 2026-12-28T10:00:00+01:00"]),
+            ("&past=include&from=2026-12-28&to=2026-12-28&limit=9", &["2026-12-28T09:00:00+01:00 2026-12-28T10:00:00+01:00"]),
         ] {
             let reply = cluster.get(&format!("/api/suggestions?{TWO}{rest}")).await;
             assert_eq!(reply.status, 200, "{rest}: {}", reply.text);

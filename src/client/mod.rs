@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use awc::http::{Method, StatusCode};
+use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
+use crate::calendar::Zone;
 use crate::config::Settings;
 use crate::launch;
 use crate::platform::email::Email;
@@ -81,26 +83,21 @@ pub async fn health(settings: Settings, roles: Vec<&'static Role>) -> anyhow::Re
     Ok(())
 }
 
-/// Creates the sample users, or resets those that exist, and prints requests to try.
+/// Creates the sample users, except those that exist, and prints requests to try.
 ///
 /// # Errors
 /// A gateway that does not respond, or refuses the request.
 pub async fn demo(server: &Server) -> anyhow::Result<()> {
     for (name, zone, preference, week) in sample_users() {
         let email = Email::parse(&format!("{}@example.com", name.to_lowercase()))?;
-        let mut user = json!({ "name": name, "time_zone": zone, "preference": preference, "availability": week });
-        let path = format!("/api/users/{}", email.path_segment());
-        let (patched, _) = server.send(Method::PATCH, &path, Some(&user)).await?;
-        if patched == StatusCode::NOT_FOUND {
-            user["email"] = json!(email);
-            let (created, body) = server.send(Method::POST, "/api/users", Some(&user)).await?;
-            if created != StatusCode::CREATED {
-                bail!("{} refused {email}: {created} {body}", server.url);
-            }
-        } else if patched != StatusCode::OK {
-            bail!("{} refused to change {email}: {patched}", server.url);
+        let user = json!({
+            "name": name, "email": email, "time_zone": zone, "preference": preference, "availability": week,
+        });
+        match server.send(Method::POST, "/api/users", Some(&user)).await? {
+            (StatusCode::CREATED, _) => println!("  {:<20} {zone:<20} prefers {preference}", email.as_str()),
+            (StatusCode::CONFLICT, _) => println!("  {:<20} exists, and stays as it is", email.as_str()),
+            (refused, body) => bail!("{} refused {email}: {refused} {body}", server.url),
         }
-        println!("  {:<20} {zone:<20} prefers {preference}", email.as_str());
     }
     println!("\n{}", sample_requests(server));
     Ok(())
@@ -129,18 +126,27 @@ fn sample_users() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     ]
 }
 
+/// The week after that of `now`, as `2026-W49`.
+fn next_week(now: Timestamp) -> String {
+    let week = Zone::utc().date_at(now).saturating_add(7.days()).iso_week_date();
+    format!("{}-W{:02}", week.year(), week.week())
+}
+
 fn sample_requests(server: &Server) -> String {
     let url = &server.url;
     // the token itself is not printed
     let with = if server.token.is_some() { " -H \"Authorization: Bearer $W2MEET_TOKEN\"" } else { "" };
+    let week = next_week(Timestamp::now());
     let requests = [
         (
             "Find a time for three users in three time zones",
             "suggestions?attendee=ana@example.com&attendee=emre@example.com&attendee=priya@example.com",
         ),
         (
-            "Find three slots of 45 minutes in a given week, the best first",
-            "suggestions?attendee=ana@example.com&attendee=kenji@example.com&week=2026-W48&pick=best&limit=3&duration_minutes=45",
+            "Find three slots of 45 minutes next week, the best first",
+            &*format!(
+                "suggestions?attendee=ana@example.com&attendee=kenji@example.com&week={week}&pick=best&limit=3&duration_minutes=45"
+            ),
         ),
         (
             "Show when two users are both free, and how many are free in each hour",

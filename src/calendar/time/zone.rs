@@ -69,6 +69,11 @@ impl Zone {
         self.0.to_datetime(instant).date()
     }
 
+    /// The instant at which a date begins on the wall clock.
+    pub fn start_of(&self, date: Date) -> Timestamp {
+        date.to_zoned(self.0.clone()).map_or(Timestamp::MAX, |start| start.timestamp())
+    }
+
     /// The instant as RFC 3339 text on the wall clock, with its offset.
     ///
     /// RFC 3339 has no seconds in offsets. An offset that has them is rounded to the minute, and the time of day with it, so that

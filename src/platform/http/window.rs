@@ -1,6 +1,7 @@
 //! Parameters of a search for a time: dates, duration, pick, seed. They mean the same in every request.
 
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -43,6 +44,21 @@ impl Window {
         }
         Some(Window { from, to })
     }
+}
+
+/// Whether the last of some dates has passed: in `zone`, or without one wherever it is a date on earth.
+#[must_use]
+pub fn is_past(dates: Window, zone: Option<&Zone>, now: Timestamp) -> bool {
+    let latest = SignedDuration::from_hours(12);
+    let today = || Zone::utc().date_at(now.saturating_sub(latest).unwrap_or(now));
+    dates.to < zone.map_or_else(today, |zone| zone.date_at(now))
+}
+
+/// The fault of dates for a meeting that have passed. `by_week`: whether they were given as a week.
+#[must_use]
+pub fn past_dates(by_week: bool) -> Fault {
+    let pointer = if by_week { "#/week" } else { "#/to" };
+    Fault::new(pointer, "in_the_past", "is in the past, and a meeting needs a time to come")
 }
 
 /// A date such as 2026-03-23.

@@ -49,7 +49,7 @@ pub async fn health(req: HttpRequest, sources: Data<Sources>, check: Data<Health
 async fn find_common(mut params: Params, sources: &Sources) -> HttpResult {
     let format: Option<Format> = params.optional("format", format);
     let view = params.number("view_minutes", 15..=60);
-    let question = Question::parse(&mut params, None);
+    let question = Question::parse(&mut params, None, Timestamp::now());
     if format.is_some() && question.as_ref().is_some_and(|question| question.window.is_some()) {
         params.fault(Fault::new(
             "#/format",

@@ -13,7 +13,7 @@ use crate::platform::email::Email;
 use crate::platform::http::extract::{Params, text};
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::Problem;
-use crate::platform::http::window::Window;
+use crate::platform::http::window::{self, Window};
 use crate::roles::availability::api::{AnswerZone, AvailabilityClient, Question};
 use crate::roles::reservation::api::ReservationClient;
 use crate::roles::reservation::api::meetings::{Period, ScheduledMeeting};
@@ -54,11 +54,12 @@ impl Booking {
         mut question: Question,
     ) -> Result<StoredResponse, Problem> {
         let now = Timestamp::now();
-        let today = match &question.time_zone {
-            Some(AnswerZone::Zone(zone)) => zone.date_at(now),
+        let asked_zone = match &question.time_zone {
+            Some(AnswerZone::Zone(zone)) => Some(zone.clone()),
             Some(AnswerZone::Floating) => return Err(not_for_meetings("#/time_zone")),
-            None => Zone::utc().date_at(now),
+            None => None,
         };
+        let today = asked_zone.clone().unwrap_or_else(Zone::utc).date_at(now);
         if question.as_of.is_some() {
             return Err(not_for_meetings("#/as_of"));
         }
@@ -66,6 +67,9 @@ impl Booking {
             && let Some(stored) = reservation.answered(key).await?
         {
             return Ok(stored);
+        }
+        if question.window.is_some_and(|dates| window::is_past(dates, asked_zone.as_ref(), now)) {
+            return Err(Problem::validation(vec![window::past_dates(request.by_week)]));
         }
         let has_dates = question.window.is_some();
         question.window.get_or_insert(default_window(today));

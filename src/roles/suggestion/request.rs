@@ -1,5 +1,6 @@
 //! Parses a request for suggestions: attendees, options, and the checks across fields. Pure.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::api::RankRequest;
@@ -37,7 +38,7 @@ impl SuggestionRequest {
         let organizer = params.optional("organizer", email);
         let optional = params.get("optional").and_then(Value::as_array).cloned().unwrap_or_default();
         let by_week = params.has("week");
-        let question = Question::parse(&mut params, organizer.as_ref());
+        let question = Question::parse(&mut params, organizer.as_ref(), Timestamp::now());
         let seed = window::seed(&mut params);
         let mut options = parse_options(&mut params);
         if let Some(question) = &question {

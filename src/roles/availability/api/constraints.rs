@@ -38,6 +38,12 @@ pub fn skip_unknown(params: &mut Params) -> bool {
     params.optional("unknown", parsed("not_skip", known)).is_some()
 }
 
+/// `past=include`: in dates that have not passed, the time before now counts too.
+pub fn include_past(params: &mut Params) -> bool {
+    let known = |text: &str| if text == "include" { Ok(()) } else { Err("must be include, or absent") };
+    params.optional("past", parsed("not_include", known)).is_some()
+}
+
 /// `earliest` and `latest`, as `HH:MM` on quarters.
 pub fn hours(params: &mut Params) -> Option<Hours> {
     let earliest = params.optional("earliest", |value| time_of_day(value, 0, "00:00 to 23:45"));

@@ -55,6 +55,14 @@ pub enum UnknownAttendees {
     Skip,
 }
 
+/// The treatment of the time before now.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum PastTime {
+    /// It counts.
+    Include,
+}
+
 /// The attendees, in a query.
 #[derive(ToSchema)]
 pub struct AttendeesInQuery {
@@ -92,6 +100,8 @@ pub struct AttendeeLists {
 pub struct Constraints {
     /// Ignores unknown attendees. Without it, they are an error 404.
     unknown: Option<UnknownAttendees>,
+    /// Counts the time before now, too, in dates that have not passed. Without it, nothing that is over is offered.
+    past: Option<PastTime>,
     /// The earliest time of day, on each attendee's own clock.
     #[schema(pattern = "^([01][0-9]|2[0-3]):(00|15|30|45)$")]
     earliest: Option<String>,

@@ -10,7 +10,7 @@ use super::constraints;
 use crate::calendar::{Attendance, Fault, YEARS, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::extract::{Params, parsed};
-use crate::platform::http::window::{Window, date};
+use crate::platform::http::window::{Window, date, is_past};
 
 /// The RFC 5545 word for wall-clock time without a zone.
 const FLOATING: &str = "floating";
@@ -26,7 +26,7 @@ pub struct Question {
     pub as_of: Option<Date>,
     /// The dates to search; the typical week if absent.
     pub window: Option<Window>,
-    /// In dates: no time before this instant. Only other roles set it.
+    /// In dates: no time before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
     /// In dates: a meeting whose time counts as free. Only other roles set it.
@@ -67,8 +67,9 @@ pub struct Hours {
 
 impl Question {
     /// Parses a request. Faults stay in `params`. The `organizer` is an attendee too: the first one, unless the request lists
-    /// them elsewhere, and required, unless the request says otherwise.
-    pub fn parse(params: &mut Params, organizer: Option<&Email>) -> Option<Question> {
+    /// them elsewhere, and required, unless the request says otherwise. In dates that have not passed, no time before `now` counts,
+    /// unless the request includes it.
+    pub fn parse(params: &mut Params, organizer: Option<&Email>, now: Timestamp) -> Option<Question> {
         // with a quorum, plain attendees are optional
         let default_attendance = if params.has("quorum") { Attendance::Optional } else { Attendance::Required };
         let attendees = parse_attendees(params, default_attendance, organizer);
@@ -90,13 +91,23 @@ impl Question {
             let detail = "as_of and floating are for the typical week: leave them out, or leave out the dates";
             params.fault(Fault::new("#/time_zone", "window_and_week", detail));
         }
+        let include_past = constraints::include_past(params);
+        if include_past && window.is_none() {
+            params.fault(Fault::new("#/past", "no_window", "is for dates: give from and to, or a week"));
+        }
+        let zone = match &time_zone {
+            Some(AnswerZone::Zone(zone)) => Some(zone),
+            _ => None,
+        };
+        // nothing that is over is offered; dates that have passed are answered as they were
+        let from_now = window.filter(|dates| !include_past && !is_past(*dates, zone, now));
         let hours = constraints::hours(params);
         Some(Question {
             attendees: attendees?,
             time_zone,
             as_of,
             window,
-            not_before: None,
+            not_before: from_now.map(|_| now),
             except: None,
             with_busy: false,
             hours,
