@@ -25,10 +25,14 @@ CREATE TABLE meetings (
     organizer TEXT NOT NULL,
     status TEXT NOT NULL,
     version BIGINT NOT NULL,
+    -- the time of the meeting; none while it has none
+    starts_at TIMESTAMP,
+    ends_at TIMESTAMP,
     document TEXT NOT NULL,
     created_at TIMESTAMP NOT NULL,
     updated_at TIMESTAMP NOT NULL
 );
+CREATE INDEX meetings_by_organizer ON meetings (organizer);
 
 CREATE TABLE attendees (
     subject TEXT NOT NULL,

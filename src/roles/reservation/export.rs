@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::meetings::access::is_verified;
 use super::meetings::model::Meeting;
+use super::meetings::store::MeetingFilter;
 use super::store::Store;
 use crate::platform::auth::Caller;
 use crate::platform::data::Error;
@@ -43,7 +44,8 @@ impl JsonLists for Lists {
             return Ok(Vec::new());
         }
         if name == "meetings" {
-            let found = self.store.meetings(Some(&self.email), after, PAGE).await?;
+            let mine = MeetingFilter { attendee: Some(self.email.clone()), ..MeetingFilter::default() };
+            let found = self.store.meetings(&mine, after, PAGE).await?;
             let shown = |meeting: &Meeting| json!(meeting.shown(meeting.organizer == self.email));
             return Ok(found.iter().map(|meeting| (meeting.id.to_string(), shown(meeting))).collect());
         }

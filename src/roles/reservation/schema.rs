@@ -23,6 +23,8 @@ diesel::table! {
         organizer -> Text,
         status -> Text,
         version -> BigInt,
+        starts_at -> Nullable<Timestamp>,
+        ends_at -> Nullable<Timestamp>,
         document -> Text,
         created_at -> Timestamp,
         updated_at -> Timestamp,

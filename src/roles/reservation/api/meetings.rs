@@ -37,6 +37,17 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Status; 7] = [
+        Status::Queued,
+        Status::Running,
+        Status::Suggested,
+        Status::Invited,
+        Status::NoCommonTime,
+        Status::Failed,
+        Status::Cancelled,
+    ];
+
     /// The name, as JSON and routing keys have it.
     pub const fn name(self) -> &'static str {
         match self {

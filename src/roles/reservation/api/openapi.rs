@@ -1,12 +1,13 @@
 //! The OpenAPI schemas of requests about meetings.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use utoipa::ToSchema;
 
 use crate::calendar::{Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::{Dates, Line, Step};
-use crate::roles::reservation::api::meetings::Attendance;
+use crate::roles::reservation::api::meetings::{Attendance, Status};
 
 /// One who is to be asked.
 #[derive(ToSchema)]
@@ -109,6 +110,16 @@ pub enum ReplyWord {
 pub struct Whose {
     /// Only those that this user is asked to come to.
     pub attendee: Option<Email>,
+    /// Only those that this user organizes.
+    pub organizer: Option<Email>,
+    /// Only those in this state.
+    pub status: Option<Status>,
+    /// Only those with a time on this date or later.
+    pub from: Option<Date>,
+    /// Only those with a time on this date or earlier.
+    pub to: Option<Date>,
+    /// The zone of the dates. The default is UTC.
+    pub time_zone: Option<Zone>,
 }
 
 /// What a link in an invitation says.

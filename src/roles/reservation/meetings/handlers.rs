@@ -9,12 +9,12 @@ use serde_json::json;
 use super::access::{check_is_organizer, check_may_create, check_may_read, check_verified, is_verified};
 use super::changes::Change;
 use super::model::Meeting;
-use super::request::MeetingDraft;
+use super::request::{self, MeetingDraft};
 use super::store::unknown;
 use crate::platform::auth::{Principal, forbidden};
 use crate::platform::data::instant::{now, read};
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::{Json, JsonBody, Params, PathId, email};
+use crate::platform::http::extract::{Json, JsonBody, Params, PathId};
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::pagination::PageRequest;
 use crate::platform::http::preconditions::IfMatch;
@@ -103,29 +103,29 @@ pub async fn find_stored_response(
     Ok(HttpResponse::Ok().json(store.owner.stored_response(Some(&key.of(principal.account_id()))).await?))
 }
 
-/// `GET /meetings`, a page in the order of creation; of one attendee if that is asked, and for an account its own
+/// `GET /meetings`, a page in the order of creation, of the meetings that the query selects; for an account its own
 pub async fn list_meetings(req: HttpRequest, principal: Principal, store: Data<Store>) -> HttpResult {
     let mut fields = Params::of_query(&req, None);
-    let attendee = fields.optional("attendee", email);
     let page = PageRequest::read(&mut fields);
+    let mut filter = request::filter(&mut fields);
     fields.finish(Some(()))?;
-    let attendee = match (principal.restricted(), attendee) {
-        (Some(caller), Some(other)) if caller.email != other => {
+    if let Some(caller) = principal.restricted() {
+        let attendee = filter.attendee.get_or_insert_with(|| caller.email.clone());
+        if *attendee != caller.email {
             return Err(forbidden("everybody may list their own meetings"));
         }
-        (Some(caller), None) => Some(caller.email.clone()),
-        (_, asked) => asked,
-    };
+    }
     let after = page.after.map(|id| id.to_string()).unwrap_or_default();
     let found = match principal.restricted() {
         // another person may have registered the address
         Some(caller) if !is_verified(caller, &store.auth) => Vec::new(),
-        _ => store.meetings(attendee.as_ref(), &after, page.rows()).await?,
+        _ => store.meetings(&filter, &after, page.rows()).await?,
     };
-    let whose = attendee.map_or_else(String::new, |email| format!("&attendee={}", email.path_segment()));
+    let is_filter = |pair: &&str| !pair.is_empty() && !pair.starts_with("limit=") && !pair.starts_with("cursor=");
+    let filters = req.query_string().split('&').filter(is_filter).map(|pair| format!("&{}", pair.replace('>', "%3E")));
     let next = page.next_cursor(&found, |meeting| meeting.id.to_string());
     let meetings = found.iter().map(|meeting| shown(meeting, &principal)).collect();
-    Ok(page.respond(next, "/api/meetings", &whose, Meetings { meetings }))
+    Ok(page.respond(next, "/api/meetings", &filters.collect::<String>(), Meetings { meetings }))
 }
 
 /// `GET /meetings/{id}`

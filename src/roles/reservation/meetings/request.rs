@@ -1,18 +1,19 @@
 //! Reading what somebody wants of a meeting: a new one, or a merge patch (RFC 7396) of one that is there. Pure.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
 
 use super::model::{Callback, Meeting};
 use super::standing::first_reply;
+use super::store::MeetingFilter;
 use crate::calendar::{Fault, Preference, Zone};
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Params, email, parsed, text};
+use crate::platform::http::extract::{Params, email, one_of, parsed, text};
 use crate::platform::http::merge_patch::merge_members;
 use crate::platform::http::problem::Problem;
 use crate::platform::http::window::{self, Window};
 use crate::platform::outbound::{Secret, SsrfGuard};
-use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, ScheduledMeeting};
+use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, ScheduledMeeting, Status};
 
 const LONGEST_TITLE: usize = 200;
 const MOST_ATTENDEES: usize = 500;
@@ -47,6 +48,7 @@ impl MeetingDraft {
         let (pick, seed, step_minutes) =
             (window::pick(&mut fields), window::seed(&mut fields), window::step(&mut fields));
         let time_zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse));
+        let by_week = fields.has("week");
         let window = Window::read(&mut fields);
         let start =
             fields.optional("start", parsed("not_an_instant", |text| text.parse::<Timestamp>().map_err(|_| INSTANT)));
@@ -64,6 +66,9 @@ impl MeetingDraft {
         }
         if start.is_some_and(|start| start < now) {
             fields.fault(Fault::new("#/start", "in_the_past", "lies in the past"));
+        }
+        if window.is_some_and(|dates| window::is_past(dates, time_zone.as_ref(), now)) {
+            fields.fault(window::past_dates(by_week));
         }
         if given.is_some() && callback.is_none() {
             fields.fault(Fault::new("#/callback_secret", "no_callback", "signs a callback: give callback_url too"));
@@ -138,8 +143,8 @@ impl MeetingDraft {
             }
             _ => {}
         }
-        // a time that stands already may have begun
-        let keeps_time = meeting.fixed.is_some() && !dates && patch.get("start").is_none();
+        // a time and dates that are there already may have passed
+        let keeps_time = !dates && patch.get("start").is_none();
         merge_members(&mut document, patch);
         if meeting.callback.is_none() && gives_callback && !gives_secret {
             let detail = "is required with a first callback_url: a secret is told only when a meeting is made";
@@ -165,6 +170,20 @@ impl MeetingDraft {
     pub fn has_attendee(&self, email: &Email) -> bool {
         self.attendees.iter().any(|one| one.email == *email)
     }
+}
+
+/// Takes the filters of a list of meetings.
+pub fn filter(fields: &mut Params) -> MeetingFilter {
+    let (attendee, organizer) = (fields.optional("attendee", email), fields.optional("organizer", email));
+    let status = fields.optional("status", one_of("not_a_status", Status::ALL.map(|status| (status.name(), status))));
+    let (from, to) = (fields.optional("from", window::date), fields.optional("to", window::date));
+    let zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse)).unwrap_or_else(Zone::utc);
+    if from.zip(to).is_some_and(|(from, to)| to < from) {
+        fields.fault(Fault::new("#/to", "not_a_window", "must not be before from"));
+    }
+    let (since, until) =
+        (from.map(|date| zone.start_of(date)), to.map(|date| zone.start_of(date.saturating_add(1.day()))));
+    MeetingFilter { attendee, organizer, status, since, until }
 }
 
 const INSTANT: &str = "must be an instant such as 2026-03-23T09:00:00+01:00";

@@ -98,6 +98,8 @@ async fn save_meeting(
     let written = (
         meetings::status.eq(meeting.status.name()),
         meetings::version.eq(meeting.version),
+        meetings::starts_at.eq(meeting.period.map(|period| stored(period.start))),
+        meetings::ends_at.eq(meeting.period.map(|period| stored(period.end))),
         meetings::document.eq(serde_json::to_string(meeting).unwrap_or_default()),
         meetings::updated_at.eq(stored(meeting.updated_at)),
     );

@@ -1,6 +1,8 @@
 //! The queries about meetings, each named for the question it answers.
 
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Nullable};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::changes::Change;
@@ -8,18 +10,32 @@ use super::hold_limit::find_exhausted;
 use super::mails::{check_limits, lock_recipients};
 use super::model::Meeting;
 use super::rows::{lock_meeting, read_meeting, save_change};
+use crate::platform::data::instant::stored;
 use crate::platform::data::schema::deliveries;
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::Problem;
 use crate::platform::jobs::rows::DeliveryRow;
+use crate::roles::reservation::api::meetings::Status;
 use crate::roles::reservation::api::problems::UNKNOWN_MEETING;
 use crate::roles::reservation::schema::{attendees, meetings, subjects};
 use crate::roles::reservation::store::Store;
 use crate::roles::reservation::subjects::lock_subjects;
 use crate::roles::user::api::Person;
 use crate::{read, transact};
+
+/// Which meetings a list contains.
+#[derive(Default)]
+pub struct MeetingFilter {
+    pub attendee: Option<Email>,
+    pub organizer: Option<Email>,
+    pub status: Option<Status>,
+    /// Those that end after this instant.
+    pub since: Option<Timestamp>,
+    /// Those that begin before this instant.
+    pub until: Option<Timestamp>,
+}
 
 impl Store {
     /// Creates a meeting, and saves the response under the caller's key. `people` are all attendees.
@@ -77,20 +93,39 @@ impl Store {
         found.as_deref().map(read_meeting).transpose()
     }
 
-    /// A page of meetings in the order of creation, after the one with the id `after`: those of an attendee, or all.
-    pub async fn meetings(&self, attendee: Option<&Email>, after: &str, limit: i64) -> Result<Vec<Meeting>, Error> {
-        let found: Vec<String> = match attendee {
-            Some(email) => read!(self.owner.db, |conn| meetings::table
+    /// A page of the meetings that a filter selects, in the order of creation, after the one with the id `after`.
+    pub async fn meetings(&self, filter: &MeetingFilter, after: &str, limit: i64) -> Result<Vec<Meeting>, Error> {
+        let organizers: Vec<String> = match &filter.organizer {
+            Some(email) => read!(self.owner.db, |conn| subjects::table
+                .filter(subjects::email.eq(email.as_str()))
+                .select(subjects::id)
+                .load(conn))?,
+            None => Vec::new(),
+        };
+        let status = filter.status.map_or("", Status::name);
+        // a statement has one text, whatever is given
+        let selected = || {
+            let by_organizer = meetings::organizer.eq_any(&organizers);
+            let by_organizer = by_organizer.or(filter.organizer.is_none().into_sql::<Bool>());
+            let by_status = meetings::status.eq(status).or(status.is_empty().into_sql::<Bool>());
+            let begins = meetings::starts_at.lt(filter.until.map(stored));
+            let begins = begins.or(filter.until.is_none().into_sql::<Nullable<Bool>>());
+            let ends = meetings::ends_at.gt(filter.since.map(stored));
+            let ends = ends.or(filter.since.is_none().into_sql::<Nullable<Bool>>());
+            meetings::id.gt(after).and(by_organizer).and(by_status).and(begins).and(ends)
+        };
+        let found: Vec<String> = match &filter.attendee {
+            Some(attendee) => read!(self.owner.db, |conn| meetings::table
                 .inner_join(attendees::table.on(attendees::meeting_id.eq(meetings::id)))
                 .inner_join(subjects::table.on(subjects::id.eq(attendees::subject)))
-                .filter(subjects::email.eq(email.as_str()))
-                .filter(meetings::id.gt(after))
+                .filter(subjects::email.eq(attendee.as_str()))
+                .filter(selected())
                 .order(meetings::id.asc())
                 .limit(limit)
                 .select(meetings::document)
                 .load(conn))?,
             None => read!(self.owner.db, |conn| meetings::table
-                .filter(meetings::id.gt(after))
+                .filter(selected())
                 .order(meetings::id.asc())
                 .limit(limit)
                 .select(meetings::document)
