@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use uuid::Uuid;
 use w2meet::calendar::icalendar::one_line;
-use w2meet::calendar::{CalAddress, Invitation, Invitee, Method, Participation};
+use w2meet::calendar::{CalAddress, EventDetails, Invitation, Invitee, Method, Participation};
 
 fn person(name: &str, email: &str) -> CalAddress {
     CalAddress { name: name.to_owned(), email: email.to_owned() }
@@ -19,6 +19,7 @@ fn invitation(method: Method, sequence: i64) -> Invitation {
         sequence,
         dtstamp: "2026-01-01T09:00:00.5Z".parse().expect("an instant"),
         title: "Budget; plans, and more".to_owned(),
+        details: EventDetails::default(),
         start: "2026-01-05T13:00:00Z".parse().expect("an instant"),
         end: "2026-01-05T14:00:00Z".parse().expect("an instant"),
         organizer: person("Alice", "alice@example.com"),
@@ -34,6 +35,29 @@ fn lines(ics: &str) -> Vec<String> {
     assert!(ics.ends_with("\r\n") && !ics.replace("\r\n", "").contains(['\r', '\n']), "{ics:?}");
     assert!(ics.split("\r\n").all(|line| line.len() <= 75), "{ics}");
     ics.trim_end().replace("\r\n ", "").split("\r\n").map(str::to_owned).collect()
+}
+
+#[test]
+fn place_description_and_video_are_properties_and_the_organizer_is_not_asked() {
+    let mut full = invitation(Method::Request, 0);
+    full.details = EventDetails {
+        location: Some("Room 7, 2nd floor".to_owned()),
+        description: Some("Agenda:\n1; budget\n\nEND:VEVENT".to_owned()),
+        url: Some("https://video.example.com/a?b=c;d".to_owned()),
+    };
+    full.organizer = full.attendees[0].person.clone();
+    let lines = lines(&full.to_ics());
+    for line in [
+        "LOCATION:Room 7\\, 2nd floor",
+        "DESCRIPTION:Agenda:\\n1\\; budget\\n\\nEND:VEVENT",
+        "URL:https://video.example.com/a?b=c;d",
+        "CONFERENCE;VALUE=URI;FEATURE=VIDEO:https://video.example.com/a?b=c;d",
+    ] {
+        assert!(lines.iter().any(|found| found == line), "{line}: {lines:#?}");
+    }
+    let asked: Vec<bool> =
+        lines.iter().filter(|line| line.starts_with("ATTENDEE")).map(|line| line.contains("RSVP=TRUE")).collect();
+    assert_eq!(asked, [false, true]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::calendars::{calendar, compact, put_text};
 use crate::support::account::{Account, auth_required_with};
 use crate::support::meeting::{
     ANA, BEN, CAT, create_invited_meeting, create_meeting, meeting_body, meeting_path, mornings, next_monday,
-    next_page, register_morning_people, start_label, text, wait_for_status,
+    next_page, register_morning_people, start_label, text, wait_for_mails, wait_for_status,
 };
 use crate::support::{Cluster, eventually};
 
@@ -82,11 +82,24 @@ fn refused() -> Vec<(Value, Vec<&'static str>)> {
         ("title", vec![json!(7), json!(""), json!(" "), json!("a\nb"), json!("a\u{0}b"), json!(["x"])]),
         ("duration_minutes", vec![json!(7), json!(0), json!(20), json!(1455), json!("60"), json!(60.5), json!(-60)]),
         ("pick", vec![json!("some"), json!(1)]),
+        ("location", vec![json!(7), json!(""), json!("a\nb"), json!("x".repeat(201))]),
+        ("description", vec![json!(7), json!(" \n "), json!("a\u{0}b"), json!("x".repeat(4001))]),
+        ("url", vec![json!("video"), json!("javascript:alert(1)"), json!("http://example.com/"), json!(1)]),
         ("step_minutes", vec![json!(0), json!(45), json!("60"), json!(7.5)]),
         ("seed", vec![json!(-1), json!(1.5), json!(1_u64 << 53), json!("1")]),
         ("time_zone", vec![json!("Mars/Olympus"), json!("+05:30"), json!(1), json!("floating")]),
     ] {
-        let place = ["#/title", "#/duration_minutes", "#/pick", "#/seed", "#/step_minutes", "#/time_zone"];
+        let place = [
+            "#/location",
+            "#/description",
+            "#/url",
+            "#/title",
+            "#/duration_minutes",
+            "#/pick",
+            "#/seed",
+            "#/step_minutes",
+            "#/time_zone",
+        ];
         let place = place.into_iter().find(|place| place.ends_with(member)).expect("a place");
         rows.extend(values.into_iter().map(|value| (json!({ member: value }), vec![place])));
     }
@@ -142,6 +155,7 @@ both_shapes! {
         });
         assert_eq!(*meeting, json!({
             "id": meeting["id"], "status": "queued", "title": "Meeting", "organizer": ANA,
+            "location": null, "description": null, "url": null, "declined": [],
             "attendees": [asked(BEN), asked(ANA)], "duration_minutes": 60, "pick": null, "seed": null,
             "step_minutes": 15, "time_zone": "Europe/Paris", "window": null, "start": null, "end": null, "reason": null, "callback_url": null,
             "sequence": 0, "history": [{ "status": "queued", "at": meeting["created_at"] }], "version": 1,
@@ -182,6 +196,32 @@ both_shapes! {
         let own = json!({ "callback_url": "https://example.com/", "callback_secret": given, "week": "2098-W10", "from": null, "to": null });
         let meeting = create_meeting(cluster, own).await;
         assert_eq!((text(&meeting, "callback_secret"), text(&meeting["window"], "from")), (&*given, "2098-03-03"));
+    }
+
+    async fn a_meeting_has_a_place_a_description_and_a_video_conference(cluster) {
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({
+            "location": " Room 7 ", "description": "Agenda\r\n- budget\n", "url": "https://video.example.com/x",
+        })).await;
+        let shown = |meeting: &Value| json!([meeting["location"], meeting["description"], meeting["url"]]);
+        assert_eq!(shown(&meeting), json!(["Room 7", "Agenda\n- budget", "https://video.example.com/x"]));
+        let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        for part in ["LOCATION:Room 7", "DESCRIPTION:Agenda\\n- budget", "URL:https://video.example.com/x"] {
+            assert!(mails[1].ics.contains(part), "{part}: {}", mails[1].ics);
+        }
+        for part in ["Room 7", "- budget", "https://video.example.com/x"] {
+            let text = mails[1].mail.split("text/calendar").next().unwrap_or_default();
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let patch = json!({ "location": "Room 8", "description": null });
+        let changed = cluster.patch(&meeting_path(&meeting), patch).await.expect(200).json;
+        assert_eq!(shown(&changed), json!(["Room 8", null, "https://video.example.com/x"]));
+        assert_eq!((text(&changed, "status"), &changed["start"]), ("invited", &meeting["start"]), "nothing is searched");
+        let all = ["REQUEST 0 ana", "REQUEST 0 ben", "REQUEST 1 ana", "REQUEST 1 ben"];
+        let mails = wait_for_mails(cluster, &meeting, &all).await;
+        assert!(mails[3].ics.contains("LOCATION:Room 8") && !mails[3].ics.contains("DESCRIPTION"), "{}", mails[3].ics);
+        let ics = cluster.get(&format!("{}/invite.ics", meeting_path(&meeting))).await.expect(200).text;
+        assert!(ics.contains("LOCATION:Room 8"), "{ics}");
     }
 
     async fn an_invalid_meeting_is_refused_with_pointers_and_nothing_is_stored(cluster) {

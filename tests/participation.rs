@@ -53,6 +53,17 @@ both_shapes! {
         assert_eq!(output(cluster, &meeting, BEN).await, "accepted");
     }
 
+    async fn a_meeting_names_the_required_attendees_who_decline(cluster) {
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let optional = json!({ "email": CAT, "attendance": "optional" });
+        let meeting = create_invited_meeting(cluster, json!({ "attendees": [BEN, optional] })).await;
+        assert_eq!(meeting["declined"], json!([]));
+        say(cluster, &meeting, CAT, "declined").await.expect(200);
+        let declined = say(cluster, &meeting, BEN, "declined").await.expect(200).json;
+        assert_eq!((&declined["declined"], text(&declined, "status")), (&json!([BEN]), "invited"));
+        assert_eq!(say(cluster, &meeting, BEN, "accepted").await.expect(200).json["declined"], json!([]));
+    }
+
     async fn answers_that_are_none_are_refused(cluster) {
         register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let meeting = create_meeting(cluster, json!({})).await;
@@ -116,15 +127,16 @@ both_shapes! {
     }
 
     async fn a_link_replies_for_its_own_attendee_alone(cluster) {
-        register_morning_people(cluster, &[ANA, BEN]).await;
-        let meeting = create_invited_meeting(cluster, json!({})).await;
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT] })).await;
         let other = create_invited_meeting(cluster, json!({})).await;
-        let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben", "REQUEST 0 cat"]).await;
+        assert!(!mails[0].mail.contains("Can you come?"), "the organizer comes anyway: {}", mails[0].mail);
         let elsewhere = wait_for_mails(cluster, &other, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         let key = |link: String| parameter(&link, "key").to_owned();
-        let (anas, right, others) = (key(mails[0].link("The meeting")), key(mails[1].link("Yes")), key(elsewhere[1].link("Yes")));
+        let (cats, right, others) = (key(mails[2].link("Yes")), key(mails[1].link("Yes")), key(elsewhere[1].link("Yes")));
         let path = format!("{}/participation", meeting_path(&meeting));
-        for key in [Some(anas), Some(others), Some(right[1..].to_owned()), Some(format!("{right}A")), Some("%C3%A9".to_owned()), Some(String::new()), None] {
+        for key in [Some(cats), Some(others), Some(right[1..].to_owned()), Some(format!("{right}A")), Some("%C3%A9".to_owned()), Some(String::new()), None] {
             let key = key.map_or_else(String::new, |key| format!("&key={key}"));
             let page = cluster.get(&format!("{path}?email={BEN}{key}")).await;
             page.expect_problem("401 unauthorized", &path, &key);

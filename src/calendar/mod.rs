@@ -11,7 +11,7 @@ pub mod icalendar;
 pub mod ranking;
 pub mod time;
 
-pub use icalendar::{CalAddress, Invitation, Invitee, Method, Participation};
+pub use icalendar::{CalAddress, EventDetails, Invitation, Invitee, Method, Participation};
 pub use ranking::{
     Attendance, Attendee, Blocker, DistinctBy, EmptyCode, EmptySearch, Explanation, Factor, NearMiss, Preference,
     Ranking, RankingOptions, Relaxation, Slot, count_starts, explain, free_count, list_names, rank_slots,

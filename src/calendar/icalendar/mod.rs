@@ -28,7 +28,7 @@ pub use period::{BusyPeriods, DateRange, Period, merge_periods};
 pub use values::{month_bounds, seconds_to_wall, wall_to_seconds};
 pub use vavailability::VAvailability;
 pub use vavailability_reader::{VAvailabilityError, parse as parse_vavailability};
-pub use vevent::{CalAddress, Invitation, Invitee, Method, Participation};
+pub use vevent::{CalAddress, EventDetails, Invitation, Invitee, Method, Participation};
 pub use vfreebusy::{BusyType, VFreeBusy};
 pub use writer::one_line;
 pub use zone_rules::ZoneRules;

@@ -76,6 +76,17 @@ pub struct Invitee {
     pub participation: Participation,
 }
 
+/// What people need to know of a meeting besides its title and its time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventDetails {
+    /// Where it takes place: LOCATION.
+    pub location: Option<String>,
+    /// What it is about, in lines: DESCRIPTION.
+    pub description: Option<String>,
+    /// Where to join it by video: URL, and CONFERENCE (RFC 7986, 5.11).
+    pub url: Option<String>,
+}
+
 /// One revision of a meeting, ready for calendars.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
@@ -91,6 +102,8 @@ pub struct Invitation {
     pub dtstamp: Timestamp,
     /// The title of the meeting; may be empty.
     pub title: String,
+    /// The place, the description, and the video conference.
+    pub details: EventDetails,
     /// When it begins.
     pub start: Timestamp,
     /// When it ends.
@@ -123,6 +136,18 @@ impl Invitation {
             ics.push(&format!("{name}:{}", utc_value(instant)));
         }
         ics.push(&format!("SUMMARY:{}", escape_text(&self.summary())));
+        let EventDetails { location, description, url } = &self.details;
+        if let Some(location) = location {
+            ics.push(&format!("LOCATION:{}", escape_text(&one_line(location))));
+        }
+        if let Some(description) = description {
+            let lines: Vec<String> = description.lines().map(|line| escape_text(&one_line(line))).collect();
+            ics.push(&format!("DESCRIPTION:{}", lines.join("\\n")));
+        }
+        if let Some(url) = url {
+            ics.push(&format!("URL:{}", one_line(url)));
+            ics.push(&format!("CONFERENCE;VALUE=URI;FEATURE=VIDEO:{}", one_line(url)));
+        }
         ics.push(if self.method == Method::Cancel { "STATUS:CANCELLED" } else { "STATUS:CONFIRMED" });
         ics.push(&format!("ORGANIZER{}:{}", cn_param(&self.organizer.name), mailto(&self.organizer.email)));
         // A published object has no attendees (RFC 5546, 3.2.1).
@@ -135,8 +160,9 @@ impl Invitation {
 
     fn attendee(&self, invitee: &Invitee) -> String {
         let role = if invitee.required { "REQ-PARTICIPANT" } else { "OPT-PARTICIPANT" };
-        // A cancellation needs no reply.
-        let rsvp = if self.method == Method::Request { ";RSVP=TRUE" } else { "" };
+        // A cancellation needs no reply, and the organizer comes anyway.
+        let asks = self.method == Method::Request && invitee.person.email != self.organizer.email;
+        let rsvp = if asks { ";RSVP=TRUE" } else { "" };
         let person = &invitee.person;
         let (name, status) = (cn_param(&person.name), invitee.participation.name());
         let address = mailto(&person.email);

@@ -31,6 +31,20 @@ pub fn text(max: usize) -> impl FnOnce(&Value) -> Result<String, Vec<Fault>> {
     }
 }
 
+/// A text of 1 to `max` characters in lines, each of which could be a [`text`]; it is trimmed.
+pub fn lines(max: usize) -> impl FnOnce(&Value) -> Result<String, Vec<Fault>> {
+    move |value| {
+        let whole = value.as_str().map(|text| text.trim().replace("\r\n", "\n")).unwrap_or_default();
+        if !(1..=max).contains(&whole.chars().count()) {
+            return Err(vec![Fault::new("", "not_a_text", format!("must be a text of 1 to {max} characters"))]);
+        }
+        for line in whole.lines().filter(|line| !line.trim().is_empty()) {
+            text(max)(&Value::from(line))?;
+        }
+        Ok(whole)
+    }
+}
+
 /// A text that `parse` accepts; its error becomes the detail.
 pub fn parsed<T, E: std::fmt::Display>(
     code: &'static str,

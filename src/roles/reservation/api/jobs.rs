@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::meetings::Period;
-use crate::calendar::{CalAddress, Invitee, Preference, Zone};
+use crate::calendar::{CalAddress, EventDetails, Invitee, Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::window::Window;
 
@@ -76,6 +76,8 @@ pub struct InvitationMail {
     pub stamp: Timestamp,
     /// The title of the meeting.
     pub title: String,
+    /// The place, the description, and the video conference.
+    pub details: EventDetails,
     /// The time of the meeting.
     pub period: Period,
     /// The organizer.

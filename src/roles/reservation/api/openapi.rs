@@ -61,6 +61,14 @@ pub struct MeetingPatch {
 pub struct MeetingOptions {
     /// The default is `Meeting`.
     title: Option<Line>,
+    /// The place.
+    location: Option<Line>,
+    /// The description, perhaps in several lines.
+    #[schema(min_length = 1, max_length = 4000)]
+    description: Option<String>,
+    /// The URL of the video conference: `https:`.
+    #[schema(format = "https-url", max_length = 2048)]
+    url: Option<String>,
     /// The default is 60.
     #[schema(minimum = 15, maximum = 1440, multiple_of = 15)]
     duration_minutes: Option<u64>,

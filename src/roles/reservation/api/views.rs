@@ -23,10 +23,18 @@ pub struct MeetingView<'a> {
     pub status: Status,
     /// The title.
     pub title: &'a str,
+    /// The place.
+    pub location: Option<&'a str>,
+    /// The description, perhaps in several lines.
+    pub description: Option<&'a str>,
+    /// The URL of the video conference.
+    pub url: Option<&'a str>,
     /// The user who calls it, and comes too.
     pub organizer: &'a Email,
     /// All attendees.
     pub attendees: &'a [Attendee],
+    /// The required attendees who have declined; the meeting does not move by itself.
+    pub declined: Vec<&'a Email>,
     /// The duration.
     pub duration_minutes: u32,
     /// The rule that picks the slot.

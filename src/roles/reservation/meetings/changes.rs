@@ -61,6 +61,7 @@ impl Meeting {
             id: Uuid::now_v7(),
             status: Status::Queued,
             title: draft.title,
+            details: draft.details,
             organizer: draft.organizer,
             attendees: draft.attendees,
             duration_minutes: draft.duration_minutes,
@@ -226,7 +227,7 @@ impl Meeting {
         if meeting == before && !again {
             return Ok(before.unchanged());
         }
-        let seen = again || meeting.title != before.title || meeting.attendees != before.attendees;
+        let seen = again || !meeting.reads_as(&before) || meeting.attendees != before.attendees;
         // the attendees have an invitation or a cancellation with the old number
         if seen && (before.announced.is_some() || before.sequence > 0) {
             meeting.sequence += 1;
@@ -268,7 +269,7 @@ impl Meeting {
             None => new,
         };
         self.attendees = draft.attendees.into_iter().map(as_known).collect();
-        self.title = draft.title;
+        (self.title, self.details) = (draft.title, draft.details);
         self.duration_minutes = draft.duration_minutes;
         (self.pick, self.seed, self.step_minutes) = (draft.pick, draft.seed, draft.step_minutes);
         self.window = draft.window;

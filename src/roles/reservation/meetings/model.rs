@@ -4,7 +4,7 @@ use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::calendar::{Preference, Zone};
+use crate::calendar::{EventDetails, Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::window::Window;
 use crate::roles::reservation::api::jobs::ScheduleRequest;
@@ -20,6 +20,7 @@ pub struct Meeting {
     pub id: Uuid,
     pub status: Status,
     pub title: String,
+    pub details: EventDetails,
     pub organizer: Email,
     pub attendees: Vec<Attendee>,
     pub duration_minutes: u32,
@@ -126,12 +127,18 @@ impl Meeting {
     /// What its organizer reads, and other roles.
     pub fn view(&self) -> MeetingView<'_> {
         let clock = |at: Timestamp| self.time_zone.format_rfc3339(at);
+        let has_declined =
+            |one: &&Attendee| one.attendance.is_required() && one.participation == Participation::Declined;
         MeetingView {
             id: self.id,
             status: self.status,
             title: &self.title,
+            location: self.details.location.as_deref(),
+            description: self.details.description.as_deref(),
+            url: self.details.url.as_deref(),
             organizer: &self.organizer,
             attendees: &self.attendees,
+            declined: self.attendees.iter().filter(has_declined).map(|one| &one.email).collect(),
             duration_minutes: self.duration_minutes,
             pick: self.pick,
             seed: self.seed,

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::model::{Callback, Meeting};
 use super::standing::first_reply;
 use super::store::MeetingFilter;
-use crate::calendar::{Fault, Preference, Zone};
+use crate::calendar::{EventDetails, Fault, Preference, Zone};
 use crate::platform::email::Email;
-use crate::platform::http::extract::{Params, email, one_of, parsed, text};
+use crate::platform::http::extract::{Params, email, lines, one_of, parsed, text};
 use crate::platform::http::merge_patch::merge_members;
 use crate::platform::http::problem::Problem;
 use crate::platform::http::window::{self, Window};
@@ -16,6 +16,8 @@ use crate::platform::outbound::{Secret, SsrfGuard};
 use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, ScheduledMeeting, Status};
 
 const LONGEST_TITLE: usize = 200;
+const LONGEST_DESCRIPTION: usize = 4000;
+const LONGEST_URL: usize = 2048;
 const MOST_ATTENDEES: usize = 500;
 
 /// What somebody wants of a meeting.
@@ -25,6 +27,7 @@ pub struct MeetingDraft {
     /// The organizer among them.
     pub attendees: Vec<Attendee>,
     pub title: String,
+    pub details: EventDetails,
     pub duration_minutes: u32,
     pub pick: Option<Preference>,
     pub seed: Option<u64>,
@@ -44,6 +47,7 @@ impl MeetingDraft {
         let organizer = fields.required("organizer", email);
         let attendees = fields.required("attendees", attendees);
         let title = fields.optional("title", text(LONGEST_TITLE)).unwrap_or_else(|| "Meeting".to_owned());
+        let details = details(&mut fields);
         let duration = window::duration(&mut fields).unwrap_or(60);
         let (pick, seed, step_minutes) =
             (window::pick(&mut fields), window::seed(&mut fields), window::step(&mut fields));
@@ -85,6 +89,7 @@ impl MeetingDraft {
                 organizer,
                 attendees,
                 title,
+                details,
                 duration_minutes,
                 pick,
                 seed,
@@ -129,7 +134,9 @@ impl MeetingDraft {
             people.map(|one| json!({ "email": one.email, "attendance": one.attendance })).collect();
         let keeps_attendees = patch.get("attendees").is_none();
         let mut document = json!({
-            "organizer": meeting.organizer, "title": meeting.title, "duration_minutes": meeting.duration_minutes,
+            "organizer": meeting.organizer, "title": meeting.title, "location": meeting.details.location,
+            "description": meeting.details.description, "url": meeting.details.url,
+            "duration_minutes": meeting.duration_minutes,
             "attendees": people,
             "pick": meeting.pick, "seed": meeting.seed, "step_minutes": meeting.step_minutes, "time_zone": meeting.time_zone,
             "callback_url": meeting.callback.as_ref().map(|it| &it.url),
@@ -169,6 +176,20 @@ impl MeetingDraft {
     /// Whether somebody is asked to come.
     pub fn has_attendee(&self, email: &Email) -> bool {
         self.attendees.iter().any(|one| one.email == *email)
+    }
+}
+
+/// Takes the place, the description, and the video conference.
+fn details(fields: &mut Params) -> EventDetails {
+    let web = |text: &str| {
+        let url = url::Url::parse(text).ok().filter(|_| text.len() <= LONGEST_URL);
+        let url = url.filter(|url| url.scheme() == "https" && url.has_host());
+        url.map(String::from).ok_or_else(|| format!("must be a URL with https of at most {LONGEST_URL} characters"))
+    };
+    EventDetails {
+        location: fields.optional("location", text(LONGEST_TITLE)),
+        description: fields.optional("description", lines(LONGEST_DESCRIPTION)),
+        url: fields.optional("url", parsed("not_a_url", web)),
     }
 }
 

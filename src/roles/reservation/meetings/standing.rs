@@ -23,13 +23,20 @@ impl Meeting {
     /// The time at which it stands, if nothing but its attendees has changed: it keeps this time if it suits the newcomers.
     pub(super) fn standing_time(&self) -> Option<StandingTime> {
         let stood = self.standing.as_deref()?;
-        let terms = |it: &Meeting| (it.time_zone.clone(), it.window, it.fixed, it.duration_minutes, it.pick, it.seed);
+        let terms = |it: &Meeting| {
+            (it.time_zone.clone(), it.window, it.fixed, it.duration_minutes, it.pick, it.seed, it.step_minutes)
+        };
         let is_new = |one: &&Attendee| {
             one.attendance.is_required() && stood.attendee(&one.email).is_none_or(|old| !old.attendance.is_required())
         };
         let newcomers = self.attendees.iter().filter(is_new).map(|one| one.email.clone()).collect();
         let period = stood.period.filter(|_| terms(stood) == terms(self))?;
         Some(StandingTime { period, newcomers })
+    }
+
+    /// Whether the attendees read the same, apart from the time and the other attendees.
+    pub(super) fn reads_as(&self, other: &Meeting) -> bool {
+        self.title == other.title && self.details == other.details
     }
 
     /// Whoever was asked for an earlier time is asked anew; the organizer has chosen the new one.
@@ -45,14 +52,14 @@ impl Meeting {
             let participation = self.attendee(&old.email)?.participation;
             Some(Attendee { participation, ..old })
         };
-        let (had, is_told) = (stood.attendees.len(), stood.status == Status::Invited && stood.title == self.title);
+        let (had, is_told) = (stood.attendees.len(), stood.status == Status::Invited && self.reads_as(&stood));
         let attendees: Vec<Attendee> = stood.attendees.into_iter().filter_map(stays).collect();
         let is_told = is_told && attendees.len() == had;
         self.attendees = attendees;
         (self.window, self.fixed, self.period) = (stood.window, stood.fixed, stood.period);
         self.held_on_acceptance = stood.held_on_acceptance;
         (self.duration_minutes, self.time_zone) = (stood.duration_minutes, stood.time_zone);
-        (self.pick, self.seed) = (stood.pick, stood.seed);
+        (self.pick, self.seed, self.step_minutes) = (stood.pick, stood.seed, stood.step_minutes);
         self.note(status, Some(why.clone()), now);
         let reason = format!("the meeting stays as it was, because the change is not possible: {why}");
         let meeting = self.passed(if is_told { Status::Invited } else { Status::Suggested }, Some(reason), now);

@@ -17,6 +17,7 @@ pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
         sequence: mail.sequence,
         dtstamp: mail.stamp,
         title: mail.title,
+        details: mail.details,
         start: mail.period.start,
         end: mail.period.end,
         organizer: mail.organizer,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::content::Content;
 use super::message::{self, MailMessage, new_builder, part, with_headers, with_mailbox, with_subject};
 use crate::calendar::icalendar::one_line;
-use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
+use crate::calendar::{CalAddress, EventDetails, Invitation, Invitee, Method, Participation, Zone};
 use crate::roles::reservation::api::jobs::Recipient;
 
 /// Attendees that the text lists; the calendar object lists all of them.
@@ -84,17 +84,24 @@ pub fn content(invitation: &Invitation, to: &Recipient, organizer_zone: &Zone, s
     let page = one_line(&format!("{site}{}", to.answer_path));
     let asks = invitation.method != Method::Cancel && to.person.email != organizer.email;
     let replies = [("Yes", "accepted"), ("Maybe", "tentative"), ("No", "declined")].into_iter().filter(|_| asks);
+    let mut fields = vec![("What", vec![invitation.summary()]), ("When", when)];
+    fields.extend(details(&invitation.details));
+    fields.push(("Organizer", vec![shown(organizer)]));
+    fields.push(("Attendees", attendees(&invitation.attendees)));
     Content {
         opening,
-        fields: vec![
-            ("What", vec![invitation.summary()]),
-            ("When", when),
-            ("Organizer", vec![shown(organizer)]),
-            ("Attendees", attendees(&invitation.attendees)),
-        ],
+        fields,
         replies: replies.map(|(label, answer)| (label, format!("{page}&answer={answer}"))).collect(),
         page,
     }
+}
+
+/// The place, the video conference and the description, as labels with lines.
+fn details(details: &EventDetails) -> Vec<(&'static str, Vec<String>)> {
+    let one = |label, value: &Option<String>| value.as_ref().map(|value| (label, vec![one_line(value)]));
+    let about = |text: &String| ("About", text.lines().map(one_line).collect());
+    let all = [one("Where", &details.location), one("Video", &details.url), details.description.as_ref().map(about)];
+    all.into_iter().flatten().collect()
 }
 
 /// The period in a time zone, and the name of the zone.

@@ -11,7 +11,7 @@ use lettre::message::Mailbox;
 use uuid::Uuid;
 
 use super::{MailMessage, Mailer};
-use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
+use crate::calendar::{CalAddress, EventDetails, Invitation, Invitee, Method, Participation, Zone};
 use crate::config::load_from;
 use crate::platform::email::Email;
 use crate::roles::reservation::api::jobs::Recipient;
@@ -36,6 +36,7 @@ fn invitation(method: Method, sequence: i64) -> anyhow::Result<Invitation> {
         sequence,
         dtstamp: stamp + jiff::SignedDuration::from_hours(sequence),
         title: "Planning, spring".to_owned(),
+        details: EventDetails::default(),
         start,
         end: start + jiff::SignedDuration::from_hours(1),
         organizer: person("Ana Lima", "ana@example.com"),
