@@ -465,7 +465,7 @@ both_shapes! {
 }
 
 both_shapes! { with &auth_required_with(&[]);
-    async fn the_meetings_of_one_organizer_hold_little_time_of_somebody_who_does_not_answer(cluster) {
+    async fn the_meetings_of_one_organizer_hold_little_time_of_an_attendee_who_does_not_answer(cluster) {
         let mut people = Vec::new();
         for email in [ANA, BEN, CAT] {
             let account = Account::verified(cluster, email).await;

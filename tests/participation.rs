@@ -150,7 +150,7 @@ both_shapes! {
         cluster.get(&format!("{path}?email={BEN}&key={right}")).await.expect(200);
     }
 
-    async fn a_link_of_somebody_who_was_taken_out_opens_nothing(cluster) {
+    async fn a_link_of_an_attendee_who_was_taken_out_opens_nothing(cluster) {
         register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let meeting = create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT], "title": "Secret plan" })).await;
         let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben", "REQUEST 0 cat"]).await;

@@ -202,7 +202,7 @@ both_shapes! {
         wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
     }
 
-    async fn a_change_that_fails_in_part_is_told(cluster) {
+    async fn a_change_that_fails_in_part_is_mailed(cluster) {
         register_morning_people(cluster, &[ANA, BEN, CAT]).await;
         let meeting = create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT] })).await;
         let first = ["REQUEST 0 ana", "REQUEST 0 ben", "REQUEST 0 cat"];

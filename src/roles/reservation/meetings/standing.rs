@@ -52,9 +52,9 @@ impl Meeting {
             let participation = self.attendee(&old.email)?.participation;
             Some(Attendee { participation, ..old })
         };
-        let (had, is_told) = (stood.attendees.len(), stood.status == Status::Invited && self.reads_as(&stood));
+        let (had, is_up_to_date) = (stood.attendees.len(), stood.status == Status::Invited && self.reads_as(&stood));
         let attendees: Vec<Attendee> = stood.attendees.into_iter().filter_map(stays).collect();
-        let is_told = is_told && attendees.len() == had;
+        let is_up_to_date = is_up_to_date && attendees.len() == had;
         self.attendees = attendees;
         (self.window, self.fixed, self.period) = (stood.window, stood.fixed, stood.period);
         self.held_on_acceptance = stood.held_on_acceptance;
@@ -62,9 +62,9 @@ impl Meeting {
         (self.pick, self.seed, self.step_minutes) = (stood.pick, stood.seed, stood.step_minutes);
         self.note(status, Some(why.clone()), now);
         let reason = format!("the meeting stays as it was, because the change is not possible: {why}");
-        let meeting = self.passed(if is_told { Status::Invited } else { Status::Suggested }, Some(reason), now);
+        let meeting = self.passed(if is_up_to_date { Status::Invited } else { Status::Suggested }, Some(reason), now);
         // a letter is due if more has changed than the time that was searched, or the search came before the first letters were out
-        let updates = meeting.mails(false, meeting.emails()).filter(|_| !is_told);
+        let updates = meeting.mails(false, meeting.emails()).filter(|_| !is_up_to_date);
         Change::of(meeting).superseding().mailing(updates)
     }
 }
