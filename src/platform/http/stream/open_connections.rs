@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+
+/// How long a connection may take from the listener to its worker thread.
+const HANDOVER: Duration = Duration::from_millis(5);
 
 /// The open connections of a server.
 #[derive(Default)]
@@ -31,9 +34,11 @@ impl OpenConnections {
         async move { drop(ending.wait_for(|ending| *ending).await) }
     }
 
-    /// Ends idle connections, and the others after their request. Returns whether all have ended within `limit`.
+    /// Ends idle connections, and the others after their request, when the listener is closed. Returns whether all have ended
+    /// within `limit`.
     pub async fn end(&self, limit: Duration) -> bool {
         self.ending.send_replace(true);
+        sleep(HANDOVER).await;
         let all_closed = async {
             loop {
                 let closed = self.closed.notified();
