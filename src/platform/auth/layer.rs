@@ -130,7 +130,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut values = headers.get_all(AUTHORIZATION);
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(Problem::new(BAD_REQUEST, "the request has two Authorization headers"));
+        return Err(Problem::new(BAD_REQUEST, "the request has two Authorization headers: send one"));
     }
     let refused = |detail: &'static str| Problem::new(INVALID_TOKEN, detail);
     let no_scheme =

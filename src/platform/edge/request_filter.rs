@@ -33,7 +33,7 @@ impl RequestFilter {
         check_uri(head)?;
         check_fields(&head.headers)?;
         if content_length(&head.headers).is_some_and(|length| length > self.largest_body) {
-            return Err(Problem::new(TOO_LARGE, "no path accepts a body of this size"));
+            return Err(Problem::new(TOO_LARGE, "the body is larger than any path accepts: send less in one request"));
         }
         if head.uri.authority().is_some() || head.uri.scheme().is_some() {
             make_relative(req)?;
@@ -51,7 +51,9 @@ impl RequestFilter {
             };
         };
         let host = given.to_str().ok().and_then(host_name);
-        let host = host.ok_or_else(|| Problem::new(BAD_REQUEST, "the Host field is no host name"))?;
+        let host = host.ok_or_else(|| {
+            Problem::new(BAD_REQUEST, "the Host field is no host name: send the one in the URL of the gateway")
+        })?;
         match self.hosts.is_empty() || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
             true => Ok(()),
             false => Err(misdirected()),
@@ -60,18 +62,21 @@ impl RequestFilter {
 }
 
 fn misdirected() -> Problem {
-    Problem::new(MISDIRECTED, "this gateway does not serve that host name")
+    Problem::new(MISDIRECTED, "this gateway does not serve that host name: use the public URL of the installation")
 }
 
 fn check_method(head: &RequestHead) -> Result<(), Problem> {
     if head.method == Method::CONNECT {
-        return Err(Problem::new(METHOD_NOT_ALLOWED, "this gateway is no tunnel"));
+        return Err(Problem::new(
+            METHOD_NOT_ALLOWED,
+            "this gateway is no tunnel: send GET, POST, PUT, PATCH or DELETE",
+        ));
     }
     if head.method.as_str().len() > MAX_METHOD {
-        return Err(Problem::new(NOT_IMPLEMENTED, "there is no such method"));
+        return Err(Problem::new(NOT_IMPLEMENTED, "there is no such method: OPTIONS lists the methods of a path"));
     }
     if head.uri.path() == "*" && head.method != Method::OPTIONS {
-        return Err(Problem::new(BAD_REQUEST, "* is no path"));
+        return Err(Problem::new(BAD_REQUEST, "* is no path: it is for OPTIONS alone"));
     }
     Ok(())
 }
@@ -96,7 +101,10 @@ fn check_fields(headers: &HeaderMap) -> Result<(), Problem> {
         check_field(name, value)?;
     }
     match size > MAX_HEAD {
-        true => Err(Problem::new(HEADERS_TOO_LARGE, "the header fields are larger than 16 KiB together")),
+        true => Err(Problem::new(
+            HEADERS_TOO_LARGE,
+            "the header fields are larger than 16 KiB together: send fewer or shorter ones",
+        )),
         false => Ok(()),
     }
 }
@@ -127,7 +135,7 @@ fn make_relative(req: &mut ServiceRequest) -> Result<(), Problem> {
     let is_web = head.uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme));
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let (Some(host), true, Ok(path)) = (host, is_web, path.parse::<Uri>()) else {
-        return Err(Problem::new(BAD_REQUEST, "the URL is not one of this gateway"));
+        return Err(Problem::new(BAD_REQUEST, "the URL is not one of this gateway: send a path, such as /docs"));
     };
     head.uri = path;
     head.headers.insert(header::HOST, host);

@@ -68,7 +68,7 @@ impl FromRequest for RawBody {
         let seconds = req.app_data::<Data<Settings>>().map_or(10, |settings| settings.limits.body_seconds);
         Box::pin(async move {
             let arrived = timeout(Duration::from_secs(seconds), bytes).await;
-            let late = |_| Problem::new(TIMEOUT, "the body did not arrive in time");
+            let late = |_| Problem::new(TIMEOUT, "the body did not arrive in time: send the request again");
             Ok(RawBody(arrived.map_err(late)?.map_err(|error| payload_problem(&error))?))
         })
     }
@@ -79,12 +79,15 @@ pub fn payload_problem(error: &actix_web::Error) -> Problem {
     if let Some(PayloadError::Io(io)) = error.as_error::<PayloadError>()
         && io.kind() == ErrorKind::TimedOut
     {
-        return Problem::new(TIMEOUT, "the body did not arrive in time");
+        return Problem::new(TIMEOUT, "the body did not arrive in time: send the request again");
     }
     match error.as_response_error().status_code().as_u16() {
-        413 => Problem::new(TOO_LARGE, "the body is larger than the limit of this path"),
-        408 => Problem::new(TIMEOUT, "the body did not arrive in time"),
-        _ => Problem::new(BAD_REQUEST, "the body ended early, or its framing is invalid"),
+        413 => Problem::new(TOO_LARGE, "the body is larger than this path accepts: send less in one request"),
+        408 => Problem::new(TIMEOUT, "the body did not arrive in time: send the request again"),
+        _ => Problem::new(
+            BAD_REQUEST,
+            "the body ended early, or its framing is invalid: send a whole body with its length, or in chunks",
+        ),
     }
 }
 

@@ -176,7 +176,9 @@ impl Params {
         }
         match built {
             Some(built) if self.faults.is_empty() => Ok(built),
-            None if self.faults.is_empty() => Err(Problem::new(VALIDATION, "the request is incomplete")),
+            None if self.faults.is_empty() => {
+                Err(Problem::new(VALIDATION, "the request is incomplete: /docs lists what this path needs"))
+            }
             _ => {
                 self.faults.truncate(MAX_FAULTS);
                 Err(Problem::validation(self.faults))

@@ -35,7 +35,8 @@ impl PathId {
     /// 404 for a text that is no UUID.
     pub fn read(req: &HttpRequest) -> Result<Uuid, Problem> {
         let text = req.match_info().get("id").unwrap_or_default();
-        Uuid::parse_str(text).map_err(|_| Problem::new(NOT_FOUND, "ids are UUIDs; this is no id of this API"))
+        Uuid::parse_str(text)
+            .map_err(|_| Problem::new(NOT_FOUND, "the path has no valid id: ids are UUIDs, as the responses have them"))
     }
 }
 

@@ -225,7 +225,7 @@ impl Problem {
         match kind.copied().unwrap_or(fallback) {
             NOT_FOUND => Problem::no_such_path(),
             METHOD_NOT_ALLOWED => Problem::new(METHOD_NOT_ALLOWED, "the Allow header lists the methods of this path"),
-            kind => Problem::new(kind, "the request was refused before it reached the API"),
+            kind => Problem::new(kind, "the request cannot be read: send a complete HTTP request to a path of /docs"),
         }
     }
 

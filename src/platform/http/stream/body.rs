@@ -92,11 +92,14 @@ impl MonitoredBody {
     /// The fault that the handler met while it read the body.
     pub fn problem(&self) -> Option<Problem> {
         match self.0.borrow().state {
-            State::Slow => Some(Problem::new(TIMEOUT, "the body did not arrive in time")),
+            State::Slow => Some(Problem::new(TIMEOUT, "the body did not arrive in time: send the request again")),
             State::OverheadExceeded => {
                 Some(Problem::new(TOO_LARGE, "the framing of the body is far larger than the body"))
             }
-            State::Invalid => Some(Problem::new(BAD_REQUEST, "the body ended early, or its framing is invalid")),
+            State::Invalid => Some(Problem::new(
+                BAD_REQUEST,
+                "the body ended early, or its framing is invalid: send a whole body with its length, or in chunks",
+            )),
             State::Incomplete | State::Complete => None,
         }
     }
