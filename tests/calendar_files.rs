@@ -1,16 +1,18 @@
 //! The calendars in the folder `calendars`, and hard cases. scripts/check-calendars compares them with another parser.
 
 use jiff::Timestamp;
+use w2meet::calendar::Zone;
 use w2meet::calendar::icalendar::{BusyPeriods, DateRange, IcsError, Period, read_busy_periods, seconds_to_wall};
 
-fn second(text: &str) -> i64 {
+pub fn second(text: &str) -> i64 {
     format!("{text}:00Z").parse().map_or(0, Timestamp::as_second)
 }
 
 /// Fixed and floating periods from one date to another, as `MM-DD HH:MM HH:MM`.
 fn periods(text: &str, from: &str, to: &str) -> Result<(Vec<String>, Vec<String>), IcsError> {
     let range = DateRange { from: second(&format!("{from}T00:00")), to: second(&format!("{to}T00:00")) };
-    let BusyPeriods { fixed, floating } = read_busy_periods(text, "owner@example.com", "w2meet", range, &|| false)?;
+    let reading = read_busy_periods(text, "owner@example.com", "w2meet", &Zone::utc(), range)?;
+    let BusyPeriods { fixed, floating } = reading.busy;
     let format = |span: &Period| {
         format!(
             "{} {}",
@@ -64,7 +66,8 @@ fn an_outlook_export_is_read_with_its_own_zones() -> Result<(), IcsError> {
 #[test]
 fn an_apple_export_floats_where_it_names_no_zone() -> Result<(), IcsError> {
     let text = include_str!("calendars/apple.ics");
-    let (fixed, floating) = periods(text, "2026-10-31", "2026-12-03")?;
+    let without_zone = text.replace("X-WR-TIMEZONE", "X-OTHER");
+    let (fixed, floating) = periods(&without_zone, "2026-10-31", "2026-12-03")?;
     // Half past midnight to half past two, but clocks went back in between: three hours.
     assert_eq!(
         fixed,
@@ -72,6 +75,9 @@ fn an_apple_export_floats_where_it_names_no_zone() -> Result<(), IcsError> {
     );
     let days: Vec<&str> = floating.iter().map(|one| &one[..5]).collect();
     assert_eq!(days, ["11-23", "11-24", "11-26", "11-27", "11-28", "11-29", "11-30", "12-01", "12-02"]);
+    // The calendar's own zone places them, here Los Angeles.
+    let (fixed, floating) = periods(text, "2026-11-23", "2026-11-25")?;
+    assert_eq!((fixed, floating.len()), (vec!["11-23 15:00 16:00".to_owned(), "11-24 15:00 16:00".to_owned()], 0));
     Ok(())
 }
 
@@ -135,7 +141,7 @@ fn meetings_of_this_installation_are_left_out() -> Result<(), IcsError> {
     let range = DateRange { from: second("2026-11-01T00:00"), to: second("2026-12-01T00:00") };
     let periods = |uid: String| {
         let text = event(&format!("UID:{uid}\nDTSTART:20261123T090000Z\nDURATION:PT1H"));
-        read_busy_periods(&text, "", "7f.w2meet", range, &|| false).map(|busy| busy.fixed.len())
+        read_busy_periods(&text, "", "7f.w2meet", &Zone::utc(), range).map(|reading| reading.busy.fixed.len())
     };
     assert_eq!(periods(format!("{id}@7f.w2meet"))?, 0);
     assert_eq!(periods(format!("{id}@8a.w2meet"))?, 1, "another installation's");

@@ -15,6 +15,7 @@ mod balance;
 mod cache;
 mod cache_loss;
 mod calendar;
+mod calendar_cases;
 mod calendar_files;
 mod calendars;
 mod callback_urls;

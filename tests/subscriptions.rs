@@ -108,11 +108,12 @@ both_shapes! {
 
         for (answer, error) in [
             ("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "500"),
-            ("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "redirect"),
+            ("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "no connection"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\n<html>\n".to_owned(), "line 1"),
             ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\nConnection: close\r\n\r\nxx".to_owned(), ""),
             (format!("HTTP/1.1 200 OK\r\nContent-Length: 100001\r\nConnection: close\r\n\r\n{}", "X".repeat(100_001)), "100000"),
-            ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nBEGIN:VCALENDAR\r\n".to_owned(), ""),
+            ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nBEGIN:VCALENDAR\r\n".to_owned(), "END:VCALENDAR"),
+            ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_owned(), "nothing"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 50\r\nConnection: close\r\n\r\nBEGIN".to_owned(), ""),
         ] {
             publisher.says(answer);
@@ -140,7 +141,7 @@ both_shapes! {
         two_people(cluster, "UTC").await;
         for url in [
             "http://calendar.example.com/a.ics", "https://127.0.0.1/a.ics", "https://[::1]/a.ics", "https://169.254.169.254/latest",
-            "https://localhost/a.ics", "https://user:pass@calendar.example.com/a.ics", "https://calendar.example.com:22/a.ics",
+            "https://localhost/a.ics", "https://user:pass@127.0.0.1/a.ics", "https://calendar.example.com:22/a.ics",
             "file:///etc/passwd", "webcal://10.0.0.1/a.ics", "calendar.example.com",
         ] {
             let refused = cluster.put(FEED, json!({ "url": url })).await;
@@ -149,6 +150,54 @@ both_shapes! {
         }
         let made = cluster.put(FEED, json!({ "url": "webcal://calendar.example.com/a.ics" })).await.expect(201).json;
         assert_eq!(made["origin"], "https://calendar.example.com");
+        let secret = json!({ "url": "https://ana:SECRET@calendar.example.com/a.ics" });
+        let made = cluster.put(FEED, secret).await.expect(200);
+        assert_eq!(made.json["origin"], "https://calendar.example.com");
+        let shown = cluster.get("/api/users/ana@example.com/export").await;
+        for text in [&made.text, &cluster.get(FEED).await.expect(200).text, &shown.text] {
+            assert!(!text.contains("SECRET"), "{text}");
+        }
+    }
+}
+
+both_shapes! {
+    with OFTEN;
+    async fn a_feed_that_moved_needs_a_password_or_gives_no_length_is_followed(cluster) {
+        two_people(cluster, "UTC").await;
+        let day = compact(next_monday());
+        let text = calendar(&[&format!("UID:1\nDTSTART:{day}T050000Z\nDURATION:P2D\nRRULE:X")]);
+        let base = serve_connections(move |mut stream| {
+            let text = text.clone();
+            async move {
+                let Some((head, _)) = read_head(&mut stream).await else { return };
+                let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                // ana:p@ss
+                let is_ana = head.to_lowercase().contains("authorization: basic yw5honbac3m=");
+                let moved = |status: &str, to: &str| format!("HTTP/1.1 {status}\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let answer = match path.as_str() {
+                    "/301" => moved("301 Moved Permanently", "/302"),
+                    "/302" => moved("302 Found", "307"),
+                    "/307" => moved("307 Temporary Redirect", "/secret"),
+                    "/away" => moved("302 Found", "http://10.0.0.1/secret"),
+                    "/circle" => moved("308 Permanent Redirect", "/circle"),
+                    _ if !is_ana => "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+                    _ => format!("HTTP/1.1 200 OK\r\nContent-Type: text/calendar\r\nConnection: close\r\n\r\n{text}"),
+                };
+                drop(stream.write_all(answer.as_bytes()).await);
+            }
+        });
+        let with_password = base.replace("http://", "http://ana:p%40ss@");
+        cluster.put(FEED, json!({ "url": format!("{with_password}/301") })).await.expect(201);
+        let entry = shown(cluster, "it is fetched", |entry| entry["busy_periods"] == 1).await;
+        assert_eq!((&entry["error"], &entry["origin"]), (&Value::Null, &json!(base)));
+        assert_eq!(entry["warnings"][0]["component"], "VEVENT", "a subscription shows its warnings, too");
+        assert_eq!(free(cluster).await, ["0 00:00-0 05:00"]);
+        for (path, error) in [("/away", "public internet"), ("/circle", "more than 5 times")] {
+            cluster.put(FEED, json!({ "url": format!("{with_password}{path}") })).await.expect(200);
+            shown(cluster, error, |entry| entry["error"].as_str().is_some_and(|why| why.contains(error))).await;
+        }
+        cluster.put(FEED, json!({ "url": format!("{base}/secret") })).await.expect(200);
+        shown(cluster, "without the password", |entry| entry["error"].as_str().is_some_and(|why| why.contains("401"))).await;
     }
 }
 

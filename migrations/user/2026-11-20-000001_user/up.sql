@@ -30,6 +30,8 @@ CREATE TABLE calendars (
     last_modified TEXT,
     refreshed_at TIMESTAMP,
     error TEXT,
+    -- JSON: what of the text was left out or assumed
+    warnings TEXT NOT NULL,
     failures INTEGER NOT NULL,
     periods INTEGER NOT NULL,
     -- its busy time is worked out until then; before the first text it has none

@@ -3,10 +3,7 @@
 use std::borrow::Cow;
 use std::iter::Peekable;
 
-/// Bytes of a value that is parsed.
-const MAX_VALUE: usize = 64 << 10;
-
-/// Why a calendar cannot be read, and where. The text repeats nothing of the calendar, because its content is private.
+/// Why a calendar, or a part of it, cannot be read, and where. The text repeats nothing of the calendar, because its content is private.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub struct IcsError {
@@ -14,12 +11,19 @@ pub struct IcsError {
     pub line: usize,
     /// A sentence fragment: what is wrong and what is right.
     pub what: String,
+    /// Whether the whole calendar is refused, and not only this part of it left out.
+    pub(super) is_limit: bool,
 }
 
 impl IcsError {
     /// An error in a line.
     pub(super) fn new(line: usize, what: impl Into<String>) -> IcsError {
-        IcsError { line, what: what.into() }
+        IcsError { line, what: what.into(), is_limit: false }
+    }
+
+    /// A limit that the calendar exceeds at a line.
+    pub(super) fn limit(line: usize, what: impl Into<String>) -> IcsError {
+        IcsError { line, what: what.into(), is_limit: true }
     }
 }
 
@@ -31,12 +35,14 @@ pub struct ContentLine<'a> {
     text: Cow<'a, str>,
     name_end: usize,
     colon: usize,
+    /// Whether a quotation mark is never closed. Then quotation marks mean nothing in this line.
+    is_unbalanced: bool,
 }
 
 impl ContentLine<'_> {
     /// The name, in the case of the text.
     pub fn name(&self) -> &str {
-        &self.text[..self.name_end]
+        self.text[..self.name_end].trim()
     }
 
     /// Whether the line has this name, in any case.
@@ -62,11 +68,8 @@ impl ContentLine<'_> {
     /// The value of a parameter, without its quotes.
     pub fn param(&self, name: &str) -> Option<&str> {
         let params = self.text.get(self.name_end + 1..self.colon)?;
-        let mut is_quoted = false;
-        let mut params = params.split(|c: char| {
-            is_quoted ^= c == '"';
-            c == ';' && !is_quoted
-        });
+        let mut quotes = Quotes::default();
+        let mut params = params.split(|c: char| !(quotes.hide(c) && !self.is_unbalanced) && c == ';');
         let value = params.find_map(|one| one.split_once('=').filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)));
         value.map(|(_, value)| value.trim().trim_matches('"'))
     }
@@ -75,25 +78,34 @@ impl ContentLine<'_> {
     pub fn has_param(&self, name: &str, value: &str) -> bool {
         self.param(name).is_some_and(|given| given.eq_ignore_ascii_case(value))
     }
+}
 
-    /// The line itself, if its value is short enough to be parsed.
-    ///
-    /// # Errors
-    /// The value is longer than 64 KiB.
-    pub fn bounded(&self) -> Result<&Self, IcsError> {
-        match self.value().len() > MAX_VALUE {
-            true => {
-                Err(IcsError::new(self.number, "this line is longer than 64 KiB: divide its dates into several lines"))
-            }
-            false => Ok(self),
-        }
+/// The quoted parts of a line, read from left to right. Only a quotation mark at the beginning of a parameter's value opens one:
+/// people write others into names (`CN=Joe 5" Doe`).
+#[derive(Default)]
+struct Quotes {
+    is_open: bool,
+    may_open: bool,
+}
+
+impl Quotes {
+    /// Whether the next character is quoted.
+    fn hide(&mut self, c: char) -> bool {
+        let was_open = self.is_open;
+        self.is_open = match was_open {
+            true => c != '"',
+            false => c == '"' && self.may_open,
+        };
+        self.may_open = matches!(c, '=' | ',');
+        was_open
     }
 }
 
 /// The content lines of a text, without blank ones.
 pub fn content_lines(text: &str) -> impl Iterator<Item = Result<ContentLine<'_>, IcsError>> {
     let text = text.trim_start_matches('\u{feff}');
-    let physical = (1..).zip(text.split('\n')).map(|(number, line)| (number, line.trim_end_matches('\r')));
+    let separator = if text.contains('\n') { '\n' } else { '\r' };
+    let physical = (1..).zip(text.split(separator)).map(|(number, line)| (number, line.trim_end_matches('\r')));
     let mut rest = physical.peekable();
     std::iter::from_fn(move || unfold(&mut rest))
 }
@@ -107,24 +119,45 @@ fn unfold<'a>(
         // The first character of the white space alone is the fold.
         text.to_mut().push_str(&more[1..]);
     }
-    let name_end = text.find([':', ';']);
-    let colon = name_end.and_then(|name_end| colon_after(&text, name_end));
-    Some(match (name_end, colon) {
-        (Some(name_end), Some(colon)) if name_end > 0 => Ok(ContentLine { number, text, name_end, colon }),
-        _ => {
-            let what = "this is not a content line: write a name, a colon and a value, such as BEGIN:VCALENDAR";
-            Err(IcsError::new(number, what))
-        }
-    })
+    // Some programs write each date of a list on a line of its own, and do not fold it.
+    while text.trim_end().ends_with([':', ',']) {
+        let Some((_, more)) = rest.next_if(|(_, line)| is_list_of_dates(line)) else { break };
+        text.to_mut().push_str(more.trim());
+    }
+    Some(ContentLine::parse(number, text).ok_or_else(|| {
+        let what = "this is not a content line: write a name, a colon and a value, such as BEGIN:VCALENDAR";
+        IcsError::new(number, what)
+    }))
 }
 
-/// The first colon that is not quoted.
-fn colon_after(text: &str, from: usize) -> Option<usize> {
-    let mut is_quoted = false;
-    text[from..].char_indices().find_map(|(at, c)| {
-        is_quoted ^= c == '"';
-        (c == ':' && !is_quoted).then_some(from + at)
-    })
+impl<'a> ContentLine<'a> {
+    fn parse(number: usize, text: Cow<'a, str>) -> Option<ContentLine<'a>> {
+        let name_end = text.find([':', ';'])?;
+        let name = text[..name_end].trim();
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+            return None;
+        }
+        let mut quotes = Quotes::default();
+        let rest = &text[name_end..];
+        // Some programs write TZID=tzone://Microsoft/Custom and TZID=GMT+01:00 without quotes.
+        let is_in_param = |at: usize| match rest.as_bytes().get(at + 1..at + 4) {
+            Some([b'/', b'/', _]) => rest.starts_with(';'),
+            Some([one, two, b':' | b')']) => rest.starts_with(';') && one.is_ascii_digit() && two.is_ascii_digit(),
+            _ => false,
+        };
+        let mut colons = rest.char_indices().filter(|(_, c)| !quotes.hide(*c) && *c == ':').map(|(at, _)| at);
+        let colon = colons.find(|at| !is_in_param(*at));
+        let colon_without_quotes = || rest.to_ascii_lowercase().find(":mailto:").or_else(|| rest.rfind(':'));
+        let at = name_end + colon.or_else(colon_without_quotes)?;
+        Some(ContentLine { number, text, name_end, colon: at, is_unbalanced: colon.is_none() })
+    }
+}
+
+/// Whether a line consists of dates or times, and has no name.
+fn is_list_of_dates(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with(|c: char| c.is_ascii_digit())
+        && line.bytes().all(|byte| b"0123456789TZ,/PDHMSW+- ".contains(&byte))
 }
 
 #[cfg(test)]
@@ -152,5 +185,36 @@ mod tests {
         let zone = "Some(\"(UTC+01:00) Rome; Wien\")";
         let end = "2 DTEND|Some(\"Europe/Rome\")|20260101T100000".to_owned();
         assert_eq!(read(text), [format!("1 DTSTART|{zone}|20260101T090000"), end]);
+    }
+
+    #[test]
+    fn quotation_marks_inside_a_value_mean_nothing() {
+        let line = |text: &str| {
+            let line = content_lines(text).next().and_then(Result::ok);
+            line.map(|line| (line.param("PARTSTAT").map(str::to_owned), line.value().to_owned()))
+        };
+        let declined = Some((Some("DECLINED".to_owned()), "mailto:a@example.com".to_owned()));
+        for name in [r#"Joe 5" Doe"#, r#"5" and 6" Joe"#, r#""Joe: Doe"#] {
+            assert_eq!(line(&format!("ATTENDEE;CN={name};PARTSTAT=DECLINED:mailto:a@example.com")), declined, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_colon_in_the_name_of_a_zone_needs_no_quotes() {
+        for zone in ["tzone://Microsoft/Custom", "UTC-05:30", "(UTC+01:00) Berlin"] {
+            let text = format!("DTSTART;TZID={zone}:20261210T140000");
+            assert_eq!(read(&text), [format!("1 DTSTART|Some({zone:?})|20261210T140000")]);
+        }
+        assert_eq!(read("ATTACH;FMTTYPE=a/b:https://example.com"), ["1 ATTACH|None|https://example.com"]);
+    }
+
+    #[test]
+    fn dates_on_lines_of_their_own_belong_to_the_list_before() {
+        let text = "EXDATE;VALUE=DATE:\n20261221,\n20261228\nDTSTART:20261214\n20261215\nno colon\r\nA:b";
+        let no_line = "this is not a content line: write a name, a colon and a value, such as BEGIN:VCALENDAR";
+        let (five, six) = (format!("line 5: {no_line}"), format!("line 6: {no_line}"));
+        let expected = ["1 EXDATE|None|20261221,20261228", "4 DTSTART|None|20261214", &five, &six, "7 A|None|b"];
+        assert_eq!(read(text), expected);
+        assert_eq!(read("BEGIN:A\rEND:A\r"), ["1 BEGIN|None|A", "2 END|None|A"], "the line ends of an old Mac");
     }
 }

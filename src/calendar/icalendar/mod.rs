@@ -1,14 +1,20 @@
 //! iCalendar (RFC 5545, 5546, 7953). `vevent`, `vfreebusy`, `vavailability` and `vtimezone` write these components.
 //!
 //! Reading: `content_line` is the lexer and `parser` the parser of all calendars. A `..._reader` reads the properties of one
-//! component, `recurrence` expands rules, and `busy_reader` combines them to the busy time of an imported calendar.
+//! component, `recurrence_parser` and `recurrence` read and expand rules, `expander` expands events, and `busy_reader` combines
+//! them to the busy time of an imported calendar, with `warnings` of what could not be read.
 
 mod busy_reader;
 mod content_line;
+mod date_time_value;
+mod event_times;
+mod expander;
+mod expansion_limit;
 mod hidden;
 mod parser;
 mod period;
 mod recurrence;
+mod recurrence_parser;
 mod values;
 mod vavailability;
 mod vavailability_reader;
@@ -17,11 +23,12 @@ mod vevent_reader;
 mod vfreebusy;
 mod vtimezone;
 mod vtimezone_reader;
-mod windows_zones;
+mod warnings;
 mod writer;
+mod zone_names;
 mod zone_rules;
 
-pub use busy_reader::read_busy_periods;
+pub use busy_reader::{CalendarReading, read_busy_periods};
 pub use content_line::IcsError;
 pub use hidden::{find_hidden, is_invisible};
 pub use period::{BusyPeriods, DateRange, Period, merge_periods};
@@ -30,5 +37,6 @@ pub use vavailability::VAvailability;
 pub use vavailability_reader::{VAvailabilityError, parse as parse_vavailability};
 pub use vevent::{CalAddress, EventDetails, Invitation, Invitee, Method, Participation};
 pub use vfreebusy::{BusyType, VFreeBusy};
+pub use warnings::CalendarWarning;
 pub use writer::one_line;
 pub use zone_rules::ZoneRules;

@@ -208,12 +208,8 @@ impl WeekReader<'_> {
     }
 
     fn is_own_zone(&self, name: &str) -> bool {
-        Zone::parse(name).is_ok_and(|zone| zone == *self.zone || is_utc(&zone) && is_utc(self.zone))
+        Zone::parse(name).is_ok_and(|zone| zone == *self.zone)
     }
-}
-
-fn is_utc(zone: &Zone) -> bool {
-    ["UTC", "Etc/UTC"].contains(&zone.name())
 }
 
 fn unsupported(property: &ContentLine<'_>, expected: &str) -> Fault {

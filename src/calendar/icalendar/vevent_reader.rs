@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::content_line::{ContentLine, IcsError};
+use super::content_line::ContentLine;
 use super::parser::Component;
+use super::values::parse_date_or_time;
 
 /// One VEVENT.
 #[derive(Default)]
@@ -11,7 +12,9 @@ pub struct Event<'a> {
     /// Where the event begins, counted from 1.
     pub line: usize,
     pub uid: &'a str,
-    sequence: i64,
+    pub sequence: i64,
+    /// The name of the time zone of the calendar (X-WR-TIMEZONE).
+    pub calendar_zone: Option<&'a str>,
     pub dtstart: Option<&'a ContentLine<'a>>,
     pub dtend: Option<&'a ContentLine<'a>>,
     pub duration: Option<&'a ContentLine<'a>>,
@@ -25,46 +28,60 @@ pub struct Event<'a> {
     pub is_this_and_future: bool,
     /// Whether the event takes no time of the calendar's owner: transparent, cancelled, shown as free, or declined.
     pub is_transparent: bool,
+    pub is_cancelled: bool,
 }
 
 impl<'a> Event<'a> {
     /// Reads a VEVENT; `owner` is the e-mail address of the calendar's owner.
-    ///
-    /// # Errors
-    /// A date or a rule is too long.
-    pub fn read(component: &'a Component<'a>, owner: &str) -> Result<Event<'a>, IcsError> {
-        let mut event = Event { line: component.line, ..Event::default() };
+    pub fn read(component: &'a Component<'a>, owner: &str, calendar_zone: Option<&'a str>) -> Event<'a> {
+        let mut event = Event { line: component.line, calendar_zone, ..Event::default() };
         for line in &component.properties {
             match line.name().to_ascii_uppercase().as_str() {
                 "UID" => event.uid = line.value(),
                 "SEQUENCE" => event.sequence = line.value().parse().unwrap_or(0),
-                "DTSTART" => event.dtstart = Some(line.bounded()?),
-                "DTEND" => event.dtend = Some(line.bounded()?),
-                "DURATION" => event.duration = Some(line.bounded()?),
-                "RRULE" => event.rrule.push(line.bounded()?),
-                "RDATE" => event.rdate.push(line.bounded()?),
-                "EXDATE" => event.exdate.push(line.bounded()?),
-                "EXRULE" => event.exrule.push(line.bounded()?),
+                "DTSTART" => keep_readable(&mut event.dtstart, line),
+                "DTEND" => keep_readable(&mut event.dtend, line),
+                "DURATION" => event.duration = Some(line),
+                "RRULE" => event.rrule.push(line),
+                "RDATE" => event.rdate.push(line),
+                "EXDATE" => event.exdate.push(line),
+                "EXRULE" => event.exrule.push(line),
                 "RECURRENCE-ID" => {
                     event.is_this_and_future = line.has_param("RANGE", "THISANDFUTURE");
-                    event.recurrence_id = Some(line.bounded()?);
+                    event.recurrence_id = Some(line);
                 }
                 "TRANSP" => event.is_transparent |= line.has_value("TRANSPARENT"),
-                "STATUS" => event.is_transparent |= line.has_value("CANCELLED"),
-                "X-MICROSOFT-CDO-BUSYSTATUS" => event.is_transparent |= line.has_value("FREE"),
+                "STATUS" => event.is_cancelled |= line.has_value("CANCELLED") || line.has_value("CANCELED"),
+                "X-MICROSOFT-CDO-BUSYSTATUS" => {
+                    event.is_transparent |= line.has_value("FREE") || line.has_value("WORKINGELSEWHERE");
+                }
                 "ATTENDEE" => event.is_transparent |= line.has_param("PARTSTAT", "DECLINED") && is_address(line, owner),
                 _ => {}
             }
         }
-        Ok(event)
+        event.is_transparent |= event.is_cancelled;
+        event
     }
 }
 
-/// Whether the value of a line is this address, with or without `mailto:`.
+/// Keeps the first line whose date can be read; a description that is not folded may look like another one.
+fn keep_readable<'a>(kept: &mut Option<&'a ContentLine<'a>>, line: &'a ContentLine<'a>) {
+    if kept.is_none_or(|kept| parse_date_or_time(kept.value()).is_none()) {
+        *kept = Some(line);
+    }
+}
+
+/// Whether a line names this address: in its value, with or without `mailto:`, or in its parameter EMAIL (RFC 7986).
 fn is_address(line: &ContentLine<'_>, email: &str) -> bool {
-    let address = line.value();
-    let scheme = address.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
-    scheme.map_or(address, |_| &address[7..]).eq_ignore_ascii_case(email)
+    let is_email = |text: &str| {
+        let text = text.trim().trim_matches(['"', '<', '>']);
+        let address = match text.get(..7) {
+            Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => &text[7..],
+            _ => text,
+        };
+        address.trim().trim_matches(['<', '>']).eq_ignore_ascii_case(email)
+    };
+    is_email(line.value()) || line.param("EMAIL").is_some_and(is_email)
 }
 
 /// Of the events with one UID, and of those that replace one occurrence, keeps the latest revision (SEQUENCE).

@@ -1,22 +1,31 @@
-//! Reads the time zones of a calendar: IANA names first, then Windows names, then VTIMEZONE (RFC 5545, 3.6.5).
+//! Reads the time zones of a calendar: IANA names first, then Windows names, then VTIMEZONE (RFC 5545, 3.6.5), then what an unknown
+//! name tells.
 
 use std::collections::HashMap;
 
 use super::content_line::IcsError;
+use super::expansion_limit::ExpansionLimit;
 use super::parser::Component;
-use super::recurrence::{ExpansionLimit, expand_rule};
+use super::recurrence_parser::RecurrenceRule;
 use super::values::{DateOrTime, parse_date_or_time, parse_utc_offset};
-use super::windows_zones::zone_of_windows_name;
+use super::warnings::Warnings;
+use super::zone_names::{canonical_name, guess_zone};
 use super::zone_rules::{OffsetChange, ZoneRules};
 use crate::calendar::time::{SECONDS_PER_DAY, Zone};
 
 /// How far before the dates of interest the rules of a zone are expanded, so that they include the last change before.
 const LOOK_BACK: i64 = 3 * 366 * SECONDS_PER_DAY;
+/// The most STANDARD and DAYLIGHT parts of a VTIMEZONE: a zone with the changes of a century has fewer.
+const MAX_OBSERVANCES: usize = 100;
+/// A wall clock before all others.
+const LONG_AGO: i64 = i64::MIN / 2;
 
 /// The zones of one calendar. Each is read when a property first names it.
 pub struct CalendarZones<'a> {
-    definitions: Vec<&'a Component<'a>>,
-    known: HashMap<String, ZoneRules>,
+    /// By canonical name.
+    definitions: HashMap<String, &'a Component<'a>>,
+    /// By the name in the text; none if nothing tells the zone.
+    known: HashMap<String, Option<ZoneRules>>,
     /// The dates of interest, on any wall clock.
     from: i64,
     to: i64,
@@ -24,78 +33,126 @@ pub struct CalendarZones<'a> {
 
 impl<'a> CalendarZones<'a> {
     /// The zones that these VTIMEZONE components define.
-    pub fn new(definitions: Vec<&'a Component<'a>>, from: i64, to: i64) -> CalendarZones<'a> {
+    pub fn new(components: &[&'a Component<'a>], from: i64, to: i64) -> CalendarZones<'a> {
+        let mut definitions = HashMap::new();
+        for component in components {
+            let name = component.find("TZID").map_or("", |line| line.value());
+            definitions.entry(canonical_name(name)).or_insert(*component);
+        }
         CalendarZones { definitions, known: HashMap::new(), from, to }
     }
 
-    /// The zone of this name, which a line refers to.
+    /// The zone of this name, which a line of a component refers to; none if nothing tells which zone it is.
     ///
     /// # Errors
-    /// The name is unknown, or its rules cannot be expanded.
-    pub fn find(&mut self, name: &str, line: usize, limit: &mut ExpansionLimit<'_>) -> Result<ZoneRules, IcsError> {
+    /// The rules of the zone exceed the limit.
+    pub fn find(
+        &mut self,
+        name: &str,
+        line: usize,
+        component: &str,
+        warnings: &mut Warnings,
+        limit: &mut ExpansionLimit,
+    ) -> Result<Option<ZoneRules>, IcsError> {
         if let Some(known) = self.known.get(name) {
             return Ok(known.clone());
         }
-        let is_named = |zone: &&&Component<'_>| zone.find("TZID").is_some_and(|line| line.value() == name);
-        let definition = self.definitions.iter().find(is_named).copied();
+        let definition = self.definitions.get(&canonical_name(name)).copied();
         let location = definition.and_then(|zone| zone_of_name(zone.find("X-LIC-LOCATION")?.value()));
-        let rules = match (zone_of_name(name).or(location), definition) {
-            (Some(zone), _) => ZoneRules::of_zone(&zone),
-            (None, Some(definition)) => ZoneRules::Custom(self.changes(definition, limit)?.into()),
-            (None, None) => {
-                let what = "this TZID is not an IANA name or a Windows name, and the calendar has no VTIMEZONE for it";
-                return Err(IcsError::new(line, what));
-            }
+        let named = zone_of_name(name);
+        // A name such as GMT or EST does not say whether the clocks change: the calendar does.
+        let is_place = |zone: &Zone| zone.name().contains('/') && !zone.name().starts_with("Etc/");
+        let certain = named.clone().filter(is_place).or(location).map(|zone| ZoneRules::of_zone(&zone));
+        let defined = match (&certain, definition) {
+            (None, Some(definition)) => self.defined(definition, warnings, limit)?,
+            _ => None,
         };
+        let mut rules = certain.or(defined).or_else(|| named.map(|zone| ZoneRules::of_zone(&zone)));
+        if rules.is_none() {
+            limit.work(line, 50)?;
+            let guess = guess_zone(name);
+            let assumption = match &guess {
+                Some((_, shown)) => format!("it is read as {shown}, by its name"),
+                None => "it is read on the clock of the calendar, or else of its owner".to_owned(),
+            };
+            warnings.add(line, component, format!("this TZID is unknown, and no VTIMEZONE defines it: {assumption}"));
+            rules = guess.map(|(rules, _)| rules);
+        }
         self.known.insert(name.to_owned(), rules.clone());
         Ok(rules)
     }
 
-    fn changes(
+    fn defined(
         &self,
         definition: &Component<'_>,
-        limit: &mut ExpansionLimit<'_>,
-    ) -> Result<Vec<OffsetChange>, IcsError> {
-        let mut changes = Vec::new();
+        warnings: &mut Warnings,
+        limit: &mut ExpansionLimit,
+    ) -> Result<Option<ZoneRules>, IcsError> {
         let is_observance = |one: &&Component<'_>| matches!(one.name.as_str(), "STANDARD" | "DAYLIGHT");
-        for observance in definition.components.iter().filter(is_observance) {
-            let invalid = |what: &str| IcsError::new(observance.line, what);
-            let wall = |text: &str| match parse_date_or_time(text) {
-                Some(DateOrTime::Local(wall) | DateOrTime::Date(wall)) => Ok(wall),
-                _ => Err(invalid("the dates of a VTIMEZONE must be local, such as 19701025T030000")),
-            };
-            let value = |name: &str| observance.find(name).map_or("", |line| line.value());
-            let start = wall(value("DTSTART"))?;
-            let offsets = parse_utc_offset(value("TZOFFSETFROM")).zip(parse_utc_offset(value("TZOFFSETTO")));
-            let (from, to) = offsets.ok_or_else(|| invalid("TZOFFSETFROM and TZOFFSETTO must be such as +0100"))?;
-            let mut walls = vec![start];
-            for line in observance.find_all("RDATE") {
-                for date in line.bounded()?.value().split(',') {
-                    walls.push(wall(date)?);
-                }
-            }
-            let fixed = ZoneRules::Custom([OffsetChange { wall: i64::MIN / 2, from, to: from }].into());
-            for line in observance.find_all("RRULE") {
-                walls.extend(expand_rule(line.bounded()?, start, &fixed, self.from - LOOK_BACK, self.to, limit)?);
-            }
-            changes.extend(walls.into_iter().map(|wall| OffsetChange { wall, from, to }));
+        let observances: Vec<&Component<'_>> = definition.components.iter().filter(is_observance).collect();
+        if observances.len() > MAX_OBSERVANCES {
+            let what = format!("this VTIMEZONE has more than {MAX_OBSERVANCES} observances; it is left out");
+            warnings.add(definition.line, "VTIMEZONE", what);
+            return Ok(None);
+        }
+        let mut changes = Vec::new();
+        for observance in observances {
+            let read = self.changes(observance, warnings, limit);
+            changes.extend(warnings.tolerate(&observance.name, "it is left out", read)?.unwrap_or_default());
         }
         changes.sort_by_key(|change| change.wall);
-        match changes.is_empty() {
-            true => Err(IcsError::new(definition.line, "this VTIMEZONE is empty: it needs STANDARD or DAYLIGHT")),
-            false => Ok(changes),
+        Ok((!changes.is_empty()).then(|| ZoneRules::Custom(changes.into())))
+    }
+
+    /// The changes of the offset by one observance. Some programs leave out what does not change.
+    fn changes(
+        &self,
+        observance: &Component<'_>,
+        warnings: &mut Warnings,
+        limit: &mut ExpansionLimit,
+    ) -> Result<Vec<OffsetChange>, IcsError> {
+        let (line, name) = (observance.line, observance.name.as_str());
+        let wall = |text: &str| match parse_date_or_time(text) {
+            Some(DateOrTime::Local(wall) | DateOrTime::Date(wall) | DateOrTime::Utc(wall)) => Some(wall),
+            None => None,
+        };
+        let value = |name: &str| observance.find(name).map_or("", |line| line.value());
+        let (from, to) = (parse_utc_offset(value("TZOFFSETFROM")), parse_utc_offset(value("TZOFFSETTO")));
+        let missing = || IcsError::new(line, "TZOFFSETFROM and TZOFFSETTO must be such as +0100");
+        if from.is_none() || to.is_none() {
+            warnings.add(line, name, "TZOFFSETFROM or TZOFFSETTO cannot be read; the other one counts for both");
         }
+        let (from, to) = (from.or(to).ok_or_else(missing)?, to.or(from).ok_or_else(missing)?);
+        let start = wall(value("DTSTART"));
+        if start.is_none() {
+            warnings.add(line, name, "this DTSTART cannot be read; the offset counts from the beginning");
+        }
+        let mut walls = vec![start.unwrap_or(LONG_AGO)];
+        for line in observance.find_all("RDATE") {
+            for date in line.value().split(',') {
+                limit.spend(line.number)?;
+                walls.extend(wall(date));
+            }
+        }
+        let fixed = ZoneRules::Custom([OffsetChange { wall: LONG_AGO, from, to: from }].into());
+        for line in observance.find_all("RRULE") {
+            // Clocks change at night, mostly at two.
+            let start = start.unwrap_or(2 * 3600);
+            let expanded = RecurrenceRule::parse(line, &fixed)
+                .and_then(|rule| rule.expand(line, start, self.from - LOOK_BACK, self.to, limit));
+            walls.extend(warnings.tolerate(name, "the rule is left out", expanded)?.unwrap_or_default());
+        }
+        Ok(walls.into_iter().map(|wall| OffsetChange { wall, from, to }).collect())
     }
 }
 
 /// The zone that a name means without a VTIMEZONE: an IANA name, also behind a path
 /// (`/mozilla.org/20050126_1/Europe/Berlin`), or a Windows name.
-fn zone_of_name(name: &str) -> Option<Zone> {
+pub fn zone_of_name(name: &str) -> Option<Zone> {
     let name = name.trim();
     let has_path = name.starts_with('/') || name.contains("://");
     let tails = name.match_indices('/').map(|(at, _)| &name[at + 1..]).filter(|_| has_path);
-    let iana = std::iter::once(name).chain(tails).find_map(|tail| Zone::parse(tail).ok());
-    iana.or_else(|| zone_of_windows_name(name))
+    std::iter::once(name).chain(tails).find_map(|tail| Zone::parse(tail).ok())
 }
 
 #[cfg(test)]

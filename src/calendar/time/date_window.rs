@@ -39,9 +39,9 @@ pub fn iso_week(text: &str) -> Result<(Date, Date), WindowError> {
     Ok((monday, monday.saturating_add(6.days())))
 }
 
-/// Year and week of `YYYY-Www`.
+/// Year and week of `YYYY-Www`; the `W` in any case.
 fn parse_iso_week(text: &str) -> Option<(i16, i8)> {
-    let (year, week) = text.split_once("-W")?;
+    let (year, week) = text.split_once("-W").or_else(|| text.split_once("-w"))?;
     let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let shaped = year.len() == 4 && week.len() == 2 && all_digits(year) && all_digits(week);
     shaped.then_some((year.parse().ok()?, week.parse().ok()?))
@@ -76,6 +76,7 @@ mod tests {
     fn an_iso_week_is_its_monday_and_sunday() {
         let week = Ok((date(2026, 11, 23), date(2026, 11, 29)));
         assert_eq!(iso_week("2026-W48"), week);
+        assert_eq!(iso_week("2026-w48"), week);
         let first = Ok((date(2024, 12, 30), date(2025, 1, 5)));
         assert_eq!(iso_week("2025-W01"), first);
         assert!(iso_week("2026-W53").is_ok());

@@ -17,7 +17,9 @@ pub(super) mod week;
 mod week_format;
 mod week_parser;
 mod window_format;
+mod windows_zones;
 pub(super) mod zone;
+mod zone_data;
 pub(super) mod zone_mapping;
 
 pub use date_window::{WindowError, YEARS, iso_week};

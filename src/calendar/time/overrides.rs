@@ -47,7 +47,7 @@ impl Overrides {
             match parse_date(key) {
                 Ok(date) => {
                     let quarters = overrides.0.entry(date).or_default();
-                    parse_day(key, &pointer, entries, &mut faults, |run| bits::fill(quarters, run));
+                    parse_day(key, &pointer, entries, false, &mut faults, |run| bits::fill(quarters, run));
                 }
                 Err((code, detail)) => faults.push(Fault::new(pointer, code, detail)),
             }

@@ -24,10 +24,12 @@ pub fn format_quarter(quarter: usize) -> [u8; 5] {
     TEXTS[quarter.min(QUARTERS_PER_DAY)]
 }
 
-/// Reads `HH:MM`, `00:00` to `24:00`; `None` if the text does not have that shape.
+/// Reads `HH:MM` or `H:MM`, `00:00` to `24:00`; `None` if the text does not have that shape.
 pub fn parse(text: &[u8]) -> Option<Minutes> {
-    let &[h1, h0, b':', m1, m0] = text else {
-        return None;
+    let (h1, h0, m1, m0) = match *text {
+        [h1, h0, b':', m1, m0] => (h1, h0, m1, m0),
+        [h0, b':', m1, m0] => (b'0', h0, m1, m0),
+        _ => return None,
     };
     let digit = |byte: u8| byte.is_ascii_digit().then(|| usize::from(byte - b'0'));
     let hour = digit(h1)? * 10 + digit(h0)?;
@@ -69,7 +71,8 @@ mod tests {
     fn a_time_that_does_not_exist_is_not_a_wrong_shape() {
         assert_eq!(parse(b"24:15"), Some(Minutes::Invalid));
         assert_eq!(parse(b"09:60"), Some(Minutes::Invalid));
-        for text in ["9:00", "09.00", "+9:00", "0９:0", "", "09:000"] {
+        assert_eq!(parse(b"9:30"), Some(Minutes::OfDay(9 * 60 + 30)));
+        for text in [":00", "09.00", "+9:00", "0９:0", "", "09:000"] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }
     }

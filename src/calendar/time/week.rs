@@ -48,10 +48,12 @@ impl Week {
         bits::fill(&mut self.0, range.start..range.end.min(QUARTERS_PER_WEEK));
     }
 
-    /// Sets quarters 0..96 of a day.
+    /// Sets quarters of a day; those from 96 on are on the next day, after Sunday on Monday.
     pub(super) fn insert_on(&mut self, day: Day, quarters: Range<usize>) {
         let midnight = day.index() * QUARTERS_PER_DAY;
-        self.insert(midnight + quarters.start..midnight + quarters.end);
+        let end = midnight + quarters.end;
+        self.insert(midnight + quarters.start..end);
+        self.insert(0..end.saturating_sub(QUARTERS_PER_WEEK));
     }
 
     /// Whether no quarter is set.

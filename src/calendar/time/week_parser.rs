@@ -11,8 +11,8 @@ use std::ops::Range;
 /// Reads a week from one of its three input forms.
 ///
 /// - An object of days (any case; a missing day is empty), each an array of at most 96 entries: hours
-///   0..=23 and `"HH:MM-HH:MM"` ranges on quarters, start before end, `24:00` only as an end. Entries may overlap, repeat and
-///   come in any order.
+///   0..=23 and `"HH:MM-HH:MM"` ranges on quarters, `24:00` only as an end. A range that ends before it starts continues on the
+///   next day, after Sunday on Monday. Entries may overlap, repeat and come in any order.
 /// - An array of seven arrays, Monday first, of 24 numbers 0 or 1, one for each hour.
 /// - A text of 168 or 672 digits, as [`parse_digits`] reads it.
 ///
@@ -46,7 +46,7 @@ fn parse_days(days: &Map<String, Value>, week: &mut Week, faults: &mut Vec<Fault
             let detail = format!("{} is given twice: give each day once", day.name());
             faults.push(Fault::new(pointer.as_str(), "duplicate_day", detail));
         }
-        parse_day(day.name(), &pointer, entries, faults, |quarters| week.insert_on(day, quarters));
+        parse_day(day.name(), &pointer, entries, true, faults, |quarters| week.insert_on(day, quarters));
     }
 }
 
@@ -76,11 +76,13 @@ fn parse_grid(rows: &[Value], week: &mut Week, faults: &mut Vec<Fault>) {
 }
 
 /// Reads the value of a day, an array of at most 96 entries. `insert` gets the quarters 0..96 of each valid entry, and `faults` gets
-/// the other entries. Messages call the day `name`; `pointer` points to it.
+/// the other entries. Messages call the day `name`; `pointer` points to it. If `has_next_day`, a range may continue on the next day:
+/// its quarters end after 96.
 pub(super) fn parse_day(
     name: &str,
     pointer: &str,
     entries: &Value,
+    has_next_day: bool,
     faults: &mut Vec<Fault>,
     mut insert: impl FnMut(Range<usize>),
 ) {
@@ -93,7 +95,7 @@ pub(super) fn parse_day(
         return faults.push(Fault::new(pointer, "too_many_entries", detail));
     }
     for (index, value) in entries.iter().enumerate() {
-        match parse_entry(value) {
+        match parse_entry(value, has_next_day) {
             Ok(quarters) => insert(quarters),
             Err((code, detail)) => faults.push(Fault::new(format!("{pointer}/{index}"), code, detail)),
         }
@@ -101,7 +103,7 @@ pub(super) fn parse_day(
 }
 
 /// The quarters of one entry of a day, or the code and the detail of a fault.
-fn parse_entry(value: &Value) -> Result<Range<usize>, (&'static str, String)> {
+fn parse_entry(value: &Value, has_next_day: bool) -> Result<Range<usize>, (&'static str, String)> {
     match value {
         Value::Number(number) if number.is_u64() || number.is_i64() => {
             match number.as_u64().and_then(|hour| usize::try_from(hour).ok()) {
@@ -109,13 +111,13 @@ fn parse_entry(value: &Value) -> Result<Range<usize>, (&'static str, String)> {
                 _ => Err(("hour_out_of_range", format!("{number} is not an hour: use 0 to 23"))),
             }
         }
-        Value::String(text) => parse_range(text),
+        Value::String(text) => parse_range(text, has_next_day),
         other => Err(not_an_entry(other)),
     }
 }
 
-/// The quarters of `HH:MM-HH:MM`.
-fn parse_range(text: &str) -> Result<Range<usize>, (&'static str, String)> {
+/// The quarters of `HH:MM-HH:MM`; after 96 they are on the next day.
+fn parse_range(text: &str, has_next_day: bool) -> Result<Range<usize>, (&'static str, String)> {
     let not_a_range = || not_an_entry(&Value::from(text));
     let (start, end) = text.split_once('-').ok_or_else(not_a_range)?;
     let start = time_of_day::parse(start.as_bytes()).ok_or_else(not_a_range)?;
@@ -128,12 +130,14 @@ fn parse_range(text: &str) -> Result<Range<usize>, (&'static str, String)> {
         let detail = format!("{text:?} is not on quarters: use minutes 00, 15, 30 or 45");
         return Err(("not_on_a_quarter", detail));
     }
-    if start >= end {
-        let detail =
-            format!("{text:?} does not end after it starts: split a range that crosses midnight into two days");
-        return Err(("empty_range", detail));
+    match (start / 15, end / 15) {
+        (start, end) if start < end => Ok(start..end),
+        (start, end) if start > end && has_next_day => Ok(start..QUARTERS_PER_DAY + end),
+        (start, end) if start > end => {
+            Err(("empty_range", format!("{text:?} crosses midnight: give the part of each date under its own date")))
+        }
+        _ => Err(("empty_range", format!("{text:?} is empty: end a range after its start"))),
     }
-    Ok(start / 15..end / 15)
 }
 
 fn not_an_entry(value: &Value) -> (&'static str, String) {
@@ -156,7 +160,7 @@ mod tests {
     fn every_fault_is_reported_with_its_pointer() {
         let bad = json!({
             "monday": [9, 24, -1, 3.0, "9", null, true, "09:00-09:10", "10:00-10:00", "24:00-24:00",
-                       "22:00-02:00", "09:60-10:00", "09:00–10:00", {}, []],
+                       "24:00-02:00", "09:60-10:00", "09:00–10:00", {}, []],
             "Mon/day~": [1],
             "tuesday": 9,
             "TUESDAY": [25],
@@ -171,7 +175,7 @@ mod tests {
             ("/monday/7", "not_on_a_quarter"),
             ("/monday/8", "empty_range"),
             ("/monday/9", "time_out_of_range"),
-            ("/monday/10", "empty_range"),
+            ("/monday/10", "time_out_of_range"),
             ("/monday/11", "time_out_of_range"),
             ("/monday/12", "not_an_hour_or_range"),
             ("/monday/13", "not_an_hour_or_range"),
@@ -188,6 +192,15 @@ mod tests {
     fn entries_are_merged_in_any_order() {
         let messy = json!({"FRIDAY": ["09:30-10:30", 9, 9, "09:00-09:15", 10]});
         assert_eq!(parse(&messy), parse(&json!({"friday": ["09:00-11:00"]})));
+    }
+
+    #[test]
+    fn a_range_over_midnight_continues_on_the_next_day() {
+        let night = json!({"monday": ["22:00-2:00"], "sunday": ["23:00-00:30"]});
+        let parts =
+            json!({"monday": ["22:00-24:00", "00:00-00:30"], "tuesday": ["0:00-2:00"], "sunday": ["23:00-24:00"]});
+        assert!(parse(&night).is_ok());
+        assert_eq!(parse(&night), parse(&parts));
     }
 
     #[test]

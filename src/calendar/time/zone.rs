@@ -1,18 +1,24 @@
 //! Time zones: an IANA name and the rules behind it, from the compiled-in database.
 
 use super::fault::truncate_for_message;
+use super::{windows_zones, zone_data};
 use jiff::civil::Date;
-use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, Zoned, civil::DateTime, tz::Offset};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
-/// A time zone of the IANA database; cheap to clone, equal by name.
+/// A time zone of the IANA database; cheap to clone. Two zones are equal if their current names are: `Asia/Calcutta` is
+/// `Asia/Kolkata`.
 ///
-/// Only the compiled-in database is used, so every machine gives the same answers.
+/// The database of the system is not used, so every machine gives the same answers.
 #[derive(Clone, Debug)]
-pub struct Zone(TimeZone);
+pub struct Zone {
+    rules: TimeZone,
+    /// The current name, if the zone has an old one.
+    current_name: Option<&'static str>,
+}
 
 /// The text names no time zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,41 +38,56 @@ pub struct Segment {
 }
 
 impl Zone {
-    /// Reads an IANA name in any case; the database's own spelling is kept.
+    /// Reads an IANA name in any case; the database's own spelling is kept. A Windows name, as Exchange and Graph send it, becomes
+    /// the IANA name of the same zone.
     ///
     /// # Errors
     /// For everything that is no such name: fixed offsets (`+05:30`), paths, abbreviations, nothing.
     pub fn parse(text: &str) -> Result<Zone, ZoneError> {
-        // jiff keeps the zones it has parsed, so a name that was seen before costs one binary search.
-        let zone = TimeZoneDatabase::bundled().get(text).ok().map(Zone);
-        zone.filter(|zone| zone.is_real_zone())
-            .ok_or_else(|| ZoneError { found: truncate_for_message(text).into_owned() })
+        let found = Zone::of_iana_name(text).or_else(|| Zone::of_iana_name(windows_zones::iana_name(text)?));
+        found.ok_or_else(|| ZoneError { found: truncate_for_message(text).into_owned() })
+    }
+
+    fn of_iana_name(name: &str) -> Option<Zone> {
+        // A zone that was seen before is not parsed again.
+        let zone = Zone { rules: zone_data::rules(name)?, current_name: zone_data::current_name(name) };
+        zone.is_real_zone().then_some(zone)
+    }
+
+    /// All zones of the compiled-in database.
+    pub fn all() -> impl Iterator<Item = Zone> {
+        zone_data::names().filter_map(Zone::of_iana_name)
     }
 
     /// `UTC`.
     pub fn utc() -> Zone {
-        Zone(TimeZone::UTC)
+        Zone { rules: TimeZone::UTC, current_name: zone_data::current_name("UTC") }
     }
 
     /// The IANA name.
     pub fn name(&self) -> &str {
         // `parse` refuses zones without a name.
-        self.0.iana_name().unwrap_or("UTC")
+        self.rules.iana_name().unwrap_or("UTC")
+    }
+
+    /// The name by which zones are compared.
+    fn current_name(&self) -> &str {
+        self.current_name.unwrap_or_else(|| self.name())
     }
 
     /// Whether the name is a zone: two names of the database mean "no zone was set".
     fn is_real_zone(&self) -> bool {
-        !self.0.is_unknown() && self.0.iana_name().is_some_and(|name| name != "Factory")
+        !self.rules.is_unknown() && self.rules.iana_name().is_some_and(|name| name != "Factory")
     }
 
     /// The wall clock at an instant.
     pub fn datetime_at(&self, instant: Timestamp) -> Zoned {
-        instant.to_zoned(self.0.clone())
+        instant.to_zoned(self.rules.clone())
     }
 
     /// The date on the wall clock at an instant.
     pub fn date_at(&self, instant: Timestamp) -> Date {
-        self.0.to_datetime(instant).date()
+        self.rules.to_datetime(instant).date()
     }
 
     /// The instant at which a date begins on the wall clock.
@@ -79,36 +100,36 @@ impl Zone {
     /// RFC 3339 has no seconds in offsets. An offset that has them is rounded to the minute, and the time of day with it, so that
     /// the instant stays exact.
     pub fn format_rfc3339(&self, instant: Timestamp) -> String {
-        let minutes = (self.0.to_offset(instant).seconds() + 30).div_euclid(60);
+        let minutes = (self.rules.to_offset(instant).seconds() + 30).div_euclid(60);
         let offset = Offset::from_seconds(60 * minutes).unwrap_or(Offset::UTC);
         instant.display_with_offset(offset).to_string()
     }
 
     /// The instant as people read it on the wall clock: `Monday, 23 March 2026, 09:00`.
     pub fn format_long(&self, instant: Timestamp) -> String {
-        self.0.to_datetime(instant).strftime("%A, %-d %B %Y, %H:%M").to_string()
+        self.rules.to_datetime(instant).strftime("%A, %-d %B %Y, %H:%M").to_string()
     }
 
     /// The rules behind the name.
     pub(in crate::calendar) fn rules(&self) -> &TimeZone {
-        &self.0
+        &self.rules
     }
 
     /// Wall clock minus UTC at an instant, in seconds.
-    pub(super) fn offset_at(&self, second: i64) -> i64 {
-        i64::from(self.0.to_offset(timestamp(second)).seconds())
+    pub(in crate::calendar) fn offset_at(&self, second: i64) -> i64 {
+        i64::from(self.rules.to_offset(timestamp(second)).seconds())
     }
 
     /// The first instant of a date: midnight (the earlier of two), or where a gap over midnight ends.
     pub(in crate::calendar) fn start_of_day(&self, date: Date) -> i64 {
         let midnight = date.at(0, 0, 0, 0);
-        match self.0.to_ambiguous_timestamp(midnight).offset() {
+        match self.rules.to_ambiguous_timestamp(midnight).offset() {
             AmbiguousOffset::Unambiguous { offset } => second_at(midnight, offset),
             AmbiguousOffset::Fold { before, .. } => second_at(midnight, before),
             AmbiguousOffset::Gap { before, after } => {
                 // Read with the later offset, a midnight that does not exist lies before the jump.
                 let eve = timestamp(second_at(midnight, after));
-                let jump = self.0.following(eve).next();
+                let jump = self.rules.following(eve).next();
                 jump.map_or(second_at(midnight, before), |jump| jump.timestamp().as_second())
             }
         }
@@ -116,7 +137,7 @@ impl Zone {
 
     /// 12:00 of a date.
     pub(super) fn noon(&self, date: Date) -> i64 {
-        let noon = self.0.to_ambiguous_timestamp(date.at(12, 0, 0, 0)).compatible();
+        let noon = self.rules.to_ambiguous_timestamp(date.at(12, 0, 0, 0)).compatible();
         noon.map_or(0, Timestamp::as_second)
     }
 
@@ -124,7 +145,7 @@ impl Zone {
     pub(in crate::calendar) fn segments(&self, start: i64, end: i64) -> Vec<Segment> {
         let mut segments = Vec::new();
         let mut at = Segment { start, end, offset: self.offset_at(start) };
-        for transition in self.0.following(timestamp(start)) {
+        for transition in self.rules.following(timestamp(start)) {
             let jump = transition.timestamp().as_second();
             if jump >= end {
                 break;
@@ -153,7 +174,7 @@ fn second_at(wall: DateTime, offset: Offset) -> i64 {
 
 impl PartialEq for Zone {
     fn eq(&self, other: &Zone) -> bool {
-        self.name() == other.name()
+        self.current_name() == other.current_name()
     }
 }
 
@@ -161,7 +182,7 @@ impl Eq for Zone {}
 
 impl Hash for Zone {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
+        self.current_name().hash(state);
     }
 }
 
@@ -197,6 +218,23 @@ mod tests {
     }
 
     #[test]
+    fn old_and_windows_names_are_the_zones_that_they_mean() -> Result<(), ZoneError> {
+        let old = Zone::parse("asia/calcutta")?;
+        assert_eq!((old.name(), &old), ("Asia/Calcutta", &Zone::parse("Asia/Kolkata")?));
+        assert_eq!(Zone::parse("Etc/UTC")?, Zone::utc());
+        assert_ne!(old, Zone::parse("Asia/Colombo")?);
+        assert_eq!(Zone::parse("Eastern Standard Time")?.name(), "America/New_York");
+        assert_eq!(Zone::parse("w. europe standard time")?.name(), "Europe/Berlin");
+        Ok(())
+    }
+
+    #[test]
+    fn the_data_knows_that_cuba_keeps_its_summer_time() -> Result<(), ZoneError> {
+        assert_eq!(midnight("America/Havana", date(2026, 12, 7))?, "2026-12-07T04:00:00Z");
+        Ok(())
+    }
+
+    #[test]
     fn other_texts_are_refused() {
         let bad = ["", " ", "+05:30", "GMT+25", "Mars/Olympus", "../../etc/passwd", "Etc/Unknown"];
         for text in bad.into_iter().chain(["Factory", "Europe/", "/etc/localtime", "Z", "\0"]) {
@@ -217,8 +255,8 @@ mod tests {
         // Midnight does not exist, exists twice, and the whole day does not exist.
         let gap = midnight("America/Sao_Paulo", date(2017, 10, 15))?;
         assert_eq!(gap, "2017-10-15T03:00:00Z");
-        let fold = midnight("America/Havana", date(2026, 11, 1))?;
-        assert_eq!(fold, "2026-11-01T04:00:00Z");
+        let fold = midnight("America/Havana", date(2025, 11, 2))?;
+        assert_eq!(fold, "2025-11-02T04:00:00Z");
         let skipped = midnight("Pacific/Apia", date(2011, 12, 30))?;
         assert_eq!(skipped, midnight("Pacific/Apia", date(2011, 12, 31))?);
         Ok(())

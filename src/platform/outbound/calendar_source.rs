@@ -42,7 +42,18 @@ pub enum Fetched {
     },
 }
 
-/// Fetched bytes as text. Invalid UTF-8 can only occur in names and descriptions, which the import ignores.
+/// Fetched bytes as text: UTF-8, or UTF-16 as Windows saves it. Invalid characters can only occur in names and descriptions, which
+/// the import ignores.
 pub fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}")
+    let utf_16 = |unit: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+        String::from_utf16_lossy(&units)
+    };
+    let text = match bytes {
+        // with a byte order mark, or with the B of BEGIN
+        [0xff, 0xfe, ..] | [b'B', 0, ..] => utf_16(u16::from_le_bytes),
+        [0xfe, 0xff, ..] | [0, b'B', ..] => utf_16(u16::from_be_bytes),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    text.replace('\0', "\u{fffd}")
 }

@@ -66,6 +66,8 @@ pub struct WebhookClient {
     pub(super) client: Client,
     /// For webhooks to `https` URLs, which it calls as `http` ones: it encrypts below, so that interim responses can be left out.
     secure: Client,
+    pub(super) names: Resolver,
+    pub(super) tls: Arc<ClientConfig>,
     /// The time limit of one attempt.
     pub(super) timeout_seconds: f64,
 }
@@ -99,8 +101,8 @@ impl WebhookClient {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let (tls, limit) = (Arc::new(tls), Duration::from_secs_f64(settings.timeout_seconds));
         let secure = client(Rc::clone(&guard), names.clone(), &tls, true, limit);
-        let client = client(Rc::clone(&guard), names, &tls, false, limit);
-        Ok(WebhookClient { guard, client, secure, timeout_seconds: settings.timeout_seconds })
+        let client = client(Rc::clone(&guard), names.clone(), &tls, false, limit);
+        Ok(WebhookClient { guard, client, secure, names, tls, timeout_seconds: settings.timeout_seconds })
     }
 
     /// Makes one attempt.

@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED, LOCATION, TRANSFER_ENCODING,
 };
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use tokio::time::timeout_at;
 
 use super::client::{AGENT, Response, WebhookClient};
+use super::feed_url::FeedUrl;
 use super::response::DeliveryResult;
 use crate::platform::http::headers::content_length;
 use crate::platform::outbound::calendar_source::{CalendarSource, Fetched, Validators, text_of};
@@ -19,6 +20,8 @@ use crate::platform::request_context::milliseconds;
 
 /// The maximum length of a stored entity tag or date.
 const MAX_VALIDATOR: usize = 512;
+/// The most redirects of one fetch.
+const MAX_REDIRECTS: usize = 5;
 const TRUNCATED: &str = "it closed the connection in the middle of the calendar";
 
 /// A calendar that is published at a URL.
@@ -34,12 +37,13 @@ pub struct Subscription<'a> {
 impl CalendarSource for Subscription<'_> {
     async fn fetch(&self, known: &Validators) -> Fetched {
         let begin = Instant::now();
-        let url = match self.client.guard.parse(self.url) {
-            Ok(url) => url,
+        let feed = match FeedUrl::parse(&self.client.guard, self.url) {
+            Ok(feed) => feed,
             Err(refused) => return Fetched::Failed { why: refused.to_string() },
         };
-        let fetched = self.attempt(url.as_str(), known).await;
-        let (host, ms) = (url.host(), milliseconds(begin));
+        let host = feed.url.host().to_owned();
+        let fetched = self.follow(feed, known).await;
+        let ms = milliseconds(begin);
         match &fetched {
             Fetched::Text { text, .. } => tracing::info!(host, bytes = text.len(), ms, "calendar fetched"),
             Fetched::Unchanged => tracing::info!(host, ms, "calendar unchanged"),
@@ -49,49 +53,78 @@ impl CalendarSource for Subscription<'_> {
     }
 }
 
+/// What one request leads to.
+enum Step {
+    Done(Fetched),
+    /// A redirect to this reference.
+    Redirect(String),
+}
+
 impl Subscription<'_> {
-    async fn attempt(&self, url: &str, known: &Validators) -> Fetched {
-        let limit = self.client.timeout_seconds;
-        let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(limit);
+    /// Follows redirects, each checked like the first URL, within one time limit.
+    async fn follow(&self, mut feed: FeedUrl, known: &Validators) -> Fetched {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(self.client.timeout_seconds);
+        for _ in 0..=MAX_REDIRECTS {
+            match self.attempt(&feed, known, deadline).await {
+                Step::Done(fetched) => return fetched,
+                Step::Redirect(location) => match feed.redirect(&self.client.guard, &location) {
+                    Ok(next) => feed = next,
+                    Err(refused) => return Fetched::Failed { why: format!("it redirects to a URL that {refused}") },
+                },
+            }
+        }
+        Fetched::Failed { why: format!("it redirects more than {MAX_REDIRECTS} times") }
+    }
+
+    async fn attempt(&self, feed: &FeedUrl, known: &Validators, deadline: tokio::time::Instant) -> Step {
         let mut request = self
             .client
             .client
-            .get(url)
+            .get(feed.url.as_str())
             .no_decompress()
             // a new connection for each fetch, so that the guard checks each
             .force_close()
             .insert_header((ACCEPT, "text/calendar"))
             .insert_header((ACCEPT_ENCODING, "identity"))
             .insert_header(("user-agent", AGENT));
+        if let Some((user, password)) = feed.credentials() {
+            request = request.basic_auth(user, password);
+        }
         for (name, value) in [(IF_NONE_MATCH, &known.etag), (IF_MODIFIED_SINCE, &known.last_modified)] {
             if let Some(value) = value {
                 request = request.insert_header((name, value.as_str()));
             }
         }
         let failed = |result: DeliveryResult| Fetched::Failed { why: result.reason() };
-        let late = |_| failed(DeliveryResult::timed_out(limit));
+        let late = |_| failed(DeliveryResult::timed_out(self.client.timeout_seconds));
         let response = match timeout_at(deadline, request.send()).await {
-            Err(elapsed) => return late(elapsed),
-            Ok(Err(error)) => return failed(self.client.classify(&error)),
+            Err(elapsed) => return Step::Done(late(elapsed)),
+            Ok(Err(error)) => return Step::Done(failed(self.client.classify(&error))),
             Ok(Ok(response)) => response,
         };
-        match response.status() {
-            StatusCode::NOT_MODIFIED => Fetched::Unchanged,
-            StatusCode::OK if is_encoded(response.headers()) => {
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        Step::Done(match (response.status(), location) {
+            (StatusCode::NOT_MODIFIED, _) => Fetched::Unchanged,
+            (StatusCode::OK, _) if is_encoded(response.headers()) => {
                 Fetched::Failed { why: "it sent the calendar compressed, although the request forbids that".to_owned() }
             }
-            StatusCode::OK => timeout_at(deadline, self.read_body(response)).await.unwrap_or_else(late),
-            status => failed(DeliveryResult::read(status, response.headers(), Timestamp::now())),
-        }
+            (StatusCode::OK, _) if !has_framing(response.headers()) => {
+                let whole = self.client.read_to_end(feed, self.max_bytes);
+                match timeout_at(deadline, whole).await {
+                    Err(elapsed) => late(elapsed),
+                    Ok(Err(why)) => Fetched::Failed { why },
+                    Ok(Ok(body)) => Fetched::Text { text: text_of(&body), seen: validators(response.headers()) },
+                }
+            }
+            (StatusCode::OK, _) => timeout_at(deadline, self.read_body(response)).await.unwrap_or_else(late),
+            (status, Some(location)) if status.is_redirection() => return Step::Redirect(location.to_owned()),
+            (status, _) => failed(DeliveryResult::read(status, response.headers(), Timestamp::now())),
+        })
     }
 
     /// Reads the body, up to the maximum size.
     async fn read_body(&self, mut response: Response) -> Fetched {
-        let header = |name: HeaderName| {
-            let value = response.headers().get(name)?.to_str().ok()?.to_owned();
-            Some(value).filter(|value| value.len() <= MAX_VALIDATOR)
-        };
-        let validators = Validators { etag: header(ETAG), last_modified: header(LAST_MODIFIED) };
+        let validators = validators(response.headers());
         let length = content_length(response.headers());
         let mut body = Vec::new();
         while let Some(chunk) = response.next().await {
@@ -106,11 +139,24 @@ impl Subscription<'_> {
             return Fetched::Failed { why: TRUNCATED.to_owned() };
         }
         if body.is_empty() {
-            // awc takes a response without framing for one without a body
-            return Fetched::Failed { why: "it sent nothing, or no length".to_owned() };
+            return Fetched::Failed { why: "it sent nothing".to_owned() };
         }
         Fetched::Text { text: text_of(&body), seen: validators }
     }
+}
+
+/// The validators that a response gives, unless they are too long to store.
+fn validators(headers: &HeaderMap) -> Validators {
+    let header = |name: HeaderName| {
+        let value = headers.get(name)?.to_str().ok()?.to_owned();
+        Some(value).filter(|value| value.len() <= MAX_VALIDATOR)
+    };
+    Validators { etag: header(ETAG), last_modified: header(LAST_MODIFIED) }
+}
+
+/// Whether the headers tell where the body ends. awc takes a response without framing for one without a body.
+fn has_framing(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {

@@ -6,6 +6,7 @@
 
 pub mod calendar_source;
 pub mod client;
+pub mod feed_url;
 pub mod fetch;
 pub mod global_address;
 pub mod resolver;
@@ -13,8 +14,10 @@ pub mod response;
 pub mod signature;
 mod skip_interim;
 pub mod ssrf_guard;
+mod unframed;
 
 pub use client::{Delivery, WebhookClient};
+pub use feed_url::{FeedUrl, mask_credentials};
 pub use fetch::Subscription;
 pub use resolver::Resolver;
 pub use response::DeliveryResult;

@@ -52,7 +52,25 @@ impl From<Blocked> for Refused {
     }
 }
 
+impl Refused {
+    /// The reason, as a sentence fragment.
+    pub(super) fn new(why: &'static str) -> Refused {
+        Refused(why.into())
+    }
+}
+
 impl CallbackUrl {
+    /// The URL of a reference, relative to this one.
+    pub(super) fn join(&self, reference: &str) -> Result<String, Refused> {
+        let joined = self.0.join(reference).map_err(|why| Refused(why.to_string().into()))?;
+        Ok(joined.into())
+    }
+
+    /// Whether another URL has the same scheme, host and port.
+    pub(super) fn has_same_origin(&self, other: &CallbackUrl) -> bool {
+        self.0.origin() == other.0.origin()
+    }
+
     /// The URL in its canonical form.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

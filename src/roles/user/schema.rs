@@ -29,6 +29,7 @@ diesel::table! {
         last_modified -> Nullable<Text>,
         refreshed_at -> Nullable<Timestamp>,
         error -> Nullable<Text>,
+        warnings -> Text,
         failures -> Integer,
         periods -> Integer,
         known_until -> Timestamp,

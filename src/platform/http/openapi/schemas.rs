@@ -100,7 +100,9 @@ schemas! {
 fn entries(null: bool) -> Array {
     let hour = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(23));
     let range = text().format(Some(SchemaFormat::Custom("time-range".to_owned()))).min_length(Some(1));
-    let range = range.description(Some("`HH:MM-HH:MM` on quarters, `24:00` as an end."));
+    let range = range.description(Some(
+        "`HH:MM-HH:MM` on quarters, `24:00` as an end. In a week, a range over midnight continues on the next day.",
+    ));
     let entry = OneOfBuilder::new().item(hour.description(Some("A whole hour."))).item(range);
     let list = ArrayBuilder::new().items(RefOr::T(Schema::from(entry))).max_items(Some(96));
     match null {
@@ -164,7 +166,7 @@ pub struct Paged {
 #[derive(ToSchema)]
 pub struct Dates {
     /// An ISO week, instead of `from` and `to`.
-    #[schema(pattern = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-W(0[1-9]|[1-4][0-9]|5[0-2])$", example = "2026-W48")]
+    #[schema(pattern = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-[Ww](0[1-9]|[1-4][0-9]|5[0-2])$", example = "2026-W48")]
     pub week: Option<String>,
     /// The first date, from 1970 on; needs `to`.
     pub from: Option<Date>,

@@ -16,6 +16,7 @@ use crate::platform::http::HttpResult;
 use crate::platform::http::json_members::{JsonLists, stream_members};
 use crate::platform::jobs::rows::DeliveryRow;
 use crate::platform::jobs::store::list_deliveries;
+use crate::platform::outbound::mask_credentials;
 use crate::roles::user::schema::{calendars, codes, sessions};
 use crate::roles::user::store::Store;
 
@@ -72,8 +73,8 @@ impl JsonLists for Lists {
             let shown = (calendars::id, calendars::name, calendars::kind, calendars::url, calendars::content);
             let row: Option<(String, String, String, String, String)> =
                 self.store.owner.db.fetch_optional(next.select(shown)).await?;
-            let shown = |(id, name, kind, url, content)| {
-                (id, json!({ "name": name, "kind": kind, "url": url, "content": content }))
+            let shown = |(id, name, kind, url, content): (String, String, String, String, String)| {
+                (id, json!({ "name": name, "kind": kind, "url": mask_credentials(&url), "content": content }))
             };
             return Ok(row.into_iter().map(shown).collect());
         }

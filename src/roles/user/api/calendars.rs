@@ -1,16 +1,25 @@
 //! What user and the worker tell each other about a subscribed calendar.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::platform::outbound::calendar_source::{Fetched, Validators};
 
 /// A subscription to be looked after.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct CalendarSubscription {
-    /// Where it is published. Whoever knows it may read the calendar.
+    /// Where it is published, perhaps with a password. Whoever knows it may read the calendar.
     pub url: String,
     /// What was seen of it before.
     pub seen: Validators,
+}
+
+impl fmt::Debug for CalendarSubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // the URL is secret
+        f.debug_struct("CalendarSubscription").finish_non_exhaustive()
+    }
 }
 
 /// What came of looking.

@@ -9,17 +9,18 @@ use serde_json::Value;
 use url::Url;
 use utoipa::ToSchema;
 
-use super::import::acquire_permit_soon;
+use super::import::acquire_turn_soon;
 use super::store::{CalendarInput, Entry, unknown};
 use crate::calendar::Fault;
+use crate::calendar::icalendar::CalendarWarning;
 use crate::platform::data::instant::{now, read};
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, PathId, RawBody, parsed};
 use crate::platform::http::json;
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
-use crate::platform::outbound::SsrfGuard;
 use crate::platform::outbound::calendar_source::text_of;
+use crate::platform::outbound::{FeedUrl, SsrfGuard};
 use crate::roles::user::store::{PathUser, Store};
 
 /// The maximum length of a calendar's name.
@@ -41,6 +42,8 @@ pub struct Calendar {
     busy_periods: i32,
     /// The reason why the last fetch failed.
     error: Option<String>,
+    /// What of the calendar was left out or assumed, at most 50 entries in the order of the lines.
+    warnings: Vec<CalendarWarning>,
 }
 
 /// The kind of a calendar.
@@ -69,6 +72,7 @@ impl From<Entry> for Calendar {
             known_until: entry.refreshed_at.and_then(|_| read(entry.known_until)),
             busy_periods: entry.periods,
             error: entry.error,
+            warnings: serde_json::from_str(&entry.warnings).unwrap_or_default(),
         }
     }
 }
@@ -133,7 +137,7 @@ pub async fn refresh_calendar(PathId(id): PathId, store: Data<Store>, JsonBody(b
 }
 
 async fn read_file(store: &Store, email: &Email, text: String) -> Result<CalendarInput, Problem> {
-    let expanded = store.expand(email, &text, now(), acquire_permit_soon().await?).await?;
+    let expanded = store.expand(email, &text, now(), acquire_turn_soon(email).await?).await?;
     let import = expanded.map_err(|why| Problem::validation(vec![Fault::new("#", "not_a_calendar", why)]))?;
     Ok(CalendarInput::File { text, import })
 }
@@ -181,6 +185,6 @@ fn calendar_url(guard: &SsrfGuard, value: &Value) -> Result<String, Vec<Fault>> 
         Some(scheme) if scheme.eq_ignore_ascii_case("webcal:") => Value::from(format!("https:{}", &text[7..])),
         _ => Value::from(text),
     });
-    let read = |text: &str| guard.parse(text).map(|url| url.as_str().to_owned());
+    let read = |text: &str| FeedUrl::parse(guard, text).map(|feed| feed.to_secret_text());
     parsed("not_a_calendar_url", read)(secure.as_ref().unwrap_or(value))
 }

@@ -9,7 +9,7 @@ use jiff_diesel::DateTime;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::import::{Import, acquire_permit, stored_range};
+use super::import::{Import, acquire_turn, stored_range};
 use super::store::{Row, replace_months};
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::data::schema::jobs;
@@ -67,6 +67,16 @@ enum RefreshResult {
     Text { text: String, seen: Validators, import: Import },
     Unchanged,
     Failed(String),
+}
+
+/// Whether a stored calendar ended as it should. A publisher whose calendars never do is still followed.
+fn is_whole(content: &str) -> bool {
+    let content = content.trim_end();
+    content
+        .len()
+        .checked_sub("END:VCALENDAR".len())
+        .and_then(|at| content.get(at..))
+        .is_some_and(|end| end.eq_ignore_ascii_case("END:VCALENDAR"))
 }
 
 impl Store {
@@ -146,6 +156,7 @@ impl Store {
                         calendars::etag.eq(&seen.etag),
                         calendars::last_modified.eq(&seen.last_modified),
                         calendars::periods.eq(import.periods),
+                        calendars::warnings.eq(import.warnings_json()),
                         calendars::known_until.eq(stored(import.known_until)),
                         calendars::updated_at.eq(stored(now)),
                     );
@@ -174,7 +185,12 @@ impl Store {
             Fetched::Unchanged => RefreshResult::Unchanged,
             Fetched::Failed { why } => RefreshResult::Failed(why),
             Fetched::Text { text, seen } => {
-                match self.expand(&before.owner()?, &text, now, acquire_permit().await).await? {
+                let owner = before.owner()?;
+                match self.expand(&owner, &text, now, acquire_turn(&owner).await).await? {
+                    Ok(import) if import.is_truncated && is_whole(&before.content) => {
+                        let why = "its calendar ends before END:VCALENDAR; the last whole one still counts";
+                        RefreshResult::Failed(why.to_owned())
+                    }
                     Ok(import) => RefreshResult::Text { text, seen, import },
                     Err(why) => RefreshResult::Failed(format!("its calendar cannot be read: {why}")),
                 }
@@ -196,7 +212,8 @@ impl Store {
         let next = next.order(calendars::known_until.asc()).select(columns::<Row>());
         let found: Option<Row> = self.owner.db.fetch_optional(next).await?;
         let Some(row) = found else { return Ok(false) };
-        let expanded = self.expand(&row.owner()?, &row.content, now, acquire_permit().await).await?;
+        let owner = row.owner()?;
+        let expanded = self.expand(&owner, &row.content, now, acquire_turn(&owner).await).await?;
         transact!(self.owner.db, |conn| {
             // a calendar that was changed in the meantime is newer
             let unchanged =
@@ -205,7 +222,13 @@ impl Store {
             let until = stored(Timestamp::from_second(until).unwrap_or(now));
             let periods = expanded.as_ref().map_or(row.periods, |import| import.periods);
             let error = expanded.as_ref().err().cloned().or(row.error.clone());
-            let update = (calendars::known_until.eq(until), calendars::periods.eq(periods), calendars::error.eq(error));
+            let warnings = expanded.as_ref().map_or(row.warnings.clone(), Import::warnings_json);
+            let update = (
+                calendars::known_until.eq(until),
+                calendars::periods.eq(periods),
+                calendars::error.eq(error),
+                calendars::warnings.eq(warnings),
+            );
             let changed = diesel::update(unchanged).set(update).execute(conn).await?;
             if let (1, Ok(import)) = (changed, &expanded) {
                 replace_months(conn, &row.email, &row.id, &import.months).await?;

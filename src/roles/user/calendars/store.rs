@@ -41,6 +41,7 @@ pub struct Row {
     pub last_modified: Option<String>,
     pub refreshed_at: Option<DateTime>,
     pub error: Option<String>,
+    pub warnings: String,
     pub failures: i32,
     pub periods: i32,
     pub known_until: DateTime,
@@ -56,6 +57,7 @@ pub struct Entry {
     pub url: String,
     pub refreshed_at: Option<DateTime>,
     pub error: Option<String>,
+    pub warnings: String,
     pub periods: i32,
     pub known_until: DateTime,
 }
@@ -136,6 +138,7 @@ impl Row {
             last_modified: None,
             refreshed_at: import.map(|_| stored(now)),
             error: None,
+            warnings: import.map_or_else(|| "[]".to_owned(), Import::warnings_json),
             failures: 0,
             periods: import.map_or(0, |import| import.periods),
             known_until: stored(import.map_or(now, |import| import.known_until)),

@@ -20,6 +20,7 @@ use crate::platform::jobs::api::{
     AttemptFailure, DeliveryOutcome, DeliveryRecord, JobClient, JobLease, JobReport, RawPayload, RetryDecision,
 };
 use crate::platform::limiter::KeyedPermit;
+use crate::platform::outbound::FeedUrl;
 use crate::roles::reservation::api::jobs::JobResult;
 
 /// How long a job waits for a host that has `webhooks.per_host` requests in flight.
@@ -73,7 +74,7 @@ impl StartedJob<'_> {
         context: &JobContext,
         url: &str,
     ) -> Result<(String, KeyedPermit<String>), AttemptFailure> {
-        let host = context.guard.parse(url).map(|url| url.host().to_owned()).unwrap_or_default();
+        let host = FeedUrl::parse(&context.guard, url).map(|feed| feed.url.host().to_owned()).unwrap_or_default();
         match context.hosts.acquire(host.clone(), BUSY_HOST_WAIT).await {
             Some(permit) => Ok((host, permit)),
             None => Err(self.fail(RetryDecision::Snooze, format!("too many requests to {host} are in flight"))),

@@ -1,0 +1,77 @@
+//! What the reader of a calendar left out or assumed, so that the owner of the calendar learns of it.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::content_line::IcsError;
+
+/// The most warnings of one calendar. A calendar with more has them of the same few kinds.
+const MAX_WARNINGS: usize = 50;
+
+/// A part of a calendar that was left out, or read by an assumption. Like an error, it repeats nothing of the calendar.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CalendarWarning {
+    /// The line, counted from 1.
+    #[schema(minimum = 1)]
+    pub line: usize,
+    /// The component that the line belongs to, such as VEVENT.
+    pub component: String,
+    /// What is wrong, and what was assumed or left out.
+    pub detail: String,
+}
+
+/// The warnings of one calendar: each once, and not more than a few.
+#[derive(Default)]
+pub struct Warnings(HashSet<CalendarWarning>);
+
+impl Warnings {
+    /// Adds a warning.
+    pub fn add(&mut self, line: usize, component: &str, detail: impl Into<String>) {
+        if self.0.len() < MAX_WARNINGS {
+            // The name of an unknown component is content of the calendar.
+            let component = if KNOWN.contains(&component) { component } else { "unknown" }.to_owned();
+            self.0.insert(CalendarWarning { line, component, detail: detail.into() });
+        }
+    }
+
+    /// Turns an error into a warning, unless it is a limit, which refuses the whole calendar.
+    pub fn tolerate<T>(
+        &mut self,
+        component: &str,
+        consequence: &str,
+        result: Result<T, IcsError>,
+    ) -> Result<Option<T>, IcsError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_limit => Err(error),
+            Err(IcsError { line, what, .. }) => {
+                self.add(line, component, format!("{what}; {consequence}"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The warnings in the order of their lines.
+    pub fn sorted(self) -> Vec<CalendarWarning> {
+        let mut all: Vec<CalendarWarning> = self.0.into_iter().collect();
+        all.sort_by(|one, other| (one.line, &one.detail).cmp(&(other.line, &other.detail)));
+        all
+    }
+}
+
+/// The components whose names a warning shows.
+const KNOWN: [&str; 12] = [
+    "VCALENDAR",
+    "VEVENT",
+    "VFREEBUSY",
+    "VTIMEZONE",
+    "STANDARD",
+    "DAYLIGHT",
+    "VALARM",
+    "VTODO",
+    "VJOURNAL",
+    "VAVAILABILITY",
+    "AVAILABLE",
+    "VPOLL",
+];
