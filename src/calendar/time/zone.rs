@@ -92,7 +92,7 @@ impl Zone {
 
     /// The instant at which a date begins on the wall clock.
     pub fn start_of(&self, date: Date) -> Timestamp {
-        date.to_zoned(self.0.clone()).map_or(Timestamp::MAX, |start| start.timestamp())
+        date.to_zoned(self.rules.clone()).map_or(Timestamp::MAX, |start| start.timestamp())
     }
 
     /// The instant as RFC 3339 text on the wall clock, with its offset.
