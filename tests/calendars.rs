@@ -188,7 +188,7 @@ both_shapes! {
         let right = calendar(&[&format!("UID:1\nDTSTART:{day}T090000\nDURATION:PT1H")]);
         let wide: Vec<u8> = [0xfeff].into_iter().chain(right.encode_utf16()).flat_map(u16::to_le_bytes).collect();
         let headers = [("content-type", "text/calendar")];
-        let taken = cluster.send(Method::PUT, WORK, &headers, Some(wide.into())).await.expect(200).json;
+        let taken = cluster.send(Method::PUT, WORK, &headers, Some(wide)).await.expect(200).json;
         assert_eq!((&taken["warnings"], &taken["busy_periods"]), (&json!([]), &json!(1)));
         assert_eq!(free(cluster).await, ["0 00:00-0 09:00", "0 10:00-2 00:00"]);
     }

@@ -81,7 +81,7 @@ both_shapes! {
             ("one", Method::GET, "/api/users/ana@example.com", None, 200),
             ("two", Method::GET, "/api/users/nobody@example.com", None, 404),
             ("three", Method::POST, "/api/users", Some(json!({ "email": "x" })), 422),
-            ("four", Method::PUT, "/api/users/ana@example.com", None, 405),
+            ("four", Method::POST, "/api/users/ana@example.com", None, 405),
             ("five", Method::GET, "/nothing/here", None, 404),
             ("six", Method::DELETE, "/api/users/ben@example.com", None, 204),
         ];

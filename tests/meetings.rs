@@ -40,6 +40,37 @@ const NO_CALLBACKS: [&str; 16] = [
     "https://example.com/\\x",
 ];
 
+/// Values that one member of a request must not have, and their places.
+fn refused_values() -> Vec<(Value, Vec<&'static str>)> {
+    let mut rows = Vec::new();
+    for (member, values) in [
+        ("title", vec![json!(7), json!(""), json!(" "), json!("a\nb"), json!("a\u{0}b"), json!(["x"])]),
+        ("duration_minutes", vec![json!(7), json!(0), json!(20), json!(1455), json!("60"), json!(60.5), json!(-60)]),
+        ("pick", vec![json!("some"), json!(1)]),
+        ("location", vec![json!(7), json!(""), json!("a\nb"), json!("x".repeat(201))]),
+        ("description", vec![json!(7), json!(" \n "), json!("a\u{0}b"), json!("x".repeat(4001))]),
+        ("url", vec![json!("video"), json!("javascript:alert(1)"), json!("http://example.com/"), json!(1)]),
+        ("step_minutes", vec![json!(0), json!(45), json!("60"), json!(7.5)]),
+        ("seed", vec![json!(-1), json!(1.5), json!(1_u64 << 53), json!("1")]),
+        ("time_zone", vec![json!("Mars/Olympus"), json!("+05:30"), json!(1), json!("floating")]),
+    ] {
+        let place = [
+            "#/location",
+            "#/description",
+            "#/url",
+            "#/title",
+            "#/duration_minutes",
+            "#/pick",
+            "#/seed",
+            "#/step_minutes",
+            "#/time_zone",
+        ];
+        let place = place.into_iter().find(|place| place.ends_with(member)).expect("a place");
+        rows.extend(values.into_iter().map(|value| (json!({ member: value }), vec![place])));
+    }
+    rows
+}
+
 /// What is put over a good request, and the places of the faults that come of it.
 fn refused() -> Vec<(Value, Vec<&'static str>)> {
     let url = "https://example.com/hook";
@@ -78,31 +109,7 @@ fn refused() -> Vec<(Value, Vec<&'static str>)> {
             vec!["#/duration_minutes", "#/isAdmin", "#/title"],
         ),
     ];
-    for (member, values) in [
-        ("title", vec![json!(7), json!(""), json!(" "), json!("a\nb"), json!("a\u{0}b"), json!(["x"])]),
-        ("duration_minutes", vec![json!(7), json!(0), json!(20), json!(1455), json!("60"), json!(60.5), json!(-60)]),
-        ("pick", vec![json!("some"), json!(1)]),
-        ("location", vec![json!(7), json!(""), json!("a\nb"), json!("x".repeat(201))]),
-        ("description", vec![json!(7), json!(" \n "), json!("a\u{0}b"), json!("x".repeat(4001))]),
-        ("url", vec![json!("video"), json!("javascript:alert(1)"), json!("http://example.com/"), json!(1)]),
-        ("step_minutes", vec![json!(0), json!(45), json!("60"), json!(7.5)]),
-        ("seed", vec![json!(-1), json!(1.5), json!(1_u64 << 53), json!("1")]),
-        ("time_zone", vec![json!("Mars/Olympus"), json!("+05:30"), json!(1), json!("floating")]),
-    ] {
-        let place = [
-            "#/location",
-            "#/description",
-            "#/url",
-            "#/title",
-            "#/duration_minutes",
-            "#/pick",
-            "#/seed",
-            "#/step_minutes",
-            "#/time_zone",
-        ];
-        let place = place.into_iter().find(|place| place.ends_with(member)).expect("a place");
-        rows.extend(values.into_iter().map(|value| (json!({ member: value }), vec![place])));
-    }
+    rows.extend(refused_values());
     for start in ["tomorrow", "2099-01-01T09:00:00.5Z", "2020-01-01T09:00:00Z", "2099-01-01T09:00:00", "2099-01-01"] {
         let mut row = days.clone();
         row["start"] = start.into();

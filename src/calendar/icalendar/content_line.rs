@@ -69,7 +69,7 @@ impl ContentLine<'_> {
     pub fn param(&self, name: &str) -> Option<&str> {
         let params = self.text.get(self.name_end + 1..self.colon)?;
         let mut quotes = Quotes::default();
-        let mut params = params.split(|c: char| !(quotes.hide(c) && !self.is_unbalanced) && c == ';');
+        let mut params = params.split(|c: char| (!quotes.hide(c) || self.is_unbalanced) && c == ';');
         let value = params.find_map(|one| one.split_once('=').filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)));
         value.map(|(_, value)| value.trim().trim_matches('"'))
     }

@@ -152,9 +152,9 @@ fn weekdays(value: &str, may_count: bool, is_adjusted: &mut bool) -> Option<Stri
     for item in value.split(',') {
         let (number, day) = item.split_at(item.find(|c: char| c.is_ascii_alphabetic())?);
         let day = *WEEKDAYS.iter().find(|short| day.starts_with(**short))?;
-        let counts = !number.trim_start_matches(['+', '-', '0']).is_empty();
-        *is_adjusted |= !number.is_empty() && !(may_count && counts);
-        days.push(format!("{}{day}", if may_count && counts { number } else { "" }));
+        let counts = may_count && !number.trim_start_matches(['+', '-', '0']).is_empty();
+        *is_adjusted |= !counts && !number.is_empty();
+        days.push(format!("{}{day}", if counts { number } else { "" }));
     }
     Some(days.join(","))
 }

@@ -40,6 +40,20 @@ pub struct MeetingDraft {
     pub new_secret: bool,
 }
 
+/// The requested time, at a whole second that has not passed.
+fn start_to_come(fields: &mut Params, now: Timestamp) -> Option<Timestamp> {
+    let instant = parsed("not_an_instant", |text| text.parse::<Timestamp>().map_err(|_| INSTANT));
+    let start = fields.optional("start", instant)?;
+    if start.subsec_nanosecond() != 0 {
+        let detail = "must be a whole second: leave out the fraction";
+        fields.fault(Fault::new("#/start", "fraction_of_a_second", detail));
+    }
+    if start < now {
+        fields.fault(Fault::new("#/start", "in_the_past", "lies in the past"));
+    }
+    Some(start)
+}
+
 impl MeetingDraft {
     /// Reads the body of a `POST /meetings`.
     pub fn read(body: Value, guard: &SsrfGuard, now: Timestamp) -> Result<MeetingDraft, Problem> {
@@ -54,12 +68,7 @@ impl MeetingDraft {
         let time_zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse));
         let by_week = fields.has("week");
         let window = Window::read(&mut fields);
-        let start =
-            fields.optional("start", parsed("not_an_instant", |text| text.parse::<Timestamp>().map_err(|_| INSTANT)));
-        if start.is_some_and(|start| start.subsec_nanosecond() != 0) {
-            let detail = "must be a whole second: leave out the fraction";
-            fields.fault(Fault::new("#/start", "fraction_of_a_second", detail));
-        }
+        let start = start_to_come(&mut fields, now);
         let callback = fields.optional(
             "callback_url",
             parsed("not_a_callback", |text| guard.parse(text).map(|url| url.as_str().to_owned())),
@@ -67,9 +76,6 @@ impl MeetingDraft {
         let given = fields.optional("callback_secret", secret);
         if start.is_some() && window.is_some() {
             fields.fault(Fault::new("#/start", "start_and_window", "settles the time: leave out the dates"));
-        }
-        if start.is_some_and(|start| start < now) {
-            fields.fault(Fault::new("#/start", "in_the_past", "lies in the past"));
         }
         if window.is_some_and(|dates| window::is_past(dates, time_zone.as_ref(), now)) {
             fields.fault(window::past_dates(by_week));

@@ -14,7 +14,7 @@ use crate::roles::user::api::problems::USER_EXISTS;
 use crate::roles::user::api::{USERS, of_user};
 
 pub fn endpoints() -> Vec<Endpoint> {
-    let mut all = tagged(USERS, [users(), weeks()].concat());
+    let mut all = tagged(USERS, [users(), one_user(), weeks()].concat());
     all.extend([
         get("/internal/export", Person, export),
         post("/internal/users/lookup", Invited, lookup_users).body_limit(|limits| limits.internal_body).read_only(),
@@ -51,6 +51,11 @@ fn users() -> Vec<Endpoint> {
                 .leads_to("find_availability", "user", "$response.body#/email")
                 .refuses(&[USER_EXISTS])
         }),
+    ]
+}
+
+fn one_user() -> Vec<Endpoint> {
+    vec![
         get("/api/users/{user}", Owner, find_user).describe("find_user", "Reads a user.", |op| {
             of_user(op)
                 .query::<Formatted>()
