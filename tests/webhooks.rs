@@ -163,8 +163,9 @@ both_shapes! {
         assert_eq!((&job["attempt"], job["errors"].as_array().map(Vec::len)), (&json!(2), Some(1)), "{job}");
         assert_eq!(attempts(cluster, &asked, &job).await, ["failed 1", "delivered 2"]);
         let log = cluster.get(&format!("{}/deliveries", meeting_path(&asked))).await.expect(200).json;
-        let first = &log["deliveries"][0];
-        assert_eq!((text(first, "kind"), text(first, "target")), ("deliver_webhook", &*receiver.url));
+        let mut all = log["deliveries"].as_array().expect("a list").iter();
+        let first = all.find(|one| one["kind"] == "deliver_webhook").expect("a webhook");
+        assert_eq!(text(first, "target"), receiver.url);
         assert!(text(first, "detail").contains("500"), "{first}");
 
         // replayed because somebody asks: the same news, under the same id
