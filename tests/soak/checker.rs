@@ -25,7 +25,8 @@ fn good() -> Evidence {
     let hooks = [("1", FOUND, "suggested"), ("2", FOUND, "invited"), ("3", NONE, "no_common_time")];
     let hooks = hooks.map(|(name, id, what)| (name.to_owned(), [hook(id, what)].into()));
     let mails = ["a", "b"].map(|who| format!("{FOUND}.0.request.{who}.eml"));
-    Evidence { meetings: meetings.into(), hooks: hooks.into(), mails: mails.into(), dead: Vec::new() }
+    let mails = mails.into_iter().chain([format!("{NONE}.0.notice.a.eml")]).collect();
+    Evidence { meetings: meetings.into(), hooks: hooks.into(), mails, dead: Vec::new() }
 }
 
 fn faults(change: impl Fn(&mut Evidence)) -> Vec<String> {
@@ -44,7 +45,7 @@ type Change = fn(&mut Evidence);
 
 #[test]
 fn everything_that_may_be_wrong_is_found() {
-    let bad: [(&str, Change); 9] = [
+    let bad: [(&str, Change); 10] = [
         ("lost", |it| drop(it.meetings.remove(NONE))),
         ("never ended", |it| it.meetings.get_mut(FOUND).expect("it")["status"] = "running".into()),
         ("2 states suggested", |it| {
@@ -58,8 +59,9 @@ fn everything_that_may_be_wrong_is_found() {
         ("2 bodies", |it| {
             it.hooks.get_mut("2").expect("it").insert("{}".to_owned());
         }),
-        ("1 invitations", |it| drop(it.mails.pop_first())),
-        ("3 invitations", |it| {
+        ("0 mails", |it| drop(it.mails.pop_last())),
+        ("1 mails", |it| drop(it.mails.pop_first())),
+        ("3 mails", |it| {
             it.mails.insert(format!("{FOUND}.1.request.a.eml"));
         }),
         ("dead", |it| it.dead.push(json!({ "kind": "deliver_webhook" }))),

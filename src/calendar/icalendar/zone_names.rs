@@ -47,7 +47,7 @@ fn windows_zone(plain: &str) -> Option<Zone> {
     Zone::parse(&format!("{name} standard time")).ok()
 }
 
-/// The first city of the database in the name.
+/// The first city of the database in the name; of two zones of one city, the first by name.
 fn city_in(plain: &str, offset: Option<i64>) -> Option<Zone> {
     static CITIES: LazyLock<Vec<(String, Zone)>> = LazyLock::new(|| {
         let zones = Zone::all().filter_map(|zone| {
@@ -65,7 +65,7 @@ fn city_in(plain: &str, offset: Option<i64>) -> Option<Zone> {
             !is_word_char(plain[..at].chars().next_back()) && !is_word_char(plain[at + city.len()..].chars().next());
         (is_word && has_offset(zone, offset)).then_some((at, usize::MAX - city.len(), zone))
     });
-    found.min_by_key(|(at, length, _)| (*at, *length)).map(|(_, _, zone)| zone.clone())
+    found.min_by_key(|(at, length, zone)| (*at, *length, zone.name())).map(|(_, _, zone)| zone.clone())
 }
 
 /// Whether the clocks of a zone are this far from UTC in some part of this year.
@@ -105,7 +105,7 @@ mod tests {
             ("(UTC+08:00) Beijing, Chongqing, Hong Kong, Urumqi", "Asia/Chongqing"),
             ("(UTC-05:00) Eastern Time (US & Canada)", "America/New_York"),
             ("Pacific Time (US & Canada)", "America/Los_Angeles"),
-            ("(UTC-03:00) Buenos Aires", "America/Buenos_Aires"),
+            ("(UTC-03:00) Buenos Aires", "America/Argentina/Buenos_Aires"),
             ("Somewhere/Berlin/Mitte", "Europe/Berlin"),
             ("New_York, office", "America/New_York"),
             ("(UTC-07:00) Arizona", "UTC-07"),
