@@ -32,7 +32,7 @@ pub enum AuthMode {
     Required,
 }
 
-/// To whom the free and busy time of a user is shown, besides the user, administrators, and organizers of meetings with the user.
+/// Who may see the free and busy time of a user. The user, administrators, and organizers of meetings with the user always may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase", remote = "Self")]
 pub enum FreeBusy {

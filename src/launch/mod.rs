@@ -147,7 +147,7 @@ fn serve_admin(context: &Context, listener: TcpListener) -> anyhow::Result<Runni
     let server = admin_server::serve(context, listener)?;
     tracing::info!(role, %address, "serving metrics");
     let (handle, running) = (server.handle(), tokio::spawn(server));
-    // nobody waits for a page of metrics when the process ends: its connections are not counted
+    // the process does not wait for clients that read metrics: it does not count their connections
     Ok(RunningServer { role, handle, running, connections: Arc::default() })
 }
 
