@@ -6,7 +6,7 @@ use super::Db;
 use crate::platform::http::problem::{NO_SPACE, Problem};
 
 /// What SQLite and PostgreSQL say when the disk is full.
-pub(super) const FULL: [&str; 2] = ["database or disk is full", "No space left on device"];
+pub(super) const DISK_FULL: [&str; 2] = ["database or disk is full", "No space left on device"];
 /// Seconds after which a write that found no space is worth repeating.
 const RETRY_AFTER_FULL: u32 = 30;
 
@@ -49,7 +49,7 @@ impl From<diesel::result::Error> for Error {
                 | DatabaseErrorKind::CheckViolation,
                 _,
             ) => Error::Refused(error),
-            E::DatabaseError(_, info) if FULL.iter().any(|full| info.message().contains(full)) => {
+            E::DatabaseError(_, info) if DISK_FULL.iter().any(|full| info.message().contains(full)) => {
                 Error::Full { database: "database" }
             }
             // What is left is operation, not programming: closed connections, statement timeouts, read-only, locked.

@@ -9,7 +9,7 @@ use diesel_async::{AsyncConnection, AsyncMigrationHarness, SimpleAsyncConnection
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connect::{establish_postgres, establish_sqlite, postgres_config, sqlite_url};
-use super::error::FULL;
+use super::error::DISK_FULL;
 use super::files::{is_full, make_private};
 use crate::config::Settings;
 
@@ -57,7 +57,7 @@ pub async fn migrate(settings: &Settings, role: &str, own: EmbeddedMigrations) -
         let folder = path.as_deref().and_then(Path::parent);
         match path.as_ref() {
             Some(path) if DAMAGE.iter().any(|damage| reason.contains(damage)) => Damaged(path.clone()).into(),
-            _ if FULL.iter().any(|full| reason.contains(full)) || folder.is_some_and(is_full) => {
+            _ if DISK_FULL.iter().any(|full| reason.contains(full)) || folder.is_some_and(is_full) => {
                 let disk = folder.map_or("the database".to_owned(), |folder| folder.display().to_string());
                 why.context(format!("the disk of {disk} is full: make room there, and the start goes on"))
             }

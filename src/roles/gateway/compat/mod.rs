@@ -34,7 +34,7 @@ use crate::roles::user::api::problems::USER_EXISTS;
 const NO_ZONE: &str = "time_zone=floating";
 
 /// The legacy API has whole hours only.
-const HOUR: u32 = 60;
+const MINUTES_PER_HOUR: u32 = 60;
 
 /// Field names of the API, and of the legacy API.
 const FIELD_NAMES: [(&str, &str); 2] = [("availability", "availabilities"), ("preference", "preferences")];
@@ -132,7 +132,7 @@ async fn find_common(req: HttpRequest, peers: Data<Peers>) -> HttpResult {
 async fn find_suggestions(req: HttpRequest, peers: Data<Peers>) -> HttpResult {
     let (query, pick) = two_attendees_query(Params::of_query(&req, None))?;
     let pick = pick.map_or_else(String::new, |pick| format!("&pick={}", pick.name()));
-    let path = format!("/suggestions?{query}&step_minutes={HOUR}{pick}");
+    let path = format!("/suggestions?{query}&step_minutes={MINUTES_PER_HOUR}{pick}");
     let found: Suggestions = peers.call("suggestion", RpcRequest::get(path)).await?;
     // with a preference, the legacy API returns one suggestion
     let limit = if found.pick.is_some() { 1 } else { usize::MAX };
@@ -150,7 +150,7 @@ async fn create_task(req: HttpRequest, context: Data<Context>, peers: Data<Peers
         let fault = Fault::new("#/userId2", "same_user", "must be another user than userId1");
         return Err(Problem::validation(vec![fault]));
     }
-    let meeting = json!({ "organizer": one, "attendees": [one, two], "pick": pick, "step_minutes": HOUR });
+    let meeting = json!({ "organizer": one, "attendees": [one, two], "pick": pick, "step_minutes": MINUTES_PER_HOUR });
     let accepted: Value = peers.call("reservation", RpcRequest::new(Method::POST, "/meetings").json(&meeting)?).await?;
     Ok(HttpResponse::Accepted().json(ReferenceAccepted {
         case_id: RequestContext::current_id(),
