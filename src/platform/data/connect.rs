@@ -17,8 +17,8 @@ use super::{Engine, Error, SqliteConn, unavailable};
 use crate::config::Settings;
 
 /// `busy_timeout` first: setting WAL may itself find the file locked; below a second, so that whoever waits for somebody else's
-/// lock still gets an answer. DISK_FULL: an answered write outlives a power cut. `secure_delete`: what is deleted is overwritten.
-const PRAGMAS: &str = "PRAGMA busy_timeout=800; PRAGMA journal_mode=WAL; PRAGMA synchronous=DISK_FULL; PRAGMA foreign_keys=ON; \
+/// lock still gets an answer. FULL: an answered write outlives a power cut. `secure_delete`: what is deleted is overwritten.
+const PRAGMAS: &str = "PRAGMA busy_timeout=800; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; \
                        PRAGMA secure_delete=ON;";
 /// Readers beside the one writer, so that a slow read holds up no other.
 const SQLITE_READERS: usize = 8;
@@ -143,7 +143,7 @@ mod tests {
         let mut conn = establish_sqlite(path.to_str().unwrap_or_default()).await?;
         let asked = diesel::sql_query("SELECT * FROM pragma_synchronous, pragma_journal_mode");
         let found: Pragmas = asked.get_result(&mut conn).await?;
-        assert_eq!((found.synchronous, found.journal_mode.as_str()), (2, "wal"), "DISK_FULL, with a write-ahead log");
+        assert_eq!((found.synchronous, found.journal_mode.as_str()), (2, "wal"), "FULL, with a write-ahead log");
         drop(conn);
         std::fs::remove_file(path)?;
         Ok(())
