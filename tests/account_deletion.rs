@@ -18,6 +18,8 @@ use crate::support::{Cluster, Shape, eventually, rows, within};
 const ANA: &str = "ana@example.com";
 const BEN: &str = "ben@example.com";
 const CAT: &str = "cat@example.com";
+/// Where Ana has a webhook.
+const HER_HOST: &str = "her-host.invalid";
 /// Contains Ana's, and is another's.
 const DIANA: &str = "diana@example.com";
 const CALENDAR: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nBEGIN:VEVENT\r\nUID:1\r\n\
@@ -165,6 +167,7 @@ both_shapes! { with &auth_required_with(&[]);
         free(cluster, BEN).await;
         ana.patch(&format!("/api/users/{ANA}"), json!({ "overrides": { "2027-01-05": [] } })).await.expect(200);
         put_calendar(&ana).await;
+        let hook = ana.post(&format!("/api/users/{ANA}/webhooks"), json!({ "url": "https://nowhere.invalid/hook" })).await.expect(201).json;
         let (id, key) = ana.key("write").await;
         let meeting = invited(&ana, &[BEN], &format!("{}T09:00:00Z", next_monday())).await;
         let export = ana.get("/api/auth/export").await.expect(200);
@@ -178,11 +181,12 @@ both_shapes! { with &auth_required_with(&[]);
         assert_eq!(text(&all["letters"][0], "purpose"), "verify_mailbox");
         assert_eq!((text(&all["calendars"][0], "name"), text(&all["calendars"][0], "content")), ("work", CALENDAR));
         assert_eq!(all["meetings"][0]["id"], meeting["id"]);
+        assert_eq!((&all["webhooks"][0]["id"], &all["webhooks"][0]["url"]), (&hook["id"], &hook["url"]));
         for (list, kind) in [("account_deliveries", "send_letter"), ("deliveries", "send_invitations")] {
             let kinds: Vec<&str> = all[list].as_array().into_iter().flatten().map(|one| text(one, "kind")).collect();
             assert_eq!(kinds, [kind], "{list}");
         }
-        for secret in [&key, &ana.token, &ana.refresh, &"argon2".to_owned(), &"hash".to_owned()] {
+        for secret in [&key, &ana.token, &ana.refresh, &"argon2".to_owned(), &"hash".to_owned(), &"whsec_".to_owned()] {
             assert!(!export.text.contains(secret.as_str()), "it holds {secret}");
         }
         send_with_bearer(cluster, &key, awc::http::Method::GET, "/api/auth/export", None).await.expect(403);
@@ -254,6 +258,10 @@ both_shapes! { with &auth_required_with(&[]);
         let (ana, ben) = (free(cluster, ANA).await, free(cluster, BEN).await);
         let cat = free(cluster, CAT).await;
         put_calendar(&ana).await;
+        for (account, host) in [(&ana, HER_HOST), (&ben, "nowhere.invalid"), (&cat, "nowhere.invalid")] {
+            let path = format!("/api/users/{}/webhooks", account.email);
+            account.post(&path, json!({ "url": format!("https://{host}/hook") })).await.expect(201);
+        }
         let day = next_monday();
         invited(&ana, &[BEN, CAT], &format!("{day}T09:00:00Z")).await;
         // webhooks that nobody takes wait for their next attempt, with the meeting in them
@@ -272,8 +280,10 @@ both_shapes! { with &auth_required_with(&[]);
             .await;
         }
         assert!(!erasure(cluster, ANA).is_empty(), "the script finds her");
+        assert!(!erasure(cluster, HER_HOST).is_empty(), "and her webhook");
         ana.delete(&format!("/api/users/{ANA}")).await.expect(204);
         nothing_is_left(cluster, ANA).await;
+        nothing_is_left(cluster, HER_HOST).await;
         assert_eq!(cat.get("/api/meetings").await.expect(200).json["meetings"].as_array().map(Vec::len), Some(3));
     }
 

@@ -6,6 +6,7 @@ mod support;
 
 mod access;
 mod account_deletion;
+mod account_webhooks;
 mod accounts;
 mod api_keys;
 mod architecture;

@@ -15,7 +15,7 @@ use crate::support::meeting::{
 use crate::support::upstream::{read_head, serve_connections};
 use crate::support::{Cluster, eventually};
 
-const LOCAL_WEBHOOKS: &[(&str, &str)] = &[
+pub const LOCAL_WEBHOOKS: &[(&str, &str)] = &[
     ("W2MEET_WEBHOOKS__ALLOW_HTTP", "true"),
     ("W2MEET_WEBHOOKS__ALLOW_NETWORKS", "127.0.0.1"),
     ("W2MEET_JOBS__RETRY_SECONDS", "0.001"),
@@ -23,24 +23,24 @@ const LOCAL_WEBHOOKS: &[(&str, &str)] = &[
 
 /// A request as the receiver read it.
 #[derive(Clone, Debug)]
-struct Seen {
+pub struct Seen {
     head: String,
-    text: String,
+    pub text: String,
 }
 
 impl Seen {
-    fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).unwrap_or_default()
     }
 
-    fn kind(&self) -> String {
+    pub fn kind(&self) -> String {
         let body: Value = serde_json::from_str(&self.text).expect("JSON");
         text(&body, "type").to_owned()
     }
 
     /// Whether it was signed, now, with this secret.
-    fn is_signed_by(&self, secret: &str) -> bool {
+    pub fn is_signed_by(&self, secret: &str) -> bool {
         let secret = Secret::parse(secret).expect("a secret");
         let timestamp: i64 = self.header("webhook-timestamp").parse().expect("seconds");
         let fresh = (timestamp - jiff::Timestamp::now().as_second()).abs() < 60;
@@ -49,14 +49,14 @@ impl Seen {
     }
 }
 
-struct Receiver {
-    url: String,
+pub struct Receiver {
+    pub url: String,
     seen: Rc<RefCell<Vec<Seen>>>,
 }
 
 impl Receiver {
     /// Answers the first requests with these statuses, and all others with 204.
-    fn new(answers: &[&str]) -> Receiver {
+    pub fn new(answers: &[&str]) -> Receiver {
         let seen: Rc<RefCell<Vec<Seen>>> = Rc::default();
         let answers: VecDeque<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
         let (list, answers) = (Rc::clone(&seen), Rc::new(RefCell::new(answers)));
@@ -77,7 +77,7 @@ impl Receiver {
         Receiver { url: format!("{base}/hook"), seen }
     }
 
-    async fn got(&self, count: usize) -> Vec<Seen> {
+    pub async fn got(&self, count: usize) -> Vec<Seen> {
         eventually(&format!("{count} requests arrive"), async || {
             let seen = self.seen.borrow().clone();
             (seen.len() >= count).then_some(seen)
@@ -85,7 +85,7 @@ impl Receiver {
         .await
     }
 
-    fn kinds(&self) -> Vec<String> {
+    pub fn kinds(&self) -> Vec<String> {
         let mut kinds: Vec<String> = self.seen.borrow().iter().map(Seen::kind).collect();
         kinds.sort();
         kinds

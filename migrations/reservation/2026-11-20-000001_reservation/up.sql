@@ -70,3 +70,26 @@ CREATE TABLE mails (
 );
 CREATE INDEX mails_by_recipient ON mails (recipient, counted_at);
 CREATE INDEX mails_by_age ON mails (counted_at);
+
+-- The URLs that are told of all meetings of an account.
+CREATE TABLE webhooks (
+    id TEXT NOT NULL PRIMARY KEY,
+    -- the id of a user
+    account TEXT NOT NULL,
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    -- the types of events that are sent, as JSON; an empty list for all of them
+    events TEXT NOT NULL,
+    created_at TIMESTAMP NOT NULL
+);
+CREATE INDEX webhooks_by_account ON webhooks (account);
+
+-- What webhooks are told: one row for each event, however many webhooks receive it.
+CREATE TABLE webhook_events (
+    id TEXT NOT NULL PRIMARY KEY,
+    meeting_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at TIMESTAMP NOT NULL
+);
+CREATE INDEX webhook_events_by_meeting ON webhook_events (meeting_id);
+CREATE INDEX webhook_events_by_age ON webhook_events (created_at);

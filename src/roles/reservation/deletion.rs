@@ -15,6 +15,7 @@ use super::meetings::rows::{lock_meeting, save_change};
 use super::schema::{attendees, holds, meetings};
 use super::store::Store;
 use super::subjects::{delete_subject, mark_deleted};
+use super::webhooks::store::{delete_events, erase_webhooks_of, rewrite_events};
 use crate::platform::data::instant::now;
 use crate::platform::data::schema::{deliveries, idempotency, jobs};
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
@@ -74,6 +75,7 @@ async fn erase_user(conn: &mut Connection, store: &Store, user: &DeletedUser) ->
     for id in find_meetings(conn, user.id).await? {
         locked.extend(lock_meeting(conn, id).await?);
     }
+    erase_webhooks_of(conn, &user.id.to_string()).await?;
     for before in locked {
         let placeholder = Email::placeholder();
         let after = match before.clone().without_attendee(&user.email, now()) {
@@ -108,6 +110,7 @@ async fn erase_attendee(
     let (id, (meeting, remains)) = (meeting.id.to_string(), meeting.anonymized(&user.email, placeholder));
     let subject = user.id.to_string();
     erase_from_open_jobs(conn, &meeting, user, placeholder).await?;
+    rewrite_events(conn, &id, |body| without(body, user.email.as_str(), placeholder.as_str())).await?;
     let jobs_of_it: Vec<String> = jobs::table.filter(jobs::subject.eq(&id)).select(jobs::id).load(conn).await?;
     scrub_jobs(conn, &jobs_of_it).await?;
     // saved responses about the meeting name its attendees
@@ -128,6 +131,7 @@ async fn erase_attendee(
         diesel::delete(others).execute(conn).await?;
         diesel::delete(jobs::table.filter(jobs::subject.eq(&id))).execute(conn).await?;
         diesel::delete(deliveries::table.filter(deliveries::subject.eq(&id))).execute(conn).await?;
+        delete_events(conn, &id).await?;
         diesel::delete(meetings::table.filter(meetings::id.eq(&id))).execute(conn).await?;
     }
     Ok(())

@@ -23,7 +23,7 @@ const PAGE: i64 = 100;
 /// `GET /internal/export`
 pub async fn export(caller: Caller, store: Data<Store>) -> Result<HttpResponse, Problem> {
     let is_verified = is_verified(&caller, &store.auth);
-    let lists = Lists { store: store.get_ref().clone(), email: caller.email, is_verified };
+    let lists = Lists { store: store.get_ref().clone(), email: caller.email, id: caller.id, is_verified };
     Ok(HttpResponse::Ok().streaming(Box::pin(stream_members(&json!({}), lists))))
 }
 
@@ -31,13 +31,14 @@ pub async fn export(caller: Caller, store: Data<Store>) -> Result<HttpResponse, 
 struct Lists {
     store: Store,
     email: Email,
+    id: String,
     /// Without it, invitations to the address are not the account's.
     is_verified: bool,
 }
 
 impl JsonLists for Lists {
     type Error = Error;
-    const NAMES: &'static [&'static str] = &["meetings", "deliveries"];
+    const NAMES: &'static [&'static str] = &["meetings", "deliveries", "webhooks"];
 
     async fn page(&self, name: &str, after: &str) -> Result<Vec<(String, Value)>, Error> {
         if !self.is_verified {
@@ -48,6 +49,10 @@ impl JsonLists for Lists {
             let found = self.store.meetings(&mine, after, PAGE).await?;
             let shown = |meeting: &Meeting| json!(meeting.shown(meeting.organizer == self.email));
             return Ok(found.iter().map(|meeting| (meeting.id.to_string(), shown(meeting))).collect());
+        }
+        if name == "webhooks" {
+            let found = self.store.webhooks(&self.id).await?.into_iter().filter(|one| *one.id.to_string() > *after);
+            return Ok(found.map(|webhook| (webhook.id.to_string(), json!(webhook.view()))).collect());
         }
         let rows = list_deliveries(&self.store.owner, self.email.as_str(), after).await?;
         let shown = |row: DeliveryRow| {

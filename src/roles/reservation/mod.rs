@@ -10,6 +10,7 @@ mod meetings;
 mod schema;
 mod store;
 mod subjects;
+mod webhooks;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub const ROLE: Role = Role {
 
 fn endpoints() -> Vec<Endpoint> {
     let mut all = meetings::endpoints::endpoints();
+    all.extend(webhooks::endpoints::endpoints());
     all.extend(job_endpoints::<Store>());
     all.extend([
         get("/health", Open, handlers::health),

@@ -58,5 +58,25 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(subjects, meetings, attendees, holds, mails);
+diesel::table! {
+    webhooks (id) {
+        id -> Text,
+        account -> Text,
+        url -> Text,
+        secret -> Text,
+        events -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    webhook_events (id) {
+        id -> Text,
+        meeting_id -> Text,
+        body -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(subjects, meetings, attendees, holds, mails, webhooks);
 diesel::allow_columns_to_appear_in_same_group_by_clause!(subjects::email, holds::meeting_id);

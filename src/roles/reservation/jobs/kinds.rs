@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::platform::email::Email;
 use crate::platform::jobs::backoff::Backoff;
+use crate::platform::jobs::model::Retention;
 use crate::platform::jobs::{JobKind, NewJob};
 use crate::roles::reservation::api::jobs::Notice;
 use crate::roles::reservation::meetings::model::Meeting;
@@ -20,8 +22,16 @@ pub const SEND_NOTICE: JobKind = JobKind::new("send_notice");
 pub const DELIVER_WEBHOOK: JobKind =
     JobKind { backoff: Backoff::Webhook, replayable: true, ..JobKind::new("deliver_webhook") };
 
+/// Sends an event to a webhook of an account. There may be many.
+pub const DELIVER_EVENT: JobKind = JobKind {
+    backoff: Backoff::Webhook,
+    replayable: true,
+    retention: Retention::DayAfterSuccess,
+    ..JobKind::new("deliver_event")
+};
+
 /// All of them.
-pub const ALL: &[JobKind] = &[SCHEDULE_MEETING, SEND_INVITATIONS, SEND_NOTICE, DELIVER_WEBHOOK];
+pub const ALL: &[JobKind] = &[SCHEDULE_MEETING, SEND_INVITATIONS, SEND_NOTICE, DELIVER_WEBHOOK, DELIVER_EVENT];
 
 /// The payload of [`SEND_INVITATIONS`]: the revision to mail, and its recipients. A later change of the meeting does not reach into it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,4 +84,15 @@ pub fn webhook(meeting: &Meeting) -> Option<NewJob> {
     let body = json!({ "type": r#type, "timestamp": meeting.updated_at, "data": meeting.view() }).to_string();
     let payload = Callback { url: callback.url.clone(), secret: callback.secret.clone(), body };
     Some(NewJob::new(&DELIVER_WEBHOOK, json!(payload)))
+}
+
+/// The payload of [`DELIVER_EVENT`], whose subject is the webhook.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct EventDelivery {
+    pub event: Uuid,
+}
+
+/// The delivery of an event.
+pub fn deliver_event(event: Uuid) -> NewJob {
+    NewJob::new(&DELIVER_EVENT, json!(EventDelivery { event }))
 }

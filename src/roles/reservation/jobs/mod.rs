@@ -25,17 +25,30 @@ use crate::roles::reservation::meetings::rows::{lock_meeting, save_change};
 use crate::roles::reservation::schema::subjects;
 use crate::roles::reservation::store::Store;
 use crate::roles::reservation::subjects::find_subjects;
-use kinds::{SCHEDULE_MEETING, SEND_INVITATIONS};
+use crate::roles::reservation::webhooks::model::Webhook;
+use crate::roles::reservation::webhooks::store::{find_event_body, find_webhook};
+use kinds::{DELIVER_EVENT, EventDelivery, SCHEDULE_MEETING, SEND_INVITATIONS};
 
-impl JobSubject for Meeting {
-    async fn lock(conn: &mut Connection, id: Uuid) -> Result<Meeting, Abort> {
-        let meeting = lock_meeting(conn, id).await?;
-        meeting.ok_or_else(|| Abort::Database(Error::Corrupt(format!("a job has no meeting {id}"))))
+/// What a job of this role is about.
+pub enum Subject {
+    /// A meeting.
+    Meeting(Box<Meeting>),
+    /// A webhook of an account; none for one that was deleted.
+    Webhook(Option<Webhook>),
+}
+
+impl JobSubject for Subject {
+    async fn lock(conn: &mut Connection, id: Uuid) -> Result<Subject, Abort> {
+        match lock_meeting(conn, id).await? {
+            Some(meeting) => Ok(Subject::Meeting(Box::new(meeting))),
+            // nothing that is decided here depends on whether the webhook is deleted meanwhile
+            None => Ok(Subject::Webhook(find_webhook(conn, id).await?)),
+        }
     }
 }
 
 impl JobOwner for Store {
-    type Subject = Meeting;
+    type Subject = Subject;
 
     const KINDS: &'static [JobKind] = kinds::ALL;
 
@@ -44,8 +57,12 @@ impl JobOwner for Store {
         conn: &mut Connection,
         job: &Job,
         payload: &str,
-        meeting: &Meeting,
+        subject: &Subject,
     ) -> Result<Option<Value>, Abort> {
+        let meeting = match subject {
+            Subject::Meeting(meeting) => meeting,
+            Subject::Webhook(webhook) => return start_delivery(conn, job, payload, webhook.as_ref()).await,
+        };
         let now = now();
         if job.kind == SCHEDULE_MEETING.name && meeting.status == Status::Queued {
             save_change(conn, self, Some(meeting), &meeting.clone().started(now)).await?;
@@ -62,9 +79,10 @@ impl JobOwner for Store {
         &self,
         conn: &mut Connection,
         job: &Job,
-        meeting: &Meeting,
+        subject: &Subject,
         report: &JobReport<Value>,
     ) -> Result<(), Abort> {
+        let Subject::Meeting(meeting) = subject else { return Ok(()) };
         let mut result: JobResult = serde_json::from_value(report.result.clone())
             .map_err(|why| Abort::Rejected(Problem::new(BAD_REQUEST, format!("the result cannot be read: {why}"))))?;
         let (others, unreached) = match job.kind == SEND_INVITATIONS.name {
@@ -88,9 +106,10 @@ impl JobOwner for Store {
         conn: &mut Connection,
         job: &Job,
         payload: &str,
-        meeting: &Meeting,
+        subject: &Subject,
         failure: &AttemptFailure,
     ) -> Result<(), Abort> {
+        let Subject::Meeting(meeting) = subject else { return Ok(()) };
         if job.kind == SEND_INVITATIONS.name {
             erase_deliveries_to_deleted(conn, job.id).await?;
         }
@@ -106,21 +125,41 @@ impl JobOwner for Store {
         }
     }
 
-    async fn retry(&self, conn: &mut Connection, job: &Job, meeting: &Meeting) -> Result<(), Abort> {
-        match meeting.clone().resumed(&job.kind, now()) {
+    async fn retry(&self, conn: &mut Connection, job: &Job, subject: &Subject) -> Result<(), Abort> {
+        let Subject::Meeting(meeting) = subject else { return Ok(()) };
+        match Meeting::clone(meeting).resumed(&job.kind, now()) {
             Some(change) => save_change(conn, self, Some(meeting), &change).await,
             None => Ok(()),
         }
     }
 
     fn describe(&self, job: &Job, shown: &mut Value) {
-        shown["meeting_id"] = json!(job.subject);
+        let is_about_meeting = job.kind != DELIVER_EVENT.name;
+        shown["meeting_id"] = json!(is_about_meeting.then_some(job.subject));
     }
 
     async fn purge(&self) -> Result<(), Error> {
         self.purge_subjects().await?;
-        self.purge_mails().await
+        self.purge_mails().await?;
+        self.purge_webhook_events().await
     }
+}
+
+/// The input of a job that delivers an event; none if the webhook or the event is gone.
+async fn start_delivery(
+    conn: &mut Connection,
+    job: &Job,
+    payload: &str,
+    webhook: Option<&Webhook>,
+) -> Result<Option<Value>, Abort> {
+    if job.kind != DELIVER_EVENT.name {
+        return Err(Abort::Database(Error::Corrupt(format!("a job has no meeting {}", job.subject))));
+    }
+    let Some(webhook) = webhook else { return Ok(None) };
+    let EventDelivery { event } = order::read(job, payload)?;
+    let body = find_event_body(conn, event).await?;
+    let (url, secret) = (webhook.url.clone(), webhook.secret.clone());
+    Ok(body.map(|body| json!(order::webhook(job, url, secret, body))))
 }
 
 /// Erases the deliveries of an invitation job to users who were deleted while it ran.

@@ -62,13 +62,19 @@ pub fn of(
         }
         kind if *kind == DELIVER_WEBHOOK.name => {
             let Callback { url, secret, body } = read(job, payload)?;
-            JobPayload::DeliverWebhook(Webhook { url, id: format!("msg_{}", job.id.simple()), body, secret })
+            webhook(job, url, secret, body)
         }
         _ => JobPayload::Other,
     }))
 }
 
-fn read<T: DeserializeOwned>(job: &Job, payload: &str) -> Result<T, Error> {
+/// A webhook that this job sends: every attempt has the same id.
+pub fn webhook(job: &Job, url: String, secret: String, body: String) -> JobPayload {
+    JobPayload::DeliverWebhook(Webhook { url, id: format!("msg_{}", job.id.simple()), body, secret })
+}
+
+/// Reads the payload of a job.
+pub fn read<T: DeserializeOwned>(job: &Job, payload: &str) -> Result<T, Error> {
     serde_json::from_str(payload).map_err(|why| Error::Corrupt(format!("the payload of job {}: {why}", job.id)))
 }
 

@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::access::{check_is_organizer, check_may_create, check_may_read, check_verified, is_verified};
 use super::changes::Change;
@@ -188,8 +189,13 @@ pub async fn cancel_meeting(req: HttpRequest, principal: Principal, store: Data<
 pub async fn list_deliveries(req: HttpRequest, principal: Principal, store: Data<Store>) -> HttpResult {
     let meeting = find(&req, &store).await?;
     check_is_organizer(&principal, &meeting, &store.auth)?;
-    let rows = store.deliveries(meeting.id).await?;
-    let all = JobFilter { subject: Some(meeting.id), limit: 200, ..JobFilter::default() };
+    deliveries_about(&store, meeting.id).await
+}
+
+/// The response with every attempt to deliver something about a meeting, or to a webhook.
+pub async fn deliveries_about(store: &Store, subject: Uuid) -> HttpResult {
+    let rows = store.deliveries(subject).await?;
+    let all = JobFilter { subject: Some(subject), limit: 200, ..JobFilter::default() };
     let jobs = list_jobs(&store.owner, &all).await?;
     let deliveries = rows.iter().map(|row| Delivery {
         id: &row.id,

@@ -19,6 +19,7 @@ use crate::roles::reservation::jobs::kinds::{self, SEND_INVITATIONS};
 use crate::roles::reservation::schema::{attendees, meetings};
 use crate::roles::reservation::store::Store;
 use crate::roles::reservation::subjects::{Subjects, find_subjects};
+use crate::roles::reservation::webhooks::store::save_events;
 
 #[derive(Insertable)]
 #[diesel(table_name = attendees)]
@@ -171,5 +172,5 @@ async fn save_consequences(
     for job in change.jobs.iter().chain(&webhook) {
         create_job(conn, owner, job, meeting.id, &meeting.case_id).await?;
     }
-    Ok(())
+    Ok(save_events(conn, store, before, meeting).await?)
 }

@@ -134,9 +134,9 @@ impl Store {
         found.iter().map(|document| read_meeting(document)).collect()
     }
 
-    /// The attempts to deliver an invitation or a webhook of a meeting, oldest first.
-    pub async fn deliveries(&self, meeting: Uuid) -> Result<Vec<DeliveryRow>, Error> {
-        let id = meeting.to_string();
+    /// The attempts to deliver something about a meeting, or to a webhook, oldest first.
+    pub async fn deliveries(&self, subject: Uuid) -> Result<Vec<DeliveryRow>, Error> {
+        let id = subject.to_string();
         read!(self.owner.db, |conn| deliveries::table
             .filter(deliveries::subject.eq(&id))
             .order(deliveries::id.asc())

@@ -11,7 +11,7 @@ use crate::platform::jobs::model::{AttemptError, JobState};
 pub struct Job {
     id: Uuid,
     kind: JobKind,
-    /// The meeting that the job is for; null for jobs of an account or a calendar.
+    /// The meeting that the job is for; null for jobs of an account, a calendar or a webhook.
     meeting_id: Option<Uuid>,
     state: JobState,
     attempt: i32,
@@ -36,6 +36,8 @@ pub enum JobKind {
     SendNotice,
     /// Report a meeting to its callback URL.
     DeliverWebhook,
+    /// Send an event to a webhook of an account.
+    DeliverEvent,
     /// Fetch a subscribed calendar.
     RefreshCalendar,
     /// Mail a user about their account.
