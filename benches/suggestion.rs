@@ -76,6 +76,7 @@ fn detail(crowd: Crowd, people: usize, days: i64) -> Option<Vec<u8>> {
             zone: at % zones.len(),
             if_needed: opinion.then(|| projector.project(&week(false), zone).to_text()),
             busy: None,
+            is_week_empty: false,
             free: free.to_text(),
         })
     };
@@ -93,7 +94,8 @@ fn detail(crowd: Crowd, people: usize, days: i64) -> Option<Vec<u8>> {
 }
 
 fn request(crowd: Crowd, people: usize, pick: Preference) -> SuggestionRequest {
-    let rank = RankRequest { detail: (), duration_minutes: 60, pick: Some(pick), seed: None, step_minutes: 15 };
+    let (pick, organizer) = (Some(pick), None);
+    let rank = RankRequest { detail: (), duration_minutes: 60, pick, seed: None, step_minutes: 15, organizer };
     let mut request = SuggestionRequest::for_ranking(&rank);
     request.options.quorum = matches!(crowd, Crowd::Opinionated).then(|| (people * 6).div_ceil(10));
     request

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::both_shapes;
 use crate::support::Cluster;
+use crate::support::meeting::{create_invited_meeting, create_meeting, register_morning_people, wait_for_status};
 
 const ANA: &str = "ana@example.com";
 const BEN: &str = "ben@example.com";
@@ -160,6 +161,29 @@ both_shapes! {
         cluster.expect_calm().await;
     }
 
+    async fn an_organizer_without_a_week_reads_what_to_do_and_it_helps(cluster) {
+        cluster.register(ANA, json!({})).await;
+        register_morning_people(cluster, &[BEN, CAT]).await;
+        let hint = |reason: &Value| {
+            let reason = reason.as_str().unwrap_or_default();
+            let at = reason.find('{').unwrap_or_else(|| panic!("no attendee in {reason}"));
+            let end = at + reason[at..].find('}').expect("its end") + 1;
+            assert!(reason.contains("/availability"), "{reason}");
+            serde_json::from_str::<Value>(&reason[at..end]).expect("JSON")
+        };
+        let asked = json!({ "attendees": [ANA, BEN, CAT], "organizer": ANA });
+        let why = nothing(cluster, &asked).await;
+        assert_eq!(why["code"], "organizer_unavailable");
+        let with_hint = changed(&asked, &json!({ "attendees": [ANA, BEN, CAT, hint(&why["detail"])] }));
+        let found = cluster.post("/api/suggestions", with_hint).await.expect(200).json;
+        assert_eq!(found["suggestions"].as_array().map(Vec::len), Some(1), "{found}");
+
+        let meeting = create_meeting(cluster, json!({ "attendees": [BEN, CAT] })).await;
+        let meeting = wait_for_status(cluster, &meeting, &["no_common_time"]).await;
+        create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT, hint(&meeting["reason"])] })).await;
+        cluster.expect_calm().await;
+    }
+
     async fn the_code_names_the_kind_of_the_missing_attendee(cluster) {
         cluster.register(ANA, json!({ "monday": [9] })).await;
         cluster.register(BEN, json!({ "monday": [10] })).await;
@@ -168,7 +192,8 @@ both_shapes! {
         for (body, code, facts) in [
             (json!({ "attendees": [ANA, BEN] }), "attendees_unavailable", &[][..]),
             (json!({ "attendees": [ANA, BEN, CAT], "quorum": 2 }), "attendees_unavailable", &["2", "3"]),
-            (json!({ "attendees": [ANA, CAT], "organizer": CAT }), "organizer_unavailable", &[CAT, "669"]),
+            (json!({ "attendees": [ANA, CAT], "organizer": CAT }), "organizer_unavailable", &[CAT, "PUT /api/users/"]),
+            (json!({ "attendees": [ANA, BEN], "organizer": BEN, "from": "2026-11-24", "to": "2026-11-24" }), "organizer_unavailable", &[BEN, "93"]),
             (json!({ "attendees": [ANA, CAT], "organizer": ANA }), "attendees_unavailable", &[CAT]),
             (json!({ "attendees": [ANA, BEN], "organizer": ANA }), "attendees_unavailable", &[][..]),
             (json!({ "attendees": [ANA, skipped], "unknown": "skip", "quorum": 2 }), "attendees_unavailable_or_unknown", &["1"]),

@@ -143,6 +143,7 @@ impl GroupAvailability {
     /// The data that suggestion needs. `key`: the secret of the installation.
     pub fn detail(self, key: &str) -> GroupDetail {
         let detail = |(attendee, free): (Attendee, Grid)| AttendeeAvailability {
+            is_week_empty: attendee.user.availability.is_empty() && attendee.user.if_needed.is_empty(),
             email: attendee.user.email,
             preference: attendee.user.preference,
             attendance: attendee.request.attendance,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::calendar::{self, EmptySearch, Explanation, Grid, RankingOptions, count_starts, explain};
+use crate::calendar::{self, EmptyCode, EmptySearch, Explanation, Grid, RankingOptions, count_starts, explain};
 use crate::platform::email::Email;
 
 use super::api::{Blocker, EmptyReason, NearMiss, Relaxation};
@@ -13,6 +13,10 @@ impl Candidates<'_> {
     pub(super) fn empty_reason(&self) -> EmptyReason {
         let explanation = explain(&self.window, &self.attendees, &self.options);
         let (code, detail) = self.empty_search(&explanation).explain();
+        let detail = match (code, self.absent_organizer()) {
+            (EmptyCode::OrganizerUnavailable, Some(email)) if self.with_empty_week.contains(email) => no_week(email),
+            _ => detail,
+        };
         let blocking = explanation.blocking.iter().map(|one| Blocker {
             email: self.emails[one.attendee].clone(),
             slots: one.slots,
@@ -95,6 +99,16 @@ impl Candidates<'_> {
         };
         relaxation(kind, &condition, change, slots)
     }
+}
+
+/// What an organizer without a week can do.
+fn no_week(organizer: &Email) -> String {
+    let path = format!("/api/users/{}/availability", organizer.path_segment());
+    let as_optional = json!({ "email": organizer, "attendance": "optional" });
+    format!(
+        "the organizer, {organizer}, has no week stored, and so is never free: store it with PUT {path}, \
+         or leave the organizer out of the search with {as_optional} in attendees"
+    )
 }
 
 /// A change of the request, and the number of starts that it gives.

@@ -22,6 +22,8 @@ pub struct Candidates<'a> {
     pub(super) window: SearchWindow,
     pub(super) emails: Vec<Email>,
     pub(super) attendees: Vec<Attendee>,
+    /// The attendees whose typical week is empty.
+    pub(super) with_empty_week: Vec<Email>,
     pub(super) unknown: Vec<Email>,
     /// The zones of the attendees, each with the indices of its attendees.
     zones: Vec<(Zone, Vec<usize>)>,
@@ -54,6 +56,8 @@ impl<'a> Candidates<'a> {
         let mut zones: Vec<(Zone, Vec<usize>)> = detail.zones.into_iter().map(|zone| (zone, Vec::new())).collect();
         let mut emails = Vec::with_capacity(detail.attendees.len());
         let mut attendees = Vec::with_capacity(detail.attendees.len());
+        let empty = detail.attendees.iter().filter(|one| one.is_week_empty);
+        let with_empty_week = empty.map(|one| one.email.clone()).collect();
         for (index, attendee) in detail.attendees.into_iter().enumerate() {
             let grid = |name: &str, text: &str| {
                 let pointer = format!("/attendees/{index}/{name}");
@@ -77,7 +81,7 @@ impl<'a> Candidates<'a> {
             emails.push(attendee.email);
         }
         let (unknown, data_version) = (detail.unknown, detail.data_version);
-        Ok(Candidates { request, options, window, emails, attendees, unknown, zones, data_version })
+        Ok(Candidates { request, options, window, emails, attendees, with_empty_week, unknown, zones, data_version })
     }
 
     /// Ranks the slots and explains the result.

@@ -57,7 +57,8 @@ impl SuggestionRequest {
             step: quarters(request.step_minutes.into()),
             ..RankingOptions::default()
         };
-        SuggestionRequest { options, seed: request.seed, organizer: None, by_week: false, optional: Vec::new() }
+        let organizer = request.organizer.clone();
+        SuggestionRequest { options, seed: request.seed, organizer, by_week: false, optional: Vec::new() }
     }
 
     /// The list of optional attendees, with one more.

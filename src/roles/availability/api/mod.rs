@@ -73,6 +73,9 @@ pub struct AttendeeAvailability {
     /// The quarters that meetings and calendars take from the attendee; absent if the question does not ask for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<String>,
+    /// Whether the attendee's typical week is empty: nothing was stored yet, or nothing but empty days.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_week_empty: bool,
 }
 
 fn is_first(zone: &usize) -> bool {

@@ -28,6 +28,8 @@ pub enum JobPayload {
 /// A search for the time of a meeting.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScheduleRequest {
+    /// The organizer.
+    pub organizer: Email,
     /// The required attendees.
     pub required: Vec<Email>,
     /// The optional attendees.

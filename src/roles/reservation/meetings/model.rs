@@ -71,6 +71,7 @@ impl Meeting {
             self.attendees.iter().filter(move |one| one.attendance == kind).map(|one| one.email.clone()).collect()
         };
         ScheduleRequest {
+            organizer: self.organizer.clone(),
             required: of(Attendance::Required),
             optional: of(Attendance::Optional),
             time_zone: self.time_zone.clone(),

@@ -32,6 +32,9 @@ pub struct RankRequest<D = GroupDetail> {
     pub seed: Option<u64>,
     /// Slots start on multiples of these minutes.
     pub step_minutes: u32,
+    /// The organizer, so that an empty answer can say what the organizer may change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organizer: Option<Email>,
 }
 
 /// A client of the suggestion role.

@@ -155,7 +155,9 @@ fn drop_unavailable_optional(request: &ScheduleRequest, detail: &mut GroupDetail
 
 async fn rank(context: &JobContext, request: &ScheduleRequest, detail: &GroupDetail) -> Result<JobResult, Problem> {
     let ScheduleRequest { duration_minutes, pick, seed, step_minutes, .. } = *request;
-    let answer = context.suggestion.rank(&RankRequest { detail, duration_minutes, pick, seed, step_minutes }).await?;
+    let organizer = Some(request.organizer.clone());
+    let rank = RankRequest { detail, duration_minutes, pick, seed, step_minutes, organizer };
+    let answer = context.suggestion.rank(&rank).await?;
     let Some(best) = answer.suggestions.into_iter().next() else {
         let reason = answer.empty_reason.map_or_else(|| "no time suits all attendees".to_owned(), |why| why.detail);
         return Ok(JobResult::NoCommonTime { reason });
