@@ -17,7 +17,7 @@ pub fn queue_health(owner: &Owner, context: &Context) -> (String, Dependency) {
     let Some(queue) = &context.queue else { return ("queue".to_owned(), Dependency::healthy()) };
     let blocked = || owner.outbox_blocked.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let health = match queue.unavailable().or_else(blocked) {
-        Some(why) => Dependency::impaired(Status::Unhealthy, Instant::now(), why.cause()),
+        Some(why) => Dependency::measured(Status::Unhealthy, Instant::now()).with_cause(why.cause()),
         None => Dependency::healthy(),
     };
     (queue.name().to_owned(), health)

@@ -36,8 +36,8 @@ pub fn cause(error: &str) -> &'static str {
     remedy(error).unwrap_or("it cannot be reached, or does not respond")
 }
 
-/// Runs an attempt to connect. Unless an outage was reported already, the log says so when the server does not respond.
-pub async fn connecting<T>(server: &str, is_reported: bool, attempt: impl Future<Output = T>) -> T {
+/// Runs an attempt to connect. The log says when the server does not respond, unless an outage was reported already.
+pub async fn warn_when_slow<T>(server: &str, is_reported: bool, attempt: impl Future<Output = T>) -> T {
     let mut attempt = std::pin::pin!(attempt);
     match timeout(PATIENCE, &mut attempt).await {
         Ok(outcome) => outcome,

@@ -236,7 +236,10 @@ impl Node {
                 break;
             }
         }
-        panic!("{} never said {what}; it said:\n{}", self.roles, output.join("\n"));
+        let log = output.join("\n");
+        // a panic with the lock would poison it for every other test of this node
+        drop(output);
+        panic!("{} never said {what}; its log:\n{log}", self.roles);
     }
 
     /// The base URL of a role of this process.

@@ -16,7 +16,7 @@ use super::redis::Redis;
 use super::{Cache, Entry, Lookup};
 use crate::config::Settings;
 use crate::platform::observe::metrics::{CacheResult, count_lookups, register_lookups};
-use crate::platform::refusal::connecting;
+use crate::platform::refusal::warn_when_slow;
 
 /// How long a reader waits for another reader's fill before it loads the key itself.
 const FILL_WAIT: Duration = Duration::from_millis(30);
@@ -177,7 +177,7 @@ impl<S: Source> CacheAside<S> {
 
     /// Lets requests use the cache, after the epoch of this cache server is known.
     async fn connect(&self, redis: &Redis) -> anyhow::Result<()> {
-        let (conn, server) = connecting("the cache", redis.is_outage_reported(), redis.connect()).await?;
+        let (conn, server) = warn_when_slow("the cache", redis.is_outage_reported(), redis.connect()).await?;
         let epoch = self.source.epoch(&server).await.map_err(|_| anyhow::anyhow!("the epoch cannot be read"))?;
         self.epoch.fetch_max(epoch, Ordering::AcqRel);
         redis.resume(conn);

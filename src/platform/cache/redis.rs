@@ -108,7 +108,7 @@ impl Redis {
             return Dependency::measured(Status::Healthy, begin);
         }
         let outage = self.outage.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Dependency::impaired(Status::Unhealthy, begin, cause(&outage.unwrap_or_default()))
+        Dependency::measured(Status::Unhealthy, begin).with_cause(cause(&outage.unwrap_or_default()))
     }
 
     /// Whether the log has the reason why there is no connection.

@@ -218,14 +218,14 @@ impl Db {
     pub async fn health(&self) -> Dependency {
         let begin = Instant::now();
         let answer: Result<usize, Error> = read!(self, |conn| diesel::sql_query("SELECT 1").execute(conn));
-        let unhealthy = |cause: &str| Dependency::impaired(Status::Unhealthy, begin, cause);
+        let unhealthy = |cause: &str| Dependency::measured(Status::Unhealthy, begin).with_cause(cause);
         match answer {
             Err(Error::Unavailable { why, .. }) => unhealthy(cause(&why)),
             Err(_) => unhealthy("it refuses a query: see the log"),
             Ok(_) if self.is_full() => unhealthy("its disk is full: make room"),
             Ok(_) if self.is_write_locked().await => {
                 let cause = "another process has locked the file: it can be read, and writing waits";
-                Dependency::impaired(Status::Degraded, begin, cause)
+                Dependency::measured(Status::Degraded, begin).with_cause(cause)
             }
             Ok(_) => Dependency::measured(Status::Healthy, begin),
         }

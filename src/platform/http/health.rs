@@ -48,13 +48,15 @@ impl Dependency {
     pub fn healthy() -> Dependency {
         Dependency { status: Status::Healthy, response_time_ms: 0.0, replicas: None, cause: None }
     }
+
     /// A dependency that was called at `begin` and has just responded or failed.
     pub fn measured(status: Status, begin: Instant) -> Dependency {
         Dependency { status, response_time_ms: milliseconds(begin), replicas: None, cause: None }
     }
-    /// A dependency that was called at `begin` and is not healthy, for this cause.
-    pub fn impaired(status: Status, begin: Instant, cause: impl Into<String>) -> Dependency {
-        Dependency { cause: Some(cause.into()), ..Dependency::measured(status, begin) }
+
+    /// The same with the cause of its status.
+    pub fn with_cause(self, cause: impl Into<String>) -> Dependency {
+        Dependency { cause: Some(cause.into()), ..self }
     }
 }
 
@@ -129,16 +131,16 @@ impl HealthCheck {
         repeat(slot, Duration::ZERO, check).await.answer()
     }
 
-    /// The report that `check` makes, or has made in the time `kept` before the request.
-    pub async fn report(&self, kept: Duration, check: impl Future<Output = Report>) -> Report {
-        repeat(&self.full, kept, check).await
+    /// The report that `check` makes, or one that it has made in the time `max_age` before the request.
+    pub async fn recent_report(&self, max_age: Duration, check: impl Future<Output = Report>) -> Report {
+        repeat(&self.full, max_age, check).await
     }
 }
 
-async fn repeat(slot: &KeptReport, kept: Duration, check: impl Future<Output = Report>) -> Report {
+async fn repeat(slot: &KeptReport, max_age: Duration, check: impl Future<Output = Report>) -> Report {
     let arrived = Instant::now();
     let mut last = slot.lock().await;
-    let fresh = last.as_ref().filter(|(at, _)| *at + kept > arrived).map(|(_, report)| report.clone());
+    let fresh = last.as_ref().filter(|(at, _)| *at + max_age > arrived).map(|(_, report)| report.clone());
     let report = match fresh {
         Some(report) => report,
         None => {

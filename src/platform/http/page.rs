@@ -45,30 +45,31 @@ fn sentence(detail: &str) -> String {
     format!("{first}{}.", chars.as_str())
 }
 
-/// The response with a page.
-pub fn page(status: StatusCode, title: &str, content: &Markup) -> HttpResponse {
-    let body = html! {
+/// A whole HTML document, readable on a phone: its title, what else its head has, and its `body` element.
+pub fn html_document(title: &str, head: &Markup, body: &Markup) -> Markup {
+    html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                (head)
             }
-            body {
-                main {
-                    h1 { (title) }
-                    (content)
-                }
-            }
+            (body)
         }
-    };
+    }
+}
+
+/// The response with a page.
+pub fn page(status: StatusCode, title: &str, content: &Markup) -> HttpResponse {
+    let head = html! { style { (PreEscaped(STYLE)) } };
+    let body = html! { body { main { h1 { (title) } (content) } } };
     HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
         .insert_header(("Content-Security-Policy", POLICY.as_str()))
         // the URL contains the key that opens the page
         .insert_header(("Referrer-Policy", "no-referrer"))
         .insert_header(("Cache-Control", "no-store"))
-        .body(body.into_string())
+        .body(html_document(title, &head, &body).into_string())
 }

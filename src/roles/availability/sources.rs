@@ -47,7 +47,7 @@ impl Sources {
         if found.hidden.is_empty() {
             return Ok(());
         }
-        let invited = self.reservation.invited(found.hidden.clone()).await?;
+        let invited = self.reservation.find_invited(found.hidden.clone()).await?;
         let hidden: Vec<&str> =
             found.hidden.iter().filter(|email| !invited.contains(email)).map(Email::as_str).collect();
         if hidden.is_empty() {

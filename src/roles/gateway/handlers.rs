@@ -75,7 +75,7 @@ pub async fn health(peers: Data<Peers>, context: Data<Context>, check: Data<Heal
         spread(&mut required, &mut observed, context.roles);
         Report::new(ROLE.name, required, observed)
     };
-    check.report(KEPT, report).await.answer()
+    check.recent_report(KEPT, report).await.answer()
 }
 
 /// A role is at most as healthy as the roles that it calls: each process was asked for itself alone.

@@ -94,7 +94,7 @@ impl Rabbit {
     pub(super) async fn health(&self) -> Dependency {
         let begin = Instant::now();
         if let Some(PublishError::Unavailable(why)) = self.unavailable() {
-            return Dependency::impaired(Status::Unhealthy, begin, cause(&why));
+            return Dependency::measured(Status::Unhealthy, begin).with_cause(cause(&why));
         }
         let (probe, topology) = (Arc::clone(&self.probe), Arc::clone(&self.topology));
         let opened = async {
@@ -114,8 +114,8 @@ impl Rabbit {
         };
         match timeout(HEALTH_TIMEOUT, opened).await {
             Ok(Ok(())) => Dependency::measured(Status::Healthy, begin),
-            Ok(Err(why)) => Dependency::impaired(Status::Unhealthy, begin, cause(&format!("{why:#}"))),
-            Err(_) => Dependency::impaired(Status::Unhealthy, begin, cause("")),
+            Ok(Err(why)) => Dependency::measured(Status::Unhealthy, begin).with_cause(cause(&format!("{why:#}"))),
+            Err(_) => Dependency::measured(Status::Unhealthy, begin).with_cause(cause("")),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::link::AmqpLink;
 use super::reconnect::ReconnectBackoff;
 use super::topology::{Topology, table};
 use crate::platform::queue::{CONFIRM_TIMEOUT, Destination, Message, PublishError};
-use crate::platform::refusal::connecting;
+use crate::platform::refusal::warn_when_slow;
 
 /// The content type of a CloudEvent in structured mode.
 const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -97,7 +97,7 @@ impl Publisher {
         let mut backoff = ReconnectBackoff::new("publisher");
         loop {
             let opening = open(topology);
-            let why = match connecting("the broker", backoff.is_outage_reported(), opening).await {
+            let why = match warn_when_slow("the broker", backoff.is_outage_reported(), opening).await {
                 Ok(link) => {
                     backoff.connected();
                     let (sender, batches) = unbounded_channel();

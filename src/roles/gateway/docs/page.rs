@@ -1,52 +1,47 @@
 //! The page at `/docs`: the whole OpenAPI document as HTML, by tag, each operation in a `details` element. It needs no script.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::example::example;
 use super::schema_html::{code, description, schema_type, text};
+use crate::platform::http::page::html_document;
 
 /// The page, with this style sheet.
 pub fn render(document: &Value, style: &str) -> String {
     let groups: Vec<Group<'_>> = list(&document["tags"]).map(|tag| Group::new(document, tag)).collect();
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "The API of W2Meet" }
-                style { (PreEscaped(style)) }
-            }
-            body {
-                a.skip href="#main" { "Skip to the paths" }
-                header {
-                    h1 { "The API of W2Meet " small { (text(&document["info"]["version"])) } }
-                    p { (description(&document["info"]["description"])) }
-                    p {
-                        "For programs: " a href="/openapi.json" { "openapi.json" }
-                        " (OpenAPI 3.1). The examples work after " code { "w2meet demo" } " has run."
-                    }
+    let head = html! {
+        meta name="color-scheme" content="light dark";
+        style { (PreEscaped(style)) }
+    };
+    let body = html! {
+        body {
+            a.skip href="#main" { "Skip to the paths" }
+            header {
+                h1 { "The API of W2Meet " small { (text(&document["info"]["version"])) } }
+                p { (description(&document["info"]["description"])) }
+                p {
+                    "For programs: " a href="/openapi.json" { "openapi.json" }
+                    " (OpenAPI 3.1). The examples work after " code { "w2meet demo" } " has run."
                 }
-                div.columns {
-                    nav aria-label="Paths" {
-                        @for group in &groups { (group.contents()) }
-                        p { a href="#schemas" { "schemas" } }
-                    }
-                    main #main tabindex="-1" {
-                        @for group in &groups { (group.section(document)) }
-                        section aria-labelledby="schemas" {
-                            h2 #schemas { "schemas" }
-                            p { "The parts of requests and responses." }
-                            @for (name, schema) in members(&document["components"]["schemas"]) { (shape(name, schema)) }
-                        }
+            }
+            div.columns {
+                nav aria-label="Paths" {
+                    @for group in &groups { (group.contents()) }
+                    p { a href="#schemas" { "schemas" } }
+                }
+                main #main tabindex="-1" {
+                    @for group in &groups { (group.section(document)) }
+                    section aria-labelledby="schemas" {
+                        h2 #schemas { "schemas" }
+                        p { "The parts of requests and responses." }
+                        @for (name, schema) in members(&document["components"]["schemas"]) { (shape(name, schema)) }
                     }
                 }
             }
         }
     };
-    page.into_string()
+    html_document("The API of W2Meet", &head, &body).into_string()
 }
 
 /// The operations of one tag.

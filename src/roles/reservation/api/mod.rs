@@ -84,7 +84,7 @@ impl ReservationClient {
     ///
     /// # Errors
     /// What [`Peer::call`] says.
-    pub async fn invited(&self, emails: Vec<Email>) -> Result<Vec<Email>, Problem> {
+    pub async fn find_invited(&self, emails: Vec<Email>) -> Result<Vec<Email>, Problem> {
         self.0.call(RpcRequest::query_by_post("/internal/invited", &InvitedRequest { emails })?).await
     }
 

@@ -111,7 +111,7 @@ async fn prove_mailbox(
         store.prove_mailbox(purpose, &token, hash.as_deref()).await.map_err(Problem::from)
     };
     match proof.await {
-        Ok(email) if is_form => Ok(pages::done(purpose, &email)),
+        Ok(email) if is_form => Ok(pages::success(purpose, &email)),
         Ok(_) => Ok(HttpResponse::NoContent().finish()),
         // the form again, with the fault
         Err(problem) if is_form => {

@@ -42,7 +42,7 @@ pub fn form(purpose: Purpose, email: &Email, token: &str, wrong: Option<&Problem
 }
 
 /// Says that the address is confirmed, or the password is set.
-pub fn done(purpose: Purpose, email: &Email) -> HttpResponse {
+pub fn success(purpose: Purpose, email: &Email) -> HttpResponse {
     let content = html! {
         p role="status" {
             @if purpose == Purpose::VerifyMailbox { "Thank you, " (email) " is confirmed" } @else { "Your new password is set" }

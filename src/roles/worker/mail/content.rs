@@ -1,6 +1,8 @@
 //! What a mail about a meeting says, as plain text and as HTML. Both say the same.
 
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
+
+use crate::platform::http::page::html_document;
 
 /// The content of a mail.
 pub struct Content {
@@ -37,31 +39,23 @@ impl Content {
 
     /// The same as HTML: tables and inline styles, which every mail program knows, and no images or scripts.
     pub fn to_html(&self, subject: &str) -> String {
-        let page = html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    title { (subject) }
+        let body = html! {
+            body style=(BODY) {
+                p style="margin:0 0 16px" { (self.opening) }
+                table role="presentation" cellpadding="0" cellspacing="0" border="0" {
+                    @for (label, lines) in &self.fields { (row(label, lines)) }
                 }
-                body style=(BODY) {
-                    p style="margin:0 0 16px" { (self.opening) }
+                @if !self.replies.is_empty() {
+                    p style="margin:24px 0 8px;font-weight:bold" { (QUESTION) }
                     table role="presentation" cellpadding="0" cellspacing="0" border="0" {
-                        @for (label, lines) in &self.fields { (row(label, lines)) }
+                        tr { @for (label, url) in &self.replies { (button(label, url)) } }
                     }
-                    @if !self.replies.is_empty() {
-                        p style="margin:24px 0 8px;font-weight:bold" { (QUESTION) }
-                        table role="presentation" cellpadding="0" cellspacing="0" border="0" {
-                            tr { @for (label, url) in &self.replies { (button(label, url)) } }
-                        }
-                    }
-                    p style="margin:24px 0 0" { a href=(self.page) style="color:#1a5fb4" { "Open the meeting" } }
                 }
+                p style="margin:24px 0 0" { a href=(self.page) style="color:#1a5fb4" { "Open the meeting" } }
             }
         };
         // short lines: quoted-printable text stays readable
-        page.into_string().replace("><", ">\n<")
+        html_document(subject, &Markup::default(), &body).into_string().replace("><", ">\n<")
     }
 }
 

@@ -72,23 +72,24 @@ pub struct NewUser {
     overrides: Option<Overrides>,
 }
 
-/// A whole profile of a user. What is left out gets its default.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct UserProfile {
-    /// The address of this user, if it is there.
-    email: Option<Email>,
-    #[schema(schema_with = user_name)]
-    name: String,
-    /// The default is `UTC`.
-    time_zone: Option<TimeZone>,
-    /// The default is `first`.
-    preference: Option<Preference>,
-    /// The week in which the user can meet. The default is never.
-    availability: Option<GivenWeek>,
-    /// The time that is possible, but not preferred.
-    if_needed: Option<GivenWeek>,
-    overrides: Option<Overrides>,
+/// A whole profile of a user: a new user whose address may be left out.
+pub struct UserProfile;
+
+impl ToSchema for UserProfile {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        NewUser::schemas(schemas);
+    }
+}
+
+impl PartialSchema for UserProfile {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = NewUser::schema();
+        if let RefOr::T(Schema::Object(profile)) = &mut schema {
+            profile.required.retain(|field| field != "email");
+            profile.description = Some("A whole profile of a user. What is left out gets its default.".to_owned());
+        }
+        schema
+    }
 }
 
 /// A merge patch of a user (RFC 7396): absent fields stay, and null restores the default.
