@@ -38,6 +38,7 @@ pub struct Settings {
     pub invitations: Invitations,
     pub auth: Auth,
     pub webhooks: Webhooks,
+    pub tls: Tls,
     pub telemetry: Telemetry,
     pub upstreams: BTreeMap<String, Addresses>,
     /// The section of each role.
@@ -98,6 +99,7 @@ section! {
         verify_email: bool, verification_minutes: f64, reset_minutes: f64, letters_per_hour: i64,
         registration: Registration, free_busy: FreeBusy,
     }
+    Tls { ca_file: PathBuf }
     Telemetry { otlp_endpoint: SecretUrl, otlp_headers: Secret, sample_ratio: f64 }
     Webhooks { allow_http: bool, allow_networks: Networks, timeout_seconds: f64, per_host: usize }
 }

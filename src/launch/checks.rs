@@ -11,6 +11,7 @@ use super::listeners::{BoundListener, is_internal_only};
 use crate::config::{AuthMode, Secret, Settings};
 use crate::platform::data;
 use crate::platform::role::Role;
+use crate::platform::tls::own_roots;
 
 pub fn contains(roles: &[&'static Role], name: &str) -> bool {
     roles.iter().any(|role| role.name == name)
@@ -38,6 +39,7 @@ pub fn check(settings: &Settings, roles: &[&'static Role], table: &[Role]) -> an
             );
         }
     }
+    own_roots(&settings.tls)?;
     let stray = table.iter().find(|role| {
         !role.owns_data() && settings.roles.get(role.name).is_some_and(|section| !section.database_url.is_empty())
     });

@@ -27,4 +27,5 @@ pub mod rpc;
 pub mod server;
 pub mod subscriptions;
 pub mod timer_pool;
+pub mod tls;
 pub mod wake_gate;

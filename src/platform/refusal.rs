@@ -7,8 +7,15 @@ use tokio::time::timeout;
 /// How long a server may take to let this process in before the log says that it does not respond.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// What servers say when they refuse, and what helps. The codes are those of PostgreSQL (`SQLSTATE`), SQLite, Redis and AMQP.
-const REMEDIES: [(&str, &str); 15] = [
+/// One remedy for two errors each.
+const NOT_TRUSTED: &str =
+    "no authority that is trusted has signed the server's certificate: add its authority to the file of tls.ca_file";
+
+const NO_TLS: &str = "the server does not speak TLS on this port: correct the port in its URL, or switch TLS on there";
+
+/// What servers say when they refuse, and what helps. The codes are those of PostgreSQL (`SQLSTATE`), SQLite, Redis and AMQP, and the
+/// errors of rustls. The first that fits counts.
+const REMEDIES: [(&str, &str); 26] = [
     ("28P01", "PostgreSQL refuses the user or the password: correct them in the database URL"),
     ("28000", "PostgreSQL refuses the user: create it, correct the database URL, or allow it in pg_hba.conf"),
     ("3D000", "the database does not exist: create it, or correct its name in the database URL"),
@@ -23,6 +30,30 @@ const REMEDIES: [(&str, &str); 15] = [
     ("NOPERM", "the Redis user lacks a permission: allow it the commands and the keys with the prefix cache.prefix"),
     ("ACCESS_REFUSED - Login", "RabbitMQ refuses the user or the password: correct them in queue.url"),
     ("ACCESS_REFUSED", "the RabbitMQ user lacks a permission: grant it configure, write and read on the virtual host"),
+    ("UnknownIssuer", NOT_TRUSTED),
+    // there is an authority of this name, with another key
+    ("invalid peer certificate: BadSignature", NOT_TRUSTED),
+    (
+        "CaUsedAsEndEntity",
+        "the server presents the certificate of an authority as its own: give it one that the authority has signed",
+    ),
+    (
+        "certificate not valid for name",
+        "the server's certificate is for another host name: write a name of the certificate in the URL, or renew it with this one",
+    ),
+    ("certificate expired", "the server's certificate has expired: renew it, or correct the clock of this machine"),
+    ("certificate not valid yet", "the server's certificate is not valid yet: correct the clock of this machine"),
+    ("invalid peer certificate", "the server's certificate is refused, for the reason in the log: give it another one"),
+    (
+        "server does not support TLS",
+        "PostgreSQL has TLS switched off, and sslmode demands it: set ssl = on there, or another sslmode in the database URL",
+    ),
+    ("InvalidContentType", NO_TLS),
+    ("it responds without TLS", NO_TLS),
+    (
+        "received fatal alert",
+        "the server refuses TLS with this client: it must offer TLS 1.2 or 1.3, and demand no certificate of its clients",
+    ),
     ("NOT_ALLOWED", "RabbitMQ has no such virtual host, or the user may not use it: create it, or correct queue.url"),
 ];
 
@@ -52,7 +83,34 @@ pub async fn warn_when_slow<T>(server: &str, is_reported: bool, attempt: impl Fu
 
 #[cfg(test)]
 mod tests {
+    use rustls::pki_types::{ServerName, UnixTime};
+    use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
+
     use super::remedy;
+
+    #[test]
+    fn every_refusal_of_tls_has_a_remedy() -> Result<(), Box<dyn std::error::Error>> {
+        let moment = UnixTime::since_unix_epoch(std::time::Duration::ZERO);
+        let expected = ServerName::try_from("db.example")?;
+        for (certificate, word) in [
+            (CertificateError::UnknownIssuer, "tls.ca_file"),
+            (CertificateError::BadSignature, "tls.ca_file"),
+            (CertificateError::NotValidForNameContext { expected, presented: Vec::new() }, "host name"),
+            (CertificateError::ExpiredContext { time: moment, not_after: moment }, "expired"),
+            (CertificateError::NotValidYetContext { time: moment, not_before: moment }, "not valid yet"),
+            (CertificateError::BadEncoding, "another one"),
+        ] {
+            let error = Error::InvalidCertificate(certificate).to_string();
+            assert!(remedy(&error).is_some_and(|remedy| remedy.contains(word)), "{error}");
+        }
+        for (error, word) in [
+            (Error::InvalidMessage(InvalidMessage::InvalidContentType), "port"),
+            (Error::AlertReceived(AlertDescription::ProtocolVersion), "TLS 1.2"),
+        ] {
+            assert!(remedy(&error.to_string()).is_some_and(|remedy| remedy.contains(word)), "{error}");
+        }
+        Ok(())
+    }
 
     #[test]
     fn a_refusal_is_distinguished_from_a_server_that_is_away() {
@@ -63,6 +121,7 @@ mod tests {
             "Error occurred while creating a new object: Password authentication failed - AuthenticationFailed",
             "failed to tune connection params, reason: Close { reply_text: \"ACCESS_REFUSED - Login was refused\" }",
             "NOT_ALLOWED - vhost nothing not found",
+            "error performing TLS handshake: server does not support TLS",
         ] {
             assert!(remedy(refused).is_some(), "{refused}");
         }

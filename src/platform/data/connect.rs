@@ -1,8 +1,6 @@
 //! Opening databases: pools, and the settings of each connection.
 
 use std::path::Path;
-use std::str::FromStr;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use diesel::ConnectionResult;
@@ -13,6 +11,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
+use super::postgres::Server;
 use super::{Engine, Error, SqliteConn, unavailable};
 use crate::config::Settings;
 
@@ -22,19 +21,13 @@ const PRAGMAS: &str = "PRAGMA busy_timeout=800; PRAGMA journal_mode=WAL; PRAGMA 
                        PRAGMA secure_delete=ON;";
 /// Readers beside the one writer, so that a slow read holds up no other.
 const SQLITE_READERS: usize = 8;
-/// How long a connection to PostgreSQL may take to open.
-const OPENING: Duration = Duration::from_secs(5);
-
-/// After so many milliseconds PostgreSQL ends a transaction whose replica hangs: others wait for the rows that it holds.
-const ABANDONED_MS: u64 = 5000;
-
 /// Makes the pools.
 pub(super) fn open(settings: &Settings, role: &str) -> anyhow::Result<Engine> {
     let limits = &settings.database;
     Ok(match settings.sqlite_path(role) {
         Some(path) => Engine::Sqlite { readers: sqlite_pool(&path, SQLITE_READERS)?, writer: sqlite_pool(&path, 1)? },
         None => {
-            Engine::Postgres(postgres_pool(postgres_config(settings, role, limits.statement_ms)?, limits.pool_size)?)
+            Engine::Postgres(postgres_pool(Server::of_role(settings, role, limits.statement_ms)?, limits.pool_size)?)
         }
     })
 }
@@ -59,39 +52,14 @@ pub(super) async fn establish_sqlite(path: &str) -> ConnectionResult<SqliteConn>
     Ok(conn)
 }
 
-/// A dead peer is noticed in seconds, not in the kernel's quarter of an hour.
-pub(super) fn postgres_config(
-    settings: &Settings,
-    role: &str,
-    statement_ms: u64,
-) -> anyhow::Result<tokio_postgres::Config> {
-    let url = settings.database_url(role);
-    let mut config = tokio_postgres::Config::from_str(url.expose())
-        .with_context(|| format!("the database URL of {role} is {url}"))?;
-    let given = config.get_options().unwrap_or_default();
-    let schema = settings.schema(role);
-    let options = format!(
-        "{given} -c statement_timeout={statement_ms} -c idle_in_transaction_session_timeout={ABANDONED_MS} \
-         -c search_path=\"{schema}\""
-    );
-    config
-        .options(options.trim())
-        .application_name("w2meet")
-        .connect_timeout(OPENING)
-        .tcp_user_timeout(Duration::from_secs(2))
-        .keepalives_idle(Duration::from_secs(5))
-        .keepalives_interval(Duration::from_secs(1))
-        .keepalives_retries(3);
-    Ok(config)
-}
-
-fn postgres_pool(config: tokio_postgres::Config, size: usize) -> anyhow::Result<Pool<AsyncPgConnection>> {
+fn postgres_pool(server: Server, size: usize) -> anyhow::Result<Pool<AsyncPgConnection>> {
     let home = Handle::current();
     let mut setup = ManagerConfig::<AsyncPgConnection>::default();
     setup.recycling_method = RecyclingMethod::Fast;
     // A connection's driver lives on the runtime that opened it: not on a server's worker thread, whose end would end it.
     setup.custom_setup = Box::new(move |_| {
-        let opening = home.spawn(establish_postgres(config.clone()));
+        let server = server.clone();
+        let opening = home.spawn(async move { server.connect().await });
         async move { opening.await.map_err(|why| ConnectionError::BadConnection(why.to_string()))? }.boxed()
     });
     let manager = AsyncDieselConnectionManager::new_with_config(String::new(), setup);
@@ -109,17 +77,6 @@ pub(super) async fn get_connection(
     }
     let pool = pool.clone();
     tokio::spawn(async move { pool.get().await }).await.map_err(unavailable)?.map_err(unavailable)
-}
-
-pub(super) async fn establish_postgres(config: tokio_postgres::Config) -> ConnectionResult<AsyncPgConnection> {
-    let opened = config.connect(tokio_postgres::NoTls).await;
-    // what the server says is the last of the causes; its code is the same in every language
-    let with_causes = |why: tokio_postgres::Error| {
-        let code = why.code().map_or_else(String::new, |code| format!(" (SQLSTATE {})", code.code()));
-        ConnectionError::BadConnection(format!("{:#}{code}", anyhow::Error::from(why)))
-    };
-    let (client, connection) = opened.map_err(with_causes)?;
-    AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncConnection, AsyncMigrationHarness, SimpleAsyncConnection as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connect::{establish_postgres, establish_sqlite, postgres_config, sqlite_url};
+use super::connect::{establish_sqlite, sqlite_url};
 use super::error::DISK_FULL;
 use super::files::{is_full, make_private};
+use super::postgres::Server;
 use crate::config::Settings;
 
 /// The lock that lets one replica migrate while the others wait; any number that nothing else in the database uses.
@@ -39,7 +40,7 @@ pub async fn exists(settings: &Settings, role: &str) -> anyhow::Result<bool> {
     if let Some(path) = settings.sqlite_path(role) {
         return Ok(path.exists());
     }
-    let conn = establish_postgres(postgres_config(settings, role, 0)?).await;
+    let conn = Server::of_role(settings, role, 0)?.connect().await;
     let mut conn = conn.context("cannot connect to PostgreSQL")?;
     let found = sql::<Bool>("SELECT EXISTS (SELECT FROM information_schema.schemata WHERE schema_name = ");
     let found = found.bind::<Text, _>(settings.schema(role)).sql(")");
@@ -79,7 +80,7 @@ async fn migrate_schema(settings: &Settings, role: &str, own: EmbeddedMigrations
         None => {
             let open = || async move {
                 // no time limit: waiting for the replica that migrates is right; the lock ends with this connection
-                let conn = establish_postgres(postgres_config(settings, role, 0)?).await;
+                let conn = Server::of_role(settings, role, 0)?.connect().await;
                 conn.context("cannot connect to PostgreSQL")
             };
             let mut lock = open().await?;

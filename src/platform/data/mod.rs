@@ -6,6 +6,7 @@ mod abort;
 mod blocking;
 mod connect;
 mod connection;
+mod encryption;
 mod error;
 mod files;
 pub mod idempotency;
@@ -14,6 +15,7 @@ mod lock;
 mod migrate;
 mod outbox;
 mod owner;
+mod postgres;
 mod queries;
 pub mod schema;
 
