@@ -24,7 +24,7 @@ impl Settings {
         for (role, section) in &self.roles {
             one_of(&format!("{role}.database_url"), &section.database_url, &databases)?;
         }
-        one_of("cache.url", &self.cache.url, &["memory", "redis"])?;
+        one_of("cache.url", &self.cache.url, &["memory", "redis", "rediss"])?;
         one_of("queue.url", &self.queue.url, &["embedded", "amqp"])?;
         one_of("mail.smtp_url", &self.mail.smtp_url, &["", "smtp", "smtps"])?;
         for (role, Addresses(bases)) in &self.upstreams {

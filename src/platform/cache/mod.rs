@@ -63,7 +63,7 @@ impl Cache {
     /// A URL that is no Redis URL.
     pub fn open(settings: &Settings) -> anyhow::Result<Cache> {
         match settings.cache.url.scheme() {
-            "redis" => Ok(Cache::Redis(Box::new(redis::Redis::open(&settings.cache)?))),
+            "redis" | "rediss" => Ok(Cache::Redis(Box::new(redis::Redis::open(&settings.cache, &settings.tls)?))),
             _ => Ok(Cache::Memory(memory::Memory::new(settings.cache.capacity))),
         }
     }

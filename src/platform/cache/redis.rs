@@ -2,19 +2,27 @@
 //! cache. `CacheAside::run` connects, and checks the epoch before requests use the connection.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use anyhow::{bail, ensure};
 use bytes::Bytes;
-use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{self, AsyncConnectionConfig, RedisError, RedisResult, Script};
-use deadpool_redis::{Connection, Manager, Pool};
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisError, RedisResult, Script,
+};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::{Entry, LEASE, Lookup, TOMBSTONE, Unavailable};
 use crate::config;
 use crate::platform::http::health::{Dependency, Status};
 use crate::platform::refusal::{cause, remedy};
+use crate::platform::tls::{client_config, trusted_roots};
 
 /// Keys in one script: a longer script would block Redis for other clients.
 const MAX_KEYS: usize = 500;
@@ -22,10 +30,15 @@ const MAX_KEYS: usize = 500;
 const MAX_TIMEOUTS: u32 = 3;
 /// No request waits for it: a Redis that is slow to connect is not a dead one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a Redis may take to respond without TLS, after it has not responded with TLS.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A Redis server, and the one connection that all requests share.
 pub struct Redis {
-    pool: Pool,
+    server: ConnectionInfo,
+    /// The client side of TLS. It is ours, because the redis crate trusts either the public authorities or the operator's own.
+    tls: Option<TlsConnector>,
+    response_timeout: Duration,
     live: RwLock<Option<MultiplexedConnection>>,
     timeouts: AtomicU32,
     lost: Notify,
@@ -44,15 +57,22 @@ impl Redis {
     /// The Redis at `cache.url`. Opens no connection yet.
     ///
     /// # Errors
-    /// A URL that is no Redis URL.
-    pub fn open(cache: &config::Cache) -> anyhow::Result<Redis> {
-        let timeouts = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(Duration::from_millis(cache.timeout_ms)));
-        let manager = Manager::new_with_config(cache.url.expose(), timeouts)
-            .map_err(|why| anyhow::anyhow!("cache.url is {}: {why}", cache.url))?;
+    /// A URL that is no Redis URL, and authorities that cannot be read.
+    pub fn open(cache: &config::Cache, tls: &config::Tls) -> anyhow::Result<Redis> {
+        let (url, tls) = match cache.url.expose().strip_prefix("rediss:") {
+            Some(rest) => {
+                let config = client_config(trusted_roots(tls)?)?;
+                (format!("redis:{rest}"), Some(TlsConnector::from(Arc::new(config))))
+            }
+            None => (cache.url.expose().to_owned(), None),
+        };
+        let is_weakened = tls.is_some() && url.contains('#');
+        ensure!(!is_weakened, "cache.url is {}: remove what follows #; certificates are always verified", cache.url);
+        let server = url.into_connection_info().map_err(|why| anyhow::anyhow!("cache.url is {}: {why}", cache.url))?;
         Ok(Redis {
-            pool: Pool::builder(manager).max_size(1).build()?,
+            server,
+            tls,
+            response_timeout: Duration::from_millis(cache.timeout_ms),
             live: RwLock::new(None),
             timeouts: AtomicU32::new(0),
             lost: Notify::new(),
@@ -134,10 +154,52 @@ impl Redis {
     /// # Errors
     /// A failure of Redis or of the network.
     pub async fn connect(&self) -> anyhow::Result<(MultiplexedConnection, String)> {
-        let mut conn = Connection::take(tokio::time::timeout(CONNECT_TIMEOUT * 2, self.pool.get()).await??);
+        let Ok(opened) = timeout(CONNECT_TIMEOUT, self.open_connection()).await else {
+            // Redis waits for the end of a line, which a TLS handshake does not have
+            if self.tls.is_some() && matches!(timeout(PROBE_TIMEOUT, self.responds_without_tls()).await, Ok(Ok(()))) {
+                bail!("it responds without TLS");
+            }
+            bail!("it did not respond within two seconds");
+        };
+        let mut conn = opened?;
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut conn).await?;
         let run = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or("unknown").to_owned();
         Ok((conn, run))
+    }
+
+    /// A connection that is not encrypted yet, and the name of the host.
+    async fn open_stream(&self) -> anyhow::Result<(TcpStream, String)> {
+        let ConnectionAddr::Tcp(host, port) = self.server.addr() else { bail!("cache.url has no host") };
+        Ok((TcpStream::connect((host.as_str(), *port)).await?, host.clone()))
+    }
+
+    async fn open_connection(&self) -> anyhow::Result<MultiplexedConnection> {
+        let (stream, host) = self.open_stream().await?;
+        Ok(match &self.tls {
+            Some(tls) => self.sign_in(tls.connect(ServerName::try_from(host)?, stream).await?).await?,
+            None => self.sign_in(stream).await?,
+        })
+    }
+
+    /// Fails if a server responds to nothing but TLS.
+    async fn responds_without_tls(&self) -> anyhow::Result<()> {
+        let mut stream = self.open_stream().await?.0;
+        stream.write_all(b"PING\r\n").await?;
+        let first = stream.read_u8().await?;
+        ensure!([b'+', b'-'].contains(&first), "it is no response of Redis");
+        Ok(())
+    }
+
+    async fn sign_in(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(self.response_timeout));
+        let settings = self.server.redis_settings();
+        let (conn, driver) = MultiplexedConnection::new_with_config(settings, stream, config).await?;
+        // it ends with the last clone of the connection
+        tokio::spawn(driver);
+        Ok(conn)
     }
 
     /// Lets requests use this connection.
