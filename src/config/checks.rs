@@ -25,7 +25,7 @@ impl Settings {
             one_of(&format!("{role}.database_url"), &section.database_url, &databases)?;
         }
         one_of("cache.url", &self.cache.url, &["memory", "redis", "rediss"])?;
-        one_of("queue.url", &self.queue.url, &["embedded", "amqp"])?;
+        one_of("queue.url", &self.queue.url, &["embedded", "amqp", "amqps"])?;
         one_of("mail.smtp_url", &self.mail.smtp_url, &["", "smtp", "smtps"])?;
         for (role, Addresses(bases)) in &self.upstreams {
             for base in bases {

@@ -110,7 +110,7 @@ impl Queue {
     /// A URL that is no AMQP URI, or names that are too long.
     pub fn open(settings: &Settings, subscriptions: Vec<Subscription>) -> anyhow::Result<Arc<Queue>> {
         Ok(Arc::new(match settings.queue.url.scheme() {
-            "amqp" => Queue::Rabbit(rabbitmq::Rabbit::open(&settings.queue, subscriptions)?),
+            "amqp" | "amqps" => Queue::Rabbit(rabbitmq::Rabbit::open(&settings.queue, &settings.tls, subscriptions)?),
             _ => Queue::Embedded(embedded::Embedded::new(&settings.queue.name, subscriptions)),
         }))
     }

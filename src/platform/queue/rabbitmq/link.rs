@@ -6,13 +6,17 @@ use std::time::{Duration, Instant};
 use amqprs::channel::Channel;
 use amqprs::connection::{Connection, OpenConnectionArguments};
 use amqprs::error::Error;
+use amqprs::tls::TlsAdaptor;
 use anyhow::{Context as _, anyhow};
 use percent_encoding::percent_decode_str;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::confirms::ConfirmTracker;
+use crate::config::Tls;
+use crate::platform::tls::{client_config, trusted_roots};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// RabbitMQ closes a connection without a word, and after three seconds, when it refuses the user or the password: amqprs does not
@@ -109,8 +113,8 @@ impl Drop for AmqpLink {
 /// Reads an AMQP URI (the RabbitMQ URI specification): its parts percent-decoded, no path being the vhost `/`.
 ///
 /// # Errors
-/// What is no such URI.
-pub fn arguments(url: &str) -> anyhow::Result<OpenConnectionArguments> {
+/// What is no such URI, and authorities that cannot be read.
+pub fn arguments(url: &str, tls: &Tls) -> anyhow::Result<OpenConnectionArguments> {
     let url = Url::parse(url)?;
     let decoded = |text: &str| anyhow::Ok(percent_decode_str(text).decode_utf8()?.into_owned());
     let host = url.host_str().context("it names no host")?;
@@ -119,6 +123,13 @@ pub fn arguments(url: &str) -> anyhow::Result<OpenConnectionArguments> {
         "" | "/" => "/".to_owned(),
         path => decoded(&path[1..])?,
     };
-    let mut arguments = OpenConnectionArguments::new(host, url.port().unwrap_or(5672), &user, &password);
+    let is_encrypted = url.scheme() == "amqps";
+    let port = url.port().unwrap_or(if is_encrypted { 5671 } else { 5672 });
+    let mut arguments = OpenConnectionArguments::new(host, port, &user, &password);
+    if is_encrypted {
+        let connector = TlsConnector::from(Arc::new(client_config(trusted_roots(tls)?)?));
+        // the brackets of an IPv6 address belong to the URL
+        arguments.tls_adaptor(TlsAdaptor::new(connector, host.trim_matches(['[', ']']).to_owned()));
+    }
     Ok(arguments.virtual_host(&vhost).finish())
 }

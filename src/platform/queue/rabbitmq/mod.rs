@@ -45,9 +45,10 @@ impl Rabbit {
     /// The broker at `queue.url`. Opens no connection yet.
     ///
     /// # Errors
-    /// A URL that is no AMQP URI, or names that are empty or too long.
-    pub fn open(queue: &config::Queue, subscriptions: Vec<Subscription>) -> anyhow::Result<Rabbit> {
-        let arguments = link::arguments(queue.url.expose()).with_context(|| format!("queue.url is {}", queue.url))?;
+    /// A URL that is no AMQP URI, names that are empty or too long, and authorities that cannot be read.
+    pub fn open(queue: &config::Queue, tls: &config::Tls, subscriptions: Vec<Subscription>) -> anyhow::Result<Rabbit> {
+        let arguments = link::arguments(queue.url.expose(), tls);
+        let arguments = arguments.with_context(|| format!("queue.url is {}", queue.url))?;
         Ok(Rabbit {
             topology: Arc::new(Topology::new(arguments, &queue.name, &queue.exchange, subscriptions)?),
             publisher: Publisher::default(),
