@@ -60,6 +60,8 @@ fn a_password_in_any_url_is_masked_in_settings_and_refusals() {
         ("DATABASE__URL", "mysql://u:hidden7@db/w2meet"),
         ("CACHE__URL", "redis://cache/0?token=hidden7"),
         ("CACHE__URL", "memcached://u:hidden7@cache"),
+        ("CACHE__URL", "rediss://u:hidden7@cache"),
+        ("QUEUE__URL", "amqps://u:hidden7@queue"),
         ("QUEUE__URL", "kafka://u:hidden7@queue"),
         ("MAIL__SMTP_URL", "mailto://u:hidden7@mail"),
         ("TELEMETRY__OTLP_ENDPOINT", "https://u:hidden7@collector/"),

@@ -29,6 +29,7 @@ mod data_kit;
 mod determinism;
 mod durable_subscriptions;
 mod empty_reason;
+mod encryption;
 mod failure;
 mod gateway;
 mod health;

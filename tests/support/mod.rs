@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod account;
+pub mod authority;
 pub mod benchmarks;
 pub mod checks;
 pub mod client;

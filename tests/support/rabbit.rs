@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
+use super::authority::Authority;
 use super::cluster::make_temp_folder;
 use super::servers::{free_port, signal, skip_without};
 
@@ -16,6 +17,8 @@ pub struct PrivateRabbit {
     folder: PathBuf,
     name: String,
     port: u16,
+    /// The port on which it speaks TLS, if it does.
+    encrypted: Option<u16>,
     child: Mutex<Option<Child>>,
 }
 
@@ -33,7 +36,30 @@ impl PrivateRabbit {
             return skip_without("rabbitmq-server");
         }
         let name = format!("w2meet-test-{:016x}@localhost", rand::random::<u64>());
-        Some(PrivateRabbit { folder: make_temp_folder(), name, port: free_port(), child: Mutex::new(None) })
+        let (folder, port, child) = (make_temp_folder(), free_port(), Mutex::new(None));
+        Some(PrivateRabbit { folder, name, port, encrypted: None, child })
+    }
+
+    /// A running broker that speaks TLS on a second port, with a certificate of this authority for `localhost`.
+    pub fn start_encrypted(authority: &Authority) -> Option<PrivateRabbit> {
+        let mut server = PrivateRabbit::prepare()?;
+        let (port, files) = (free_port(), authority.issue("localhost", &server.folder));
+        let settings = format!(
+            "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n\
+             ssl_options.cacertfile = {}\nssl_options.verify = verify_none\n",
+            files.certificate.display(),
+            files.key.display(),
+            authority.file()
+        );
+        std::fs::write(server.folder.join("rabbitmq.conf"), settings).expect("a settings file");
+        server.encrypted = Some(port);
+        server.boot();
+        Some(server)
+    }
+
+    /// Its URL with TLS, at this host name.
+    pub fn encrypted_url(&self, host: &str) -> String {
+        format!("amqps://guest:guest@{host}:{}/%2f", self.encrypted.expect("it speaks TLS"))
     }
 
     pub fn url(&self) -> String {

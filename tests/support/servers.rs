@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
-use deadpool_redis::redis;
-
+use super::authority::Authority;
 use super::cluster::make_temp_folder;
 
 /// A PostgreSQL in its own folder. It needs no password, and logs every statement.
@@ -42,6 +41,19 @@ impl PrivatePostgres {
 
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Switches TLS on, before it is started: with a certificate of this authority for `localhost`.
+    pub fn encrypt(&self, authority: &Authority) {
+        authority.issue("localhost", &self.data());
+        self.configure("postgresql.conf", "ssl = on\n");
+    }
+
+    /// Adds lines to one of its settings files, before it is started.
+    pub fn configure(&self, file: &str, lines: &str) {
+        let path = self.data().join(file);
+        let before = std::fs::read_to_string(&path).expect("a settings file");
+        std::fs::write(&path, format!("{lines}{before}{lines}")).expect("written");
     }
 
     /// Starts it, always on the same port; returns when it accepts connections.
@@ -85,7 +97,7 @@ impl PrivatePostgres {
         children_of(postmaster).into_iter().for_each(|pid| signal(pid, name));
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 
@@ -118,6 +130,8 @@ pub struct PrivateRedis {
     folder: PathBuf,
     port: u16,
     persistent: bool,
+    /// The port on which it speaks TLS, if it does.
+    encrypted: Option<u16>,
     child: Mutex<Option<Child>>,
 }
 
@@ -127,19 +141,32 @@ impl PrivateRedis {
         PrivateRedis::make(false)
     }
 
+    /// Starts one that speaks TLS on a second port, with a certificate of this authority for `localhost`.
+    pub fn start_encrypted(authority: &Authority) -> Option<PrivateRedis> {
+        let mut server = PrivateRedis::prepare(false)?;
+        authority.issue("localhost", &server.folder);
+        server.encrypted = Some(free_port());
+        server.boot();
+        Some(server)
+    }
+
     /// Starts one that persistent its data over a restart.
     pub fn start_persistent() -> Option<PrivateRedis> {
         PrivateRedis::make(true)
     }
 
     fn make(persistent: bool) -> Option<PrivateRedis> {
+        let server = PrivateRedis::prepare(persistent)?;
+        server.boot();
+        Some(server)
+    }
+
+    fn prepare(persistent: bool) -> Option<PrivateRedis> {
         if Command::new("redis-server").arg("--version").output().is_err() {
             return skip_without("redis-server");
         }
-        let server =
-            PrivateRedis { folder: make_temp_folder(), port: free_port(), persistent, child: Mutex::new(None) };
-        server.boot();
-        Some(server)
+        let (folder, port, child) = (make_temp_folder(), free_port(), Mutex::new(None));
+        Some(PrivateRedis { folder, port, persistent, encrypted: None, child })
     }
 
     pub fn port(&self) -> u16 {
@@ -150,9 +177,20 @@ impl PrivateRedis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Its URL with TLS, at this host name.
+    pub fn encrypted_url(&self, host: &str) -> String {
+        format!("rediss://{host}:{}", self.encrypted.expect("it speaks TLS"))
+    }
+
     /// Starts it, always on the same port; returns when it accepts connections.
     pub fn boot(&self) {
-        let mut child = Command::new("redis-server")
+        let mut command = Command::new("redis-server");
+        if let Some(port) = self.encrypted {
+            let (certificate, key) = (self.folder.join("server.crt"), self.folder.join("server.key"));
+            command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", "no", "--tls-cert-file"]);
+            command.arg(certificate).arg("--tls-key-file").arg(key);
+        }
+        let mut child = command
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
             .args(["--appendonly", if self.persistent { "yes" } else { "no" }, "--appendfsync", "always"])
             .arg("--dir")
@@ -251,7 +289,7 @@ fn postgres_programs() -> Option<PathBuf> {
     found.into_iter().rfind(|path| path.join("initdb").exists())
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0)
 }
 
@@ -270,7 +308,7 @@ pub fn signal(pid: u32, name: &str) {
 }
 
 #[track_caller]
-fn run(command: &mut Command) {
+pub fn run(command: &mut Command) {
     // the output goes to a file: a server started by the command would keep a pipe open
     let folder = std::env::temp_dir().join(format!("w2meet-test-run-{:016x}", rand::random::<u64>()));
     let output = std::fs::File::create(&folder).expect("a temporary file");
