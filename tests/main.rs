@@ -26,6 +26,7 @@ mod compat;
 mod compose;
 mod corpus;
 mod data_kit;
+mod delegations;
 mod determinism;
 mod durable_subscriptions;
 mod empty_reason;

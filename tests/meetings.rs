@@ -165,7 +165,7 @@ both_shapes! {
             "location": null, "description": null, "url": null, "declined": [],
             "attendees": [asked(BEN), asked(ANA)], "duration_minutes": 60, "pick": null, "seed": null,
             "step_minutes": 15, "time_zone": "Europe/Paris", "window": null, "start": null, "end": null, "reason": null, "callback_url": null,
-            "sequence": 0, "history": [{ "status": "queued", "at": meeting["created_at"] }], "version": 1,
+            "sequence": 0, "history": [{ "status": "queued", "at": meeting["created_at"] }], "actor": null, "version": 1,
             "created_at": meeting["created_at"], "updated_at": meeting["created_at"], "job_id": meeting["job_id"],
         }));
         let done = wait_for_status(cluster, meeting, &["invited"]).await;

@@ -117,6 +117,8 @@ impl Settings {
             ("invitations.per_day", self.invitations.per_day as f64, 0.0, unbounded),
             ("invitations.organizer_per_hour", self.invitations.organizer_per_hour as f64, 0.0, unbounded),
             ("invitations.organizer_per_day", self.invitations.organizer_per_day as f64, 0.0, unbounded),
+            ("invitations.actor_per_hour", self.invitations.actor_per_hour as f64, 0.0, unbounded),
+            ("invitations.actor_per_day", self.invitations.actor_per_day as f64, 0.0, unbounded),
             ("jobs.max_attempts", jobs.max_attempts.into(), 1.0, unbounded),
             ("jobs.retry_seconds", jobs.retry_seconds, 0.001, 86_400.0),
             ("jobs.sweep_seconds", jobs.sweep_seconds, 0.001, 86_400.0),

@@ -92,6 +92,7 @@ section! {
     Mail { smtp_url: SecretUrl, from: String, outbox_dir: PathBuf, timeout_seconds: u64 }
     Invitations {
         join_seconds: f64, per_hour: i64, per_day: i64, organizer_per_hour: i64, organizer_per_day: i64,
+        actor_per_hour: i64, actor_per_day: i64,
     }
     Auth {
         mode: AuthMode, allow_open_beyond_loopback: bool, service_secret: Secret, issuer: String, token_seconds: u32,

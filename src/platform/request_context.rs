@@ -12,6 +12,9 @@ use crate::platform::observe::trace_context::TraceContext;
 /// The header with the caller's timeout in milliseconds. It is ignored from outside.
 pub static REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout-ms");
 
+/// The header with the user on whose behalf an API key acts.
+pub static ON_BEHALF_OF: HeaderName = HeaderName::from_static("on-behalf-of");
+
 tokio::task_local! { static CURRENT: Arc<RequestContext>; }
 
 /// The context of the current request.
@@ -30,6 +33,8 @@ pub struct RequestContext {
     timeout: Option<Duration>,
     /// Authorization of the request, passed on to called roles: the owner of the data verifies it again.
     authorization: Option<HeaderValue>,
+    /// The user on whose behalf the request is sent, passed on with the authorization.
+    on_behalf_of: Option<HeaderValue>,
 }
 
 impl RequestContext {
@@ -44,7 +49,8 @@ impl RequestContext {
             value.set_sensitive(true);
         }
         let (trace, timeout) = (TraceContext::read(headers), timeout.map(Duration::from_millis));
-        Arc::new(RequestContext { id, trace, role, is_edge, started: Instant::now(), timeout, authorization })
+        let (started, on_behalf_of) = (Instant::now(), headers.get(&ON_BEHALF_OF).cloned());
+        Arc::new(RequestContext { id, trace, role, is_edge, started, timeout, authorization, on_behalf_of })
     }
 
     /// A context for work without a request.
@@ -60,7 +66,16 @@ impl RequestContext {
 
     fn without_request(id: HeaderValue, trace: TraceContext, role: &'static str) -> Arc<RequestContext> {
         let started = Instant::now();
-        Arc::new(RequestContext { id, trace, role, is_edge: false, started, timeout: None, authorization: None })
+        Arc::new(RequestContext {
+            id,
+            trace,
+            role,
+            is_edge: false,
+            started,
+            timeout: None,
+            authorization: None,
+            on_behalf_of: None,
+        })
     }
 
     /// Reads the current context; outside of a request, a new one.
@@ -101,6 +116,11 @@ impl RequestContext {
     /// The authorization of the request.
     pub fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
+    }
+
+    /// The user on whose behalf the request is sent.
+    pub fn on_behalf_of(&self) -> Option<&HeaderValue> {
+        self.on_behalf_of.as_ref()
     }
 
     /// The time left until the caller's deadline, and at most `limit`.

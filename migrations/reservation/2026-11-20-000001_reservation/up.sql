@@ -60,6 +60,8 @@ CREATE TABLE mails (
     recipient TEXT NOT NULL,
     -- the id of a user; empty after its deletion
     organizer TEXT NOT NULL,
+    -- the id of the bot that caused it on behalf of a user; empty if there was none
+    actor TEXT NOT NULL,
     -- when the change was accepted that causes the mail; once a worker has taken it, that time
     counted_at TIMESTAMP NOT NULL,
     -- whether a worker has taken it
@@ -69,6 +71,7 @@ CREATE TABLE mails (
     PRIMARY KEY (meeting_id, recipient, counted_at)
 );
 CREATE INDEX mails_by_recipient ON mails (recipient, counted_at);
+CREATE INDEX mails_by_actor ON mails (actor, counted_at);
 CREATE INDEX mails_by_age ON mails (counted_at);
 
 -- The URLs that are told of all meetings of an account.
@@ -93,3 +96,19 @@ CREATE TABLE webhook_events (
 );
 CREATE INDEX webhook_events_by_meeting ON webhook_events (meeting_id);
 CREATE INDEX webhook_events_by_age ON webhook_events (created_at);
+
+-- The meetings whose history names a bot, so that its deletion finds them.
+CREATE TABLE meeting_actors (
+    -- the id of a user
+    actor TEXT NOT NULL,
+    meeting_id TEXT NOT NULL,
+    PRIMARY KEY (actor, meeting_id)
+);
+CREATE INDEX meeting_actors_by_meeting ON meeting_actors (meeting_id);
+
+-- A row for each bot, by the SHA-256 of its id: a transaction that writes a bot's name locks it, and so does the deletion of the bot.
+CREATE TABLE actors (
+    digest TEXT NOT NULL PRIMARY KEY,
+    deleted_at TIMESTAMP
+);
+CREATE INDEX actors_by_age ON actors (deleted_at);

@@ -133,9 +133,25 @@ CREATE TABLE api_keys (
     name TEXT NOT NULL,
     scope TEXT NOT NULL,
     hash TEXT NOT NULL,
+    -- whether it may act on behalf of those who allow it
+    on_behalf BOOLEAN NOT NULL,
     created_at TIMESTAMP NOT NULL,
     expires_at TIMESTAMP,
     -- written once an hour at most
     last_used_at TIMESTAMP
 );
 CREATE INDEX api_keys_by_user ON api_keys (user_id, id);
+
+-- Whose API keys may act on behalf of whom.
+CREATE TABLE delegations (
+    id TEXT NOT NULL PRIMARY KEY,
+    -- the id of the user who allows it; empty if an administrator has allowed it for all users
+    grantor TEXT NOT NULL,
+    -- the id of the account whose keys may act
+    actor TEXT NOT NULL,
+    created_at TIMESTAMP NOT NULL,
+    -- written once an hour at most
+    last_used_at TIMESTAMP
+);
+CREATE UNIQUE INDEX delegations_by_grantor ON delegations (grantor, actor);
+CREATE INDEX delegations_by_actor ON delegations (actor);

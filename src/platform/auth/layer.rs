@@ -14,6 +14,7 @@ use super::{AuthMethod, Caller, Scope, forbidden, unknown_caller};
 use crate::config::{AuthMode, Settings};
 use crate::platform::http::extract::UserKey;
 use crate::platform::http::problem::{BAD_REQUEST, INVALID_TOKEN, Problem};
+use crate::platform::request_context::ON_BEHALF_OF;
 
 /// The paths that need no service credential and have no rate limit: a busy role must not look dead.
 pub const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
@@ -80,13 +81,14 @@ impl TokenCheck {
         if matches!(access, Access::Open | Access::Capability | Access::Service) {
             return Ok(());
         }
+        let on_behalf_of = on_behalf_of(req.headers())?;
         let bearer = match bearer(req.headers())? {
             Some(bearer) => bearer,
-            None if access == Access::Invited => return Ok(()),
+            None if access == Access::Invited && on_behalf_of.is_none() => return Ok(()),
             None => return Err(unknown_caller()),
         };
         let needs_fresh_check = !req.method().is_safe() || access.always_needs_account();
-        let caller = self.verifier.verify(bearer, needs_fresh_check).await?;
+        let caller = self.verifier.verify(bearer, on_behalf_of.as_ref(), needs_fresh_check).await?;
         check_method(&caller, permission, req.method())?;
         check_account(&caller, permission, req)?;
         req.extensions_mut().insert(caller);
@@ -122,6 +124,22 @@ fn check_account(caller: &Caller, permission: Permission, req: &ServiceRequest) 
         }
         (Access::Owner, None) => Err(Problem::no_such_path()),
         _ => Ok(()),
+    }
+}
+
+/// The user on whose behalf a request is sent.
+fn on_behalf_of(headers: &HeaderMap) -> Result<Option<UserKey>, Problem> {
+    let mut values = headers.get_all(&ON_BEHALF_OF);
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    let user = UserKey::in_segment(&format!("/{text}"), 0).ok().filter(|_| !text.contains('/'));
+    match user.filter(|_| values.next().is_none()) {
+        Some(user) => Ok(Some(user)),
+        None => {
+            let detail =
+                "On-Behalf-Of must be the address or the id of one user, percent-encoded where it is not ASCII";
+            Err(Problem::new(BAD_REQUEST, detail))
+        }
     }
 }
 

@@ -51,6 +51,20 @@ pub struct Caller {
     /// How it authenticated.
     #[serde(rename = "means")]
     pub method: AuthMethod,
+    /// The bot that acts on behalf of this account, if it is not the account itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+}
+
+/// A bot whose API key acts on behalf of another account.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Actor {
+    /// The id of the bot's account.
+    pub id: String,
+    /// The address of the bot's account.
+    pub email: Email,
+    /// The name of the API key.
+    pub key: String,
 }
 
 /// How an account authenticates.
@@ -89,6 +103,14 @@ impl Principal {
         match self {
             Principal::Anonymous => None,
             Principal::Account(caller) => Some(&caller.id),
+        }
+    }
+
+    /// The bot that acts on behalf of the account.
+    pub fn actor(&self) -> Option<&Actor> {
+        match self {
+            Principal::Anonymous => None,
+            Principal::Account(caller) => caller.actor.as_ref(),
         }
     }
 

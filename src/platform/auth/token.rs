@@ -57,7 +57,8 @@ impl Claims {
     /// The account that the token belongs to.
     pub fn caller(&self) -> Caller {
         let method = AuthMethod::Session(Some(self.sid.clone()));
-        Caller { id: self.sub.clone(), email: self.email.clone(), scope: self.scope, email_verified: false, method }
+        let (id, email) = (self.sub.clone(), self.email.clone());
+        Caller { id, email, scope: self.scope, email_verified: false, method, actor: None }
     }
 }
 

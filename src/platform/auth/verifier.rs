@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::Mutex;
 
-use super::Caller;
 use super::token::{Claims, KeySet, Keyring, LEEWAY, Refusal, now};
+use super::{Caller, forbidden};
+use crate::platform::http::path::UserKey;
 use crate::platform::http::problem::{INVALID_TOKEN, Problem};
 use crate::platform::request_context::RequestContext;
 
@@ -27,12 +28,17 @@ const CACHE_CAPACITY: usize = 10_000;
 
 /// Verifies bearer tokens; one for each worker thread.
 pub trait TokenVerifier {
-    /// The account of a bearer token. With `fresh`, for requests that change state, the cache is not trusted: the provider
+    /// The account of a bearer token, or the user on whose behalf it is sent. With `fresh`, for requests that change state, the cache is not trusted: the provider
     /// checks the account again, if it can.
     ///
     /// # Errors
-    /// 401 `invalid-token`, or 503 when verification is unavailable.
-    fn verify<'a>(&'a self, bearer: &'a str, fresh: bool) -> LocalBoxFuture<'a, Result<Rc<Caller>, Problem>>;
+    /// 401 `invalid-token`, 403 for a token that may not act for this user, or 503 when verification is unavailable.
+    fn verify<'a>(
+        &'a self,
+        bearer: &'a str,
+        on_behalf_of: Option<&'a UserKey>,
+        fresh: bool,
+    ) -> LocalBoxFuture<'a, Result<Rc<Caller>, Problem>>;
 }
 
 /// The provider of accounts: the role that owns them, or a client of it.
@@ -48,8 +54,12 @@ pub trait AccountProvider: 'static {
     /// The current account of a token with a valid signature.
     fn current_account(&self, claims: &Claims) -> impl Future<Output = Result<Caller, Problem>>;
 
-    /// The account of an API key.
-    fn resolve_api_key(&self, key: &str) -> impl Future<Output = Result<Caller, Problem>>;
+    /// The account of an API key, or the user on whose behalf the key acts.
+    fn resolve_api_key(
+        &self,
+        key: &str,
+        on_behalf_of: Option<&UserKey>,
+    ) -> impl Future<Output = Result<Caller, Problem>>;
 }
 
 /// Verifies tokens and API keys of an [`AccountProvider`]. Results are cached: verifying a signature costs more than the rest
@@ -72,6 +82,7 @@ struct Inner<P> {
 /// A verified token.
 struct Verified {
     bearer: String,
+    on_behalf_of: Option<UserKey>,
     caller: Rc<Caller>,
     until: Instant,
 }
@@ -92,7 +103,12 @@ impl<P: AccountProvider> LocalTokenVerifier<P> {
 }
 
 impl<P: AccountProvider> TokenVerifier for LocalTokenVerifier<P> {
-    fn verify<'a>(&'a self, bearer: &'a str, fresh: bool) -> LocalBoxFuture<'a, Result<Rc<Caller>, Problem>> {
+    fn verify<'a>(
+        &'a self,
+        bearer: &'a str,
+        on_behalf_of: Option<&'a UserKey>,
+        fresh: bool,
+    ) -> LocalBoxFuture<'a, Result<Rc<Caller>, Problem>> {
         let inner = &self.0;
         let now = Instant::now();
         match inner.loaded_at.get() {
@@ -106,23 +122,27 @@ impl<P: AccountProvider> TokenVerifier for LocalTokenVerifier<P> {
         }
         // a role that has only the keys cannot check more than it did the first time
         let may_use_cache = !fresh || P::TOKEN_FRESHNESS.is_none();
-        if let Some(caller) = inner.find_cached(bearer, now).filter(|_| may_use_cache) {
+        if let Some(caller) = inner.find_cached(bearer, on_behalf_of, now).filter(|_| may_use_cache) {
             return Box::pin(std::future::ready(Ok(caller)));
         }
-        Box::pin(inner.verify_uncached(bearer))
+        Box::pin(inner.verify_uncached(bearer, on_behalf_of))
     }
 }
 
 impl<P: AccountProvider> Inner<P> {
-    fn find_cached(&self, bearer: &str, now: Instant) -> Option<Rc<Caller>> {
+    fn find_cached(&self, bearer: &str, on_behalf_of: Option<&UserKey>, now: Instant) -> Option<Rc<Caller>> {
         let verified = self.verified.borrow();
         let found = verified.get(cache_key(bearer)?)?;
-        (found.bearer == bearer && found.until > now).then(|| Rc::clone(&found.caller))
+        let is_same = found.bearer == bearer && found.on_behalf_of.as_ref() == on_behalf_of;
+        (is_same && found.until > now).then(|| Rc::clone(&found.caller))
     }
 
-    async fn verify_uncached(&self, bearer: &str) -> Result<Rc<Caller>, Problem> {
+    async fn verify_uncached(&self, bearer: &str, on_behalf_of: Option<&UserKey>) -> Result<Rc<Caller>, Problem> {
         let (caller, lifetime) = match bearer.starts_with(API_KEY_PREFIX) {
-            true => (self.accounts.resolve_api_key(bearer).await?, P::API_KEY_FRESHNESS),
+            true => (self.accounts.resolve_api_key(bearer, on_behalf_of).await?, P::API_KEY_FRESHNESS),
+            false if on_behalf_of.is_some() => {
+                return Err(forbidden("only an API key acts on behalf of another user: leave On-Behalf-Of out"));
+            }
             false => {
                 let claims = self.verify_signature(bearer).await?;
                 let left = Duration::from_secs((claims.exp + LEEWAY).saturating_sub(now()));
@@ -139,7 +159,8 @@ impl<P: AccountProvider> Inner<P> {
                     verified.clear();
                 }
             }
-            verified.insert(*key, Verified { bearer: bearer.to_owned(), caller: Rc::clone(&caller), until });
+            let (bearer, on_behalf_of) = (bearer.to_owned(), on_behalf_of.cloned());
+            verified.insert(*key, Verified { bearer, on_behalf_of, caller: Rc::clone(&caller), until });
         }
         Ok(caller)
     }

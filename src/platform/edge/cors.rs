@@ -6,8 +6,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 
 const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
-const ALLOWED_HEADERS: &str =
-    "Authorization, Content-Type, Case-ID, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, traceparent";
+const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Case-ID, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, On-Behalf-Of, traceparent";
 const EXPOSED_HEADERS: &str =
     "Case-ID, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After";
 /// The request headers that a preflight response depends on.

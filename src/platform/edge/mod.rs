@@ -77,7 +77,9 @@ impl EdgeFilter {
     }
 
     fn count_account(&self, caller: &Caller) -> Result<Option<RateLimitState>, Problem> {
-        self.rate_limits.as_ref().map_or(Ok(None), |limits| limits.count_account(&caller.id))
+        // a bot has one limit, however many users it acts for
+        let account = caller.actor.as_ref().map_or(&caller.id, |actor| &actor.id);
+        self.rate_limits.as_ref().map_or(Ok(None), |limits| limits.count_account(account))
     }
 
     fn count_address(&self, req: &ServiceRequest) -> Result<Option<RateLimitState>, Problem> {

@@ -70,6 +70,7 @@ fn is_written_by_rpc(name: &str) -> bool {
             | "w2meet-service"
             // every call carries it anyway
             | "authorization"
+            | "on-behalf-of"
     )
 }
 

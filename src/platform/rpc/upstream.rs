@@ -17,7 +17,7 @@ use crate::platform::case_id::CASE_ID;
 use crate::platform::http::problem::{BAD_GATEWAY, GATEWAY_TIMEOUT, Problem, ProblemType, TOO_LARGE};
 use crate::platform::observe::span::{SpanRecord, is_recorded, outgoing, record};
 use crate::platform::observe::trace_context::TraceContext;
-use crate::platform::request_context::{REQUEST_TIMEOUT, RequestContext, milliseconds};
+use crate::platform::request_context::{ON_BEHALF_OF, REQUEST_TIMEOUT, RequestContext, milliseconds};
 use crate::platform::rpc::request::{RpcRequest, push_field};
 
 /// The replicas of a role and the connection pools of one worker thread.
@@ -100,8 +100,13 @@ impl Upstream {
             let wait = attempt.deadline.saturating_duration_since(attempt.start).as_millis() * 9 / 10;
             push_field(text, REQUEST_TIMEOUT.as_str(), itoa::Buffer::new().format(wait).as_bytes());
             push_field(text, CASE_ID.as_str(), RequestContext::with(RequestContext::header).as_bytes());
-            let bearer = request.bearer.clone().or_else(|| RequestContext::with(|case| case.authorization().cloned()));
+            // a token of the caller's own is never sent on behalf of another
+            let (bearer, on_behalf_of) = match &request.bearer {
+                Some(bearer) => (Some(bearer.clone()), None),
+                None => RequestContext::with(|case| (case.authorization().cloned(), case.on_behalf_of().cloned())),
+            };
             bearer.iter().for_each(|bearer| push_field(text, AUTHORIZATION.as_str(), bearer.as_bytes()));
+            on_behalf_of.iter().for_each(|user| push_field(text, ON_BEHALF_OF.as_str(), user.as_bytes()));
         };
         let (begin, deadline) = (attempt.start, attempt.deadline);
         self.pool(base).exchange((request.method.as_str(), &request.path), fields, body, begin..deadline).await

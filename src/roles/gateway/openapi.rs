@@ -48,7 +48,8 @@ pub fn document(
     let case = HeaderBuilder::new()
         .schema(Some(case))
         .description(Some("The id of the request. Every log line of the request contains it."));
-    let about = "An access token of `/api/auth/login`, or an API key.";
+    let about = "An access token of `/api/auth/login`, or an API key. An API key with `on_behalf` acts for the user whom the \
+                 header `On-Behalf-Of` names, by address or id, if that user allows it.";
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about));
     let header = |about| HeaderBuilder::new().schema(Some(text())).description(Some(about)).build();
     let components = components

@@ -8,6 +8,7 @@ use jiff_diesel::DateTime;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::actors::{erase_actor, find_meetings_of_actor};
 use super::jobs::kinds::{DELIVER_WEBHOOK, SEND_INVITATIONS};
 use super::meetings::anonymize::without;
 use super::meetings::model::Meeting;
@@ -48,6 +49,7 @@ impl Subscriber for Store {
     /// may be many, so not all are changed in one transaction.
     async fn prepare(&self, event: &Event) -> Result<(), Abort> {
         let user = DeletedUser::read(event)?;
+        self.mark_actor_deleted(&user.id.to_string()).await?;
         transact!(self.owner.db, |conn| { mark_deleted(conn, &user.id.to_string(), user.email.as_str()).await })?;
         let ids = read!(self.owner.db, |conn| find_meetings(conn, user.id))?;
         for chunk in ids.chunks(CHUNK) {
@@ -78,7 +80,9 @@ async fn erase_user(conn: &mut Connection, store: &Store, user: &DeletedUser) ->
     erase_webhooks_of(conn, &user.id.to_string()).await?;
     for before in locked {
         let placeholder = Email::placeholder();
-        let after = match before.clone().without_attendee(&user.email, now()) {
+        // a bot is named by meetings that it does not attend
+        let attended = before.has_attendee(&user.email).then(|| before.clone().changed_by(None));
+        let after = match attended.and_then(|meeting| meeting.without_attendee(&user.email, now())) {
             Some(mut change) => {
                 // cancellations name the user, or calendars ignore them; nothing else does
                 change.meeting = change.meeting.anonymized(&user.email, &placeholder).0;
@@ -93,10 +97,13 @@ async fn erase_user(conn: &mut Connection, store: &Store, user: &DeletedUser) ->
     erase_mentions(conn, user).await
 }
 
-/// The ids of the meetings of a user, in the order in which every transaction locks them.
+/// The ids of the meetings that a user attends, or that name the user as a bot, in the order in which every transaction locks them.
 async fn find_meetings(conn: &mut Connection, user: Uuid) -> Result<Vec<Uuid>, Error> {
     let mine = attendees::table.filter(attendees::subject.eq(user.to_string())).order(attendees::meeting_id.asc());
-    let ids: Vec<String> = mine.select(attendees::meeting_id).load(conn).await?;
+    let mut ids: Vec<String> = mine.select(attendees::meeting_id).load(conn).await?;
+    ids.extend(find_meetings_of_actor(conn, &user.to_string()).await?);
+    ids.sort();
+    ids.dedup();
     ids.iter().map(|id| id.parse().map_err(|_| Error::Corrupt(format!("meeting {id}")))).collect()
 }
 
@@ -110,6 +117,7 @@ async fn erase_attendee(
     let (id, (meeting, remains)) = (meeting.id.to_string(), meeting.anonymized(&user.email, placeholder));
     let subject = user.id.to_string();
     erase_from_open_jobs(conn, &meeting, user, placeholder).await?;
+    erase_actor(conn, &id, &subject).await?;
     rewrite_events(conn, &id, |body| without(body, user.email.as_str(), placeholder.as_str())).await?;
     let jobs_of_it: Vec<String> = jobs::table.filter(jobs::subject.eq(&id)).select(jobs::id).load(conn).await?;
     scrub_jobs(conn, &jobs_of_it).await?;

@@ -1,5 +1,6 @@
 //! The reservation role: meetings and their invitations, and every hold on time.
 
+mod actors;
 pub mod api;
 mod deletion;
 mod export;

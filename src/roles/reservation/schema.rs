@@ -52,6 +52,7 @@ diesel::table! {
         meeting_id -> Text,
         recipient -> Text,
         organizer -> Text,
+        actor -> Text,
         counted_at -> Timestamp,
         is_sent -> Bool,
         is_first -> Bool,
@@ -75,6 +76,20 @@ diesel::table! {
         meeting_id -> Text,
         body -> Text,
         created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    meeting_actors (actor, meeting_id) {
+        actor -> Text,
+        meeting_id -> Text,
+    }
+}
+
+diesel::table! {
+    actors (digest) {
+        digest -> Text,
+        deleted_at -> Nullable<Timestamp>,
     }
 }
 

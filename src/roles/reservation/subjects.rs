@@ -116,6 +116,7 @@ pub async fn delete_subject(conn: &mut Connection, id: &str) -> Result<(), Error
     diesel::delete(subjects::table.filter(subjects::id.eq(id))).execute(conn).await?;
     diesel::delete(mails::table.filter(mails::recipient.eq(id))).execute(conn).await?;
     diesel::update(mails::table.filter(mails::organizer.eq(id))).set(mails::organizer.eq("")).execute(conn).await?;
+    diesel::update(mails::table.filter(mails::actor.eq(id))).set(mails::actor.eq("")).execute(conn).await?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ pub mod api;
 mod api_keys;
 mod auth;
 mod calendars;
+mod delegations;
 mod jobs;
 mod schema;
 mod store;
@@ -60,6 +61,7 @@ fn endpoints() -> Vec<Endpoint> {
         auth::endpoints::endpoints(),
         verification::endpoints::endpoints(),
         api_keys::endpoints::endpoints(),
+        delegations::endpoints::endpoints(),
         vec![health],
     ]
     .concat()

@@ -79,6 +79,7 @@ diesel::table! {
         name -> Text,
         scope -> Text,
         hash -> Text,
+        on_behalf -> Bool,
         created_at -> Timestamp,
         expires_at -> Nullable<Timestamp>,
         last_used_at -> Nullable<Timestamp>,
@@ -122,6 +123,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    delegations (id) {
+        id -> Text,
+        grantor -> Text,
+        actor -> Text,
+        created_at -> Timestamp,
+        last_used_at -> Nullable<Timestamp>,
+    }
+}
+
 use crate::platform::data::schema::cache_epoch;
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -132,5 +143,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     credentials,
     sessions,
     codes,
-    api_keys
+    api_keys,
+    delegations
 );

@@ -83,6 +83,17 @@ pub struct Attendee {
     pub participation: Participation,
 }
 
+/// The bot that has acted on behalf of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Actor {
+    /// The bot's account.
+    pub email: Email,
+    /// The name of its API key.
+    pub key: String,
+    /// The user.
+    pub on_behalf_of: Email,
+}
+
 /// A state that a meeting was in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StatusChange {
@@ -93,6 +104,9 @@ pub struct StatusChange {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The bot that caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
 }
 
 /// A meeting that suggestion has found the time for already.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::meetings::{Attendee, Status, StatusChange};
+use super::meetings::{Actor, Attendee, Status, StatusChange};
 use crate::calendar::{Preference, Zone};
 use crate::platform::email::Email;
 use crate::platform::http::window::Window;
@@ -61,6 +61,8 @@ pub struct MeetingView<'a> {
     pub sequence: i64,
     /// What it was before.
     pub history: &'a [StatusChange],
+    /// The bot that made the last change, if a bot did.
+    pub actor: Option<&'a Actor>,
     /// Grows with every change; the `ETag`.
     #[schema(minimum = 1)]
     pub version: i64,

@@ -40,7 +40,7 @@ pub enum Subject {
 impl JobSubject for Subject {
     async fn lock(conn: &mut Connection, id: Uuid) -> Result<Subject, Abort> {
         match lock_meeting(conn, id).await? {
-            Some(meeting) => Ok(Subject::Meeting(Box::new(meeting))),
+            Some(meeting) => Ok(Subject::Meeting(Box::new(meeting.changed_by(None)))),
             // nothing that is decided here depends on whether the webhook is deleted meanwhile
             None => Ok(Subject::Webhook(find_webhook(conn, id).await?)),
         }
@@ -141,6 +141,7 @@ impl JobOwner for Store {
     async fn purge(&self) -> Result<(), Error> {
         self.purge_subjects().await?;
         self.purge_mails().await?;
+        self.purge_actors().await?;
         self.purge_webhook_events().await
     }
 }

@@ -29,6 +29,15 @@ impl Meeting {
         }
         self.held_on_acceptance.retain(|one| one != email);
         self.standing = self.standing.map(|stood| Box::new(stood.anonymized(email, placeholder).0));
+        let actors = self.history.iter_mut().map(|passed| &mut passed.actor).chain([&mut self.actor]);
+        for actor in actors.flatten() {
+            if actor.email == *email {
+                (actor.email, actor.key) = (placeholder.clone(), String::new());
+            }
+            if actor.on_behalf_of == *email {
+                actor.on_behalf_of = placeholder.clone();
+            }
+        }
         hide(&mut self.reason);
         self.history.iter_mut().for_each(|passed| hide(&mut passed.reason));
         let remains = !self.organizer.is_placeholder() || self.attendees.iter().any(|one| !one.email.is_placeholder());

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::model::{Callback, Meeting};
 use super::request::MeetingDraft;
 use crate::calendar::Zone;
+use crate::platform::auth::Principal;
 use crate::platform::email::Email;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::platform::jobs::NewJob;
@@ -54,7 +55,7 @@ impl Change {
 
 impl Meeting {
     /// A new one, to be arranged.
-    pub fn open(draft: MeetingDraft, people: &People, case_id: &str, now: Timestamp) -> Change {
+    pub fn open(draft: MeetingDraft, people: &People, principal: &Principal, case_id: &str, now: Timestamp) -> Change {
         let organizer = people.people.iter().find(|person| person.email == draft.organizer);
         let home = organizer.map_or_else(Zone::utc, |organizer| organizer.time_zone.clone());
         let meeting = Meeting {
@@ -79,12 +80,16 @@ impl Meeting {
             uid_domain: people.uid_domain.clone(),
             sequence: 0,
             announced: None,
-            history: vec![StatusChange { status: Status::Queued, at: now, reason: None }],
+            history: Vec::new(),
+            actor: None,
+            actor_id: None,
             case_id: case_id.to_owned(),
             version: 1,
             created_at: now,
             updated_at: now,
         };
+        let mut meeting = meeting.changed_by(Some(principal));
+        meeting.note(Status::Queued, None, now);
         Change::of(meeting).with([kinds::schedule()])
     }
 
@@ -102,7 +107,7 @@ impl Meeting {
 
     /// Writes a state down.
     pub(super) fn note(&mut self, status: Status, reason: Option<String>, now: Timestamp) {
-        self.history.push(StatusChange { status, at: now, reason });
+        self.history.push(StatusChange { status, at: now, reason, actor: self.actor.clone() });
         let surplus = self.history.len().saturating_sub(LONGEST_HISTORY);
         self.history.drain(..surplus);
     }
@@ -294,8 +299,14 @@ impl Meeting {
     fn mails_to(&self, cancel: bool, to: &[Email], sequence: i64) -> Option<Invitation> {
         // a cancellation names the time that the attendees know
         let period = self.announced.filter(|_| !to.is_empty())?;
-        let snapshot =
-            Meeting { callback: None, history: Vec::new(), standing: None, period: Some(period), ..self.clone() };
+        let snapshot = Meeting {
+            callback: None,
+            history: Vec::new(),
+            standing: None,
+            period: Some(period),
+            actor: None,
+            ..self.clone()
+        };
         Some(Invitation { cancel, sequence, meeting: snapshot, recipients: to.to_vec() })
     }
 }

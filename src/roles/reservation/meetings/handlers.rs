@@ -91,7 +91,7 @@ async fn create(
         // an attendee may have been deleted since then
         Err(problem) => return stored(problem).await,
     };
-    let (response, change) = decide(Meeting::open(draft, &people, &RequestContext::current_id(), now));
+    let (response, change) = decide(Meeting::open(draft, &people, principal, &RequestContext::current_id(), now));
     store.create_meeting(&people.people, key.as_ref(), change, response).await
 }
 
@@ -167,7 +167,7 @@ pub async fn change_meeting(
         let draft = draft_of(&meeting, now)?;
         meeting.changed(draft, now)
     };
-    change(&req, &store, &people, changed).await
+    change(&req, &principal, &store, &people, changed).await
 }
 
 /// `DELETE /meetings/{id}`: calls it off; it stays to be read
@@ -181,7 +181,7 @@ pub async fn cancel_meeting(req: HttpRequest, principal: Principal, store: Data<
             _ => meeting.given_up(Status::Cancelled, "called off by the organizer".to_owned(), now()),
         })
     };
-    change(&req, &store, &[], cancelled).await?;
+    change(&req, &principal, &store, &[], cancelled).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -234,11 +234,12 @@ pub(super) async fn find(req: &HttpRequest, store: &Store) -> Result<Meeting, Pr
 
 async fn change(
     req: &HttpRequest,
+    principal: &Principal,
     store: &Store,
     people: &[Person],
     decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
 ) -> HttpResult {
-    let meeting = store.change_meeting(PathId::read(req)?, people, decide).await?;
+    let meeting = store.change_meeting(PathId::read(req)?, Some(principal), people, decide).await?;
     Ok(show(&meeting.view()))
 }
 

@@ -77,11 +77,31 @@ pub async fn check_limits(conn: &mut Connection, store: &Store, meeting: &Meetin
         .bind::<BigInt, _>(limit(limits.per_hour))
         .bind::<BigInt, _>(limit(limits.organizer_per_day))
         .bind::<BigInt, _>(limit(limits.organizer_per_hour));
+    check_actor_limits(conn, store, meeting).await?;
     let over: Vec<Recipient> = query.load(conn).await?;
     let Some(Recipient { email }) = over.into_iter().next() else { return Ok(()) };
     // which limit it is would tell how often others write to this person
     let detail = format!("{email} has got as many e-mails about meetings as an hour or a day allows; try again later");
     Err(Abort::Rejected(Problem { retry_after: Some(RETRY_AFTER), ..Problem::new(TOO_MANY_LETTERS, detail) }))
+}
+
+/// Refuses a change by a bot that has caused too many mails on behalf of users. The caller has locked the bot.
+///
+/// # Errors
+/// 429.
+async fn check_actor_limits(conn: &mut Connection, store: &Store, meeting: &Meeting) -> Result<(), Abort> {
+    let Some(actor) = &meeting.actor_id else { return Ok(()) };
+    for (age, limit) in [(HOUR, store.invitations.actor_per_hour), (DAY, store.invitations.actor_per_day)] {
+        let since = stored(meeting.updated_at.saturating_sub(age).unwrap_or_default());
+        let caused = mails::table.filter(mails::actor.eq(actor)).filter(mails::counted_at.gt(since));
+        if limit > 0 && caused.count().get_result::<i64>(conn).await? > limit {
+            let detail =
+                "this bot has caused as many e-mails about meetings as an hour or a day allows; try again later";
+            let problem = Problem { retry_after: Some(RETRY_AFTER), ..Problem::new(TOO_MANY_LETTERS, detail) };
+            return Err(Abort::Rejected(problem));
+        }
+    }
+    Ok(())
 }
 
 /// Counts the mails of a change, and creates the jobs that send them.
@@ -163,12 +183,20 @@ async fn count_mails(
             meetings::id,
             subjects::id,
             meetings::organizer,
+            meeting.actor_id.clone().unwrap_or_default().into_sql::<Text>(),
             stored(meeting.updated_at).into_sql::<TimestampType>(),
             is_sent.into_sql::<Bool>(),
             subjects::email.ne_all(emails(known)),
         ));
-    let columns =
-        (mails::meeting_id, mails::recipient, mails::organizer, mails::counted_at, mails::is_sent, mails::is_first);
+    let columns = (
+        mails::meeting_id,
+        mails::recipient,
+        mails::organizer,
+        mails::actor,
+        mails::counted_at,
+        mails::is_sent,
+        mails::is_first,
+    );
     diesel::insert_into(mails::table).values(added).into_columns(columns).execute(conn).await?;
     Ok(())
 }

@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::calendar::{EventDetails, Preference, Zone};
+use crate::platform::auth::Principal;
 use crate::platform::email::Email;
 use crate::platform::http::window::Window;
 use crate::roles::reservation::api::jobs::ScheduleRequest;
-use crate::roles::reservation::api::meetings::{Attendance, Attendee, Participation, Period, Status, StatusChange};
+use crate::roles::reservation::api::meetings::{
+    Actor, Attendance, Attendee, Participation, Period, Status, StatusChange,
+};
 use crate::roles::reservation::api::views::MeetingView;
 
 /// Days that are searched when nobody names dates, today included.
@@ -49,6 +52,12 @@ pub struct Meeting {
     /// The time in the last invitation; none before the first one, and after a cancellation.
     pub announced: Option<Period>,
     pub history: Vec<StatusChange>,
+    /// The bot that made the last change, if a bot did.
+    #[serde(default)]
+    pub actor: Option<Actor>,
+    /// The id of its account, while the change is made.
+    #[serde(skip)]
+    pub actor_id: Option<String>,
     pub case_id: String,
     pub version: i64,
     pub created_at: Timestamp,
@@ -111,6 +120,19 @@ impl Meeting {
         self.standing.as_deref().unwrap_or(self)
     }
 
+    /// The meeting before a change by a principal, whose bot it names if there is one.
+    pub fn changed_by(self, principal: Option<&Principal>) -> Meeting {
+        let (actor, actor_id) = match principal {
+            Some(Principal::Account(caller)) => caller.actor.as_ref().map(|actor| {
+                let (email, key) = (actor.email.clone(), actor.key.clone());
+                (Actor { email, key, on_behalf_of: caller.email.clone() }, actor.id.clone())
+            }),
+            Some(Principal::Anonymous) | None => None,
+        }
+        .unzip();
+        Meeting { actor, actor_id, ..self }
+    }
+
     /// The attendee with this address.
     pub fn attendee(&self, email: &Email) -> Option<&Attendee> {
         self.attendees.iter().find(|one| one.email == *email)
@@ -152,6 +174,7 @@ impl Meeting {
             callback_url: self.callback.as_ref().map(|callback| callback.url.as_str()),
             sequence: self.sequence,
             history: &self.history,
+            actor: self.actor.as_ref(),
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

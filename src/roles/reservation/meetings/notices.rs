@@ -78,6 +78,7 @@ pub async fn save_notice(
         id.clone().into_sql::<Text>(),
         subjects::id,
         subjects::id,
+        String::new().into_sql::<Text>(),
         stored(due_at.unwrap_or(meeting.updated_at)).into_sql::<TimestampType>(),
         true.into_sql::<Bool>(),
         false.into_sql::<Bool>(),

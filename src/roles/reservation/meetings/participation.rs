@@ -63,7 +63,9 @@ pub async fn answer(
         meeting.answered(&who, says, now())
     };
     let id = PathId::read(&req)?;
-    let changed = store.change_meeting(id, &[], answered).await.map_err(Problem::from);
+    // the holder of a link answers in person
+    let account = principal.as_ref().ok().filter(|_| !by_form && key.is_none());
+    let changed = store.change_meeting(id, account, &[], answered).await.map_err(Problem::from);
     if !by_form {
         let leads =
             |meeting: &Meeting| principal.as_ref().is_ok_and(|principal| principal.may_act_for(&meeting.organizer));

@@ -16,7 +16,7 @@ pub fn first_reply(attendee: &Email, organizer: &Email) -> Participation {
 impl Meeting {
     /// The meeting as it stands when another time is to be searched; none without a time.
     pub(super) fn stands(&self) -> Option<Box<Meeting>> {
-        let now = || Box::new(Meeting { callback: None, history: Vec::new(), ..self.clone() });
+        let now = || Box::new(Meeting { callback: None, history: Vec::new(), actor: None, ..self.clone() });
         self.standing.clone().or_else(|| self.status.holds().then(now))
     }
 

@@ -10,6 +10,7 @@ use super::hold_limit::find_exhausted;
 use super::mails::{check_limits, lock_recipients};
 use super::model::Meeting;
 use super::rows::{lock_meeting, read_meeting, save_change};
+use crate::platform::auth::Principal;
 use crate::platform::data::instant::stored;
 use crate::platform::data::schema::deliveries;
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
@@ -17,6 +18,7 @@ use crate::platform::email::Email;
 use crate::platform::http::idempotency::{IdempotencyKey, StoredResponse};
 use crate::platform::http::problem::Problem;
 use crate::platform::jobs::rows::DeliveryRow;
+use crate::roles::reservation::actors::save_actor;
 use crate::roles::reservation::api::meetings::Status;
 use crate::roles::reservation::api::problems::UNKNOWN_MEETING;
 use crate::roles::reservation::schema::{attendees, meetings, subjects};
@@ -52,21 +54,23 @@ impl Store {
                 change.meeting.held_on_acceptance = find_exhausted(conn, &self.auth, None, &change.meeting).await?;
             }
             save_change(conn, self, None, &change).await?;
+            save_actor(conn, &change.meeting).await?;
             check_limits(conn, self, &change.meeting).await
         };
         self.owner.write_once(key, response, work).await
     }
 
-    /// Changes a meeting by `decide`, which reads it as it is, and may refuse. `people` are all its attendees if the change may add some.
+    /// Changes a meeting by `decide`, which reads it as it is, and may refuse. `principal` makes the change, if an account does. `people` are all its attendees if the change may add some.
     pub async fn change_meeting(
         &self,
         id: Uuid,
+        principal: Option<&Principal>,
         people: &[Person],
         decide: impl Fn(Meeting) -> Result<Change, Problem> + Send + Sync,
     ) -> Result<Meeting, Abort> {
         let meeting = transact!(self.owner.db, |conn| {
             let before = lock_meeting(conn, id).await?.ok_or_else(|| Abort::Rejected(unknown(id)))?;
-            let change = decide(before.clone()).map_err(Abort::Rejected)?;
+            let change = decide(before.clone().changed_by(principal)).map_err(Abort::Rejected)?;
             let newcomers = change.meeting.attendees.iter().map(|one| &one.email);
             let newcomers: Vec<&Email> = newcomers.filter(|email| !before.has_attendee(email)).collect();
             if !newcomers.is_empty() {
@@ -75,6 +79,7 @@ impl Store {
                 lock_recipients(conn, &change.meeting).await?;
             }
             save_change(conn, self, Some(&before), &change).await?;
+            save_actor(conn, &change.meeting).await?;
             if change.invites() {
                 check_limits(conn, self, &change.meeting).await?;
             }

@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::model::{CreatedWebhook, NewWebhook, Webhook, Webhooks};
-use crate::platform::auth::Principal;
+use crate::platform::auth::{Principal, forbidden};
 use crate::platform::data::instant::now;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, PathId, UserKey};
@@ -31,6 +31,10 @@ pub async fn create_webhook(
 ) -> HttpResult {
     let key = IdempotencyKey::read(&req, principal.account_id(), &body)?;
     let new = NewWebhook::read(body, &guard)?;
+    if principal.actor().is_some() {
+        // it would go on when the delegation is taken back
+        return Err(forbidden("a bot registers webhooks for its own account only: leave On-Behalf-Of out"));
+    }
     // another person may have registered the address
     check_verified(&principal, &store.auth)?;
     let person = find_person(&users, user).await?;

@@ -11,6 +11,7 @@ use crate::platform::http::problem::Problem;
 use crate::platform::jobs::rows::scrub_jobs;
 use crate::roles::user::auth::sessions::end_sessions;
 use crate::roles::user::calendars::store::erase_calendars;
+use crate::roles::user::delegations::store::erase_delegations;
 use crate::roles::user::schema::{api_keys, credentials, sign_in_failures, users};
 use crate::roles::user::verification::store::erase_codes;
 use crate::transact;
@@ -36,6 +37,7 @@ impl Users {
             let id = user.id.to_string();
             end_sessions(conn, &id, "").await?;
             diesel::delete(api_keys::table.filter(api_keys::user_id.eq(&id))).execute(conn).await?;
+            erase_delegations(conn, &id).await?;
             diesel::delete(credentials::table.filter(credentials::user_id.eq(&id))).execute(conn).await?;
             let failed = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
             diesel::delete(failed).execute(conn).await?;

@@ -33,6 +33,7 @@ pub async fn export(caller: Caller, users: Cached) -> HttpResult {
 async fn head(store: &Store, caller: &Caller, user: &User) -> Result<Value, Error> {
     let account = store.account(&caller.email).await?;
     let keys = store.api_keys(&caller.id).await?;
+    let delegations = store.delegations(&caller.id).await?;
     let sessions = sessions::table.filter(sessions::user_id.eq(&caller.id));
     let sessions = sessions.select((sessions::created_at, sessions::expires_at));
     let sessions: Vec<(DateTime, DateTime)> = store.owner.db.fetch_all(sessions).await?;
@@ -50,6 +51,7 @@ async fn head(store: &Store, caller: &Caller, user: &User) -> Result<Value, Erro
         "user": user.public(Format::default()),
         "account": account,
         "keys": keys,
+        "delegations": delegations,
         "sessions": sessions.into_iter().map(session).collect::<Vec<_>>(),
         "letters": mails.into_iter().map(mail).collect::<Vec<_>>(),
     }))

@@ -8,6 +8,7 @@ use super::ROLE;
 use crate::platform::auth::Caller;
 use crate::platform::auth::token::{Claims, KeySet};
 use crate::platform::auth::verifier::AccountProvider;
+use crate::platform::http::extract::UserKey;
 use crate::platform::http::problem::Problem;
 use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
@@ -18,6 +19,9 @@ use crate::platform::rpc::request::RpcRequest;
 pub struct ExchangeRequest {
     /// The whole key.
     pub key: String,
+    /// The user on whose behalf it acts, as a segment of a path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
 }
 
 /// How long a read-only request may use a session or an account that has ended or changed.
@@ -56,8 +60,8 @@ impl<const CHECKS_SESSIONS: bool> AccountProvider for RemoteAccounts<CHECKS_SESS
         Ok(claims.caller())
     }
 
-    async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
-        let request = ExchangeRequest { key: key.to_owned() };
+    async fn resolve_api_key(&self, key: &str, on_behalf_of: Option<&UserKey>) -> Result<Caller, Problem> {
+        let request = ExchangeRequest { key: key.to_owned(), on_behalf_of: on_behalf_of.map(UserKey::path_segment) };
         self.0.call(RpcRequest::query_by_post("/internal/keys/exchange", &request)?).await
     }
 }

@@ -66,6 +66,9 @@ pub struct NewApiKey {
     /// The default is `read`. Only admins may choose `admin`.
     #[schema(value_type = Option<KeyScope>)]
     pub scope: KeyScope,
+    /// Whether the key may act on behalf of users who allow it. The default is false.
+    #[schema(value_type = Option<bool>)]
+    pub on_behalf: bool,
     /// A time in the future. The default is no expiry.
     #[schema(value_type = Option<String>, format = "future-date-time")]
     pub expires_at: Option<Timestamp>,
@@ -92,8 +95,12 @@ impl NewApiKey {
             Err(_) => Err("must be an instant such as 2027-01-01T00:00:00Z"),
         };
         let expires_at = fields.optional("expires_at", parsed("not_an_instant", later));
+        let flag = |value: &Value| {
+            value.as_bool().ok_or_else(|| vec![Fault::new("", "not_a_boolean", "must be true or false")])
+        };
+        let on_behalf = fields.optional("on_behalf", flag).unwrap_or_default();
         let name = fields.finish(name)?;
-        Ok(NewApiKey { name, scope: scope.unwrap_or_default(), expires_at })
+        Ok(NewApiKey { name, scope: scope.unwrap_or_default(), on_behalf, expires_at })
     }
 }
 
@@ -132,6 +139,8 @@ pub struct ApiKey {
     /// The public beginning of the key.
     pub prefix: String,
     pub scope: KeyScope,
+    /// Whether the key may act on behalf of users who allow it.
+    pub on_behalf: bool,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     /// Exact to one hour.

@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use super::model::{ApiKey, GeneratedKey, KeyScope, NewApiKey, limit_reached, parse, prefix};
 use crate::platform::auth::verifier::ended_session;
-use crate::platform::auth::{AuthMethod, Caller, unknown_caller};
+use crate::platform::auth::{AuthMethod, Caller, forbidden, unknown_caller};
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::data::{Abort, Error, RunQueryDsl, columns};
+use crate::platform::http::extract::UserKey;
 use crate::platform::http::problem::{INVALID_TOKEN, Problem};
 use crate::roles::user::auth::store::{CallerRow, read_caller};
 use crate::roles::user::schema::{api_keys, credentials, sessions, users};
@@ -30,6 +31,7 @@ struct Row {
     name: String,
     scope: String,
     hash: String,
+    on_behalf: bool,
     created_at: DateTime,
     expires_at: Option<DateTime>,
     last_used_at: Option<DateTime>,
@@ -50,6 +52,7 @@ impl Row {
             name: self.name.clone(),
             prefix: prefix(id),
             scope: KeyScope::from_name(&self.scope).ok_or_else(|| corrupt("scope"))?,
+            on_behalf: self.on_behalf,
             created_at: at(self.created_at)?,
             expires_at: self.expires_at.map(at).transpose()?,
             last_used_at: self.last_used_at.map(at).transpose()?,
@@ -85,6 +88,7 @@ impl Store {
             name: new.name.clone(),
             scope: new.scope.name().to_owned(),
             hash: generated.hash.clone(),
+            on_behalf: new.on_behalf,
             created_at: stored(now()),
             expires_at: new.expires_at.map(stored),
             last_used_at: None,
@@ -120,11 +124,11 @@ impl Store {
         Ok(self.owner.db.run(diesel::delete(mine)).await? == 1)
     }
 
-    /// The account behind a key, with the rights of the key.
+    /// The account behind a key, or the user on whose behalf it acts, with the rights of the key.
     ///
     /// # Errors
-    /// 401 for an unknown or expired key.
-    pub async fn caller_of_api_key(&self, key: &str) -> Result<Caller, Problem> {
+    /// 401 for an unknown or expired key; 403 for a key that may not act for the user.
+    pub async fn caller_of_api_key(&self, key: &str, on_behalf_of: Option<&UserKey>) -> Result<Caller, Problem> {
         let (id, hash) = parse(key).ok_or_else(|| refused("this is no complete API key: copy it again"))?;
         let (id, now) = (id.to_string(), now());
         let key = api_keys::table
@@ -146,6 +150,12 @@ impl Store {
         }
         let scope = row.read()?.scope;
         let caller = read_caller(row.user_id, account, AuthMethod::Key { writes: scope != KeyScope::Read })?;
-        Ok(Caller { scope: scope.rights(caller.scope), ..caller })
+        match on_behalf_of {
+            None => Ok(Caller { scope: scope.rights(caller.scope), ..caller }),
+            Some(user) if row.on_behalf => {
+                self.caller_on_behalf_of(caller, (row.id.as_str(), row.name.as_str()), user).await
+            }
+            Some(_) => Err(forbidden("this API key acts for its own account only: create one with `on_behalf`")),
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::platform::auth::Caller;
 use crate::platform::auth::token::{Claims, KeySet};
 use crate::platform::auth::verifier::{AccountProvider, ended_session};
+use crate::platform::http::extract::UserKey;
 use crate::platform::http::problem::Problem;
 use crate::roles::user::api::access::SESSION_FRESHNESS;
 use crate::roles::user::store::Store;
@@ -23,7 +24,7 @@ impl AccountProvider for Store {
         found.filter(|caller| caller.email == claims.email).ok_or_else(ended_session)
     }
 
-    async fn resolve_api_key(&self, key: &str) -> Result<Caller, Problem> {
-        self.caller_of_api_key(key).await
+    async fn resolve_api_key(&self, key: &str, on_behalf_of: Option<&UserKey>) -> Result<Caller, Problem> {
+        self.caller_of_api_key(key, on_behalf_of).await
     }
 }

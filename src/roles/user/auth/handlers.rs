@@ -19,7 +19,7 @@ use crate::platform::auth::token::Claims;
 use crate::platform::auth::verifier::{AccountProvider as _, ended_session};
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
-use crate::platform::http::extract::{JsonBody, Params, email, parsed, text};
+use crate::platform::http::extract::{JsonBody, Params, UserKey, email, parsed, text};
 use crate::platform::http::idempotency::StoredResponse;
 use crate::platform::http::problem::{BAD_REQUEST, INVALID_TOKEN, Problem};
 use crate::roles::user::accounts::handlers::{Cached, write};
@@ -240,5 +240,6 @@ pub async fn check_session(store: Data<Store>, JsonBody(body): JsonBody) -> Http
 pub async fn exchange_key(store: Data<Store>, JsonBody(body): JsonBody) -> HttpResult {
     let request: ExchangeRequest =
         serde_json::from_value(body).map_err(|_| Problem::new(BAD_REQUEST, "the body is not valid"))?;
-    Ok(HttpResponse::Ok().json(store.caller_of_api_key(&request.key).await?))
+    let user = request.on_behalf_of.map(|user| UserKey::in_segment(&format!("/{user}"), 0)).transpose()?;
+    Ok(HttpResponse::Ok().json(store.caller_of_api_key(&request.key, user.as_ref()).await?))
 }

@@ -81,6 +81,7 @@ impl Account {
             scope: self.scope,
             email_verified: self.email_verified_at.is_some(),
             method: AuthMethod::Session(None),
+            actor: None,
         }
     }
 }
@@ -105,6 +106,7 @@ pub fn read_caller(id: String, (email, rights, verified_at): CallerRow, method: 
         scope: scope(&rights)?,
         email_verified: verified_at.is_some(),
         method,
+        actor: None,
     })
 }
 

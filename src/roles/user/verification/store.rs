@@ -15,6 +15,7 @@ use crate::platform::jobs::model::JobState;
 use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::auth::sessions::end_sessions;
 use crate::roles::user::auth::store::{Account, CredentialRow};
+use crate::roles::user::delegations::store::erase_delegations;
 use crate::roles::user::schema::{api_keys, codes, credentials, sessions, sign_in_failures, users};
 use crate::roles::user::store::{Store, lock_user};
 use crate::transact;
@@ -51,7 +52,7 @@ impl Store {
     }
 
     /// Accepts a code that was sent to an account's address as the proof that its owner reads the mailbox, and sets the password, if
-    /// one is given. All sessions end. The first proof also ends all API keys: until then, another person may have made them. The
+    /// one is given. All sessions end. The first proof also ends all API keys and delegations: until then, another person may have made them. The
     /// code of a registration works for the first proof only.
     pub async fn prove_mailbox(&self, purpose: Purpose, code: &str, password: Option<&str>) -> Result<Email, Abort> {
         let now = now();
@@ -76,6 +77,7 @@ impl Store {
             end_sessions(conn, &user, "").await?;
             if proven_at.is_none() {
                 diesel::delete(api_keys::table.filter(api_keys::user_id.eq(&user))).execute(conn).await?;
+                erase_delegations(conn, &user).await?;
             }
             // the failed attempts of others must not delay the owner of the address
             let failed = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
