@@ -244,8 +244,47 @@ fn thousands_of_rules_since_1604_and_of_past_events_are_read() -> Result<(), Ics
 }
 
 #[test]
-fn rules_that_cost_too_much_work_are_refused() {
+fn an_event_that_takes_too_much_work_is_left_out_and_the_rest_counts() {
+    let zone = |rule: &str| {
+        let observance = format!("DTSTART:19700101T000000\nTZOFFSETFROM:+0500\nTZOFFSETTO:+0500\nRRULE:{rule}");
+        format!("BEGIN:VTIMEZONE\nTZID:Office\nBEGIN:STANDARD\n{observance}\nEND:STANDARD\nEND:VTIMEZONE\nBEGIN:VEVENT")
+    };
+    let start = "DTSTART:20261201T000000Z\nDURATION:PT1S";
+    let dates = vec!["20261210T100000Z"; 50_000].join(",");
+    for lines in [
+        format!("{start}\nRRULE:FREQ=SECONDLY"),
+        format!("{start}\nRRULE:FREQ=MINUTELY;COUNT=60000"),
+        format!("{start}\nRRULE:FREQ=DAILY;BYHOUR=0,1,2,3,4,5,6;BYMINUTE={}", "0,1,2,3,4,5,6,7,8,9"),
+        format!("{start}\nRRULE:FREQ=DAILY;COUNT=2\nEXRULE:FREQ=SECONDLY"),
+        format!("{start}\nRDATE:{dates}"),
+        format!("{start}\nEXDATE:{dates}"),
+    ] {
+        let (found, warnings) = added(&lines);
+        let is_taken = lines.contains("BYHOUR");
+        assert_eq!((found.is_empty(), warnings), (!is_taken, usize::from(!is_taken)), "{}", &lines[..90]);
+    }
+    let event = "DTSTART;TZID=Office:20261210T140000\nDURATION:PT1H";
+    for (rule, expected) in [("FREQ=YEARLY", "12-10 09:00/10:00"), ("FREQ=SECONDLY", "12-10 13:00/14:00")] {
+        let text = calendar(&[event]).replacen("BEGIN:VEVENT", &zone(rule), 1);
+        let found = busy(read(&text, "Europe/Berlin").expect("a calendar"), "Europe/Berlin");
+        assert_eq!(found, format!("{expected}, 12-12 10:00/11:00"), "{rule}");
+    }
+}
+
+#[test]
+fn a_replacement_counts_without_its_series() {
+    let series = "UID:1\nDTSTART:20261201T000000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY";
+    let moved = "UID:1\nRECURRENCE-ID:20261210T090000Z\nDTSTART:20261210T100000Z\nDURATION:PT1H";
+    let found = busy(read(&calendar(&[series, moved]), "UTC").expect("a calendar"), "UTC");
+    assert_eq!(found, "12-10 10:00/11:00, 12-12 10:00/11:00");
+}
+
+#[test]
+fn a_calendar_that_takes_too_much_work_as_a_whole_is_refused() {
     let never = vec!["DTSTART:19700101T000000Z\nRRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"; 600];
     let refused = read(&calendar(&never), "UTC").err().map(|error| error.to_string());
     assert!(refused.is_some_and(|why| why.contains("takes too long")));
+    let cancelled = "RECURRENCE-ID:20261210T090000Z\nDTSTART:20261210T090000Z";
+    let pairs = [vec!["DTSTART:20261210T090000Z\nSTATUS:CANCELLED"; 1000], vec![cancelled; 1000]].concat();
+    assert!(read(&calendar(&pairs), "UTC").is_err(), "without UIDs, each event belongs to each other one");
 }

@@ -29,7 +29,7 @@ pub struct CalendarReading {
 /// `home` is the time zone of the owner. Only a time that mixes it with another zone is placed by it; floating time floats.
 ///
 /// # Errors
-/// The text is not a calendar, or its expansion exceeds a limit.
+/// The text is not a calendar, or its components take too much work together.
 pub fn read_busy_periods(
     text: &str,
     owner: &str,
@@ -58,13 +58,14 @@ pub fn read_busy_periods(
         .partition(|event| event.recurrence_id.is_some());
     // A series tells which of its replacements are out of date.
     for event in series {
-        expander.add_series(event, replacements.get(event.uid).map_or(&[], Vec::as_slice))?;
+        let replacements = replacements.get(event.uid).map_or(&[][..], Vec::as_slice);
+        expander.add("VEVENT", |expander| expander.add_series(event, replacements))?;
     }
     for event in single {
-        expander.add_replacement(event)?;
+        expander.add("VEVENT", |expander| expander.add_replacement(event))?;
     }
     for (line, calendar_zone) in free_busy {
-        expander.add_free_busy(line, calendar_zone)?;
+        expander.add("VFREEBUSY", |expander| expander.add_free_busy(line, calendar_zone))?;
     }
     let (busy, warnings) = expander.finish();
     Ok(CalendarReading { busy, warnings: warnings.sorted(), is_truncated })

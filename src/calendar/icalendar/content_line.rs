@@ -11,19 +11,40 @@ pub struct IcsError {
     pub line: usize,
     /// A sentence fragment: what is wrong and what is right.
     pub what: String,
-    /// Whether the whole calendar is refused, and not only this part of it left out.
-    pub(super) is_limit: bool,
+    /// What the error costs.
+    pub(super) loss: Loss,
+}
+
+/// What of a calendar is lost by an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// The value or the line.
+    Part,
+    /// The component around it, which takes too much work.
+    Component,
+    /// The calendar, which takes too much work as a whole.
+    Calendar,
 }
 
 impl IcsError {
     /// An error in a line.
     pub(super) fn new(line: usize, what: impl Into<String>) -> IcsError {
-        IcsError { line, what: what.into(), is_limit: false }
+        IcsError { line, what: what.into(), loss: Loss::Part }
+    }
+
+    /// A limit that a component exceeds at a line.
+    pub(super) fn of_component(line: usize, what: impl Into<String>) -> IcsError {
+        IcsError { line, what: what.into(), loss: Loss::Component }
     }
 
     /// A limit that the calendar exceeds at a line.
-    pub(super) fn limit(line: usize, what: impl Into<String>) -> IcsError {
-        IcsError { line, what: what.into(), is_limit: true }
+    pub(super) fn of_calendar(line: usize, what: impl Into<String>) -> IcsError {
+        IcsError { line, what: what.into(), loss: Loss::Calendar }
+    }
+
+    /// Whether the component alone is left out.
+    pub(super) fn is_of_component(&self) -> bool {
+        self.loss == Loss::Component
     }
 }
 

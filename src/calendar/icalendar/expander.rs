@@ -40,9 +40,26 @@ impl<'a> Expander<'a> {
         (BusyPeriods { fixed: merge_periods(fixed), floating: merge_periods(floating) }, self.times.warnings)
     }
 
+    /// Adds a component, or leaves it out as a whole if it takes too much work.
+    pub fn add(
+        &mut self,
+        component: &str,
+        add: impl FnOnce(&mut Expander<'a>) -> Result<(), IcsError>,
+    ) -> Result<(), IcsError> {
+        let (fixed, floating) = (self.busy.fixed.len(), self.busy.floating.len());
+        self.times.limit.begin_component();
+        let added = add(self);
+        if added.is_err() {
+            self.busy.fixed.truncate(fixed);
+            self.busy.floating.truncate(floating);
+        }
+        self.times.warnings.leave_out(component, added).map(drop)
+    }
+
     /// Adds the occurrences of an event. `replacements` are the events that replace some of them.
     pub fn add_series(&mut self, event: &Event<'_>, replacements: &[&Event<'_>]) -> Result<(), IcsError> {
         if event.is_cancelled {
+            self.times.limit.spend_all(event.line, replacements.len())?;
             let older = replacements.iter().filter(|other| other.sequence < event.sequence);
             self.stale.extend(older.map(|other| other.line));
         }

@@ -1,36 +1,74 @@
-//! How much work the expansion of one calendar may cost. It counts work and not time, so that the same calendar is always accepted
-//! or always refused.
+//! How much work the expansion of one calendar, and of each component, may cost. It counts work and not time, so that the same
+//! calendar always has the same answer.
 
 use super::content_line::IcsError;
 
-/// Occurrences of one calendar that are examined.
-const MAX_OCCURRENCES: usize = 100_000;
-/// Steps of the rules of one calendar: a period is one, and a year 4. A rule that never matches costs the steps of its whole range.
-const MAX_STEPS: usize = 100_001;
+/// The most work of one calendar. A calendar beyond it is refused.
+const MAX_OF_CALENDAR: Work = Work { occurrences: 100_000, steps: 100_000 };
+/// The most work of one component. A component beyond it is left out, and leaves half of the work to the others.
+const MAX_OF_COMPONENT: Work = Work { occurrences: 50_000, steps: 50_000 };
+
+/// Work that is left.
+#[derive(Clone, Copy)]
+pub struct Work {
+    /// Occurrences that are examined.
+    occurrences: usize,
+    /// Steps of rules: a period is one, and a year 4. A rule that never matches costs the steps of its whole range.
+    steps: usize,
+}
 
 /// What is left of the limits.
 pub struct ExpansionLimit {
-    occurrences: usize,
-    steps: usize,
+    of_calendar: Work,
+    of_component: Work,
 }
 
 impl Default for ExpansionLimit {
     fn default() -> ExpansionLimit {
-        ExpansionLimit { occurrences: MAX_OCCURRENCES, steps: MAX_STEPS }
+        ExpansionLimit { of_calendar: MAX_OF_CALENDAR, of_component: MAX_OF_COMPONENT }
     }
 }
 
 impl ExpansionLimit {
+    /// Begins a component. Returns what is left for the one around it.
+    pub fn begin_component(&mut self) -> Work {
+        std::mem::replace(&mut self.of_component, MAX_OF_COMPONENT)
+    }
+
+    /// Continues the component around the one that ends.
+    pub fn resume_component(&mut self, outer: Work) {
+        self.of_component = outer;
+    }
+
     /// Counts one occurrence for a line.
     ///
     /// # Errors
-    /// There are too many.
+    /// The component or the calendar has too many.
     pub fn spend(&mut self, line: usize) -> Result<(), IcsError> {
-        self.occurrences = self.occurrences.checked_sub(1).ok_or_else(|| {
+        self.spend_all(line, 1)
+    }
+
+    /// Counts occurrences for a line.
+    ///
+    /// # Errors
+    /// The component or the calendar has too many.
+    pub fn spend_all(&mut self, line: usize, count: usize) -> Result<(), IcsError> {
+        let of_calendar = self.of_calendar.occurrences.checked_sub(count).ok_or_else(|| {
             let what = "the calendar has more than 100000 occurrences: leave out events that repeat that often";
-            IcsError::limit(line, what)
+            IcsError::of_calendar(line, what)
         })?;
+        self.of_calendar.occurrences = of_calendar;
+        self.of_component.occurrences = self
+            .of_component
+            .occurrences
+            .checked_sub(count)
+            .ok_or_else(|| IcsError::of_component(line, "this has more than 50000 occurrences"))?;
         Ok(())
+    }
+
+    /// The steps that are left.
+    pub fn steps(&self) -> usize {
+        self.of_component.steps.min(self.of_calendar.steps)
     }
 
     /// Counts the steps of a rule.
@@ -38,10 +76,54 @@ impl ExpansionLimit {
     /// # Errors
     /// There are too many.
     pub fn work(&mut self, line: usize, steps: usize) -> Result<(), IcsError> {
-        self.steps = self.steps.checked_sub(steps).ok_or_else(|| {
-            let what = "the calendar takes too long to expand: its rules repeat too often, or never match a date";
-            IcsError::limit(line, what)
-        })?;
+        if steps > self.steps() {
+            return Err(self.out_of_steps(line));
+        }
+        self.of_component.steps -= steps;
+        self.of_calendar.steps -= steps;
+        Ok(())
+    }
+
+    /// Counts all steps that are left, for a rule that goes on after them.
+    pub fn exhaust(&mut self, line: usize) -> IcsError {
+        let error = self.out_of_steps(line);
+        let steps = self.steps();
+        self.of_component.steps -= steps;
+        self.of_calendar.steps -= steps;
+        error
+    }
+
+    /// The error of a rule with more steps than are left.
+    pub fn out_of_steps(&self, line: usize) -> IcsError {
+        if self.of_component.steps <= self.of_calendar.steps {
+            return IcsError::of_component(line, "this rule repeats too often, or never matches a date");
+        }
+        let what = "the calendar takes too long to expand: its rules repeat too often, or never match a date";
+        IcsError::of_calendar(line, what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ExpansionLimit, IcsError};
+
+    #[test]
+    fn a_component_that_takes_too_much_leaves_half_to_the_others() -> Result<(), IcsError> {
+        let mut limit = ExpansionLimit::default();
+        limit.work(1, 50_000)?;
+        assert_eq!(limit.work(1, 1).err().map(|error| error.is_of_component()), Some(true));
+        let outer = limit.begin_component();
+        limit.work(2, 49_999)?;
+        limit.resume_component(outer);
+        assert_eq!(limit.steps(), 0, "the component around it has no more than before");
+        limit.begin_component();
+        assert_eq!(
+            limit.work(3, 2).err().map(|error| error.is_of_component()),
+            Some(false),
+            "the calendar has too much"
+        );
+        limit.spend_all(3, 50_000)?;
+        assert_eq!(limit.spend(3).err().map(|error| error.is_of_component()), Some(true));
         Ok(())
     }
 }

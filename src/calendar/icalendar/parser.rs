@@ -63,12 +63,12 @@ pub struct ParsedCalendars<'a> {
 /// Parses the VCALENDARs of a text, at least one.
 ///
 /// # Errors
-/// The text has no VCALENDAR, or nests components too deep.
+/// The text has no VCALENDAR.
 pub fn parse_calendars<'a>(text: &'a str, warnings: &mut Warnings) -> Result<ParsedCalendars<'a>, IcsError> {
     let mut open = OpenComponents { warnings, stack: Vec::new(), calendars: Vec::new(), outside: None };
     for line in content_lines(text) {
         match line {
-            Ok(line) if line.is("BEGIN") => open.begin(&line)?,
+            Ok(line) if line.is("BEGIN") => open.begin(&line),
             Ok(line) if line.is("END") => open.end(&line),
             Ok(line) => match open.stack.last_mut() {
                 Some(component) => component.properties.push(line),
@@ -108,7 +108,7 @@ impl<'a> OpenComponents<'a, '_> {
         self.outside = self.outside.or(Some(line));
     }
 
-    fn begin(&mut self, line: &ContentLine<'a>) -> Result<(), IcsError> {
+    fn begin(&mut self, line: &ContentLine<'a>) {
         let (number, name) = (line.number, line.value().to_ascii_uppercase());
         let no_end = "this component has no END before the next one begins";
         match name.as_str() {
@@ -123,13 +123,10 @@ impl<'a> OpenComponents<'a, '_> {
         }
         if self.stack.is_empty() && name != "VCALENDAR" {
             self.skip(number);
-            return Ok(());
+            return;
         }
-        if self.stack.len() == MAX_DEPTH {
-            return Err(IcsError::limit(number, format!("components are nested more than {MAX_DEPTH} deep")));
-        }
+        self.close_to(MAX_DEPTH - 1, "components are nested more than 8 deep");
         self.stack.push(Component { name, line: number, properties: Vec::new(), components: Vec::new() });
-        Ok(())
     }
 
     fn end(&mut self, line: &ContentLine<'a>) {
@@ -193,9 +190,10 @@ mod tests {
             let refused = parse_calendars(text, &mut Warnings::default()).err();
             assert_eq!(refused, Some(IcsError::new(line, no_begin)), "{text:?}");
         }
-        let deep = format!("BEGIN:VCALENDAR\n{}", "BEGIN:A\n".repeat(9));
-        let refused = parse_calendars(&deep, &mut Warnings::default()).err();
-        assert_eq!(refused, Some(IcsError::limit(9, "components are nested more than 8 deep")));
+        let (begins, ends) = ("BEGIN:A\n".repeat(8), "END:A\n".repeat(8));
+        let deep = format!("BEGIN:VCALENDAR\n{begins}{ends}END:VCALENDAR");
+        let refused = parse_calendar(&deep).err();
+        assert!(refused.is_some_and(|why| why.line == 8 && why.what.starts_with("components are nested more than 8")));
     }
 
     #[test]

@@ -23,10 +23,15 @@ impl RecurrenceRule {
         to: i64,
         limit: &mut ExpansionLimit,
     ) -> Result<Vec<i64>, IcsError> {
-        let until = self.until.map_or(to, |until| until.min(to));
+        let end = self.until.map_or(to, |until| until.min(to));
         let start = self.skip_to(start, from);
-        if until < start {
+        if end < start {
             return Ok(Vec::new());
+        }
+        // A rule that may end by its COUNT is followed as far as the limit lets it.
+        let until = end.min(start.saturating_add(self.reach(limit.steps())));
+        if until < end && self.count.is_none() || until < start {
+            return Err(limit.out_of_steps(line.number));
         }
         let text = &self.text;
         let set =
@@ -35,19 +40,19 @@ impl RecurrenceRule {
         let all = set.all(self.count.and_then(|count| u16::try_from(count).ok()).unwrap_or(u16::MAX));
         // A rule that reached its COUNT was not followed any further.
         let last = all.dates.last().filter(|_| self.count == Some(all.dates.len())).map(|last| last.timestamp());
+        if until < end && last.is_none() {
+            return Err(limit.exhaust(line.number));
+        }
         limit.work(line.number, self.cost(last.unwrap_or(until) - start))?;
-        if all.limited && self.count.is_none_or(|count| all.dates.len() < count) {
-            return Err(IcsError::limit(line.number, "this rule repeats too often, or never matches a date"));
+        if all.limited && last.is_none() {
+            limit.spend_all(line.number, all.dates.len())?;
+            return Err(IcsError::of_component(line.number, "this rule repeats too often, or never matches a date"));
         }
-        let mut walls = Vec::new();
-        for occurrence in all.dates.into_iter().take(self.count.unwrap_or(usize::MAX)) {
-            // The caller counts the occurrences that it uses.
-            match occurrence.timestamp() {
-                at if at >= from => walls.push(at),
-                _ => limit.spend(line.number)?,
-            }
-        }
-        Ok(walls)
+        let walls: Vec<i64> = all.dates.into_iter().map(|occurrence| occurrence.timestamp()).collect();
+        // The caller counts the occurrences that it uses.
+        let unused = walls.partition_point(|wall| *wall < from);
+        limit.spend_all(line.number, unused)?;
+        Ok(walls[unused..].to_vec())
     }
 
     /// A later start of the same occurrences, from a period before `from` on: some rules begin in 1604.
@@ -73,7 +78,7 @@ impl RecurrenceRule {
 #[cfg(test)]
 mod tests {
     use super::{ExpansionLimit, IcsError, RecurrenceRule, seconds_to_wall, wall_to_seconds};
-    use crate::calendar::icalendar::content_line::content_lines;
+    use crate::calendar::icalendar::content_line::{Loss, content_lines};
     use crate::calendar::icalendar::zone_rules::ZoneRules;
     use jiff::civil::date;
 
@@ -116,7 +121,7 @@ mod tests {
             assert_eq!(expand(same, (2026, 1, 5))?, mondays, "{same}");
         }
         for bad in ["", "W1 MO", "FREQ=SOMETIMES", "BYDAY=MO", "FREQ=DAILY;UNTIL=soon", "FREQ=DAILY;COUNT=x"] {
-            assert_eq!(expand(bad, (2026, 1, 5)).err().map(|error| error.is_limit), Some(false), "{bad}");
+            assert_eq!(expand(bad, (2026, 1, 5)).err().map(|error| error.loss), Some(Loss::Part), "{bad}");
         }
         Ok(())
     }

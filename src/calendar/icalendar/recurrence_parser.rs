@@ -10,8 +10,6 @@ use crate::calendar::time::SECONDS_PER_DAY;
 const MAX_PER_PERIOD: usize = 10_000;
 /// Bytes of the value of one part.
 const MAX_PART: usize = 2000;
-/// Steps after which the crate gives up.
-const MAX_STEPS: i64 = 100_000;
 const WEEKDAYS: [&str; 7] = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
 
 /// A rule without COUNT and UNTIL, which the caller applies.
@@ -77,7 +75,7 @@ impl RecurrenceRule {
         let per_period = times.fold(days, |product, (_, value)| product.saturating_mul(value.split(',').count()));
         if per_period > MAX_PER_PERIOD {
             let what = format!("this rule repeats more than {MAX_PER_PERIOD} times in one period");
-            return Err(IcsError::limit(line.number, what));
+            return Err(IcsError::of_component(line.number, what));
         }
         let interval = i64::from(interval);
         let length = match years {
@@ -105,7 +103,14 @@ impl RecurrenceRule {
     /// The steps of the crate in this number of seconds.
     pub(super) fn cost(&self, seconds: i64) -> usize {
         let (length, steps) = self.step;
-        usize::try_from((seconds / length + 1).min(MAX_STEPS)).unwrap_or(0).saturating_mul(steps)
+        usize::try_from(seconds / length + 1).unwrap_or(usize::MAX).saturating_mul(steps)
+    }
+
+    /// The seconds that this number of steps reaches.
+    pub(super) fn reach(&self, steps: usize) -> i64 {
+        let (length, cost) = self.step;
+        let periods = i64::try_from(steps / cost).unwrap_or(i64::MAX);
+        periods.saturating_mul(length).saturating_sub(1)
     }
 }
 

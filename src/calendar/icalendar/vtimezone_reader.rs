@@ -64,7 +64,12 @@ impl<'a> CalendarZones<'a> {
         let is_place = |zone: &Zone| zone.name().contains('/') && !zone.name().starts_with("Etc/");
         let certain = named.clone().filter(is_place).or(location).map(|zone| ZoneRules::of_zone(&zone));
         let defined = match (&certain, definition) {
-            (None, Some(definition)) => self.defined(definition, warnings, limit)?,
+            (None, Some(definition)) => {
+                let outer = limit.begin_component();
+                let defined = self.defined(definition, warnings, limit);
+                limit.resume_component(outer);
+                warnings.leave_out("VTIMEZONE", defined)?.flatten()
+            }
             _ => None,
         };
         let mut rules = certain.or(defined).or_else(|| named.map(|zone| ZoneRules::of_zone(&zone)));

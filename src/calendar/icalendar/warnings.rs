@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::content_line::IcsError;
+use super::content_line::{IcsError, Loss};
 
 /// The most warnings of one calendar. A calendar with more has them of the same few kinds.
 const MAX_WARNINGS: usize = 50;
@@ -35,7 +35,7 @@ impl Warnings {
         }
     }
 
-    /// Turns an error into a warning, unless it is a limit, which refuses the whole calendar.
+    /// Turns an error into a warning, unless it costs the component or the calendar.
     pub fn tolerate<T>(
         &mut self,
         component: &str,
@@ -44,12 +44,21 @@ impl Warnings {
     ) -> Result<Option<T>, IcsError> {
         match result {
             Ok(value) => Ok(Some(value)),
-            Err(error) if error.is_limit => Err(error),
+            Err(error) if error.loss != Loss::Part => Err(error),
             Err(IcsError { line, what, .. }) => {
                 self.add(line, component, format!("{what}; {consequence}"));
                 Ok(None)
             }
         }
+    }
+
+    /// Turns the error of a component that takes too much work into a warning.
+    pub fn leave_out<T>(&mut self, component: &str, result: Result<T, IcsError>) -> Result<Option<T>, IcsError> {
+        let result = result.map_err(|error| match error.is_of_component() {
+            true => IcsError::new(error.line, error.what),
+            false => error,
+        });
+        self.tolerate(component, "the component is left out", result)
     }
 
     /// The warnings in the order of their lines.
