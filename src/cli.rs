@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -11,6 +12,7 @@ use crate::client::Server;
 use crate::config::{self, Loaded, Settings};
 use crate::platform::auth::Scope;
 use crate::platform::role::Role;
+use crate::platform::time_zones::BUNDLED_TIME_ZONES;
 use crate::platform::{data, observe};
 use crate::{client, launch, roles};
 
@@ -18,7 +20,7 @@ const ALL: &str = "all";
 
 /// A self-hosted meeting backend: finds the times that a group shares, ranks them, says why, and schedules the meeting.
 #[derive(Parser)]
-#[command(name = "w2meet", version, about, after_help = EXAMPLES, propagate_version = true)]
+#[command(name = "w2meet", version, long_version = LONG_VERSION.as_str(), about, after_help = EXAMPLES, propagate_version = true)]
 pub struct Cli {
     /// The roles to run in this process, separated by commas.
     #[arg(long, env = "W2MEET_ROLE", global = true, default_value = ALL, value_delimiter = ',', value_parser = role_values())]
@@ -32,6 +34,10 @@ pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 }
+
+/// The version of W2Meet, and that of the compiled-in time zones.
+static LONG_VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{}\ntime zones: {BUNDLED_TIME_ZONES}", env!("CARGO_PKG_VERSION")));
 
 const EXAMPLES: &str = "\
 Try it:

@@ -69,6 +69,7 @@ mod story;
 mod subscriptions;
 mod suggest_and_book;
 mod suggestion;
+mod time_zones;
 mod timeouts;
 mod tokens;
 mod toy_owner;

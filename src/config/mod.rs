@@ -34,6 +34,7 @@ pub struct Settings {
     pub queue: Queue,
     pub jobs: Jobs,
     pub calendars: Calendars,
+    pub time: Time,
     pub mail: Mail,
     pub invitations: Invitations,
     pub auth: Auth,
@@ -89,6 +90,7 @@ section! {
         keep_days: i32, backlog: i64,
     }
     Calendars { refresh_minutes: f64, horizon_days: i32, per_user: i64 }
+    Time { zoneinfo: PathBuf }
     Mail { smtp_url: SecretUrl, from: String, outbox_dir: PathBuf, timeout_seconds: u64 }
     Invitations {
         join_seconds: f64, per_hour: i64, per_day: i64, organizer_per_hour: i64, organizer_per_day: i64,

@@ -23,7 +23,7 @@ use crate::platform::lifecycle::{Lifecycle, Phase};
 use crate::platform::observe::otlp;
 use crate::platform::queue::{Queue, Subscription};
 use crate::platform::role::{Context, Role};
-use crate::platform::server;
+use crate::platform::{server, time_zones};
 use checks::{check, lock_data, resolve_auth_mode};
 use listeners::{BoundListener, address_book, bind, reachable, resolve_public_url};
 pub use listeners::{is_internal_only, listen_address, public_url, to_connect};
@@ -34,6 +34,7 @@ pub use listeners::{is_internal_only, listen_address, public_url, to_connect};
 /// Settings that cannot work, an address in use, a data directory in use; each error names its remedy.
 pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'static [Role]) -> anyhow::Result<()> {
     check(&settings, roles, table)?;
+    time_zones::install(&settings.time.zoneinfo)?;
     let _lock = lock_data(&settings, roles)?;
     let bound = bind(&settings, roles, table)?;
     resolve_auth_mode(&mut settings, roles.len() < table.len(), &bound)?;
@@ -73,7 +74,13 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
         try_join_all(preparing.into_iter().map(async |prepare| tokio::spawn(prepare).await?)).await?;
         lifecycle.advance(Phase::Ready);
         let names = roles.iter().map(|role| role.name).collect::<Vec<_>>().join(",");
-        tracing::info!(roles = names, url, next = url.as_ref().map(|_| "w2meet demo"), "ready");
+        tracing::info!(
+            roles = names,
+            url,
+            time_zones = time_zones::version(),
+            next = url.as_ref().map(|_| "w2meet demo"),
+            "ready"
+        );
         std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::select! {

@@ -26,6 +26,7 @@ pub mod role;
 pub mod rpc;
 pub mod server;
 pub mod subscriptions;
+pub mod time_zones;
 pub mod timer_pool;
 pub mod tls;
 pub mod wake_gate;

@@ -36,6 +36,8 @@ CREATE TABLE calendars (
     periods INTEGER NOT NULL,
     -- its busy time is worked out until then; before the first text it has none
     known_until TIMESTAMP NOT NULL,
+    -- the time zone data by which it is worked out
+    time_zones TEXT NOT NULL,
     -- when it is fetched again; NULL for a file
     due_at TIMESTAMP,
     updated_at TIMESTAMP NOT NULL

@@ -33,3 +33,4 @@ pub use week::{Week, base64_week};
 pub use week_format::{Format, FormattedWeek, week_to_json};
 pub use week_parser::parse as parse_week;
 pub use zone::{Zone, ZoneError};
+pub use zone_data::{BUNDLED_TIME_ZONES, install_time_zones, time_zone_fingerprint, time_zone_version};

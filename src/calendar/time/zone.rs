@@ -1,4 +1,4 @@
-//! Time zones: an IANA name and the rules behind it, from the compiled-in database.
+//! Time zones: an IANA name and the rules behind it, from the one database of the process.
 
 use super::fault::truncate_for_message;
 use super::{windows_zones, zone_data};
@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 /// A time zone of the IANA database; cheap to clone. Two zones are equal if their current names are: `Asia/Calcutta` is
 /// `Asia/Kolkata`.
 ///
-/// The database of the system is not used, so every machine gives the same answers.
+/// The database is compiled in, so every machine gives the same answers, unless another one is installed at start.
 #[derive(Clone, Debug)]
 pub struct Zone {
     rules: TimeZone,
@@ -54,7 +54,7 @@ impl Zone {
         zone.is_real_zone().then_some(zone)
     }
 
-    /// All zones of the compiled-in database.
+    /// All zones of the database.
     pub fn all() -> impl Iterator<Item = Zone> {
         zone_data::names().filter_map(Zone::of_iana_name)
     }

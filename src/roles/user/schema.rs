@@ -33,6 +33,7 @@ diesel::table! {
         failures -> Integer,
         periods -> Integer,
         known_until -> Timestamp,
+        time_zones -> Text,
         due_at -> Nullable<Timestamp>,
         updated_at -> Timestamp,
     }

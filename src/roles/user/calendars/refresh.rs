@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::import::{Import, acquire_turn, stored_range};
 use super::store::{Row, replace_months};
+use crate::calendar::time::time_zone_fingerprint;
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::data::schema::jobs;
 use crate::platform::data::{Abort, Error, RunQueryDsl, columns, exclusive, skip_locked};
@@ -48,8 +49,21 @@ pub async fn schedule_refreshes(store: Store) {
     }
 }
 
-/// Expands later months of all calendars, for as long as the process lives.
+/// Expands later months of all calendars, for as long as the process lives; at first, also the calendars that were expanded with
+/// other time zone data.
 pub async fn extend_horizons(store: Store) {
+    let mut last = String::new();
+    loop {
+        // Each calendar once: a replica with other data must not undo it again and again.
+        match store.apply_time_zones(&last).await {
+            Ok(Some(id)) => last = id,
+            Ok(None) => break,
+            Err(why) => {
+                tracing::debug!(%why, "calendars cannot be expanded with the time zone data");
+                sleep(RETRY_PAUSE * 10).await;
+            }
+        }
+    }
     loop {
         match store.extend_next_horizon().await {
             Ok(true) => {}
@@ -158,6 +172,7 @@ impl Store {
                         calendars::periods.eq(import.periods),
                         calendars::warnings.eq(import.warnings_json()),
                         calendars::known_until.eq(stored(import.known_until)),
+                        calendars::time_zones.eq(time_zone_fingerprint()),
                         calendars::updated_at.eq(stored(now)),
                     );
                     diesel::update(mine).set((refreshed, content)).execute(conn).await?;
@@ -212,6 +227,24 @@ impl Store {
         let next = next.order(calendars::known_until.asc()).select(columns::<Row>());
         let found: Option<Row> = self.owner.db.fetch_optional(next).await?;
         let Some(row) = found else { return Ok(false) };
+        self.expand_stored(row, now).await?;
+        Ok(true)
+    }
+
+    /// Expands the next calendar after `last`, by id, that was expanded with other time zone data; `None` if there is none.
+    async fn apply_time_zones(&self, last: &str) -> Result<Option<String>, Error> {
+        let next = calendars::table.filter(calendars::time_zones.ne(time_zone_fingerprint()));
+        let next = next.filter(calendars::content.ne("")).filter(calendars::id.gt(last)).order(calendars::id.asc());
+        let found: Option<Row> = self.owner.db.fetch_optional(next.select(columns::<Row>())).await?;
+        let Some(row) = found else { return Ok(None) };
+        let id = row.id.clone();
+        self.expand_stored(row, now()).await?;
+        Ok(Some(id))
+    }
+
+    /// Expands the stored text of a calendar again.
+    async fn expand_stored(&self, row: Row, now: Timestamp) -> Result<(), Error> {
+        let end = stored_range(now, self.calendars.horizon_days).to;
         let owner = row.owner()?;
         let expanded = self.expand(&owner, &row.content, now, acquire_turn(&owner).await).await?;
         transact!(self.owner.db, |conn| {
@@ -225,6 +258,7 @@ impl Store {
             let warnings = expanded.as_ref().map_or(row.warnings.clone(), Import::warnings_json);
             let update = (
                 calendars::known_until.eq(until),
+                calendars::time_zones.eq(time_zone_fingerprint()),
                 calendars::periods.eq(periods),
                 calendars::error.eq(error),
                 calendars::warnings.eq(warnings),
@@ -234,7 +268,6 @@ impl Store {
                 replace_months(conn, &row.email, &row.id, &import.months).await?;
             }
             Ok::<(), Error>(())
-        })?;
-        Ok(true)
+        })
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::busy_month::{BusyMonth, month_number, unpack_month};
 use super::import::Import;
 use crate::calendar::icalendar::{Period as BusyPeriod, ZoneRules, merge_periods};
-use crate::calendar::time::SECONDS_PER_DAY;
+use crate::calendar::time::{SECONDS_PER_DAY, time_zone_fingerprint};
 use crate::calendar::{Fault, Zone};
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
@@ -45,6 +45,7 @@ pub struct Row {
     pub failures: i32,
     pub periods: i32,
     pub known_until: DateTime,
+    pub time_zones: String,
     pub due_at: Option<DateTime>,
     pub updated_at: DateTime,
 }
@@ -142,6 +143,7 @@ impl Row {
             failures: 0,
             periods: import.map_or(0, |import| import.periods),
             known_until: stored(import.map_or(now, |import| import.known_until)),
+            time_zones: time_zone_fingerprint().to_owned(),
             due_at: (kind == "url").then(|| stored(now)),
             updated_at: stored(now),
         }
