@@ -56,6 +56,17 @@ both_shapes! {
         wait_for_mails(cluster, &meeting, &all).await;
     }
 
+    async fn another_name_of_the_same_zone_is_stored_and_changes_nothing_else(cluster) {
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let meeting = create_invited_meeting(cluster, json!({ "time_zone": "Asia/Calcutta" })).await;
+        let changed = change(cluster, &meeting, json!({ "time_zone": "Asia/Kolkata" })).await;
+        assert_eq!((text(&changed, "time_zone"), text(&changed, "status")), ("Asia/Kolkata", "invited"));
+        assert_ne!(changed["version"], meeting["version"], "the entity tag tells the two answers apart");
+        assert_eq!((&changed["start"], &changed["sequence"]), (&meeting["start"], &json!(0)), "nobody gets a mail");
+        let same = change(cluster, &meeting, json!({ "time_zone": "Asia/Kolkata" })).await;
+        assert_eq!((text(&same, "time_zone"), &same["version"]), ("Asia/Kolkata", &changed["version"]));
+    }
+
     async fn rescheduling_finds_another_time_under_the_same_uid(cluster) {
         register_morning_people(cluster, &[ANA, BEN]).await;
         let meeting = create_invited_meeting(cluster, json!({})).await;

@@ -229,7 +229,8 @@ impl Meeting {
         let again = meeting.asks_anew(&draft) || matches!(meeting.status, Status::NoCommonTime | Status::Failed);
         let removed: Vec<Email> = before.emails().into_iter().filter(|email| !draft.has_attendee(email)).collect();
         meeting.take(draft);
-        if meeting == before && !again {
+        // Two names of one zone are equal, but the client gets the name that it wrote.
+        if meeting == before && meeting.time_zone.name() == before.time_zone.name() && !again {
             return Ok(before.unchanged());
         }
         let seen = again || !meeting.reads_as(&before) || meeting.attendees != before.attendees;
