@@ -19,11 +19,11 @@ use crate::support::upstream::{closed_port_url, read_head, serve_connections};
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 
 /// Settings of an installation whose receivers are on this machine.
-fn here() -> Webhooks {
+pub fn here() -> Webhooks {
     settings(true, &["127.0.0.1"])
 }
 
-fn loopback(_: &str) -> Vec<IpAddr> {
+pub fn loopback(_: &str) -> Vec<IpAddr> {
     vec![LOOPBACK.into()]
 }
 
@@ -281,9 +281,10 @@ async fn deliveries_are_captured_for_the_verifiers_of_others() {
     }
 }
 
-#[actix_web::test]
-async fn a_certificate_must_be_for_the_host_that_was_named() {
-    let made = rcgen::generate_simple_self_signed(["hook.example".to_owned()]).expect("a certificate");
+/// A TLS server of these hosts, and the roots that trust it.
+pub fn tls_server(hosts: &[&str]) -> (rustls::ServerConfig, rustls::RootCertStore) {
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(hosts).expect("a certificate");
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
     let mut roots = rustls::RootCertStore::empty();
     roots.add(made.cert.der().clone()).expect("a root");
@@ -294,6 +295,12 @@ async fn a_certificate_must_be_for_the_host_that_was_named() {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .expect("a server");
+    (tls, roots)
+}
+
+#[actix_web::test]
+async fn a_certificate_must_be_for_the_host_that_was_named() {
+    let (tls, roots) = tls_server(&["hook.example"]);
     let port = serve_tls(tls);
     let names = Resolver::Scripted(Rc::new(loopback));
     let trusting = WebhookClient::with_resolver(&here(), names.clone(), roots).expect("a sender");

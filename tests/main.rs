@@ -32,6 +32,7 @@ mod durable_subscriptions;
 mod empty_reason;
 mod encryption;
 mod failure;
+mod feeds;
 mod gateway;
 mod health;
 mod hostile;
