@@ -11,14 +11,14 @@ use w2meet::calendar::icalendar::{
 use super::calendar_files::second;
 
 /// Reads a calendar of an owner in this zone, from December 2026 to July 2027.
-fn read(text: &str, zone: &str) -> Result<CalendarReading, IcsError> {
+pub fn read(text: &str, zone: &str) -> Result<CalendarReading, IcsError> {
     let range = DateRange { from: second("2026-12-01T00:00"), to: second("2027-08-01T00:00") };
     let zone = Zone::parse(zone).expect("a zone");
     read_busy_periods(text, "owner@example.com", "w2meet", &zone, range)
 }
 
 /// The busy periods in UTC: `MM-DD HH:MM/HH:MM`, with the day of the end if it is another.
-fn busy(reading: CalendarReading, zone: &str) -> String {
+pub fn busy(reading: CalendarReading, zone: &str) -> String {
     let home = ZoneRules::of_zone(&Zone::parse(zone).expect("a zone"));
     let floating = reading.busy.floating.iter().map(|span| (home.instant(span.start), home.instant(span.end)));
     let floating = floating.map(|(start, end)| Period { start, end });
@@ -41,7 +41,7 @@ fn calendar(events: &[&str]) -> String {
 }
 
 /// What an event of an owner in Berlin adds to the calendar, and the number of warnings.
-fn added(lines: &str) -> (String, usize) {
+pub fn added(lines: &str) -> (String, usize) {
     let reading = read(&calendar(&[lines]), "Europe/Berlin").expect("a calendar");
     let warnings = reading.warnings.len();
     let all = busy(reading, "Europe/Berlin");

@@ -18,6 +18,7 @@ mod cache_loss;
 mod calendar;
 mod calendar_cases;
 mod calendar_files;
+mod calendar_oddities;
 mod calendars;
 mod callback_urls;
 mod callbacks;

@@ -41,7 +41,9 @@ pub fn read_busy_periods(
     let ParsedCalendars { calendars, is_truncated } = parse_calendars(text, &mut warnings)?;
     let mut contents = Contents { owner, ..Contents::default() };
     for calendar in &calendars {
-        contents.calendar_zone = calendar.find("X-WR-TIMEZONE").map(ContentLine::value);
+        let zone = ["X-WR-TIMEZONE", "TIMEZONE-ID"].iter().find_map(|name| calendar.find(name));
+        contents.calendar_zone = zone.map(ContentLine::value);
+        contents.is_cancellation = calendar.find("METHOD").is_some_and(|method| method.has_value("CANCEL"));
         contents.collect(calendar);
     }
     let Contents { mut events, free_busy, zones, .. } = contents;
@@ -77,6 +79,8 @@ struct Contents<'a> {
     owner: &'a str,
     /// The X-WR-TIMEZONE of the calendar that is read.
     calendar_zone: Option<&'a str>,
+    /// Whether the calendar that is read cancels its events (RFC 5546, 3.2.5).
+    is_cancellation: bool,
     events: Vec<Event<'a>>,
     /// FREEBUSY properties of busy time, with the zones of their calendars.
     free_busy: Vec<(&'a ContentLine<'a>, Option<&'a str>)>,
@@ -86,7 +90,12 @@ struct Contents<'a> {
 impl<'a> Contents<'a> {
     fn collect(&mut self, component: &'a Component<'a>) {
         match component.name.as_str() {
-            "VEVENT" => self.events.push(Event::read(component, self.owner, self.calendar_zone)),
+            "VEVENT" => {
+                let mut event = Event::read(component, self.owner, self.calendar_zone);
+                event.is_cancelled |= self.is_cancellation;
+                event.is_transparent |= self.is_cancellation;
+                self.events.push(event);
+            }
             "VTIMEZONE" => self.zones.push(component),
             "VFREEBUSY" => {
                 let busy = component.find_all("FREEBUSY").filter(|line| !line.has_param("FBTYPE", "FREE"));

@@ -1,6 +1,6 @@
 //! A date or a time with the rules of its zone, and how long an event lasts.
 
-use super::values::DurationValue;
+use super::values::{DurationValue, midnight_before};
 use super::zone_rules::ZoneRules;
 use crate::calendar::time::SECONDS_PER_DAY;
 
@@ -16,6 +16,13 @@ pub struct DateTimeValue {
 }
 
 impl DateTimeValue {
+    /// The day of a midnight.
+    pub fn day(&self) -> Option<DateTimeValue> {
+        let is_midnight = midnight_before(self.wall) == self.wall;
+        let day = || DateTimeValue { zone: ZoneRules::Floating, wall: self.wall, is_date: true, is_utc: false };
+        is_midnight.then(day)
+    }
+
     /// The wall clock of another zone at this time; without a zone on either side, the same wall clock.
     pub fn wall_in(&self, zone: &ZoneRules) -> i64 {
         match self.zone.is_floating() || zone.is_floating() {

@@ -8,6 +8,7 @@ use super::values::{DateOrTime, midnight_before, parse_date_or_time, parse_durat
 use super::vevent_reader::Event;
 use super::vtimezone_reader::{CalendarZones, zone_of_name};
 use super::warnings::Warnings;
+use super::zone_names::guess_zone;
 use super::zone_rules::ZoneRules;
 use crate::calendar::time::{SECONDS_PER_DAY, Zone};
 
@@ -45,7 +46,14 @@ impl<'a> EventTimes<'a> {
         }
         let start = self.date_time(dtstart, dtstart.value(), &default, "VEVENT");
         let start = self.warnings.tolerate("VEVENT", "the event is left out", start)?;
-        let Some(start) = start else { return Ok(None) };
+        let Some(mut start) = start else { return Ok(None) };
+        let ends_at_midnight = event.dtend.is_none_or(|line| {
+            let end = parse_date_or_time(line.value());
+            end.is_some_and(|end| end.wall() == midnight_before(end.wall()))
+        });
+        if event.is_all_day && ends_at_midnight {
+            start = start.day().unwrap_or(start);
+        }
         let duration = self.duration(event, &start)?;
         Ok(Some((start, duration)))
     }
@@ -57,6 +65,7 @@ impl<'a> EventTimes<'a> {
         if let Some(line) = event.dtend.filter(|line| !line.value().is_empty()) {
             let end = self.date_time(line, line.value(), &start.zone, "VEVENT");
             let end = self.warnings.tolerate("VEVENT", ignored, end)?;
+            let end = end.map(|end| end.day().filter(|_| event.is_all_day && start.is_date).unwrap_or(end));
             read = end.map(|end| self.duration_until(line, start, &end));
         }
         if let Some(line) = event.duration.filter(|_| read.is_none()) {
@@ -75,7 +84,8 @@ impl<'a> EventTimes<'a> {
         }
         let seconds = start.seconds_to(end, &self.home);
         if seconds < 0 {
-            self.warnings.add(line.number, "VEVENT", "this event ends before it begins; it takes no time");
+            let taken = if start.is_date { "it is read as one day" } else { "it takes no time" };
+            self.warnings.add(line.number, "VEVENT", format!("this event ends before it begins; {taken}"));
         }
         EventDuration::Exact(seconds)
     }
@@ -92,7 +102,14 @@ impl<'a> EventTimes<'a> {
         let value = |zone, wall, is_date, is_utc| DateTimeValue { zone, wall, is_date, is_utc };
         Ok(match parse_date_or_time(text).ok_or_else(|| IcsError::new(line.number, what))? {
             DateOrTime::Date(wall) => value(ZoneRules::Floating, wall, true, false),
-            DateOrTime::Utc(wall) => value(ZoneRules::utc(), wall, false, true),
+            DateOrTime::Utc(wall) => {
+                let is_other = |name| zone_of_name(name).is_none_or(|zone| zone.offset_at(wall) != 0);
+                if text.trim_end().ends_with(['Z', 'z']) && line.param("TZID").is_some_and(is_other) {
+                    let what = "this time has both a Z and a TZID; it is read as UTC";
+                    self.warnings.add(line.number, component, what);
+                }
+                value(ZoneRules::utc(), wall, false, true)
+            }
             // Some programs write a whole day with a midnight.
             DateOrTime::Local(wall) if line.has_param("VALUE", "DATE") && midnight_before(wall) == wall => {
                 value(ZoneRules::Floating, wall, true, false)
@@ -132,5 +149,7 @@ impl<'a> EventTimes<'a> {
 
 /// The zone of the times of a calendar that name none: its own (X-WR-TIMEZONE), or else whatever zone its owner is in.
 pub fn default_zone(calendar_zone: Option<&str>) -> ZoneRules {
-    calendar_zone.and_then(zone_of_name).map_or(ZoneRules::Floating, |zone| ZoneRules::of_zone(&zone))
+    let known = |name: &str| zone_of_name(name).map(|zone| ZoneRules::of_zone(&zone));
+    let rules = calendar_zone.and_then(|name| known(name).or_else(|| guess_zone(name).map(|(rules, _)| rules)));
+    rules.unwrap_or(ZoneRules::Floating)
 }

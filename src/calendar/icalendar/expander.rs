@@ -117,7 +117,7 @@ impl<'a> Expander<'a> {
     ) -> Result<Occurrences, IcsError> {
         let mut occurrences = BTreeMap::from([(start.wall, duration)]);
         for line in &event.rrule {
-            let rule = RecurrenceRule::parse(line, &start.zone);
+            let rule = RecurrenceRule::parse(line, self.clock_of_until(line, start));
             let once = "the event counts once";
             let Some(rule) = self.times.warnings.tolerate("VEVENT", once, rule)? else { continue };
             if rule.ends_before(start.wall) {
@@ -158,6 +158,13 @@ impl<'a> Expander<'a> {
             }
         }
         Ok(occurrences)
+    }
+
+    /// The clock on which the UNTIL of a rule is read. That of whole days in UTC is midnight as written, or else a time on the clock
+    /// of the owner, as Outlook writes it.
+    fn clock_of_until<'z>(&'z self, line: &ContentLine<'_>, start: &'z DateTimeValue) -> &'z ZoneRules {
+        let is_midnight = line.value().contains("T000000");
+        if start.is_date && !is_midnight { &self.times.home } else { &start.zone }
     }
 
     fn expand(
@@ -207,7 +214,7 @@ impl<'a> Expander<'a> {
         start: &DateTimeValue,
         occurrences: &mut Occurrences,
     ) -> Result<(), IcsError> {
-        for date in line.value().split(',').filter(|date| !date.trim().is_empty()) {
+        for date in line.value().split([',', ';']).filter(|date| !date.trim().is_empty()) {
             self.times.limit.spend(line.number)?;
             let read = self.times.date_time(line, date, &start.zone, "VEVENT");
             let Some(date) = self.times.warnings.tolerate("VEVENT", "it excepts nothing", read)? else { continue };

@@ -50,6 +50,8 @@ impl RecurrenceRule {
         let (seconds, days, years) = period(&frequency).ok_or_else(|| RecurrenceRule::unsupported(line))?;
         let count =
             take(&mut parts, "COUNT").map(|text| text.parse().map_err(|_| error("COUNT is not a whole number")));
+        is_adjusted |= count == Some(Ok(0));
+        let count = count.map(|count| count.map(|count: usize| count.max(1)));
         let until = take(&mut parts, "UNTIL")
             .map(|text| parse_until(&text, zone).ok_or_else(|| error("UNTIL is neither a date nor a date-time")));
         let interval = match take(&mut parts, "INTERVAL") {

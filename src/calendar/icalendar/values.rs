@@ -20,6 +20,15 @@ pub enum DateOrTime {
     Utc(i64),
 }
 
+impl DateOrTime {
+    /// The clock as written.
+    pub fn wall(self) -> i64 {
+        match self {
+            DateOrTime::Date(wall) | DateOrTime::Local(wall) | DateOrTime::Utc(wall) => wall,
+        }
+    }
+}
+
 /// `20261127`, `20261127T090000` or `20261127T090000Z`; also in the extended format of ISO 8601, with fractions or an offset
 /// (`2026-11-27T09:00:00.000+01:00`).
 pub fn parse_date_or_time(text: &str) -> Option<DateOrTime> {

@@ -29,6 +29,8 @@ pub struct Event<'a> {
     /// Whether the event takes no time of the calendar's owner: transparent, cancelled, shown as free, or declined.
     pub is_transparent: bool,
     pub is_cancelled: bool,
+    /// Whether Outlook means whole days, although it may write midnights.
+    pub is_all_day: bool,
 }
 
 impl<'a> Event<'a> {
@@ -55,6 +57,7 @@ impl<'a> Event<'a> {
                 "X-MICROSOFT-CDO-BUSYSTATUS" => {
                     event.is_transparent |= line.has_value("FREE") || line.has_value("WORKINGELSEWHERE");
                 }
+                "X-MICROSOFT-CDO-ALLDAYEVENT" => event.is_all_day |= line.has_value("TRUE"),
                 "ATTENDEE" => event.is_transparent |= line.has_param("PARTSTAT", "DECLINED") && is_address(line, owner),
                 _ => {}
             }

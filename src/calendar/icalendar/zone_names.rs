@@ -40,10 +40,11 @@ pub fn guess_zone(name: &str) -> Option<(ZoneRules, String)> {
     }
 }
 
-/// `Eastern Time (US & Canada)`: the Windows name between an offset and a remark.
+/// `Eastern Time (US & Canada)`, `Eastern Daylight Time`: the Windows name between an offset and a remark.
 fn windows_zone(plain: &str) -> Option<Zone> {
     let name = plain.rsplit_once(") ").map_or(plain, |(_, after)| after);
-    let name = name.split(" (").next().unwrap_or_default().trim_end_matches(" time").trim();
+    let name = name.split(" (").next().unwrap_or_default().trim_end_matches(" time");
+    let name = name.trim_end_matches(" daylight").trim_end_matches(" summer").trim();
     Zone::parse(&format!("{name} standard time")).ok()
 }
 
@@ -105,6 +106,7 @@ mod tests {
             ("(UTC+08:00) Beijing, Chongqing, Hong Kong, Urumqi", "Asia/Chongqing"),
             ("(UTC-05:00) Eastern Time (US & Canada)", "America/New_York"),
             ("Pacific Time (US & Canada)", "America/Los_Angeles"),
+            ("W. Europe Daylight Time", "Europe/Berlin"),
             ("(UTC-03:00) Buenos Aires", "America/Argentina/Buenos_Aires"),
             ("Somewhere/Berlin/Mitte", "Europe/Berlin"),
             ("New_York, office", "America/New_York"),
