@@ -26,7 +26,7 @@ async fn no_answer_is_older_than_an_acknowledged_write_while_redis_forgets_every
         let mut tick = tokio::time::interval(Duration::from_millis(100));
         for flushes in 0.. {
             tick.tick().await;
-            let flushed: Result<(), _> = redis::cmd("FLUSHALL").query(&mut conn);
+            let flushed: Result<(), _> = deadpool_redis::redis::cmd("FLUSHALL").query(&mut conn);
             assert!(flushed.is_ok(), "after {flushes}");
         }
     });
@@ -81,7 +81,7 @@ async fn two_hundred_cold_reads_of_one_user_ask_the_database_at_most_once_per_re
     };
     let mut most = 0;
     for _ in 0..5 {
-        let flushed: Result<(), _> = redis::cmd("FLUSHALL").query(&mut redis.connect());
+        let flushed: Result<(), _> = deadpool_redis::redis::cmd("FLUSHALL").query(&mut redis.connect());
         flushed.expect("it answers");
         let before = selects();
         let read = async |at: usize| replicas.clients[at % 2].get(&format!("/users/{cold}")).await.expect(200);

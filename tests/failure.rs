@@ -173,7 +173,7 @@ async fn without_postgresql_cached_reads_work_and_other_requests_get_503() {
     let cluster = Cluster::split_with(&with.each_ref().map(|(name, url)| (*name, url.as_str()))).await;
     two_people(&cluster).await;
     let written = cluster.register("cold@example.com", json!({ "friday": [9] })).await.json;
-    let flushed: Result<(), _> = redis::cmd("FLUSHALL").query(&mut redis.connect());
+    let flushed: Result<(), _> = deadpool_redis::redis::cmd("FLUSHALL").query(&mut redis.connect());
     flushed.expect("it answers");
     let mut version = 0;
     for turn in 0..20 {
@@ -222,7 +222,7 @@ async fn a_hanging_postgresql_delays_requests_briefly_and_loses_nothing() {
         let email = format!("{name}@example.com");
         client.post("/users", json!({ "email": email, "name": name })).await.expect(201);
     }
-    let flushed: Result<(), _> = redis::cmd("FLUSHALL").query(&mut redis.connect());
+    let flushed: Result<(), _> = deadpool_redis::redis::cmd("FLUSHALL").query(&mut redis.connect());
     flushed.expect("it answers");
     client.get("/users/ana@example.com").await.expect(200);
 

@@ -35,6 +35,14 @@ pub fn own_roots(settings: &Tls) -> anyhow::Result<Option<RootCertStore>> {
     path.map(|path| read_roots("tls.ca_file", path)).transpose()
 }
 
+/// The operator's own authorities as PEM, if there are any.
+///
+/// # Errors
+/// As [`own_roots`].
+pub fn own_authorities(settings: &Tls) -> anyhow::Result<Option<Vec<u8>>> {
+    Ok(own_roots(settings)?.map(|_| std::fs::read(&settings.ca_file)).transpose()?)
+}
+
 /// The authorities in a PEM file, which `setting` names.
 ///
 /// # Errors

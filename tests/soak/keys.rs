@@ -107,7 +107,7 @@ async fn a_slow_database_and_a_forgetful_cache_make_no_second_meeting() {
     assert!(answers.iter().all(|answer| [202, 409, 503].contains(&answer.status)));
     answers.append(&mut ask_together(&cluster, "slow").await);
     let id = one_meeting(&answers).expect("a meeting");
-    redis::cmd("FLUSHALL").exec(&mut redis.connect()).expect("flushed");
+    deadpool_redis::redis::cmd("FLUSHALL").exec(&mut redis.connect()).expect("flushed");
     expect_a_replay(&cluster, "slow", &id).await;
     redis.kill();
     expect_a_replay(&cluster, "slow", &id).await;

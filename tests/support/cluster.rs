@@ -467,8 +467,8 @@ pub async fn execute(url: &str, sql: &str) {
 }
 
 /// Deletes every key with this prefix from Redis.
-fn delete_redis_keys(prefix: &str) -> redis::RedisResult<()> {
-    use redis::{Client, Commands};
+fn delete_redis_keys(prefix: &str) -> deadpool_redis::redis::RedisResult<()> {
+    use deadpool_redis::redis::{Client, Commands};
     let client = Client::open(test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379"))?;
     let mut conn = client.get_connection()?;
     let keys: Vec<String> = conn.scan_match(format!("{prefix}*"))?.collect::<Result<_, _>>()?;

@@ -236,8 +236,8 @@ impl PrivateRedis {
     }
 
     /// Opens a connection for the test.
-    pub fn connect(&self) -> redis::Connection {
-        let client = redis::Client::open(self.url()).expect("a URL");
+    pub fn connect(&self) -> deadpool_redis::redis::Connection {
+        let client = deadpool_redis::redis::Client::open(self.url()).expect("a URL");
         client.get_connection().expect("it answers")
     }
 

@@ -2,27 +2,27 @@
 //! cache. `CacheAside::run` connects, and checks the epoch before requests use the connection.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisError, RedisResult, Script,
+use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::{
+    self, AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisError,
+    RedisResult, Script, TlsCertificates,
 };
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use deadpool_redis::{Connection, Manager, Pool};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use super::{Entry, LEASE, Lookup, TOMBSTONE, Unavailable};
 use crate::config;
 use crate::platform::http::health::{Dependency, Status};
 use crate::platform::refusal::{cause, remedy};
-use crate::platform::tls::{client_config, trusted_roots};
+use crate::platform::tls::own_authorities;
 
 /// Keys in one script: a longer script would block Redis for other clients.
 const MAX_KEYS: usize = 500;
@@ -36,9 +36,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 /// A Redis server, and the one connection that all requests share.
 pub struct Redis {
     server: ConnectionInfo,
-    /// The client side of TLS. It is ours, because the redis crate trusts either the public authorities or the operator's own.
-    tls: Option<TlsConnector>,
-    response_timeout: Duration,
+    pool: Pool,
     live: RwLock<Option<MultiplexedConnection>>,
     timeouts: AtomicU32,
     lost: Notify,
@@ -59,20 +57,14 @@ impl Redis {
     /// # Errors
     /// A URL that is no Redis URL, and authorities that cannot be read.
     pub fn open(cache: &config::Cache, tls: &config::Tls) -> anyhow::Result<Redis> {
-        let (url, tls) = match cache.url.expose().strip_prefix("rediss:") {
-            Some(rest) => {
-                let config = client_config(trusted_roots(tls)?)?;
-                (format!("redis:{rest}"), Some(TlsConnector::from(Arc::new(config))))
-            }
-            None => (cache.url.expose().to_owned(), None),
-        };
-        let is_weakened = tls.is_some() && url.contains('#');
-        ensure!(!is_weakened, "cache.url is {}: remove what follows #; certificates are always verified", cache.url);
-        let server = url.into_connection_info().map_err(|why| anyhow::anyhow!("cache.url is {}: {why}", cache.url))?;
+        let server = server(cache, tls).with_context(|| format!("cache.url is {}", cache.url))?;
+        let timeouts = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(Duration::from_millis(cache.timeout_ms)));
+        let manager = Manager::new_with_config(server.clone(), timeouts)?;
         Ok(Redis {
             server,
-            tls,
-            response_timeout: Duration::from_millis(cache.timeout_ms),
+            pool: Pool::builder(manager).max_size(1).build()?,
             live: RwLock::new(None),
             timeouts: AtomicU32::new(0),
             lost: Notify::new(),
@@ -154,52 +146,27 @@ impl Redis {
     /// # Errors
     /// A failure of Redis or of the network.
     pub async fn connect(&self) -> anyhow::Result<(MultiplexedConnection, String)> {
-        let Ok(opened) = timeout(CONNECT_TIMEOUT, self.open_connection()).await else {
+        let mut conn = match timeout(CONNECT_TIMEOUT * 2, self.pool.get()).await? {
+            Ok(conn) => Connection::take(conn),
             // Redis waits for the end of a line, which a TLS handshake does not have
-            if self.tls.is_some() && matches!(timeout(PROBE_TIMEOUT, self.responds_without_tls()).await, Ok(Ok(()))) {
+            Err(_) if matches!(timeout(PROBE_TIMEOUT, self.responds_without_tls()).await, Ok(Ok(()))) => {
                 bail!("it responds without TLS");
             }
-            bail!("it did not respond within two seconds");
+            Err(why) => return Err(why.into()),
         };
-        let mut conn = opened?;
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut conn).await?;
         let run = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or("unknown").to_owned();
         Ok((conn, run))
     }
 
-    /// A connection that is not encrypted yet, and the name of the host.
-    async fn open_stream(&self) -> anyhow::Result<(TcpStream, String)> {
-        let ConnectionAddr::Tcp(host, port) = self.server.addr() else { bail!("cache.url has no host") };
-        Ok((TcpStream::connect((host.as_str(), *port)).await?, host.clone()))
-    }
-
-    async fn open_connection(&self) -> anyhow::Result<MultiplexedConnection> {
-        let (stream, host) = self.open_stream().await?;
-        Ok(match &self.tls {
-            Some(tls) => self.sign_in(tls.connect(ServerName::try_from(host)?, stream).await?).await?,
-            None => self.sign_in(stream).await?,
-        })
-    }
-
-    /// Fails if a server responds to nothing but TLS.
+    /// Fails if TLS is not asked for, or the server responds to nothing else.
     async fn responds_without_tls(&self) -> anyhow::Result<()> {
-        let mut stream = self.open_stream().await?.0;
+        let ConnectionAddr::TcpTls { host, port, .. } = self.server.addr() else { bail!("it is not asked for TLS") };
+        let mut stream = TcpStream::connect((host.as_str(), *port)).await?;
         stream.write_all(b"PING\r\n").await?;
         let first = stream.read_u8().await?;
         ensure!([b'+', b'-'].contains(&first), "it is no response of Redis");
         Ok(())
-    }
-
-    async fn sign_in(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    ) -> RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(self.response_timeout));
-        let settings = self.server.redis_settings();
-        let (conn, driver) = MultiplexedConnection::new_with_config(settings, stream, config).await?;
-        // it ends with the last clone of the connection
-        tokio::spawn(driver);
-        Ok(conn)
     }
 
     /// Lets requests use this connection.
@@ -246,6 +213,18 @@ impl Redis {
         }
         Unavailable
     }
+}
+
+/// The server of a URL. Behind `rediss:` it must have a certificate of the operator's own authorities, if there are any, and else of
+/// the public ones.
+fn server(cache: &config::Cache, tls: &config::Tls) -> anyhow::Result<ConnectionInfo> {
+    let url = cache.url.expose();
+    if !url.starts_with("rediss:") {
+        return Ok(url.into_connection_info()?);
+    }
+    ensure!(!url.contains('#'), "remove what follows #; certificates are always verified");
+    let authorities = TlsCertificates { client_tls: None, root_cert: own_authorities(tls)? };
+    Ok(Client::build_with_tls(url, authorities)?.get_connection_info().clone())
 }
 
 fn decode(entry: Option<Bytes>) -> Lookup {
