@@ -300,6 +300,15 @@ both_shapes! { with &auth_required_with(&[]);
         admin.delete(&format!("/api/users/{ANA}")).await.expect(404);
     }
 
+    async fn a_mail_to_an_address_without_an_account_leaves_no_code_behind(cluster) {
+        forgot(cluster, "nobody@example.com").await.expect(202);
+        eventually("the job of the mail holds neither the address nor the code", async || {
+            let left = naming(&rows::all_rows(cluster).await, "nobody@example.com");
+            (!left.iter().any(|row| row.contains("send_letter"))).then_some(())
+        })
+        .await;
+    }
+
     async fn deleting_accounts_does_not_reset_the_mail_limit(cluster) {
         for round in 1..=7 {
             let ana = Account::register(cluster, ANA).await;

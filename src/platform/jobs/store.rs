@@ -56,7 +56,8 @@ pub async fn start_job<O: JobOwner>(own: &O, id: Uuid) -> Result<JobLease<Value>
         job.due_at = attempt_deadline(&owner.limits, now);
         let Some(work) = own.start(conn, &job, &payload, &subject).await? else {
             (job.state, job.due_at) = (JobState::Cancelled, None);
-            update_job(conn, &job, None).await?;
+            // it never runs again, and what it says may be a secret
+            update_job(conn, &job, Some("{}")).await?;
             return Ok(Err(not_due(&job)));
         };
         update_job(conn, &job, None).await?;
