@@ -284,6 +284,16 @@ fn a_calendar_that_takes_too_much_work_as_a_whole_is_refused() {
     let never = vec!["DTSTART:19700101T000000Z\nRRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"; 600];
     let refused = read(&calendar(&never), "UTC").err().map(|error| error.to_string());
     assert!(refused.is_some_and(|why| why.contains("takes too long")));
+    // The work in periods without an occurrence counts, and ends when there is too much of it.
+    for rule in
+        ["YEARLY;BYMONTH=2;BYMONTHDAY=30", "YEARLY;INTERVAL=5;BYYEARDAY=366", "YEARLY;COUNT=9;BYWEEKNO=53;BYMONTH=6"]
+    {
+        let never = format!("DTSTART:20250101T090000Z\nRRULE:FREQ={rule}");
+        let (few, many) = (vec![never.as_str(); 1000], vec![never.as_str(); 20_000]);
+        assert!(read(&calendar(&few), "UTC").is_ok(), "{rule}");
+        let refused = read(&calendar(&many), "UTC").err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|why| why.contains("takes too long")), "{rule}");
+    }
     let cancelled = "RECURRENCE-ID:20261210T090000Z\nDTSTART:20261210T090000Z";
     let pairs = [vec!["DTSTART:20261210T090000Z\nSTATUS:CANCELLED"; 1000], vec![cancelled; 1000]].concat();
     assert!(read(&calendar(&pairs), "UTC").is_err(), "without UIDs, each event belongs to each other one");

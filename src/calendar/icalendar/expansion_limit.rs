@@ -13,7 +13,7 @@ const MAX_OF_COMPONENT: Work = Work { occurrences: 50_000, steps: 50_000 };
 pub struct Work {
     /// Occurrences that are examined.
     occurrences: usize,
-    /// Steps of rules: a period is one, and a year 4. A rule that never matches costs the steps of its whole range.
+    /// Steps of rules: a period is one, a year 4, and each time that is examined one. A period without an occurrence counts too.
     steps: usize,
 }
 
@@ -66,9 +66,19 @@ impl ExpansionLimit {
         Ok(())
     }
 
-    /// The steps that are left.
-    pub fn steps(&self) -> usize {
-        self.of_component.steps.min(self.of_calendar.steps)
+    /// Ensures that this number of steps is left, without counting them.
+    ///
+    /// # Errors
+    /// There are fewer.
+    pub fn ensure(&self, line: usize, steps: usize) -> Result<(), IcsError> {
+        if steps > self.of_component.steps {
+            return Err(IcsError::of_component(line, "this rule repeats too often, or never matches a date"));
+        }
+        if steps > self.of_calendar.steps {
+            let what = "the calendar takes too long to expand: its rules repeat too often, or never match a date";
+            return Err(IcsError::of_calendar(line, what));
+        }
+        Ok(())
     }
 
     /// Counts the steps of a rule.
@@ -76,30 +86,10 @@ impl ExpansionLimit {
     /// # Errors
     /// There are too many.
     pub fn work(&mut self, line: usize, steps: usize) -> Result<(), IcsError> {
-        if steps > self.steps() {
-            return Err(self.out_of_steps(line));
-        }
+        self.ensure(line, steps)?;
         self.of_component.steps -= steps;
         self.of_calendar.steps -= steps;
         Ok(())
-    }
-
-    /// Counts all steps that are left, for a rule that goes on after them.
-    pub fn exhaust(&mut self, line: usize) -> IcsError {
-        let error = self.out_of_steps(line);
-        let steps = self.steps();
-        self.of_component.steps -= steps;
-        self.of_calendar.steps -= steps;
-        error
-    }
-
-    /// The error of a rule with more steps than are left.
-    pub fn out_of_steps(&self, line: usize) -> IcsError {
-        if self.of_component.steps <= self.of_calendar.steps {
-            return IcsError::of_component(line, "this rule repeats too often, or never matches a date");
-        }
-        let what = "the calendar takes too long to expand: its rules repeat too often, or never match a date";
-        IcsError::of_calendar(line, what)
     }
 }
 
@@ -115,7 +105,7 @@ mod tests {
         let outer = limit.begin_component();
         limit.work(2, 49_999)?;
         limit.resume_component(outer);
-        assert_eq!(limit.steps(), 0, "the component around it has no more than before");
+        assert!(limit.ensure(1, 1).is_err(), "the component around it has no more than before");
         limit.begin_component();
         assert_eq!(
             limit.work(3, 2).err().map(|error| error.is_of_component()),

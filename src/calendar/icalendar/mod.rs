@@ -1,12 +1,13 @@
 //! iCalendar (RFC 5545, 5546, 7953). `vevent`, `vfreebusy`, `vavailability` and `vtimezone` write these components.
 //!
 //! Reading: `content_line` is the lexer and `parser` the parser of all calendars. A `..._reader` reads the properties of one
-//! component, `recurrence_parser` and `recurrence` read and expand rules, `expander` expands events, and `busy_reader` combines
+//! component, `recurrence_parser`, `day_filter` and `recurrence` read and expand rules, `expander` expands events, and `busy_reader` combines
 //! them to the busy time of an imported calendar, with `warnings` of what could not be read.
 
 mod busy_reader;
 mod content_line;
 mod date_time_value;
+mod day_filter;
 mod event_times;
 mod expander;
 mod expansion_limit;

@@ -9,7 +9,7 @@ use super::parser::Component;
 use super::recurrence_parser::RecurrenceRule;
 use super::values::{DateOrTime, parse_date_or_time, parse_utc_offset};
 use super::warnings::Warnings;
-use super::zone_names::{canonical_name, guess_zone};
+use super::zone_names::{MAX_NAME, canonical_name, guess_zone};
 use super::zone_rules::{OffsetChange, ZoneRules};
 use crate::calendar::time::{SECONDS_PER_DAY, Zone};
 
@@ -155,6 +155,9 @@ impl<'a> CalendarZones<'a> {
 /// (`/mozilla.org/20050126_1/Europe/Berlin`), or a Windows name.
 pub fn zone_of_name(name: &str) -> Option<Zone> {
     let name = name.trim();
+    if name.len() > MAX_NAME {
+        return None;
+    }
     let has_path = name.starts_with('/') || name.contains("://");
     let tails = name.match_indices('/').map(|(at, _)| &name[at + 1..]).filter(|_| has_path);
     std::iter::once(name).chain(tails).find_map(|tail| Zone::parse(tail).ok())

@@ -9,7 +9,7 @@ use super::zone_rules::ZoneRules;
 use crate::calendar::time::Zone;
 
 /// The maximum length of a name that is searched.
-const MAX_NAME: usize = 255;
+pub const MAX_NAME: usize = 255;
 /// The areas of the database whose names end with a city; names such as `US/Eastern` do not.
 const AREAS: [&str; 8] = ["Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"];
 
