@@ -26,6 +26,7 @@ mod commands;
 mod compat;
 mod compose;
 mod corpus;
+mod damage;
 mod data_kit;
 mod delegations;
 mod determinism;

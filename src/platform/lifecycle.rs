@@ -1,9 +1,18 @@
 //! The lifecycle of a process: starting, ready, draining.
 
+use std::sync::{Mutex, PoisonError};
+
 use tokio::sync::watch;
 
 /// The phase of the process: starting until all its roles are prepared, then ready, then draining.
-pub struct Lifecycle(watch::Sender<Phase>);
+pub struct Lifecycle {
+    phase: watch::Sender<Phase>,
+    /// Each tells why the process cannot work until an operator has mended something.
+    defects: Mutex<Vec<DefectCheck>>,
+}
+
+/// Tells why the process cannot work until an operator has mended something, if that is so.
+pub type DefectCheck = Box<dyn Fn() -> Option<&'static str> + Send>;
 
 /// A phase of [`Lifecycle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,28 +27,38 @@ pub enum Phase {
 
 impl Default for Lifecycle {
     fn default() -> Lifecycle {
-        Lifecycle(watch::Sender::new(Phase::Starting))
+        Lifecycle { phase: watch::Sender::new(Phase::Starting), defects: Mutex::default() }
     }
 }
 
 impl Lifecycle {
     /// The current phase.
     pub fn phase(&self) -> Phase {
-        *self.0.borrow()
+        *self.phase.borrow()
     }
 
     /// Advances to a phase; never goes back.
     pub fn advance(&self, phase: Phase) {
-        self.0.send_if_modified(|now| {
+        self.phase.send_if_modified(|now| {
             let is_later = phase > *now;
             *now = phase.max(*now);
             is_later
         });
     }
 
+    /// Adds a check, which readiness runs each time: it must be quick.
+    pub fn add_defect_check(&self, check: DefectCheck) {
+        self.defects.lock().unwrap_or_else(PoisonError::into_inner).push(check);
+    }
+
+    /// Why the process cannot work until an operator has mended something.
+    pub fn defect(&self) -> Option<&'static str> {
+        self.defects.lock().unwrap_or_else(PoisonError::into_inner).iter().find_map(|check| check())
+    }
+
     /// Waits until the process has reached a phase.
     pub async fn wait_for(&self, phase: Phase) {
         // cannot fail: `self` holds the sender
-        drop(self.0.subscribe().wait_for(|now| *now >= phase).await);
+        drop(self.phase.subscribe().wait_for(|now| *now >= phase).await);
     }
 }

@@ -39,6 +39,9 @@ pub fn owner_service<O: JobOwner + Subscriber>(
     let migrations = role.migrations.with_context(|| format!("the row of {} has no migrations", role.name))?;
     let shared = Data::new(store.clone());
     metrics::register_kinds::<O>();
+    let db = store.owner().db.clone();
+    let damage = "a database is damaged: the operator must restore it from a backup, and start the process again";
+    context.lifecycle.add_defect_check(Box::new(move || db.is_damaged().then_some(damage)));
     Ok(Service {
         configure: Arc::new(move |config| {
             config.app_data(shared.clone());

@@ -22,7 +22,7 @@ pub fn probes() -> Vec<Endpoint> {
         ),
         get("/readyz", Access::Open, ready).describe(
             "find_readiness",
-            "Says whether the process is neither starting nor stopping.",
+            "Says whether the process can work: it is neither starting nor stopping, and has not found its database damaged.",
             |op| op.answers_as::<Text>(200, "text/plain", "The process is ready").never_fails().refuses(&[UNAVAILABLE]),
         ),
     ];
@@ -32,7 +32,11 @@ pub fn probes() -> Vec<Endpoint> {
 async fn ready(lifecycle: Data<Lifecycle>) -> Result<&'static str, Problem> {
     let role = RequestContext::current().role;
     match lifecycle.phase() {
-        Phase::Ready => Ok("ok\n"),
+        Phase::Ready => match lifecycle.defect() {
+            // waiting does not help
+            Some(defect) => Err(Problem { retry_after: None, ..Problem::unavailable(role, defect) }),
+            None => Ok("ok\n"),
+        },
         Phase::Starting => {
             Err(Problem::unavailable(role, "starting: connecting to the database and bringing its schema up to date"))
         }

@@ -3,7 +3,8 @@
 use diesel::result::DatabaseErrorKind;
 
 use super::Db;
-use crate::platform::http::problem::{NO_SPACE, Problem};
+use super::damage::is_damage;
+use crate::platform::http::problem::{DATABASE_DAMAGED, NO_SPACE, Problem};
 
 /// What SQLite and PostgreSQL say when the disk is full.
 pub(super) const DISK_FULL: [&str; 2] = ["database or disk is full", "No space left on device"];
@@ -24,6 +25,12 @@ pub enum Error {
     /// Its disk is full. It heals when there is room again.
     #[error("the disk of the database is full")]
     Full {
+        /// Which database it is, as health reports name it.
+        database: &'static str,
+    },
+    /// Its data is damaged. It does not heal by itself.
+    #[error("the database is damaged")]
+    Damaged {
         /// Which database it is, as health reports name it.
         database: &'static str,
     },
@@ -49,6 +56,7 @@ impl From<diesel::result::Error> for Error {
                 | DatabaseErrorKind::CheckViolation,
                 _,
             ) => Error::Refused(error),
+            E::DatabaseError(_, info) if is_damage(info.message()) => Error::Damaged { database: "database" },
             E::DatabaseError(_, info) if DISK_FULL.iter().any(|full| info.message().contains(full)) => {
                 Error::Full { database: "database" }
             }
@@ -61,7 +69,7 @@ impl From<diesel::result::Error> for Error {
 
 /// The failure of a query or of a transaction.
 pub trait Failure: From<Error> {
-    /// Adds the name of the database, which remembers that its disk is full.
+    /// Adds the name of the database, which remembers that its disk is full, or that it is damaged.
     #[must_use]
     fn on(self, db: &Db) -> Self;
 }
@@ -69,7 +77,12 @@ pub trait Failure: From<Error> {
 impl Failure for Error {
     fn on(self, db: &Db) -> Error {
         match self {
-            Error::Unavailable { why, .. } => Error::Unavailable { database: db.name(), why },
+            // damage has other consequences, such as I/O errors and connections that cannot be opened
+            Error::Unavailable { why, .. } if !db.is_damaged() => Error::Unavailable { database: db.name(), why },
+            Error::Damaged { .. } | Error::Unavailable { .. } => {
+                db.note_damaged();
+                Error::Damaged { database: db.name() }
+            }
             Error::Full { .. } => {
                 db.note_full();
                 Error::Full { database: db.name() }
@@ -95,6 +108,10 @@ impl From<&Error> for Problem {
                     ..Problem::unavailable(database, detail)
                 }
             }
+            Error::Damaged { database } => {
+                let detail = "the database is damaged, and trying again does not help: the operator must restore it from a backup";
+                Problem { upstream: Some((*database).to_owned()), ..Problem::new(DATABASE_DAMAGED, detail) }
+            }
             Error::Exists(_) | Error::Refused(_) | Error::Corrupt(_) => Problem::internal(error),
         }
     }
@@ -106,7 +123,8 @@ impl From<Error> for Problem {
     }
 }
 
-/// Something that may work in a moment.
+/// Something that may work in a moment; unless the text says that the database is damaged.
 pub fn unavailable(why: impl std::fmt::Display) -> Error {
-    Error::Unavailable { database: "database", why: why.to_string() }
+    let (database, why) = ("database", why.to_string());
+    if is_damage(&why) { Error::Damaged { database } } else { Error::Unavailable { database, why } }
 }

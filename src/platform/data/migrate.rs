@@ -1,6 +1,6 @@
 //! Migrations: each owner's schema is brought up to date at its start.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use diesel::dsl::sql;
@@ -9,6 +9,7 @@ use diesel_async::{AsyncConnection, AsyncMigrationHarness, SimpleAsyncConnection
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connect::{establish_sqlite, sqlite_url};
+use super::damage::{Damaged, is_damage};
 use super::error::DISK_FULL;
 use super::files::{is_full, make_private};
 use super::postgres::Server;
@@ -19,18 +20,6 @@ const MIGRATION_LOCK: i64 = 0x5732_4d65_6574;
 
 /// The tables that every owner has.
 const PLATFORM: EmbeddedMigrations = embed_migrations!("migrations/platform");
-
-/// What SQLite says of a file that it cannot read.
-const DAMAGE: [&str; 2] = ["file is not a database", "database disk image is malformed"];
-
-/// A file that SQLite cannot read, or not all of it. Waiting does not mend it.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the database {path} is damaged: restore it from a backup; `sqlite3 {path} 'PRAGMA integrity_check'` tells what can still \
-     be read",
-    path = .0.display()
-)]
-pub struct Damaged(PathBuf);
 
 /// Whether an owner's database exists: its file, or its schema.
 ///
@@ -50,19 +39,19 @@ pub async fn exists(settings: &Settings, role: &str) -> anyhow::Result<bool> {
 /// Brings an owner's schema up to date: safe when several replicas start at once, and when nothing is to be done.
 ///
 /// # Errors
-/// A database that cannot be reached, a migration that fails, or a [`Damaged`] file.
+/// A database that cannot be reached, a migration that fails, or a [`Damaged`] database.
 pub async fn migrate(settings: &Settings, role: &str, own: EmbeddedMigrations) -> anyhow::Result<()> {
     let migrated = migrate_schema(settings, role, own).await;
     migrated.map_err(|why| {
         let (path, reason) = (settings.sqlite_path(role), format!("{why:#}"));
         let folder = path.as_deref().and_then(Path::parent);
-        match path.as_ref() {
-            Some(path) if DAMAGE.iter().any(|damage| reason.contains(damage)) => Damaged(path.clone()).into(),
-            _ if DISK_FULL.iter().any(|full| reason.contains(full)) || folder.is_some_and(is_full) => {
+        match () {
+            () if is_damage(&reason) => Damaged::of_role(settings, role).into(),
+            () if DISK_FULL.iter().any(|full| reason.contains(full)) || folder.is_some_and(is_full) => {
                 let disk = folder.map_or("the database".to_owned(), |folder| folder.display().to_string());
                 why.context(format!("the disk of {disk} is full: make room there, and the start goes on"))
             }
-            _ => why,
+            () => why,
         }
     })
 }

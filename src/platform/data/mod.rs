@@ -6,6 +6,7 @@ mod abort;
 mod blocking;
 mod connect;
 mod connection;
+mod damage;
 mod encryption;
 mod error;
 mod files;
@@ -34,10 +35,12 @@ use crate::platform::refusal::cause;
 pub use abort::Abort;
 use connection::Pooled;
 pub use connection::{Connection, RunQueryDsl, columns};
+pub use damage::Damaged;
+use damage::{CAUSE, DamageFlag};
 pub use error::{Error, Failure, unavailable};
 pub use files::make_folder;
 pub use lock::{exclusive, shared, skip_locked};
-pub use migrate::{Damaged, exists, migrate};
+pub use migrate::{exists, migrate};
 pub use outbox::{EventSubject, OutboxRow};
 pub use owner::{DataOwner, Owner};
 
@@ -57,6 +60,7 @@ pub struct Db {
     answer: Duration,
     /// When a write found no space.
     full_at: Arc<Mutex<Option<Instant>>>,
+    damage: Arc<DamageFlag>,
 }
 
 /// Which database it is. Only [`read!`] and [`transact!`] look inside.
@@ -121,7 +125,9 @@ impl Db {
     /// A URL that PostgreSQL's rules cannot read.
     pub fn open(settings: &Settings, role: &str) -> anyhow::Result<Db> {
         let engine = connect::open(settings, role)?;
-        Ok(Db { engine, answer: Duration::from_millis(settings.database.answer_ms), full_at: Arc::default() })
+        let answer = Duration::from_millis(settings.database.answer_ms);
+        let damage = Arc::new(DamageFlag::new(Damaged::of_role(settings, role)));
+        Ok(Db { engine, answer, full_at: Arc::default(), damage })
     }
 
     /// Which database it is.
@@ -141,7 +147,7 @@ impl Db {
     /// thread until it does: there only the wait for a connection has an end.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] then, else what `work` says. A full disk is remembered for health.
+    /// [`Error::Unavailable`] then, else what `work` says. A full disk and damage are remembered for health.
     pub async fn within<T, E: Failure>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let done = match self.engine {
             Engine::Postgres(_) => {
@@ -216,16 +222,28 @@ impl Db {
         *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Whether it answers, can be written, and has had room for what was written lately.
+    /// Whether a query has met damage since the start of the process.
+    pub fn is_damaged(&self) -> bool {
+        self.damage.is_set()
+    }
+
+    /// A query has met damage.
+    fn note_damaged(&self) {
+        self.damage.set();
+    }
+
+    /// Whether it answers, is whole, can be written, and has had room for what was written lately.
     pub async fn health(&self) -> Dependency {
         let begin = Instant::now();
         let answer: Result<usize, Error> = read!(self, |conn| diesel::sql_query("SELECT 1").execute(conn));
         let unhealthy = |cause: &str| Dependency::measured(Status::Unhealthy, begin).with_cause(cause);
+        let is_locked = answer.is_ok() && self.is_write_locked().await;
         match answer {
+            _ if self.is_damaged() => unhealthy(CAUSE),
             Err(Error::Unavailable { why, .. }) => unhealthy(cause(&why)),
             Err(_) => unhealthy("it refuses a query: see the log"),
             Ok(_) if self.is_full() => unhealthy("its disk is full: make room"),
-            Ok(_) if self.is_write_locked().await => {
+            Ok(_) if is_locked => {
                 let cause = "another process has locked the file: it can be read, and writing waits";
                 Dependency::measured(Status::Degraded, begin).with_cause(cause)
             }
@@ -238,8 +256,11 @@ impl Db {
         let Engine::Sqlite { readers, .. } = &self.engine else { return false };
         let Ok(mut conn) = checkout(readers.get(), CHECKOUT).await else { return false };
         // an own transaction is over long before
-        let locked = conn.batch_execute("PRAGMA busy_timeout=400; BEGIN IMMEDIATE; ROLLBACK;").await.is_err();
+        let probed = conn.batch_execute("PRAGMA busy_timeout=400; BEGIN IMMEDIATE; ROLLBACK;").await;
         drop(conn.batch_execute("PRAGMA busy_timeout=800;").await);
-        locked
+        match probed.map_err(|why| Error::from(why).on(self)) {
+            Ok(()) | Err(Error::Damaged { .. }) => false,
+            Err(_) => true,
+        }
     }
 }

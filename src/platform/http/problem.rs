@@ -56,6 +56,7 @@ problem_types! {
     KEY_REUSED           "idempotency-key-reused" 422 "The idempotency key belongs to another request"
     HEADERS_TOO_LARGE    "headers-too-large"    431 "The request headers are too large"
     INTERNAL             "internal"             500 "An internal error occurred"
+    DATABASE_DAMAGED     "database-damaged"     500 "The database is damaged"
     BAD_GATEWAY          "bad-gateway"          502 "A role sent an invalid response"
     UNAVAILABLE          "unavailable"          503 "The service is temporarily unavailable"
     NO_SPACE             "no-space"             507 "There is no space left to store data"

@@ -18,9 +18,9 @@ use self::components::refusal_as;
 use self::components::{PROBLEM, flatten, header, problem, query_parameter, tags};
 pub use self::components::{refusal, text};
 use crate::platform::http::problem::{
-    BAD_GATEWAY, BAD_REQUEST, FORBIDDEN, GATEWAY_TIMEOUT, HEADERS_TOO_LARGE, INTERNAL, INVALID_TOKEN, KEY_REUSED,
-    NO_SPACE, PRECONDITION_FAILED, ProblemType, RATE_LIMITED, TIMEOUT, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE,
-    UNSUPPORTED_MEDIA, URI_TOO_LONG, VALIDATION,
+    BAD_GATEWAY, BAD_REQUEST, DATABASE_DAMAGED, FORBIDDEN, GATEWAY_TIMEOUT, HEADERS_TOO_LARGE, INTERNAL, INVALID_TOKEN,
+    KEY_REUSED, NO_SPACE, PRECONDITION_FAILED, ProblemType, RATE_LIMITED, TIMEOUT, TOO_LARGE, UNAUTHORIZED,
+    UNAVAILABLE, UNSUPPORTED_MEDIA, URI_TOO_LONG, VALIDATION,
 };
 
 const JSON: &str = "application/json";
@@ -60,6 +60,7 @@ impl ApiOperation {
                 URI_TOO_LONG,
                 HEADERS_TOO_LARGE,
                 INTERNAL,
+                DATABASE_DAMAGED,
                 BAD_GATEWAY,
                 UNAVAILABLE,
                 NO_SPACE,
