@@ -286,7 +286,7 @@ fn a_calendar_that_takes_too_much_work_as_a_whole_is_refused() {
     assert!(refused.is_some_and(|why| why.contains("takes too long")));
     // The work in periods without an occurrence counts, and ends when there is too much of it.
     for rule in
-        ["YEARLY;BYMONTH=2;BYMONTHDAY=30", "YEARLY;INTERVAL=5;BYYEARDAY=366", "YEARLY;COUNT=9;BYWEEKNO=53;BYMONTH=6"]
+        ["YEARLY;BYMONTH=2;BYMONTHDAY=30", "YEARLY;BYMONTH=6;BYYEARDAY=366", "YEARLY;COUNT=9;BYWEEKNO=53;BYMONTH=6"]
     {
         let never = format!("DTSTART:20250101T090000Z\nRRULE:FREQ={rule}");
         let (few, many) = (vec![never.as_str(); 1000], vec![never.as_str(); 20_000]);

@@ -471,19 +471,28 @@ both_shapes! {
     }
 }
 
+/// Every day for an hour and a half.
+fn early_hours() -> Value {
+    let mut week = mornings();
+    for day in week.as_object_mut().into_iter().flat_map(|week| week.values_mut()) {
+        *day = json!(["09:00-10:30"]);
+    }
+    week
+}
+
 both_shapes! { with &auth_required_with(&[]);
     async fn the_meetings_of_one_organizer_hold_little_time_of_an_attendee_who_does_not_answer(cluster) {
         let mut people = Vec::new();
         for email in [ANA, BEN, CAT] {
             let account = Account::verified(cluster, email).await;
-            let week = json!({ "availability": mornings() });
+            let week = json!({ "availability": early_hours() });
             account.patch(&format!("/api/users/{email}"), week).await.expect(200);
             people.push(account);
         }
         let [ana, ben, cat] = &people[..] else { panic!("three people") };
         let invite = async |organizer: &Account<'_>, days: i64| {
             let start = format!("{}T09:00:00Z", next_monday().saturating_add(days.days()));
-            let body = json!({ "organizer": organizer.email, "attendees": [BEN], "start": start, "duration_minutes": 180 });
+            let body = json!({ "organizer": organizer.email, "attendees": [BEN], "start": start, "duration_minutes": 90 });
             let meeting = organizer.post(MEETINGS, body).await.expect(202).json;
             eventually("it is decided", async || {
                 let now = organizer.get(&meeting_path(&meeting)).await.expect(200).json;
@@ -510,5 +519,35 @@ both_shapes! { with &auth_required_with(&[]);
         ben.post(&format!("{}/participation", meeting_path(&meetings[0])), yes).await.expect(200);
         invite(ana, 6).await;
         assert!(is_held(6).await);
+    }
+
+    async fn meetings_of_one_organizer_hold_at_most_eight_hours_that_are_not_answered(cluster) {
+        let mut people = Vec::new();
+        for email in [ANA, BEN, CAT] {
+            let account = Account::verified(cluster, email).await;
+            let path = format!("/api/users/{email}/availability");
+            account.put(&path, json!({ "monday": ["00:00-24:00"], "tuesday": ["00:00-24:00"] })).await.expect(200);
+            people.push(account);
+        }
+        let [ana, ben, _] = &people[..] else { panic!("three people") };
+        for days in 0..2 {
+            let day = next_monday().saturating_add(days.days());
+            let body = json!({ "organizer": ANA, "attendees": [BEN], "start": format!("{day}T00:00:00Z"), "duration_minutes": 300 });
+            let meeting = ana.post(MEETINGS, body).await.expect(202).json;
+            eventually("it is invited", async || {
+                let now = ana.get(&meeting_path(&meeting)).await.expect(200).json;
+                (text(&now, "status") == "invited").then_some(())
+            }).await;
+        }
+        // the same time in a meeting of Ben's own is refused only if it is held
+        for (days, status) in [(0, "no_common_time"), (1, "invited")] {
+            let day = next_monday().saturating_add(days.days());
+            let body = json!({ "organizer": BEN, "attendees": [CAT], "start": format!("{day}T00:00:00Z") });
+            let meeting = ben.post(MEETINGS, body).await.expect(202).json;
+            eventually("it is decided", async || {
+                let now = ben.get(&meeting_path(&meeting)).await.expect(200).json;
+                (text(&now, "status") == status).then_some(())
+            }).await;
+        }
     }
 }

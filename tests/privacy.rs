@@ -73,6 +73,12 @@ both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__REGISTRATION", "closed"
     }
 }
 
+async fn answer(attendee: &Account<'_>, meeting: &Value, participation: &str) {
+    let body = json!({ "email": attendee.email, "participation": participation });
+    let path = format!("/api/meetings/{}/participation", text(meeting, "id"));
+    attendee.post(&path, body).await.expect(200);
+}
+
 both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__FREE_BUSY", "domain")]);
     async fn only_colleagues_see_when_a_person_can_meet(cluster) {
         let (ana, ben, eve) = (free(cluster, ANA).await, free(cluster, BEN).await, free(cluster, EVE).await);
@@ -93,18 +99,47 @@ both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__FREE_BUSY", "domain")])
 }
 
 both_shapes! { with &auth_required_with(&[("W2MEET_AUTH__FREE_BUSY", "organizers")]);
-    async fn only_the_organizer_of_a_meeting_sees_when_its_attendees_can_meet(cluster) {
+    async fn only_the_organizer_of_an_accepted_meeting_sees_when_its_attendees_can_meet(cluster) {
         let (ana, ben) = (free(cluster, ANA).await, free(cluster, BEN).await);
         assert_eq!(statuses(&ben, ANA).await, [403; 7]);
         let start = format!("{}T09:00:00Z", next_monday());
         let asked = json!({ "organizer": BEN, "attendees": [ANA], "start": start });
         let meeting = ben.post("/api/meetings", asked).await.expect(202).json;
         is_invited(&ben, &meeting).await;
+        assert_eq!(statuses(&ben, ANA).await, [403; 7], "an invitation is no consent");
+        answer(&ana, &meeting, "tentative").await;
+        assert_eq!(statuses(&ben, ANA).await, [403; 7], "nor is a maybe");
+        answer(&ana, &meeting, "accepted").await;
         assert_eq!(statuses(&ben, ANA).await, [200; 7]);
         assert_eq!(statuses(&ana, BEN).await, [403; 7], "an attendee is no organizer");
         ben.delete(&format!("/api/meetings/{}", text(&meeting, "id"))).await.expect(204);
         eventually("nothing is shown after it is called off", async || {
             (statuses(&ben, ANA).await == [403; 7]).then_some(())
         }).await;
+    }
+
+    async fn an_attendee_who_is_added_and_taken_out_again_shows_the_organizer_nothing(cluster) {
+        let (ana, ben, cat) = (free(cluster, ANA).await, free(cluster, BEN).await, free(cluster, "cat@example.com").await);
+        let start = format!("{}T09:00:00Z", next_monday());
+        let meeting = ben.post("/api/meetings", json!({ "organizer": BEN, "attendees": [cat.email], "start": start })).await.expect(202).json;
+        is_invited(&ben, &meeting).await;
+        answer(&cat, &meeting, "accepted").await;
+        let path = format!("/api/meetings/{}", text(&meeting, "id"));
+        for attendance in ["required", "optional"] {
+            let ana_too = json!([cat.email, { "email": ANA, "attendance": attendance }]);
+            ben.patch(&path, json!({ "attendees": ana_too })).await.expect(200);
+            assert_eq!(statuses(&ben, ANA).await, [403; 7], "{attendance}: asked and not invited yet");
+            eventually("the change is settled", async || {
+                let now = ben.get(&path).await.expect(200).json;
+                assert_eq!(statuses(&ben, ANA).await, [403; 7], "{attendance}: {now}");
+                (now["status"] == "invited").then_some(())
+            }).await;
+            ben.patch(&path, json!({ "attendees": [cat.email] })).await.expect(200);
+        }
+        assert_eq!(statuses(&ben, &cat.email).await, [200; 7], "Cat has accepted");
+        // who takes back the consent is hidden again
+        answer(&cat, &meeting, "declined").await;
+        assert_eq!(statuses(&ben, &cat.email).await, [403; 7]);
+        assert_eq!(statuses(&ana, BEN).await, [403; 7]);
     }
 }

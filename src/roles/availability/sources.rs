@@ -42,14 +42,14 @@ impl Sources {
         Ok(found)
     }
 
-    /// Refuses an answer about people whose time is hidden from the caller, unless the caller organizes a meeting with them.
+    /// Refuses an answer about people whose time is hidden from the caller, unless they have accepted a meeting of the caller.
     async fn check_is_shown<U>(&self, found: &Lookup<U>) -> Result<(), Problem> {
         if found.hidden.is_empty() {
             return Ok(());
         }
-        let invited = self.reservation.find_invited(found.hidden.clone()).await?;
+        let accepted = self.reservation.find_accepted(found.hidden.clone()).await?;
         let hidden: Vec<&str> =
-            found.hidden.iter().filter(|email| !invited.contains(email)).map(Email::as_str).collect();
+            found.hidden.iter().filter(|email| !accepted.contains(email)).map(Email::as_str).collect();
         if hidden.is_empty() {
             return Ok(());
         }

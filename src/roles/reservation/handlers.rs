@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::api::{HeldTime, HeldTimeRequest, InvitedRequest, ROLE};
+use super::api::{AcceptedRequest, HeldTime, HeldTimeRequest, ROLE};
 use super::store::Store;
 use crate::platform::auth::Caller;
 use crate::platform::data::instant::now;
@@ -23,11 +23,10 @@ pub async fn find_held_time(store: Data<Store>, Json(request): Json<HeldTimeRequ
     Ok(HttpResponse::Ok().json(HeldTime { busy: ByPerson(&busy) }))
 }
 
-/// `POST /internal/invited`: those of some people whom a coming meeting of the caller has invited
-pub async fn find_invited(caller: Caller, store: Data<Store>, Json(request): Json<InvitedRequest>) -> HttpResult {
-    let emails: Vec<&str> = request.emails.iter().map(Email::as_str).collect();
-    let invited = store.invited_by(&caller.id, &emails, now()).await?;
-    Ok(HttpResponse::Ok().json(invited))
+/// `POST /internal/accepted`: those of some people who have accepted a coming meeting of the caller
+pub async fn find_accepted(caller: Caller, store: Data<Store>, Json(request): Json<AcceptedRequest>) -> HttpResult {
+    let accepted = store.accepted_by(&caller.id, &request.emails, now()).await?;
+    Ok(HttpResponse::Ok().json(accepted))
 }
 
 /// `GET /health`

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::api::meetings::Period;
-use super::schema::{attendees, holds, meetings, subjects};
+use super::schema::{attendees, holds, subjects};
 use super::store::Store;
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, exclusive};
 use crate::platform::email::Email;
@@ -77,24 +77,6 @@ pub async fn hold_period(conn: &mut Connection, meeting: &str, period: Period) -
 }
 
 impl Store {
-    /// Those of these people whose time is held from now on by a meeting of this organizer.
-    pub async fn invited_by(&self, organizer: &str, emails: &[&str], now: Timestamp) -> Result<Vec<String>, Error> {
-        let mut found = Vec::new();
-        for chunk in emails.chunks(CHUNK) {
-            let invited: Vec<String> = read!(self.owner.db, |conn| holds::table
-                .inner_join(meetings::table.on(meetings::id.eq(holds::meeting_id)))
-                .inner_join(subjects::table.on(subjects::id.eq(holds::subject)))
-                .filter(meetings::organizer.eq(organizer))
-                .filter(subjects::email.eq_any(chunk))
-                .filter(holds::quarter.ge(now.as_second().div_euclid(QUARTER)))
-                .select(subjects::email)
-                .distinct()
-                .load(conn))?;
-            found.extend(invited);
-        }
-        Ok(found)
-    }
-
     /// The time that meetings, except one, hold of these people, within a period.
     pub async fn held_time(&self, emails: &[&str], period: Period, except: Option<Uuid>) -> Result<Vec<Busy>, Error> {
         let (first, end) = quarters(period);

@@ -59,7 +59,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend([
         get("/health", Open, handlers::health),
         get("/internal/export", Person, export::export),
-        post("/internal/invited", SignedIn, handlers::find_invited)
+        post("/internal/accepted", SignedIn, handlers::find_accepted)
             .body_limit(|limits| limits.internal_body)
             .read_only(),
         post("/internal/holds/lookup", Service, handlers::find_held_time)

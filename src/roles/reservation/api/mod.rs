@@ -49,9 +49,9 @@ struct FoundTime {
     busy: Vec<Busy>,
 }
 
-/// Asks whom of some people a coming meeting of the caller has invited. The answer is a list of addresses.
+/// Asks which of some people have accepted a coming meeting of the caller. The answer is a list of addresses.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct InvitedRequest {
+pub struct AcceptedRequest {
     /// Canonical addresses, each once.
     pub emails: Vec<Email>,
 }
@@ -80,12 +80,12 @@ impl ReservationClient {
         Ok(found.busy)
     }
 
-    /// Those of these people whom a coming meeting of the caller has invited.
+    /// Those of these people who have accepted a coming meeting of the caller.
     ///
     /// # Errors
     /// What [`Peer::call`] says.
-    pub async fn find_invited(&self, emails: Vec<Email>) -> Result<Vec<Email>, Problem> {
-        self.0.call(RpcRequest::query_by_post("/internal/invited", &InvitedRequest { emails })?).await
+    pub async fn find_accepted(&self, emails: Vec<Email>) -> Result<Vec<Email>, Problem> {
+        self.0.call(RpcRequest::query_by_post("/internal/accepted", &AcceptedRequest { emails })?).await
     }
 
     /// The response that was given under a key before, if there was one.

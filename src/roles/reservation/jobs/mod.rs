@@ -83,7 +83,7 @@ impl JobOwner for Store {
         report: &JobReport<Value>,
     ) -> Result<(), Abort> {
         let Subject::Meeting(meeting) = subject else { return Ok(()) };
-        let mut result: JobResult = serde_json::from_value(report.result.clone())
+        let result: JobResult = serde_json::from_value(report.result.clone())
             .map_err(|why| Abort::Rejected(Problem::new(BAD_REQUEST, format!("the result cannot be read: {why}"))))?;
         let (others, unreached) = match job.kind == SEND_INVITATIONS.name {
             true => {
@@ -92,13 +92,12 @@ impl JobOwner for Store {
             }
             false => (0, 0),
         };
-        if let JobResult::Suggested { held_on_acceptance, .. } = &mut result {
-            held_on_acceptance.extend(find_exhausted(conn, &self.auth, Some(meeting), meeting).await?);
+        let Some(mut change) = outcome::outcome(job, meeting, &result, others, unreached, now()) else { return Ok(()) };
+        if matches!(result, JobResult::Suggested { .. }) {
+            let exhausted = find_exhausted(conn, &self.auth, Some(meeting), &change.meeting).await?;
+            change.meeting.held_on_acceptance.extend(exhausted);
         }
-        match outcome::outcome(job, meeting, &result, others, unreached, now()) {
-            Some(change) => save_change(conn, self, Some(meeting), &change).await,
-            None => Ok(()),
-        }
+        save_change(conn, self, Some(meeting), &change).await
     }
 
     async fn fail(

@@ -1,6 +1,7 @@
 //! How much time of somebody who has not answered the meetings of one organizer hold: one account cannot take the days of another.
 
 use diesel::prelude::*;
+use jiff::SignedDuration;
 
 use super::model::Meeting;
 use super::rows::read_meeting;
@@ -8,31 +9,34 @@ use crate::config::{Auth, AuthMode};
 use crate::platform::data::instant::now;
 use crate::platform::data::{Connection, Error, RunQueryDsl, exclusive};
 use crate::platform::email::Email;
-use crate::roles::reservation::api::meetings::Participation;
+use crate::roles::reservation::api::meetings::Period;
 use crate::roles::reservation::holds::quarter_at;
 use crate::roles::reservation::schema::{holds, meetings, subjects};
 use crate::roles::reservation::subjects::find_subjects;
 
 /// Meetings of one organizer that hold time of one attendee who has not accepted them.
 const MAX_UNANSWERED: usize = 5;
+/// The time that those meetings hold of one attendee: a working day.
+const MAX_UNANSWERED_TIME: SignedDuration = SignedDuration::from_hours(8);
 
-/// The required attendees, apart from those whose time the meeting held `before`, of whom meetings of the same organizer hold enough time already. This meeting holds their time when they
-/// accept. Where callers need not sign in, there is no bound.
+/// Those whose time a meeting is to hold before they accept, and of whom meetings of the same organizer would hold too much time: this
+/// meeting holds their time when they accept. A hold that the meeting had `before` stays as long as the meeting keeps its time. Where
+/// callers need not sign in, there is no bound.
 pub async fn find_exhausted(
     conn: &mut Connection,
     auth: &Auth,
     before: Option<&Meeting>,
     meeting: &Meeting,
 ) -> Result<Vec<Email>, Error> {
-    if auth.mode == AuthMode::Open {
+    let Some(period) = meeting.time().filter(|_| auth.mode != AuthMode::Open) else { return Ok(Vec::new()) };
+    let held_before = before.map(Meeting::held).unwrap_or_default();
+    let is_new = |email: &Email| !held_before.contains(&email);
+    let has_moved = before.is_none_or(|before| before.time() != Some(period));
+    let unanswered = |email: &&Email| !meeting.has_accepted(email) && (has_moved || is_new(email));
+    let asked: Vec<&Email> = meeting.held().into_iter().filter(unanswered).collect();
+    if asked.is_empty() {
         return Ok(Vec::new());
     }
-    let waits = |meeting: &Meeting, email: &Email| {
-        meeting.attendee(email).is_some_and(|one| one.participation != Participation::Accepted)
-    };
-    let required = meeting.attendees.iter().filter(|one| one.attendance.is_required()).map(|one| &one.email);
-    let held = before.map(Meeting::held).unwrap_or_default();
-    let asked: Vec<&Email> = required.filter(|email| waits(meeting, email) && !held.contains(email)).collect();
     let mine = subjects::table.filter(subjects::email.eq_any(asked.iter().map(|email| email.as_str())));
     // two meetings that are arranged at once are counted one after the other; in one order, so that they never wait for each other
     let ids: Vec<String> = exclusive(mine.order(subjects::id).select(subjects::id)).load(conn).await?;
@@ -46,6 +50,15 @@ pub async fn find_exhausted(
         .select(meetings::document);
     let others: Vec<String> = others.load(conn).await?;
     let others = others.iter().map(|document| read_meeting(document)).collect::<Result<Vec<Meeting>, Error>>()?;
-    let holding = |email: &Email| others.iter().filter(|one| waits(one, email) && one.held().contains(&email)).count();
-    Ok(asked.into_iter().filter(|email| holding(email) >= MAX_UNANSWERED).cloned().collect())
+    let is_exhausted = |email: &Email| {
+        let holding = others.iter().filter(|one| !one.has_accepted(email) && one.held().contains(&email));
+        let lengths: Vec<SignedDuration> = holding.filter_map(Meeting::time).map(length).collect();
+        is_new(email) && lengths.len() >= MAX_UNANSWERED
+            || lengths.iter().sum::<SignedDuration>() + length(period) > MAX_UNANSWERED_TIME
+    };
+    Ok(asked.into_iter().filter(|email| is_exhausted(email)).cloned().collect())
+}
+
+fn length(period: Period) -> SignedDuration {
+    period.start.duration_until(period.end)
 }

@@ -138,6 +138,11 @@ impl Meeting {
         self.attendees.iter().find(|one| one.email == *email)
     }
 
+    /// Whether the attendee with this address has accepted.
+    pub fn has_accepted(&self, email: &Email) -> bool {
+        self.attendee(email).is_some_and(|one| one.participation == Participation::Accepted)
+    }
+
     /// Whether this address is an attendee's.
     pub fn has_attendee(&self, email: &Email) -> bool {
         self.attendee(email).is_some()

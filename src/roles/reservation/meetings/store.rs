@@ -21,11 +21,15 @@ use crate::platform::jobs::rows::DeliveryRow;
 use crate::roles::reservation::actors::save_actor;
 use crate::roles::reservation::api::meetings::Status;
 use crate::roles::reservation::api::problems::UNKNOWN_MEETING;
-use crate::roles::reservation::schema::{attendees, meetings, subjects};
+use crate::roles::reservation::holds::quarter_at;
+use crate::roles::reservation::schema::{attendees, holds, meetings, subjects};
 use crate::roles::reservation::store::Store;
 use crate::roles::reservation::subjects::lock_subjects;
 use crate::roles::user::api::Person;
 use crate::{read, transact};
+
+/// Addresses in one query.
+const CHUNK: usize = 1000;
 
 /// Which meetings a list contains.
 #[derive(Default)]
@@ -137,6 +141,28 @@ impl Store {
                 .load(conn))?,
         };
         found.iter().map(|document| read_meeting(document)).collect()
+    }
+
+    /// Those of these people who have accepted a meeting of this organizer that holds their time from now on. An invitation that they
+    /// have not answered does not count: the organizer alone decides about that.
+    pub async fn accepted_by(&self, organizer: &str, emails: &[Email], now: Timestamp) -> Result<Vec<Email>, Error> {
+        let mut accepted = Vec::new();
+        for chunk in emails.chunks(CHUNK) {
+            let keys: Vec<&str> = chunk.iter().map(Email::as_str).collect();
+            let ahead = || {
+                let people = subjects::table.filter(subjects::email.eq_any(&keys)).select(subjects::id);
+                holds::table.filter(holds::subject.eq_any(people)).filter(holds::quarter.ge(quarter_at(now)))
+            };
+            let found: Vec<String> = read!(self.owner.db, |conn| meetings::table
+                .filter(meetings::organizer.eq(organizer))
+                .filter(meetings::id.eq_any(ahead().select(holds::meeting_id)))
+                .select(meetings::document)
+                .load(conn))?;
+            let found = found.iter().map(|document| read_meeting(document)).collect::<Result<Vec<Meeting>, Error>>()?;
+            let comes = |email: &&Email| found.iter().any(|one| one.has_accepted(email) && one.held().contains(email));
+            accepted.extend(chunk.iter().filter(comes).cloned());
+        }
+        Ok(accepted)
     }
 
     /// The attempts to deliver something about a meeting, or to a webhook, oldest first.
