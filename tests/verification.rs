@@ -21,7 +21,7 @@ const BEN: &str = "ben@example.com";
 const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
 
 async fn verify(cluster: &Cluster, token: &str) -> Reply {
-    cluster.post("/api/auth/verify", json!({ "token": token })).await
+    cluster.post("/api/auth/verify", json!({ "token": token, "password": PASSWORD })).await
 }
 
 async fn form(cluster: &Cluster, link: &str, body: &str) -> Reply {
@@ -75,7 +75,7 @@ both_shapes! { with &auth_required_with(&[]);
         ana.post("/api/auth/verification", json!({})).await.expect(202);
         assert_eq!(account_mails(cluster, ANA, VERIFY).len(), 1);
         for wrong in [json!({}), json!({ "token": 7 }), json!({ "token": "x", "y": 1 }), json!({ "token": "" }),
-            json!({ "token": "x", "password": "short" })] {
+            json!({ "token": "x" }), json!({ "token": "x", "password": null }), json!({ "token": "x", "password": "short" })] {
             cluster.post("/api/auth/verify", wrong).await.expect(422);
         }
         verify(cluster, "nobody-ever-drew-this").await.expect(410);
@@ -262,6 +262,17 @@ both_shapes! { with &auth_required_with(&[]);
         // the letter that Eve's registration sent is good for nothing that Ana has not done herself
         let ana = Account::login(cluster, ANA, OTHER).await;
         assert!(ana.get("/api/auth/me").await.json["email_verified_at"].is_string());
+    }
+
+    async fn a_proof_of_the_mailbox_never_keeps_the_password_of_another_person(cluster) {
+        Account::register(cluster, ANA).await;
+        let token = wait_for_newest_mail(cluster, ANA, VERIFY).await.token();
+        let refused = cluster.post("/api/auth/verify", json!({ "token": token })).await.expect(422);
+        assert_eq!(refused.json["errors"][0]["pointer"], "#/password", "{}", refused.text);
+        let proof = json!({ "token": token, "password": OTHER });
+        cluster.post("/api/auth/verify", proof).await.expect(204);
+        login(cluster, ANA, PASSWORD).await.expect(401);
+        login(cluster, ANA, OTHER).await.expect(200);
     }
 
     async fn a_password_is_changed_by_the_old_one_and_the_other_sessions_end(cluster) {

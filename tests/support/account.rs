@@ -40,7 +40,7 @@ impl<'a> Account<'a> {
     /// The same account after its mailbox is verified, signed in again: the proof ends the sessions from before.
     pub async fn verify(self) -> Account<'a> {
         let token = wait_for_newest_mail(self.cluster, &self.email, VERIFY).await.token();
-        self.cluster.post("/api/auth/verify", json!({ "token": token })).await.expect(204);
+        self.cluster.post("/api/auth/verify", json!({ "token": token, "password": PASSWORD })).await.expect(204);
         Account::login(self.cluster, &self.email, PASSWORD).await
     }
 

@@ -46,7 +46,7 @@ fn verification() -> Vec<Endpoint> {
         ),
         post("/api/auth/verify", Capability, verify).describe(
             "verify_mailbox",
-            "Verifies the mailbox of an account by the code of the e-mail. Sessions and API keys from before end.",
+            "Verifies the mailbox of an account by the code of the e-mail, and sets the password. Sessions and API keys end.",
             |op| {
                 takes_form::<Verification>(op).answer(204, "The mailbox is verified").shows(&[
                     LINK_VOID,

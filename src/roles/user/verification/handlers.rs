@@ -84,8 +84,8 @@ pub async fn reset_password(
     prove_mailbox(Purpose::ResetPassword, &req, &store, &passwords, body).await
 }
 
-/// Uses a code, with a new password. A program may verify a mailbox without one. The page asks for one: the person who reads the
-/// mailbox need not be the one who has registered the address, and must not confirm the password of another person.
+/// Uses a code, with a new password. Every client sends one: the person who reads the mailbox need not be the one who has
+/// registered the address, and must not confirm the password of another person.
 async fn prove_mailbox(
     purpose: Purpose,
     req: &HttpRequest,
@@ -95,20 +95,14 @@ async fn prove_mailbox(
 ) -> HttpResult {
     let (mut fields, is_form) = read_fields(req, body).await?;
     let token = fields.required("token", text(MAX_CODE));
-    let password = match purpose {
-        Purpose::VerifyMailbox if !is_form => fields.optional("password", new_password),
-        _ => fields.required("password", new_password),
-    };
-    let input = fields.finish(token.clone());
+    let password = fields.required("password", new_password);
+    let input = fields.finish(token.clone().zip(password));
     let proof = async {
-        let token = input?;
+        let (token, password) = input?;
         // an invalid code must not cause the costly hash of a password
         let email = store.owner_of_code(purpose, &token).await?;
-        let hash = match password {
-            Some(password) => Some(passwords.hash(password, vec![email.to_string()]).await?),
-            None => None,
-        };
-        store.prove_mailbox(purpose, &token, hash.as_deref()).await.map_err(Problem::from)
+        let hash = passwords.hash(password, vec![email.to_string()]).await?;
+        store.prove_mailbox(purpose, &token, &hash).await.map_err(Problem::from)
     };
     match proof.await {
         Ok(email) if is_form => Ok(pages::success(purpose, &email)),

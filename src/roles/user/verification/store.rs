@@ -51,10 +51,10 @@ impl Store {
         transact!(self.owner.db, |conn| { Ok(find_valid(conn, purpose, code, now()).await?.email()?) })
     }
 
-    /// Accepts a code that was sent to an account's address as the proof that its owner reads the mailbox, and sets the password, if
-    /// one is given. All sessions end. The first proof also ends all API keys and delegations: until then, another person may have made them. The
+    /// Accepts a code that was sent to an account's address as the proof that its owner reads the mailbox, and sets the password. All
+    /// sessions end. The first proof also ends all API keys and delegations: until then, another person may have made them. The
     /// code of a registration works for the first proof only.
-    pub async fn prove_mailbox(&self, purpose: Purpose, code: &str, password: Option<&str>) -> Result<Email, Abort> {
+    pub async fn prove_mailbox(&self, purpose: Purpose, code: &str, password_hash: &str) -> Result<Email, Abort> {
         let now = now();
         let at = stored(now);
         transact!(self.owner.db, |conn| {
@@ -62,11 +62,9 @@ impl Store {
             let mine = credentials::table.filter(credentials::user_id.eq(&user));
             let found: Option<CredentialRow> = mine.select(columns::<CredentialRow>()).first(conn).await.optional()?;
             let proven_at = found.as_ref().and_then(|row| row.email_verified_at);
-            let row = match (found, password) {
-                (Some(row), None) => row,
-                (Some(row), Some(hash)) => CredentialRow { password_hash: hash.to_owned(), ..row },
-                (None, Some(hash)) => CredentialRow::new(&user, hash),
-                (None, None) => return Err(Abort::Rejected(invalid_code())),
+            let row = match found {
+                Some(row) => CredentialRow { password_hash: password_hash.to_owned(), ..row },
+                None => CredentialRow::new(&user, password_hash),
             };
             if purpose == Purpose::VerifyMailbox && proven_at.is_some() {
                 return Err(Abort::Rejected(invalid_code()));

@@ -35,11 +35,6 @@ fn new_password() -> ObjectBuilder {
     password().description(Some("At most 1024 bytes, and not easy to guess.")).min_length(Some(15))
 }
 
-fn new_password_or_null() -> ObjectBuilder {
-    let about = "Sets the password. The page behind the link always asks for it.";
-    new_password().description(Some(about)).schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-}
-
 /// The code in an e-mail.
 fn code() -> ObjectBuilder {
     text().pattern(Some("^[0-9a-f]{1,200}$"))
@@ -144,14 +139,14 @@ pub struct Link {
     pub token: String,
 }
 
-/// The code of a verification e-mail.
+/// The code of a verification e-mail, and the password of the account: the same or another one.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verification {
     #[schema(schema_with = code)]
     token: String,
-    #[schema(schema_with = new_password_or_null)]
-    password: Option<String>,
+    #[schema(schema_with = new_password)]
+    password: String,
 }
 
 /// The address of an account whose password is forgotten.
