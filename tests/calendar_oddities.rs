@@ -4,6 +4,7 @@ use super::calendar_cases::{added, busy, read};
 
 /// What each event adds, in UTC.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of calendars, each with its right answer")]
 fn events_of_many_programs_are_read_as_they_are_meant() {
     let weekly = "DTSTART;TZID=Europe/Berlin:20270104T090000\nDTEND;TZID=Europe/Berlin:20270104T100000";
     let three = "01-04 08:00/09:00, 01-11 08:00/09:00, 01-18 08:00/09:00";
@@ -229,6 +230,7 @@ fn events_of_many_programs_are_read_as_they_are_meant() {
 
 /// What a whole calendar holds, in UTC.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of calendars, each with its right answer")]
 fn calendars_of_many_programs_are_read_as_they_are_meant() {
     let event = |lines: &str| format!("BEGIN:VEVENT\nUID:1\nDURATION:PT1H\n{lines}\nEND:VEVENT\n");
     let series = event("SEQUENCE:5\nDTSTART;TZID=Europe/Berlin:20270104T090000\nRRULE:FREQ=WEEKLY;COUNT=3");

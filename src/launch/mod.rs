@@ -73,14 +73,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
         // each on a task of its own: a migration blocks its thread, and would take the wake-ups of the others
         try_join_all(preparing.into_iter().map(async |prepare| tokio::spawn(prepare).await?)).await?;
         lifecycle.advance(Phase::Ready);
-        let names = roles.iter().map(|role| role.name).collect::<Vec<_>>().join(",");
-        tracing::info!(
-            roles = names,
-            url,
-            time_zones = time_zones::version(),
-            next = url.as_ref().map(|_| "w2meet demo"),
-            "ready"
-        );
+        log_ready(roles, url.as_deref());
         std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::select! {
@@ -99,6 +92,13 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
         () = stop.received() => tracing::info!("second signal: stopping at once"),
     }
     drain(servers, Duration::from_secs(settings.server.drain_seconds)).await
+}
+
+/// Says that all roles are ready, where clients call them, and with which time zones.
+fn log_ready(roles: &[&'static Role], url: Option<&str>) {
+    let names = roles.iter().map(|role| role.name).collect::<Vec<_>>().join(",");
+    let next = url.map(|_| "w2meet demo");
+    tracing::info!(roles = names, url, time_zones = time_zones::version(), next, "ready");
 }
 
 /// The queue, if one of these roles uses it. It keeps events for every role of the table that subscribes.
