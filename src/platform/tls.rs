@@ -39,7 +39,7 @@ pub fn own_roots(settings: &Tls) -> anyhow::Result<Option<RootCertStore>> {
 ///
 /// # Errors
 /// As [`own_roots`].
-pub fn own_authorities(settings: &Tls) -> anyhow::Result<Option<Vec<u8>>> {
+pub fn own_roots_pem(settings: &Tls) -> anyhow::Result<Option<Vec<u8>>> {
     Ok(own_roots(settings)?.map(|_| std::fs::read(&settings.ca_file)).transpose()?)
 }
 

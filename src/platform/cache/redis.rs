@@ -22,7 +22,7 @@ use super::{Entry, LEASE, Lookup, TOMBSTONE, Unavailable};
 use crate::config;
 use crate::platform::http::health::{Dependency, Status};
 use crate::platform::refusal::{cause, remedy};
-use crate::platform::tls::own_authorities;
+use crate::platform::tls::own_roots_pem;
 
 /// Keys in one script: a longer script would block Redis for other clients.
 const MAX_KEYS: usize = 500;
@@ -223,7 +223,7 @@ fn server(cache: &config::Cache, tls: &config::Tls) -> anyhow::Result<Connection
         return Ok(url.into_connection_info()?);
     }
     ensure!(!url.contains('#'), "remove what follows #; certificates are always verified");
-    let authorities = TlsCertificates { client_tls: None, root_cert: own_authorities(tls)? };
+    let authorities = TlsCertificates { client_tls: None, root_cert: own_roots_pem(tls)? };
     Ok(Client::build_with_tls(url, authorities)?.get_connection_info().clone())
 }
 

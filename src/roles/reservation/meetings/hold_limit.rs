@@ -19,9 +19,9 @@ const MAX_UNANSWERED: usize = 5;
 /// The time that those meetings hold of one attendee: a working day.
 const MAX_UNANSWERED_TIME: SignedDuration = SignedDuration::from_hours(8);
 
-/// Those whose time a meeting is to hold before they accept, and of whom meetings of the same organizer would hold too much time: this
-/// meeting holds their time when they accept. A hold that the meeting had `before` stays as long as the meeting keeps its time. Where
-/// callers need not sign in, there is no bound.
+/// Finds the attendees who have not accepted this meeting, and of whom the meetings of its organizer already hold too much time. This
+/// meeting holds their time only when they accept. A hold that the meeting had `before` stays as long as the meeting keeps its time.
+/// Where callers need not sign in, there is no limit.
 pub async fn find_exhausted(
     conn: &mut Connection,
     auth: &Auth,

@@ -27,7 +27,7 @@ pub fn events_of(before: Option<&Meeting>, meeting: &Meeting) -> Vec<MeetingEven
             event(EventType::of_status(meeting.status), recipients, meeting)
         }
         Some(one) => {
-            let kind = EventType::of_reply(one.participation).unwrap_or(EventType::Updated);
+            let kind = EventType::from_reply(one.participation).unwrap_or(EventType::Updated);
             let mut recipients = vec![meeting.organizer.clone(), one.email.clone()];
             recipients.dedup();
             let mut event = event(kind, recipients, meeting);
@@ -49,7 +49,7 @@ pub fn events_of(before: Option<&Meeting>, meeting: &Meeting) -> Vec<MeetingEven
 fn has_replied(before: Option<&Meeting>, attendee: &Attendee) -> bool {
     let old = before.and_then(|before| before.attendee(&attendee.email));
     let is_new = old.is_some_and(|old| old.participation != attendee.participation);
-    is_new && EventType::of_reply(attendee.participation).is_some()
+    is_new && EventType::from_reply(attendee.participation).is_some()
 }
 
 fn event(kind: EventType, recipients: Vec<Email>, meeting: &Meeting) -> MeetingEvent {

@@ -99,7 +99,7 @@ async fn find(store: &Store, users: &UserClient, user: UserKey, id: Uuid) -> Res
     mine.find(|webhook| webhook.id == id).ok_or_else(|| unknown(id))
 }
 
-/// The person whom the path names.
+/// Finds the user that the path names.
 async fn find_person(users: &UserClient, user: UserKey) -> Result<Person, Problem> {
     let email = users.email_of(user).await?;
     let found = users.people(std::slice::from_ref(&email)).await?.people;

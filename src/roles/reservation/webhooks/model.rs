@@ -72,7 +72,7 @@ impl EventType {
     }
 
     /// An attendee has replied; none for an attendee who is asked again.
-    pub fn of_reply(reply: Participation) -> Option<EventType> {
+    pub fn from_reply(reply: Participation) -> Option<EventType> {
         match reply {
             Participation::NeedsAction => None,
             Participation::Accepted => Some(EventType::Accepted),

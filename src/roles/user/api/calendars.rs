@@ -9,7 +9,7 @@ use crate::platform::outbound::calendar_source::{Fetched, Validators};
 /// A subscription to be looked after.
 #[derive(Serialize, Deserialize)]
 pub struct CalendarSubscription {
-    /// Where it is published, perhaps with a password. Whoever knows it may read the calendar.
+    /// The URL of the calendar, which may contain a password. Everyone who knows the URL can read the calendar.
     pub url: String,
     /// What was seen of it before.
     pub seen: Validators,

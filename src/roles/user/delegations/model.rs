@@ -15,7 +15,7 @@ use crate::platform::http::problem::Problem;
 /// The most delegations of one user, and of the installation.
 pub const MAX_DELEGATIONS: i64 = 50;
 
-/// For whom a bot may act.
+/// The users for whom a bot may act.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DelegationScope {
