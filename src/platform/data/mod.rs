@@ -43,6 +43,7 @@ pub use lock::{exclusive, shared, skip_locked};
 pub use migrate::{exists, migrate};
 pub use outbox::{EventSubject, OutboxRow};
 pub use owner::{DataOwner, Owner};
+pub use queries::execute_all;
 
 /// SQLite, whose calls block, on tokio's blocking threads.
 pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, blocking::Blocking>;

@@ -4,8 +4,10 @@ use diesel::pg::Pg;
 use diesel::prelude::OptionalExtension as _;
 use diesel::query_builder::{AsQuery, QueryFragment};
 use diesel::query_dsl::methods::LimitDsl;
+use diesel::result::QueryResult;
 use diesel_async::AsyncPgConnection;
 use diesel_async::methods::{ExecuteDsl, LoadQuery};
+use futures_util::future::join_all;
 
 use super::connection::Prepared;
 use super::{Db, Error, RunQueryDsl, SqliteConn};
@@ -49,4 +51,14 @@ impl Db {
     {
         transact!(self, |conn| { Ok::<_, Error>(statement.execute(conn).await?) })
     }
+}
+
+/// Runs statements of one transaction in their order. None needs the result of another: PostgreSQL gets them in one round trip.
+///
+/// # Errors
+/// The first one that fails.
+pub async fn execute_all(
+    statements: impl IntoIterator<Item = impl Future<Output = QueryResult<usize>>>,
+) -> Result<(), Error> {
+    join_all(statements).await.into_iter().try_for_each(|result| result.map(drop)).map_err(Error::from)
 }

@@ -11,7 +11,7 @@ use super::model::{Job, JobState, NewJob, OPEN};
 use crate::platform::data::OutboxRow;
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::data::schema::{deliveries, jobs};
-use crate::platform::data::{Connection, Error, Owner, RunQueryDsl, columns, exclusive};
+use crate::platform::data::{Connection, Error, Owner, RunQueryDsl, columns, exclusive, execute_all};
 use crate::platform::request_context::RequestContext;
 
 /// A job's row.
@@ -206,7 +206,8 @@ pub async fn scrub_jobs(conn: &mut Connection, ids: &[String]) -> Result<(), Err
 /// # Errors
 /// A database that does not answer.
 pub async fn insert_deliveries(conn: &mut Connection, job: &Job, records: &[DeliveryRecord]) -> Result<(), Error> {
-    for record in records {
+    let conn = &*conn;
+    let insertions = records.iter().map(|record| {
         let row = DeliveryRow {
             id: Uuid::now_v7().to_string(),
             job_id: job.id.to_string(),
@@ -218,7 +219,7 @@ pub async fn insert_deliveries(conn: &mut Connection, job: &Job, records: &[Deli
             detail: record.detail.clone(),
             created_at: stored(now()),
         };
-        diesel::insert_into(deliveries::table).values(&row).execute(conn).await?;
-    }
-    Ok(())
+        diesel::insert_into(deliveries::table).values(row).execute(conn)
+    });
+    execute_all(insertions).await
 }

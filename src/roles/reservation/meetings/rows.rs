@@ -10,7 +10,7 @@ use super::model::Meeting;
 use super::notices::save_notice;
 use crate::platform::data::instant::stored;
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, exclusive};
-use crate::platform::data::{EventSubject, OutboxRow};
+use crate::platform::data::{EventSubject, OutboxRow, execute_all};
 use crate::platform::email::Email;
 use crate::platform::jobs::rows::{cancel_superseded, create_job};
 use crate::roles::reservation::api::meetings::{Period, Status};
@@ -57,12 +57,16 @@ pub async fn save_change(
     }
     let held_before = before.map(held);
     let (emails, held_now) = (meeting.emails(), held(meeting));
-    if before.is_none_or(|before| before.emails() != emails || before.organizer != meeting.organizer)
-        || held_before.as_ref() != Some(&held_now)
-    {
+    let has_same_people =
+        before.is_some_and(|before| before.emails() == emails && before.organizer == meeting.organizer);
+    if !has_same_people || held_before.as_ref() != Some(&held_now) {
         let subjects = find_subjects(conn, &emails).await?;
         save_meeting(conn, before.is_some(), meeting, Some(&subjects)).await?;
-        save_attendees(conn, before.is_some(), meeting, &subjects).await?;
+        if has_same_people {
+            update_attendees(conn, meeting, &held_now.1, &subjects).await?;
+        } else {
+            save_attendees(conn, before.is_some(), meeting, &subjects).await?;
+        }
         save_holds(conn, meeting, held_before, held_now).await?;
     } else {
         save_meeting(conn, true, meeting, None).await?;
@@ -125,12 +129,27 @@ async fn save_attendees(
     if exists {
         diesel::delete(attendees::table.filter(attendees::meeting_id.eq(&id))).execute(conn).await?;
     }
-    for attendee in &meeting.attendees {
-        let Some(subject) = subjects.get(attendee.email.as_str()) else { continue };
-        let holds_time = held.contains(&&attendee.email);
-        let row = AttendeeRow { subject: subject.id.clone(), meeting_id: id.clone(), holds_time };
-        diesel::insert_into(attendees::table).values(row).execute(conn).await?;
-    }
+    let conn = &*conn;
+    let insertions = meeting.attendees.iter().filter_map(|attendee| {
+        let subject = subjects.get(attendee.email.as_str())?.id.clone();
+        let row = AttendeeRow { subject, meeting_id: id.clone(), holds_time: held.contains(&&attendee.email) };
+        Some(diesel::insert_into(attendees::table).values(row).execute(conn))
+    });
+    execute_all(insertions).await
+}
+
+/// Writes down whose time a meeting holds; its attendees are the same as before.
+async fn update_attendees(
+    conn: &mut Connection,
+    meeting: &Meeting,
+    held: &[&Email],
+    subjects: &Subjects,
+) -> Result<(), Error> {
+    let held: Vec<&String> =
+        held.iter().filter_map(|email| subjects.get(email.as_str())).map(|subject| &subject.id).collect();
+    let mine = attendees::table.filter(attendees::meeting_id.eq(meeting.id.to_string()));
+    let holds_time = attendees::holds_time.eq(attendees::subject.eq_any(held));
+    diesel::update(mine).set(holds_time).execute(conn).await?;
     Ok(())
 }
 
