@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio_postgres::{Client, NoTls};
 
 use crate::both_shapes;
 use crate::support::account::{Account, auth_required_with};
@@ -240,4 +241,40 @@ both_shapes! { with &limited(&[("W2MEET_INVITATIONS__PER_DAY", "3"), ("W2MEET_IN
             .await;
         }
     }
+}
+
+async fn connect(cluster: &Cluster) -> Client {
+    let url = cluster.nodes[0].setting("W2MEET_DATABASE__URL");
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("PostgreSQL answers");
+    actix_web::rt::spawn(connection);
+    client
+}
+
+#[actix_web::test]
+async fn a_meeting_that_gets_its_time_locks_its_attendees_in_the_order_of_all_transactions() {
+    let patience = [("W2MEET_DATABASE__STATEMENT_MS", "20000"), ("W2MEET_DATABASE__ANSWER_MS", "20000")];
+    let cluster = &Cluster::split_with(&limited(&patience)).await;
+    // the rows are locked in the order of the registrations
+    let (ana, _) = (free(cluster, ANA).await, free(cluster, BEN).await);
+    let worker = cluster.nodes_of("worker")[0];
+    worker.signal("STOP");
+    let wanted = json!({ "organizer": ANA, "attendees": [BEN], "from": next_monday(), "to": next_monday() });
+    let made = ana.post("/api/meetings", wanted).await.expect(202).json;
+    let (holder, other) = (connect(cluster).await, connect(cluster).await);
+    let lock = |email: &str| format!("SELECT 1 FROM subjects WHERE email = '{email}' FOR UPDATE NOWAIT");
+    holder.batch_execute(&format!("BEGIN; {}", lock(ANA))).await.expect("nobody holds Ana's row");
+    let holder_id: i32 = holder.query_one("SELECT pg_backend_pid()", &[]).await.expect("it answers").get(0);
+    worker.signal("CONT");
+    within(Duration::from_secs(20), "the transaction that arranges the meeting waits for Ana's row", async || {
+        let waiting = "SELECT 1 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))";
+        (!other.query(waiting, &[&holder_id]).await.expect("it answers").is_empty()).then_some(())
+    })
+    .await;
+    // a transaction that holds Ana's row may need Ben's next
+    other.batch_execute(&lock(BEN)).await.expect("Ben's row is not locked before Ana's");
+    holder.batch_execute("ROLLBACK").await.expect("it answers");
+    within(Duration::from_secs(20), "the meeting is arranged", async || {
+        (ana.get(&meeting_path(&made)).await.expect(200).json["status"] == "invited").then_some(())
+    })
+    .await;
 }

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use diesel::upsert::excluded;
+use futures_util::future::join;
 use jiff::SignedDuration;
 
 use super::schema::{deleted_subjects, mails, subjects};
 use super::store::Store;
 use crate::platform::data::instant::{now, stored};
-use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns, exclusive, execute_all};
 use crate::platform::digest::sha256_hex;
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
@@ -59,23 +60,29 @@ pub async fn lock_subjects(conn: &mut Connection, people: &[Person]) -> Result<(
         subjects::name.eq(excluded(subjects::name)),
         subjects::time_zone.eq(excluded(subjects::time_zone)),
     );
-    for row in &rows {
-        diesel::insert_into(subjects::table)
-            .values(row)
-            .on_conflict(subjects::id)
-            .do_update()
-            .set(described)
-            .execute(conn)
-            .await?;
-    }
+    let (conn, locked) = (&*conn, |row: Subject| {
+        let insertion = diesel::insert_into(subjects::table).values(row).on_conflict(subjects::id);
+        insertion.do_update().set(described).execute(conn)
+    });
     let digests: HashMap<String, &Person> =
         people.iter().map(|person| (digest(&person.id.to_string()), person)).collect();
     let deleted = deleted_subjects::table.filter(deleted_subjects::digest.eq_any(digests.keys()));
-    let deleted: Option<String> = deleted.select(deleted_subjects::digest).first(conn).await.optional()?;
-    match deleted.and_then(|digest| digests.get(&digest).copied()) {
+    let deleted = deleted.select(deleted_subjects::digest).load(conn);
+    let (locked, deleted) = join(execute_all(rows.into_iter().map(locked)), deleted).await;
+    locked?;
+    let deleted: Vec<String> = deleted?;
+    match deleted.iter().find_map(|digest| digests.get(digest).copied()) {
         Some(person) => Err(Abort::Rejected(Problem::unknown_user(person.email.as_str()))),
         None => Ok(()),
     }
+}
+
+/// Locks the subjects with these addresses until the transaction ends, in the order of [`lock_subjects`]. A transaction locks all attendees
+/// of a meeting at once: with some of them locked first, two transactions could wait for each other.
+pub async fn lock_attendees(conn: &mut Connection, emails: &[Email]) -> Result<(), Error> {
+    let them = subjects::table.filter(subjects::email.eq_any(emails.iter().map(Email::as_str)));
+    exclusive(them.order(subjects::id).select(subjects::id)).load::<String>(conn).await?;
+    Ok(())
 }
 
 /// The subjects with these addresses.

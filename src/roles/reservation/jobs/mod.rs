@@ -24,7 +24,7 @@ use crate::roles::reservation::meetings::model::Meeting;
 use crate::roles::reservation::meetings::rows::{lock_meeting, save_change};
 use crate::roles::reservation::schema::subjects;
 use crate::roles::reservation::store::Store;
-use crate::roles::reservation::subjects::find_subjects;
+use crate::roles::reservation::subjects::{find_subjects, lock_attendees};
 use crate::roles::reservation::webhooks::model::Webhook;
 use crate::roles::reservation::webhooks::store::{find_event_body, find_webhook};
 use kinds::{DELIVER_EVENT, EventDelivery, SCHEDULE_MEETING, SEND_INVITATIONS};
@@ -94,6 +94,7 @@ impl JobOwner for Store {
         };
         let Some(mut change) = outcome::outcome(job, meeting, &result, others, unreached, now()) else { return Ok(()) };
         if matches!(result, JobResult::Suggested { .. }) {
+            lock_attendees(conn, &change.meeting.emails()).await?;
             let exhausted = find_exhausted(conn, &self.auth, Some(meeting), &change.meeting).await?;
             change.meeting.held_on_acceptance.extend(exhausted);
         }

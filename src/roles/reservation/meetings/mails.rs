@@ -15,7 +15,7 @@ use super::changes::Change;
 use super::model::Meeting;
 use crate::config::AuthMode;
 use crate::platform::data::instant::{now, read, stored};
-use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, exclusive};
+use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::platform::jobs::create_job;
@@ -46,14 +46,6 @@ const OVER_LIMIT: &str = "SELECT subjects.email FROM mails AS added \
 struct Recipient {
     #[diesel(sql_type = Text)]
     email: String,
-}
-
-/// Locks the attendees of a meeting before their mails are counted, in the order of all transactions.
-pub async fn lock_recipients(conn: &mut Connection, meeting: &Meeting) -> Result<(), Error> {
-    let emails = meeting.emails();
-    let them = subjects::table.filter(subjects::email.eq_any(emails.iter().map(Email::as_str)));
-    exclusive(them.order(subjects::id).select(subjects::id)).load::<String>(conn).await?;
-    Ok(())
 }
 
 /// Refuses a change that was saved in this transaction if a mailbox would get one mail too many. The caller has locked the recipients before,

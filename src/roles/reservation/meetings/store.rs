@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::changes::Change;
 use super::hold_limit::find_exhausted;
-use super::mails::{check_limits, lock_recipients};
+use super::mails::check_limits;
 use super::model::Meeting;
 use super::rows::{lock_meeting, read_meeting, save_change};
 use crate::platform::auth::Principal;
@@ -24,7 +24,7 @@ use crate::roles::reservation::api::problems::UNKNOWN_MEETING;
 use crate::roles::reservation::holds::quarter_at;
 use crate::roles::reservation::schema::{attendees, holds, meetings, subjects};
 use crate::roles::reservation::store::Store;
-use crate::roles::reservation::subjects::lock_subjects;
+use crate::roles::reservation::subjects::{lock_attendees, lock_subjects};
 use crate::roles::user::api::Person;
 use crate::{read, transact};
 
@@ -80,7 +80,7 @@ impl Store {
             if !newcomers.is_empty() {
                 lock_subjects(conn, people).await?;
             } else if change.invites() {
-                lock_recipients(conn, &change.meeting).await?;
+                lock_attendees(conn, &change.meeting.emails()).await?;
             }
             save_change(conn, self, Some(&before), &change).await?;
             save_actor(conn, &change.meeting).await?;
