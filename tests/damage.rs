@@ -71,3 +71,8 @@ async fn a_database_that_is_cut_while_it_is_used_is_reported_as_damaged() {
     })
     .await;
 }
+
+#[actix_web::test]
+async fn a_database_that_is_emptied_while_it_is_used_is_reported_as_damaged() {
+    expect_damage(|file| std::fs::write(file, "").expect("a database")).await;
+}

@@ -120,6 +120,30 @@ async fn a_damaged_database_ends_the_start_with_what_to_do() {
 }
 
 #[actix_web::test]
+async fn a_database_of_0_bytes_is_damaged_although_a_killed_first_start_is_not() {
+    let space = Sandbox::new();
+    let folder = PathBuf::from(&space.env().iter().find(|(name, _)| name == "W2MEET_DATA_DIR").expect("it has one").1);
+    std::fs::create_dir_all(&folder).expect("its folder");
+    std::fs::write(folder.join("user.db.new"), "").expect("what is left of a start that was killed at once");
+    let node = Node::start("all", &space.env());
+    node.signal("KILL");
+    node.wait();
+    assert!(!folder.join("user.db.new").exists());
+    let (file, log) = (folder.join("user.db"), folder.join("user.db-wal"));
+    std::fs::write(&file, "").expect("its folder");
+    let before = std::fs::read(&log).expect("the log of a killed process");
+    let node = Node::spawn("all", &space.env());
+    let ended = eventually("it gives up", async || node.exit_status()).await;
+    assert_eq!(ended.code(), Some(65), "{}", node.log_text());
+    let has_remedy = |log: &String| log.contains("user.db") && log.contains("0 bytes") && log.contains("a backup");
+    eventually("the remedy", async || Some(node.log_text()).filter(has_remedy)).await;
+    let listed = run_command(&["user", "list"], &[("W2MEET_DATA_DIR", &folder.display().to_string())]);
+    assert_eq!(listed.status.code(), Some(65), "{}", utf8(&listed.stderr));
+    assert!(std::fs::read(&file).is_ok_and(|left| left.is_empty()), "the file is as it was");
+    assert!(std::fs::read(&log).is_ok_and(|left| left == before), "the log may still hold data");
+}
+
+#[actix_web::test]
 async fn the_lock_of_a_killed_process_is_free() {
     let space = Sandbox::new();
     let first = Node::start("all", &space.env());

@@ -15,7 +15,7 @@ const NO_TLS: &str = "the server does not speak TLS on this port: correct the po
 
 /// What servers say when they refuse, and what helps. The codes are those of PostgreSQL (`SQLSTATE`), SQLite, Redis and AMQP, and the
 /// errors of rustls. The first that fits counts.
-const REMEDIES: [(&str, &str); 26] = [
+const REMEDIES: [(&str, &str); 27] = [
     ("28P01", "PostgreSQL refuses the user or the password: correct them in the database URL"),
     ("28000", "PostgreSQL refuses the user: create it, correct the database URL, or allow it in pg_hba.conf"),
     ("3D000", "the database does not exist: create it, or correct its name in the database URL"),
@@ -23,6 +23,7 @@ const REMEDIES: [(&str, &str); 26] = [
     ("permission denied for", "the database user lacks a permission: grant it the rights on the schema and its tables"),
     ("unable to open database file", "SQLite cannot open its file: let the user of this process write to data_dir"),
     ("readonly database", "SQLite may not write to its file: let the user of this process write to data_dir"),
+    ("the file of the database is missing", "the file of SQLite is missing: put it back, or restore it from a backup"),
     ("Permission denied (os error 13)", "this process may not use a file: correct its owner or its permissions"),
     ("WRONGPASS", "Redis refuses the user or the password: correct them in cache.url"),
     ("AuthenticationFailed", "Redis refuses the user or the password: correct them in cache.url"),

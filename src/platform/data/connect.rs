@@ -1,5 +1,6 @@
 //! Opening databases: pools, and the settings of each connection.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -11,6 +12,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
+use super::damage::EMPTY;
 use super::postgres::Server;
 use super::{Engine, Error, SqliteConn, unavailable};
 use crate::config::Settings;
@@ -21,6 +23,9 @@ const PRAGMAS: &str = "PRAGMA busy_timeout=800; PRAGMA journal_mode=WAL; PRAGMA 
                        PRAGMA secure_delete=ON;";
 /// Readers beside the one writer, so that a slow read holds up no other.
 const SQLITE_READERS: usize = 8;
+/// What is said of a file of SQLite that is not there.
+const MISSING: &str = "the file of the database is missing";
+
 /// Makes the pools.
 pub(super) fn open(settings: &Settings, role: &str) -> anyhow::Result<Engine> {
     let limits = &settings.database;
@@ -46,7 +51,15 @@ fn sqlite_pool(path: &Path, size: usize) -> anyhow::Result<Pool<SqliteConn>> {
     Ok(Pool::builder(manager).max_size(size).build()?)
 }
 
+/// Opens a file. SQLite would make a new database of one that is missing or empty.
 pub(super) async fn establish_sqlite(path: &str) -> ConnectionResult<SqliteConn> {
+    match std::fs::metadata(path) {
+        Ok(file) if file.len() == 0 => return Err(ConnectionError::BadConnection(EMPTY.to_owned())),
+        Err(why) if why.kind() == ErrorKind::NotFound => {
+            return Err(ConnectionError::BadConnection(MISSING.to_owned()));
+        }
+        _ => {}
+    }
     let mut conn = SqliteConn::establish(path).await?;
     conn.batch_execute(PRAGMAS).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
@@ -85,6 +98,7 @@ mod tests {
     use diesel_async::RunQueryDsl;
 
     use super::establish_sqlite;
+    use crate::platform::data::files::make_database;
 
     #[derive(diesel::QueryableByName)]
     struct Pragmas {
@@ -97,6 +111,7 @@ mod tests {
     #[actix_rt::test]
     async fn an_answered_write_to_sqlite_outlives_a_power_cut() -> Result<(), Box<dyn std::error::Error>> {
         let path = std::env::temp_dir().join(format!("w2meet-pragmas-{:016x}.db", rand::random::<u64>()));
+        make_database(&path)?;
         let mut conn = establish_sqlite(path.to_str().unwrap_or_default()).await?;
         let asked = diesel::sql_query("SELECT * FROM pragma_synchronous, pragma_journal_mode");
         let found: Pragmas = asked.get_result(&mut conn).await?;

@@ -5,9 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::Settings;
 
+/// What is said of a file of SQLite that has lost all its data while it was used.
+pub(super) const EMPTY: &str = "the file of the database has 0 bytes";
+
 /// What SQLite and PostgreSQL say of data that they cannot read. Those of PostgreSQL are its errors with the SQLSTATE XX001 and XX002:
 /// diesel passes on the text of an error without its code.
-const DAMAGE: [&str; 10] = [
+const DAMAGE: [&str; 11] = [
+    EMPTY,
     "file is not a database",
     "database disk image is malformed",
     "SQLSTATE XX001",
@@ -39,6 +43,12 @@ pub enum Damaged {
         path = .0.display()
     )]
     File(PathBuf),
+    /// A file of SQLite with 0 bytes.
+    #[error(
+        "the database {} is damaged, for it has 0 bytes: restore it from a backup, or remove the file if it has never held data",
+        .0.display()
+    )]
+    Empty(PathBuf),
     /// A schema of PostgreSQL.
     #[error(
         "the database of the schema {0} is damaged: restore it from a backup; `pg_amcheck` tells what can still be read"

@@ -6,7 +6,12 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::Path;
 
 use anyhow::Context as _;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, SqliteConnection};
 use uuid::Uuid;
+
+use super::connect::sqlite_url;
+use super::damage::Damaged;
 
 /// Bytes that SQLite needs beside a database to open it.
 const PROBE: usize = 64 << 10;
@@ -31,13 +36,30 @@ pub(super) fn is_full(folder: &Path) -> bool {
     written.is_err_and(|why| matches!(why.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
 }
 
-/// Makes the file of a database, which no other account may read. SQLite gives the files that it makes beside it the same mode.
-pub(super) fn make_private(path: &Path) -> anyhow::Result<()> {
+/// Makes the file of a database, unless it is there. No other account may read it; SQLite gives the files that it makes beside it the same
+/// mode.
+///
+/// # Errors
+/// A file that cannot be made, and [`Damaged`] for one of 0 bytes. SQLite would take that for a new database, and delete the log beside
+/// it; but a new one has its name only when it has its first page, however early its first start was killed.
+pub(super) fn make_database(path: &Path) -> anyhow::Result<()> {
     make_folder(path)?;
-    let make = || match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    let made = match fs::metadata(path) {
+        Ok(file) if file.len() == 0 => return Err(Damaged::Empty(path.to_owned()).into()),
         // it is not opened: closing it would take SQLite's locks from the connections of this process
-        Err(why) if why.kind() == ErrorKind::AlreadyExists => set_permissions(path, Permissions::from_mode(0o600)),
-        made => made.map(drop),
+        Ok(_) => set_permissions(path, Permissions::from_mode(0o600)).map_err(anyhow::Error::from),
+        Err(why) if why.kind() == ErrorKind::NotFound => create(path),
+        Err(why) => Err(why.into()),
     };
-    make().with_context(|| format!("cannot open the database {}", path.display()))
+    made.with_context(|| format!("cannot open the database {}", path.display()))
+}
+
+/// Writes the first page under another name, which a killed start may have used before.
+fn create(path: &Path) -> anyhow::Result<()> {
+    let draft = path.with_extension("db.new");
+    drop(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&draft)?);
+    let mut conn = SqliteConnection::establish(&sqlite_url(&draft)?)?;
+    conn.batch_execute("PRAGMA journal_mode=WAL")?;
+    drop(conn);
+    Ok(fs::rename(draft, path)?)
 }

@@ -11,7 +11,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::connect::{establish_sqlite, sqlite_url};
 use super::damage::{Damaged, is_damage};
 use super::error::DISK_FULL;
-use super::files::{is_full, make_private};
+use super::files::{is_full, make_database};
 use super::postgres::Server;
 use crate::config::Settings;
 
@@ -46,6 +46,7 @@ pub async fn migrate(settings: &Settings, role: &str, own: EmbeddedMigrations) -
         let (path, reason) = (settings.sqlite_path(role), format!("{why:#}"));
         let folder = path.as_deref().and_then(Path::parent);
         match () {
+            () if why.is::<Damaged>() => why,
             () if is_damage(&reason) => Damaged::of_role(settings, role).into(),
             () if DISK_FULL.iter().any(|full| reason.contains(full)) || folder.is_some_and(is_full) => {
                 let disk = folder.map_or("the database".to_owned(), |folder| folder.display().to_string());
@@ -59,7 +60,7 @@ pub async fn migrate(settings: &Settings, role: &str, own: EmbeddedMigrations) -
 async fn migrate_schema(settings: &Settings, role: &str, own: EmbeddedMigrations) -> anyhow::Result<()> {
     let applied = match settings.sqlite_path(role) {
         Some(path) => {
-            make_private(&path)?;
+            make_database(&path)?;
             let open = async || {
                 let conn = establish_sqlite(&sqlite_url(&path)?).await;
                 conn.with_context(|| format!("cannot open {}", path.display()))
