@@ -12,7 +12,9 @@ const ANA: &str = "/api/users/ana@example.com";
 /// A process that has read its database of users from a file, and the file.
 async fn with_users() -> (Sandbox, Node, Client, PathBuf) {
     let space = Sandbox::new();
-    let node = Node::start("all", &space.env());
+    let mut env = space.env();
+    env.push(("W2MEET_GATEWAY__ADMIN_LISTEN".to_owned(), "127.0.0.1:0".to_owned()));
+    let node = Node::start("all", &env);
     for number in 0..60 {
         let user = json!({ "email": format!("user-{number}@example.com"), "name": "Somebody" });
         node.client("gateway").post("/api/users", user).await.expect(201);
@@ -20,7 +22,7 @@ async fn with_users() -> (Sandbox, Node, Client, PathBuf) {
     node.client("gateway").post("/api/users", json!({ "email": "ana@example.com", "name": "Ana" })).await.expect(201);
     node.signal("TERM");
     node.wait();
-    let node = Node::start("all", &space.env());
+    let node = Node::start("all", &env);
     let (client, file) = (node.client("gateway"), PathBuf::from(node.setting("W2MEET_DATA_DIR")).join("user.db"));
     (space, node, client, file)
 }
@@ -31,9 +33,17 @@ fn damage_reports(node: &Node) -> Vec<Value> {
     node.log().into_iter().filter(is_report).collect()
 }
 
+/// Whether the metrics say that a role can write.
+async fn is_writable(node: &Node, role: &str, expected: u8) {
+    let series = format!("w2meet_database_writable{{role=\"{role}\"}} {expected}\n");
+    eventually(&series, async || node.admin("gateway").get("/metrics").await.text.contains(&series).then_some(()))
+        .await;
+}
+
 async fn expect_damage(damage: fn(&PathBuf)) {
     let (_space, node, client, file) = with_users().await;
     client.get("/readyz").await.expect(200);
+    is_writable(&node, "user", 1).await;
     damage(&file);
     for _ in 0..3 {
         let read = client.get(ANA).await;
@@ -52,6 +62,8 @@ async fn expect_damage(damage: fn(&PathBuf)) {
     let reports = damage_reports(&node);
     assert!(reports.len() == 1 && reports[0].to_string().contains("user.db"), "{reports:?}");
     assert_eq!(reports[0]["level"].as_str().map(str::to_lowercase).as_deref(), Some("error"), "{reports:?}");
+    is_writable(&node, "user", 0).await;
+    is_writable(&node, "reservation", 1).await;
 }
 
 #[actix_web::test]

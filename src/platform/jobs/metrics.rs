@@ -1,4 +1,4 @@
-//! Metrics of jobs and of the outbox: a job is counted when its state is written, the backlog is read now and then.
+//! Metrics of jobs and of the outbox: a job is counted when its state is written, the backlog and the databases are read now and then.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -17,10 +17,11 @@ use super::model::JobState;
 use crate::platform::data::instant::{now, read};
 use crate::platform::data::schema::{jobs, outbox};
 use crate::platform::data::{Error, Owner, RunQueryDsl};
+use crate::platform::http::health::Status;
 use crate::platform::observe::metrics::{register, register_counters};
 use crate::read;
 
-/// How often the backlog is read.
+/// How often the backlog and the databases are read.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 type Labels = [(&'static str, String); 2];
@@ -36,6 +37,13 @@ static AGE: LazyLock<Number> =
     LazyLock::new(|| gauge("w2meet_job_queue_age_seconds", "Age of the job that has been queued longest"));
 static PENDING: LazyLock<Number> =
     LazyLock::new(|| gauge("w2meet_outbox_pending", "Messages in the outbox that are not published yet"));
+static WRITABLE: LazyLock<Family<[(&'static str, &'static str); 1], Gauge>> = LazyLock::new(|| {
+    let gauges = Family::default();
+    let help =
+        "Whether the database of the role can be written: 0 if it is away, full, damaged or locked by another process";
+    register("w2meet_database_writable", help, gauges.clone());
+    gauges
+});
 /// The backlog of each owner in this process.
 static BACKLOGS: Mutex<BTreeMap<&str, Backlog>> = Mutex::new(BTreeMap::new());
 
@@ -68,13 +76,15 @@ pub fn count(kind: &str, state: JobState) {
     JOBS.get_or_create(&labels(kind, state)).inc();
 }
 
-/// Reads the backlog of an owner again and again. Never ends. Every replica reports the same numbers: they share the tables.
+/// Reads the backlog of an owner and the health of its database again and again. Never ends. Every replica reports the same numbers: they share the tables.
 pub async fn watch(owner: Owner) {
     loop {
         match read_backlog(&owner).await {
             Ok(backlog) => show_backlog(owner.role, backlog),
             Err(why) => tracing::debug!(role = owner.role, %why, "the backlog cannot be read"),
         }
+        let is_writable = owner.db.health().await.status == Status::Healthy;
+        WRITABLE.get_or_create(&[("role", owner.role)]).set(i64::from(is_writable));
         sleep(INTERVAL).await;
     }
 }
