@@ -204,9 +204,15 @@ async fn a_dead_broker_is_distinguished_from_one_that_refuses() {
 
 #[actix_web::test]
 async fn a_dead_redis_is_distinguished_from_one_that_refuses() {
-    let refusing =
-        test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379").replace("redis://", "redis://nobody:wrong@");
-    for (url, is_away) in [("redis://127.0.0.1:9", true), (&*refusing, false)] {
+    let redis = test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379");
+    let (stranger, mut missing) =
+        (redis.replace("redis://", "redis://nobody:wrong@"), url::Url::parse(&redis).expect("a URL"));
+    missing.set_path("/99999");
+    for (url, is_away, remedy) in [
+        ("redis://127.0.0.1:9", true, "cannot be reached"),
+        (&*stranger, false, "correct them in cache.url"),
+        (missing.as_str(), false, "no database with this number"),
+    ] {
         let cluster = Cluster::all_with(&[("W2MEET_CACHE__URL", url)]).await;
         let node = &cluster.nodes[0];
         let message = match is_away {
@@ -215,7 +221,7 @@ async fn a_dead_redis_is_distinguished_from_one_that_refuses() {
         };
         node.wait_for("what is wrong with the cache", |line| line["message"] == message);
         let cause = cause(node, "user", "redis").await;
-        assert_eq!(cause.contains("correct them in cache.url"), !is_away, "{cause}");
+        assert!(cause.contains(remedy), "{url}: {cause}");
         sum_up(&cluster, 200, "degraded").await;
     }
 }

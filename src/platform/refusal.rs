@@ -15,7 +15,7 @@ const NO_TLS: &str = "the server does not speak TLS on this port: correct the po
 
 /// What servers say when they refuse, and what helps. The codes are those of PostgreSQL (`SQLSTATE`), SQLite, Redis and AMQP, and the
 /// errors of rustls. The first that fits counts.
-const REMEDIES: [(&str, &str); 27] = [
+const REMEDIES: [(&str, &str); 28] = [
     ("28P01", "PostgreSQL refuses the user or the password: correct them in the database URL"),
     ("28000", "PostgreSQL refuses the user: create it, correct the database URL, or allow it in pg_hba.conf"),
     ("3D000", "the database does not exist: create it, or correct its name in the database URL"),
@@ -28,6 +28,7 @@ const REMEDIES: [(&str, &str); 27] = [
     ("WRONGPASS", "Redis refuses the user or the password: correct them in cache.url"),
     ("AuthenticationFailed", "Redis refuses the user or the password: correct them in cache.url"),
     ("NOAUTH", "Redis needs a password: put it into cache.url"),
+    ("DB index is out of range", "Redis has no database with this number: correct the number at the end of cache.url"),
     ("NOPERM", "the Redis user lacks a permission: allow it the commands and the keys with the prefix cache.prefix"),
     ("ACCESS_REFUSED - Login", "RabbitMQ refuses the user or the password: correct them in queue.url"),
     ("ACCESS_REFUSED", "the RabbitMQ user lacks a permission: grant it configure, write and read on the virtual host"),
