@@ -238,7 +238,11 @@ async fn a_database_that_refuses_is_named_with_its_remedy() {
         node.wait_for("the remedy", |line| line["message"] == "the database refuses: waiting until it is mended");
     assert!(line["remedy"].as_str().is_some_and(|text| text.contains("create it")), "{line}");
     assert!(cause(&node, "user", "postgresql").await.contains("create it"));
-    node.client("user").get("/readyz").await.expect(503);
+    let client = node.client("user");
+    client.get("/readyz").await.expect(503);
+    let health = report(&client, "/health", 503).await;
+    assert!(dependencies(&health).contains(&("redis", "degraded")), "it is not away: {health}");
+    assert!(cause(&node, "user", "redis").await.starts_with("it responds"), "{health}");
 }
 
 /// A worker that is told of a broker, and its report.

@@ -178,7 +178,8 @@ impl<S: Source> CacheAside<S> {
     /// Lets requests use the cache, after the epoch of this cache server is known.
     async fn connect(&self, redis: &Redis) -> anyhow::Result<()> {
         let (conn, server) = warn_when_slow("the cache", redis.is_outage_reported(), redis.connect()).await?;
-        let epoch = self.source.epoch(&server).await.map_err(|_| anyhow::anyhow!("the epoch cannot be read"))?;
+        let epoch =
+            self.source.epoch(&server).await.map_err(|_| anyhow::anyhow!("the database does not give its epoch"))?;
         self.epoch.fetch_max(epoch, Ordering::AcqRel);
         redis.resume(conn);
         tracing::info!(epoch, "the cache is connected");

@@ -30,6 +30,10 @@ const MAX_KEYS: usize = 500;
 const MAX_TIMEOUTS: u32 = 3;
 /// No request waits for it: a Redis that is slow to connect is not a dead one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// What health says while it responds, and requests bypass it.
+const NOT_IN_USE: &str = "it responds, and is used as soon as the database has given the epoch of its entries";
+/// How long a health check waits for a connection.
+const HEALTH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a Redis may take to respond without TLS, after it has not responded with TLS.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -113,14 +117,20 @@ impl Redis {
         self.execute(async |conn| call.invoke_async::<()>(conn).await).await
     }
 
+    /// Whether it responds over the live connection, or else over a new one: it is not in use before the database has given its epoch.
     pub(super) async fn health(&self) -> Dependency {
         let begin = Instant::now();
         let reply = self.execute(async |conn| redis::cmd("PING").query_async::<()>(conn).await).await;
         if reply.is_ok() {
             return Dependency::measured(Status::Healthy, begin);
         }
-        let outage = self.outage.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Dependency::measured(Status::Unhealthy, begin).with_cause(cause(&outage.unwrap_or_default()))
+        let outage = || self.outage.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+        let why = match timeout(HEALTH_TIMEOUT, self.connect()).await {
+            Ok(Ok(_)) => return Dependency::measured(Status::Degraded, begin).with_cause(NOT_IN_USE),
+            Ok(Err(why)) => format!("{why:#}"),
+            Err(_) => outage(),
+        };
+        Dependency::measured(Status::Unhealthy, begin).with_cause(cause(&why))
     }
 
     /// Whether the log has the reason why there is no connection.
