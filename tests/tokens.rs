@@ -251,22 +251,33 @@ both_shapes! {
         let ana = register(cluster, "ana@example.com").await;
         let token = &ana.access_token;
         let at = |text: &str| text.replace("{}", token);
-        for (headers, status) in [
-            ("Authorization: Bearer {}\r\n", 200),
-            ("authorization: bearer {}\r\n", 200),
-            ("Authorization: Bearer {}\r\nAuthorization: Bearer {}\r\n", 400),
-            ("Authorization: Bearer {}\r\nAuthorization: Basic YTpi\r\n", 400),
-            ("Authorization: Bearer Bearer {}\r\n", 401),
-            ("Authorization: Bearer {},{}\r\n", 401),
-            ("Authorization: Bearer\r\n", 401),
-            ("Authorization: {}\r\n", 401),
-            ("Authorization: Basic {}\r\n", 401),
-            ("Cookie: access_token={}\r\n", 401),
-            ("X-W2Meet-User: ana@example.com\r\n", 401),
-            ("", 401),
+        for (headers, status, reason) in [
+            ("Authorization: Bearer {}\r\n", 200, ""),
+            ("authorization: bearer {}\r\n", 200, ""),
+            ("Authorization: Bearer {}\r\nAuthorization: Bearer {}\r\n", 400, "two Authorization headers"),
+            ("Authorization: Bearer {}\r\nAuthorization: Basic YTpi\r\n", 400, "two Authorization headers"),
+            ("Authorization: Bearer Bearer {}\r\n", 401, "a space or a comma"),
+            ("Authorization: Bearer  {}\r\n", 401, "a space or a comma"),
+            ("Authorization: Bearer {},{}\r\n", 401, "a space or a comma"),
+            ("Authorization: Bearer\r\n", 401, "no token after Bearer"),
+            ("Authorization: bearer \r\n", 401, "no token after Bearer"),
+            ("Authorization:\r\n", 401, "is empty"),
+            ("Authorization: Bearer \u{e9}\r\n", 401, "characters that no token has"),
+            ("Authorization: {}\r\n", 401, "no scheme"),
+            ("Authorization: Basic {}\r\n", 401, "not Bearer"),
+            ("Authorization: Bearer w2m_nothing\r\n", 401, "API key"),
+            ("Cookie: access_token={}\r\n", 401, "sign in"),
+            ("X-W2Meet-User: ana@example.com\r\n", 401, "sign in"),
+            ("", 401, "sign in"),
         ] {
             let reply = cluster.send_head("GET", "/api/auth/me", &at(headers)).await;
             assert_eq!(reply.status, status, "{headers:?}: {}", reply.text);
+            let detail = reply.json["detail"].as_str().unwrap_or_default();
+            assert!(detail.contains(reason), "{headers:?}: {detail}");
+            if reply.json["type"] == "/problems/invalid-token" {
+                let challenge = reply.header("www-authenticate").unwrap_or_default();
+                assert!(challenge.ends_with(&format!("error_description=\"{detail}\"")), "{headers:?}: {challenge}");
+            }
         }
         for target in ["/api/auth/me?access_token={}", "/api/users/ana@example.com?access_token={}&token={}"] {
             cluster.send_head("GET", &at(target), "").await.expect(401);

@@ -150,14 +150,28 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     if values.next().is_some() {
         return Err(Problem::new(BAD_REQUEST, "the request has two Authorization headers: send one"));
     }
-    let refused = |detail: &'static str| Problem::new(INVALID_TOKEN, detail);
-    let no_scheme =
-        || refused("the Authorization header has no scheme: send `Authorization: Bearer`, a space and the token");
-    let (scheme, token) = value.to_str().unwrap_or_default().split_once(' ').ok_or_else(no_scheme)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(refused("the scheme of the Authorization header is not Bearer, the only one that is accepted"));
+    let refused = |detail: &'static str| Err(Problem::new(INVALID_TOKEN, detail));
+    let Ok(text) = value.to_str() else {
+        return refused("the Authorization header has characters that no token has");
+    };
+    match text.split_once(' ').unwrap_or((text, "")) {
+        ("", _) => refused("the Authorization header is empty: send `Authorization: Bearer`, a space and the token"),
+        (scheme, "") if scheme.eq_ignore_ascii_case("bearer") => refused(
+            "the Authorization header has no token after Bearer: send `Authorization: Bearer`, a space and the token",
+        ),
+        (_, "") => {
+            refused("the Authorization header has no scheme: send `Authorization: Bearer`, a space and the token")
+        }
+        (scheme, token) if scheme.eq_ignore_ascii_case("bearer") => {
+            // no early exit, so that the compiler checks many bytes at once
+            let is_valid = token.bytes().fold(true, |valid, b| valid & b.is_ascii_graphic() & (b != b','));
+            match is_valid {
+                true => Ok(Some(token)),
+                false => refused(
+                    "the Authorization header has a space or a comma in its token: send one token after `Bearer` and one space",
+                ),
+            }
+        }
+        _ => refused("the scheme of the Authorization header is not Bearer, the only one that is accepted"),
     }
-    // no early exit, so that the compiler checks many bytes at once
-    let is_valid = token.bytes().fold(!token.is_empty(), |valid, b| valid & b.is_ascii_graphic() & (b != b','));
-    if is_valid { Ok(Some(token)) } else { Err(refused("the Authorization header holds no token, or more than one")) }
 }

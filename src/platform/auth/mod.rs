@@ -159,9 +159,13 @@ pub fn forbidden(detail: &'static str) -> Problem {
 /// The value of `WWW-Authenticate` for a problem (RFC 6750, 3).
 pub fn challenge(problem: &Problem) -> Option<HeaderValue> {
     let error = match problem.kind {
-        kind if kind == INVALID_TOKEN => ", error=\"invalid_token\", error_description=\"sign in again, or refresh\"",
-        kind if kind == FORBIDDEN => ", error=\"insufficient_scope\"",
-        kind if kind.status == 401 => "",
+        kind if kind == INVALID_TOKEN => {
+            let is_allowed = |c: &char| matches!(c, ' '..='~') && !['"', '\\'].contains(c);
+            let description: String = problem.detail.chars().filter(is_allowed).collect();
+            format!(", error=\"invalid_token\", error_description=\"{description}\"")
+        }
+        kind if kind == FORBIDDEN => ", error=\"insufficient_scope\"".to_owned(),
+        kind if kind.status == 401 => String::new(),
         _ => return None,
     };
     HeaderValue::from_str(&format!("Bearer realm=\"w2meet\"{error}")).ok()
