@@ -80,7 +80,7 @@ async fn migrate_schema(settings: &Settings, role: &str, own: EmbeddedMigrations
         }
     };
     if applied > 0 {
-        tracing::info!(role, applied, "the database schema is up to date");
+        tracing::info!(applied, "the database schema is up to date");
     }
     Ok(())
 }

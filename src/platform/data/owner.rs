@@ -67,7 +67,7 @@ impl Owner {
         })
     }
 
-    /// Migrates the database and reads the secret, as soon as the database answers.
+    /// Migrates the database and reads the secret, as soon as the database answers. The caller's span names the role.
     ///
     /// # Errors
     /// [`Damaged`].
@@ -81,15 +81,15 @@ impl Owner {
             match remedy(&why) {
                 _ if why == warned => {}
                 Some(remedy) => {
-                    tracing::error!(role = self.role, why, remedy, "the database refuses: waiting until it is mended")
+                    tracing::error!(why, remedy, "the database refuses: waiting until it is mended")
                 }
-                None => tracing::warn!(role = self.role, why, "waiting for the database"),
+                None => tracing::warn!(why, "waiting for the database"),
             }
             warned = why;
             sleep(RETRY).await;
         }
         while let Err(why) = self.load_or_create_secret().await {
-            tracing::warn!(role = self.role, %why, "waiting for the database");
+            tracing::warn!(%why, "waiting for the database");
             sleep(RETRY).await;
         }
         Ok(())
