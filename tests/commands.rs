@@ -70,11 +70,23 @@ fn a_password_in_any_url_is_masked_in_settings_and_refusals() {
         ("SERVER__CORS_ORIGINS", "https://u:hidden7@meet.example.com"),
         ("UPSTREAMS__USER", "http://u:hidden7@user:8000"),
         ("UPSTREAMS__USER", "http://user:8000?key=hidden7"),
+        ("TELEMETRY__OTLP_ENDPOINT", "https://collector/?auth=hidden7"),
+        ("CACHE__URL", "redis:/u:hidden7@cache"),
+        ("CACHE__URL", "redis://u:x/hidden7@cache"),
+        ("CACHE__URL", "u:hidden7@cache"),
+        ("CACHE__URL_FILE", "redis://u:hidden7@cache"),
+        ("QUEUE__URL", "amqp:u:hidden7@queue"),
+        ("MAIL__SMTP_URL", "smtp://u:x#hidden7@mail"),
+        ("DATABASE__URL", "postgres:/u:hidden7@db/w2meet"),
+        ("DATABASE__URL", "host=db password=hidden7"),
     ] {
         let output = run_command(&["config"], &[(&format!("W2MEET_{name}"), value)]);
         let shown = utf8(&output.stdout) + &utf8(&output.stderr);
         assert!(!shown.is_empty() && !shown.contains("hidden7"), "{name}={value}: {shown}");
     }
+    let file = TextFile::new("w2meet.toml", "[cache]\nttl_seconds = 7\nurl = \"redis://u:hidden7@cache\n");
+    let why = utf8(&run_command(&["config", "--config", file.path()], &[]).stderr);
+    assert!(why.contains("line 3") && why.contains(file.path()) && !why.contains("hidden7"), "{why}");
 }
 
 #[actix_web::test]

@@ -146,12 +146,16 @@ fn find<'a>(spans: &'a HashMap<String, Span>, service: &str, name: &str) -> &'a 
 async fn steps_hang_together(shape: Shape) {
     let collector = Collector::start();
     let mut settings = LOCAL_WEBHOOKS.to_vec();
-    settings.push(("W2MEET_TELEMETRY__OTLP_ENDPOINT", &collector.url));
+    let endpoint = format!("{}/?api-key=hidden", collector.url);
+    settings.push(("W2MEET_TELEMETRY__OTLP_ENDPOINT", &endpoint));
     settings.push(("W2MEET_TELEMETRY__OTLP_HEADERS", "api-key=secret, tenant=w2"));
     let cluster = Cluster::in_shape(shape, &settings).await;
     register_morning_people(&cluster, &[ANA, BEN]).await;
 
     let (id, traceparent) = outside(true);
+    let node = cluster.nodes_of("user")[0];
+    node.wait_for("where traces go", |line| line["message"] == "traces are exported");
+    assert!(!node.log_text().contains("hidden"), "{}", node.log_text());
     let path = "/api/suggestions?attendee=ana@example.com&attendee=ben@example.com";
     ask(&cluster, Method::GET, path, &[("traceparent", &traceparent), ("case-id", "x-1")], None).await.expect(200);
     let all = spans(&collector, &id, |spans| spans.len() >= 7).await;
@@ -178,7 +182,9 @@ async fn steps_hang_together(shape: Shape) {
     assert_eq!([call.attribute("peer.service"), call.attribute("server.address")], ["suggestion", "127.0.0.1"]);
     let head = collector.heads().remove(0);
     assert!(
-        head.starts_with("post /v1/traces ") && head.contains("api-key: secret") && head.contains("tenant: w2"),
+        head.starts_with("post /v1/traces?api-key=hidden ")
+            && head.contains("api-key: secret")
+            && head.contains("tenant: w2"),
         "{head}"
     );
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 
-use super::values::mask;
+use super::mask::mask;
 use super::{Addresses, SecretUrl, Settings};
 
 /// The fewest characters of a service secret.

@@ -1,6 +1,7 @@
 //! Settings: one documented file of defaults, and one struct that is read at start.
 
 mod checks;
+mod mask;
 mod registration;
 mod values;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use config::{Config, File, FileFormat};
+use mask::mask;
 pub use registration::Registration;
 use serde::{Deserialize, Serialize};
 pub use values::{Addresses, AuthMode, FreeBusy, LogFormat, Networks, Policy, Secret, SecretUrl};
@@ -134,6 +136,7 @@ pub fn load_from(file: Option<&Path>, environment: impl Iterator<Item = (String,
     if let Some(path) = file {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the settings file {}", path.display()))?;
+        check_syntax(&text).with_context(|| format!("the settings file {} is invalid", path.display()))?;
         builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
         let parsed: Result<Settings, _> = builder.build_cloned().and_then(Config::try_deserialize);
         let invalid = || format!("the settings file {} is invalid", path.display());
@@ -153,7 +156,7 @@ pub fn load_from(file: Option<&Path>, environment: impl Iterator<Item = (String,
             (true, _) => builder = builder.set_override(key, value)?,
             (false, Some(key)) => {
                 let text = std::fs::read_to_string(&value)
-                    .with_context(|| format!("cannot read {value}, the file that {name} names"))?;
+                    .with_context(|| format!("cannot read {}, the file that {name} names", mask(&value)))?;
                 builder = builder.set_override(key, text.trim_end())?;
             }
             (false, None) if name.starts_with("W2MEET_TEST_") => {}
@@ -173,6 +176,14 @@ fn known_keys() -> anyhow::Result<Vec<String>> {
         _ => vec![section.clone()],
     };
     Ok(defaults.iter().flat_map(leaves).collect())
+}
+
+/// Refuses a text that is no TOML. The error does not quote the line: it may hold a secret.
+fn check_syntax(text: &str) -> anyhow::Result<()> {
+    text.parse::<toml::Table>().map(drop).map_err(|why| {
+        let begin = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        anyhow!("line {}: {}", begin.matches('\n').count() + 1, why.message())
+    })
 }
 
 impl Settings {

@@ -1,12 +1,13 @@
 //! The types of settings: each is parsed strictly, and printed without secrets.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::mask::mask_url;
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -73,7 +74,7 @@ macro_rules! by_name {
 }
 by_name!(LogFormat AuthMode FreeBusy Policy);
 
-/// A URL whose password is masked in output.
+/// A URL whose secrets are masked in output.
 #[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct SecretUrl(String);
@@ -95,42 +96,8 @@ impl SecretUrl {
 
 impl fmt::Display for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match url::Url::parse(&self.0) {
-            Ok(url) => f.write_str(masked(url).as_deref().unwrap_or(&self.0)),
-            Err(_) if self.0.is_empty() => Ok(()),
-            Err(_) => f.write_str("***"),
-        }
+        f.write_str(&mask_url(&self.0))
     }
-}
-
-/// A text for a message: a URL without its password.
-pub(super) fn mask(text: &str) -> String {
-    if text.contains(['@', '?']) { SecretUrl(text.to_owned()).to_string() } else { text.to_owned() }
-}
-
-/// The URL with stars in place of its password; `None` if it has none.
-fn masked(mut url: url::Url) -> Option<String> {
-    const STARS: &str = "***";
-    let is_secret = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        ["password", "passwd", "pwd", "secret", "token", "key"].iter().any(|word| name.contains(word))
-    };
-    let in_query = url.query_pairs().any(|(name, _)| is_secret(&name));
-    if url.password().is_none() && !in_query {
-        return None;
-    }
-    if url.password().is_some() && url.set_password(Some(STARS)).is_err() {
-        return Some(STARS.to_owned());
-    }
-    if in_query {
-        let star = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
-            let value = if is_secret(&name) { STARS.to_owned() } else { value.into_owned() };
-            (name.into_owned(), value)
-        };
-        let pairs: Vec<(String, String)> = url.query_pairs().map(star).collect();
-        url.query_pairs_mut().clear().extend_pairs(pairs);
-    }
-    Some(url.to_string())
 }
 
 impl fmt::Debug for SecretUrl {

@@ -48,11 +48,10 @@ struct ServiceExporter {
 /// # Errors
 /// An invalid endpoint or invalid headers.
 pub fn start(settings: &Telemetry, roles: impl Iterator<Item = &'static str>) -> anyhow::Result<()> {
-    let base = settings.otlp_endpoint.expose().trim_end_matches('/');
-    if base.is_empty() {
+    if settings.otlp_endpoint.is_empty() {
         return Ok(());
     }
-    let endpoint = if base.ends_with("/v1/traces") { base.to_owned() } else { format!("{base}/v1/traces") };
+    let endpoint = endpoint(settings.otlp_endpoint.expose());
     let headers = parse_headers(settings.otlp_headers.expose())?;
     let client = Arc::new(OtlpHttpClient::start(TIMEOUT)?);
     let open = |role| {
@@ -80,8 +79,15 @@ pub fn start(settings: &Telemetry, roles: impl Iterator<Item = &'static str>) ->
     // a second start in the same process keeps the first exporters
     let _: Result<(), _> = EXPORT.set(Export { services, sample_below });
     register_spans();
-    tracing::info!(endpoint, "traces are exported");
+    tracing::info!(endpoint = %settings.otlp_endpoint, "traces are exported");
     Ok(())
+}
+
+/// The address of the collector for traces, with the query of the configured one.
+fn endpoint(configured: &str) -> String {
+    let (base, query) = configured.split_at(configured.find('?').unwrap_or(configured.len()));
+    let base = base.trim_end_matches('/').trim_end_matches("/v1/traces");
+    format!("{base}/v1/traces{query}")
 }
 
 /// Parses `name=value,name=value`.
