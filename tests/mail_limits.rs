@@ -278,3 +278,37 @@ async fn a_meeting_that_gets_its_time_locks_its_attendees_in_the_order_of_all_tr
     })
     .await;
 }
+
+#[actix_web::test]
+async fn a_burst_beyond_the_limit_is_429_and_leaves_connections_to_others() {
+    let settings = limited(&[
+        ("W2MEET_INVITATIONS__ORGANIZER_PER_HOUR", "3"),
+        ("W2MEET_DATABASE__POOL_SIZE", "6"),
+        ("W2MEET_DATABASE__STATEMENT_MS", "10000"),
+        ("W2MEET_DATABASE__ANSWER_MS", "10000"),
+        ("W2MEET_LIMITS__CALL_SECONDS", "20"),
+    ]);
+    let cluster = Cluster::split_with(&settings).await;
+    let (ana, _ben) = (free(&cluster, ANA).await, free(&cluster, BEN).await);
+    let (cat, _dan) = (free(&cluster, CAT).await, free(&cluster, "dan@example.com").await);
+    invited(&ana, &[BEN], 1).await;
+    let node = cluster.nodes_of("reservation")[0];
+    let lock = connect(&cluster).await;
+    let subjects = format!("{}reservation.subjects", node.setting("W2MEET_DATABASE__SCHEMA_PREFIX"));
+    let locking = format!("BEGIN; SELECT 1 FROM {subjects} WHERE email = '{BEN}' FOR UPDATE");
+    lock.batch_execute(&locking).await.expect("locked");
+    let burst = join_all((0..30).map(|at| ana.post("/api/meetings", meeting_with(&ana, &[BEN], at % 24))));
+    let other = async {
+        let waiting = "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+        eventually("requests wait for the lock", async || {
+            lock.query(waiting, &[]).await.is_ok_and(|rows| !rows.is_empty()).then_some(())
+        })
+        .await;
+        cat.post("/api/meetings", meeting_with(&cat, &["dan@example.com"], 9)).await.expect(202);
+        lock.batch_execute("ROLLBACK").await.expect("unlocked");
+    };
+    let (replies, ()) = futures_util::future::join(burst, other).await;
+    let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
+    let count = |status: u16| statuses.iter().filter(|one| **one == status).count();
+    assert_eq!((count(202), count(429)), (2, 28), "{statuses:?}");
+}

@@ -91,6 +91,10 @@ async fn create(
         // an attendee may have been deleted since then
         Err(problem) => return stored(problem).await,
     };
+    let _turn = match principal.account_id() {
+        Some(account) => Some(store.acquire_turn(account).await?),
+        None => None,
+    };
     let (response, change) = decide(Meeting::open(draft, &people, principal, &RequestContext::current_id(), now));
     store.create_meeting(&people.people, key.as_ref(), change, response).await
 }
