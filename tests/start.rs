@@ -90,10 +90,11 @@ async fn an_owner_may_have_a_database_of_its_own() {
 async fn the_data_directory_is_private_although_it_was_there() {
     let (space, folder) = (Sandbox::new(), make_temp_folder());
     std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).expect("its folder");
+    std::fs::write(folder.join("w2meet.lock"), "").expect("its folder");
     let _node = Node::start("all", &with(&space, &[("W2MEET_DATA_DIR", &folder.display().to_string())]));
     let mode = |name: &str| folder.join(name).metadata().expect("it is there").permissions().mode() & 0o777;
     assert_eq!(mode(""), 0o700);
-    for file in ["user.db", "user.db-wal", "user.db-shm", "reservation.db", "reservation.db-wal"] {
+    for file in ["w2meet.lock", "user.db", "user.db-wal", "user.db-shm", "reservation.db", "reservation.db-wal"] {
         assert_eq!(mode(file), 0o600, "{file}");
     }
     std::fs::remove_dir_all(folder).expect("its folder");

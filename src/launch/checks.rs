@@ -1,8 +1,8 @@
 //! Checks at start: incomplete settings, open access beyond loopback, and a data directory in use are refused.
 
 use std::collections::BTreeSet;
-use std::fs::{File, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -104,8 +104,11 @@ pub fn lock_data(settings: &Settings, roles: &[&'static Role]) -> anyhow::Result
 }
 
 fn lock_folder(folder: &Path) -> anyhow::Result<File> {
-    let file = File::create(folder.join("w2meet.lock"))
-        .with_context(|| format!("cannot write in the data directory {}", folder.display()))?;
+    let (path, private) = (folder.join("w2meet.lock"), Permissions::from_mode(0o600));
+    let open = || OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    // an earlier release may have made it readable for everybody
+    let file = open().and_then(|file| file.set_permissions(private).map(|()| file));
+    let file = file.with_context(|| format!("cannot write in the data directory {}", folder.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(_) => bail!(
