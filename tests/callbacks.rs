@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use w2meet::config::Webhooks;
+use w2meet::config::{Webhooks, load_from};
 use w2meet::platform::outbound::{Delivery, DeliveryResult, Resolver, Secret, WebhookClient, signature};
 
 use crate::callback_urls::{message, sender, settings};
+use crate::support::shell::TextFile;
 use crate::support::upstream::{closed_port_url, read_head, serve_connections};
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
@@ -281,8 +282,8 @@ async fn deliveries_are_captured_for_the_verifiers_of_others() {
     }
 }
 
-/// A TLS server of these hosts, and the roots that trust it.
-pub fn tls_server(hosts: &[&str]) -> (rustls::ServerConfig, rustls::RootCertStore) {
+/// A TLS server of these hosts, the roots that trust it, and the same as PEM.
+pub fn tls_server(hosts: &[&str]) -> (rustls::ServerConfig, rustls::RootCertStore, String) {
     let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(hosts).expect("a certificate");
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
@@ -295,12 +296,12 @@ pub fn tls_server(hosts: &[&str]) -> (rustls::ServerConfig, rustls::RootCertStor
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .expect("a server");
-    (tls, roots)
+    (tls, roots, made.cert.pem())
 }
 
 #[actix_web::test]
 async fn a_certificate_must_be_for_the_host_that_was_named() {
-    let (tls, roots) = tls_server(&["hook.example"]);
+    let (tls, roots, _) = tls_server(&["hook.example"]);
     let port = serve_tls(tls);
     let names = Resolver::Scripted(Rc::new(loopback));
     let trusting = WebhookClient::with_resolver(&here(), names.clone(), roots).expect("a sender");
@@ -316,8 +317,21 @@ async fn a_certificate_must_be_for_the_host_that_was_named() {
     }
 }
 
+#[actix_web::test]
+async fn authorities_of_the_operator_are_trusted_too() {
+    let (tls, _, pem) = tls_server(&["127.0.0.1"]);
+    let (port, file) = (serve_tls(tls), TextFile::new("authority.pem", &pem));
+    for (ca_file, is_trusted) in [(file.path(), true), ("", false)] {
+        let env = [("W2MEET_TLS__CA_FILE", ca_file), ("W2MEET_WEBHOOKS__ALLOW_NETWORKS", "127.0.0.1")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter();
+        let client = WebhookClient::new(&load_from(None, env).expect("settings").settings).expect("a client");
+        let result = send(&client, &format!("https://127.0.0.1:{port}/")).await;
+        assert_eq!(result == DeliveryResult::Delivered { status: 204 }, is_trusted, "{ca_file}: {result:?}");
+    }
+}
+
 /// Answers 204 to every request over TLS, on threads of its own.
-fn serve_tls(tls: rustls::ServerConfig) -> u16 {
+pub fn serve_tls(tls: rustls::ServerConfig) -> u16 {
     use std::io::{Read, Write};
     let tls = std::sync::Arc::new(tls);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -326,11 +340,13 @@ fn serve_tls(tls: rustls::ServerConfig) -> u16 {
         for stream in listener.incoming().flatten() {
             let session = rustls::ServerConnection::new(std::sync::Arc::clone(&tls)).expect("a session");
             let mut stream = rustls::StreamOwned::new(session, stream);
-            let mut read = Vec::new();
-            let mut byte = [0];
-            while !read.ends_with(b"\r\n\r\n{\"a\":1}") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
-                read.push(byte[0]);
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
+                head.push(byte[0]);
             }
+            let head = String::from_utf8_lossy(&head).to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            stream.read_exact(&mut vec![0; length.unwrap_or_default()]).ok();
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").ok();
         }
     });

@@ -20,7 +20,7 @@ struct TlsFeed {
 
 impl TlsFeed {
     fn open() -> TlsFeed {
-        let (tls, roots) = tls_server(&["one.example", "two.example"]);
+        let (tls, roots, _) = tls_server(&["one.example", "two.example"]);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let heads = Arc::<Mutex<Vec<String>>>::default();

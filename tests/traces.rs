@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::both_shapes;
+use crate::callbacks::{serve_tls, tls_server};
 use crate::support::collector::{Collector, Span};
 use crate::support::meeting::{ANA, BEN, meeting_body, register_morning_people, wait_for_status};
+use crate::support::shell::TextFile;
 use crate::support::upstream::{closed_port_url, read_head, serve_connections};
 use crate::support::{Cluster, Reply, Shape, eventually};
 
@@ -151,11 +153,11 @@ async fn steps_hang_together(shape: Shape) {
     settings.push(("W2MEET_TELEMETRY__OTLP_HEADERS", "api-key=secret, tenant=w2"));
     let cluster = Cluster::in_shape(shape, &settings).await;
     register_morning_people(&cluster, &[ANA, BEN]).await;
-
-    let (id, traceparent) = outside(true);
     let node = cluster.nodes_of("user")[0];
     node.wait_for("where traces go", |line| line["message"] == "traces are exported");
     assert!(!node.log_text().contains("hidden"), "{}", node.log_text());
+
+    let (id, traceparent) = outside(true);
     let path = "/api/suggestions?attendee=ana@example.com&attendee=ben@example.com";
     ask(&cluster, Method::GET, path, &[("traceparent", &traceparent), ("case-id", "x-1")], None).await.expect(200);
     let all = spans(&collector, &id, |spans| spans.len() >= 7).await;
@@ -259,6 +261,26 @@ async fn the_caller_that_began_a_trace_decides_on_sampling() {
     let recorded = spans(&collector, &yes, |spans| spans.len() >= 3).await;
     assert!(recorded.values().all(|span| span.kind == SpanKind::Client || !span.failed), "{recorded:?}");
     assert_eq!((collector.spans(&no).len(), collector.count()), (0, 3), "nothing else");
+}
+
+#[actix_web::test]
+async fn a_collector_with_a_certificate_of_an_own_authority_gets_traces() {
+    let (tls, _, pem) = tls_server(&["127.0.0.1"]);
+    let (endpoint, file) = (format!("https://127.0.0.1:{}", serve_tls(tls)), TextFile::new("authority.pem", &pem));
+    let settings = [
+        ("W2MEET_TELEMETRY__OTLP_ENDPOINT", endpoint.as_str()),
+        ("W2MEET_TLS__CA_FILE", file.path()),
+        ("W2MEET_GATEWAY__ADMIN_LISTEN", "127.0.0.1:0"),
+    ];
+    let cluster = Cluster::all_with(&settings).await;
+    cluster.get("/api/users/ana@example.com").await.expect(404);
+    let admin = cluster.nodes[0].admin("gateway");
+    eventually("spans are sent", async || {
+        let page = admin.get("/metrics").await.text;
+        let line = page.lines().find(|line| line.starts_with("w2meet_spans_total{outcome=\"sent\"}"))?;
+        line.rsplit_once(' ')?.1.parse::<u64>().ok().filter(|sent| *sent > 0)
+    })
+    .await;
 }
 
 #[actix_web::test]

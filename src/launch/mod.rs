@@ -41,7 +41,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
     resolve_public_url(&mut settings, &bound);
     let gateway = bound.iter().find(|bound| bound.role.faces_clients);
     let url = gateway.map(|bound| format!("http://{}", reachable(bound.address)));
-    otlp::start(&settings.telemetry, roles.iter().map(|role| role.name))?;
+    otlp::start(&settings, roles.iter().map(|role| role.name))?;
     let (book, settings) = (Arc::new(address_book(&settings, table, &bound)), Arc::new(settings));
     for replicas in book.0.values() {
         tokio::spawn(Arc::clone(replicas).watch_dns());

@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use awc::{Client, Connector};
 use bytes::Bytes;
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
+
+use crate::config::Tls;
+use crate::platform::tls::{client_config, trusted_roots};
 
 /// Bytes of a response that are read.
 const MAX_RESPONSE: usize = 64 << 10;
@@ -33,12 +35,8 @@ impl OtlpHttpClient {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn start(limit: Duration) -> anyhow::Result<OtlpHttpClient> {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+    pub fn start(settings: &Tls, limit: Duration) -> anyhow::Result<OtlpHttpClient> {
+        let tls = client_config(trusted_roots(settings)?)?;
         let (jobs, received) = unbounded_channel();
         let work = move || actix_rt::System::new().block_on(serve(received, Arc::new(tls), limit));
         std::thread::Builder::new().name("otlp".to_owned()).spawn(work)?;

@@ -16,7 +16,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanExporter, SpanProcessor as _};
 
 use super::http_client::OtlpHttpClient;
-use crate::config::Telemetry;
+use crate::config::Settings;
 use crate::platform::observe::metrics::{SpanOutcome, count_spans, register_spans};
 
 /// Spans of one role that may wait for export.
@@ -46,14 +46,15 @@ struct ServiceExporter {
 /// Starts the export, if the settings name an endpoint.
 ///
 /// # Errors
-/// An invalid endpoint or invalid headers.
-pub fn start(settings: &Telemetry, roles: impl Iterator<Item = &'static str>) -> anyhow::Result<()> {
+/// An invalid endpoint, invalid headers, and authorities that cannot be read.
+pub fn start(settings: &Settings, roles: impl Iterator<Item = &'static str>) -> anyhow::Result<()> {
+    let (settings, tls) = (&settings.telemetry, &settings.tls);
     if settings.otlp_endpoint.is_empty() {
         return Ok(());
     }
     let endpoint = endpoint(settings.otlp_endpoint.expose());
     let headers = parse_headers(settings.otlp_headers.expose())?;
-    let client = Arc::new(OtlpHttpClient::start(TIMEOUT)?);
+    let client = Arc::new(OtlpHttpClient::start(tls, TIMEOUT)?);
     let open = |role| {
         let inner = OtlpExporter::builder()
             .with_http()

@@ -13,13 +13,11 @@ use actix_tls::connect::rustls_0_23::TlsConnector;
 use actix_tls::connect::tcp::TcpConnectorService;
 use actix_web::http::Uri;
 use actix_web::http::header::CONTENT_TYPE;
-use anyhow::Context as _;
 use awc::error::{ConnectError, SendRequestError};
 use awc::{Client, ClientResponse, Connector};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout_at;
 
@@ -28,10 +26,11 @@ use super::response::DeliveryResult;
 use super::signature::{Secret, sign};
 use super::skip_interim::{DuplexStream, SkipInterim};
 use super::ssrf_guard::SsrfGuard;
-use crate::config::Webhooks;
+use crate::config::{Settings, Webhooks};
 use crate::platform::case_id::CASE_ID;
 use crate::platform::observe::trace_context::TRACEPARENT;
 use crate::platform::request_context::milliseconds;
+use crate::platform::tls::{client_config, trusted_roots};
 
 /// A response from outside, before its body.
 pub(super) type Response = ClientResponse<BoxedPayloadStream>;
@@ -72,18 +71,13 @@ pub struct WebhookClient {
     pub(super) timeout_seconds: f64,
 }
 
-/// The certificate authorities that are compiled in.
-fn public_roots() -> RootCertStore {
-    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
-}
-
 impl WebhookClient {
-    /// A client for the current thread.
+    /// A client for the current thread. It trusts the public authorities and the operator's own.
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn new(settings: &Webhooks) -> anyhow::Result<WebhookClient> {
-        WebhookClient::with_resolver(settings, Resolver::System, public_roots())
+    pub fn new(settings: &Settings) -> anyhow::Result<WebhookClient> {
+        WebhookClient::with_resolver(&settings.webhooks, Resolver::System, trusted_roots(&settings.tls)?)
     }
 
     /// [`WebhookClient::new`] with another resolver and other certificate authorities.
@@ -92,12 +86,7 @@ impl WebhookClient {
     /// TLS cannot be set up.
     pub fn with_resolver(settings: &Webhooks, names: Resolver, roots: RootCertStore) -> anyhow::Result<WebhookClient> {
         let guard = Rc::new(SsrfGuard::new(settings));
-        // an explicit provider: the default provider of the process depends on which code runs first
-        let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .context("cannot set up TLS for webhooks")?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut tls = client_config(roots)?;
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let (tls, limit) = (Arc::new(tls), Duration::from_secs_f64(settings.timeout_seconds));
         let secure = client(Rc::clone(&guard), names.clone(), &tls, true, limit);

@@ -40,7 +40,7 @@ impl JobContext {
             availability: AvailabilityClient::new(context),
             suggestion: SuggestionClient::new(context),
             mailer,
-            webhooks: WebhookClient::new(&settings.webhooks)?,
+            webhooks: WebhookClient::new(settings)?,
             guard: SsrfGuard::new(&settings.webhooks),
             hosts: KeyedLimiter::new(settings.webhooks.per_host),
             calendar_body: settings.limits.calendar_body,

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use lettre::message::Mailbox;
@@ -51,10 +50,7 @@ impl Mailer {
         let transport = match (mail.smtp_url.expose(), mail.outbox_dir.as_os_str().is_empty()) {
             ("", true) => Transport::Folder(settings.data_dir.join("outbox")),
             ("", false) => Transport::Folder(mail.outbox_dir.clone()),
-            _ => {
-                let timeout = Duration::from_secs(mail.timeout_seconds);
-                Transport::Smtp(SmtpTransport::open(&mail.smtp_url, &from, timeout)?)
-            }
+            _ => Transport::Smtp(SmtpTransport::open(settings, &from)?),
         };
         if let Transport::Folder(folder) = &transport
             && let Err(why) = file_transport::remove_drafts(folder)

@@ -11,7 +11,9 @@ use anyhow::{Context as _, bail, ensure};
 use lettre::Address;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection as Connection, Tls, TlsParameters};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection as Connection, Certificate, Tls, TlsParameters, TlsParametersBuilder,
+};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::{Error, SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT};
@@ -22,7 +24,8 @@ use url::Url;
 use super::mailer::SendOutcome;
 use super::message::MailMessage;
 use crate::calendar::icalendar::one_line;
-use crate::config::SecretUrl;
+use crate::config::Settings;
+use crate::platform::tls::own_roots_pem;
 
 /// Idle connections that are kept, and for how long: shorter than servers wait.
 const MAX_IDLE: usize = 4;
@@ -42,20 +45,30 @@ pub struct SmtpTransport {
 }
 
 impl SmtpTransport {
-    /// Reads `mail.smtp_url`, which is in lettre's syntax.
-    pub fn open(url: &SecretUrl, from: &Mailbox, timeout: Duration) -> anyhow::Result<SmtpTransport> {
-        let remedy =
-            || format!("mail.smtp_url is {url}: write smtp://user:password@host:587?tls=required, or smtps://…");
-        SmtpTransport::parse(url.expose(), from, timeout).with_context(remedy)
+    /// Reads `mail.smtp_url`, which is in lettre's syntax, and the authorities that it trusts beside the public ones.
+    pub fn open(settings: &Settings, from: &Mailbox) -> anyhow::Result<SmtpTransport> {
+        let (mail, own_roots) = (&settings.mail, own_roots_pem(&settings.tls)?);
+        let remedy = || {
+            format!(
+                "mail.smtp_url is {}: write smtp://user:password@host:587?tls=required, or smtps://…",
+                mail.smtp_url
+            )
+        };
+        let timeout = Duration::from_secs(mail.timeout_seconds);
+        SmtpTransport::parse(mail.smtp_url.expose(), own_roots.as_deref(), from, timeout).with_context(remedy)
     }
 
-    fn parse(url: &str, from: &Mailbox, timeout: Duration) -> anyhow::Result<SmtpTransport> {
+    fn parse(url: &str, own_roots: Option<&[u8]>, from: &Mailbox, timeout: Duration) -> anyhow::Result<SmtpTransport> {
         let url = Url::parse(url)?;
         let host = url.host_str().context("it names no host")?.trim_matches(['[', ']']).to_owned();
         let mut options = url.query_pairs();
         let option = options.next();
         ensure!(options.next().is_none(), "it has more than tls= after the question mark");
-        let tls_parameters = || TlsParameters::new(host.clone());
+        let tls_parameters = || {
+            let builder = TlsParameters::builder(host.clone());
+            let own_roots = own_roots.map(Certificate::from_pem).transpose()?;
+            own_roots.into_iter().fold(builder, TlsParametersBuilder::add_root_certificate).build()
+        };
         let (tls, port) = match (url.scheme(), option.as_ref().map(|(name, value)| (&**name, &**value))) {
             ("smtps", None) => (Tls::Wrapper(tls_parameters()?), SUBMISSIONS_PORT),
             ("smtp", None) => (Tls::None, SMTP_PORT),

@@ -2,12 +2,19 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::smtp::SmtpServer;
 use super::{invitation, mailer, message, recipient, write};
 use crate::calendar::Method;
+use crate::config::load_from;
+use crate::roles::worker::mail::Mailer;
 use crate::roles::worker::mail::mailer::SendOutcome;
 
 /// The files stay, for `scripts/check-invitations` to read.
@@ -98,6 +105,49 @@ async fn a_server_without_the_tls_that_was_asked_for_gets_nothing() -> anyhow::R
     let outcome = mailer.send(&message(&mailer, "bob@example.com")?).await;
     assert!(matches!(&outcome, SendOutcome::Deferred { why } if why.contains("STARTTLS")), "{outcome:?}");
     assert!(server.mails().is_empty());
+    Ok(())
+}
+
+/// A port that speaks TLS in front of a mail server, and its certificate as PEM.
+async fn with_tls(server: &SmtpServer) -> anyhow::Result<(u16, String)> {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(anyhow::Error::msg)?;
+    let tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)?;
+    let (acceptor, listener) = (TlsAcceptor::from(Arc::new(tls)), TcpListener::bind("127.0.0.1:0").await?);
+    let (port, behind) = (listener.local_addr()?.port(), server.url().trim_start_matches("smtp://").to_owned());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // a client that trusts no such certificate goes away
+            let Ok(mut outer) = acceptor.accept(stream).await else { continue };
+            let mut inner = TcpStream::connect(&behind).await?;
+            tokio::spawn(async move { copy_bidirectional(&mut outer, &mut inner).await });
+        }
+        std::io::Result::Ok(())
+    });
+    Ok((port, made.cert.pem()))
+}
+
+#[tokio::test]
+async fn authorities_of_the_operator_are_trusted_too() -> anyhow::Result<()> {
+    let server = SmtpServer::start().await?;
+    let (port, pem) = with_tls(&server).await?;
+    let file = std::env::temp_dir().join(format!("w2meet-authority-{port}.pem"));
+    std::fs::write(&file, pem)?;
+    for (ca_file, outcome) in [(file.display().to_string(), "Sent"), (String::new(), "UnknownIssuer")] {
+        let variables = [
+            ("W2MEET_MAIL__SMTP_URL", format!("smtps://127.0.0.1:{port}")),
+            ("W2MEET_MAIL__FROM", "meet@example.com".to_owned()),
+            ("W2MEET_TLS__CA_FILE", ca_file),
+        ];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let mailer = Mailer::open(&load_from(None, variables)?.settings)?;
+        let sent = format!("{:?}", mailer.send(&message(&mailer, "bob@example.com")?).await);
+        assert!(sent.contains(outcome), "{sent}");
+    }
+    std::fs::remove_file(&file)?;
     Ok(())
 }
 
