@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use crate::both_shapes;
 use crate::support::cluster::{Sandbox, test_url};
+use crate::support::meeting::{ANA, BEN, create_meeting, register_morning_people};
 use crate::support::replicas::user_env;
 use crate::support::servers::{env_var, print_line};
+use crate::support::smtp::SmtpServer;
 use crate::support::{Client, Cluster, Node, Shape, eventually};
 
 const ROLES: [&str; 6] = ["user", "reservation", "availability", "suggestion", "worker", "gateway"];
@@ -243,6 +245,28 @@ async fn a_database_that_refuses_is_named_with_its_remedy() {
     let health = report(&client, "/health", 503).await;
     assert!(dependencies(&health).contains(&("redis", "degraded")), "it is not away: {health}");
     assert!(cause(&node, "user", "redis").await.starts_with("it responds"), "{health}");
+}
+
+#[actix_web::test]
+async fn a_mail_server_that_is_away_is_named_until_a_mail_is_sent() {
+    let url = SmtpServer::start().await.expect("a free port").url();
+    let cluster = Cluster::all_with(&[("W2MEET_MAIL__SMTP_URL", &url), ("W2MEET_JOBS__RETRY_SECONDS", "0.05")]).await;
+    let node = &cluster.nodes[0];
+    let worker = report(&node.client("worker"), "/health", 200).await;
+    assert!(dependencies(&worker).contains(&("smtp", "healthy")), "nothing is known of it yet: {worker}");
+    register_morning_people(&cluster, &[ANA, BEN]).await;
+    create_meeting(&cluster, json!({})).await;
+    let cause = cause(node, "worker", "smtp").await;
+    assert!(cause.contains("e-mails wait") && cause.contains("cannot be reached"), "{cause}");
+    let summed_up = sum_up(&cluster, 200, "degraded").await;
+    let cause = summed_up["dependencies"]["worker-service"]["cause"].as_str().unwrap_or_default();
+    assert!(cause.starts_with("smtp: "), "{summed_up}");
+    let server = SmtpServer::listen(url.trim_start_matches("smtp://")).await.expect("the port is free");
+    // a server that answers is there, whatever it says
+    server.answer(ANA, "451 try again later");
+    sum_up(&cluster, 200, "healthy").await;
+    assert!(server.connections() > 0, "{} was asked", server.url());
+    eventually("a mail arrives", async || (!server.mails().is_empty()).then_some(())).await;
 }
 
 /// A worker that is told of a broker, and its report.

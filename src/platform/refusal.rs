@@ -13,9 +13,9 @@ const NOT_TRUSTED: &str =
 
 const NO_TLS: &str = "the server does not speak TLS on this port: correct the port in its URL, or switch TLS on there";
 
-/// What servers say when they refuse, and what helps. The codes are those of PostgreSQL (`SQLSTATE`), SQLite, Redis and AMQP, and the
+/// What servers say when they refuse, and what helps. The codes are those of PostgreSQL (`SQLSTATE`), SQLite, Redis, AMQP and SMTP, and the
 /// errors of rustls. The first that fits counts.
-const REMEDIES: [(&str, &str); 28] = [
+const REMEDIES: [(&str, &str); 29] = [
     ("28P01", "PostgreSQL refuses the user or the password: correct them in the database URL"),
     ("28000", "PostgreSQL refuses the user: create it, correct the database URL, or allow it in pg_hba.conf"),
     ("3D000", "the database does not exist: create it, or correct its name in the database URL"),
@@ -30,6 +30,7 @@ const REMEDIES: [(&str, &str); 28] = [
     ("NOAUTH", "Redis needs a password: put it into cache.url"),
     ("DB index is out of range", "Redis has no database with this number: correct the number at the end of cache.url"),
     ("NOPERM", "the Redis user lacks a permission: allow it the commands and the keys with the prefix cache.prefix"),
+    ("permanent error (535)", "the mail server refuses the user or the password: correct them in mail.smtp_url"),
     ("ACCESS_REFUSED - Login", "RabbitMQ refuses the user or the password: correct them in queue.url"),
     ("ACCESS_REFUSED", "the RabbitMQ user lacks a permission: grant it configure, write and read on the virtual host"),
     ("UnknownIssuer", NOT_TRUSTED),

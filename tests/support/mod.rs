@@ -26,6 +26,7 @@ pub mod rows;
 pub mod rust_source;
 pub mod servers;
 pub mod shell;
+pub mod smtp;
 pub mod test_queue;
 pub mod toxic_proxy;
 pub mod upstream;

@@ -36,7 +36,12 @@ pub struct SmtpServer {
 impl SmtpServer {
     /// Listens on a free port of this machine, without TLS and without passwords.
     pub async fn start() -> Result<SmtpServer> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        SmtpServer::listen("127.0.0.1:0").await
+    }
+
+    /// Listens on this address.
+    pub async fn listen(address: &str) -> Result<SmtpServer> {
+        let listener = TcpListener::bind(address).await?;
         let (address, state) = (listener.local_addr()?, Arc::<Mutex<State>>::default());
         let shared = Arc::clone(&state);
         let running = tokio::spawn(async move {

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::future::join_all;
 
 use super::ROLE;
+use super::mail::Mailer;
 use crate::platform::http::health::HealthCheck;
 use crate::platform::queue::Queue;
 use crate::platform::role::Context;
@@ -25,8 +26,12 @@ pub async fn health(
     req: HttpRequest,
     peers: Data<Peers>,
     queue: Data<Queue>,
+    mailer: Data<Mailer>,
     check: Data<HealthCheck>,
 ) -> HttpResponse {
-    let own = async { (Vec::new(), vec![(queue.name().to_owned(), queue.health().await)]) };
+    let own = async {
+        let queue = (queue.name().to_owned(), queue.health().await);
+        (Vec::new(), std::iter::once(queue).chain(mailer.health()).collect())
+    };
     check.respond(&req, ROLE.name, own, join_all(peers.0.iter().map(Peer::health))).await
 }

@@ -45,8 +45,10 @@ fn open(context: &Context) -> anyhow::Result<Service> {
          W2MEET_UPSTREAMS__GATEWAY=http://host:port"
     );
     let (own_context, work_of, own_queue) = (context.clone(), context.clone(), Arc::clone(&queue));
+    let own_mailer = Data::new(mailer.clone());
     let configure = move |config: &mut ServiceConfig| {
         config.app_data(Data::new(handlers::Peers::new(&own_context))).app_data(Data::from(Arc::clone(&own_queue)));
+        config.app_data(own_mailer.clone());
     };
     let work: BackgroundTask = Box::new(move |lifecycle| {
         Box::pin(async move {

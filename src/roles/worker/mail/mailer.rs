@@ -11,6 +11,7 @@ use super::file_transport;
 use super::message::MailMessage;
 use super::smtp::SmtpTransport;
 use crate::config::Settings;
+use crate::platform::http::health::Dependency;
 use crate::platform::jobs::api::DeliveryOutcome;
 
 /// The outcome of sending a mail.
@@ -32,7 +33,7 @@ pub struct Mailer {
 }
 
 enum Transport {
-    Smtp(SmtpTransport),
+    Smtp(Box<SmtpTransport>),
     Folder(PathBuf),
 }
 
@@ -50,7 +51,7 @@ impl Mailer {
         let transport = match (mail.smtp_url.expose(), mail.outbox_dir.as_os_str().is_empty()) {
             ("", true) => Transport::Folder(settings.data_dir.join("outbox")),
             ("", false) => Transport::Folder(mail.outbox_dir.clone()),
-            _ => Transport::Smtp(SmtpTransport::open(settings, &from)?),
+            _ => Transport::Smtp(Box::new(SmtpTransport::open(settings, &from)?)),
         };
         if let Transport::Folder(folder) = &transport
             && let Err(why) = file_transport::remove_drafts(folder)
@@ -63,6 +64,14 @@ impl Mailer {
     /// The sender of all mails.
     pub fn from(&self) -> &Mailbox {
         &self.from
+    }
+
+    /// The mail server and its health, if one is configured.
+    pub fn health(&self) -> Option<(String, Dependency)> {
+        match &*self.transport {
+            Transport::Smtp(server) => Some(("smtp".to_owned(), server.health())),
+            Transport::Folder(_) => None,
+        }
     }
 
     /// Sends a mail that could be written. Returns the outcome, and its detail for the record of deliveries.

@@ -25,11 +25,15 @@ use super::mailer::SendOutcome;
 use super::message::MailMessage;
 use crate::calendar::icalendar::one_line;
 use crate::config::Settings;
+use crate::platform::http::health::{Dependency, Status};
+use crate::platform::refusal::cause;
 use crate::platform::tls::own_roots_pem;
 
 /// Idle connections that are kept, and for how long: shorter than servers wait.
 const MAX_IDLE: usize = 4;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a mail that could not be sent counts for health.
+const OUTAGE: Duration = Duration::from_secs(60);
 /// Characters that are kept of a server's reply.
 const MAX_DETAIL: usize = 200;
 
@@ -42,6 +46,8 @@ pub struct SmtpTransport {
     hello: ClientId,
     timeout: Duration,
     idle: Mutex<Vec<(Connection, Instant)>>,
+    /// When the server last let no mail in, and why; until it lets one in.
+    outage: Mutex<Option<(Instant, String)>>,
 }
 
 impl SmtpTransport {
@@ -93,20 +99,39 @@ impl SmtpTransport {
         // in lettre's syntax, the path is the name in EHLO
         let name = Some(url.path().trim_matches('/')).filter(|path| !path.is_empty()).unwrap_or(domain);
         let (hello, port) = (ClientId::Domain(name.to_owned()), url.port().unwrap_or(port));
-        Ok(SmtpTransport { host, port, tls, login, hello, timeout, idle: Mutex::default() })
+        let (idle, outage) = (Mutex::default(), Mutex::default());
+        Ok(SmtpTransport { host, port, tls, login, hello, timeout, idle, outage })
+    }
+
+    /// How the server behaved lately: it is not asked.
+    pub fn health(&self) -> Dependency {
+        let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        match outage.as_ref().filter(|(since, _)| since.elapsed() < OUTAGE) {
+            Some((_, why)) => Dependency::measured(Status::Unhealthy, Instant::now())
+                .with_cause(format!("e-mails wait, and are sent again: {}", cause(why))),
+            None => Dependency::healthy(),
+        }
     }
 
     /// Sends one mail within the timeout.
     pub async fn send(&self, from: &Address, message: &MailMessage) -> SendOutcome {
-        let timed_out = |_| deferred(format!("the mail server did not answer within {:?}", self.timeout));
+        let timed_out = |_| self.unreachable(format!("the mail server did not answer within {:?}", self.timeout));
         timeout(self.timeout, self.try_send(from, message)).await.unwrap_or_else(timed_out)
+    }
+
+    /// The outcome of a mail for which the server was not there. Health reports it.
+    fn unreachable(&self, why: impl Display) -> SendOutcome {
+        let why = one_line_of(why);
+        *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why.clone()));
+        SendOutcome::Deferred { why }
     }
 
     async fn try_send(&self, from: &Address, message: &MailMessage) -> SendOutcome {
         let mut connection = match self.connection().await {
             Ok(connection) => connection,
-            Err(why) => return deferred(why),
+            Err(why) => return self.unreachable(why),
         };
+        *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let Err(Failure { outcome, is_reply }) = deliver(&mut connection, from, message).await else {
             self.put_idle(connection);
             return SendOutcome::Sent;

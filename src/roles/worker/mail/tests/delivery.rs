@@ -146,6 +146,8 @@ async fn authorities_of_the_operator_are_trusted_too() -> anyhow::Result<()> {
         let mailer = Mailer::open(&load_from(None, variables)?.settings)?;
         let sent = format!("{:?}", mailer.send(&message(&mailer, "bob@example.com")?).await);
         assert!(sent.contains(outcome), "{sent}");
+        let cause = mailer.health().and_then(|(_, health)| health.cause);
+        assert_eq!(cause.is_some_and(|cause| cause.contains("tls.ca_file")), outcome != "Sent");
     }
     std::fs::remove_file(&file)?;
     Ok(())
