@@ -13,6 +13,45 @@ pub const MAX_NAME: usize = 255;
 /// The areas of the database whose names end with a city; names such as `US/Eastern` do not.
 const AREAS: [&str; 8] = ["Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"];
 
+/// Names that people use, in lower case, and the zones that they usually mean. Those of the database itself are not among them.
+/// AST, CST, GST and IST have other meanings too; the warning names the one that was taken.
+const COMMON_NAMES: [(&str, &str); 34] = [
+    ("z|coordinated universal time|universal time", "UTC"),
+    ("greenwich mean time", "GMT"),
+    ("bst|british summer time", "Europe/London"),
+    ("west", "Europe/Lisbon"),
+    ("cest|mez|mesz", "Europe/Berlin"),
+    ("eest", "Europe/Athens"),
+    ("msk", "Europe/Moscow"),
+    ("trt", "Europe/Istanbul"),
+    ("et|edt", "America/New_York"),
+    ("ct|cst|cdt", "America/Chicago"),
+    ("mt|mdt", "America/Denver"),
+    ("pt|pst|pdt", "America/Los_Angeles"),
+    ("akst|akdt", "America/Anchorage"),
+    ("ast|adt", "America/Halifax"),
+    ("nst|ndt", "America/St_Johns"),
+    ("brt", "America/Sao_Paulo"),
+    ("sast", "Africa/Johannesburg"),
+    ("cat", "Africa/Maputo"),
+    ("eat", "Africa/Nairobi"),
+    ("wat", "Africa/Lagos"),
+    ("idt", "Asia/Jerusalem"),
+    ("gst", "Asia/Dubai"),
+    ("pkt", "Asia/Karachi"),
+    ("ist", "Asia/Kolkata"),
+    ("ict", "Asia/Bangkok"),
+    ("wib", "Asia/Jakarta"),
+    ("sgt", "Asia/Singapore"),
+    ("hkt", "Asia/Hong_Kong"),
+    ("jst|japan standard time", "Asia/Tokyo"),
+    ("kst", "Asia/Seoul"),
+    ("awst", "Australia/Perth"),
+    ("acst|acdt", "Australia/Adelaide"),
+    ("aest|aedt", "Australia/Sydney"),
+    ("nzst|nzdt", "Pacific/Auckland"),
+];
+
 /// A name as it is compared: without quotes, escapes, case, and double spaces. A TZID is escaped as a property, and quoted as a
 /// parameter.
 pub fn canonical_name(name: &str) -> String {
@@ -20,16 +59,21 @@ pub fn canonical_name(name: &str) -> String {
     plain.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// The zone that a name tells, and how to show it: by a city (`(UTC+01:00) Berlin, Rome`), a Windows name without its usual end
-/// (`Eastern Time (US & Canada)`), or an offset (`GMT+0100`). A city whose clock never has the given offset does not count.
+/// The zone that a name tells, and how to show it: by a city (`(UTC+01:00) Berlin, Rome`), a name of the database without its slash
+/// (`US-Eastern`), an abbreviation (`PST`), a Windows name without its usual end (`Eastern Time (US & Canada)`), or an offset
+/// (`GMT+0100`). A zone whose clock never has the given offset does not count.
 pub fn guess_zone(name: &str) -> Option<(ZoneRules, String)> {
     if name.len() > MAX_NAME {
         return None;
     }
     let plain = canonical_name(name).replace('_', " ");
     let offset = offset_in(&plain);
-    let zone = windows_zone(&plain).or_else(|| city_in(&plain, offset)).filter(|zone| has_offset(zone, offset));
-    match (zone, offset) {
+    // The name between an offset and a remark.
+    let name = plain.rsplit_once(") ").map_or(plain.as_str(), |(_, after)| after);
+    let name = name.split(" (").next().unwrap_or_default().trim();
+    let zones = [zone_without_slash(name), common_zone(name), windows_zone(name)];
+    let zone = zones.into_iter().flatten().find(|zone| has_offset(zone, offset));
+    match (zone.or_else(|| city_in(&plain, offset)), offset) {
         (Some(zone), _) => Some((ZoneRules::of_zone(&zone), zone.name().to_owned())),
         (None, Some(seconds)) => {
             let offset = Offset::from_seconds(i32::try_from(seconds).ok()?).ok()?;
@@ -40,11 +84,21 @@ pub fn guess_zone(name: &str) -> Option<(ZoneRules, String)> {
     }
 }
 
-/// `Eastern Time (US & Canada)`, `Eastern Daylight Time`: the Windows name between an offset and a remark.
-fn windows_zone(plain: &str) -> Option<Zone> {
-    let name = plain.rsplit_once(") ").map_or(plain, |(_, after)| after);
-    let name = name.split(" (").next().unwrap_or_default().trim_end_matches(" time");
-    let name = name.trim_end_matches(" daylight").trim_end_matches(" summer").trim();
+/// `US-Eastern`, `America New York`: a name of the database whose slash is another character.
+fn zone_without_slash(name: &str) -> Option<Zone> {
+    let (area, place) = name.trim_end_matches(" time").split_once(['-', ' '])?;
+    Zone::parse(&format!("{area}/{}", place.replace(' ', "_"))).ok()
+}
+
+/// `PST`, `Coordinated Universal Time`: a name that is used without a database.
+fn common_zone(name: &str) -> Option<Zone> {
+    let (_, zone) = COMMON_NAMES.iter().find(|(names, _)| names.split('|').any(|one| one == name))?;
+    Zone::parse(zone).ok()
+}
+
+/// `Eastern Time`, `Eastern Daylight Time`: a Windows name without its usual end.
+fn windows_zone(name: &str) -> Option<Zone> {
+    let name = name.trim_end_matches(" time").trim_end_matches(" daylight").trim_end_matches(" summer").trim();
     Zone::parse(&format!("{name} standard time")).ok()
 }
 
@@ -91,7 +145,7 @@ fn offset_in(plain: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{canonical_name, guess_zone};
+    use super::{COMMON_NAMES, Zone, canonical_name, guess_zone};
 
     #[test]
     fn a_name_tells_a_city_or_an_offset() {
@@ -112,11 +166,35 @@ mod tests {
             ("New_York, office", "America/New_York"),
             ("(UTC-07:00) Arizona", "UTC-07"),
             ("(UTC+09:00) Berlin", "UTC+09"),
+            ("US-Eastern", "US/Eastern"),
+            ("US_Pacific", "US/Pacific"),
+            ("us mountain time", "US/Mountain"),
+            ("America-Argentina/La Rioja", "America/Argentina/La_Rioja"),
+            ("Coordinated Universal Time", "UTC"),
+            ("(UTC) Coordinated Universal Time", "UTC"),
+            ("Z", "UTC"),
+            ("PST", "America/Los_Angeles"),
+            ("EDT", "America/New_York"),
+            ("(UTC-06:00) CST", "America/Chicago"),
+            ("(UTC+08:00) CST", "UTC+08"),
+            ("IST", "Asia/Kolkata"),
+            ("CEST", "Europe/Berlin"),
         ] {
             assert_eq!(guess_zone(name).map(|(_, shown)| shown).as_deref(), Some(shown), "{name}");
         }
         for name in ["", "Customized Time Zone", "Office-1", "Berliner", "+99:00", "tzone://Microsoft/Custom"] {
             assert!(guess_zone(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_common_name_means_a_zone_and_is_none_of_the_database() {
+        for (names, zone) in COMMON_NAMES {
+            assert!(Zone::parse(zone).is_ok(), "{zone}");
+            for name in names.split('|') {
+                assert!(Zone::parse(name).is_err(), "{name} has a meaning of its own");
+                assert_eq!(guess_zone(name).map(|(_, shown)| shown).as_deref(), Some(zone), "{name}");
+            }
         }
     }
 
