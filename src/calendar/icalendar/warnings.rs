@@ -1,13 +1,14 @@
 //! What the reader of a calendar left out or assumed, so that the owner of the calendar learns of it.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde::{Deserialize, Serialize};
 
 use super::content_line::{IcsError, Loss};
 
-/// The most warnings of one calendar. A calendar with more has them of the same few kinds.
-const MAX_WARNINGS: usize = 50;
+/// The most warnings of one calendar that are listed. A calendar with more has them of the same few kinds.
+const MAX_LISTED: usize = 50;
 
 /// A part of a calendar that was left out, or read by an assumption. Like an error, it repeats nothing of the calendar.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -21,17 +22,24 @@ pub struct CalendarWarning {
     pub detail: String,
 }
 
-/// The warnings of one calendar: each once, and not more than a few.
+/// The warnings of one calendar: each once. The first ones are kept, the others are counted.
 #[derive(Default)]
-pub struct Warnings(HashSet<CalendarWarning>);
+pub struct Warnings {
+    listed: Vec<CalendarWarning>,
+    /// The hashes of all.
+    known: HashSet<u64>,
+}
 
 impl Warnings {
     /// Adds a warning.
     pub fn add(&mut self, line: usize, component: &str, detail: impl Into<String>) {
-        if self.0.len() < MAX_WARNINGS {
-            // The name of an unknown component is content of the calendar.
-            let component = if KNOWN.contains(&component) { component } else { "unknown" }.to_owned();
-            self.0.insert(CalendarWarning { line, component, detail: detail.into() });
+        // The name of an unknown component is content of the calendar.
+        let component = if KNOWN.contains(&component) { component } else { "unknown" };
+        let detail = detail.into();
+        let mut hasher = DefaultHasher::new();
+        (line, component, &detail).hash(&mut hasher);
+        if self.known.insert(hasher.finish()) && self.listed.len() < MAX_LISTED {
+            self.listed.push(CalendarWarning { line, component: component.to_owned(), detail });
         }
     }
 
@@ -61,10 +69,16 @@ impl Warnings {
         self.tolerate(component, "the component is left out", result)
     }
 
-    /// The warnings in the order of their lines.
+    /// The warnings in the order of their lines. If there are more than are listed, a last one says how many.
     pub fn sorted(self) -> Vec<CalendarWarning> {
-        let mut all: Vec<CalendarWarning> = self.0.into_iter().collect();
+        let mut all = self.listed;
         all.sort_by(|one, other| (one.line, &one.detail).cmp(&(other.line, &other.detail)));
+        let detail = match self.known.len() - all.len() {
+            0 => return all,
+            1 => "1 more warning is not listed".to_owned(),
+            more => format!("{more} more warnings are not listed"),
+        };
+        all.push(CalendarWarning { line: 1, component: "VCALENDAR".to_owned(), detail });
         all
     }
 }
