@@ -19,8 +19,8 @@ type Quarters = [u64; 2];
 /// For some dates, the quarters in which a user can meet instead of those of the typical week: none ("not this Friday"), or
 /// others ("also Saturday, 10 to 12").
 ///
-/// In JSON an object of dates, each in the form of a week's day: `{"2026-11-27": [], "2026-11-28": ["10:00-12:00"]}`. Dates are
-/// written in order, with merged ranges.
+/// In JSON an object of dates, each in the form of a week's day: `{"2026-11-27": [], "2026-11-28": ["10:00-12:00"]}`. A range ends
+/// with its date. Dates are written in order, with merged ranges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides(BTreeMap<Date, Quarters>);
 
@@ -142,6 +142,18 @@ mod tests {
         let read: Overrides = serde_json::from_value(json!({"2026-11-28": [11, "10:00-11:15", 10], "2026-11-27": []}))?;
         assert_eq!(serde_json::to_string(&read)?, r#"{"2026-11-27":[],"2026-11-28":["10:00-12:00"]}"#);
         assert_eq!(serde_json::from_value::<Overrides>(json!(read))?, read);
+        Ok(())
+    }
+
+    #[test]
+    fn a_range_ends_at_midnight_and_cannot_reach_the_next_date() -> Result<(), serde_json::Error> {
+        let read: Overrides = serde_json::from_value(json!({"2026-11-28": ["22:00-00:00"]}))?;
+        assert_eq!(serde_json::to_string(&read)?, r#"{"2026-11-28":["22:00-24:00"]}"#);
+        let refused = Overrides::parse(&json!({"2026-11-28": ["22:00-02:00"]})).err().unwrap_or_default();
+        let expected = "\"22:00-02:00\" crosses midnight: send \"22:00-24:00\" here, and \"00:00-02:00\" under the next date, \
+            together with the other hours of that date";
+        let shown: Vec<_> = refused.iter().map(|fault| (fault.code.as_ref(), fault.detail.as_str())).collect();
+        assert_eq!(shown, [("crosses_midnight", expected)]);
         Ok(())
     }
 

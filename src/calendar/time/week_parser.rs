@@ -132,12 +132,17 @@ fn parse_range(text: &str, has_next_day: bool) -> Result<Range<usize>, (&'static
     }
     match (start / 15, end / 15) {
         (start, end) if start < end => Ok(start..end),
-        (start, end) if start > end && has_next_day => Ok(start..QUARTERS_PER_DAY + end),
-        (start, end) if start > end => {
-            Err(("empty_range", format!("{text:?} crosses midnight: give the part of each date under its own date")))
-        }
+        (start, end) if start > end && (has_next_day || end == 0) => Ok(start..QUARTERS_PER_DAY + end),
+        (start, end) if start > end => Err(("crosses_midnight", crosses_midnight(text))),
         _ => Err(("empty_range", format!("{text:?} is empty: end a range after its start"))),
     }
+}
+
+/// An override replaces a whole date, so a range of one date cannot reach the next one without its other hours.
+fn crosses_midnight(text: &str) -> String {
+    let (start, end) = text.split_once('-').unwrap_or((text, text));
+    let parts = format!("send \"{start}-24:00\" here, and \"00:00-{end}\" under the next date");
+    format!("{text:?} crosses midnight: {parts}, together with the other hours of that date")
 }
 
 fn not_an_entry(value: &Value) -> (&'static str, String) {
