@@ -164,10 +164,15 @@ both_shapes! {
             assert!(detail.contains(&format!("line {line}:")), "{why}: {detail}");
             assert_eq!(refused.json["errors"][0]["code"], "not_a_calendar");
         }
+        let headers = [("content-type", "text/calendar")];
+        let packed = cluster.send(Method::PUT, WORK, &headers, Some(vec![0x1f, 0x8b, 8, 0])).await;
+        packed.expect_problem("415 unsupported-media", WORK, "a gzip file");
+        assert!(packed.json["detail"].as_str().is_some_and(|detail| detail.contains("unpack it")), "{}", packed.text);
         assert_eq!(free(cluster).await, ["1 23:00-2 00:00"]);
         let nested = format!("BEGIN:VCALENDAR\n{}", "BEGIN:X-A\n".repeat(5000));
         let taken = put_text(cluster, WORK, &nested).await.expect(200).json;
-        assert_eq!(taken["warnings"].as_array().map(Vec::len), Some(50));
+        let warnings = taken["warnings"].as_array().expect("warnings");
+        assert_eq!((warnings.len(), &warnings[50]["detail"]), (51, &json!("4950 more warnings are not listed")));
     }
 
     async fn a_calendar_with_odd_lines_is_taken_and_says_what_was_left_out_or_assumed(cluster) {

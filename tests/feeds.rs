@@ -36,7 +36,8 @@ impl TlsFeed {
                 let head = String::from_utf8_lossy(&head).to_lowercase();
                 let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
                 seen.lock().expect("a lock").push(head);
-                stream.write_all(response(&path, port).as_bytes()).ok();
+                let response: Vec<u8> = response(&path, port).chars().flat_map(u8::try_from).collect();
+                stream.write_all(&response).ok();
                 if !path.starts_with("/cut") {
                     stream.conn.send_close_notify();
                     stream.flush().ok();
@@ -70,6 +71,7 @@ impl TlsFeed {
     }
 }
 
+/// A response, each byte as a character.
 fn response(path: &str, port: u16) -> String {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/calendar\r\nConnection: close\r\n";
     let moved =
@@ -81,6 +83,9 @@ fn response(path: &str, port: u16) -> String {
         "/cut-chunked" => format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}"),
         "/large-chunked" => format!("{head}Transfer-Encoding: chunked\r\n\r\n3e9\r\n{}\r\n0\r\n\r\n", "x".repeat(1001)),
         "/large" => format!("{head}\r\n{}", "x".repeat(1001)),
+        "/gzip" => format!("{head}Content-Encoding: gzip\r\n\r\n"),
+        "/basic.ics.gz" => format!("{head}\r\n\u{1f}\u{8b}\u{8}"),
+        "/chunked.ics.gz" => format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\n\u{1f}\u{8b}\u{8}\r\n0\r\n\r\n"),
         "/away" => moved(&format!("https://two.example:{port}/closed")),
         "/away-and-back" => moved(&format!("https://two.example:{port}/back")),
         "/back" => moved(&format!("https://one.example:{port}/chunked")),
@@ -103,6 +108,15 @@ async fn a_feed_over_tls_needs_no_length() {
     }
     for path in ["/large-chunked", "/large"] {
         assert!(feed.fetch("", path).await.is_err_and(|why| why.contains("larger than 1000")), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_compressed_feed_is_refused_with_a_reason() {
+    let feed = TlsFeed::open();
+    for path in ["/gzip", "/basic.ics.gz", "/chunked.ics.gz"] {
+        let why = feed.fetch("", path).await.expect_err(path);
+        assert_eq!(why, "it sent the calendar compressed: publish it without compression", "{path}");
     }
 }
 

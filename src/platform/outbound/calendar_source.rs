@@ -42,6 +42,11 @@ pub enum Fetched {
     },
 }
 
+/// Whether these bytes are a gzip file (RFC 1952), as a server sends that publishes `basic.ics.gz`.
+pub fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b])
+}
+
 /// Fetched bytes as text: UTF-8, or UTF-16 as Windows saves it. Invalid characters can only occur in names and descriptions, which
 /// the import ignores.
 pub fn text_of(bytes: &[u8]) -> String {

@@ -15,7 +15,7 @@ use super::client::{AGENT, Response, WebhookClient};
 use super::feed_url::FeedUrl;
 use super::response::DeliveryResult;
 use crate::platform::http::headers::content_length;
-use crate::platform::outbound::calendar_source::{CalendarSource, Fetched, Validators, text_of};
+use crate::platform::outbound::calendar_source::{CalendarSource, Fetched, Validators, is_gzip, text_of};
 use crate::platform::request_context::milliseconds;
 
 /// The maximum length of a stored entity tag or date.
@@ -23,6 +23,7 @@ const MAX_VALIDATOR: usize = 512;
 /// The most redirects of one fetch.
 const MAX_REDIRECTS: usize = 5;
 const TRUNCATED: &str = "it closed the connection in the middle of the calendar";
+const COMPRESSED: &str = "it sent the calendar compressed: publish it without compression";
 
 /// A calendar that is published at a URL.
 pub struct Subscription<'a> {
@@ -105,15 +106,13 @@ impl Subscription<'_> {
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         Step::Done(match (response.status(), location) {
             (StatusCode::NOT_MODIFIED, _) => Fetched::Unchanged,
-            (StatusCode::OK, _) if is_encoded(response.headers()) => {
-                Fetched::Failed { why: "it sent the calendar compressed, although the request forbids that".to_owned() }
-            }
+            (StatusCode::OK, _) if is_encoded(response.headers()) => Fetched::Failed { why: COMPRESSED.to_owned() },
             (StatusCode::OK, _) if !has_framing(response.headers()) => {
                 let whole = self.client.read_to_end(feed, self.max_bytes);
                 match timeout_at(deadline, whole).await {
                     Err(elapsed) => late(elapsed),
                     Ok(Err(why)) => Fetched::Failed { why },
-                    Ok(Ok(body)) => Fetched::Text { text: text_of(&body), seen: validators(response.headers()) },
+                    Ok(Ok(body)) => fetched(&body, validators(response.headers())),
                 }
             }
             (StatusCode::OK, _) => timeout_at(deadline, self.read_body(response)).await.unwrap_or_else(late),
@@ -141,7 +140,15 @@ impl Subscription<'_> {
         if body.is_empty() {
             return Fetched::Failed { why: "it sent nothing".to_owned() };
         }
-        Fetched::Text { text: text_of(&body), seen: validators }
+        fetched(&body, validators)
+    }
+}
+
+/// The calendar in a body.
+fn fetched(body: &[u8], seen: Validators) -> Fetched {
+    match is_gzip(body) {
+        true => Fetched::Failed { why: COMPRESSED.to_owned() },
+        false => Fetched::Text { text: text_of(body), seen },
     }
 }
 

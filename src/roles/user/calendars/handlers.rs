@@ -19,7 +19,7 @@ use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, PathId, RawBody, parsed};
 use crate::platform::http::json;
 use crate::platform::http::problem::{BAD_REQUEST, Problem, UNSUPPORTED_MEDIA};
-use crate::platform::outbound::calendar_source::text_of;
+use crate::platform::outbound::calendar_source::{is_gzip, text_of};
 use crate::platform::outbound::{FeedUrl, SsrfGuard};
 use crate::roles::user::store::{PathUser, Store};
 
@@ -42,7 +42,8 @@ pub struct Calendar {
     busy_periods: i32,
     /// The reason why the last fetch failed.
     error: Option<String>,
-    /// What of the calendar was left out or assumed, at most 50 entries in the order of the lines.
+    /// What of the calendar was left out or assumed, in the order of the lines. If there are more than 50, one more entry says how
+    /// many are not listed.
     warnings: Vec<CalendarWarning>,
 }
 
@@ -88,6 +89,10 @@ pub async fn put_calendar(
     let name = name_in_path(&req)?;
     Params::of_query(&req, None).finish(Some(()))?;
     let input = match content_kind(&req)? {
+        Kind::Text if is_gzip(&body) => {
+            let detail = "the calendar is a gzip file: unpack it, and send its text";
+            return Err(Problem::new(UNSUPPORTED_MEDIA, detail));
+        }
         Kind::Text => read_file(&store, &email, text_of(&body)).await?,
         Kind::Json => {
             let body = json::parse(&body);
