@@ -76,6 +76,15 @@ fn a_zone_that_nothing_describes_is_read_by_its_name_or_on_the_clock_of_the_cale
         ("\"(UTC-05:00) Eastern Time (US & Canada)\"", "07-10 18:00/19:00"),
         ("\"(GMT+01.00) Amsterdam / Berlin / Rome\"", "07-10 12:00/13:00"),
         ("Office Tokyo", "07-10 05:00/06:00"),
+        ("US-Eastern", "07-10 18:00/19:00"),
+        ("Coordinated Universal Time", "07-10 14:00/15:00"),
+        ("Z", "07-10 14:00/15:00"),
+        ("PST", "07-10 21:00/22:00"),
+        ("IST", "07-10 08:30/09:30"),
+        ("CEST", "07-10 12:00/13:00"),
+        // The database has these two, without summer time.
+        ("EST", "07-10 19:00/20:00"),
+        ("MST", "07-10 21:00/22:00"),
     ] {
         let event = format!("DTSTART;TZID={zone}:20270710T140000\nDTEND;TZID={zone}:20270710T150000");
         assert_eq!(added(&event), (expected.to_owned(), 1), "{zone}");
@@ -85,6 +94,41 @@ fn a_zone_that_nothing_describes_is_read_by_its_name_or_on_the_clock_of_the_cale
     let reading = read(&zurich, "Europe/Berlin").expect("a calendar");
     assert_eq!((reading.warnings[0].line, reading.warnings[0].component.as_str()), (4, "VEVENT"));
     assert_eq!(busy(reading, "Europe/Berlin"), "12-10 19:00/20:00, 12-12 10:00/11:00");
+    let known = "DTSTART;TZID=CET:20270710T140000\nDTEND;TZID=\"Europe/Berlin\":20270710T150000";
+    assert_eq!(added(known), ("07-10 12:00/13:00".to_owned(), 0));
+}
+
+#[test]
+fn the_zone_of_a_calendar_is_read_like_that_of_an_event() {
+    let office = "BEGIN:VTIMEZONE\nTZID:Office\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0500\nTZOFFSETTO:+0500\nEND:STANDARD\nEND:VTIMEZONE";
+    for (zone, expected, warnings) in [
+        ("America/New_York", "19:00/20:00", 0),
+        ("\"America/New_York\"", "19:00/20:00", 0),
+        ("'America/New_York'", "19:00/20:00", 0),
+        ("Office", "09:00/10:00", 0),
+        ("\"OFFICE\"", "09:00/10:00", 0),
+        ("US-Eastern", "19:00/20:00", 1),
+        ("Narnia", "13:00/14:00", 1),
+        ("", "13:00/14:00", 0),
+    ] {
+        let events = calendar(&["DTSTART:20261210T140000\nDURATION:PT1H", "DTSTART:20261210T140000\nDURATION:PT1M"]);
+        let text = events.replace("VERSION:2.0", &format!("X-WR-TIMEZONE:{zone}\n{office}"));
+        let reading = read(&text, "Europe/Berlin").expect("a calendar");
+        let warned: Vec<_> = reading.warnings.iter().map(|one| (one.line, one.component.clone())).collect();
+        assert_eq!(warned, vec![(2, "VCALENDAR".to_owned()); warnings], "{zone}");
+        assert_eq!(busy(reading, "Europe/Berlin"), format!("12-10 {expected}, 12-12 10:00/11:00"), "{zone}");
+    }
+}
+
+#[test]
+fn the_last_warning_says_how_many_are_not_listed() {
+    for (count, last) in [(51, "1 more warning is not listed"), (70, "20 more warnings are not listed")] {
+        let reading = read(&calendar(&vec!["DTSTART:soon"; count]), "UTC").expect("a calendar");
+        assert_eq!(reading.warnings.len(), 51);
+        let shown = reading.warnings.last().map(|one| (one.line, one.component.as_str(), one.detail.as_str()));
+        assert_eq!(shown, Some((1, "VCALENDAR", last)));
+    }
+    assert_eq!(read(&calendar(&vec!["DTSTART:soon"; 50]), "UTC").expect("a calendar").warnings.len(), 50);
 }
 
 #[test]
@@ -140,6 +184,18 @@ fn a_time_that_cannot_be_read_costs_its_event_or_its_part_alone() {
         ("DTSTART;VALUE=DATE:20261210\nDURATION:long", "12-09 23:00/12-10 23:00", 1),
         ("DTSTART;VALUE=DATE:20261210T000000\nDTEND;VALUE=DATE:20261211T000000", "12-09 23:00/12-10 23:00", 0),
         ("DTSTART:20261210T110000Z\nDTEND:20261210T100000Z", "", 1),
+        ("DTSTART:20261210T100000Z\nDTEND:", "", 1),
+        ("DTSTART:20261210T100000Z\nDTEND:\nDURATION:PT1H", "12-10 10:00/11:00", 1),
+        ("DTSTART;VALUE=DATE:20261210\nDTEND:", "12-09 23:00/12-10 23:00", 1),
+        ("X-MICROSOFT-CDO-ALLDAYEVENT:TRUE\nDTSTART:20261210T000000Z\nDTEND:", "12-09 23:00/12-10 23:00", 1),
+        ("DTSTART;VALUE=DATE:20261210\nDURATION:", "12-09 23:00/12-10 23:00", 1),
+        ("DTSTART:20261210T100000Z\nDTEND:20261210T110000Z\nDURATION:", "12-10 10:00/11:00", 0),
+        (&format!("{rule}\nRECURRENCE-ID:"), "12-14 10:00/11:00, 12-15 10:00/11:00", 0),
+        (
+            &format!("{rule}\nRDATE;VALUE=PERIOD:20261218T100000Z/20261218T100000Z"),
+            "12-14 10:00/11:00, 12-15 10:00/11:00",
+            1,
+        ),
         (&format!("{rule}\nEXDATE:never"), "12-14 10:00/11:00, 12-15 10:00/11:00", 1),
         (&format!("{rule}\nEXDATE:,20261214T100000Z,"), "12-15 10:00/11:00", 0),
         (
@@ -163,15 +219,23 @@ fn a_time_that_cannot_be_read_costs_its_event_or_its_part_alone() {
 #[test]
 fn a_start_and_an_end_of_two_kinds_are_read_on_one_clock() {
     for (lines, expected, warnings) in [
-        ("DTSTART:20261210T090000\nDTEND;TZID=America/New_York:20261210T100000", "12-10 14:00/15:00", 0),
+        ("DTSTART:20261210T090000\nDTEND;TZID=America/New_York:20261210T100000", "12-10 08:00/15:00", 1),
+        ("DTSTART:20261210T100000\nDTEND:20261210T100000Z", "12-10 09:00/10:00", 1),
+        ("DTSTART:20261210T100000\nDTEND;TZID=Asia/Tokyo:20261210T180000", "12-10 01:00/09:00", 1),
+        ("DTSTART:20261210T100000\nDTEND:20261210T080000Z", "", 2),
+        ("DTSTART;TZID=Asia/Tokyo:20261210T100000\nDTEND:20261210T093000", "12-10 01:00/08:30", 1),
+        ("DTSTART:20261210T100000Z\nDTEND:20261210T093000", "", 1),
         ("DTSTART:20261210T090000Z\nDTEND:20261210T100000", "12-10 09:00/10:00", 0),
-        ("DTSTART:20261210T090000\nDTEND:20261210T100000Z", "12-10 09:00/10:00", 0),
+        ("DTSTART:20261210T090000\nDTEND:20261210T100000Z", "12-10 08:00/10:00", 1),
         ("DTSTART;VALUE=DATE:20261210\nDTEND:20261210T100000Z", "12-09 23:00/12-10 10:00", 1),
         ("DTSTART;TZID=America/New_York:20261210T090000\nDTEND;VALUE=DATE:20261211", "12-10 14:00/12-11 05:00", 1),
         ("DTSTART:20261210T230000\nDTEND;VALUE=DATE:20261211", "12-10 22:00/23:00", 1),
     ] {
         assert_eq!(added(lines), (expected.to_owned(), warnings), "{lines}");
     }
+    let text = calendar(&["DTSTART:20261210T090000\nDTEND:20261210T180000Z"]);
+    let reading = read(&text.replace("VERSION:2.0", "X-WR-TIMEZONE:America/Los_Angeles"), "Europe/Berlin");
+    assert_eq!(busy(reading.expect("a calendar"), "UTC"), "12-10 17:00/18:00, 12-12 10:00/11:00");
 }
 
 #[test]
@@ -183,6 +247,8 @@ fn a_declined_cancelled_or_free_event_is_not_busy() {
         "ATTENDEE;PARTSTAT=DECLINED:MAILTO:\n  owner@example.com",
         "ATTENDEE;PARTSTAT=DECLINED:owner@example.com",
         "ATTENDEE;PARTSTAT=DECLINED:<mailto:owner@example.com>",
+        "ATTENDEE;PARTSTAT=DECLINED:mailto:owner%40example.com",
+        "ATTENDEE;PARTSTAT=DECLINED;EMAIL=owner%40Example.com:urn:uuid:1",
         "ATTENDEE;CN=5\" Owner;PARTSTAT=DECLINED:mailto:owner@example.com",
         "ATTENDEE;PARTSTAT=DECLINED;EMAIL=\"owner@example.com\":urn:uuid:1",
         "STATUS:Cancelled",
@@ -297,4 +363,25 @@ fn a_calendar_that_takes_too_much_work_as_a_whole_is_refused() {
     let cancelled = "RECURRENCE-ID:20261210T090000Z\nDTSTART:20261210T090000Z";
     let pairs = [vec!["DTSTART:20261210T090000Z\nSTATUS:CANCELLED"; 1000], vec![cancelled; 1000]].concat();
     assert!(read(&calendar(&pairs), "UTC").is_err(), "without UIDs, each event belongs to each other one");
+}
+
+/// Reading them once for each date or event would take hours.
+#[test]
+fn long_lines_are_not_read_again_for_each_date_or_event() {
+    let (long, dates) = ("x".repeat(1 << 20), vec!["20261214T100000Z"; 40_000].join(","));
+    let rule = "DTSTART:20261214T100000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=2";
+    assert_eq!(added(&format!("{rule}\nEXDATE;X={long}:{dates}")), ("12-15 10:00/11:00".to_owned(), 0));
+    let zones = format!("{rule}\nEXDATE;TZID={long}:{}", dates.replace('Z', ""));
+    assert_eq!(added(&zones), ("12-15 10:00/11:00".to_owned(), 1));
+    let event = "DTSTART:20261210T140000\nDURATION:PT1H";
+    let many = calendar(&vec![event; 20_000]);
+    let expected = "12-10 13:00/14:00, 12-12 10:00/11:00";
+    let text = many.replacen("VERSION:2.0", &format!("X-WR-TIMEZONE:{long}"), 1);
+    assert_eq!(busy(read(&text, "Europe/Berlin").expect("a calendar"), "Europe/Berlin"), expected);
+    let text = many.replacen("VERSION:2.0", &format!("X-WR-TIMEZONE:Europe/Berlin{}", " ".repeat(1 << 20)), 1);
+    assert_eq!(busy(read(&text, "Europe/Berlin").expect("a calendar"), "Europe/Berlin"), expected);
+    let of_one_uid = format!("UID:1\n{event}");
+    let moved = format!("{of_one_uid}\nRECURRENCE-ID;X={long}:20261210T140000");
+    let text = calendar(&[vec![moved.as_str()], vec![of_one_uid.as_str(); 20_000]].concat());
+    assert!(read(&text, "UTC").is_err_and(|why| why.to_string().contains("100000 occurrences")));
 }

@@ -8,7 +8,7 @@ use super::parser::{Component, ParsedCalendars, parse_calendars};
 use super::period::{BusyPeriods, DateRange};
 use super::vevent::is_uid_of;
 use super::vevent_reader::{Event, retain_latest_revisions};
-use super::vtimezone_reader::CalendarZones;
+use super::vtimezone_reader::{CalendarZones, ZoneReference};
 use super::warnings::{CalendarWarning, Warnings};
 use crate::calendar::time::Zone;
 
@@ -41,8 +41,9 @@ pub fn read_busy_periods(
     let ParsedCalendars { calendars, is_truncated } = parse_calendars(text, &mut warnings)?;
     let mut contents = Contents { owner, ..Contents::default() };
     for calendar in &calendars {
-        let zone = ["X-WR-TIMEZONE", "TIMEZONE-ID"].iter().find_map(|name| calendar.find(name));
-        contents.calendar_zone = zone.map(ContentLine::value);
+        let mut zones = ["X-WR-TIMEZONE", "TIMEZONE-ID"].iter().filter_map(|name| calendar.find(name));
+        let zone = zones.find(|line| !line.value().is_empty());
+        contents.calendar_zone = zone.map(|line| ZoneReference::new(line.value(), line.number, "VCALENDAR"));
         contents.is_cancellation = calendar.find("METHOD").is_some_and(|method| method.has_value("CANCEL"));
         contents.collect(calendar);
     }
@@ -78,12 +79,12 @@ pub fn read_busy_periods(
 struct Contents<'a> {
     owner: &'a str,
     /// The X-WR-TIMEZONE of the calendar that is read.
-    calendar_zone: Option<&'a str>,
+    calendar_zone: Option<ZoneReference<'a>>,
     /// Whether the calendar that is read cancels its events (RFC 5546, 3.2.5).
     is_cancellation: bool,
     events: Vec<Event<'a>>,
     /// FREEBUSY properties of busy time, with the zones of their calendars.
-    free_busy: Vec<(&'a ContentLine<'a>, Option<&'a str>)>,
+    free_busy: Vec<(&'a ContentLine<'a>, Option<ZoneReference<'a>>)>,
     zones: Vec<&'a Component<'a>>,
 }
 

@@ -81,6 +81,11 @@ impl ContentLine<'_> {
         &self.text[self.colon + 1..]
     }
 
+    /// The length in bytes, unfolded.
+    pub fn byte_len(&self) -> usize {
+        self.text.len()
+    }
+
     /// Whether the line has this value, in any case.
     pub fn has_value(&self, value: &str) -> bool {
         self.value().eq_ignore_ascii_case(value)

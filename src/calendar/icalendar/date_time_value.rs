@@ -23,6 +23,11 @@ impl DateTimeValue {
         is_midnight.then(day)
     }
 
+    /// Whether this is a time without a zone.
+    pub fn is_floating_time(&self) -> bool {
+        !self.is_date && self.zone.is_floating()
+    }
+
     /// The wall clock of another zone at this time; without a zone on either side, the same wall clock.
     pub fn wall_in(&self, zone: &ZoneRules) -> i64 {
         match self.zone.is_floating() || zone.is_floating() {

@@ -6,11 +6,33 @@ use super::date_time_value::{DateTimeValue, EventDuration};
 use super::expansion_limit::ExpansionLimit;
 use super::values::{DateOrTime, midnight_before, parse_date_or_time, parse_duration};
 use super::vevent_reader::Event;
-use super::vtimezone_reader::{CalendarZones, zone_of_name};
+use super::vtimezone_reader::{CalendarZones, ZoneReference};
 use super::warnings::Warnings;
-use super::zone_names::guess_zone;
 use super::zone_rules::ZoneRules;
 use crate::calendar::time::{SECONDS_PER_DAY, Zone};
+
+/// A property whose values are dates or times, with what its parameters say about them: a line may have many dates.
+pub struct DateProperty<'n> {
+    /// The line, counted from 1.
+    line: usize,
+    component: &'n str,
+    tzid: Option<ZoneReference<'n>>,
+    /// Whether the property says that its values are dates.
+    has_dates: bool,
+}
+
+impl<'n> DateProperty<'n> {
+    /// A property of a component.
+    pub fn new(line: &'n ContentLine<'_>, component: &'n str) -> DateProperty<'n> {
+        let tzid = line.param("TZID").map(|name| ZoneReference::new(name, line.number, component));
+        DateProperty { line: line.number, component, tzid, has_dates: line.has_param("VALUE", "DATE") }
+    }
+
+    /// A property of an event.
+    pub fn of_event(line: &'n ContentLine<'_>) -> DateProperty<'n> {
+        DateProperty::new(line, "VEVENT")
+    }
+}
 
 /// Reads the times of one calendar.
 pub struct EventTimes<'a> {
@@ -36,34 +58,83 @@ impl<'a> EventTimes<'a> {
             self.warnings.add(event.line, "VEVENT", "this event has no DTSTART; it is left out");
             return Ok(None);
         };
-        // A start that names no zone is on the clock of its end.
-        let mut default = default_zone(event.calendar_zone);
-        if let Some(dtend) = event.dtend.filter(|_| dtstart.param("TZID").is_none())
-            && let Ok(end) = self.date_time(dtend, dtend.value(), &default, "VEVENT")
-            && !end.is_date
-        {
-            default = end.zone;
-        }
-        let start = self.date_time(dtstart, dtstart.value(), &default, "VEVENT");
+        let start = self.date_time(&DateProperty::of_event(dtstart), dtstart.value(), &ZoneRules::Floating);
         let start = self.warnings.tolerate("VEVENT", "the event is left out", start)?;
         let Some(mut start) = start else { return Ok(None) };
-        let ends_at_midnight = event.dtend.is_none_or(|line| {
-            let end = parse_date_or_time(line.value());
-            end.is_some_and(|end| end.wall() == midnight_before(end.wall()))
-        });
-        if event.is_all_day && ends_at_midnight {
-            start = start.day().unwrap_or(start);
+        let end = event.dtend.and_then(|line| parse_date_or_time(line.value()));
+        let ends_at_midnight = end.is_none_or(|end| end.wall() == midnight_before(end.wall()));
+        match start.day().filter(|_| event.is_all_day && ends_at_midnight) {
+            Some(day) => start = day,
+            None if start.is_floating_time() => self.place_start(event, dtstart, &mut start)?,
+            None => {}
         }
         let duration = self.duration(event, &start)?;
         Ok(Some((start, duration)))
+    }
+
+    /// Places a start that names no zone on the clock of the calendar. If the end has a clock of its own, the start must not float: it
+    /// is on the clock of the owner, or on that of the end where it would be after the end otherwise.
+    fn place_start(
+        &mut self,
+        event: &Event<'_>,
+        dtstart: &ContentLine<'_>,
+        start: &mut DateTimeValue,
+    ) -> Result<(), IcsError> {
+        start.zone = self.default_zone(event.calendar_zone)?;
+        let Some(line) = event.dtend else { return Ok(()) };
+        let end = self.date_time(&DateProperty::of_event(line), line.value(), &ZoneRules::Floating).ok();
+        let Some(end) = end.filter(|end| !end.is_date && !end.zone.is_floating()) else { return Ok(()) };
+        if start.zone.is_floating() {
+            start.zone = self.home.clone();
+        }
+        let mut clock = "of the calendar, or else of its owner";
+        if start.seconds_to(&end, &self.home) <= 0 && start.wall < end.wall {
+            start.zone = end.zone;
+            clock = "of DTEND, because it would be after the end otherwise";
+        }
+        let what = format!("DTEND names a time zone, and this DTSTART does not; it is read on the clock {clock}");
+        self.warnings.add(dtstart.number, "VEVENT", what);
+        Ok(())
+    }
+
+    /// Reads an end. One that names no zone is on the clock of the start; where it would be before the start, on that of the
+    /// calendar, or else of the owner.
+    fn read_end(
+        &mut self,
+        event: &Event<'_>,
+        line: &ContentLine<'_>,
+        start: &DateTimeValue,
+    ) -> Result<DateTimeValue, IcsError> {
+        let mut end = self.date_time(&DateProperty::of_event(line), line.value(), &ZoneRules::Floating)?;
+        if !end.is_floating_time() || start.is_date {
+            return Ok(end);
+        }
+        end.zone = start.zone.clone();
+        if start.seconds_to(&end, &self.home) < 0 {
+            let zone = Some(self.default_zone(event.calendar_zone)?).filter(|zone| !zone.is_floating());
+            let other = DateTimeValue { zone: zone.unwrap_or_else(|| self.home.clone()), ..end.clone() };
+            if start.seconds_to(&other, &self.home) > 0 {
+                let what = "this DTEND names no time zone, and is before the start on the clock of DTSTART; it is read on the clock of the calendar, or else of its owner";
+                self.warnings.add(line.number, "VEVENT", what);
+                end = other;
+            }
+        }
+        Ok(end)
+    }
+
+    /// The zone of the times of a calendar that name none: its own (X-WR-TIMEZONE), or else whatever zone its owner is in.
+    pub fn default_zone(&mut self, calendar_zone: Option<ZoneReference<'_>>) -> Result<ZoneRules, IcsError> {
+        let Some(reference) = calendar_zone else { return Ok(ZoneRules::Floating) };
+        let found = self.zones.find(reference, &mut self.warnings, &mut self.limit)?;
+        Ok(found.unwrap_or(ZoneRules::Floating))
     }
 
     fn duration(&mut self, event: &Event<'_>, start: &DateTimeValue) -> Result<EventDuration, IcsError> {
         let none = EventDuration::Exact(if start.is_date { SECONDS_PER_DAY } else { 0 });
         let ignored = "it is read as if it were not there";
         let mut read = None;
-        if let Some(line) = event.dtend.filter(|line| !line.value().is_empty()) {
-            let end = self.date_time(line, line.value(), &start.zone, "VEVENT");
+        if let Some(line) = event.dtend {
+            let end = self.read_end(event, line, start);
             let end = self.warnings.tolerate("VEVENT", ignored, end)?;
             let end = end.map(|end| end.day().filter(|_| event.is_all_day && start.is_date).unwrap_or(end));
             read = end.map(|end| self.duration_until(line, start, &end));
@@ -93,31 +164,29 @@ impl<'a> EventTimes<'a> {
     /// The value of a property that is a date or a date-time; `default` is the zone of a time that names none.
     pub fn date_time(
         &mut self,
-        line: &ContentLine<'_>,
+        property: &DateProperty<'_>,
         text: &str,
         default: &ZoneRules,
-        component: &str,
     ) -> Result<DateTimeValue, IcsError> {
         let what = "this is neither a date nor a date-time: write 20261127 or 20261127T090000Z";
         let value = |zone, wall, is_date, is_utc| DateTimeValue { zone, wall, is_date, is_utc };
-        Ok(match parse_date_or_time(text).ok_or_else(|| IcsError::new(line.number, what))? {
+        Ok(match parse_date_or_time(text).ok_or_else(|| IcsError::new(property.line, what))? {
             DateOrTime::Date(wall) => value(ZoneRules::Floating, wall, true, false),
             DateOrTime::Utc(wall) => {
-                let is_other = |name| zone_of_name(name).is_none_or(|zone| zone.offset_at(wall) != 0);
-                if text.trim_end().ends_with(['Z', 'z']) && line.param("TZID").is_some_and(is_other) {
+                let is_other = |tzid: ZoneReference<'_>| tzid.known_zone().is_none_or(|zone| zone.offset_at(wall) != 0);
+                if text.trim_end().ends_with(['Z', 'z']) && property.tzid.is_some_and(is_other) {
                     let what = "this time has both a Z and a TZID; it is read as UTC";
-                    self.warnings.add(line.number, component, what);
+                    self.warnings.add(property.line, property.component, what);
                 }
                 value(ZoneRules::utc(), wall, false, true)
             }
             // Some programs write a whole day with a midnight.
-            DateOrTime::Local(wall) if line.has_param("VALUE", "DATE") && midnight_before(wall) == wall => {
+            DateOrTime::Local(wall) if property.has_dates && midnight_before(wall) == wall => {
                 value(ZoneRules::Floating, wall, true, false)
             }
             DateOrTime::Local(wall) => {
-                let (number, warnings, limit) = (line.number, &mut self.warnings, &mut self.limit);
-                let named = match line.param("TZID") {
-                    Some(name) => self.zones.find(name, number, component, warnings, limit)?,
+                let named = match property.tzid {
+                    Some(tzid) => self.zones.find(tzid, &mut self.warnings, &mut self.limit)?,
                     None => None,
                 };
                 value(named.unwrap_or_else(|| default.clone()), wall, false, false)
@@ -128,28 +197,24 @@ impl<'a> EventTimes<'a> {
     /// A PERIOD: `start/end` or `start/duration`.
     pub fn period(
         &mut self,
-        line: &ContentLine<'_>,
+        property: &DateProperty<'_>,
         text: &str,
         default: &ZoneRules,
-        component: &str,
     ) -> Result<(DateTimeValue, EventDuration), IcsError> {
         let what = "this is not a period: write 20261127T090000Z/PT1H, or an end after the slash";
-        let (start, end) = text.split_once('/').ok_or_else(|| IcsError::new(line.number, what))?;
-        let start = self.date_time(line, start, default, component)?;
+        let (start, end) = text.split_once('/').ok_or_else(|| IcsError::new(property.line, what))?;
+        let start = self.date_time(property, start, default)?;
         let duration = match parse_duration(end) {
             Some(duration) => EventDuration::Nominal(duration),
             None => {
-                let end = self.date_time(line, end, &start.zone, component)?;
-                EventDuration::Exact(start.seconds_to(&end, &self.home))
+                let end = self.date_time(property, end, &start.zone)?;
+                let seconds = start.seconds_to(&end, &self.home);
+                if seconds <= 0 {
+                    return Err(IcsError::new(property.line, "this period does not end after it begins"));
+                }
+                EventDuration::Exact(seconds)
             }
         };
         Ok((start, duration))
     }
-}
-
-/// The zone of the times of a calendar that name none: its own (X-WR-TIMEZONE), or else whatever zone its owner is in.
-pub fn default_zone(calendar_zone: Option<&str>) -> ZoneRules {
-    let known = |name: &str| zone_of_name(name).map(|zone| ZoneRules::of_zone(&zone));
-    let rules = calendar_zone.and_then(|name| known(name).or_else(|| guess_zone(name).map(|(rules, _)| rules)));
-    rules.unwrap_or(ZoneRules::Floating)
 }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::content_line::{ContentLine, IcsError};
 use super::date_time_value::{DateTimeValue, EventDuration};
-use super::event_times::{EventTimes, default_zone};
+use super::event_times::{DateProperty, EventTimes};
 use super::period::{BusyPeriods, DateRange, Period, merge_periods};
 use super::recurrence_parser::RecurrenceRule;
 use super::values::midnight_before;
 use super::vevent_reader::Event;
-use super::vtimezone_reader::CalendarZones;
+use super::vtimezone_reader::{CalendarZones, ZoneReference};
 use super::warnings::Warnings;
 use super::zone_rules::ZoneRules;
 use crate::calendar::time::{SECONDS_PER_DAY, Zone};
@@ -97,10 +97,15 @@ impl<'a> Expander<'a> {
     }
 
     /// Adds the periods of a FREEBUSY property.
-    pub fn add_free_busy(&mut self, line: &ContentLine<'_>, calendar_zone: Option<&str>) -> Result<(), IcsError> {
-        let default = default_zone(calendar_zone);
+    pub fn add_free_busy(
+        &mut self,
+        line: &ContentLine<'_>,
+        calendar_zone: Option<ZoneReference<'_>>,
+    ) -> Result<(), IcsError> {
+        let default = self.times.default_zone(calendar_zone)?;
+        let property = DateProperty::new(line, "VFREEBUSY");
         for text in line.value().split(',').filter(|text| !text.trim().is_empty()) {
-            let period = self.times.period(line, text, &default, "VFREEBUSY");
+            let period = self.times.period(&property, text, &default);
             if let Some((start, duration)) = self.times.warnings.tolerate("VFREEBUSY", "it is left out", period)? {
                 self.add_period(line.number, &start.zone, start.wall, duration)?;
             }
@@ -138,11 +143,12 @@ impl<'a> Expander<'a> {
             occurrences.extend(walls.into_iter().map(|wall| (wall, duration)));
         }
         for line in &event.rdate {
+            let property = DateProperty::of_event(line);
             for date in line.value().split(',').filter(|date| !date.trim().is_empty()) {
                 self.times.limit.spend(line.number)?;
                 let read = match date.contains('/') {
-                    true => self.times.period(line, date, &start.zone, "VEVENT"),
-                    false => self.times.date_time(line, date, &start.zone, "VEVENT").map(|date| (date, duration)),
+                    true => self.times.period(&property, date, &start.zone),
+                    false => self.times.date_time(&property, date, &start.zone).map(|date| (date, duration)),
                 };
                 if let Some((date, duration)) = self.times.warnings.tolerate("VEVENT", "the date is left out", read)? {
                     occurrences.insert(date.wall_in(&start.zone), duration);
@@ -190,9 +196,9 @@ impl<'a> Expander<'a> {
     ) -> Result<Vec<&'e Event<'c>>, IcsError> {
         let mut current = Vec::new();
         for other in replacements.iter().copied() {
-            self.times.limit.spend(other.line)?;
+            self.times.limit.spend_all(other.line, other.reading_cost())?;
             if let Some(line) = other.recurrence_id.filter(|_| other.sequence < event.sequence)
-                && let Ok(date) = self.times.date_time(line, line.value(), &start.zone, "VEVENT")
+                && let Ok(date) = self.times.date_time(&DateProperty::of_event(line), line.value(), &start.zone)
             {
                 let wall = self.excepted_wall(start, &date);
                 let is_known = self.range.from <= wall && wall < self.range.to;
@@ -214,9 +220,10 @@ impl<'a> Expander<'a> {
         start: &DateTimeValue,
         occurrences: &mut Occurrences,
     ) -> Result<(), IcsError> {
+        let property = DateProperty::of_event(line);
         for date in line.value().split([',', ';']).filter(|date| !date.trim().is_empty()) {
             self.times.limit.spend(line.number)?;
-            let read = self.times.date_time(line, date, &start.zone, "VEVENT");
+            let read = self.times.date_time(&property, date, &start.zone);
             let Some(date) = self.times.warnings.tolerate("VEVENT", "it excepts nothing", read)? else { continue };
             let wall = self.excepted_wall(start, &date);
             if date.is_date && !start.is_date {
@@ -251,9 +258,8 @@ impl<'a> Expander<'a> {
         let mut moves = BTreeMap::new();
         for other in replacements.iter().filter(|other| other.is_this_and_future) {
             let Some(recurrence_id) = other.recurrence_id else { continue };
-            let Ok(old) = self.times.date_time(recurrence_id, recurrence_id.value(), &start.zone, "VEVENT") else {
-                continue;
-            };
+            let property = DateProperty::of_event(recurrence_id);
+            let Ok(old) = self.times.date_time(&property, recurrence_id.value(), &start.zone) else { continue };
             let Some((new, duration)) = self.times.start_and_duration(other)? else { continue };
             let old = old.wall_in(&start.zone);
             moves.insert(old, (new.wall_in(&start.zone) - old, (!other.is_transparent).then_some(duration)));

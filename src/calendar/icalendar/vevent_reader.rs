@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
+use percent_encoding::percent_decode_str;
+
 use super::content_line::ContentLine;
 use super::parser::Component;
 use super::values::parse_date_or_time;
+use super::vtimezone_reader::ZoneReference;
 
 /// One VEVENT.
 #[derive(Default)]
@@ -13,8 +16,8 @@ pub struct Event<'a> {
     pub line: usize,
     pub uid: &'a str,
     pub sequence: i64,
-    /// The name of the time zone of the calendar (X-WR-TIMEZONE).
-    pub calendar_zone: Option<&'a str>,
+    /// The time zone of the calendar (X-WR-TIMEZONE).
+    pub calendar_zone: Option<ZoneReference<'a>>,
     pub dtstart: Option<&'a ContentLine<'a>>,
     pub dtend: Option<&'a ContentLine<'a>>,
     pub duration: Option<&'a ContentLine<'a>>,
@@ -35,7 +38,7 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// Reads a VEVENT; `owner` is the e-mail address of the calendar's owner.
-    pub fn read(component: &'a Component<'a>, owner: &str, calendar_zone: Option<&'a str>) -> Event<'a> {
+    pub fn read(component: &'a Component<'a>, owner: &str, calendar_zone: Option<ZoneReference<'a>>) -> Event<'a> {
         let mut event = Event { line: component.line, calendar_zone, ..Event::default() };
         for line in &component.properties {
             match line.name().to_ascii_uppercase().as_str() {
@@ -48,7 +51,7 @@ impl<'a> Event<'a> {
                 "RDATE" => event.rdate.push(line),
                 "EXDATE" => event.exdate.push(line),
                 "EXRULE" => event.exrule.push(line),
-                "RECURRENCE-ID" => {
+                "RECURRENCE-ID" if !line.value().is_empty() => {
                     event.is_this_and_future = line.has_param("RANGE", "THISANDFUTURE");
                     event.recurrence_id = Some(line);
                 }
@@ -65,6 +68,12 @@ impl<'a> Event<'a> {
         event.is_transparent |= event.is_cancelled;
         event
     }
+
+    /// The work of reading the dates of the event, in occurrences: its lines may be as long as the calendar.
+    pub fn reading_cost(&self) -> usize {
+        let lines = [self.dtstart, self.dtend, self.duration, self.recurrence_id];
+        1 + lines.iter().flatten().map(|line| line.byte_len()).sum::<usize>() / 1000
+    }
 }
 
 /// Keeps the first line whose date can be read; a description that is not folded may look like another one.
@@ -74,7 +83,8 @@ fn keep_readable<'a>(kept: &mut Option<&'a ContentLine<'a>>, line: &'a ContentLi
     }
 }
 
-/// Whether a line names this address: in its value, with or without `mailto:`, or in its parameter EMAIL (RFC 7986).
+/// Whether a line names this address: in its value, with or without `mailto:`, also percent-encoded (RFC 6068), or in its parameter
+/// EMAIL (RFC 7986).
 fn is_address(line: &ContentLine<'_>, email: &str) -> bool {
     let is_email = |text: &str| {
         let text = text.trim().trim_matches(['"', '<', '>']);
@@ -82,7 +92,8 @@ fn is_address(line: &ContentLine<'_>, email: &str) -> bool {
             Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => &text[7..],
             _ => text,
         };
-        address.trim().trim_matches(['<', '>']).eq_ignore_ascii_case(email)
+        let decoded = percent_decode_str(address).decode_utf8_lossy();
+        [address, &decoded].iter().any(|text| text.trim().trim_matches(['<', '>']).eq_ignore_ascii_case(email))
     };
     is_email(line.value()) || line.param("EMAIL").is_some_and(is_email)
 }

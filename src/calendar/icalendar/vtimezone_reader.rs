@@ -17,14 +17,40 @@ use crate::calendar::time::{SECONDS_PER_DAY, Zone};
 const LOOK_BACK: i64 = 3 * 366 * SECONDS_PER_DAY;
 /// The most STANDARD and DAYLIGHT parts of a VTIMEZONE: a zone with the changes of a century has fewer.
 const MAX_OBSERVANCES: usize = 100;
+/// Zones of the database whose names many people write for a place with summer time.
+const NEVER_SUMMER: [&str; 2] = ["EST", "MST"];
 /// A wall clock before all others.
 const LONG_AGO: i64 = i64::MIN / 2;
+
+/// A property that names a zone.
+#[derive(Clone, Copy)]
+pub struct ZoneReference<'n> {
+    name: &'n str,
+    /// The line of the property, counted from 1.
+    line: usize,
+    /// The component of the property. That of a zone for the whole calendar is VCALENDAR.
+    component: &'n str,
+}
+
+impl<'n> ZoneReference<'n> {
+    /// A reference by a property of this line and component. A name that is too long is cut, so that it stays unknown, but takes
+    /// little work.
+    pub fn new(name: &'n str, line: usize, component: &'n str) -> ZoneReference<'n> {
+        let name = name.char_indices().nth(MAX_NAME + 1).map_or(name, |(end, _)| &name[..end]);
+        ZoneReference { name, line, component }
+    }
+
+    /// The zone of the name, if it needs no VTIMEZONE.
+    pub fn known_zone(&self) -> Option<Zone> {
+        zone_of_name(self.name)
+    }
+}
 
 /// The zones of one calendar. Each is read when a property first names it.
 pub struct CalendarZones<'a> {
     /// By canonical name.
     definitions: HashMap<String, &'a Component<'a>>,
-    /// By the name in the text; none if nothing tells the zone.
+    /// By canonical name; none if nothing tells the zone.
     known: HashMap<String, Option<ZoneRules>>,
     /// The dates of interest, on any wall clock.
     from: i64,
@@ -42,24 +68,23 @@ impl<'a> CalendarZones<'a> {
         CalendarZones { definitions, known: HashMap::new(), from, to }
     }
 
-    /// The zone of this name, which a line of a component refers to; none if nothing tells which zone it is.
+    /// The zone that a property refers to; none if nothing tells which zone it is.
     ///
     /// # Errors
     /// The rules of the zone exceed the limit.
     pub fn find(
         &mut self,
-        name: &str,
-        line: usize,
-        component: &str,
+        reference: ZoneReference<'_>,
         warnings: &mut Warnings,
         limit: &mut ExpansionLimit,
     ) -> Result<Option<ZoneRules>, IcsError> {
-        if let Some(known) = self.known.get(name) {
+        let name = canonical_name(reference.name);
+        if let Some(known) = self.known.get(&name) {
             return Ok(known.clone());
         }
-        let definition = self.definitions.get(&canonical_name(name)).copied();
+        let definition = self.definitions.get(&name).copied();
         let location = definition.and_then(|zone| zone_of_name(zone.find("X-LIC-LOCATION")?.value()));
-        let named = zone_of_name(name);
+        let named = reference.known_zone();
         // A name such as GMT or EST does not say whether the clocks change: the calendar does.
         let is_place = |zone: &Zone| zone.name().contains('/') && !zone.name().starts_with("Etc/");
         let certain = named.clone().filter(is_place).or(location).map(|zone| ZoneRules::of_zone(&zone));
@@ -72,18 +97,18 @@ impl<'a> CalendarZones<'a> {
             }
             _ => None,
         };
-        let mut rules = certain.or(defined).or_else(|| named.map(|zone| ZoneRules::of_zone(&zone)));
-        if rules.is_none() {
-            limit.work(line, 50)?;
-            let guess = guess_zone(name);
-            let assumption = match &guess {
-                Some((_, shown)) => format!("it is read as {shown}, by its name"),
-                None => "it is read on the clock of the calendar, or else of its owner".to_owned(),
-            };
-            warnings.add(line, component, format!("this TZID is unknown, and no VTIMEZONE defines it: {assumption}"));
-            rules = guess.map(|(rules, _)| rules);
-        }
-        self.known.insert(name.to_owned(), rules.clone());
+        let rules = match (certain.or(defined), named) {
+            (Some(rules), _) => Some(rules),
+            (None, Some(zone)) => {
+                if NEVER_SUMMER.contains(&zone.name()) {
+                    let what = "this abbreviation names a time zone without summer time, and no VTIMEZONE defines another; it is read without summer time";
+                    warnings.add(reference.line, reference.component, what);
+                }
+                Some(ZoneRules::of_zone(&zone))
+            }
+            (None, None) => guess_with_warning(reference, warnings, limit)?,
+        };
+        self.known.insert(name, rules.clone());
         Ok(rules)
     }
 
@@ -151,15 +176,35 @@ impl<'a> CalendarZones<'a> {
     }
 }
 
+/// The zone that an unknown name tells, with a warning of what was assumed.
+fn guess_with_warning(
+    reference: ZoneReference<'_>,
+    warnings: &mut Warnings,
+    limit: &mut ExpansionLimit,
+) -> Result<Option<ZoneRules>, IcsError> {
+    limit.work(reference.line, 50)?;
+    let guess = guess_zone(reference.name);
+    let assumption = match (&guess, reference.component) {
+        (Some((_, shown)), _) => format!("it is read as {shown}, by its name"),
+        (None, "VCALENDAR") => "times without a zone are read on the clock of the owner".to_owned(),
+        (None, _) => "it is read on the clock of the calendar, or else of its owner".to_owned(),
+    };
+    let what = format!("this time zone is unknown, and no VTIMEZONE defines it: {assumption}");
+    warnings.add(reference.line, reference.component, what);
+    Ok(guess.map(|(rules, _)| rules))
+}
+
 /// The zone that a name means without a VTIMEZONE: an IANA name, also behind a path
 /// (`/mozilla.org/20050126_1/Europe/Berlin`), or a Windows name.
-pub fn zone_of_name(name: &str) -> Option<Zone> {
-    let name = name.trim();
+fn zone_of_name(name: &str) -> Option<Zone> {
+    let name = name.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
     if name.len() > MAX_NAME {
         return None;
     }
     let has_path = name.starts_with('/') || name.contains("://");
-    let tails = name.match_indices('/').map(|(at, _)| &name[at + 1..]).filter(|_| has_path);
+    // No name of the database has more than three parts.
+    let slashes: Vec<usize> = name.rmatch_indices('/').map(|(at, _)| at).take(if has_path { 3 } else { 0 }).collect();
+    let tails = slashes.into_iter().rev().map(|at| &name[at + 1..]);
     std::iter::once(name).chain(tails).find_map(|tail| Zone::parse(tail).ok())
 }
 
@@ -176,6 +221,9 @@ mod tests {
             ("tzone://Microsoft/Utc", "UTC"),
             ("W. Europe Standard Time", "Europe/Berlin"),
             ("Pacific Standard Time (Mexico)", "America/Tijuana"),
+            ("\"Europe/Zurich\"", "Europe/Zurich"),
+            ("'Asia/Tokyo' ", "Asia/Tokyo"),
+            ("CET", "CET"),
         ] {
             assert_eq!(zone_of_name(name).map(|zone| zone.name().to_owned()).as_deref(), Some(zone), "{name}");
         }
