@@ -39,7 +39,7 @@ pub fn read_busy_periods(
 ) -> Result<CalendarReading, IcsError> {
     let mut warnings = Warnings::default();
     let ParsedCalendars { calendars, is_truncated } = parse_calendars(text, &mut warnings)?;
-    let mut contents = Contents { owner, ..Contents::default() };
+    let mut contents = BusyComponents { owner, ..BusyComponents::default() };
     for calendar in &calendars {
         let mut zones = ["X-WR-TIMEZONE", "TIMEZONE-ID"].iter().filter_map(|name| calendar.find(name));
         let zone = zones.find(|line| !line.value().is_empty());
@@ -47,7 +47,7 @@ pub fn read_busy_periods(
         contents.is_cancellation = calendar.find("METHOD").is_some_and(|method| method.has_value("CANCEL"));
         contents.collect(calendar);
     }
-    let Contents { mut events, free_busy, zones, .. } = contents;
+    let BusyComponents { mut events, free_busy, zones, .. } = contents;
     retain_latest_revisions(&mut events);
     let zones = CalendarZones::new(&zones, range.from, range.to);
     let mut expander = Expander::new(zones, home, range, warnings);
@@ -76,7 +76,7 @@ pub fn read_busy_periods(
 
 /// The components of a calendar that say when its owner is busy.
 #[derive(Default)]
-struct Contents<'a> {
+struct BusyComponents<'a> {
     owner: &'a str,
     /// The X-WR-TIMEZONE of the calendar that is read.
     calendar_zone: Option<ZoneReference<'a>>,
@@ -88,7 +88,7 @@ struct Contents<'a> {
     zones: Vec<&'a Component<'a>>,
 }
 
-impl<'a> Contents<'a> {
+impl<'a> BusyComponents<'a> {
     fn collect(&mut self, component: &'a Component<'a>) {
         match component.name.as_str() {
             "VEVENT" => {

@@ -171,14 +171,14 @@ impl NumberSet {
     }
 
     /// The numbers that are not negative, in order; `default` if there are none.
-    pub fn or(&self, default: i8) -> Vec<i64> {
+    pub fn numbers_or(&self, default: i8) -> Vec<i64> {
         match self.positive {
             0 => vec![default.into()],
             bits => (0..64).filter(|number| bits >> number & 1 == 1).collect(),
         }
     }
 
-    /// How many numbers [`NumberSet::or`] has.
+    /// How many numbers [`NumberSet::numbers_or`] has.
     pub fn count(&self) -> usize {
         self.positive.count_ones().max(1).try_into().unwrap_or(usize::MAX)
     }

@@ -50,7 +50,7 @@ impl<'a> EventTimes<'a> {
     }
 
     /// When an event starts and how long it lasts; none if its start cannot be read.
-    pub fn start_and_duration(
+    pub fn read_start_and_duration(
         &mut self,
         event: &Event<'_>,
     ) -> Result<Option<(DateTimeValue, EventDuration)>, IcsError> {
@@ -58,7 +58,7 @@ impl<'a> EventTimes<'a> {
             self.warnings.add(event.line, "VEVENT", "this event has no DTSTART; it is left out");
             return Ok(None);
         };
-        let start = self.date_time(&DateProperty::of_event(dtstart), dtstart.value(), &ZoneRules::Floating);
+        let start = self.read_date_time(&DateProperty::of_event(dtstart), dtstart.value(), &ZoneRules::Floating);
         let start = self.warnings.tolerate("VEVENT", "the event is left out", start)?;
         let Some(mut start) = start else { return Ok(None) };
         let end = event.dtend.and_then(|line| parse_date_or_time(line.value()));
@@ -68,7 +68,7 @@ impl<'a> EventTimes<'a> {
             None if start.is_floating_time() => self.place_start(event, dtstart, &mut start)?,
             None => {}
         }
-        let duration = self.duration(event, &start)?;
+        let duration = self.read_duration(event, &start)?;
         Ok(Some((start, duration)))
     }
 
@@ -80,9 +80,9 @@ impl<'a> EventTimes<'a> {
         dtstart: &ContentLine<'_>,
         start: &mut DateTimeValue,
     ) -> Result<(), IcsError> {
-        start.zone = self.default_zone(event.calendar_zone)?;
+        start.zone = self.find_default_zone(event.calendar_zone)?;
         let Some(line) = event.dtend else { return Ok(()) };
-        let end = self.date_time(&DateProperty::of_event(line), line.value(), &ZoneRules::Floating).ok();
+        let end = self.read_date_time(&DateProperty::of_event(line), line.value(), &ZoneRules::Floating).ok();
         let Some(end) = end.filter(|end| !end.is_date && !end.zone.is_floating()) else { return Ok(()) };
         if start.zone.is_floating() {
             start.zone = self.home.clone();
@@ -105,13 +105,13 @@ impl<'a> EventTimes<'a> {
         line: &ContentLine<'_>,
         start: &DateTimeValue,
     ) -> Result<DateTimeValue, IcsError> {
-        let mut end = self.date_time(&DateProperty::of_event(line), line.value(), &ZoneRules::Floating)?;
+        let mut end = self.read_date_time(&DateProperty::of_event(line), line.value(), &ZoneRules::Floating)?;
         if !end.is_floating_time() || start.is_date {
             return Ok(end);
         }
         end.zone = start.zone.clone();
         if start.seconds_to(&end, &self.home) < 0 {
-            let zone = Some(self.default_zone(event.calendar_zone)?).filter(|zone| !zone.is_floating());
+            let zone = Some(self.find_default_zone(event.calendar_zone)?).filter(|zone| !zone.is_floating());
             let other = DateTimeValue { zone: zone.unwrap_or_else(|| self.home.clone()), ..end.clone() };
             if start.seconds_to(&other, &self.home) > 0 {
                 let what = "this DTEND names no time zone, and is before the start on the clock of DTSTART; it is read on the clock of the calendar, or else of its owner";
@@ -123,13 +123,13 @@ impl<'a> EventTimes<'a> {
     }
 
     /// The zone of the times of a calendar that name none: its own (X-WR-TIMEZONE), or else whatever zone its owner is in.
-    pub fn default_zone(&mut self, calendar_zone: Option<ZoneReference<'_>>) -> Result<ZoneRules, IcsError> {
+    pub fn find_default_zone(&mut self, calendar_zone: Option<ZoneReference<'_>>) -> Result<ZoneRules, IcsError> {
         let Some(reference) = calendar_zone else { return Ok(ZoneRules::Floating) };
         let found = self.zones.find(reference, &mut self.warnings, &mut self.limit)?;
         Ok(found.unwrap_or(ZoneRules::Floating))
     }
 
-    fn duration(&mut self, event: &Event<'_>, start: &DateTimeValue) -> Result<EventDuration, IcsError> {
+    fn read_duration(&mut self, event: &Event<'_>, start: &DateTimeValue) -> Result<EventDuration, IcsError> {
         let none = EventDuration::Exact(if start.is_date { SECONDS_PER_DAY } else { 0 });
         let ignored = "it is read as if it were not there";
         let mut read = None;
@@ -137,7 +137,7 @@ impl<'a> EventTimes<'a> {
             let end = self.read_end(event, line, start);
             let end = self.warnings.tolerate("VEVENT", ignored, end)?;
             let end = end.map(|end| end.day().filter(|_| event.is_all_day && start.is_date).unwrap_or(end));
-            read = end.map(|end| self.duration_until(line, start, &end));
+            read = end.map(|end| self.compute_duration(line, start, &end));
         }
         if let Some(line) = event.duration.filter(|_| read.is_none()) {
             let what = "this is not the duration of an event: write one such as PT45M";
@@ -148,7 +148,12 @@ impl<'a> EventTimes<'a> {
         Ok(read.filter(|duration| !start.is_date || duration.max_seconds() > 0).unwrap_or(none))
     }
 
-    fn duration_until(&mut self, line: &ContentLine<'_>, start: &DateTimeValue, end: &DateTimeValue) -> EventDuration {
+    fn compute_duration(
+        &mut self,
+        line: &ContentLine<'_>,
+        start: &DateTimeValue,
+        end: &DateTimeValue,
+    ) -> EventDuration {
         if start.is_date != end.is_date {
             let what = "of DTSTART and DTEND one is a date and one a time; the date counts from its midnight";
             self.warnings.add(line.number, "VEVENT", what);
@@ -162,7 +167,7 @@ impl<'a> EventTimes<'a> {
     }
 
     /// The value of a property that is a date or a date-time; `default` is the zone of a time that names none.
-    pub fn date_time(
+    pub fn read_date_time(
         &mut self,
         property: &DateProperty<'_>,
         text: &str,
@@ -195,7 +200,7 @@ impl<'a> EventTimes<'a> {
     }
 
     /// A PERIOD: `start/end` or `start/duration`.
-    pub fn period(
+    pub fn read_period(
         &mut self,
         property: &DateProperty<'_>,
         text: &str,
@@ -203,11 +208,11 @@ impl<'a> EventTimes<'a> {
     ) -> Result<(DateTimeValue, EventDuration), IcsError> {
         let what = "this is not a period: write 20261127T090000Z/PT1H, or an end after the slash";
         let (start, end) = text.split_once('/').ok_or_else(|| IcsError::new(property.line, what))?;
-        let start = self.date_time(property, start, default)?;
+        let start = self.read_date_time(property, start, default)?;
         let duration = match parse_duration(end) {
             Some(duration) => EventDuration::Nominal(duration),
             None => {
-                let end = self.date_time(property, end, &start.zone)?;
+                let end = self.read_date_time(property, end, &start.zone)?;
                 let seconds = start.seconds_to(&end, &self.home);
                 if seconds <= 0 {
                     return Err(IcsError::new(property.line, "this period does not end after it begins"));

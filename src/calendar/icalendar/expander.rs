@@ -59,21 +59,21 @@ impl<'a> Expander<'a> {
     /// Adds the occurrences of an event. `replacements` are the events that replace some of them.
     pub fn add_series(&mut self, event: &Event<'_>, replacements: &[&Event<'_>]) -> Result<(), IcsError> {
         if event.is_cancelled {
-            self.times.limit.spend_all(event.line, replacements.len())?;
+            self.times.limit.count_occurrences(event.line, replacements.len())?;
             let older = replacements.iter().filter(|other| other.sequence < event.sequence);
             self.stale.extend(older.map(|other| other.line));
         }
         if event.is_transparent {
             return Ok(());
         }
-        let Some((start, duration)) = self.times.start_and_duration(event)? else { return Ok(()) };
-        let mut occurrences = self.occurrences(event, &start, duration)?;
+        let Some((start, duration)) = self.times.read_start_and_duration(event)? else { return Ok(()) };
+        let mut occurrences = self.expand_occurrences(event, &start, duration)?;
         for line in &event.exdate {
-            self.except(line, &start, &mut occurrences)?;
+            self.remove_excepted(line, &start, &mut occurrences)?;
         }
-        let current = self.current(event, &start, replacements, &occurrences)?;
+        let current = self.find_current_replacements(event, &start, replacements, &occurrences)?;
         for line in current.iter().filter_map(|other| other.recurrence_id) {
-            self.except(line, &start, &mut occurrences)?;
+            self.remove_excepted(line, &start, &mut occurrences)?;
         }
         self.move_later_occurrences(&start, &current, &mut occurrences)?;
         for (wall, duration) in occurrences {
@@ -92,7 +92,7 @@ impl<'a> Expander<'a> {
         if event.is_transparent {
             return Ok(());
         }
-        let Some((start, duration)) = self.times.start_and_duration(event)? else { return Ok(()) };
+        let Some((start, duration)) = self.times.read_start_and_duration(event)? else { return Ok(()) };
         self.add_period(event.line, &start.zone, start.wall, duration)
     }
 
@@ -102,10 +102,10 @@ impl<'a> Expander<'a> {
         line: &ContentLine<'_>,
         calendar_zone: Option<ZoneReference<'_>>,
     ) -> Result<(), IcsError> {
-        let default = self.times.default_zone(calendar_zone)?;
+        let default = self.times.find_default_zone(calendar_zone)?;
         let property = DateProperty::new(line, "VFREEBUSY");
         for text in line.value().split(',').filter(|text| !text.trim().is_empty()) {
-            let period = self.times.period(&property, text, &default);
+            let period = self.times.read_period(&property, text, &default);
             if let Some((start, duration)) = self.times.warnings.tolerate("VFREEBUSY", "it is left out", period)? {
                 self.add_period(line.number, &start.zone, start.wall, duration)?;
             }
@@ -114,7 +114,7 @@ impl<'a> Expander<'a> {
     }
 
     /// The occurrences around the range, without those of EXRULE.
-    fn occurrences(
+    fn expand_occurrences(
         &mut self,
         event: &Event<'_>,
         start: &DateTimeValue,
@@ -138,17 +138,17 @@ impl<'a> Expander<'a> {
                 let what = "a part of this rule is unknown or means nothing here; it is ignored";
                 self.times.warnings.add(line.number, "VEVENT", what);
             }
-            let walls = self.expand(line, &rule, start, duration);
+            let walls = self.expand_rule(line, &rule, start, duration);
             let walls = self.times.warnings.tolerate("VEVENT", once, walls)?.unwrap_or_default();
             occurrences.extend(walls.into_iter().map(|wall| (wall, duration)));
         }
         for line in &event.rdate {
             let property = DateProperty::of_event(line);
             for date in line.value().split(',').filter(|date| !date.trim().is_empty()) {
-                self.times.limit.spend(line.number)?;
+                self.times.limit.count_occurrence(line.number)?;
                 let read = match date.contains('/') {
-                    true => self.times.period(&property, date, &start.zone),
-                    false => self.times.date_time(&property, date, &start.zone).map(|date| (date, duration)),
+                    true => self.times.read_period(&property, date, &start.zone),
+                    false => self.times.read_date_time(&property, date, &start.zone).map(|date| (date, duration)),
                 };
                 if let Some((date, duration)) = self.times.warnings.tolerate("VEVENT", "the date is left out", read)? {
                     occurrences.insert(date.wall_in(&start.zone), duration);
@@ -156,10 +156,10 @@ impl<'a> Expander<'a> {
             }
         }
         for line in &event.exrule {
-            let walls =
-                RecurrenceRule::parse(line, &start.zone).and_then(|rule| self.expand(line, &rule, start, duration));
+            let walls = RecurrenceRule::parse(line, &start.zone)
+                .and_then(|rule| self.expand_rule(line, &rule, start, duration));
             for wall in self.times.warnings.tolerate("VEVENT", "it excepts nothing", walls)?.unwrap_or_default() {
-                self.times.limit.spend(line.number)?;
+                self.times.limit.count_occurrence(line.number)?;
                 occurrences.remove(&wall);
             }
         }
@@ -173,7 +173,7 @@ impl<'a> Expander<'a> {
         if start.is_date && !is_midnight { &self.times.home } else { &start.zone }
     }
 
-    fn expand(
+    fn expand_rule(
         &mut self,
         line: &ContentLine<'_>,
         rule: &RecurrenceRule,
@@ -187,7 +187,7 @@ impl<'a> Expander<'a> {
     }
 
     /// The replacements that are not out of date: one of an older revision counts only while the series has its occurrence.
-    fn current<'e, 'c>(
+    fn find_current_replacements<'e, 'c>(
         &mut self,
         event: &Event<'_>,
         start: &DateTimeValue,
@@ -196,9 +196,9 @@ impl<'a> Expander<'a> {
     ) -> Result<Vec<&'e Event<'c>>, IcsError> {
         let mut current = Vec::new();
         for other in replacements.iter().copied() {
-            self.times.limit.spend_all(other.line, other.reading_cost())?;
+            self.times.limit.count_occurrences(other.line, other.reading_cost())?;
             if let Some(line) = other.recurrence_id.filter(|_| other.sequence < event.sequence)
-                && let Ok(date) = self.times.date_time(&DateProperty::of_event(line), line.value(), &start.zone)
+                && let Ok(date) = self.times.read_date_time(&DateProperty::of_event(line), line.value(), &start.zone)
             {
                 let wall = self.excepted_wall(start, &date);
                 let is_known = self.range.from <= wall && wall < self.range.to;
@@ -214,7 +214,7 @@ impl<'a> Expander<'a> {
     }
 
     /// Removes the occurrences that the dates of a line name.
-    fn except(
+    fn remove_excepted(
         &mut self,
         line: &ContentLine<'_>,
         start: &DateTimeValue,
@@ -222,8 +222,8 @@ impl<'a> Expander<'a> {
     ) -> Result<(), IcsError> {
         let property = DateProperty::of_event(line);
         for date in line.value().split([',', ';']).filter(|date| !date.trim().is_empty()) {
-            self.times.limit.spend(line.number)?;
-            let read = self.times.date_time(&property, date, &start.zone);
+            self.times.limit.count_occurrence(line.number)?;
+            let read = self.times.read_date_time(&property, date, &start.zone);
             let Some(date) = self.times.warnings.tolerate("VEVENT", "it excepts nothing", read)? else { continue };
             let wall = self.excepted_wall(start, &date);
             if date.is_date && !start.is_date {
@@ -259,8 +259,8 @@ impl<'a> Expander<'a> {
         for other in replacements.iter().filter(|other| other.is_this_and_future) {
             let Some(recurrence_id) = other.recurrence_id else { continue };
             let property = DateProperty::of_event(recurrence_id);
-            let Ok(old) = self.times.date_time(&property, recurrence_id.value(), &start.zone) else { continue };
-            let Some((new, duration)) = self.times.start_and_duration(other)? else { continue };
+            let Ok(old) = self.times.read_date_time(&property, recurrence_id.value(), &start.zone) else { continue };
+            let Some((new, duration)) = self.times.read_start_and_duration(other)? else { continue };
             let old = old.wall_in(&start.zone);
             moves.insert(old, (new.wall_in(&start.zone) - old, (!other.is_transparent).then_some(duration)));
         }
@@ -284,7 +284,7 @@ impl<'a> Expander<'a> {
         wall: i64,
         duration: EventDuration,
     ) -> Result<(), IcsError> {
-        self.times.limit.spend(line)?;
+        self.times.limit.count_occurrence(line)?;
         let (start, end) = (zone.instant(wall), duration.end(zone, wall));
         let period = Period { start: start.max(self.range.from), end: end.min(self.range.to) };
         if period.start < period.end {

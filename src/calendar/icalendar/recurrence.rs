@@ -34,16 +34,16 @@ impl RecurrenceRule {
         let cost = self.frequency.days().div_ceil(100);
         if self.count.is_none() {
             let periods = usize::try_from(last - skipped + 1).unwrap_or(usize::MAX);
-            limit.ensure(line.number, periods.saturating_mul(cost))?;
+            limit.ensure_steps(line.number, periods.saturating_mul(cost))?;
         }
-        limit.work(line.number, self.times_per_day())?;
+        limit.count_steps(line.number, self.times_per_day())?;
         let at = seconds_to_wall(start);
         let (days, times) = (self.days.with_day_of(at.date(), self.frequency), self.times(at));
         let (mut walls, mut candidates, mut count) = (Vec::new(), Vec::new(), 0);
         for number in skipped..=last {
             candidates.clear();
             self.push_candidates(first + number * self.interval, &days, &times, &mut candidates);
-            limit.work(line.number, cost.max(candidates.len()))?;
+            limit.count_steps(line.number, cost.max(candidates.len()))?;
             let all = candidates.len();
             let selected = candidates.iter().enumerate().filter(|(index, _)| self.has_position(*index, all));
             for wall in selected.map(|(_, wall)| *wall).filter(|wall| *wall >= start) {
@@ -84,9 +84,9 @@ impl RecurrenceRule {
     /// The times of a period, from its midnight or its beginning on, in order.
     fn times(&self, start: DateTime) -> Vec<i64> {
         let of = |is_named: bool, times: Vec<i64>| if is_named { times } else { vec![0] };
-        let hours = of(self.frequency > Frequency::Hourly, self.hours.or(start.hour()));
-        let minutes = of(self.frequency > Frequency::Minutely, self.minutes.or(start.minute()));
-        let seconds = of(self.frequency > Frequency::Secondly, self.seconds.or(start.second()));
+        let hours = of(self.frequency > Frequency::Hourly, self.hours.numbers_or(start.hour()));
+        let minutes = of(self.frequency > Frequency::Minutely, self.minutes.numbers_or(start.minute()));
+        let seconds = of(self.frequency > Frequency::Secondly, self.seconds.numbers_or(start.second()));
         let minutes = hours.iter().flat_map(|hour| minutes.iter().map(move |minute| hour * 3600 + minute * 60));
         minutes.flat_map(|minute| seconds.iter().map(move |second| minute + second)).collect()
     }

@@ -91,7 +91,7 @@ impl<'a> CalendarZones<'a> {
         let defined = match (&certain, definition) {
             (None, Some(definition)) => {
                 let outer = limit.begin_component();
-                let defined = self.defined(definition, warnings, limit);
+                let defined = self.read_definition(definition, warnings, limit);
                 limit.resume_component(outer);
                 warnings.leave_out("VTIMEZONE", defined)?.flatten()
             }
@@ -112,7 +112,7 @@ impl<'a> CalendarZones<'a> {
         Ok(rules)
     }
 
-    fn defined(
+    fn read_definition(
         &self,
         definition: &Component<'_>,
         warnings: &mut Warnings,
@@ -127,7 +127,7 @@ impl<'a> CalendarZones<'a> {
         }
         let mut changes = Vec::new();
         for observance in observances {
-            let read = self.changes(observance, warnings, limit);
+            let read = self.read_changes(observance, warnings, limit);
             changes.extend(warnings.tolerate(&observance.name, "it is left out", read)?.unwrap_or_default());
         }
         changes.sort_by_key(|change| change.wall);
@@ -135,7 +135,7 @@ impl<'a> CalendarZones<'a> {
     }
 
     /// The changes of the offset by one observance. Some programs leave out what does not change.
-    fn changes(
+    fn read_changes(
         &self,
         observance: &Component<'_>,
         warnings: &mut Warnings,
@@ -160,7 +160,7 @@ impl<'a> CalendarZones<'a> {
         let mut walls = vec![start.unwrap_or(LONG_AGO)];
         for line in observance.find_all("RDATE") {
             for date in line.value().split(',') {
-                limit.spend(line.number)?;
+                limit.count_occurrence(line.number)?;
                 walls.extend(wall(date));
             }
         }
@@ -182,7 +182,7 @@ fn guess_with_warning(
     warnings: &mut Warnings,
     limit: &mut ExpansionLimit,
 ) -> Result<Option<ZoneRules>, IcsError> {
-    limit.work(reference.line, 50)?;
+    limit.count_steps(reference.line, 50)?;
     let guess = guess_zone(reference.name);
     let assumption = match (&guess, reference.component) {
         (Some((_, shown)), _) => format!("it is read as {shown}, by its name"),

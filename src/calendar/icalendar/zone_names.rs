@@ -105,7 +105,7 @@ fn windows_zone(name: &str) -> Option<Zone> {
 /// The first city of the database in the name; of two zones of one city, the first by name.
 fn city_in(plain: &str, offset: Option<i64>) -> Option<Zone> {
     static CITIES: LazyLock<Vec<(String, Zone)>> = LazyLock::new(|| {
-        let zones = Zone::all().filter_map(|zone| {
+        let zones = Zone::list_all().filter_map(|zone| {
             let (area, city) = zone.name().split_once('/')?;
             let city = city.rsplit('/').next()?.to_lowercase().replace('_', " ");
             let is_city = AREAS.contains(&area) && !["north", "south", "west", "act", "nsw"].contains(&city.as_str());

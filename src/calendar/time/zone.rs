@@ -50,13 +50,13 @@ impl Zone {
 
     fn of_iana_name(name: &str) -> Option<Zone> {
         // A zone that was seen before is not parsed again.
-        let zone = Zone { rules: zone_data::rules(name)?, current_name: zone_data::current_name(name) };
+        let zone = Zone { rules: zone_data::find_rules(name)?, current_name: zone_data::current_name(name) };
         zone.is_real_zone().then_some(zone)
     }
 
     /// All zones of the database.
-    pub fn all() -> impl Iterator<Item = Zone> {
-        zone_data::names().filter_map(Zone::of_iana_name)
+    pub fn list_all() -> impl Iterator<Item = Zone> {
+        zone_data::list_names().filter_map(Zone::of_iana_name)
     }
 
     /// `UTC`.

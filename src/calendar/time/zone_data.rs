@@ -80,7 +80,7 @@ pub fn time_zone_fingerprint() -> &'static str {
 }
 
 /// The rules of a zone; the name is read in any case.
-pub fn rules(name: &str) -> Option<TimeZone> {
+pub fn find_rules(name: &str) -> Option<TimeZone> {
     let key = name.to_ascii_lowercase();
     if key == "utc" {
         return Some(TimeZone::UTC);
@@ -90,7 +90,7 @@ pub fn rules(name: &str) -> Option<TimeZone> {
 }
 
 /// The names of all zones.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub fn list_names() -> impl Iterator<Item = &'static str> {
     ZoneDatabase::get().zones.values().map(|zone| zone.name)
 }
 
