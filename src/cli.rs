@@ -107,7 +107,8 @@ enum UserCommand {
         /// The e-mail address of the account.
         email: String,
     },
-    /// Print a link that sets a new password, once: for a user who cannot receive mail. It also verifies the address.
+    /// Print a link that sets a new password, once: for a user who cannot receive mail. It also verifies the address. An
+    /// account that was not verified starts empty then.
     PasswordReset {
         /// The e-mail address of the account.
         email: String,

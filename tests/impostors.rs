@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::both_shapes;
 use crate::support::account::{
-    Account, OTHER, PASSWORD, VERIFY, auth_required_with, login, promote, send_with_bearer, wait_for_newest_mail,
+    Account, OTHER, PASSWORD, RESET, VERIFY, auth_required_with, forgot, login, promote, reset, send_with_bearer,
+    wait_for_mail, wait_for_newest_mail,
 };
 use crate::support::meeting::{invitation_mails, next_monday};
 use crate::support::shell::utf8;
@@ -32,6 +33,59 @@ async fn invited(organizer: &Account<'_>, attendee: &str) -> Value {
     let is_sent = || invitation_mails(organizer.cluster, &meeting).iter().any(|mail| mail.to == attendee);
     eventually("the attendee has a letter", async || is_sent().then_some(())).await;
     meeting
+}
+
+const CALENDAR: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nBEGIN:VEVENT\r\nUID:1\r\n\
+    DTSTAMP:20260101T000000Z\r\nDTSTART:20270104T090000Z\r\nDTEND:20270104T100000Z\r\nSUMMARY:Dentist\r\nEND:VEVENT\r\n\
+    END:VCALENDAR\r\n";
+
+/// Stores all that an account can hold before its mailbox is proven.
+async fn fill(account: &Account<'_>, bot: &str) {
+    let path = format!("/api/users/{}", account.email);
+    let profile = json!({
+        "name": "The Boss", "time_zone": "Asia/Tokyo", "preference": "last", "availability": { "monday": [3] },
+        "if_needed": { "sunday": [4] }, "overrides": { "2099-03-23": [5] },
+    });
+    account.put(&path, profile).await.expect(200);
+    let bearer = format!("Bearer {}", account.token);
+    let headers = [("authorization", bearer.as_str()), ("content-type", "text/calendar")];
+    let calendar = Some(CALENDAR.as_bytes().to_vec());
+    account.cluster.send(Method::PUT, &format!("{path}/calendars/file"), &headers, calendar).await.expect(201);
+    let subscription = json!({ "url": "https://calendars.invalid/basic.ics" });
+    account.put(&format!("{path}/calendars/web"), subscription).await.expect(201);
+    account.post("/api/auth/delegations", json!({ "actor": bot })).await.expect(201);
+}
+
+/// What an account holds, without what every change counts up.
+async fn content(account: &Account<'_>) -> Value {
+    let path = format!("/api/users/{}", account.email);
+    let mut user = account.get(&path).await.expect(200).json;
+    for name in ["id", "version", "created_at", "updated_at"] {
+        user[name] = Value::Null;
+    }
+    let calendars = account.get(&format!("{path}/calendars")).await.expect(200).json["calendars"].clone();
+    let names: Vec<Value> = calendars.as_array().into_iter().flatten().map(|one| one["name"].clone()).collect();
+    json!({ "user": user, "calendars": names })
+}
+
+/// What a new account holds.
+fn nothing(email: &str) -> Value {
+    let week = json!({
+        "monday": [], "tuesday": [], "wednesday": [], "thursday": [], "friday": [], "saturday": [], "sunday": [],
+    });
+    json!({
+        "user": {
+            "id": null, "email": email, "name": email.split('@').next(), "time_zone": "UTC", "preference": "first",
+            "availability": week, "if_needed": week, "overrides": {}, "version": null, "created_at": null,
+            "updated_at": null,
+        },
+        "calendars": [],
+    })
+}
+
+/// The delegations that an account has made.
+async fn delegations(account: &Account<'_>) -> Value {
+    account.get("/api/auth/delegations").await.expect(200).json["delegations"].clone()
 }
 
 async fn key_status(cluster: &Cluster, key: &str) -> u16 {
@@ -72,6 +126,70 @@ both_shapes! { with &auth_required_with(&[]);
         let ana = Account::login(cluster, ANA, OTHER).await;
         assert_eq!(ana.get("/api/auth/keys").await.expect(200).json["keys"], json!([]));
         assert_eq!(ana.get(&path).await.expect(200).json["title"], "Merger");
+    }
+
+    async fn what_an_impostor_has_stored_is_gone_when_the_owner_sets_another_password(cluster) {
+        let bot = Account::verified(cluster, "bot@example.com").await;
+        promote(cluster, &bot.email);
+        let admin = Account::login(cluster, &bot.email, PASSWORD).await;
+        for kind in [RESET, VERIFY] {
+            let email = format!("{}@example.com", &kind[..4]);
+            let impostor = Account::register(cluster, &email).await;
+            fill(&impostor, &bot.email).await;
+            let webhooks = format!("/api/users/{email}/webhooks");
+            admin.post(&webhooks, json!({ "url": "https://webhooks.invalid/" })).await.expect(201);
+            assert_eq!(content(&impostor).await["calendars"], json!(["file", "web"]));
+            if kind == RESET {
+                forgot(cluster, &email).await.expect(202);
+            }
+            let mail = wait_for_newest_mail(cluster, &email, kind).await;
+            assert!(cluster.get(&mail.link()).await.expect(200).text.contains("starts empty"), "the page says so");
+            match kind {
+                RESET => reset(cluster, &mail.token(), OTHER).await.expect(204),
+                _ => {
+                    let proof = json!({ "token": mail.token(), "password": OTHER });
+                    cluster.post("/api/auth/verify", proof).await.expect(204)
+                }
+            };
+            let owner = Account::login(cluster, &email, OTHER).await;
+            assert_eq!(content(&owner).await, nothing(&email), "{kind}");
+            assert_eq!(delegations(&owner).await, json!([]), "{kind}");
+            eventually("the webhook is gone", async || {
+                let left = owner.get(&webhooks).await.expect(200).json["webhooks"].clone();
+                (left == json!([])).then_some(())
+            }).await;
+            // what the owner stores stays, whatever becomes of the password
+            fill(&owner, &bot.email).await;
+            let stored = content(&owner).await;
+            owner.post(&webhooks, json!({ "url": "https://webhooks.invalid/" })).await.expect(201);
+            forgot(cluster, &email).await.expect(202);
+            let mail = wait_for_mail(cluster, &email, RESET, if kind == RESET { 2 } else { 1 }).await;
+            assert!(!cluster.get(&mail.link()).await.expect(200).text.contains("starts empty"));
+            reset(cluster, &mail.token(), PASSWORD).await.expect(204);
+            let owner = Account::login(cluster, &email, PASSWORD).await;
+            assert_eq!(content(&owner).await, stored, "{kind}");
+        }
+    }
+
+    async fn an_owner_who_confirms_with_the_same_password_keeps_everything_but_access(cluster) {
+        let bot = Account::verified(cluster, "bot@example.com").await;
+        for kind in [RESET, VERIFY] {
+            let email = format!("{}@example.com", &kind[..4]);
+            let before = Account::register(cluster, &email).await;
+            fill(&before, &bot.email).await;
+            let stored = content(&before).await;
+            if kind == RESET {
+                forgot(cluster, &email).await.expect(202);
+                let token = wait_for_newest_mail(cluster, &email, RESET).await.token();
+                reset(cluster, &token, PASSWORD).await.expect(204);
+            }
+            let owner = match kind {
+                RESET => Account::login(cluster, &email, PASSWORD).await,
+                _ => before.verify().await,
+            };
+            assert_eq!(content(&owner).await, stored, "{kind}");
+            assert_eq!(delegations(&owner).await, json!([]), "{kind}");
+        }
     }
 
     async fn keys_and_sessions_from_before_the_proof_end_by_a_program_too(cluster) {

@@ -1,9 +1,10 @@
-//! What becomes of the meetings of a user who was deleted.
+//! What becomes of the meetings of a user who was deleted, and of the webhooks of one whose owner has taken the account over.
 //!
 //! Past and cancelled meetings are kept for the other attendees, with this address anonymised. A meeting with no remaining real person
 //! is deleted. Meetings that cannot be without the user are cancelled, others go on.
 
 use diesel::prelude::*;
+use jiff::Timestamp;
 use jiff_diesel::DateTime;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -30,7 +31,10 @@ use crate::{read, transact};
 /// Past meetings in one transaction.
 const CHUNK: usize = 100;
 
-/// The data of `user.deleted`.
+/// The owner of a mailbox has taken over an account that another person has registered.
+const CLAIMED: &str = "user.claimed";
+
+/// The data of `user.deleted`, and of [`CLAIMED`].
 #[derive(Deserialize)]
 struct DeletedUser {
     id: Uuid,
@@ -49,6 +53,9 @@ impl Subscriber for Store {
     /// may be many, so not all are changed in one transaction.
     async fn prepare(&self, event: &Event) -> Result<(), Abort> {
         let user = DeletedUser::read(event)?;
+        if event.name() == CLAIMED {
+            return Ok(());
+        }
         self.mark_actor_deleted(&user.id.to_string()).await?;
         transact!(self.owner.db, |conn| { mark_deleted(conn, &user.id.to_string(), user.email.as_str()).await })?;
         let ids = read!(self.owner.db, |conn| find_meetings(conn, user.id))?;
@@ -67,7 +74,11 @@ impl Subscriber for Store {
     }
 
     async fn receive(&self, conn: &mut Connection, event: &Event) -> Result<(), Abort> {
-        erase_user(conn, self, &DeletedUser::read(event)?).await
+        let user = DeletedUser::read(event)?;
+        if event.name() == CLAIMED {
+            return Ok(erase_webhooks_of(conn, &user.id.to_string(), event.time).await?);
+        }
+        erase_user(conn, self, &user).await
     }
 }
 
@@ -77,7 +88,7 @@ async fn erase_user(conn: &mut Connection, store: &Store, user: &DeletedUser) ->
     for id in find_meetings(conn, user.id).await? {
         locked.extend(lock_meeting(conn, id).await?);
     }
-    erase_webhooks_of(conn, &user.id.to_string()).await?;
+    erase_webhooks_of(conn, &user.id.to_string(), Timestamp::MAX).await?;
     for before in locked {
         let placeholder = Email::placeholder();
         // a bot is named by meetings that it does not attend

@@ -44,7 +44,7 @@ pub const ROLE: Role = Role {
     migrations: Some(|| MIGRATIONS),
     keeps_cache: false,
     uses_queue: true,
-    subscribes: &["user.deleted"],
+    subscribes: &["user.deleted", "user.claimed"],
     faces_clients: false,
     sign_in_prefix: None,
     endpoints,

@@ -10,8 +10,10 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::config::{Auth, Calendars, Settings};
-use crate::platform::data::{Connection, DataOwner, Error, Owner, RunQueryDsl, exclusive};
+use crate::config::{Auth, AuthMode, Calendars, Settings};
+use crate::platform::auth::Caller;
+use crate::platform::auth::verifier::ended_session;
+use crate::platform::data::{Abort, Connection, DataOwner, Error, Owner, RunQueryDsl, exclusive};
 use crate::platform::digest::sha256_hex;
 use crate::platform::email::Email;
 use crate::platform::http::extract::UserKey;
@@ -19,7 +21,7 @@ use crate::platform::http::problem::Problem;
 use crate::platform::subscriptions::Subscriber;
 
 use super::api::ROLE;
-use super::schema::users;
+use super::schema::{credentials, users};
 
 /// The tables of this role, and the settings that their rules need.
 #[derive(Clone)]
@@ -51,6 +53,11 @@ impl Store {
             .transpose()
     }
 
+    /// Whether an account must prove its mailbox: until then, another person may have registered the address.
+    pub fn requires_proof(&self) -> bool {
+        self.auth.verify_email && self.auth.mode != AuthMode::Open
+    }
+
     /// The end of the UIDs of meetings in calendars. It tells this installation from others, and never changes.
     pub fn uid_domain(&self) -> String {
         format!("{:.16}.w2meet", sha256_hex(format!("uid {}", self.owner.secret())))
@@ -62,6 +69,20 @@ impl Store {
 pub async fn lock_user(conn: &mut Connection, email: &str) -> Result<Option<String>, Error> {
     let lock = exclusive(users::table.filter(users::email.eq(email)).select(users::id));
     Ok(lock.get_result(conn).await.optional()?)
+}
+
+/// Refuses a request that was admitted before the first proof of the caller's mailbox, and comes after it: another person may have sent
+/// it. The transaction has locked the user.
+///
+/// # Errors
+/// 401.
+pub async fn check_admission(conn: &mut Connection, caller: Option<&Caller>) -> Result<(), Abort> {
+    let Some(caller) = caller.filter(|caller| !caller.email_verified) else { return Ok(()) };
+    let proven = credentials::table.find(&caller.id).filter(credentials::email_verified_at.is_not_null());
+    match proven.select(credentials::user_id).first::<String>(conn).await.optional()? {
+        None => Ok(()),
+        Some(_) => Err(Abort::Rejected(ended_session())),
+    }
 }
 
 /// The address of the user whom a path names by address or by id. Tables and caches of this role know users by address.

@@ -1,7 +1,7 @@
 //! The queries about webhooks, each named for the question it answers.
 
 use diesel::prelude::*;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 use serde_json::json;
 use uuid::Uuid;
@@ -169,9 +169,10 @@ pub async fn find_event_body(conn: &mut Connection, id: Uuid) -> Result<Option<S
     Ok(body.first(conn).await.optional()?)
 }
 
-/// Erases the webhooks of an account that is deleted.
-pub async fn erase_webhooks_of(conn: &mut Connection, account: &str) -> Result<(), Error> {
-    let mine = webhooks::table.filter(webhooks::account.eq(account)).select(webhooks::id);
+/// Erases the webhooks that an account has registered by then.
+pub async fn erase_webhooks_of(conn: &mut Connection, account: &str, until: Timestamp) -> Result<(), Error> {
+    let mine = webhooks::table.filter(webhooks::account.eq(account)).filter(webhooks::created_at.le(stored(until)));
+    let mine = mine.select(webhooks::id);
     let found: Vec<String> = mine.load(conn).await?;
     erase_webhooks(conn, &found).await
 }

@@ -1,10 +1,11 @@
 //! The handlers of users and their weeks.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::http::header::{ETAG, HeaderName, IF_NONE_MATCH, LOCATION};
 use actix_web::web::{Bytes, Data};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -245,7 +246,9 @@ pub(super) async fn change(
 ) -> Result<User, Problem> {
     let guard = IfMatch::read(req)?;
     let checked = |user: &User| guard.check(user.version).and_then(|()| change(user));
-    write(users, email, async |tombstone| users.source().change(email, tombstone, &checked).await).await
+    let caller = req.extensions().get::<Rc<Caller>>().map(|caller| Caller::clone(caller));
+    write(users, email, async |tombstone| users.source().change(email, tombstone, caller.as_ref(), &checked).await)
+        .await
 }
 
 /// Runs a transaction on one user under the cache's protocol, and then loads the user into the cache.

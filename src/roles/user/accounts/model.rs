@@ -93,6 +93,11 @@ impl Profile {
         }
     }
 
+    /// The profile of a new account that has given nothing but its address.
+    pub fn of_address(email: &Email) -> Profile {
+        Profile::new(email.local().to_owned(), Zone::utc())
+    }
+
     /// Reads a profile. Only the name is required; the defaults are UTC and no availability.
     fn read(fields: &mut Params) -> Option<Profile> {
         let name = fields.required("name", text(MAX_NAME));

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::model::{Profile, User};
 use crate::calendar::{Preference, Week, Zone};
+use crate::platform::auth::Caller;
 use crate::platform::cache::loader::{Loaded, Source};
 use crate::platform::data::idempotency::{find_response, save_response};
 use crate::platform::data::instant::{self, now, stored};
@@ -23,7 +24,7 @@ use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::api::problems::USER_EXISTS;
 use crate::roles::user::auth::store::CredentialRow;
 use crate::roles::user::schema::{credentials, users};
-use crate::roles::user::store::Store;
+use crate::roles::user::store::{Store, check_admission};
 use crate::roles::user::verification::codes::{OneTimeCode, send_code};
 use crate::transact;
 
@@ -54,7 +55,7 @@ pub(super) struct Row {
 }
 
 /// Locks the cache's epoch for this transaction. Without a tombstone in the cache, the transaction raises the epoch instead.
-pub(super) async fn lock_epoch(conn: &Connection, tombstone: Option<i64>) -> Result<i64, Abort> {
+pub(in crate::roles::user) async fn lock_epoch(conn: &Connection, tombstone: Option<i64>) -> Result<i64, Abort> {
     let Some(tombstone) = tombstone else {
         let raised = diesel::update(cache_epoch::table).set(cache_epoch::epoch.eq(cache_epoch::epoch + 1));
         return Ok(raised.returning(cache_epoch::epoch).get_result(conn).await?);
@@ -121,6 +122,7 @@ impl Users {
         &self,
         email: &Email,
         tombstone: Option<i64>,
+        caller: Option<&Caller>,
         change: impl Fn(&User) -> Result<Profile, Problem> + Send + Sync,
     ) -> Result<(User, i64), Abort> {
         transact!(self.store.owner.db, |conn| {
@@ -130,6 +132,7 @@ impl Users {
             let (epoch, found) = join(lock_epoch(conn, tombstone), lock.get_result::<Row>(conn)).await;
             let (epoch, found) = (epoch?, found.optional()?);
             let mut user = User::try_from(found.ok_or_else(|| unknown(email))?)?;
+            check_admission(conn, caller).await?;
             user.profile = change(&user).map_err(Abort::Rejected)?;
             (user.version, user.updated_at) = (user.version + 1, now());
             diesel::update(mine).set(Row::from(&user)).execute(conn).await?;
@@ -180,6 +183,17 @@ impl Source for Users {
         })?;
         Ok(epoch)
     }
+}
+
+/// Gives a user the profile of a new account, because another person may have written the present one. The caller has locked the user.
+pub async fn reset_profile(conn: &mut Connection, email: &Email) -> Result<(), Abort> {
+    let mine = users::table.filter(users::email.eq(email.as_str()));
+    let mut user = User::try_from(mine.select(columns::<Row>()).first::<Row>(conn).await?)?;
+    user.profile = Profile::of_address(email);
+    (user.version, user.updated_at) = (user.version + 1, now());
+    diesel::update(mine).set(Row::from(&user)).execute(conn).await?;
+    conn.enqueue(event(&user, "claimed"));
+    Ok(())
 }
 
 /// The event about a change of a user. It does not contain the change.

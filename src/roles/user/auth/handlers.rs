@@ -68,10 +68,11 @@ fn read_registration(req: &HttpRequest, body: Value) -> Result<(User, Password),
     let address = fields.required("email", email);
     let password = fields.required("password", new_password);
     let name = fields.optional("name", text(MAX_NAME));
-    let time_zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse)).unwrap_or_else(Zone::utc);
+    let time_zone = fields.optional("time_zone", parsed("not_a_time_zone", Zone::parse));
     let registration = address.zip(password).map(|(email, password)| {
-        let local = email.as_str().rsplit_once('@').map_or(email.as_str(), |(local, _)| local);
-        let profile = Profile::new(name.unwrap_or_else(|| local.to_owned()), time_zone);
+        let mut profile = Profile::of_address(&email);
+        profile.name = name.unwrap_or(profile.name);
+        profile.time_zone = time_zone.unwrap_or(profile.time_zone);
         (User::new(email, typed_email, profile), password)
     });
     fields.finish(registration)

@@ -9,7 +9,6 @@ use jiff_diesel::DateTime;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::config::AuthMode;
 use crate::platform::auth::{AuthMethod, Caller, Scope};
 use crate::platform::data::instant::{self, now, stored};
 use crate::platform::data::{Error, RunQueryDsl, columns};
@@ -172,7 +171,7 @@ impl Store {
 
     /// The addresses among these whose account must verify its mailbox and has not: another person may have registered them.
     pub async fn unverified(&self, emails: &[&str]) -> Result<HashSet<String>, Error> {
-        if !self.auth.verify_email || self.auth.mode == AuthMode::Open {
+        if !self.requires_proof() {
             return Ok(HashSet::new());
         }
         let accounts = users::table.inner_join(credentials::table.on(credentials::user_id.eq(users::id)));

@@ -13,6 +13,7 @@ use super::import::acquire_turn_soon;
 use super::store::{CalendarInput, Entry, unknown};
 use crate::calendar::Fault;
 use crate::calendar::icalendar::CalendarWarning;
+use crate::platform::auth::Caller;
 use crate::platform::data::instant::{now, read};
 use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
@@ -82,6 +83,7 @@ impl From<Entry> for Calendar {
 pub async fn put_calendar(
     req: HttpRequest,
     PathUser(email): PathUser,
+    caller: Option<Caller>,
     store: Data<Store>,
     guard: Data<SsrfGuard>,
     RawBody(body): RawBody,
@@ -100,7 +102,7 @@ pub async fn put_calendar(
             CalendarInput::Url(Params::of_body(body)?.only("url", |value| calendar_url(&guard, value))?)
         }
     };
-    let (entry, is_new) = store.put_calendar(&email, &name, &input).await?;
+    let (entry, is_new) = store.put_calendar(caller.as_ref(), &email, &name, &input).await?;
     let location = format!("/api/users/{}/calendars/{name}", email.path_segment());
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     if is_new {

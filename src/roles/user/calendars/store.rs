@@ -12,6 +12,7 @@ use super::import::Import;
 use crate::calendar::icalendar::{Period as BusyPeriod, ZoneRules, merge_periods};
 use crate::calendar::time::{SECONDS_PER_DAY, time_zone_fingerprint};
 use crate::calendar::{Fault, Zone};
+use crate::platform::auth::Caller;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
@@ -21,7 +22,7 @@ use crate::roles::user::api::calendars::CalendarSubscription;
 use crate::roles::user::api::problems::UNKNOWN_CALENDAR;
 use crate::roles::user::api::{Busy, Period};
 use crate::roles::user::schema::{calendar_months, calendars, users};
-use crate::roles::user::store::{Store, lock_user};
+use crate::roles::user::store::{Store, check_admission, lock_user};
 use crate::transact;
 
 /// Addresses in one query.
@@ -152,7 +153,13 @@ impl Row {
 
 impl Store {
     /// Stores a calendar under its name, and replaces the one of this name. Returns whether it is new.
-    pub async fn put_calendar(&self, email: &Email, name: &str, input: &CalendarInput) -> Result<(Entry, bool), Abort> {
+    pub async fn put_calendar(
+        &self,
+        caller: Option<&Caller>,
+        email: &Email,
+        name: &str,
+        input: &CalendarInput,
+    ) -> Result<(Entry, bool), Abort> {
         let row = Row::new(email, name, input, now());
         let none = BTreeMap::new();
         let months = if let CalendarInput::File { import, .. } = input { &import.months } else { &none };
@@ -161,6 +168,7 @@ impl Store {
             if lock_user(conn, email.as_str()).await?.is_none() {
                 return Err(Abort::Rejected(Problem::unknown_user(email.as_str())));
             }
+            check_admission(conn, caller).await?;
             let is_new = !remove(conn, email, name).await?;
             let mine = calendars::table.filter(calendars::email.eq(email.as_str()));
             let others: i64 = mine.count().get_result(conn).await?;

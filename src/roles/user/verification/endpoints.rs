@@ -13,6 +13,9 @@ use crate::roles::user::api::ACCOUNTS;
 use crate::roles::user::api::openapi::{Forgotten, Link, PasswordChange, Reset, Verification};
 use crate::roles::user::api::problems::{LINK_VOID, TOO_MANY_ATTEMPTS, TOO_MANY_LETTERS, WRONG_PASSWORD};
 
+const STARTS_EMPTY: &str = "The first proof of a mailbox keeps name, week and calendars only with the password of registration; with another one, the \
+     account starts empty.";
+
 pub fn endpoints() -> Vec<Endpoint> {
     tagged(ACCOUNTS, [verification(), passwords()].concat())
 }
@@ -48,7 +51,7 @@ fn verification() -> Vec<Endpoint> {
             "verify_mailbox",
             "Verifies the mailbox of an account by the code of the e-mail, and sets the password. Sessions and API keys end.",
             |op| {
-                takes_form::<Verification>(op).answer(204, "The mailbox is verified").shows(&[
+                takes_form::<Verification>(op.about(STARTS_EMPTY)).answer(204, "The mailbox is verified").shows(&[
                     LINK_VOID,
                     VALIDATION,
                     UNAVAILABLE,
@@ -87,7 +90,7 @@ fn passwords() -> Vec<Endpoint> {
             "reset_password",
             "Sets a new password by the code of the e-mail. All sessions end.",
             |op| {
-                takes_form::<Reset>(op).answer(204, "The password is changed").shows(&[
+                takes_form::<Reset>(op.about(STARTS_EMPTY)).answer(204, "The password is changed").shows(&[
                     LINK_VOID,
                     VALIDATION,
                     UNAVAILABLE,

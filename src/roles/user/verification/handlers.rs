@@ -5,17 +5,19 @@ use actix_web::{FromRequest as _, HttpMessage as _, HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::pages;
+use super::pages::{self, LinkForm};
 use crate::platform::auth::verifier::ended_session;
 use crate::platform::auth::{AuthMethod, Caller, unknown_caller};
+use crate::platform::email::Email;
 use crate::platform::http::HttpResult;
 use crate::platform::http::extract::{JsonBody, Params, RawBody, email, text};
 use crate::platform::http::problem::Problem;
+use crate::roles::user::accounts::handlers::{Cached, write};
 use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::api::problems::TOO_MANY_LETTERS;
 use crate::roles::user::auth::handlers::authenticate;
 use crate::roles::user::auth::passwords::Passwords;
-use crate::roles::user::auth::policy::{new_password, typed_password};
+use crate::roles::user::auth::policy::{Password, new_password, typed_password};
 use crate::roles::user::store::Store;
 
 /// Seconds after which an address gets e-mails again, at most.
@@ -48,8 +50,8 @@ pub async fn verify_page(req: HttpRequest, store: Data<Store>) -> HttpResult {
 }
 
 /// `POST /auth/verify`
-pub async fn verify(req: HttpRequest, store: Data<Store>, passwords: Data<Passwords>, body: Payload) -> HttpResult {
-    prove_mailbox(Purpose::VerifyMailbox, &req, &store, &passwords, body).await
+pub async fn verify(req: HttpRequest, users: Cached, passwords: Data<Passwords>, body: Payload) -> HttpResult {
+    prove_mailbox(Purpose::VerifyMailbox, &req, &users, &passwords, body).await
 }
 
 /// `POST /auth/password/forgot`: responds in the same way and time whether or not the account exists
@@ -68,20 +70,17 @@ pub async fn reset_page(req: HttpRequest, store: Data<Store>) -> HttpResult {
 
 /// The page of a valid code, with the problem of the last attempt, or one that says that the link does not work.
 async fn page_of_code(store: &Store, purpose: Purpose, code: &str, wrong: Option<&Problem>) -> HttpResponse {
-    match store.owner_of_code(purpose, code).await {
-        Ok(email) => pages::form(purpose, &email, code, wrong),
-        Err(abort) => pages::refused(&abort.into()),
-    }
+    let shown = async {
+        let email = store.owner_of_code(purpose, code).await.map_err(Problem::from)?;
+        let is_registered = !store.unverified(&[email.as_str()]).await?.is_empty();
+        Ok::<_, Problem>(pages::form(&LinkForm { purpose, email: &email, code, is_registered, wrong }))
+    };
+    shown.await.unwrap_or_else(|problem| pages::refused(&problem))
 }
 
 /// `POST /auth/password/reset`
-pub async fn reset_password(
-    req: HttpRequest,
-    store: Data<Store>,
-    passwords: Data<Passwords>,
-    body: Payload,
-) -> HttpResult {
-    prove_mailbox(Purpose::ResetPassword, &req, &store, &passwords, body).await
+pub async fn reset_password(req: HttpRequest, users: Cached, passwords: Data<Passwords>, body: Payload) -> HttpResult {
+    prove_mailbox(Purpose::ResetPassword, &req, &users, &passwords, body).await
 }
 
 /// Uses a code, with a new password. Every client sends one: the person who reads the mailbox need not be the one who has
@@ -89,7 +88,7 @@ pub async fn reset_password(
 async fn prove_mailbox(
     purpose: Purpose,
     req: &HttpRequest,
-    store: &Store,
+    users: &Cached,
     passwords: &Passwords,
     body: Payload,
 ) -> HttpResult {
@@ -97,12 +96,15 @@ async fn prove_mailbox(
     let token = fields.required("token", text(MAX_CODE));
     let password = fields.required("password", new_password);
     let input = fields.finish(token.clone().zip(password));
+    let store = &users.source().store;
     let proof = async {
         let (token, password) = input?;
         // an invalid code must not cause the costly hash of a password
         let email = store.owner_of_code(purpose, &token).await?;
-        let hash = passwords.hash(password, vec![email.to_string()]).await?;
-        store.prove_mailbox(purpose, &token, &hash).await.map_err(Problem::from)
+        let known = find_known(store, passwords, &email, &password).await?;
+        let (known, hash) = (known.as_deref(), passwords.hash(password, vec![email.to_string()]).await?);
+        let prove = async |tombstone| users.source().prove_mailbox((purpose, &token), &hash, known, tombstone).await;
+        write(users, &email, prove).await
     };
     match proof.await {
         Ok(email) if is_form => Ok(pages::success(purpose, &email)),
@@ -114,6 +116,21 @@ async fn prove_mailbox(
         }
         Err(problem) => Err(problem),
     }
+}
+
+/// The hash of the password that an unverified account was registered with, if this is that password: then the person who reads the
+/// mailbox has registered the account, and keeps what is in it.
+async fn find_known(
+    store: &Store,
+    passwords: &Passwords,
+    email: &Email,
+    password: &Password,
+) -> Result<Option<String>, Problem> {
+    let account = store.account(email).await?;
+    let unproven = account.filter(|account| store.requires_proof() && account.email_verified_at.is_none());
+    let Some(account) = unproven else { return Ok(None) };
+    let is_known = passwords.verify(passwords.acquire()?, password.clone(), Some(&account.password_hash)).await?;
+    Ok(is_known.then_some(account.password_hash))
 }
 
 /// `PUT /auth/password`: sets a new password by the current one; every other session ends

@@ -9,9 +9,19 @@ use crate::platform::http::page::page;
 use crate::platform::http::problem::Problem;
 use crate::roles::user::api::account_mail::Purpose;
 
-/// Asks the owner of the address for a password; `wrong` is the problem of the last attempt. The address is there for password
-/// managers.
-pub fn form(purpose: Purpose, email: &Email, token: &str, wrong: Option<&Problem>) -> HttpResponse {
+/// What the form behind a link shows.
+pub struct LinkForm<'a> {
+    pub purpose: Purpose,
+    pub email: &'a Email,
+    pub code: &'a str,
+    /// Whether the address was registered with a password, and not proven yet.
+    pub is_registered: bool,
+    /// The problem of the last attempt.
+    pub wrong: Option<&'a Problem>,
+}
+
+/// Asks the owner of the address for a password. The address is there for password managers.
+pub fn form(&LinkForm { purpose, email, code, is_registered, wrong }: &LinkForm<'_>) -> HttpResponse {
     let reason = wrong.map(|problem| {
         let faults: Vec<String> = problem.errors.iter().map(|fault| fault.detail.to_string()).collect();
         if faults.is_empty() { problem.detail.to_string() } else { faults.join(", and ") }
@@ -24,8 +34,14 @@ pub fn form(purpose: Purpose, email: &Email, token: &str, wrong: Option<&Problem
         @if is_first {
             p { "Is " (email) " yours? Then set the password of the account: the one that you have chosen, or another one." }
         }
+        @if is_registered {
+            p {
+                "Your name, week and calendars stay only with the password that was chosen at registration. With another one, the \
+                 account starts empty."
+            }
+        }
         form method="post" {
-            input type="hidden" name="token" value=(token);
+            input type="hidden" name="token" value=(code);
             label for="email" { "Your account" }
             input #email type="email" value=(email) autocomplete="username" readonly tabindex="-1";
             label for="password" { @if is_first { "Password" } @else { "New password" } }

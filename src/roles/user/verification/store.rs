@@ -12,9 +12,11 @@ use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
 use crate::platform::digest::sha256_hex;
 use crate::platform::email::Email;
 use crate::platform::jobs::model::JobState;
+use crate::roles::user::accounts::store::{Users, lock_epoch, reset_profile};
 use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::auth::sessions::end_sessions;
 use crate::roles::user::auth::store::{Account, CredentialRow};
+use crate::roles::user::calendars::store::erase_calendars;
 use crate::roles::user::delegations::store::erase_delegations;
 use crate::roles::user::schema::{api_keys, codes, credentials, sessions, sign_in_failures, users};
 use crate::roles::user::store::{Store, lock_user};
@@ -49,39 +51,6 @@ impl Store {
     /// The address that a valid code was sent to. The code stays valid.
     pub async fn owner_of_code(&self, purpose: Purpose, code: &str) -> Result<Email, Abort> {
         transact!(self.owner.db, |conn| { Ok(find_valid(conn, purpose, code, now()).await?.email()?) })
-    }
-
-    /// Accepts a code that was sent to an account's address as the proof that its owner reads the mailbox, and sets the password. All
-    /// sessions end. The first proof also ends all API keys and delegations: until then, another person may have made them. The
-    /// code of a registration works for the first proof only.
-    pub async fn prove_mailbox(&self, purpose: Purpose, code: &str, password_hash: &str) -> Result<Email, Abort> {
-        let now = now();
-        let at = stored(now);
-        transact!(self.owner.db, |conn| {
-            let (email, user) = use_code(conn, purpose, code, now).await?;
-            let mine = credentials::table.filter(credentials::user_id.eq(&user));
-            let found: Option<CredentialRow> = mine.select(columns::<CredentialRow>()).first(conn).await.optional()?;
-            let proven_at = found.as_ref().and_then(|row| row.email_verified_at);
-            let row = match found {
-                Some(row) => CredentialRow { password_hash: password_hash.to_owned(), ..row },
-                None => CredentialRow::new(&user, password_hash),
-            };
-            if purpose == Purpose::VerifyMailbox && proven_at.is_some() {
-                return Err(Abort::Rejected(invalid_code()));
-            }
-            let row = CredentialRow { email_verified_at: proven_at.or(Some(at)), updated_at: at, ..row };
-            let insertion = diesel::insert_into(credentials::table).values(&row);
-            insertion.on_conflict(credentials::user_id).do_update().set(&row).execute(conn).await?;
-            end_sessions(conn, &user, "").await?;
-            if proven_at.is_none() {
-                diesel::delete(api_keys::table.filter(api_keys::user_id.eq(&user))).execute(conn).await?;
-                erase_delegations(conn, &user).await?;
-            }
-            // the failed attempts of others must not delay the owner of the address
-            let failed = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
-            diesel::delete(failed).execute(conn).await?;
-            Ok::<Email, Abort>(email)
-        })
     }
 
     /// Sends the verification e-mail of an account again, unless its address is verified; `false` if the address has reached its
@@ -129,5 +98,54 @@ impl Store {
     pub async fn purge_codes(&self) -> Result<(), Error> {
         let old = stored(now().saturating_sub(SignedDuration::from_hours(72)).unwrap_or(Timestamp::UNIX_EPOCH));
         self.owner.db.run(diesel::delete(codes::table.filter(codes::created_at.lt(old)))).await.map(drop)
+    }
+}
+
+impl Users {
+    /// Accepts a code that was sent to an account's address as the proof that its owner reads the mailbox, and sets the password. All
+    /// sessions end. The first proof also ends all API keys and delegations: until then, another person may have made them. It keeps
+    /// the profile and the calendars only if the owner knows the password from before: `known` is its hash then. The code of a
+    /// registration works for the first proof only.
+    pub async fn prove_mailbox(
+        &self,
+        (purpose, code): (Purpose, &str),
+        password_hash: &str,
+        known: Option<&str>,
+        tombstone: Option<i64>,
+    ) -> Result<(Email, i64), Abort> {
+        let now = now();
+        let at = stored(now);
+        transact!(self.store.owner.db, |conn| {
+            let epoch = lock_epoch(conn, tombstone).await?;
+            let (email, user) = use_code(conn, purpose, code, now).await?;
+            let mine = credentials::table.filter(credentials::user_id.eq(&user));
+            let found: Option<CredentialRow> = mine.select(columns::<CredentialRow>()).first(conn).await.optional()?;
+            let proven_at = found.as_ref().and_then(|row| row.email_verified_at);
+            let registered = found.as_ref().filter(|row| row.email_verified_at.is_none());
+            let is_foreign = registered.is_some_and(|row| known != Some(row.password_hash.as_str()));
+            let row = match found {
+                Some(row) => CredentialRow { password_hash: password_hash.to_owned(), ..row },
+                None => CredentialRow::new(&user, password_hash),
+            };
+            if purpose == Purpose::VerifyMailbox && proven_at.is_some() {
+                return Err(Abort::Rejected(invalid_code()));
+            }
+            let row = CredentialRow { email_verified_at: proven_at.or(Some(at)), updated_at: at, ..row };
+            let insertion = diesel::insert_into(credentials::table).values(&row);
+            insertion.on_conflict(credentials::user_id).do_update().set(&row).execute(conn).await?;
+            end_sessions(conn, &user, "").await?;
+            if proven_at.is_none() {
+                diesel::delete(api_keys::table.filter(api_keys::user_id.eq(&user))).execute(conn).await?;
+                erase_delegations(conn, &user).await?;
+            }
+            if is_foreign && self.store.requires_proof() {
+                erase_calendars(conn, &email).await?;
+                reset_profile(conn, &email).await?;
+            }
+            // the failed attempts of others must not delay the owner of the address
+            let failed = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
+            diesel::delete(failed).execute(conn).await?;
+            Ok::<_, Abort>((email, epoch))
+        })
     }
 }
