@@ -208,6 +208,28 @@ both_shapes! { with &limited(&[("W2MEET_INVITATIONS__ORGANIZER_PER_HOUR", "5")])
     }
 }
 
+both_shapes! { with &limited(&[("W2MEET_INVITATIONS__PER_HOUR", "8"), ("W2MEET_INVITATIONS__ORGANIZER_PER_HOUR", "4")]);
+    async fn a_few_organizers_do_not_keep_out_the_others(cluster) {
+        free(cluster, BEN).await;
+        let mut organizers = Vec::new();
+        for number in 1..=5 {
+            organizers.push(free(cluster, &format!("organizer{number}@example.com")).await);
+        }
+        let ask = async |number: usize, hour: usize| {
+            let organizer = &organizers[number - 1];
+            organizer.post("/api/meetings", meeting_with(organizer, &[BEN], hour)).await.status
+        };
+        for (organizer, hour) in [(1, 1), (1, 2), (1, 3), (1, 4), (2, 5), (2, 6)] {
+            assert_eq!(ask(organizer, hour).await, 202, "{organizer} at {hour}");
+        }
+        assert_eq!(ask(2, 7).await, 429, "three quarters are used up");
+        assert_eq!(ask(3, 8).await, 202, "the first mail of another organizer");
+        assert_eq!(ask(3, 9).await, 429, "the second one");
+        assert_eq!(ask(4, 10).await, 202, "the first mail of another organizer");
+        assert_eq!(ask(5, 11).await, 429, "nothing is left");
+    }
+}
+
 both_shapes! { with &limited(&[("W2MEET_INVITATIONS__PER_DAY", "3"), ("W2MEET_INVITATIONS__ORGANIZER_PER_DAY", "2")]);
     async fn mails_are_limited_per_organizer_and_over_all(cluster) {
         let (ana, cat) = (free(cluster, ANA).await, free(cluster, CAT).await);

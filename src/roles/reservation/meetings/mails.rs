@@ -40,7 +40,9 @@ const OVER_LIMIT: &str = "SELECT subjects.email FROM mails AS added \
     GROUP BY subjects.email HAVING COUNT(*) > $4 \
     OR SUM(CASE WHEN mails.counted_at > $5 THEN 1 ELSE 0 END) > $6 \
     OR SUM(CASE WHEN mails.organizer = added.organizer THEN 1 ELSE 0 END) > $7 \
-    OR SUM(CASE WHEN mails.organizer = added.organizer AND mails.counted_at > $5 THEN 1 ELSE 0 END) > $8 LIMIT 1";
+    OR SUM(CASE WHEN mails.organizer = added.organizer AND mails.counted_at > $5 THEN 1 ELSE 0 END) > $8 \
+    OR SUM(CASE WHEN mails.organizer = added.organizer THEN 1 ELSE 0 END) > 1 \
+    AND (COUNT(*) > $9 OR SUM(CASE WHEN mails.counted_at > $5 THEN 1 ELSE 0 END) > $10) LIMIT 1";
 
 #[derive(QueryableByName)]
 struct Recipient {
@@ -59,6 +61,8 @@ pub async fn check_limits(conn: &mut Connection, store: &Store, meeting: &Meetin
     }
     let before = |age: SignedDuration| stored(meeting.updated_at.saturating_sub(age).unwrap_or_default());
     let limit = |limit: i64| if limit == 0 { i64::MAX } else { limit };
+    // a few organizers must not use up what is left for everybody else: the last quarter is for the first mail of each
+    let known = |of: i64| limit(of - of / 4);
     let limits = &store.invitations;
     let query = diesel::sql_query(OVER_LIMIT)
         .bind::<Text, _>(meeting.id.to_string())
@@ -68,7 +72,9 @@ pub async fn check_limits(conn: &mut Connection, store: &Store, meeting: &Meetin
         .bind::<TimestampType, _>(before(HOUR))
         .bind::<BigInt, _>(limit(limits.per_hour))
         .bind::<BigInt, _>(limit(limits.organizer_per_day))
-        .bind::<BigInt, _>(limit(limits.organizer_per_hour));
+        .bind::<BigInt, _>(limit(limits.organizer_per_hour))
+        .bind::<BigInt, _>(known(limits.per_day))
+        .bind::<BigInt, _>(known(limits.per_hour));
     check_actor_limits(conn, store, meeting).await?;
     let over: Vec<Recipient> = query.load(conn).await?;
     let Some(Recipient { email }) = over.into_iter().next() else { return Ok(()) };
