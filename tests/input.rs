@@ -74,7 +74,7 @@ fn no_addresses() -> Vec<String> {
 }
 
 /// Characters that turn or hide text.
-const HIDDEN: [char; 16] = [
+const HIDDEN: [char; 19] = [
     '\u{ad}',
     '\u{61c}',
     '\u{200b}',
@@ -87,9 +87,12 @@ const HIDDEN: [char; 16] = [
     '\u{2060}',
     '\u{2066}',
     '\u{2069}',
+    '\u{2800}',
     '\u{3164}',
+    '\u{fe0f}',
     '\u{feff}',
     '\u{fff9}',
+    '\u{fffe}',
     '\u{e0041}',
 ];
 
@@ -114,7 +117,7 @@ both_shapes! {
             let address = format!("ne{hidden}w@example.com");
             assert_eq!(cluster.post(USERS, with("email", json!(address))).await.pointers(), ["#/email"]);
         }
-        for (at, fine) in ["Zoë 日本語 שלום", "👩\u{200d}👩\u{200d}👧", "نامه\u{200c}ها"].iter().enumerate() {
+        for (at, fine) in ["Zoë 日本語 שלום", "👩\u{200d}👩\u{200d}👧", "نامه\u{200c}ها", "❤\u{fe0f} 1\u{fe0f}\u{20e3}"].iter().enumerate() {
             let body = json!({ "email": format!("fine{at}@example.com"), "name": fine });
             assert_eq!(cluster.post(USERS, body).await.expect(201).json["name"], *fine);
         }
