@@ -30,7 +30,7 @@ impl Email {
     /// Parses an address into its canonical form.
     ///
     /// # Errors
-    /// [`NotAnEmail`] for anything but `local@domain.tld`: quoted local parts, IP literals, display names, control characters, and
+    /// [`NotAnEmail`] for anything but `local@domain.tld`: quoted local parts, IP addresses, display names, control characters, and
     /// addresses under `.invalid`, which have no mailbox.
     pub fn parse(typed: &str) -> Result<Email, NotAnEmail> {
         if let Some(email) = Email::parse_plain(typed) {
@@ -56,6 +56,10 @@ impl Email {
         let top = domain.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
         if top == NO_MAILBOXES {
             return Err(NotAnEmail("a domain that ends with .invalid has no mailboxes"));
+        }
+        // as browsers read it: a name that ends with a number is the address of a machine, or nothing
+        if !matches!(url::Host::parse(&domain), Ok(url::Host::Domain(_))) {
+            return Err(NotAnEmail("its domain must be a name, not a number"));
         }
         let canonical = format!("{local}@{domain}");
         if canonical.len() > MAX_OCTETS {
@@ -177,6 +181,16 @@ mod tests {
             "@",
             "a@b",
             "a@[127.0.0.1]",
+            "a@127.0.0.1",
+            "a@127.0.0.1.",
+            "a@127.1",
+            "a@0x7f.0.0.0x1",
+            "a@１２７.0.0.1",
+            "a@[::1]",
+            "a@[IPv6:::1]",
+            "a@::1",
+            "a@2130706433",
+            "a@example.1",
             "X <a@c.de>",
             "a@c.de.",
             "\"a b\"@c.de",
