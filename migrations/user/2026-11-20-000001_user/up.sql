@@ -72,7 +72,8 @@ CREATE TABLE credentials (
 
 -- Failed sign-ins in a row, of any address that was tried, whether it has an account or not.
 CREATE TABLE sign_in_failures (
-    email TEXT NOT NULL PRIMARY KEY,
+    -- an HMAC-SHA256 under the secret of the installation: what was typed may be the address of somebody without an account
+    address_digest TEXT NOT NULL PRIMARY KEY,
     failures INTEGER NOT NULL,
     blocked_until TIMESTAMP,
     updated_at TIMESTAMP NOT NULL
@@ -116,7 +117,8 @@ CREATE TABLE codes (
     -- also that of the job that sends the letter
     id TEXT NOT NULL PRIMARY KEY,
     purpose TEXT NOT NULL,
-    -- asked for by whoever knows it: there may be nobody with this address, and then there is no letter
+    -- asked for by whoever knows it: there may be nobody with this address, and then there is no letter, and the address gives way
+    -- to its HMAC-SHA256 under the secret of the installation
     email TEXT NOT NULL,
     -- in the order of their making; of two that are made at once only one is kept
     number BIGINT NOT NULL,

@@ -10,9 +10,9 @@ pub fn find_hidden(text: &str) -> Option<char> {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         let has_base = !before.is_ascii() && !before.is_whitespace();
-        let is_key = || matches!(before, '0'..='9' | '#' | '*') && rest.peek() == Some(&KEYCAP);
+        let is_key = matches!(before, '0'..='9' | '#' | '*') && rest.peek() == Some(&KEYCAP);
         let is_mark = has_base && !is_selector(before) && !is_joiner(before);
-        if is_hidden(c) || is_joiner(c) && !has_base || is_selector(c) && !is_mark && !is_key() {
+        if is_hidden(c) || is_joiner(c) && !has_base || is_selector(c) && !is_mark && !is_key {
             return Some(c);
         }
         before = c;

@@ -88,8 +88,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    sign_in_failures (email) {
-        email -> Text,
+    sign_in_failures (address_digest) {
+        address_digest -> Text,
         failures -> Integer,
         blocked_until -> Nullable<Timestamp>,
         updated_at -> Timestamp,

@@ -14,7 +14,7 @@ use crate::config::{Auth, AuthMode, Calendars, Settings};
 use crate::platform::auth::Caller;
 use crate::platform::auth::verifier::ended_session;
 use crate::platform::data::{Abort, Connection, DataOwner, Error, Owner, RunQueryDsl, exclusive};
-use crate::platform::digest::sha256_hex;
+use crate::platform::digest::{keyed_hex, sha256_hex};
 use crate::platform::email::Email;
 use crate::platform::http::extract::UserKey;
 use crate::platform::http::problem::Problem;
@@ -56,6 +56,11 @@ impl Store {
     /// Whether an account must prove its mailbox: until then, another person may have registered the address.
     pub fn requires_proof(&self) -> bool {
         self.auth.verify_email && self.auth.mode != AuthMode::Open
+    }
+
+    /// What stands for an address that is counted, but need not have an account: the address itself is not kept.
+    pub fn address_digest(&self, email: &Email) -> String {
+        keyed_hex(self.owner.secret(), &format!("address {email}"))
     }
 
     /// The end of the UIDs of meetings in calendars. It tells this installation from others, and never changes.

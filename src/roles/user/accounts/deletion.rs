@@ -10,9 +10,10 @@ use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
 use crate::platform::jobs::rows::scrub_jobs;
 use crate::roles::user::auth::sessions::end_sessions;
+use crate::roles::user::auth::store::erase_failures;
 use crate::roles::user::calendars::store::erase_calendars;
 use crate::roles::user::delegations::store::erase_delegations;
-use crate::roles::user::schema::{api_keys, credentials, sign_in_failures, users};
+use crate::roles::user::schema::{api_keys, credentials, users};
 use crate::roles::user::verification::store::erase_codes;
 use crate::transact;
 
@@ -24,6 +25,7 @@ impl Users {
         barred: Option<i64>,
         guard: impl Fn(i64) -> Result<(), Problem> + Send + Sync,
     ) -> Result<((), i64), Abort> {
+        let digest = self.store.address_digest(email);
         transact!(self.store.owner.db, |conn| {
             let epoch = lock_epoch(conn, barred).await?;
             let mine = users::table.filter(users::email.eq(email.as_str()));
@@ -33,14 +35,13 @@ impl Users {
             guard(user.version).map_err(Abort::Rejected)?;
             // an import of a calendar locks the user first too
             erase_calendars(conn, email).await?;
-            erase_codes(conn, email).await?;
+            erase_codes(conn, email, &digest).await?;
             let id = user.id.to_string();
             end_sessions(conn, &id, "").await?;
             diesel::delete(api_keys::table.filter(api_keys::user_id.eq(&id))).execute(conn).await?;
             erase_delegations(conn, &id).await?;
             diesel::delete(credentials::table.filter(credentials::user_id.eq(&id))).execute(conn).await?;
-            let failed = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
-            diesel::delete(failed).execute(conn).await?;
+            erase_failures(conn, &digest).await?;
             erase_mentions(conn, email, &id).await?;
             let deleted = User { version: user.version + 1, ..user };
             conn.enqueue(event(&deleted, "deleted"));

@@ -104,7 +104,7 @@ impl Users {
                 let row = CredentialRow::new(&row.id, hash);
                 diesel::insert_into(credentials::table).values(row).execute(conn).await?;
                 if self.store.auth.verify_email {
-                    let code = OneTimeCode::generate(Purpose::VerifyMailbox, &user.email, &self.store.auth, now());
+                    let code = OneTimeCode::generate(Purpose::VerifyMailbox, &user.email, &self.store, now());
                     send_code(conn, &self.store, &code).await?;
                 }
             }

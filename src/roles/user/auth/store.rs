@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::platform::auth::{AuthMethod, Caller, Scope};
 use crate::platform::data::instant::{self, now, stored};
-use crate::platform::data::{Error, RunQueryDsl, columns};
+use crate::platform::data::{Connection, Error, RunQueryDsl, columns};
 use crate::platform::email::Email;
 use crate::platform::http::openapi::schemas::TimeZone;
 use crate::platform::http::problem::Problem;
@@ -183,22 +183,22 @@ impl Store {
     /// Counts an attempt to sign in as a failure until it succeeds, so that concurrent attempts count too. Returns the time to wait
     /// if there were too many. Addresses without an account are treated alike, so that the response does not reveal them.
     pub async fn begin_attempt(&self, email: &Email) -> Result<Option<SignedDuration>, Error> {
-        let now = now();
+        let (now, digest) = (now(), self.address_digest(email));
         transact!(self.owner.db, |conn| {
             let first = (
-                sign_in_failures::email.eq(email.as_str()),
+                sign_in_failures::address_digest.eq(&digest),
                 sign_in_failures::failures.eq(0),
                 sign_in_failures::updated_at.eq(stored(now)),
             );
             // the row is there afterwards and locked: attempts at other replicas, and a deletion, wait for this one
             let lock = diesel::insert_into(sign_in_failures::table)
                 .values(first)
-                .on_conflict(sign_in_failures::email)
+                .on_conflict(sign_in_failures::address_digest)
                 .do_update()
-                .set(sign_in_failures::email.eq(excluded(sign_in_failures::email)))
+                .set(sign_in_failures::address_digest.eq(excluded(sign_in_failures::address_digest)))
                 .returning((sign_in_failures::failures, sign_in_failures::blocked_until));
             let (failures, blocked_until): (i32, Option<DateTime>) = lock.get_result(conn).await?;
-            let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
+            let mine = sign_in_failures::table.filter(sign_in_failures::address_digest.eq(&digest));
             let left = blocked_until.and_then(instant::read).map(|until| until.duration_since(now));
             if let Some(left) = left.filter(SignedDuration::is_positive) {
                 return Ok::<_, Error>(Some(left));
@@ -217,7 +217,8 @@ impl Store {
 
     /// Deletes the failures of an address, after a successful attempt.
     pub async fn clear_failures(&self, email: &Email) -> Result<(), Error> {
-        let mine = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
+        let digest = self.address_digest(email);
+        let mine = sign_in_failures::table.filter(sign_in_failures::address_digest.eq(digest));
         self.owner.db.run(diesel::delete(mine)).await.map(drop)
     }
 
@@ -242,6 +243,13 @@ impl Store {
         let all = all.order(users::id.asc()).select((users::id, users::email, rights.nullable()));
         self.owner.db.fetch_all(all).await
     }
+}
+
+/// Deletes the failures of the address with this digest.
+pub async fn erase_failures(conn: &mut Connection, digest: &str) -> Result<(), Error> {
+    let mine = sign_in_failures::table.filter(sign_in_failures::address_digest.eq(digest));
+    diesel::delete(mine).execute(conn).await?;
+    Ok(())
 }
 
 /// The wait after this number of failures in a row.

@@ -16,7 +16,7 @@ use crate::roles::user::api::jobs::JobPayload;
 use crate::roles::user::calendars::store::find_subscription;
 use crate::roles::user::schema::users;
 use crate::roles::user::store::Store;
-use crate::roles::user::verification::codes::is_wanted;
+use crate::roles::user::verification::codes::{forget_stranger, is_wanted};
 use kinds::{ACCOUNT_MAIL, CodeMail, REFRESH_CALENDAR};
 
 impl JobOwner for Store {
@@ -30,7 +30,7 @@ impl JobOwner for Store {
                 find_subscription(conn, job.subject).await?.map(JobPayload::RefreshCalendar)
             }
             kind if *kind == ACCOUNT_MAIL.name => {
-                find_code_mail(conn, job, payload).await?.map(JobPayload::SendAccountMail)
+                find_code_mail(conn, self, job, payload).await?.map(JobPayload::SendAccountMail)
             }
             _ => Some(JobPayload::Other),
         };
@@ -54,8 +54,14 @@ impl JobOwner for Store {
 }
 
 /// The mail of a one-time code, if the code is still wanted.
-async fn find_code_mail(conn: &mut Connection, job: &Job, payload: &str) -> Result<Option<AccountMail>, Error> {
+async fn find_code_mail(
+    conn: &mut Connection,
+    store: &Store,
+    job: &Job,
+    payload: &str,
+) -> Result<Option<AccountMail>, Error> {
     if !is_wanted(conn, job.id, now()).await? {
+        forget_stranger(conn, store, job.id).await?;
         return Ok(None);
     }
     let CodeMail { purpose, email, code, minutes } =

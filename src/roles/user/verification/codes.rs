@@ -8,7 +8,6 @@ use jiff::{SignedDuration, Timestamp};
 use jiff_diesel::DateTime;
 use uuid::Uuid;
 
-use crate::config::Auth;
 use crate::platform::data::instant::{now, read, stored};
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns, exclusive};
 use crate::platform::digest::sha256_hex;
@@ -42,16 +41,16 @@ pub struct OneTimeCode {
     pub job: NewJob,
     /// The public path, with the code, of the link in the e-mail.
     pub link: String,
-    /// Replaces the address once its account is deleted, so that the limit of e-mails counts codes of deleted accounts too.
-    pub email_hash: String,
+    /// Replaces an address without an account, so that the limit of e-mails counts its codes too.
+    pub address_digest: String,
 }
 
 impl OneTimeCode {
     /// Generates a code.
-    pub fn generate(purpose: Purpose, email: &Email, settings: &Auth, now: Timestamp) -> OneTimeCode {
+    pub fn generate(purpose: Purpose, email: &Email, store: &Store, now: Timestamp) -> OneTimeCode {
         let minutes = match purpose {
-            Purpose::VerifyMailbox => settings.verification_minutes,
-            Purpose::ResetPassword => settings.reset_minutes,
+            Purpose::VerifyMailbox => store.auth.verification_minutes,
+            Purpose::ResetPassword => store.auth.reset_minutes,
         };
         let (id, code) = (Uuid::now_v7(), generate_secret());
         let life = SignedDuration::try_from_secs_f64(minutes * 60.0).unwrap_or(SignedDuration::from_hours(1));
@@ -68,7 +67,7 @@ impl OneTimeCode {
         let link = purpose.link(&code);
         let minutes = u32::try_from(life.as_secs() / 60).unwrap_or(0).max(1);
         let job = code_mail(id, &CodeMail { purpose, email: email.clone(), code, minutes });
-        OneTimeCode { row, job, link, email_hash: sha256_hex(email.as_str()) }
+        OneTimeCode { row, job, link, address_digest: store.address_digest(email) }
     }
 }
 
@@ -92,6 +91,18 @@ pub async fn is_wanted(conn: &mut Connection, id: Uuid, now: Timestamp) -> Resul
     }
 }
 
+/// Replaces the address of a code by its digest if it has no account: whoever typed it may have typed anybody's.
+pub async fn forget_stranger(conn: &mut Connection, store: &Store, id: Uuid) -> Result<(), Error> {
+    let mine = codes::table.filter(codes::id.eq(id.to_string()));
+    let email: Option<String> = mine.clone().select(codes::email).first(conn).await.optional()?;
+    let Some(email) = email.and_then(|email| Email::parse(&email).ok()) else { return Ok(()) };
+    let known = users::table.filter(users::email.eq(email.as_str())).count();
+    if known.get_result::<i64>(conn).await? == 0 {
+        diesel::update(mine).set(codes::email.eq(store.address_digest(&email))).execute(conn).await?;
+    }
+    Ok(())
+}
+
 /// Whether a code works: it is unused, has not expired, and is the newest of its purpose and address.
 async fn is_valid(conn: &mut Connection, code: &Row, now: Timestamp) -> Result<bool, Error> {
     let later = codes::table.filter(codes::email.eq(&code.email)).filter(codes::purpose.eq(&code.purpose));
@@ -102,7 +113,7 @@ async fn is_valid(conn: &mut Connection, code: &Row, now: Timestamp) -> Result<b
 
 /// The number of a new code: the last number of its purpose and address, plus one.
 pub async fn next_number(conn: &mut Connection, code: &OneTimeCode) -> Result<i64, Error> {
-    let before = codes::table.filter(codes::email.eq_any([&code.row.email, &code.email_hash]));
+    let before = codes::table.filter(codes::email.eq_any([&code.row.email, &code.address_digest]));
     let before = before.filter(codes::purpose.eq(&code.row.purpose));
     let last: Option<i64> = before.select(diesel::dsl::max(codes::number)).first(conn).await?;
     Ok(last.unwrap_or(0) + 1)
@@ -122,7 +133,7 @@ pub async fn send_code(conn: &mut Connection, store: &Store, code: &OneTimeCode)
     let hour = stored(now.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(now));
     // read before the count: a concurrent code takes this number, or is counted
     let number = next_number(conn, code).await?;
-    let before = codes::table.filter(codes::email.eq_any([&code.row.email, &code.email_hash]));
+    let before = codes::table.filter(codes::email.eq_any([&code.row.email, &code.address_digest]));
     let before = before.filter(codes::purpose.eq(&code.row.purpose)).filter(codes::created_at.gt(hour));
     let allowed = before.count().get_result::<i64>(conn).await? < store.auth.letters_per_hour;
     if allowed && save_code(conn, code, number).await? {

@@ -9,21 +9,20 @@ use crate::platform::auth::Caller;
 use crate::platform::data::instant::{now, stored};
 use crate::platform::data::schema::jobs;
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl, columns};
-use crate::platform::digest::sha256_hex;
 use crate::platform::email::Email;
 use crate::platform::jobs::model::JobState;
 use crate::roles::user::accounts::store::{Users, lock_epoch, reset_profile};
 use crate::roles::user::api::account_mail::Purpose;
 use crate::roles::user::auth::sessions::end_sessions;
-use crate::roles::user::auth::store::{Account, CredentialRow};
+use crate::roles::user::auth::store::{Account, CredentialRow, erase_failures};
 use crate::roles::user::calendars::store::erase_calendars;
 use crate::roles::user::delegations::store::erase_delegations;
-use crate::roles::user::schema::{api_keys, codes, credentials, sessions, sign_in_failures, users};
+use crate::roles::user::schema::{api_keys, codes, credentials, sessions, users};
 use crate::roles::user::store::{Store, lock_user};
 use crate::transact;
 
-/// Erases the codes and the e-mails of an account that is being deleted.
-pub async fn erase_codes(conn: &mut Connection, email: &Email) -> Result<(), Error> {
+/// Erases the codes and the e-mails of an account that is being deleted. The digest of its address stays.
+pub async fn erase_codes(conn: &mut Connection, email: &Email, digest: &str) -> Result<(), Error> {
     let mine = codes::table.filter(codes::email.eq(email.as_str()));
     // a worker that already has the message of such a job finds it cancelled
     let ids: Vec<String> = mine.select(codes::id).load(conn).await?;
@@ -31,7 +30,7 @@ pub async fn erase_codes(conn: &mut Connection, email: &Email) -> Result<(), Err
     let erased = (jobs::payload.eq("{}"), jobs::due_at.eq(None::<DateTime>), jobs::errors.eq("[]"));
     diesel::update(mails).set((jobs::state.eq(JobState::Cancelled.name()), erased)).execute(conn).await?;
     let used = Some(stored(now()));
-    let anonymous = (codes::email.eq(sha256_hex(email.as_str())), codes::used_at.eq(used));
+    let anonymous = (codes::email.eq(digest), codes::used_at.eq(used));
     diesel::update(mine).set(anonymous).execute(conn).await?;
     Ok(())
 }
@@ -40,7 +39,7 @@ impl Store {
     /// Sends a code to an address; `false` if the address has reached its hourly limit. The work is the same whether or not the
     /// address has an account: the job finds that out later.
     pub async fn send_code(&self, purpose: Purpose, email: &Email) -> Result<bool, Abort> {
-        let code = OneTimeCode::generate(purpose, email, &self.auth, now());
+        let code = OneTimeCode::generate(purpose, email, self, now());
         // the relay is not woken, so that the work of the job cannot delay the response: the relay polls within a second
         transact!(self.owner.db, |conn| {
             self.owner.check_backpressure()?;
@@ -83,7 +82,7 @@ impl Store {
 
     /// The public path of the page that sets a new password; `None` for an address without an account.
     pub async fn reset_link(&self, email: &Email) -> Result<Option<String>, Error> {
-        let code = OneTimeCode::generate(Purpose::ResetPassword, email, &self.auth, now());
+        let code = OneTimeCode::generate(Purpose::ResetPassword, email, self, now());
         transact!(self.owner.db, |conn| {
             let known = users::table.filter(users::email.eq(email.as_str())).count().get_result::<i64>(conn).await?;
             if known == 0 {
@@ -143,8 +142,7 @@ impl Users {
                 reset_profile(conn, &email).await?;
             }
             // the failed attempts of others must not delay the owner of the address
-            let failed = sign_in_failures::table.filter(sign_in_failures::email.eq(email.as_str()));
-            diesel::delete(failed).execute(conn).await?;
+            erase_failures(conn, &self.store.address_digest(&email)).await?;
             Ok::<_, Abort>((email, epoch))
         })
     }
