@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use w2meet::platform::queue::StreamItem;
 
 use crate::both_shapes;
-use crate::support::account::{Account, auth_required_with};
+use crate::support::account::{Account, OTHER, PASSWORD, auth_required_with};
 use crate::support::events::StreamEvent;
 use crate::support::meeting::{mornings, next_monday, wait_for_status};
 use crate::support::servers::print_line;
@@ -163,6 +163,40 @@ both_shapes! { with &auth_required_with(&[]);
         // an account that is deleted leaves the meeting
         ben.delete(&format!("/api/users/{}", ben.email)).await.expect(204);
         assert!(bens.next().await.is_none(), "{}", bens.text);
+    }
+}
+
+both_shapes! { with &auth_required_with(&[]);
+    async fn a_stream_ends_with_the_session_or_the_key_that_has_opened_it(cluster) {
+        let ana = Account::verified(cluster, "ana@example.com").await;
+        let gone = Account::verified(cluster, "ben@example.com").await;
+        let ben = Account::login(cluster, &gone.email, PASSWORD).await;
+        let (key_id, key) = ben.key("read").await;
+        let start = format!("{}T09:00:00Z", next_monday());
+        let body = json!({ "organizer": ana.email, "attendees": [ben.email], "start": start });
+        let id = text(&ana.post("/api/meetings", body).await.expect(202).json["id"]);
+        let path = format!("/api/meetings/{id}");
+        eventually("it is arranged", async || {
+            (ana.get(&path).await.expect(200).json["status"] == "invited").then_some(())
+        }).await;
+        let open = async |token: &str| {
+            let mut events = cluster.open_events(&id, &format!("Authorization: Bearer {token}\r\n")).await;
+            events.next().await.expect("the first state");
+            events
+        };
+        let (mut signed_out, mut revoked, mut stays) = (open(&gone.token).await, open(&key).await, open(&ben.token).await);
+        cluster.post("/api/auth/logout", json!({ "refresh_token": gone.refresh })).await.expect(204);
+        ben.delete(&format!("/api/auth/keys/{key_id}")).await.expect(204);
+        let changed = ana.patch(&path, json!({ "title": "Merger" })).await.expect(200).json;
+        assert_eq!(stays.next().await.map(|event| event.id), changed["version"].as_i64(), "another session goes on");
+        for ended in [&mut signed_out, &mut revoked] {
+            assert!(ended.next().await.is_none() && !ended.text.contains("Merger"), "{}", ended.text);
+        }
+        // although nothing changes
+        let elsewhere = Account::login(cluster, &ben.email, PASSWORD).await;
+        let change = json!({ "current_password": PASSWORD, "password": OTHER });
+        elsewhere.put("/api/auth/password", change).await.expect(204);
+        assert!(stays.next().await.is_none(), "{}", stays.text);
     }
 }
 

@@ -128,7 +128,10 @@ fn check_account(caller: &Caller, permission: Permission, req: &ServiceRequest) 
 }
 
 /// The user on whose behalf a request is sent.
-fn on_behalf_of(headers: &HeaderMap) -> Result<Option<UserKey>, Problem> {
+///
+/// # Errors
+/// 400 for anything but one user.
+pub fn on_behalf_of(headers: &HeaderMap) -> Result<Option<UserKey>, Problem> {
     let mut values = headers.get_all(&ON_BEHALF_OF);
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
@@ -144,7 +147,10 @@ fn on_behalf_of(headers: &HeaderMap) -> Result<Option<UserKey>, Problem> {
 }
 
 /// The token of a request.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+///
+/// # Errors
+/// 400 for two tokens, 401 for something else.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut values = headers.get_all(AUTHORIZATION);
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

@@ -8,6 +8,7 @@ mod handlers;
 mod jobs;
 mod openapi;
 mod sse;
+mod stream_access;
 mod streams;
 mod topic;
 
@@ -64,6 +65,7 @@ fn open(context: &Context) -> anyhow::Result<Service> {
         configure: Arc::new(move |config| {
             config.app_data(web::Data::from(Arc::clone(&shared_streams))).app_data(compat::ERROR_FORMAT);
             config.app_data(web::Data::new(jobs::Owners::new(&own_context)));
+            config.app_data(web::Data::new(user::api::access::SessionClient::new(&own_context)));
             forward_public_endpoints(config, &own_context);
         }),
         auth: Arc::new(auth_layer),

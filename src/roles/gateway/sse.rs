@@ -10,10 +10,11 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::stream::unfold;
 use serde_json::Value;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at, sleep};
 use uuid::Uuid;
 
 use super::handlers::Peers;
+use super::stream_access::{StreamAccess, Validity};
 use super::streams::{PING_INTERVAL, StreamSubscription, Streams};
 use super::topic::Topic;
 use crate::platform::auth::Principal;
@@ -25,6 +26,9 @@ use crate::roles::reservation;
 
 /// Milliseconds after which a client reconnects when its stream has ended.
 const RETRY: &str = "retry: 2000\n\n";
+const PING: &[u8] = b": ping\n\n";
+/// The pause before an update while nobody can tell whether its reader may have it.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// `GET /api/meetings/{id}/events`
 pub async fn stream_meeting(
@@ -44,7 +48,8 @@ pub async fn stream_meeting(
         redact: |meeting| meeting["callback_url"] = Value::Null,
         readers: readers_of_meeting,
     };
-    let reader = principal.restricted().map(|caller| caller.email.to_string());
+    let access = StreamAccess::read(&req, &principal)?;
+    let reader = Reader { email: restricted_email(&principal), access };
     stream(&req, reader, topic, &format!("/meetings/{id}"), &peers, streams, &context).await
 }
 
@@ -54,11 +59,39 @@ fn readers_of_meeting(meeting: &Value) -> Vec<String> {
     attendees.chain([&meeting["organizer"]]).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Streams a topic. The caller may read it if the role of the topic says so at `path`, and as long as the `reader`, unless the caller
-/// may read everything, is among the readers of its states.
+/// The address of the account, unless it may read everything.
+fn restricted_email(principal: &Principal) -> Option<String> {
+    principal.restricted().map(|caller| caller.email.to_string())
+}
+
+/// Who reads a stream.
+struct Reader {
+    /// The account; none if it may read everything.
+    email: Option<String>,
+    /// None for a caller who needs no account.
+    access: Option<StreamAccess>,
+}
+
+impl Reader {
+    /// Whether the reader's session or key has not ended; `None` if nobody can tell now.
+    async fn is_admitted(&mut self) -> Option<bool> {
+        let Some(access) = &self.access else { return Some(true) };
+        match access.check().await {
+            Validity::Valid(caller) => {
+                self.email = restricted_email(&Principal::Account(*caller));
+                Some(true)
+            }
+            Validity::Ended => Some(false),
+            Validity::Unknown => None,
+        }
+    }
+}
+
+/// Streams a topic. The caller may read it if the role of the topic says so at `path`, and as long as the `reader` is admitted, and
+/// is among the readers of its states.
 async fn stream(
     req: &HttpRequest,
-    reader: Option<String>,
+    reader: Reader,
     topic: Topic,
     path: &str,
     peers: &Peers,
@@ -102,8 +135,7 @@ fn last_event_id(req: &HttpRequest) -> Option<i64> {
 /// An open stream. The server drops it when the client disconnects.
 struct SseStream {
     first: Option<Bytes>,
-    /// The account that reads; none if it may read everything.
-    reader: Option<String>,
+    reader: Reader,
     subscription: StreamSubscription,
     /// The newest version that the client has.
     version: i64,
@@ -121,15 +153,36 @@ impl SseStream {
         tokio::select! {
             biased;
             () = &mut self.draining => None,
-            update = self.subscription.next_after(self.version) => {
-                let update = update?;
-                if self.reader.as_ref().is_some_and(|reader| !update.readers.contains(reader)) {
-                    return None;
-                }
-                self.version = update.version;
-                Some(update.text)
-            }
-            _ = self.ping.tick() => Some(Bytes::from_static(b": ping\n\n")),
+            text = next_text(&mut self.subscription, &mut self.version, &mut self.ping, &mut self.reader) => text,
+        }
+    }
+}
+
+/// The next update that the reader may have, or a ping; `None` when the reader may have no more.
+async fn next_text(
+    subscription: &mut StreamSubscription,
+    version: &mut i64,
+    ping: &mut Interval,
+    reader: &mut Reader,
+) -> Option<Bytes> {
+    let update = tokio::select! {
+        biased;
+        update = subscription.next_after(*version) => Some(update?),
+        _ = ping.tick() => None,
+    };
+    let is_admitted = reader.is_admitted().await;
+    match update {
+        _ if is_admitted == Some(false) => None,
+        None => Some(Bytes::from_static(PING)),
+        Some(_) if is_admitted.is_none() => {
+            // the update stays; it is the next one again
+            sleep(PAUSE).await;
+            Some(Bytes::from_static(PING))
+        }
+        Some(update) if reader.email.as_ref().is_some_and(|email| !update.readers.contains(email)) => None,
+        Some(update) => {
+            *version = update.version;
+            Some(update.text)
         }
     }
 }
