@@ -147,10 +147,22 @@ both_shapes! { with &auth_required_with(&[]);
         let refused = ana.post("/api/meetings", request.clone()).await;
         refused.expect_problem("403 mailbox-unverified", "/api/meetings", "nobody has shown that mailbox");
         assert!(refused.text.contains("/api/auth/verification"), "it says what to do: {}", refused.text);
-        let ask = json!({ "organizer": ANA, "attendees": [ANA, BEN], "notify": true });
-        let early = ana.post("/api/suggestions", ask).await;
-        assert!(early.status == 403 || early.json["suggestions"] == json!([]), "{}", early.text);
+        let book = json!({ "organizer": ANA, "attendees": [ANA, BEN], "notify": true });
+        let ask = json!({ "attendees": [ANA, BEN] });
+        let query = format!("attendee={ANA}&attendee={BEN}");
+        for path in ["/api/availability", "/api/suggestions"] {
+            for body in [&ask, &json!({ "attendees": [ANA, "nobody@example.com"] })] {
+                ana.post(path, body.clone()).await.expect_problem("403 mailbox-unverified", path, "about others");
+            }
+            let asked = ana.get(&format!("{path}?{query}")).await;
+            asked.expect_problem("403 mailbox-unverified", path, "about others");
+        }
+        ana.post("/api/suggestions", book).await.expect_problem("403 mailbox-unverified", "/api/suggestions", "booked");
+        ana.get(&format!("/availability/availabilities?userId1={ANA}&userId2={BEN}")).await.expect(403);
+        ana.get(&format!("/api/users/{ANA}/availability")).await.expect(200);
+        ana.get(&format!("/api/users/{ANA}/freebusy.ics")).await.expect(200);
         let ana = ana.verify().await;
+        ana.get(&format!("/api/suggestions?{query}")).await.expect(200);
         ana.post("/api/meetings", request).await.expect(202);
     }
 

@@ -11,6 +11,7 @@ use crate::platform::auth::permissions::Access::{Open, Owner, Service, SignedIn}
 use crate::platform::endpoint::{Endpoint, get, post, tagged};
 use crate::platform::http::openapi::schemas::{Dates, Formatted, Text};
 use crate::platform::http::problem::UNKNOWN_USER;
+use crate::roles::user::api::problems::UNVERIFIED;
 use crate::roles::user::api::{USERS, of_user};
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -34,7 +35,7 @@ fn public() -> Vec<Endpoint> {
                     .query::<Formatted>()
                     .query::<Viewed>()
                     .answers::<CommonTime<'_>>(200, "The common times")
-                    .refuses(&[UNKNOWN_USER])
+                    .refuses(&[UNVERIFIED, UNKNOWN_USER])
             },
         ),
         post("/api/availability", SignedIn, find_common_by_body)
@@ -48,7 +49,7 @@ fn public() -> Vec<Endpoint> {
                         json!({ "attendees": ["ana@example.com", { "email": "priya@example.com", "weight": 2 }] });
                     op.takes::<AvailabilityQuestion>(Some(asked))
                         .answers::<CommonTime<'_>>(200, "The common times")
-                        .refuses(&[UNKNOWN_USER])
+                        .refuses(&[UNVERIFIED, UNKNOWN_USER])
                 },
             ),
     ]

@@ -31,7 +31,7 @@ fn public() -> Vec<Endpoint> {
                     .query::<Dates>()
                     .query::<RankingOptions>()
                     .answers::<Suggestions>(200, "The best slots, or the reason why there are none")
-                    .refuses(&[UNKNOWN_USER])
+                    .refuses(&[UNVERIFIED, UNKNOWN_USER])
             },
         ),
         post("/api/suggestions", SignedIn, find_suggestions_by_body)

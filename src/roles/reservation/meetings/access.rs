@@ -6,7 +6,7 @@ use crate::config::Auth;
 use crate::platform::auth::{Caller, Principal, forbidden};
 use crate::platform::email::Email;
 use crate::platform::http::problem::Problem;
-use crate::roles::user::api::problems::UNVERIFIED;
+use crate::roles::user::api::unverified;
 
 /// Checks that a principal may read a meeting: its organizer and its attendees may. Others get 404. An account with an unverified
 /// mailbox may have been registered by another person, so it is not the attendee yet.
@@ -49,11 +49,7 @@ fn check_acts_for(principal: &Principal, email: &Email, detail: &'static str) ->
 /// Only an account with a verified address arranges, changes or calls off meetings, if the settings say so.
 pub fn check_verified(principal: &Principal, settings: &Auth) -> Result<(), Problem> {
     match principal {
-        Principal::Account(caller) if !is_verified(caller, settings) => {
-            let detail = "follow the link in the mail that came when you registered; \
-                          POST /api/auth/verification sends another one";
-            Err(Problem::new(UNVERIFIED, detail))
-        }
+        Principal::Account(caller) if !is_verified(caller, settings) => Err(unverified()),
         _ => Ok(()),
     }
 }

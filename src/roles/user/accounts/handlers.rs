@@ -26,8 +26,8 @@ use crate::platform::http::preconditions::{EntityTags, IfMatch};
 use crate::platform::http::problem::{BAD_REQUEST, Problem};
 use crate::platform::owner_service::queue_health;
 use crate::platform::role::Context;
-use crate::roles::user::api::{ByPerson, LookupRequest, People, PeopleRequest, Person, ROLE};
-use crate::roles::user::store::PathUser;
+use crate::roles::user::api::{ByPerson, LookupRequest, People, PeopleRequest, Person, ROLE, unverified};
+use crate::roles::user::store::{PathUser, Store};
 
 pub(in crate::roles::user) type Cached = Data<CacheAside<Users>>;
 
@@ -145,6 +145,9 @@ pub async fn list_users(req: HttpRequest, users: Cached) -> HttpResult {
 /// `POST /internal/users/lookup`
 pub async fn lookup_users(caller: Option<Caller>, users: Cached, body: Bytes) -> HttpResult {
     let LookupRequest { emails, busy_in } = read_lookup(&body)?;
+    if let Some(caller) = &caller {
+        check_may_ask(caller, &users.source().store, &emails)?;
+    }
     let keys: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let found = users.get(&keys).await.map_err(|why| unavailable(&users, why))?;
     let unknown: Vec<&Email> = emails.iter().zip(&found).filter(|(_, user)| user.is_none()).map(|(it, _)| it).collect();
@@ -170,13 +173,18 @@ pub async fn lookup_users(caller: Option<Caller>, users: Cached, body: Bytes) ->
     Ok(HttpResponse::Ok().content_type("application/json").body(json))
 }
 
-/// The people whose free and busy time the settings hide from a caller.
+/// Refuses an account that asks about others before it has verified its mailbox: anybody can have such an account.
+fn check_may_ask(caller: &Caller, store: &Store, emails: &[Email]) -> Result<(), Problem> {
+    let is_trusted = caller.email_verified || caller.scope == Scope::Admin || !store.requires_proof();
+    if is_trusted || emails.iter().all(|email| *email == caller.email) { Ok(()) } else { Err(unverified()) }
+}
+
+/// The people whose free and busy time the settings hide from a caller who may ask.
 fn hidden_from<'a>(caller: &Caller, settings: &Auth, emails: &'a [Email]) -> Vec<&'a Email> {
     let is_colleague = |email: &Email| email.domain() == caller.email.domain();
-    let is_verified = caller.email_verified || !settings.verify_email;
     let is_shown_to_others = |email: &Email| match settings.free_busy {
         FreeBusy::Installation => true,
-        FreeBusy::Domain => is_verified && is_colleague(email),
+        FreeBusy::Domain => is_colleague(email),
         FreeBusy::Organizers => false,
     };
     let is_shown = |email: &Email| caller.scope == Scope::Admin || *email == caller.email || is_shown_to_others(email);

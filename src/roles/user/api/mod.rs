@@ -23,6 +23,7 @@ use crate::platform::http::problem::{NOT_FOUND, Problem, UNKNOWN_USER, VALIDATIO
 use crate::platform::role::Context;
 use crate::platform::rpc::Peer;
 use crate::platform::rpc::request::RpcRequest;
+use problems::UNVERIFIED;
 
 /// Its name in the table of roles.
 pub const ROLE: &str = "user";
@@ -128,6 +129,13 @@ pub fn unknown_users(unknown: &[Email]) -> Problem {
     let detail = format!("no user has the address {}", list_names(&names));
     let unknown = unknown.iter().map(Email::to_string).collect();
     Problem { unknown, ..Problem::new(UNKNOWN_USER, detail) }
+}
+
+/// The problem of an account that must verify its mailbox first: another person may have registered it.
+pub fn unverified() -> Problem {
+    let detail =
+        "follow the link in the mail that came when you registered; POST /api/auth/verification sends another one";
+    Problem::new(UNVERIFIED, detail)
 }
 
 /// A client of the user role.
