@@ -31,7 +31,12 @@ impl TryFrom<Addresses> for Registration {
 
 fn domain(text: &str) -> Result<String, String> {
     let domain = idna::domain_to_ascii_strict(text).ok().filter(|domain| domain.contains('.'));
-    domain.ok_or_else(|| format!("{text:?} is not a domain: write open, closed, or domains such as example.com"))
+    domain.ok_or_else(|| {
+        format!(
+            "{text:?} is not a domain: write open, closed, or domains such as example.com (several in the environment: \
+             example.com,example.org)"
+        )
+    })
 }
 
 impl Serialize for Registration {
@@ -47,7 +52,7 @@ impl Serialize for Registration {
 #[cfg(test)]
 mod tests {
     use super::Registration;
-    use crate::config::Addresses;
+    use crate::config::{Addresses, load_from};
 
     #[test]
     fn registration_is_open_closed_or_for_domains() {
@@ -59,5 +64,21 @@ mod tests {
         for wrong in [&[][..], &["opened"], &["open", "closed"], &["a@example.com"], &["example.com", ""]] {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn the_environment_gives_domains_with_commas() -> anyhow::Result<()> {
+        let read = |text: &str| {
+            let variable = ("W2MEET_AUTH__REGISTRATION".to_owned(), text.to_owned());
+            load_from(None, [variable].into_iter()).map(|loaded| loaded.settings.auth.registration)
+        };
+        let domains = |all: &[&str]| Registration::Domains(all.iter().map(ToString::to_string).collect());
+        assert_eq!(read("closed")?, Registration::Closed);
+        assert_eq!(read("example.com")?, domains(&["example.com"]));
+        assert_eq!(read("example.com, Example.ORG")?, domains(&["example.com", "example.org"]));
+        for wrong in ["", "[\"example.com\"]", "example.com;example.org", "closed,example.com"] {
+            assert!(read(wrong).is_err(), "{wrong:?}");
+        }
+        Ok(())
     }
 }
