@@ -110,7 +110,7 @@ both_shapes! {
             assert_eq!(page.text.matches("<button name=\"participation\"").count(), 3, "{}", page.text);
             let ready = format!("<button name=\"participation\" value=\"{answer}\" class=\"ready\" autofocus>");
             assert!(page.text.contains(&ready), "{ready}: {}", page.text);
-            for usable in ["<html lang=\"en\">", "width=device-width", "<h1>", "<form method=\"post\">", ":focus-visible"] {
+            for usable in ["<html lang=\"en\">", "width=device-width", "<h1 dir=\"auto\">", "<form method=\"post\">", ":focus-visible"] {
                 assert!(page.text.contains(usable), "{usable}");
             }
             let form = format!("email={}&key={}&participation={answer}", parameter(&link, "email"), parameter(&link, "key"));
@@ -124,6 +124,37 @@ both_shapes! {
         assert!(page.contains("value=\"declined\" aria-pressed=\"true\"") && !page.contains("class=\"ready\""), "{page}");
         let wrong = cluster.get(&format!("{plain}&answer=perhaps")).await.expect(422);
         assert_eq!(wrong.pointers(), ["#/answer"]);
+    }
+
+    async fn the_page_shows_all_that_an_attendee_needs_to_know(cluster) {
+        register_morning_people(cluster, &[ANA, BEN]).await;
+        let start = format!("{}T09:00:00Z", next_monday());
+        let url = "https://video.example.com/a?b=1&c=2";
+        let details = json!({
+            "start": start, "from": null, "to": null, "duration_minutes": 150, "title": "Plan",
+            "location": "Room <7>", "description": "First line\n\nLast line", "url": url,
+        });
+        let meeting = create_invited_meeting(cluster, details).await;
+        let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
+        let link = mails[1].link("Yes");
+        let page = cluster.get(&link).await.expect(200).text;
+        let time = format!("{}, 09:00–11:30", next_monday().strftime("%A, %-d %B %Y"));
+        let video = "<a href=\"https://video.example.com/a?b=1&amp;c=2\" rel=\"noopener noreferrer\">";
+        for shown in [&time, "UTC", "2 hours 30 minutes", "Room &lt;7&gt;", "First line", "Last line", video, BEN] {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
+        cluster.delete(&meeting_path(&meeting)).await.expect(204);
+        let page = cluster.get(&link).await.expect(200).text;
+        for shown in ["This meeting is cancelled.", "Was planned for", &time, "Room &lt;7&gt;"] {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
+        assert!(!page.contains("<button"), "{page}");
+        let long = create_meeting(cluster, json!({ "duration_minutes": 600 })).await;
+        let none = wait_for_status(cluster, &long, &["no_common_time"]).await;
+        let notice = eventually("Ana has a notice", async || notices(cluster, &none, "no_common_time").pop()).await;
+        let link = notice.lines().find_map(|line| line.strip_prefix("The meeting: ")).expect("a link").trim();
+        let page = cluster.get(&link[link.find("/api/").expect("a path")..]).await.expect(200).text;
+        assert!(page.contains("There is no time yet.") && page.contains("10 hours"), "{page}");
     }
 
     async fn a_link_replies_for_its_own_attendee_alone(cluster) {
@@ -198,6 +229,21 @@ both_shapes! {
         wait_for_status(cluster, &meeting, &["no_common_time"]).await;
         let notice = eventually("Ana has a notice", async || notices(cluster, &meeting, "no_common_time").pop()).await;
         assert!(notice.contains("Subject: No common time: Long") && notice.contains("Reason:"), "{notice}");
+        let asked = |notice: &str| {
+            let lines = notice.lines().skip_while(|line| !line.starts_with("Requested:")).take(2);
+            lines.map(|line| line[12..].trim().to_owned()).collect::<Vec<_>>()
+        };
+        let monday = next_monday().strftime("%A, %-d %B %Y").to_string();
+        assert_eq!(asked(&notice), [monday.clone(), "UTC".to_owned()]);
+        assert!(notice.contains(">Requested</th>"), "{notice}");
+        // a meeting that stands keeps its own dates, and the notice has those that were requested
+        let standing = create_invited_meeting(cluster, json!({ "title": "Stands" })).await;
+        let start = format!("{}T10:00:00Z", next_monday());
+        create_invited_meeting(cluster, json!({ "start": start, "from": null, "to": null })).await;
+        cluster.patch(&meeting_path(&standing), json!({ "start": start })).await.expect(200);
+        let notice = eventually("Ana has another notice", async || notices(cluster, &standing, "no_common_time").pop()).await;
+        assert_eq!(asked(&notice)[1], "UTC", "{notice}");
+        assert!(asked(&notice)[0].starts_with(&format!("{monday}, 10:00")), "{notice}");
     }
 
     async fn a_link_leads_to_a_page_for_people_even_if_it_is_cut(cluster) {
@@ -209,7 +255,7 @@ both_shapes! {
         let browser = [("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
         let open = async |path: &str| cluster.send(Method::GET, path, &browser, None).await;
         let page = open(link).await.expect(200);
-        for shown in ["<h1>Plan</h1>", ANA, BEN, "60 minutes", "09:00 (UTC)"] {
+        for shown in ["<h1 dir=\"auto\">Plan</h1>", ANA, BEN, "1 hour", ", 09:00–10:00"] {
             assert!(page.text.contains(shown), "{shown}: {}", page.text);
         }
         assert_eq!(page.text.matches("<button name=\"participation\"").count(), 3, "{}", page.text);
@@ -219,7 +265,7 @@ both_shapes! {
             let page = open(cut).await;
             assert!((400..500).contains(&page.status), "{cut}: {}", page.status);
             assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{cut}");
-            assert!(page.text.contains("role=\"alert\"") && page.text.contains("<h1>") && !page.text.contains("<script"), "{}", page.text);
+            assert!(page.text.contains("role=\"alert\"") && page.text.contains("<h1 dir=\"auto\">") && !page.text.contains("<script"), "{}", page.text);
             let policy = page.header("content-security-policy").unwrap_or_default();
             assert!(policy.contains("style-src 'sha256-") && policy.contains("frame-ancestors 'none'"), "{policy}");
             // a client of the API reads JSON
@@ -247,7 +293,7 @@ both_shapes! {
         let meeting = wait_for_status(cluster, &meeting, &["invited"]).await;
         let mails = wait_for_mails(cluster, &meeting, &["REQUEST 0 ana", "REQUEST 0 ben"]).await;
         let page = cluster.get(&mails[1].link("Yes")).await.expect(200).text;
-        let when = format!("{}, 09:00 (UTC)", next_monday().strftime("%A, %-d %B %Y"));
+        let when = format!("{}, 09:00–10:00</div><div>UTC</div>", next_monday().strftime("%A, %-d %B %Y"));
         assert!(page.contains(&when) && page.contains(BEN), "{when}: {page}");
     }
 }

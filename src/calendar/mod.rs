@@ -19,5 +19,6 @@ pub use ranking::{
 };
 pub use time::{
     Day, Fault, Format, FormattedWeek, Grid, Overrides, Projector, SearchWindow, Week, WindowError, YEARS, Zone,
-    ZoneError, base64_week, iso_week, parse_week, pointer_segment, truncate_for_message, week_to_json,
+    ZoneError, base64_week, describe_json, format_minutes, iso_week, parse_week, pointer_segment, truncate_for_message,
+    week_to_json,
 };

@@ -6,6 +6,7 @@ mod date_window;
 mod day;
 pub(super) mod fault;
 mod grid;
+mod long_format;
 mod overrides;
 mod projector;
 mod search_window;
@@ -24,8 +25,9 @@ pub(super) mod zone_mapping;
 
 pub use date_window::{WindowError, YEARS, iso_week};
 pub use day::Day;
-pub use fault::{Fault, pointer_segment, truncate_for_message};
+pub use fault::{Fault, describe_json, pointer_segment, truncate_for_message};
 pub use grid::Grid;
+pub use long_format::format_minutes;
 pub use overrides::Overrides;
 pub use projector::Projector;
 pub use search_window::{SECONDS_PER_DAY, SearchWindow};

@@ -105,11 +105,6 @@ impl Zone {
         instant.display_with_offset(offset).to_string()
     }
 
-    /// The instant as people read it on the wall clock: `Monday, 23 March 2026, 09:00`.
-    pub fn format_long(&self, instant: Timestamp) -> String {
-        self.rules.to_datetime(instant).strftime("%A, %-d %B %Y, %H:%M").to_string()
-    }
-
     /// The rules behind the name.
     pub(in crate::calendar) fn rules(&self) -> &TimeZone {
         &self.rules

@@ -64,7 +64,7 @@ pub fn html_document(title: &str, head: &Markup, body: &Markup) -> Markup {
 /// The response with a page.
 pub fn page(status: StatusCode, title: &str, content: &Markup) -> HttpResponse {
     let head = html! { style { (PreEscaped(STYLE)) } };
-    let body = html! { body { main { h1 { (title) } (content) } } };
+    let body = html! { body { main { h1 dir="auto" { (title) } (content) } } };
     HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
         .insert_header(("Content-Security-Policy", POLICY.as_str()))

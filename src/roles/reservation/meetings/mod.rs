@@ -9,6 +9,7 @@ pub mod hold_limit;
 pub mod mails;
 pub mod model;
 pub mod notices;
+mod page;
 pub mod participation;
 pub mod request;
 pub mod rows;
