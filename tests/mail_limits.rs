@@ -76,6 +76,24 @@ both_shapes! { with &[("W2MEET_INVITATIONS__JOIN_SECONDS", "2")];
         assert_eq!((bens[0].sequence, bens[bens.len() - 1].sequence), (0, 120), "the newest revision comes last");
     }
 
+    async fn the_first_mail_is_an_invitation_even_after_changes(cluster) {
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = create_invited_meeting(cluster, json!({})).await;
+        let start = meeting["start"].clone();
+        for title in ["One", "Two"] {
+            let patch = json!({ "attendees": [BEN, CAT], "title": title, "start": start });
+            cluster.patch(&meeting_path(&meeting), patch).await.expect(200);
+        }
+        let mail = within(Duration::from_secs(30), "Cat and Ben have the newest title", async || {
+            let newest = |email| mails_to(cluster, &meeting, email).into_iter().find(|mail| mail.ics.contains("SUMMARY:Two"));
+            newest(CAT).zip(newest(BEN))
+        })
+        .await;
+        assert_eq!(mail.0.header("subject"), "Invitation: Two");
+        assert!(mail.0.sequence > 0 && mail.0.mail.contains("Somebody invites you to a meeting."), "{}", mail.0.mail);
+        assert_eq!(mail.1.header("subject"), "Updated invitation: Two");
+    }
+
     async fn many_attendees_get_few_mails_of_many_changes(cluster) {
         let people: Vec<String> = (0..400).map(|n| format!("p{n}@example.com")).collect();
         let mut emails: Vec<&str> = people.iter().map(String::as_str).collect();
@@ -133,7 +151,11 @@ both_shapes! { with &[("W2MEET_INVITATIONS__JOIN_SECONDS", "3600")];
             cluster.patch(&meeting_path(&meeting), json!({ "attendees": attendees, "start": meeting["start"] })).await.expect(200);
         }
         cluster.delete(&meeting_path(&meeting)).await.expect(204);
+        let own = wait_for_cancellation(cluster, &meeting, ANA).await.pop().expect("a cancellation");
+        assert_eq!(own.header("subject"), "Cancelled: Meeting");
+        assert!(own.mail.contains("You have cancelled this meeting."), "{}", own.mail);
         let mails = wait_for_cancellation(cluster, &meeting, BEN).await;
+        assert!(mails[mails.len() - 1].mail.contains("Somebody has cancelled this meeting."), "{mails:?}");
         assert_eq!(mails.iter().filter(|mail| mail.cancel).count(), 1, "a cancellation does not wait");
         assert_eq!(mails_to(cluster, &meeting, CAT).len(), 0);
     }

@@ -225,6 +225,17 @@ both_shapes! {
         let all = [&first[..], &["REQUEST 1 ana", "REQUEST 1 ben", "CANCEL 1 cat"]].concat();
         let mails = wait_for_mails(cluster, &meeting, &all).await;
         assert!(mails[3].ics.contains(start) && mails[3].ics.contains("SUMMARY:Budget"), "{}", mails[3].ics);
+        for (at, subject, opening) in [
+            (0, "Arranged: Meeting", "You have arranged this meeting."),
+            (1, "Invitation: Meeting", "Somebody invites you to a meeting."),
+            (3, "Changed: Budget", "You have changed this meeting."),
+            (4, "Updated invitation: Budget", "Somebody has changed a meeting that you are invited to."),
+            (5, "No longer invited: Meeting", "Somebody has removed you from the attendees of this meeting."),
+        ] {
+            assert_eq!(mails[at].header("subject"), subject);
+            assert_eq!(mails[at].mail.matches(opening).count(), 2, "{opening}: {}", mails[at].mail);
+        }
+        assert!(!mails[5].mail.contains("The meeting:") && !mails[5].mail.contains("Open the meeting"), "{}", mails[5].mail);
     }
 
     async fn another_attendee_moves_the_meeting_only_if_they_must(cluster) {
@@ -263,8 +274,12 @@ both_shapes! {
         cluster.delete(&format!("/api/users/{CAT}")).await.expect(204);
         wait_for_status(cluster, &called, &["cancelled"]).await;
         wait_for_status(cluster, &pair, &["cancelled"]).await;
-        wait_for_mails(cluster, &called, &["REQUEST 0 ben", "REQUEST 0 cat", "CANCEL 1 ben"]).await;
-        wait_for_mails(cluster, &pair, &["REQUEST 0 ana", "REQUEST 0 cat", "CANCEL 1 ana"]).await;
+        let mails = [
+            wait_for_mails(cluster, &called, &["REQUEST 0 ben", "REQUEST 0 cat", "CANCEL 1 ben"]).await,
+            wait_for_mails(cluster, &pair, &["REQUEST 0 ana", "REQUEST 0 cat", "CANCEL 1 ana"]).await,
+        ];
+        let why = "This meeting is cancelled, because the account of a person whom it needs was deleted.";
+        assert!(mails.iter().all(|mails| mails[2].mail.contains(why)), "{mails:?}");
         let left = eventually("the third meeting goes on without the user", async || {
             let left = cluster.get(&meeting_path(&three)).await.expect(200).json;
             (left["attendees"].as_array().map(Vec::len) == Some(2)).then_some(left)

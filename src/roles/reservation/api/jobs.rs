@@ -65,11 +65,27 @@ pub struct StandingTime {
     pub newcomers: Vec<Email>,
 }
 
+/// Why recipients get a cancellation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelCause {
+    /// The organizer has cancelled the meeting.
+    #[default]
+    Cancelled,
+    /// The organizer has removed the recipients from the attendees.
+    Removed,
+    /// The meeting cannot be without a person whose account was deleted.
+    AccountDeleted,
+}
+
 /// An invitation, or a cancellation, and its recipients.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct InvitationMail {
-    /// Whether the meeting is cancelled.
+    /// Whether it is a cancellation.
     pub cancel: bool,
+    /// Why it is a cancellation, if it is one.
+    #[serde(default)]
+    pub cause: CancelCause,
     /// The end of the UID in calendars.
     pub uid_domain: String,
     /// The revision, which grows with every change that is mailed (RFC 5545, SEQUENCE).
@@ -103,6 +119,9 @@ pub struct Recipient {
     pub time_zone: Zone,
     /// The public path, with query, of the page that takes the recipient's answer.
     pub answer_path: String,
+    /// Whether no earlier mail has told the recipient of the meeting.
+    #[serde(default)]
+    pub is_new: bool,
 }
 
 /// What an organizer hears of a meeting.
@@ -128,6 +147,16 @@ impl Notice {
     }
 }
 
+/// When a meeting was to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestedTime {
+    /// At this time.
+    Fixed(Period),
+    /// On the dates from this midnight to that one.
+    Dates(Period),
+}
+
 /// A notice to the organizer.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NoticeMail {
@@ -141,6 +170,9 @@ pub struct NoticeMail {
     pub title: String,
     /// The time of the meeting, if it has one.
     pub period: Option<Period>,
+    /// The dates or the time that were requested, if there is no common time.
+    #[serde(default)]
+    pub requested: Option<RequestedTime>,
     /// Why there is no time.
     pub reason: Option<String>,
     /// The attendees who have declined.

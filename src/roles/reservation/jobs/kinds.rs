@@ -9,7 +9,7 @@ use crate::platform::email::Email;
 use crate::platform::jobs::backoff::Backoff;
 use crate::platform::jobs::model::Retention;
 use crate::platform::jobs::{JobKind, NewJob};
-use crate::roles::reservation::api::jobs::Notice;
+use crate::roles::reservation::api::jobs::{CancelCause, Notice, RequestedTime};
 use crate::roles::reservation::meetings::model::Meeting;
 
 /// Finds the time of a meeting.
@@ -37,10 +37,15 @@ pub const ALL: &[JobKind] = &[SCHEDULE_MEETING, SEND_INVITATIONS, SEND_NOTICE, D
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Invitation {
     pub cancel: bool,
+    #[serde(default)]
+    pub cause: CancelCause,
     pub sequence: i64,
     pub meeting: Meeting,
     /// The recipients that no mail has reached yet.
     pub recipients: Vec<Email>,
+    /// Those of them whom no earlier mail has told of the meeting.
+    #[serde(default)]
+    pub new: Vec<Email>,
 }
 
 /// The payload of [`DELIVER_WEBHOOK`].
@@ -62,19 +67,17 @@ pub fn invite(invitation: &Invitation, due_at: Option<Timestamp>) -> NewJob {
 }
 
 /// The payload of [`SEND_NOTICE`]. The notice tells the meeting as it is when the notice is sent.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoticeAbout {
     pub about: Notice,
+    /// When the meeting was to be, if there is no time for it. A meeting that stands at another time does not tell any more.
+    #[serde(default)]
+    pub requested: Option<RequestedTime>,
 }
 
 /// A notice to the organizer.
-pub fn notify_organizer(about: Notice, due_at: Option<Timestamp>) -> NewJob {
-    NewJob { due_at, ..NewJob::new(&SEND_NOTICE, json!(NoticeAbout { about })) }
-}
-
-/// The payload of a notice, as its row has it.
-pub fn notice_payload(about: Notice) -> String {
-    json!(NoticeAbout { about }).to_string()
+pub fn notify_organizer(notice: NoticeAbout, due_at: Option<Timestamp>) -> NewJob {
+    NewJob { due_at, ..NewJob::new(&SEND_NOTICE, json!(notice)) }
 }
 
 /// A report of the state of a meeting, if its organizer asked for one.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
-use super::kinds::{self, Callback, DELIVER_WEBHOOK, SCHEDULE_MEETING, SEND_INVITATIONS, SEND_NOTICE};
+use super::kinds::{self, Callback, DELIVER_WEBHOOK, NoticeAbout, SCHEDULE_MEETING, SEND_INVITATIONS, SEND_NOTICE};
 use crate::calendar::{CalAddress, Invitation, Invitee, Method, Participation, Zone};
 use crate::platform::data::Error;
 use crate::platform::email::Email;
@@ -57,7 +57,7 @@ pub fn of(
             JobPayload::SendInvitations(mailing(read(job, payload)?, people, secret))
         }
         kind if *kind == SEND_NOTICE.name => {
-            let kinds::NoticeAbout { about } = read(job, payload)?;
+            let about: NoticeAbout = read(job, payload)?;
             return Ok(notice(about, meeting, people, secret).map(JobPayload::SendNotice));
         }
         kind if *kind == DELIVER_WEBHOOK.name => {
@@ -79,10 +79,12 @@ pub fn read<T: DeserializeOwned>(job: &Job, payload: &str) -> Result<T, Error> {
 }
 
 fn mailing(invitation: kinds::Invitation, people: &Subjects, secret: &str) -> InvitationMail {
-    let kinds::Invitation { cancel, sequence, meeting, recipients } = invitation;
+    let kinds::Invitation { cancel, cause, sequence, meeting, recipients, new } = invitation;
     let nowhen = Period { start: Timestamp::UNIX_EPOCH, end: Timestamp::UNIX_EPOCH };
+    let known = recipients.iter().filter_map(|email| recipient(email, &meeting, people, secret));
     InvitationMail {
         cancel,
+        cause,
         uid_domain: meeting.uid_domain.clone(),
         sequence,
         stamp: meeting.updated_at,
@@ -92,12 +94,13 @@ fn mailing(invitation: kinds::Invitation, people: &Subjects, secret: &str) -> In
         organizer: named(people, &meeting.organizer),
         organizer_time_zone: time_zone(people, &meeting.organizer),
         attendees: meeting.attendees.iter().map(|one| guest(people, one)).collect(),
-        recipients: recipients.iter().filter_map(|email| recipient(email, &meeting, people, secret)).collect(),
+        recipients: known.map(|to| Recipient { is_new: new.contains(&to.email), ..to }).collect(),
     }
 }
 
 /// A notice about the meeting as it is; none if there is nothing to tell any more.
-fn notice(about: Notice, meeting: &Meeting, people: &Subjects, secret: &str) -> Option<NoticeMail> {
+fn notice(notice: NoticeAbout, meeting: &Meeting, people: &Subjects, secret: &str) -> Option<NoticeMail> {
+    let NoticeAbout { about, requested } = notice;
     let has_declined = |one: &&Attendee| one.participation == Participation::Declined && one.email != meeting.organizer;
     let declined = meeting.attendees.iter().filter(has_declined).filter(|_| about == Notice::Declined);
     let declined: Vec<CalAddress> = declined.map(|one| named(people, &one.email)).collect();
@@ -119,6 +122,7 @@ fn notice(about: Notice, meeting: &Meeting, people: &Subjects, secret: &str) -> 
         stamp: meeting.updated_at,
         title: meeting.title.clone(),
         period: meeting.period.filter(|_| meeting.status.holds()),
+        requested,
         reason: result.and_then(|result| result.reason.clone()),
         declined,
         recipient,
@@ -131,7 +135,7 @@ fn recipient(email: &Email, meeting: &Meeting, people: &Subjects, secret: &str) 
     let key = answer_key(secret, meeting, email);
     let answer_path = format!("/api/meetings/{}/participation?email={}&key={key}", meeting.id, email.path_segment());
     let (person, time_zone) = (named(people, email), time_zone(people, email));
-    Some(Recipient { email: email.clone(), person, time_zone, answer_path })
+    Some(Recipient { email: email.clone(), person, time_zone, answer_path, is_new: false })
 }
 
 /// The time zone of a user.

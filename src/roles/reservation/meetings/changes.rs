@@ -10,6 +10,7 @@ use crate::platform::auth::Principal;
 use crate::platform::email::Email;
 use crate::platform::http::problem::{NOT_FOUND, Problem};
 use crate::platform::jobs::NewJob;
+use crate::roles::reservation::api::jobs::CancelCause;
 use crate::roles::reservation::api::meetings::{Attendee, Participation, Period, Status, StatusChange};
 use crate::roles::reservation::api::problems::MEETING_OVER;
 use crate::roles::reservation::jobs::kinds::{self, Invitation, SCHEDULE_MEETING};
@@ -159,7 +160,7 @@ impl Meeting {
         if let Some(stood) = self.standing.take().filter(|_| status != Status::Cancelled) {
             return self.restored(*stood, status, reason, now);
         }
-        let cancelled = self.call_off();
+        let cancelled = self.mails_to(true, &self.emails(), self.sequence + 1);
         let mut meeting = self.passed(status, Some(reason), now);
         if cancelled.is_some() {
             meeting.sequence += 1;
@@ -184,7 +185,7 @@ impl Meeting {
     /// Somebody says whether they come.
     pub fn answered(mut self, email: &Email, participation: Participation, now: Timestamp) -> Result<Change, Problem> {
         let Some(attendee) = self.attendees.iter_mut().find(|one| one.email == *email) else {
-            return Err(Problem::new(NOT_FOUND, format!("{email} is not asked to come to this meeting")));
+            return Err(Problem::new(NOT_FOUND, format!("{email} is no attendee of this meeting")));
         };
         let again = attendee.participation == participation;
         attendee.participation = participation;
@@ -202,7 +203,9 @@ impl Meeting {
         }
         if self.organizer == *email || self.attendees.len() <= 2 {
             let reason = "somebody without whom it cannot be is no longer here";
-            return Some(self.given_up(Status::Cancelled, reason.to_owned(), now));
+            let mut change = self.given_up(Status::Cancelled, reason.to_owned(), now);
+            change.mails.iter_mut().for_each(|mail| mail.cause = CancelCause::AccountDeleted);
+            return Some(change);
         }
         self.attendees.retain(|one| one.email != *email);
         self.standing.iter_mut().for_each(|stood| stood.attendees.retain(|one| one.email != *email));
@@ -239,6 +242,7 @@ impl Meeting {
             meeting.sequence += 1;
         }
         let gone = before.mails_to(true, &removed, meeting.sequence);
+        let gone = gone.map(|mail| Invitation { cause: CancelCause::Removed, ..mail });
         if !again {
             let meeting = meeting.same(now);
             let updates = meeting.mails(false, meeting.emails()).filter(|_| seen);
@@ -288,11 +292,6 @@ impl Meeting {
         });
     }
 
-    /// Letters that take the invitations back, if there were any.
-    fn call_off(&self) -> Option<Invitation> {
-        self.mails_to(true, &self.emails(), self.sequence + 1)
-    }
-
     pub(super) fn mails(&self, cancel: bool, to: Vec<Email>) -> Option<Invitation> {
         self.mails_to(cancel, &to, self.sequence)
     }
@@ -308,10 +307,11 @@ impl Meeting {
             actor: None,
             ..self.clone()
         };
-        Some(Invitation { cancel, sequence, meeting: snapshot, recipients: to.to_vec() })
+        let cause = CancelCause::Cancelled;
+        Some(Invitation { cancel, cause, sequence, meeting: snapshot, recipients: to.to_vec(), new: Vec::new() })
     }
 }
 
 fn over() -> Problem {
-    Problem::new(MEETING_OVER, "this meeting is called off; make a new one")
+    Problem::new(MEETING_OVER, "this meeting is cancelled; create a new one")
 }

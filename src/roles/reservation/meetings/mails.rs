@@ -122,18 +122,22 @@ pub async fn save_mails(
     if !removed.is_empty() {
         discard_waiting(conn, meeting.id, &removed).await?;
     }
+    let known = before.filter(|before| before.announced.is_some()).map(Meeting::emails).unwrap_or_default();
     if change.invites() {
-        let known = before.filter(|before| before.announced.is_some()).map(Meeting::emails).unwrap_or_default();
         count_mails(conn, meeting, &meeting.emails(), false, &known).await?;
     }
     for mail in change.mails.iter().filter(|mail| !mail.cancel) {
         // the mails that still wait tell less than this one
         let mut mail = mail.clone();
+        let first = find_uninvited(conn, meeting.id).await?;
+        let is_new = |email: &&Email| !known.contains(email) || first.iter().any(|one| one == email.as_str());
+        mail.new = mail.recipients.iter().filter(is_new).cloned().collect();
         for payload in cancel_superseded(conn, meeting.id, &[SEND_INVITATIONS.name]).await? {
-            let unsent = serde_json::from_str(&payload).map(|unsent: Invitation| unsent.recipients).unwrap_or_default();
-            let missing = unsent.into_iter().filter(|email| meeting.has_attendee(email));
-            let missing: Vec<Email> = missing.filter(|email| !mail.recipients.contains(email)).collect();
+            let Ok(unsent) = serde_json::from_str::<Invitation>(&payload) else { continue };
+            let missing = unsent.recipients.iter().filter(|email| meeting.has_attendee(email));
+            let missing: Vec<Email> = missing.filter(|email| !mail.recipients.contains(email)).cloned().collect();
             mail.recipients.extend(missing);
+            mail.new.extend(unsent.new.into_iter().filter(|email| unsent.recipients.contains(email)));
         }
         let due_at = next_mail_at(conn, store, meeting).await?;
         create_jobs(conn, store, meeting, mail, due_at).await?;
@@ -154,7 +158,8 @@ async fn create_jobs(
     due_at: Option<Timestamp>,
 ) -> Result<(), Error> {
     for recipients in mail.recipients.chunks(MAX_RECIPIENTS) {
-        let part = Invitation { recipients: recipients.to_vec(), meeting: mail.meeting.clone(), ..mail };
+        let new = mail.new.iter().filter(|email| recipients.contains(email)).cloned().collect();
+        let part = Invitation { recipients: recipients.to_vec(), new, meeting: mail.meeting.clone(), ..mail };
         create_job(conn, &store.owner, &kinds::invite(&part, due_at), meeting.id, &meeting.case_id).await?;
     }
     Ok(())
@@ -201,13 +206,18 @@ async fn count_mails(
 
 /// Discards the mails to these recipients that wait. Returns those who have never heard of the meeting.
 async fn discard_waiting(conn: &mut Connection, meeting: Uuid, recipients: &[Email]) -> Result<Vec<Email>, Error> {
+    let unaware = find_uninvited(conn, meeting).await?;
     let them = subjects::table.filter(subjects::email.eq_any(recipients.iter().map(Email::as_str)));
-    let waiting = || mails::table.filter(mails::meeting_id.eq(meeting.to_string())).filter(mails::is_sent.eq(false));
-    let first = waiting().filter(mails::is_first.eq(true)).select(mails::recipient);
-    let unaware: Vec<String> =
-        them.clone().filter(subjects::id.eq_any(first)).select(subjects::email).load(conn).await?;
-    diesel::delete(waiting().filter(mails::recipient.eq_any(them.select(subjects::id)))).execute(conn).await?;
+    let waiting = mails::table.filter(mails::meeting_id.eq(meeting.to_string())).filter(mails::is_sent.eq(false));
+    diesel::delete(waiting.filter(mails::recipient.eq_any(them.select(subjects::id)))).execute(conn).await?;
     Ok(recipients.iter().filter(|email| unaware.iter().any(|one| one == email.as_str())).cloned().collect())
+}
+
+/// The addresses whose first mail about a meeting waits.
+async fn find_uninvited(conn: &mut Connection, meeting: Uuid) -> Result<Vec<String>, Error> {
+    let waiting = mails::table.filter(mails::meeting_id.eq(meeting.to_string())).filter(mails::is_sent.eq(false));
+    let first = waiting.filter(mails::is_first.eq(true)).select(mails::recipient);
+    Ok(subjects::table.filter(subjects::id.eq_any(first)).select(subjects::email).load(conn).await?)
 }
 
 /// When the next mail about a meeting is due, if it must wait.

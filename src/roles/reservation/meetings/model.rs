@@ -8,7 +8,7 @@ use crate::calendar::{EventDetails, Preference, Zone};
 use crate::platform::auth::Principal;
 use crate::platform::email::Email;
 use crate::platform::http::window::Window;
-use crate::roles::reservation::api::jobs::ScheduleRequest;
+use crate::roles::reservation::api::jobs::{RequestedTime, ScheduleRequest};
 use crate::roles::reservation::api::meetings::{
     Actor, Attendance, Attendee, Participation, Period, Status, StatusChange,
 };
@@ -94,6 +94,16 @@ impl Meeting {
             meeting: self.id,
             standing: self.standing_time(),
         }
+    }
+
+    /// When it is requested to be.
+    pub fn requested(&self) -> RequestedTime {
+        if let Some(period) = self.fixed {
+            return RequestedTime::Fixed(period);
+        }
+        let Window { from, to } = self.search(self.updated_at).window;
+        let (start, end) = (self.time_zone.start_of(from), self.time_zone.start_of(to.saturating_add(1.day())));
+        RequestedTime::Dates(Period { start, end })
     }
 
     /// The time at which the meeting takes place, as things are.

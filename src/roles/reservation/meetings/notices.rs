@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text, Timestamp as TimestampType};
 use jiff::SignedDuration;
 use jiff_diesel::DateTime;
+use serde_json::json;
 
 use super::mails::{DAY, HOUR};
 use super::model::Meeting;
@@ -16,7 +17,7 @@ use crate::platform::jobs::create_job;
 use crate::platform::jobs::model::OPEN;
 use crate::roles::reservation::api::jobs::Notice;
 use crate::roles::reservation::api::meetings::{Participation, Status};
-use crate::roles::reservation::jobs::kinds::{self, SEND_NOTICE};
+use crate::roles::reservation::jobs::kinds::{self, NoticeAbout, SEND_NOTICE};
 use crate::roles::reservation::schema::{mails, subjects};
 use crate::roles::reservation::store::Store;
 
@@ -53,13 +54,19 @@ pub async fn save_notice(
     before: Option<&Meeting>,
     meeting: &Meeting,
 ) -> Result<(), Error> {
-    let Some(about) = before.and_then(|before| meeting.notice_since(before)) else { return Ok(()) };
+    let Some(before) = before else { return Ok(()) };
+    let Some(about) = meeting.notice_since(before) else { return Ok(()) };
+    let requested = (about != Notice::Declined).then(|| before.requested());
+    let notice = NoticeAbout { about, requested };
     let id = meeting.id.to_string();
     let notices = jobs::table.filter(jobs::subject.eq(&id)).filter(jobs::kind.eq(SEND_NOTICE.name));
     let waiting = notices.filter(jobs::state.eq_any(OPEN)).filter(jobs::attempt.eq(0));
-    let same = waiting.filter(jobs::payload.eq(kinds::notice_payload(about)));
-    if same.count().get_result::<i64>(conn).await? > 0 {
-        return Ok(());
+    for (job, payload) in waiting.select((jobs::id, jobs::payload)).load::<(String, String)>(conn).await? {
+        if serde_json::from_str(&payload).is_ok_and(|waits: NoticeAbout| waits.about == about) {
+            let mine = jobs::table.filter(jobs::id.eq(job));
+            diesel::update(mine).set(jobs::payload.eq(json!(notice).to_string())).execute(conn).await?;
+            return Ok(());
+        }
     }
     let organizer = || subjects::table.filter(subjects::email.eq(meeting.organizer.as_str()));
     let received = || mails::table.filter(mails::recipient.eq_any(organizer().select(subjects::id)));
@@ -84,5 +91,5 @@ pub async fn save_notice(
         false.into_sql::<Bool>(),
     ));
     diesel::insert_into(mails::table).values(added).into_columns(mails::all_columns).execute(conn).await?;
-    create_job(conn, &store.owner, &kinds::notify_organizer(about, due_at), meeting.id, &meeting.case_id).await
+    create_job(conn, &store.owner, &kinds::notify_organizer(notice, due_at), meeting.id, &meeting.case_id).await
 }

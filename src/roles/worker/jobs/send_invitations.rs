@@ -27,7 +27,7 @@ pub async fn run(context: &JobContext, job: &StartedJob<'_>) -> JobOutcome {
     for recipient in &mail.recipients {
         let (from, case_id) = (context.mailer.from(), RequestContext::current_id());
         let (zone, site) = (&mail.organizer_time_zone, &context.public_url);
-        let message = MailMessage::invitation(from, &invitation, recipient, zone, site, &case_id);
+        let message = MailMessage::invitation(from, &invitation, recipient, mail.cause, zone, site, &case_id);
         let (outcome, detail) = context.mailer.deliver(message).await;
         notes.push(DeliveryRecord { target: recipient.email.to_string(), outcome, detail });
     }

@@ -12,8 +12,8 @@ pub struct Content {
     pub fields: Vec<(&'static str, Vec<String>)>,
     /// The replies, each with its URL; none if no reply is asked for.
     pub replies: Vec<(&'static str, String)>,
-    /// The URL of the page about the meeting.
-    pub page: String,
+    /// The URL of the page about the meeting; none for a recipient who may not see it.
+    pub page: Option<String>,
 }
 
 const QUESTION: &str = "Can you come?";
@@ -34,7 +34,7 @@ impl Content {
             text += &format!("\n{QUESTION}\n");
         }
         self.replies.iter().for_each(|(label, url)| text += &field(label, std::slice::from_ref(url)));
-        text + &format!("\nThe meeting: {}\n", self.page)
+        text + &self.page.as_ref().map(|page| format!("\nThe meeting: {page}\n")).unwrap_or_default()
     }
 
     /// The same as HTML: tables and inline styles, which every mail program knows, and no images or scripts.
@@ -51,7 +51,9 @@ impl Content {
                         tr { @for (label, url) in &self.replies { (button(label, url)) } }
                     }
                 }
-                p style="margin:24px 0 0" { a href=(self.page) style="color:#1a5fb4" { "Open the meeting" } }
+                @if let Some(page) = &self.page {
+                    p style="margin:24px 0 0" { a href=(page) style="color:#1a5fb4" { "Open the meeting" } }
+                }
             }
         };
         // short lines: quoted-printable text stays readable

@@ -2,7 +2,6 @@
 //! organizer's, and a calendar object.
 
 use anyhow::Context as _;
-use jiff::{Timestamp, Zoned};
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, MultiPart};
 use uuid::Uuid;
@@ -11,7 +10,7 @@ use super::content::Content;
 use super::message::{self, MailMessage, new_builder, part, with_headers, with_mailbox, with_subject};
 use crate::calendar::icalendar::one_line;
 use crate::calendar::{CalAddress, EventDetails, Invitation, Invitee, Method, Participation, Zone};
-use crate::roles::reservation::api::jobs::Recipient;
+use crate::roles::reservation::api::jobs::{CancelCause, Recipient};
 
 /// Attendees that the text lists; the calendar object lists all of them.
 const MAX_LISTED: usize = 20;
@@ -25,17 +24,19 @@ impl MailMessage {
         from: &Mailbox,
         invitation: &Invitation,
         to: &Recipient,
+        cause: CancelCause,
         organizer_zone: &Zone,
         site: &str,
         case_id: &str,
     ) -> anyhow::Result<MailMessage> {
+        let subject = subject(invitation, to, cause);
         let (address, key) = message::address(&to.person.email)?;
         let method = invitation.method.name();
         let recipient = Uuid::new_v5(&invitation.meeting_id, key.as_str().as_bytes()).simple();
         let name = format!("{}.{}.{}.{recipient}", invitation.meeting_id, invitation.sequence, method.to_lowercase());
         let builder = new_builder(from, &name, invitation.dtstamp);
         let builder = with_mailbox(builder, "To", &to.person.name, address.clone());
-        let mut builder = with_headers(with_subject(builder, subject(invitation)), case_id);
+        let mut builder = with_headers(with_subject(builder, subject.clone()), case_id);
         let organizer = &invitation.organizer;
         // few servers accept a mail with an address beyond ASCII
         if let Ok((address, _)) = message::address(&organizer.email)
@@ -45,54 +46,103 @@ impl MailMessage {
         }
         let ics = invitation.to_ics();
         let calendar = ContentType::parse(&format!("text/calendar; method={method}; charset=UTF-8; component=VEVENT"));
-        let content = content(invitation, to, organizer_zone, site);
+        let content = content(invitation, to, cause, organizer_zone, site);
         // quoted-printable text never contains `=_`, so the boundary may be the same every time
         let parts = MultiPart::alternative()
             .boundary(format!("=_{recipient}"))
             .singlepart(part(ContentType::TEXT_PLAIN, content.to_text()))
-            .singlepart(part(ContentType::TEXT_HTML, content.to_html(&subject(invitation))))
+            .singlepart(part(ContentType::TEXT_HTML, content.to_html(&subject)))
             .singlepart(part(calendar.context("the content type of a calendar object")?, ics.clone()));
         let mail = builder.multipart(parts).context("the mail cannot be assembled")?.formatted();
         Ok(MailMessage { to: address, name, mail, ics: Some(ics) })
     }
 }
 
+/// What a mail has to tell its recipient.
+enum News {
+    /// The recipient is invited, or has arranged the meeting.
+    New,
+    Changed,
+    Cancelled,
+    /// The recipient is no attendee any more.
+    Removed,
+    /// The account of a person was deleted, and the meeting cannot be without them.
+    Abandoned,
+}
+
+impl News {
+    fn of(invitation: &Invitation, to: &Recipient, cause: CancelCause) -> News {
+        match (invitation.method, cause) {
+            (Method::Cancel, CancelCause::Cancelled) => News::Cancelled,
+            (Method::Cancel, CancelCause::Removed) => News::Removed,
+            (Method::Cancel, CancelCause::AccountDeleted) => News::Abandoned,
+            _ if to.is_new || invitation.sequence <= 0 => News::New,
+            _ => News::Changed,
+        }
+    }
+}
+
 /// The subject of an invitation.
-pub fn subject(invitation: &Invitation) -> String {
-    let what = match (invitation.method, invitation.sequence) {
-        (Method::Cancel, _) => "Cancelled",
-        (_, ..=0) => "Invitation",
-        (_, 1..) => "Updated invitation",
+pub fn subject(invitation: &Invitation, to: &Recipient, cause: CancelCause) -> String {
+    let what = match (News::of(invitation, to, cause), is_organizer(invitation, to)) {
+        (News::New, true) => "Arranged",
+        (News::New, false) => "Invitation",
+        (News::Changed, true) => "Changed",
+        (News::Changed, false) => "Updated invitation",
+        (News::Cancelled | News::Abandoned, _) => "Cancelled",
+        (News::Removed, _) => "No longer invited",
     };
     format!("{what}: {}", invitation.summary())
 }
 
+/// The first sentence of an invitation.
+fn opening(invitation: &Invitation, to: &Recipient, cause: CancelCause) -> String {
+    let who = short_name(&invitation.organizer);
+    match (News::of(invitation, to, cause), is_organizer(invitation, to)) {
+        (News::New, true) => "You have arranged this meeting.".to_owned(),
+        (News::New, false) => format!("{who} invites you to a meeting."),
+        (News::Changed, true) => "You have changed this meeting.".to_owned(),
+        (News::Changed, false) => format!("{who} has changed a meeting that you are invited to."),
+        (News::Cancelled, true) => "You have cancelled this meeting.".to_owned(),
+        (News::Cancelled, false) => format!("{who} has cancelled this meeting."),
+        (News::Removed, _) => format!("{who} has removed you from the attendees of this meeting."),
+        (News::Abandoned, _) => {
+            "This meeting is cancelled, because the account of a person whom it needs was deleted.".to_owned()
+        }
+    }
+}
+
+fn is_organizer(invitation: &Invitation, to: &Recipient) -> bool {
+    to.person.email == invitation.organizer.email
+}
+
 /// What an invitation says. The organizer, who comes anyway, is not asked for a reply.
-pub fn content(invitation: &Invitation, to: &Recipient, organizer_zone: &Zone, site: &str) -> Content {
+pub fn content(
+    invitation: &Invitation,
+    to: &Recipient,
+    cause: CancelCause,
+    organizer_zone: &Zone,
+    site: &str,
+) -> Content {
     let organizer = &invitation.organizer;
-    let who = short_name(organizer);
-    let opening = match (invitation.method, invitation.sequence) {
-        (Method::Cancel, _) => format!("{who} has cancelled this meeting."),
-        (_, ..=0) => format!("{who} invites you to a meeting."),
-        (_, 1..) => format!("{who} has changed a meeting that you are invited to."),
-    };
     let (start, end) = (invitation.start, invitation.end);
-    let mut when = period(start, end, &to.time_zone);
+    let mut when = to.time_zone.format_period(start, end).to_vec();
     if organizer_zone.name() != to.time_zone.name() {
-        when.push(format!("For {who}: {}", period(start, end, organizer_zone).join(", ")));
+        when.push(format!("For {}: {}", short_name(organizer), organizer_zone.format_period(start, end).join(", ")));
     }
     let page = one_line(&format!("{site}{}", to.answer_path));
-    let asks = invitation.method != Method::Cancel && to.person.email != organizer.email;
+    let asks = invitation.method != Method::Cancel && !is_organizer(invitation, to);
     let replies = [("Yes", "accepted"), ("Maybe", "tentative"), ("No", "declined")].into_iter().filter(|_| asks);
     let mut fields = vec![("What", vec![invitation.summary()]), ("When", when)];
     fields.extend(details(&invitation.details));
     fields.push(("Organizer", vec![shown(organizer)]));
     fields.push(("Attendees", attendees(&invitation.attendees)));
     Content {
-        opening,
+        opening: opening(invitation, to, cause),
         fields,
         replies: replies.map(|(label, answer)| (label, format!("{page}&answer={answer}"))).collect(),
-        page,
+        // an attendee who was removed may not see the meeting
+        page: Some(page).filter(|_| invitation.method != Method::Cancel || cause != CancelCause::Removed),
     }
 }
 
@@ -102,24 +152,6 @@ fn details(details: &EventDetails) -> Vec<(&'static str, Vec<String>)> {
     let about = |text: &String| ("About", text.lines().map(one_line).collect());
     let all = [one("Where", &details.location), one("Video", &details.url), details.description.as_ref().map(about)];
     all.into_iter().flatten().collect()
-}
-
-/// The period in a time zone, and the name of the zone.
-pub(super) fn period(start: Timestamp, end: Timestamp, zone: &Zone) -> Vec<String> {
-    let (start, end) = (zone.datetime_at(start), zone.datetime_at(end));
-    let date = |at: &Zoned| at.strftime("%A, %-d %B %Y").to_string();
-    let time = |at: &Zoned| at.strftime("%H:%M").to_string();
-    let period = match start.date() == end.date() {
-        true => format!("{}, {}–{}", date(&start), time(&start), time(&end)),
-        false => format!("{}, {} – {}, {}", date(&start), time(&start), date(&end), time(&end)),
-    };
-    let offset = |at: &Zoned| at.strftime("UTC%:z").to_string();
-    let place = match (start.offset() == end.offset(), zone.name()) {
-        (_, "UTC") => "UTC".to_owned(),
-        (true, name) => format!("{name} ({})", offset(&start)),
-        (false, name) => format!("{name} ({}, at the end {})", offset(&start), offset(&end)),
-    };
-    vec![period, place]
 }
 
 /// The name, or the address if there is none.

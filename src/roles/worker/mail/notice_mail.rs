@@ -6,10 +6,10 @@ use lettre::message::{Mailbox, MultiPart};
 use uuid::Uuid;
 
 use super::content::Content;
-use super::invitation_mail::{period, short_name, shown};
+use super::invitation_mail::{short_name, shown};
 use super::message::{self, MailMessage, new_builder, part, with_headers, with_mailbox, with_subject};
 use crate::calendar::icalendar::one_line;
-use crate::roles::reservation::api::jobs::{Notice, NoticeMail};
+use crate::roles::reservation::api::jobs::{Notice, NoticeMail, RequestedTime};
 
 impl MailMessage {
     /// Writes a notice about a meeting of the installation with the URL `site`. The same arguments give the same bytes.
@@ -58,9 +58,17 @@ pub fn content(mail: &NoticeMail, site: &str) -> Content {
     };
     let stays = mail.about != Notice::Declined && mail.period.is_some();
     let opening = if stays { format!("{opening} It stays at its time.") } else { opening };
+    let zone = &mail.recipient.time_zone;
     let mut fields = vec![("What", vec![one_line(&mail.title)])];
     if let Some(time) = mail.period {
-        fields.push(("When", period(time.start, time.end, &mail.recipient.time_zone)));
+        fields.push(("When", zone.format_period(time.start, time.end).to_vec()));
+    }
+    if let Some(requested) = mail.requested {
+        let lines = match requested {
+            RequestedTime::Fixed(time) => zone.format_period(time.start, time.end),
+            RequestedTime::Dates(dates) => zone.format_dates(dates.start, dates.end),
+        };
+        fields.push(("Requested", lines.to_vec()));
     }
     if !mail.declined.is_empty() {
         fields.push(("Declined", mail.declined.iter().map(shown).collect()));
@@ -68,6 +76,6 @@ pub fn content(mail: &NoticeMail, site: &str) -> Content {
     if let Some(reason) = mail.reason.as_ref().filter(|_| mail.about != Notice::Declined) {
         fields.push(("Reason", vec![one_line(reason)]));
     }
-    let page = one_line(&format!("{site}{}", mail.recipient.answer_path));
+    let page = Some(one_line(&format!("{site}{}", mail.recipient.answer_path)));
     Content { opening, fields, replies: Vec::new(), page }
 }

@@ -5,7 +5,7 @@ use lettre::message::Mailbox;
 use super::{SITE, invitation, person, recipient, write};
 use crate::calendar::{Invitation, Zone};
 use crate::calendar::{Invitee, Method, Participation};
-use crate::roles::reservation::api::jobs::Recipient;
+use crate::roles::reservation::api::jobs::{CancelCause, Recipient};
 use crate::roles::worker::mail::MailMessage;
 use crate::roles::worker::mail::invitation_mail::{content, subject};
 
@@ -19,7 +19,7 @@ fn request(email: &str) -> anyhow::Result<MailMessage> {
 
 /// The text of an invitation by somebody in Lisbon.
 fn text(invitation: &Invitation, to: &Recipient) -> anyhow::Result<String> {
-    Ok(content(invitation, to, &Zone::parse("Europe/Lisbon")?, SITE).to_text())
+    Ok(content(invitation, to, CancelCause::Cancelled, &Zone::parse("Europe/Lisbon")?, SITE).to_text())
 }
 
 /// The head of a mail, unfolded.
@@ -78,12 +78,48 @@ fn every_revision_and_recipient_has_its_own_message_id_and_each_time_the_same_by
 }
 
 #[test]
-fn the_subject_tells_new_from_changed_and_cancelled() -> anyhow::Result<()> {
-    let of = |method, sequence| Ok(subject(&invitation(method, sequence)?));
-    let subjects: anyhow::Result<Vec<String>> =
-        [of(Method::Request, 0), of(Method::Request, 1), of(Method::Cancel, 2)].into_iter().collect();
-    let expected = ["Invitation", "Updated invitation", "Cancelled"].map(|word| format!("{word}: Planning, spring"));
-    assert_eq!(subjects?, expected);
+fn a_mail_reads_right_for_the_organizer_and_for_an_attendee() -> anyhow::Result<()> {
+    let zone = Zone::parse("Europe/Lisbon")?;
+    let read = |method, sequence, cause, is_new, email: &str| {
+        let invitation = invitation(method, sequence)?;
+        let to = Recipient { is_new, ..recipient(email, "UTC")? };
+        let opening = content(&invitation, &to, cause, &zone, SITE).opening;
+        anyhow::Ok((subject(&invitation, &to, cause).replace(": Planning, spring", ""), opening))
+    };
+    let (ana, bob) = ("ana@example.com", "Bob@example.com");
+    let gone = "This meeting is cancelled, because the account of a person whom it needs was deleted.";
+    for (method, sequence, cause, is_new, email, subject, opening) in [
+        (Method::Request, 0, CancelCause::Cancelled, false, ana, "Arranged", "You have arranged this meeting."),
+        (Method::Request, 0, CancelCause::Cancelled, false, bob, "Invitation", "Ana Lima invites you to a meeting."),
+        (Method::Request, 2, CancelCause::Cancelled, true, ana, "Arranged", "You have arranged this meeting."),
+        (Method::Request, 2, CancelCause::Cancelled, true, bob, "Invitation", "Ana Lima invites you to a meeting."),
+        (Method::Request, 2, CancelCause::Cancelled, false, ana, "Changed", "You have changed this meeting."),
+        (
+            Method::Request,
+            2,
+            CancelCause::Cancelled,
+            false,
+            bob,
+            "Updated invitation",
+            "Ana Lima has changed a meeting that you are invited to.",
+        ),
+        (Method::Cancel, 1, CancelCause::Cancelled, false, ana, "Cancelled", "You have cancelled this meeting."),
+        (Method::Cancel, 1, CancelCause::Cancelled, false, bob, "Cancelled", "Ana Lima has cancelled this meeting."),
+        (Method::Cancel, 1, CancelCause::AccountDeleted, false, ana, "Cancelled", gone),
+        (Method::Cancel, 1, CancelCause::AccountDeleted, false, bob, "Cancelled", gone),
+        (
+            Method::Cancel,
+            1,
+            CancelCause::Removed,
+            false,
+            bob,
+            "No longer invited",
+            "Ana Lima has removed you from the attendees of this meeting.",
+        ),
+    ] {
+        let expected = (subject.to_owned(), opening.to_owned());
+        assert_eq!(read(method, sequence, cause, is_new, email)?, expected);
+    }
     Ok(())
 }
 
@@ -193,7 +229,8 @@ fn names_titles_and_case_ids_cannot_add_headers_or_parts() -> anyhow::Result<()>
         let mut to = recipient("bob@example.com", "UTC")?;
         to.person.name = hostile.to_owned();
         to.answer_path = hostile.to_owned();
-        let message = MailMessage::invitation(&from()?, &invitation, &to, &Zone::utc(), SITE, hostile)?;
+        let message =
+            MailMessage::invitation(&from()?, &invitation, &to, CancelCause::Cancelled, &Zone::utc(), SITE, hostile)?;
         assert_eq!(names(&message), names(&plain), "{hostile:?}");
         assert_eq!(boundaries(&message), 4, "{hostile:?}");
         assert!(message.mail.is_ascii(), "{hostile:?}");
@@ -248,7 +285,8 @@ fn the_html_part_has_the_answers_as_links_and_no_markup_of_others() -> anyhow::R
     let mut invitation = invitation(Method::Request, 0)?;
     invitation.title = "<script>alert(1)</script> & \"more\"".to_owned();
     let zone = Zone::parse("Europe/Lisbon")?;
-    let html = content(&invitation, &recipient("bob@example.com", "Europe/Berlin")?, &zone, SITE).to_html("A subject");
+    let (to, cause) = (recipient("bob@example.com", "Europe/Berlin")?, CancelCause::Cancelled);
+    let html = content(&invitation, &to, cause, &zone, SITE).to_html("A subject");
     for answer in ["accepted", "tentative", "declined"] {
         assert!(html.contains(&format!("href=\"{SITE}/a?token=t&amp;answer={answer}\"")), "{answer}: {html}");
     }
@@ -258,7 +296,7 @@ fn the_html_part_has_the_answers_as_links_and_no_markup_of_others() -> anyhow::R
         assert!(html.contains(shown), "{shown}: {html}");
     }
     assert!(!html.contains("<script") && !html.contains("<img") && !html.contains("<style"), "{html}");
-    let cancelled = content(&super::invitation(Method::Cancel, 1)?, &recipient("bob@example.com", "UTC")?, &zone, SITE);
+    let cancelled = content(&super::invitation(Method::Cancel, 1)?, &to, cause, &zone, SITE);
     assert!(!cancelled.to_html("A subject").contains("answer="), "a cancellation asks for nothing");
     let message = request("bob@example.com")?;
     let kinds = String::from_utf8_lossy(&message.mail);

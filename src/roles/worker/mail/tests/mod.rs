@@ -14,7 +14,7 @@ use super::{MailMessage, Mailer};
 use crate::calendar::{CalAddress, EventDetails, Invitation, Invitee, Method, Participation, Zone};
 use crate::config::load_from;
 use crate::platform::email::Email;
-use crate::roles::reservation::api::jobs::Recipient;
+use crate::roles::reservation::api::jobs::{CancelCause, Recipient};
 
 fn person(name: &str, email: &str) -> CalAddress {
     CalAddress { name: name.to_owned(), email: email.to_owned() }
@@ -52,11 +52,13 @@ fn recipient(email: &str, zone: &str) -> anyhow::Result<Recipient> {
         person: person("Bob", email),
         time_zone: Zone::parse(zone)?,
         answer_path: "/a?token=t".to_owned(),
+        is_new: false,
     })
 }
 
 fn write(from: &Mailbox, invitation: &Invitation, to: &Recipient) -> anyhow::Result<MailMessage> {
-    MailMessage::invitation(from, invitation, to, &Zone::parse("Europe/Lisbon")?, SITE, "case-1")
+    let zone = Zone::parse("Europe/Lisbon")?;
+    MailMessage::invitation(from, invitation, to, CancelCause::Cancelled, &zone, SITE, "case-1")
 }
 
 /// A mailer with these settings, such as `("SMTP_URL", "smtp://localhost")`.
