@@ -49,7 +49,7 @@ fn start_to_come(fields: &mut Params, now: Timestamp) -> Option<Timestamp> {
         fields.fault(Fault::new("#/start", "fraction_of_a_second", detail));
     }
     if start < now {
-        fields.fault(Fault::new("#/start", "in_the_past", "lies in the past"));
+        fields.fault(Fault::new("#/start", "in_the_past", "is in the past: a meeting needs a time to come"));
     }
     Some(start)
 }
@@ -75,13 +75,21 @@ impl MeetingDraft {
         );
         let given = fields.optional("callback_secret", secret);
         if start.is_some() && window.is_some() {
-            fields.fault(Fault::new("#/start", "start_and_window", "settles the time: leave out the dates"));
+            fields.fault(Fault::new(
+                "#/start",
+                "start_and_window",
+                "cannot come with dates: send either start or the dates",
+            ));
         }
         if window.is_some_and(|dates| window::is_past(dates, time_zone.as_ref(), now)) {
             fields.fault(window::past_dates(by_week));
         }
         if given.is_some() && callback.is_none() {
-            fields.fault(Fault::new("#/callback_secret", "no_callback", "signs a callback: give callback_url too"));
+            fields.fault(Fault::new(
+                "#/callback_secret",
+                "no_callback",
+                "signs callbacks, and there is no callback_url: send both, or neither",
+            ));
         }
         let duration_minutes = u32::try_from(duration).unwrap_or(60);
         let length = SignedDuration::from_mins(i64::from(duration_minutes));
@@ -187,15 +195,21 @@ impl MeetingDraft {
 
 /// Takes the place, the description, and the video conference.
 fn details(fields: &mut Params) -> EventDetails {
-    let web = |text: &str| {
-        let url = url::Url::parse(text).ok().filter(|_| text.len() <= LONGEST_URL);
-        let url = url.filter(|url| url.scheme() == "https" && url.has_host());
-        url.map(String::from).ok_or_else(|| format!("must be a URL with https of at most {LONGEST_URL} characters"))
-    };
     EventDetails {
         location: fields.optional("location", text(LONGEST_TITLE)),
         description: fields.optional("description", lines(LONGEST_DESCRIPTION)),
-        url: fields.optional("url", parsed("not_a_url", web)),
+        url: fields.optional("url", parsed("not_a_url", conference_url)),
+    }
+}
+
+/// Reads the URL of a video conference. A user name before the host would hide the host from attendees: `https://zoom.us@evil.example/`.
+fn conference_url(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).ok().filter(|_| text.len() <= LONGEST_URL);
+    let url = url.filter(|url| url.scheme() == "https" && url.has_host());
+    let url = url.ok_or_else(|| format!("must be a URL with https of at most {LONGEST_URL} characters"))?;
+    match url.username().is_empty() && url.password().is_none() {
+        true => Ok(url.into()),
+        false => Err("must not hold a user name or a password".to_owned()),
     }
 }
 
@@ -257,7 +271,11 @@ fn attendee(item: &Value) -> Result<Attendee, Vec<Fault>> {
         return Ok(asked(email(item)?, Attendance::Required));
     };
     if let Some(name) = object.keys().find(|name| !["email", "attendance"].contains(&name.as_str())) {
-        return Err(vec![Fault::new(format!("/{name}"), "unknown_field", "is not known here")]);
+        return Err(vec![Fault::new(
+            format!("/{name}"),
+            "unknown_field",
+            "is not a field of an attendee: use email and attendance",
+        )]);
     }
     let at = |place: &'static str| {
         move |faults: Vec<Fault>| faults.into_iter().map(|it| it.under(place)).collect::<Vec<_>>()
