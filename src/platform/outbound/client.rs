@@ -99,7 +99,7 @@ impl WebhookClient {
         let begin = Instant::now();
         let url = match self.guard.parse(delivery.url) {
             Ok(url) => url,
-            Err(refused) => return DeliveryResult::Blocked { why: refused.to_string() },
+            Err(refused) => return DeliveryResult::Blocked { why: format!("the URL {refused}") },
         };
         let (result, excerpt) = self.attempt(url.as_str(), delivery).await;
         let (host, id, ms) = (url.host(), delivery.id, milliseconds(begin));

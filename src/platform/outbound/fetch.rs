@@ -40,7 +40,7 @@ impl CalendarSource for Subscription<'_> {
         let begin = Instant::now();
         let feed = match FeedUrl::parse(&self.client.guard, self.url) {
             Ok(feed) => feed,
-            Err(refused) => return Fetched::Failed { why: refused.to_string() },
+            Err(refused) => return Fetched::Failed { why: format!("the URL {refused}") },
         };
         let host = feed.url.host().to_owned();
         let fetched = self.follow(feed, known).await;
@@ -70,7 +70,7 @@ impl Subscription<'_> {
                 Step::Done(fetched) => return fetched,
                 Step::Redirect(location) => match feed.redirect(&self.client.guard, &location) {
                     Ok(next) => feed = next,
-                    Err(refused) => return Fetched::Failed { why: format!("it redirects to a URL that {refused}") },
+                    Err(refused) => return Fetched::Failed { why: format!("it redirects, and the new URL {refused}") },
                 },
             }
         }

@@ -21,10 +21,13 @@ const MAX_ADDRESSES: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackUrl(Url);
 
-/// The reason why a text is no URL for callbacks.
+/// The reason why a text is no URL for callbacks, or for subscriptions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is not a URL that callbacks can go to: {0}")]
-pub struct Refused(Cow<'static, str>);
+#[error("is not a URL that {purpose}: {why}")]
+pub struct Refused {
+    purpose: &'static str,
+    why: Cow<'static, str>,
+}
 
 /// The reason why an address is not allowed. It does not contain the address, which would reveal the network to the owner of the
 /// URL.
@@ -34,7 +37,7 @@ pub enum Blocked {
     #[error("its host is not on the public internet")]
     Address,
     /// The port is not one of web servers.
-    #[error("its port is not one that callbacks may use")]
+    #[error("its port is not one of web servers: use 443 or 8443")]
     Port,
 }
 
@@ -48,21 +51,26 @@ pub struct SsrfGuard {
 
 impl From<Blocked> for Refused {
     fn from(why: Blocked) -> Refused {
-        Refused(why.to_string().into())
+        Refused::new(why.to_string())
     }
 }
 
 impl Refused {
-    /// The reason, as a sentence fragment.
-    pub(super) fn new(why: &'static str) -> Refused {
-        Refused(why.into())
+    /// `why` begins with the subject: `its host …`.
+    pub(super) fn new(why: impl Into<Cow<'static, str>>) -> Refused {
+        Refused { purpose: "callbacks can go to", why: why.into() }
+    }
+
+    /// The same reason, about the URL of a subscription.
+    pub(super) fn of_subscription(self) -> Refused {
+        Refused { purpose: "a calendar subscription can have", ..self }
     }
 }
 
 impl CallbackUrl {
     /// The URL of a reference, relative to this one.
     pub(super) fn join(&self, reference: &str) -> Result<String, Refused> {
-        let joined = self.0.join(reference).map_err(|why| Refused(why.to_string().into()))?;
+        let joined = self.0.join(reference).map_err(|why| Refused::new(why.to_string()))?;
         Ok(joined.into())
     }
 
@@ -109,7 +117,7 @@ impl SsrfGuard {
     /// # Errors
     /// [`Refused`], with the reason for the caller.
     pub fn parse(&self, text: &str) -> Result<CallbackUrl, Refused> {
-        let refuse = |why: &'static str| Err(Refused(why.into()));
+        let refuse = |why: &'static str| Err(Refused::new(why));
         if text.len() > MAX_URL {
             return refuse("it is longer than 2048 bytes");
         }
@@ -124,7 +132,7 @@ impl SsrfGuard {
                 "it must begin with https://"
             });
         }
-        let url = Url::parse(text).map_err(|why| Refused(why.to_string().into()))?;
+        let url = Url::parse(text).map_err(|why| Refused::new(why.to_string()))?;
         if !url.username().is_empty() || url.password().is_some() {
             return refuse("it must not hold a user name or a password");
         }
@@ -156,10 +164,10 @@ impl SsrfGuard {
         let port = url.port_or_known_default().unwrap_or_default();
         let literal = |address: IpAddr| Ok(self.check(SocketAddr::new(address, port))?);
         match url.host() {
-            None => Err(Refused("it has no host".into())),
+            None => Err(Refused::new("it has no host")),
             Some(Host::Ipv4(address)) => literal(address.into()),
             Some(Host::Ipv6(address)) => literal(address.into()),
-            Some(Host::Domain(name)) if name.ends_with('.') => Err(Refused("its host must not end with a dot".into())),
+            Some(Host::Domain(name)) if name.ends_with('.') => Err(Refused::new("its host must not end with a dot")),
             Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
                 match self.is_allowed(Ipv4Addr::LOCALHOST.into()) || self.is_allowed(Ipv6Addr::LOCALHOST.into()) {
                     true => Ok(()),
