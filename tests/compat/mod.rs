@@ -236,6 +236,9 @@ both_shapes! {
             ("/worker/tasks/", json!({ "userId1": "x", "userId2": "y" }), vec![json!(["body", "userId1"]), json!(["body", "userId2"])]),
             ("/worker/tasks", json!({ "userId1": "alice@example.com", "userId2": "ALICE@example.com" }), vec![json!(["body", "userId2"])]),
             ("/worker/tasks", two(json!("soon")), vec![json!(["body", "preference"])]),
+            ("/worker/tasks", json!({ "attendees": [] }), vec![json!(["body", "userId1"]), json!(["body", "userId2"]), json!(["body", "attendees"])]),
+            ("/worker/tasks", json!({ "userId1": "alice@example.com", "userId2": "bob@example.com", "pick": "last", "organizer": 1 }),
+                vec![json!(["body", "pick"]), json!(["body", "organizer"])]),
             ("/worker/tasks?x=1", two(json!("last")), vec![json!(["query", "x"])]),
         ] {
             let errors: Vec<_> = errors.into_iter().map(|loc| (loc, "")).collect();

@@ -110,15 +110,8 @@ fn loc(req: &HttpRequest, location: Location, fault: &Fault) -> Vec<ReferenceSte
 
 /// The name of a field of the API in the legacy API.
 fn legacy_name(location: Location, native: &str) -> &str {
-    match (location, native) {
-        (Location::Body, _) => {
-            FIELD_NAMES.iter().find(|(name, _)| *name == native).map_or(native, |(_, legacy)| legacy)
-        }
-        (Location::Task, "organizer") => "userId1",
-        (Location::Task, "attendees") => "userId2",
-        (Location::Task | Location::Search, "pick") => "preference",
-        _ => native,
-    }
+    let names = FIELD_NAMES.iter().find(|(name, _)| *name == native).filter(|_| location == Location::Body);
+    names.map_or(native, |(_, legacy)| legacy)
 }
 
 impl Location {

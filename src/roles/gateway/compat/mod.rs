@@ -151,7 +151,8 @@ async fn create_task(req: HttpRequest, context: Data<Context>, peers: Data<Peers
         return Err(Problem::validation(vec![fault]));
     }
     let meeting = json!({ "organizer": one, "attendees": [one, two], "pick": pick, "step_minutes": MINUTES_PER_HOUR });
-    let accepted: Value = peers.call("reservation", RpcRequest::new(Method::POST, "/meetings").json(&meeting)?).await?;
+    let request = RpcRequest::new(Method::POST, "/meetings").json(&meeting)?;
+    let accepted: Value = peers.call("reservation", request).await.map_err(to_legacy_faults)?;
     Ok(HttpResponse::Accepted().json(ReferenceAccepted {
         case_id: RequestContext::current_id(),
         status: "enqueued",
@@ -159,6 +160,25 @@ async fn create_task(req: HttpRequest, context: Data<Context>, peers: Data<Peers
         queue: &context.settings.queue.name,
         meeting_id: &accepted["id"],
     }))
+}
+
+/// The faults of a meeting at the fields of the task that it was made of, each once.
+fn to_legacy_faults(problem: Problem) -> Problem {
+    let mut errors: Vec<Fault> = Vec::new();
+    for fault in problem.errors {
+        let pointer = match fault.pointer.strip_prefix("#/").and_then(|path| path.split('/').next()) {
+            Some("organizer") => "#/userId1",
+            Some("attendees") if fault.pointer.starts_with("#/attendees/0") => "#/userId1",
+            Some("attendees") => "#/userId2",
+            Some("pick") => "#/preference",
+            _ => &fault.pointer,
+        };
+        let fault = Fault { pointer: pointer.to_owned(), ..fault };
+        if errors.iter().all(|one| one.pointer != fault.pointer) {
+            errors.push(fault);
+        }
+    }
+    Problem { errors, ..problem }
 }
 
 /// Refuses a query where none is read.
