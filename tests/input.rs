@@ -207,7 +207,7 @@ both_shapes! {
         let body = json!({ "email": "x", "titel": 1, "availability": { "monday": [9, 24] } });
         let refused = cluster.post(USERS, body).await.expect(422).json;
         let detail = refused["detail"].as_str().unwrap_or_default();
-        for part in ["email ", "name ", "availability.monday[1] ", "titel "] {
+        for part in ["email: \"x\" is not ", "name: ", "availability.monday[1]: 24 ", "titel: "] {
             assert!(detail.split("; ").any(|sentence| sentence.starts_with(part)), "{part}: {detail}");
         }
         for fault in refused["errors"].as_array().expect("a list") {
@@ -216,6 +216,27 @@ both_shapes! {
         let unknown = refused["errors"].as_array().and_then(|all| all.iter().find(|one| one["pointer"] == "#/titel"));
         let known = unknown.and_then(|one| one["detail"].as_str()).unwrap_or_default();
         assert!(["email", "name", "time_zone", "availability"].iter().all(|name| known.contains(name)), "{known}");
+    }
+
+    async fn the_detail_names_what_was_sent_each_fault_once_and_no_secret(cluster) {
+        for (path, body, detail) in [
+            ("/api/availability?attendee[]=a@x.org&attendee[]=b@x.org&attendee=a@x.org&attendee=b@x.org", None,
+                "attendee[]: is not known in a query: write attendee= once for each, such as attendee=a@example.com&attendee=b@example.com"),
+            ("/api/users?limit=1000", None, "limit: must be a whole number from 1 to 200, not \"1000\""),
+            (USERS, Some(json!({ "email": "ana@x.org", "name": 7 })), "name: must be a text of 1 to 200 characters on one line, not 7"),
+            (USERS, Some(json!({ "email": "ana@x.org", "name": "Ana", "preference": "middle" })),
+                "preference: must be first, last, random or best, not \"middle\""),
+            (USERS, Some(json!([])), "the body must be a JSON object"),
+        ] {
+            let reply = match &body {
+                Some(body) => cluster.post(path, body.clone()).await,
+                None => cluster.get(path).await,
+            };
+            assert_eq!(reply.expect(422).json["detail"], detail);
+        }
+        let body = json!({ "email": "ana@example.com", "password": "short" });
+        let refused = cluster.post("/api/auth/register", body).await.expect(422).text;
+        assert!(!refused.contains("short\""), "{refused}");
     }
 
     async fn an_invalid_user_is_refused_with_a_pointer_to_each_error(cluster) {

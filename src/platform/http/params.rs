@@ -4,11 +4,14 @@
 use actix_web::HttpRequest;
 use serde_json::Value;
 
-use crate::calendar::{Fault, pointer_segment};
+use crate::calendar::{Fault, describe_json, pointer_segment};
 use crate::platform::http::problem::{Problem, VALIDATION};
 
 /// Faults that one response lists, so that a response is not larger than its request.
 const MAX_FAULTS: usize = 100;
+
+/// Parts of the names of values that no response repeats.
+const SECRETS: [&str; 5] = ["password", "secret", "token", "key", "url"];
 
 /// The named values of a body or a query string. A handler takes them one after the other.
 pub struct Params {
@@ -126,7 +129,7 @@ impl Params {
             value => match read(&value) {
                 Ok(value) => Some(value),
                 Err(faults) => {
-                    let explained = faults.into_iter().map(|fault| self.explain(fault, &value));
+                    let explained = faults.into_iter().map(|fault| self.explain(name, fault, &value));
                     let placed: Vec<Fault> = explained.map(|fault| fault.under(&format!("#/{name}"))).collect();
                     self.faults.extend(placed);
                     None
@@ -160,9 +163,11 @@ impl Params {
         self
     }
 
-    /// Adds a fault that concerns several values.
+    /// Adds a fault that concerns several values, once.
     pub fn fault(&mut self, fault: Fault) {
-        self.faults.push(fault);
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
     }
 
     /// Returns `built`, unless there are faults or values that the handler did not take.
@@ -205,14 +210,21 @@ impl Params {
         }
     }
 
-    /// A fault of an address in a query, with what clients often mean.
-    fn explain(&self, fault: Fault, value: &Value) -> Fault {
-        let at = fault.pointer.strip_prefix('/').and_then(|index| index.parse::<usize>().ok());
-        let text = at.map_or(Some(value), |index| value.get(index)).and_then(Value::as_str).unwrap_or_default();
-        if !self.is_query() || fault.code != "not_an_email" || !text.trim().contains(' ') {
-            return fault;
+    /// A fault with what was sent; and of an address in a query, with what clients often mean.
+    fn explain(&self, name: &str, fault: Fault, value: &Value) -> Fault {
+        let Some(sent) = value.pointer(&fault.pointer) else { return fault };
+        let has_space = sent.as_str().is_some_and(|text| text.trim().contains(' '));
+        if self.is_query() && fault.code == "not_an_email" && has_space {
+            let detail = "contains a space, because a + in a query means a space: write %2B for a +".to_owned();
+            return Fault { detail, ..fault };
         }
-        let detail = "contains a space, because a + in a query means a space: write %2B for a +".to_owned();
+        let detail = match &fault.detail {
+            _ if SECRETS.iter().any(|secret| name.contains(secret)) => return fault,
+            detail if detail.starts_with("must be ") => format!("{detail}, not {}", describe_json(sent)),
+            detail if detail.starts_with("is not ") => format!("{} {detail}", describe_json(sent)),
+            // it names the value already
+            _ => return fault,
+        };
         Fault { detail, ..fault }
     }
 }

@@ -131,7 +131,6 @@ impl Problem {
 
     /// A request with invalid values.
     pub fn validation(errors: Vec<Fault>) -> Problem {
-        let sentence = |fault: &Fault| format!("{} {}", field_name(&fault.pointer), fault.detail);
         let detail = errors.iter().map(sentence).collect::<Vec<_>>().join("; ");
         Problem { errors, ..Problem::new(VALIDATION, detail) }
     }
@@ -236,9 +235,17 @@ impl Problem {
     }
 }
 
+/// A fault as people read it: `name: must be a text, not 7`.
+fn sentence(fault: &Fault) -> String {
+    match fault.pointer.trim_start_matches('#') {
+        "" => format!("the body {}", fault.detail),
+        pointer => format!("{}: {}", field_name(pointer), fault.detail),
+    }
+}
+
 /// A JSON pointer as people write a field: `attendees[0].email`.
 fn field_name(pointer: &str) -> String {
-    let Some(path) = pointer.trim_start_matches('#').strip_prefix('/') else { return "the body".to_owned() };
+    let path = pointer.strip_prefix('/').unwrap_or(pointer);
     let mut name = String::new();
     for (at, segment) in path.split('/').enumerate() {
         let segment = segment.replace("~1", "/").replace("~0", "~");
@@ -272,19 +279,19 @@ impl ResponseError for Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::field_name;
+    use super::{Fault, sentence};
 
     #[test]
-    fn a_pointer_is_shown_as_a_field() {
+    fn a_fault_is_shown_with_its_field() {
         for (pointer, expected) in [
-            ("#", "the body"),
-            ("#/name", "name"),
-            ("#/attendees/0/email", "attendees[0].email"),
-            ("#/a~1b~0c", "a/b~c"),
-            ("#/", "\"\""),
-            ("#/overrides/2026-11-27/1", "overrides.2026-11-27[1]"),
+            ("#", "the body is odd"),
+            ("#/name", "name: is odd"),
+            ("#/attendees/0/email", "attendees[0].email: is odd"),
+            ("#/a~1b~0c", "a/b~c: is odd"),
+            ("#/", "\"\": is odd"),
+            ("#/overrides/2026-11-27/1", "overrides.2026-11-27[1]: is odd"),
         ] {
-            assert_eq!(field_name(pointer), expected);
+            assert_eq!(sentence(&Fault::new(pointer, "odd", "is odd")), expected);
         }
     }
 }

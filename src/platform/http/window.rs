@@ -58,7 +58,7 @@ pub fn is_past(dates: Window, zone: Option<&Zone>, now: Timestamp) -> bool {
 #[must_use]
 pub fn past_dates(by_week: bool) -> Fault {
     let pointer = if by_week { "#/week" } else { "#/to" };
-    Fault::new(pointer, "in_the_past", "is in the past, and a meeting needs a time to come")
+    Fault::new(pointer, "in_the_past", "is in the past: a meeting needs dates to come")
 }
 
 /// A date such as 2026-03-23.

@@ -117,7 +117,9 @@ pub async fn list_meetings(req: HttpRequest, principal: Principal, store: Data<S
     if let Some(caller) = principal.restricted() {
         let attendee = filter.attendee.get_or_insert_with(|| caller.email.clone());
         if *attendee != caller.email {
-            return Err(forbidden("everybody may list their own meetings"));
+            return Err(forbidden(
+                "you may list your own meetings alone: leave attendee out, or send your own address",
+            ));
         }
     }
     let after = page.after.map(|id| id.to_string()).unwrap_or_default();
@@ -182,7 +184,7 @@ pub async fn cancel_meeting(req: HttpRequest, principal: Principal, store: Data<
         condition.check(meeting.version)?;
         Ok(match meeting.status {
             Status::Cancelled => meeting.unchanged(),
-            _ => meeting.given_up(Status::Cancelled, "called off by the organizer".to_owned(), now()),
+            _ => meeting.given_up(Status::Cancelled, "cancelled by the organizer".to_owned(), now()),
         })
     };
     change(&req, &principal, &store, &[], cancelled).await?;

@@ -75,21 +75,13 @@ impl MeetingDraft {
         );
         let given = fields.optional("callback_secret", secret);
         if start.is_some() && window.is_some() {
-            fields.fault(Fault::new(
-                "#/start",
-                "start_and_window",
-                "cannot come with dates: send either start or the dates",
-            ));
+            fields.fault(Fault::new("#/start", "start_and_window", "cannot come with dates: send one of them"));
         }
         if window.is_some_and(|dates| window::is_past(dates, time_zone.as_ref(), now)) {
             fields.fault(window::past_dates(by_week));
         }
         if given.is_some() && callback.is_none() {
-            fields.fault(Fault::new(
-                "#/callback_secret",
-                "no_callback",
-                "signs callbacks, and there is no callback_url: send both, or neither",
-            ));
+            fields.fault(Fault::new("#/callback_secret", "no_callback", "needs callback_url: send both or neither"));
         }
         let duration_minutes = u32::try_from(duration).unwrap_or(60);
         let length = SignedDuration::from_mins(i64::from(duration_minutes));
