@@ -100,7 +100,8 @@ pub struct AttendeeLists {
 pub struct Constraints {
     /// Ignores unknown attendees. Without it, they are an error 404.
     unknown: Option<UnknownAttendees>,
-    /// Counts the time before now, too, in dates that have not passed. Without it, nothing that is over is offered.
+    /// Counts the time before now, too. Without it, dates of which the last is today or later are searched from now on. Dates that have all
+    /// passed are searched as a whole in any case.
     past: Option<PastTime>,
     /// The earliest time of day, on each attendee's own clock.
     #[schema(pattern = "^([01][0-9]|2[0-3]):(00|15|30|45)$")]
