@@ -68,7 +68,7 @@ pub fn read_busy_periods(
         expander.add("VEVENT", |expander| expander.add_replacement(event))?;
     }
     for (line, calendar_zone) in free_busy {
-        expander.add("VFREEBUSY", |expander| expander.add_free_busy(line, calendar_zone))?;
+        expander.add("VFREEBUSY", |expander| expander.add_busy_periods(line, calendar_zone))?;
     }
     let (busy, warnings) = expander.finish();
     Ok(CalendarReading { busy, warnings: warnings.sorted(), is_truncated })

@@ -97,7 +97,7 @@ impl<'a> Expander<'a> {
     }
 
     /// Adds the periods of a FREEBUSY property.
-    pub fn add_free_busy(
+    pub fn add_busy_periods(
         &mut self,
         line: &ContentLine<'_>,
         calendar_zone: Option<ZoneReference<'_>>,
