@@ -20,6 +20,8 @@ const BEN: &str = "ben@example.com";
 const CAT: &str = "cat@example.com";
 /// Where Ana has a webhook.
 const HER_HOST: &str = "her-host.invalid";
+/// Where a meeting of Ana's has its callback.
+const HER_CALLBACK: &str = "her-callback.invalid";
 /// Contains Ana's, and is another's.
 const DIANA: &str = "diana@example.com";
 const CALENDAR: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nBEGIN:VEVENT\r\nUID:1\r\n\
@@ -265,10 +267,11 @@ both_shapes! { with &auth_required_with(&[]);
         let day = next_monday();
         invited(&ana, &[BEN, CAT], &format!("{day}T09:00:00Z")).await;
         // webhooks that nobody takes wait for their next attempt, with the meeting in them
-        for (organizer, others, hour) in [(&ben, [ANA, CAT], 10), (&ana, [BEN, CAT], 11)] {
+        let callbacks = [(&ben, [ANA, CAT], 10, "nowhere.invalid"), (&ana, [BEN, CAT], 11, HER_CALLBACK), (&ben, [ANA, CAT], 12, "nowhere.invalid")];
+        for (organizer, others, hour, host) in callbacks {
             let body = json!({
                 "organizer": organizer.email, "attendees": others, "start": format!("{day}T{hour}:00:00Z"), "duration_minutes": 30,
-                "callback_url": "https://nowhere.invalid/hook",
+                "callback_url": format!("https://{host}/hook"),
             });
             let made = organizer.post("/api/meetings", body).await.expect(202).json;
             settled(organizer, &made, "invited").await;
@@ -278,13 +281,19 @@ both_shapes! { with &auth_required_with(&[]);
                 jobs.iter().any(|job| job["kind"] == "deliver_webhook" && job["state"] == "retryable").then_some(())
             })
             .await;
+            if hour == 12 {
+                // what webhooks were to be told before names the former attendee
+                organizer.patch(&format!("/api/meetings/{}", text(&made, "id")), json!({ "attendees": [CAT] })).await.expect(200);
+            }
         }
-        assert!(!erasure(cluster, ANA).is_empty(), "the script finds her");
-        assert!(!erasure(cluster, HER_HOST).is_empty(), "and her webhook");
+        for (text, what) in [(ANA, "her"), (HER_HOST, "her webhook"), (HER_CALLBACK, "her callback")] {
+            assert!(!erasure(cluster, text).is_empty(), "the script finds {what}");
+        }
         ana.delete(&format!("/api/users/{ANA}")).await.expect(204);
         nothing_is_left(cluster, ANA).await;
         nothing_is_left(cluster, HER_HOST).await;
-        assert_eq!(cat.get("/api/meetings").await.expect(200).json["meetings"].as_array().map(Vec::len), Some(3));
+        nothing_is_left(cluster, HER_CALLBACK).await;
+        assert_eq!(cat.get("/api/meetings").await.expect(200).json["meetings"].as_array().map(Vec::len), Some(4));
     }
 
     async fn an_admin_deletes_any_account_and_open_codes_go_with_it(cluster) {

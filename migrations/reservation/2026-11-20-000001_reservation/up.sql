@@ -97,6 +97,15 @@ CREATE TABLE webhook_events (
 CREATE INDEX webhook_events_by_meeting ON webhook_events (meeting_id);
 CREATE INDEX webhook_events_by_age ON webhook_events (created_at);
 
+-- The meetings that a user was removed from, so that the user's deletion finds them: their events and jobs may name the user.
+CREATE TABLE former_attendees (
+    -- the id of a user
+    subject TEXT NOT NULL,
+    meeting_id TEXT NOT NULL,
+    PRIMARY KEY (subject, meeting_id)
+);
+CREATE INDEX former_attendees_by_meeting ON former_attendees (meeting_id);
+
 -- The meetings whose history names a bot, so that its deletion finds them.
 CREATE TABLE meeting_actors (
     -- the id of a user

@@ -14,10 +14,10 @@ use super::jobs::kinds::{DELIVER_WEBHOOK, SEND_INVITATIONS};
 use super::meetings::anonymize::without;
 use super::meetings::model::Meeting;
 use super::meetings::rows::{lock_meeting, save_change};
-use super::schema::{attendees, holds, meetings};
+use super::schema::{attendees, former_attendees, holds, meetings};
 use super::store::Store;
 use super::subjects::{delete_subject, mark_deleted};
-use super::webhooks::store::{delete_events, erase_webhooks_of, rewrite_events};
+use super::webhooks::store::{delete_events, erase_account_webhooks, rewrite_event_bodies};
 use crate::platform::data::instant::now;
 use crate::platform::data::schema::{deliveries, idempotency, jobs};
 use crate::platform::data::{Abort, Connection, Error, RunQueryDsl};
@@ -76,7 +76,7 @@ impl Subscriber for Store {
     async fn receive(&self, conn: &mut Connection, event: &Event) -> Result<(), Abort> {
         let user = DeletedUser::read(event)?;
         if event.name() == CLAIMED {
-            return Ok(erase_webhooks_of(conn, &user.id.to_string(), event.time).await?);
+            return Ok(erase_account_webhooks(conn, &user.id.to_string(), event.time).await?);
         }
         erase_user(conn, self, &user).await
     }
@@ -88,7 +88,7 @@ async fn erase_user(conn: &mut Connection, store: &Store, user: &DeletedUser) ->
     for id in find_meetings(conn, user.id).await? {
         locked.extend(lock_meeting(conn, id).await?);
     }
-    erase_webhooks_of(conn, &user.id.to_string(), Timestamp::MAX).await?;
+    erase_account_webhooks(conn, &user.id.to_string(), Timestamp::MAX).await?;
     for before in locked {
         let placeholder = Email::placeholder();
         // a bot is named by meetings that it does not attend
@@ -108,10 +108,12 @@ async fn erase_user(conn: &mut Connection, store: &Store, user: &DeletedUser) ->
     erase_mentions(conn, user).await
 }
 
-/// The ids of the meetings that a user attends, or that name the user as a bot, in the order in which every transaction locks them.
+/// The ids of the meetings that a user attends or has attended, or that name the user as a bot, in the order in which every transaction locks them.
 async fn find_meetings(conn: &mut Connection, user: Uuid) -> Result<Vec<Uuid>, Error> {
     let mine = attendees::table.filter(attendees::subject.eq(user.to_string())).order(attendees::meeting_id.asc());
     let mut ids: Vec<String> = mine.select(attendees::meeting_id).load(conn).await?;
+    let former = former_attendees::table.filter(former_attendees::subject.eq(user.to_string()));
+    ids.extend(former.select(former_attendees::meeting_id).load::<String>(conn).await?);
     ids.extend(find_meetings_of_actor(conn, &user.to_string()).await?);
     ids.sort();
     ids.dedup();
@@ -125,13 +127,21 @@ async fn erase_attendee(
     user: &DeletedUser,
     placeholder: &Email,
 ) -> Result<(), Error> {
+    let is_organizer = meeting.organizer == user.email;
     let (id, (meeting, remains)) = (meeting.id.to_string(), meeting.anonymized(&user.email, placeholder));
     let subject = user.id.to_string();
     erase_from_open_jobs(conn, &meeting, user, placeholder).await?;
     erase_actor(conn, &id, &subject).await?;
-    rewrite_events(conn, &id, |body| without(body, user.email.as_str(), placeholder.as_str())).await?;
+    rewrite_event_bodies(conn, &id, |body| without(body, user.email.as_str(), placeholder.as_str())).await?;
     let jobs_of_it: Vec<String> = jobs::table.filter(jobs::subject.eq(&id)).select(jobs::id).load(conn).await?;
     scrub_jobs(conn, &jobs_of_it).await?;
+    if is_organizer {
+        // the target is the callback URL, which belonged to the organizer
+        let sent = deliveries::table.filter(deliveries::subject.eq(&id));
+        diesel::delete(sent.filter(deliveries::kind.eq(DELIVER_WEBHOOK.name))).execute(conn).await?;
+    }
+    let former = || former_attendees::table.filter(former_attendees::meeting_id.eq(&id));
+    diesel::delete(former().filter(former_attendees::subject.eq(&subject))).execute(conn).await?;
     // saved responses about the meeting name its attendees
     diesel::delete(idempotency::table.filter(idempotency::subject.eq(&id))).execute(conn).await?;
     let held = holds::table.filter(holds::meeting_id.eq(&id)).filter(holds::subject.eq(&subject));
@@ -151,6 +161,7 @@ async fn erase_attendee(
         diesel::delete(jobs::table.filter(jobs::subject.eq(&id))).execute(conn).await?;
         diesel::delete(deliveries::table.filter(deliveries::subject.eq(&id))).execute(conn).await?;
         delete_events(conn, &id).await?;
+        diesel::delete(former()).execute(conn).await?;
         diesel::delete(meetings::table.filter(meetings::id.eq(&id))).execute(conn).await?;
     }
     Ok(())

@@ -40,6 +40,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    former_attendees (subject, meeting_id) {
+        subject -> Text,
+        meeting_id -> Text,
+    }
+}
+
+diesel::table! {
     holds (subject, quarter) {
         subject -> Text,
         quarter -> BigInt,

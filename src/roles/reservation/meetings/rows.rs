@@ -16,7 +16,7 @@ use crate::platform::jobs::rows::{cancel_superseded, create_job};
 use crate::roles::reservation::api::meetings::{Period, Status};
 use crate::roles::reservation::holds::{hold_period, release_attendees, release_meeting};
 use crate::roles::reservation::jobs::kinds::{self, SEND_INVITATIONS};
-use crate::roles::reservation::schema::{attendees, meetings};
+use crate::roles::reservation::schema::{attendees, former_attendees, meetings};
 use crate::roles::reservation::store::Store;
 use crate::roles::reservation::subjects::{Subjects, find_subjects};
 use crate::roles::reservation::webhooks::store::save_events;
@@ -66,6 +66,7 @@ pub async fn save_change(
             update_attendees(conn, meeting, &held_now.1, &subjects).await?;
         } else {
             save_attendees(conn, before.is_some(), meeting, &subjects).await?;
+            save_former_attendees(conn, before, meeting).await?;
         }
         save_holds(conn, meeting, held_before, held_now).await?;
     } else {
@@ -150,6 +151,26 @@ async fn update_attendees(
     let mine = attendees::table.filter(attendees::meeting_id.eq(meeting.id.to_string()));
     let holds_time = attendees::holds_time.eq(attendees::subject.eq_any(held));
     diesel::update(mine).set(holds_time).execute(conn).await?;
+    Ok(())
+}
+
+/// Notes whom a change removes from a meeting.
+async fn save_former_attendees(
+    conn: &mut Connection,
+    before: Option<&Meeting>,
+    meeting: &Meeting,
+) -> Result<(), Error> {
+    let mut removed = before.map(Meeting::emails).unwrap_or_default();
+    removed.retain(|email| !meeting.has_attendee(email));
+    if removed.is_empty() {
+        return Ok(());
+    }
+    for subject in find_subjects(conn, &removed).await?.into_values() {
+        let row = (former_attendees::subject.eq(subject.id), former_attendees::meeting_id.eq(meeting.id.to_string()));
+        let insertion = diesel::insert_into(former_attendees::table).values(row);
+        let key = (former_attendees::subject, former_attendees::meeting_id);
+        insertion.on_conflict(key).do_nothing().execute(conn).await?;
+    }
     Ok(())
 }
 

@@ -170,7 +170,7 @@ pub async fn find_event_body(conn: &mut Connection, id: Uuid) -> Result<Option<S
 }
 
 /// Erases the webhooks that an account has registered by then.
-pub async fn erase_webhooks_of(conn: &mut Connection, account: &str, until: Timestamp) -> Result<(), Error> {
+pub async fn erase_account_webhooks(conn: &mut Connection, account: &str, until: Timestamp) -> Result<(), Error> {
     let mine = webhooks::table.filter(webhooks::account.eq(account)).filter(webhooks::created_at.le(stored(until)));
     let mine = mine.select(webhooks::id);
     let found: Vec<String> = mine.load(conn).await?;
@@ -194,8 +194,8 @@ async fn erase_webhooks(conn: &mut Connection, ids: &[String]) -> Result<(), Err
     Ok(())
 }
 
-/// Rewrites what webhooks are still to be told of a meeting.
-pub async fn rewrite_events(
+/// Rewrites the bodies of the events of a meeting, which webhooks are still to be told.
+pub async fn rewrite_event_bodies(
     conn: &mut Connection,
     meeting: &str,
     rewrite: impl Fn(&str) -> String,
