@@ -341,7 +341,7 @@ async fn a_burst_beyond_the_limit_is_429_and_leaves_connections_to_others() {
     let subjects = format!("{}reservation.subjects", node.setting("W2MEET_DATABASE__SCHEMA_PREFIX"));
     let locking = format!("BEGIN; SELECT 1 FROM {subjects} WHERE email = '{BEN}' FOR UPDATE");
     lock.batch_execute(&locking).await.expect("locked");
-    let burst = join_all((0..30).map(|at| ana.post("/api/meetings", meeting_with(&ana, &[BEN], at % 24))));
+    let burst = join_all((2..24).map(|hour| ana.post("/api/meetings", meeting_with(&ana, &[BEN], hour))));
     let other = async {
         let waiting = "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
         eventually("requests wait for the lock", async || {
@@ -354,5 +354,5 @@ async fn a_burst_beyond_the_limit_is_429_and_leaves_connections_to_others() {
     let (replies, ()) = futures_util::future::join(burst, other).await;
     let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
     let count = |status: u16| statuses.iter().filter(|one| **one == status).count();
-    assert_eq!((count(202), count(429)), (2, 28), "{statuses:?}");
+    assert_eq!((count(202), count(429)), (2, 20), "{statuses:?}");
 }

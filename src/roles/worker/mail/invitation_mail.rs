@@ -59,7 +59,7 @@ impl MailMessage {
 }
 
 /// What a mail has to tell its recipient.
-enum News {
+enum MailReason {
     /// The recipient is invited, or has arranged the meeting.
     New,
     Changed,
@@ -70,27 +70,27 @@ enum News {
     Abandoned,
 }
 
-impl News {
-    fn of(invitation: &Invitation, to: &Recipient, cause: CancelCause) -> News {
+impl MailReason {
+    fn of(invitation: &Invitation, to: &Recipient, cause: CancelCause) -> MailReason {
         match (invitation.method, cause) {
-            (Method::Cancel, CancelCause::Cancelled) => News::Cancelled,
-            (Method::Cancel, CancelCause::Removed) => News::Removed,
-            (Method::Cancel, CancelCause::AccountDeleted) => News::Abandoned,
-            _ if to.is_new || invitation.sequence <= 0 => News::New,
-            _ => News::Changed,
+            (Method::Cancel, CancelCause::Cancelled) => MailReason::Cancelled,
+            (Method::Cancel, CancelCause::Removed) => MailReason::Removed,
+            (Method::Cancel, CancelCause::AccountDeleted) => MailReason::Abandoned,
+            _ if to.is_new || invitation.sequence <= 0 => MailReason::New,
+            _ => MailReason::Changed,
         }
     }
 }
 
 /// The subject of an invitation.
 pub fn subject(invitation: &Invitation, to: &Recipient, cause: CancelCause) -> String {
-    let what = match (News::of(invitation, to, cause), is_organizer(invitation, to)) {
-        (News::New, true) => "Arranged",
-        (News::New, false) => "Invitation",
-        (News::Changed, true) => "Changed",
-        (News::Changed, false) => "Updated invitation",
-        (News::Cancelled | News::Abandoned, _) => "Cancelled",
-        (News::Removed, _) => "No longer invited",
+    let what = match (MailReason::of(invitation, to, cause), is_organizer(invitation, to)) {
+        (MailReason::New, true) => "Arranged",
+        (MailReason::New, false) => "Invitation",
+        (MailReason::Changed, true) => "Changed",
+        (MailReason::Changed, false) => "Updated invitation",
+        (MailReason::Cancelled | MailReason::Abandoned, _) => "Cancelled",
+        (MailReason::Removed, _) => "No longer invited",
     };
     format!("{what}: {}", invitation.summary())
 }
@@ -98,15 +98,15 @@ pub fn subject(invitation: &Invitation, to: &Recipient, cause: CancelCause) -> S
 /// The first sentence of an invitation.
 fn opening(invitation: &Invitation, to: &Recipient, cause: CancelCause) -> String {
     let who = short_name(&invitation.organizer);
-    match (News::of(invitation, to, cause), is_organizer(invitation, to)) {
-        (News::New, true) => "You have arranged this meeting.".to_owned(),
-        (News::New, false) => format!("{who} invites you to a meeting."),
-        (News::Changed, true) => "You have changed this meeting.".to_owned(),
-        (News::Changed, false) => format!("{who} has changed a meeting that you are invited to."),
-        (News::Cancelled, true) => "You have cancelled this meeting.".to_owned(),
-        (News::Cancelled, false) => format!("{who} has cancelled this meeting."),
-        (News::Removed, _) => format!("{who} has removed you from the attendees of this meeting."),
-        (News::Abandoned, _) => {
+    match (MailReason::of(invitation, to, cause), is_organizer(invitation, to)) {
+        (MailReason::New, true) => "You have arranged this meeting.".to_owned(),
+        (MailReason::New, false) => format!("{who} invites you to a meeting."),
+        (MailReason::Changed, true) => "You have changed this meeting.".to_owned(),
+        (MailReason::Changed, false) => format!("{who} has changed a meeting that you are invited to."),
+        (MailReason::Cancelled, true) => "You have cancelled this meeting.".to_owned(),
+        (MailReason::Cancelled, false) => format!("{who} has cancelled this meeting."),
+        (MailReason::Removed, _) => format!("{who} has removed you from the attendees of this meeting."),
+        (MailReason::Abandoned, _) => {
             "This meeting is cancelled, because the account of a person whom it needs was deleted.".to_owned()
         }
     }
