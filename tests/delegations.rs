@@ -185,6 +185,22 @@ both_shapes! { with &auth_required_with(&[]);
         refused(bot.send(ANA, Method::PATCH, &format!("/api/users/{ANA}"), Some(json!({ "name": "x" }))).await);
     }
 
+    async fn a_bot_names_no_callback_in_a_users_meeting(cluster) {
+        let ana = free(cluster, ANA).await;
+        free(cluster, BEN).await;
+        let bot = Bot::new(cluster, "write").await;
+        allow(&ana).await;
+        let callback = json!({ "callback_url": "https://example.com/hook", "callback_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" });
+        let mut wanted = meeting(ANA, &[BEN]);
+        wanted["callback_url"] = callback["callback_url"].clone();
+        refused(bot.send(ANA, Method::POST, "/api/meetings", Some(wanted)).await);
+        let made = bot.meet(ANA, ANA, &[BEN]).await.expect(202).json;
+        refused(bot.send(ANA, Method::PATCH, &meeting_path(&made), Some(callback.clone())).await);
+        // a callback that the user has named stays
+        ana.patch(&meeting_path(&made), callback).await.expect(200);
+        bot.send(ANA, Method::PATCH, &meeting_path(&made), Some(json!({ "title": "Moved" }))).await.expect(200);
+    }
+
     async fn a_delegation_that_cannot_be_says_why(cluster) {
         let ana = free(cluster, ANA).await;
         Account::register(cluster, BOT).await;

@@ -112,6 +112,9 @@ both_shapes! { with &auth_required_with(&[]);
             let answer = format!("{path}/participation");
             send_with_bearer(cluster, bearer, Method::POST, &answer, Some(reply)).await.expect(404);
         }
+        let busy = format!("/api/users/{ANA}/freebusy.ics?from={}&to={}", next_monday(), next_monday());
+        let busy = impostor.get(&busy).await.expect(200).text;
+        assert!(!busy.contains("T090000Z"), "when the meeting is: {busy}");
         let export = impostor.get("/api/auth/export").await.expect(200).json;
         assert_eq!((&export["meetings"], &export["deliveries"]), (&json!([]), &json!([])));
 

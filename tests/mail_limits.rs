@@ -291,6 +291,8 @@ async fn connect(cluster: &Cluster) -> Client {
     let url = cluster.nodes[0].setting("W2MEET_DATABASE__URL");
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("PostgreSQL answers");
     actix_web::rt::spawn(connection);
+    // a test that fails holds no lock that the end of the cluster waits for
+    client.batch_execute("SET idle_in_transaction_session_timeout = '30s'").await.expect("it answers");
     client
 }
 
@@ -315,8 +317,9 @@ async fn a_meeting_that_gets_its_time_locks_its_attendees_in_the_order_of_all_tr
     })
     .await;
     // a transaction that holds Ana's row may need Ben's next
-    other.batch_execute(&lock(BEN)).await.expect("Ben's row is not locked before Ana's");
+    let locked = other.batch_execute(&lock(BEN)).await;
     holder.batch_execute("ROLLBACK").await.expect("it answers");
+    locked.expect("Ben's row is not locked before Ana's");
     within(Duration::from_secs(20), "the meeting is arranged", async || {
         (ana.get(&meeting_path(&made)).await.expect(200).json["status"] == "invited").then_some(())
     })
@@ -355,4 +358,36 @@ async fn a_burst_beyond_the_limit_is_429_and_leaves_connections_to_others() {
     let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
     let count = |status: u16| statuses.iter().filter(|one| **one == status).count();
     assert_eq!((count(202), count(429)), (2, 20), "{statuses:?}");
+}
+
+both_shapes! { with &[("W2MEET_INVITATIONS__JOIN_SECONDS", "0")];
+    async fn an_attendee_who_declines_again_and_again_causes_one_notice(cluster) {
+        register_morning_people(cluster, &[ANA, BEN, CAT]).await;
+        let meeting = create_invited_meeting(cluster, json!({ "attendees": [BEN, CAT] })).await;
+        let answer = async |who: &str, says: &str| {
+            let body = json!({ "email": who, "participation": says });
+            cluster.post(&format!("{}/participation", meeting_path(&meeting)), body).await.expect(200);
+        };
+        for count in 0..3 {
+            answer(BEN, "declined").await;
+            eventually("Ana has heard of it", async || notices(cluster, &meeting, "declined").pop()).await;
+            answer(BEN, if count < 2 { "accepted" } else { "tentative" }).await;
+        }
+        answer(CAT, "declined").await;
+        eventually("Ana has heard of Cat, too", async || (notices(cluster, &meeting, "declined").len() > 1).then_some(())).await;
+        wait_for_notices(cluster, &meeting).await;
+        assert_eq!(notices(cluster, &meeting, "declined").len(), 2);
+    }
+}
+
+/// Waits until every job about a meeting has ended.
+async fn wait_for_notices(cluster: &Cluster, meeting: &Value) {
+    eventually("no job is open", async || {
+        let jobs = cluster.get("/api/jobs?limit=100").await.expect(200).json["jobs"].clone();
+        let is_open = |job: &Value| {
+            job["meeting_id"] == meeting["id"] && job["state"] != "succeeded" && job["state"] != "cancelled"
+        };
+        (!jobs.as_array().into_iter().flatten().any(is_open)).then_some(())
+    })
+    .await;
 }

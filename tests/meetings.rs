@@ -561,4 +561,30 @@ both_shapes! { with &auth_required_with(&[]);
             }).await;
         }
     }
+
+    async fn meetings_of_many_organizers_hold_at_most_sixteen_hours_that_are_not_answered(cluster) {
+        let mut people = Vec::new();
+        for email in [BEN, ANA, CAT, "dan@example.com", "eve@example.com"] {
+            let account = Account::verified(cluster, email).await;
+            let days = json!({ "monday": ["00:00-24:00"], "tuesday": ["00:00-24:00"], "wednesday": ["00:00-24:00"] });
+            account.put(&format!("/api/users/{email}/availability"), days).await.expect(200);
+            people.push(account);
+        }
+        let meet = async |organizer: &Account<'_>, attendee: &str, days: i64, status: &str| {
+            let start = format!("{}T00:00:00Z", next_monday().saturating_add(days.days()));
+            let body = json!({ "organizer": organizer.email, "attendees": [attendee], "start": start, "duration_minutes": 480 });
+            let meeting = organizer.post(MEETINGS, body).await.expect(202).json;
+            eventually("it is decided", async || {
+                let now = organizer.get(&meeting_path(&meeting)).await.expect(200).json;
+                (text(&now, "status") == status).then_some(())
+            }).await;
+        };
+        for (days, organizer) in (0..).zip(&people[1..4]) {
+            meet(organizer, BEN, days, "invited").await;
+        }
+        // the same time in a meeting of Ben's own is refused only if it is held
+        for (days, status) in [(0, "no_common_time"), (1, "no_common_time"), (2, "invited")] {
+            meet(&people[0], "eve@example.com", days, status).await;
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Who may see a meeting, and who may change it.
 
-use super::model::Meeting;
+use super::model::{Callback, Meeting};
 use super::store::unknown;
 use crate::config::Auth;
 use crate::platform::auth::{Caller, Principal, forbidden};
@@ -34,6 +34,21 @@ pub fn check_is_organizer(principal: &Principal, meeting: &Meeting, settings: &A
 /// Checks that an account creates a meeting as its own organizer.
 pub fn check_may_create(principal: &Principal, organizer: &Email) -> Result<(), Problem> {
     check_acts_for(principal, organizer, "organizer must be the account that creates the meeting")
+}
+
+/// Checks that a bot names no callback in a user's meeting: the callback would tell it of the meeting after the user has taken the
+/// permission back. One that is there may stay.
+pub fn check_may_set_callback(
+    principal: &Principal,
+    before: Option<&Callback>,
+    after: Option<&Callback>,
+) -> Result<(), Problem> {
+    match after {
+        Some(after) if principal.actor().is_some() && before.is_none_or(|before| before.url != after.url) => Err(
+            forbidden("a bot sets no callback_url on behalf of a user: leave it out, or use the bot's own webhooks"),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Checks that a principal replies for itself.

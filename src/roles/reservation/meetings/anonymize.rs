@@ -28,6 +28,7 @@ impl Meeting {
             attendee.email = placeholder.clone();
         }
         self.held_on_acceptance.retain(|one| one != email);
+        self.reported_declines.retain(|one| one != email);
         self.standing = self.standing.map(|stood| Box::new(stood.anonymized(email, placeholder).0));
         let actors = self.history.iter_mut().map(|passed| &mut passed.actor).chain([&mut self.actor]);
         for actor in actors.flatten() {

@@ -75,6 +75,7 @@ impl Meeting {
             fixed: draft.fixed,
             period: draft.fixed,
             held_on_acceptance: Vec::new(),
+            reported_declines: Vec::new(),
             standing: None,
             reason: None,
             callback: draft.callback,
@@ -189,6 +190,9 @@ impl Meeting {
         };
         let again = attendee.participation == participation;
         attendee.participation = participation;
+        if participation == Participation::Declined && !self.reported_declines.contains(email) {
+            self.reported_declines.push(email.clone());
+        }
         match self.status {
             Status::Cancelled => Err(over()),
             _ if again => Ok(self.unchanged()),
@@ -208,6 +212,7 @@ impl Meeting {
             return Some(change);
         }
         self.attendees.retain(|one| one.email != *email);
+        self.reported_declines.retain(|one| one != email);
         self.standing.iter_mut().for_each(|stood| stood.attendees.retain(|one| one.email != *email));
         match self.status {
             // a worker is looking for a time that suits them, too
@@ -279,6 +284,7 @@ impl Meeting {
             None => new,
         };
         self.attendees = draft.attendees.into_iter().map(as_known).collect();
+        self.reported_declines.retain(|one| self.attendees.iter().any(|attendee| attendee.email == *one));
         (self.title, self.details) = (draft.title, draft.details);
         self.duration_minutes = draft.duration_minutes;
         (self.pick, self.seed, self.step_minutes) = (draft.pick, draft.seed, draft.step_minutes);

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::access::{check_is_organizer, check_may_create, check_may_read, check_verified, is_verified};
+use super::access::{
+    check_is_organizer, check_may_create, check_may_read, check_may_set_callback, check_verified, is_verified,
+};
 use super::changes::Change;
 use super::model::Meeting;
 use super::request::{self, MeetingDraft};
@@ -86,6 +88,7 @@ async fn create(
     };
     check_may_create(principal, &draft.organizer)?;
     check_verified(principal, &store.auth)?;
+    check_may_set_callback(principal, None, draft.callback.as_ref())?;
     let people = match users.people(&draft.emails()).await {
         Ok(people) => people,
         // an attendee may have been deleted since then
@@ -161,7 +164,8 @@ pub async fn change_meeting(
     let draft_of = |meeting: &Meeting, now| {
         check_is_organizer(&principal, meeting, &store.auth)?;
         condition.check(meeting.version)?;
-        MeetingDraft::patch(meeting, patch.clone(), &guard, now)
+        let draft = MeetingDraft::patch(meeting, patch.clone(), &guard, now)?;
+        check_may_set_callback(&principal, meeting.callback.as_ref(), draft.callback.as_ref()).map(|()| draft)
     };
     let people = match patch.get("attendees") {
         None => Vec::new(),

@@ -12,14 +12,15 @@ use crate::platform::email::Email;
 use crate::roles::reservation::api::meetings::Period;
 use crate::roles::reservation::holds::quarter_at;
 use crate::roles::reservation::schema::{holds, meetings, subjects};
-use crate::roles::reservation::subjects::find_subjects;
 
 /// Meetings of one organizer that hold time of one attendee who has not accepted them.
 const MAX_UNANSWERED: usize = 5;
 /// The time that those meetings hold of one attendee: a working day.
 const MAX_UNANSWERED_TIME: SignedDuration = SignedDuration::from_hours(8);
+/// The time that such meetings of all organizers hold of one attendee: somebody may have many accounts.
+const MAX_UNANSWERED_TIME_OF_ALL: SignedDuration = SignedDuration::from_hours(16);
 
-/// Finds the attendees who have not accepted this meeting, and of whom the meetings of its organizer already hold too much time. This
+/// Finds the attendees who have not accepted this meeting, and of whom meetings that they have not accepted already hold too much time. This
 /// meeting holds their time only when they accept. A hold that the meeting had `before` stays as long as the meeting keeps its time.
 /// Where callers need not sign in, there is no limit. The caller has locked all attendees, so that of two meetings that are arranged at once
 /// each counts the other.
@@ -40,11 +41,8 @@ pub async fn find_exhausted(
     }
     let mine = subjects::table.filter(subjects::email.eq_any(asked.iter().map(|email| email.as_str())));
     let ids: Vec<String> = mine.select(subjects::id).load(conn).await?;
-    let organizer = find_subjects(conn, std::slice::from_ref(&meeting.organizer)).await?;
-    let Some(organizer) = organizer.get(meeting.organizer.as_str()) else { return Ok(Vec::new()) };
     let ahead = holds::table.filter(holds::subject.eq_any(ids)).filter(holds::quarter.ge(quarter_at(now())));
     let others = meetings::table
-        .filter(meetings::organizer.eq(&organizer.id))
         .filter(meetings::id.ne(meeting.id.to_string()))
         .filter(meetings::id.eq_any(ahead.select(holds::meeting_id)))
         .select(meetings::document);
@@ -52,9 +50,13 @@ pub async fn find_exhausted(
     let others = others.iter().map(|document| read_meeting(document)).collect::<Result<Vec<Meeting>, Error>>()?;
     let is_exhausted = |email: &Email| {
         let holding = others.iter().filter(|one| !one.has_accepted(email) && one.held().contains(&email));
-        let lengths: Vec<SignedDuration> = holding.filter_map(Meeting::time).map(length).collect();
-        is_new(email) && lengths.len() >= MAX_UNANSWERED
-            || lengths.iter().sum::<SignedDuration>() + length(period) > MAX_UNANSWERED_TIME
+        let (mine, of_others): (Vec<&Meeting>, Vec<&Meeting>) =
+            holding.partition(|one| one.organizer == meeting.organizer);
+        let sum = |of: &[&Meeting]| of.iter().filter_map(|one| one.time()).map(length).sum::<SignedDuration>();
+        let time = sum(&mine) + length(period);
+        is_new(email) && mine.len() >= MAX_UNANSWERED
+            || time > MAX_UNANSWERED_TIME
+            || time + sum(&of_others) > MAX_UNANSWERED_TIME_OF_ALL
     };
     Ok(asked.into_iter().filter(|email| is_exhausted(email)).cloned().collect())
 }

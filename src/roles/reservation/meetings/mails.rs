@@ -33,10 +33,12 @@ const RETRY_AFTER: u32 = 3600;
 pub(super) const HOUR: SignedDuration = SignedDuration::from_hours(1);
 pub(super) const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// A recipient of a mail that a change has added, with one mail too many. A limit includes the mail that is added.
+/// A recipient of a mail that a change has added, with one mail too many. A limit includes the mail that is added. Notices to organizers
+/// do not count: their attendees cause them.
 const OVER_LIMIT: &str = "SELECT subjects.email FROM mails AS added \
     JOIN mails ON mails.recipient = added.recipient JOIN subjects ON subjects.id = added.recipient \
     WHERE added.meeting_id = $1 AND added.counted_at = $2 AND NOT added.is_sent AND mails.counted_at > $3 \
+    AND mails.organizer <> mails.recipient \
     GROUP BY subjects.email HAVING COUNT(*) > $4 \
     OR SUM(CASE WHEN mails.counted_at > $5 THEN 1 ELSE 0 END) > $6 \
     OR SUM(CASE WHEN mails.organizer = added.organizer THEN 1 ELSE 0 END) > $7 \

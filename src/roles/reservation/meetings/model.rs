@@ -41,6 +41,9 @@ pub struct Meeting {
     /// Required attendees whose time is held only when they accept: a given time is outside their weeks, or other meetings of the
     /// organizer hold enough of their time.
     pub held_on_acceptance: Vec<Email>,
+    /// Attendees whose decline the organizer has been told of: who changes their mind again and again causes one mail.
+    #[serde(default)]
+    pub reported_declines: Vec<Email>,
     /// The meeting as it stands until another time is found: its time is held, and it stays if there is no other.
     pub standing: Option<Box<Meeting>>,
     pub reason: Option<String>,

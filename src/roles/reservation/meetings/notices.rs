@@ -12,11 +12,10 @@ use super::model::Meeting;
 use crate::platform::data::instant::stored;
 use crate::platform::data::schema::jobs;
 use crate::platform::data::{Connection, Error, RunQueryDsl};
-use crate::platform::email::Email;
 use crate::platform::jobs::create_job;
 use crate::platform::jobs::model::OPEN;
 use crate::roles::reservation::api::jobs::Notice;
-use crate::roles::reservation::api::meetings::{Participation, Status};
+use crate::roles::reservation::api::meetings::Status;
 use crate::roles::reservation::jobs::kinds::{self, NoticeAbout, SEND_NOTICE};
 use crate::roles::reservation::schema::{mails, subjects};
 use crate::roles::reservation::store::Store;
@@ -24,9 +23,6 @@ use crate::roles::reservation::store::Store;
 impl Meeting {
     /// What the organizer must hear of that was not so before.
     fn notice_since(&self, before: &Meeting) -> Option<Notice> {
-        let has_declined = |of: &Meeting, who: &Email| {
-            of.attendees.iter().any(|one| one.email == *who && one.participation == Participation::Declined)
-        };
         // a meeting that has stood before may stand again at once
         let mut noted = self.history.iter().rev().take_while(|noted| noted.at == self.updated_at);
         let about = noted.find_map(|noted| match noted.status {
@@ -37,14 +33,14 @@ impl Meeting {
         if about.is_some() && self.version != before.version {
             return about;
         }
-        let mut others = self.attendees.iter().map(|one| &one.email).filter(|email| **email != self.organizer);
-        let is_new = others.any(|who| has_declined(self, who) && !has_declined(before, who));
+        let mut others = self.reported_declines.iter().filter(|email| **email != self.organizer);
+        let is_new = others.any(|who| !before.reported_declines.contains(who));
         is_new.then_some(Notice::Declined)
     }
 }
 
-/// Mails the organizer what matters about a change. A notice that waits tells this change as well. A mailbox that has got as many mails as an
-/// hour or a day allows gets no notice.
+/// Mails the organizer what matters about a change. A notice that waits tells this change as well. A mailbox that has got as many notices as
+/// an hour or a day allows mails gets no more.
 ///
 /// # Errors
 /// A database that does not answer.
@@ -69,7 +65,11 @@ pub async fn save_notice(
         }
     }
     let organizer = || subjects::table.filter(subjects::email.eq(meeting.organizer.as_str()));
-    let received = || mails::table.filter(mails::recipient.eq_any(organizer().select(subjects::id)));
+    // the notices alone: they count for no other limit, so that no attendee uses up the mails of others
+    let received = || {
+        let mine = mails::table.filter(mails::recipient.eq_any(organizer().select(subjects::id)));
+        mine.filter(mails::organizer.eq(mails::recipient))
+    };
     let since = |age: SignedDuration| stored(meeting.updated_at.saturating_sub(age).unwrap_or_default());
     for (age, limit) in [(HOUR, store.invitations.per_hour), (DAY, store.invitations.per_day)] {
         let count = received().filter(mails::counted_at.gt(since(age))).count().get_result::<i64>(conn).await?;
@@ -78,7 +78,7 @@ pub async fn save_notice(
             return Ok(());
         }
     }
-    let mine = received().filter(mails::meeting_id.eq(&id)).filter(mails::organizer.eq(mails::recipient));
+    let mine = received().filter(mails::meeting_id.eq(&id));
     let last: Option<DateTime> = mine.select(max(mails::counted_at)).get_result(conn).await?;
     let due_at = store.wait_after(last, meeting.updated_at);
     let added = organizer().select((

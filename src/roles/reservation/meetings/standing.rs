@@ -44,6 +44,7 @@ impl Meeting {
         for attendee in &mut self.attendees {
             attendee.participation = first_reply(&attendee.email, &self.organizer);
         }
+        self.reported_declines.clear();
     }
 
     /// No other time was found: the meeting stays as it `stood`, without those who were to come in addition.
@@ -56,6 +57,7 @@ impl Meeting {
         let attendees: Vec<Attendee> = stood.attendees.into_iter().filter_map(stays).collect();
         let is_up_to_date = is_up_to_date && attendees.len() == had;
         self.attendees = attendees;
+        self.reported_declines.retain(|one| self.attendees.iter().any(|attendee| attendee.email == *one));
         (self.window, self.fixed, self.period) = (stood.window, stood.fixed, stood.period);
         self.held_on_acceptance = stood.held_on_acceptance;
         (self.duration_minutes, self.time_zone) = (stood.duration_minutes, stood.time_zone);

@@ -156,7 +156,12 @@ fn details(details: &EventDetails) -> Vec<(&'static str, Vec<String>)> {
 
 /// The name, or the address if there is none.
 pub(super) fn short_name(person: &CalAddress) -> String {
-    Some(one_line(&person.name)).filter(|name| !name.is_empty()).unwrap_or_else(|| one_line(&person.email))
+    own_name(person).unwrap_or_else(|| one_line(&person.email))
+}
+
+/// The name of a person; none if it is empty, or may be read as an address: people give themselves their names.
+fn own_name(person: &CalAddress) -> Option<String> {
+    Some(one_line(&person.name)).filter(|name| !name.is_empty() && !name.contains(['@', '<', '>']))
 }
 
 fn attendees(guests: &[Invitee]) -> Vec<String> {
@@ -182,6 +187,6 @@ fn attendee(guest: &Invitee) -> String {
 }
 
 pub(super) fn shown(person: &CalAddress) -> String {
-    let (name, email) = (one_line(&person.name), one_line(&person.email));
-    if name.is_empty() { email } else { format!("{name} <{email}>") }
+    let email = one_line(&person.email);
+    own_name(person).map_or_else(|| email.clone(), |name| format!("{name} <{email}>"))
 }
