@@ -203,10 +203,15 @@ fn describe_methods<B: MessageBody>(mut res: ServiceResponse<B>) -> ServiceRespo
     res.into_response(response).map_into_right_body()
 }
 
-/// A list of methods with those that every path supports: `HEAD` beside `GET`, and `OPTIONS`.
+/// A list of methods with those that every path supports: `HEAD` beside `GET`, and `OPTIONS`. Each is there once: the router lists a
+/// method for each of its handlers.
 fn complete_methods(list: &str) -> HeaderValue {
-    let given: Vec<&str> =
-        list.split(',').map(str::trim).filter(|one| !["", "HEAD", "OPTIONS"].contains(one)).collect();
+    let mut given: Vec<&str> = Vec::new();
+    for one in list.split(',').map(str::trim) {
+        if !["", "HEAD", "OPTIONS"].contains(&one) && !given.contains(&one) {
+            given.push(one);
+        }
+    }
     let text = [given.join(", ").replace("GET", "GET, HEAD"), "OPTIONS".to_owned()].join(", ");
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(METHODS))
 }
@@ -218,4 +223,20 @@ fn refused(req: ServiceRequest, problem: Problem) -> ServiceResponse {
         res.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
     }
     res
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complete_methods;
+
+    #[test]
+    fn each_allowed_method_is_listed_once() {
+        for (given, expected) in [
+            ("GET, PUT, PUT", "GET, HEAD, PUT, OPTIONS"),
+            ("GET, HEAD, POST, OPTIONS", "GET, HEAD, POST, OPTIONS"),
+            ("POST", "POST, OPTIONS"),
+        ] {
+            assert_eq!(complete_methods(given), expected, "{given}");
+        }
+    }
 }
