@@ -13,18 +13,44 @@ const NOT_TRUSTED: &str =
 
 const NO_TLS: &str = "the server does not speak TLS on this port: correct the port in its URL, or switch TLS on there";
 
+/// The remedy of a disk without room.
+const DISK_FULL: &str = "its disk is full: make room";
+
+/// The remedy of a PostgreSQL server that only reads.
+pub const READ_ONLY: &str = "the database is read-only: point the URL to the primary";
+
 /// What servers say when they refuse, and what helps. The codes are those of PostgreSQL (`SQLSTATE`), SQLite, Redis, AMQP and SMTP, and the
 /// errors of rustls. The first that fits counts.
-const REMEDIES: [(&str, &str); 29] = [
+const REMEDIES: [(&str, &str); 36] = [
+    // the start has found the disk full, whatever SQLite calls it
+    ("is full: make room there", DISK_FULL),
+    ("the disk of the database is full", DISK_FULL),
     ("28P01", "PostgreSQL refuses the user or the password: correct them in the database URL"),
     ("28000", "PostgreSQL refuses the user: create it, correct the database URL, or allow it in pg_hba.conf"),
     ("3D000", "the database does not exist: create it, or correct its name in the database URL"),
     ("42501", "the database user lacks a permission: grant it CONNECT and CREATE on the database"),
+    (
+        "permission denied for database",
+        "the database user lacks a permission: grant it CONNECT and CREATE on the database",
+    ),
     ("permission denied for", "the database user lacks a permission: grant it the rights on the schema and its tables"),
+    ("read-only transaction", READ_ONLY),
+    (
+        "SQLSTATE 53300",
+        "PostgreSQL has no connection left: raise max_connections there, or the limit of the user, or lower database.pool_size",
+    ),
+    (
+        "is not currently accepting connections",
+        "the database accepts no connections: allow them there (ALTER DATABASE with ALLOW_CONNECTIONS true), or correct its name in the database URL",
+    ),
     ("unable to open database file", "SQLite cannot open its file: let the user of this process write to data_dir"),
     ("readonly database", "SQLite may not write to its file: let the user of this process write to data_dir"),
     ("the file of the database is missing", "the file of SQLite is missing: put it back, or restore it from a backup"),
     ("Permission denied (os error 13)", "this process may not use a file: correct its owner or its permissions"),
+    (
+        "Operation not permitted (os error 1)",
+        "this process may not change the permissions of a file: make its user the owner of the files in data_dir",
+    ),
     ("WRONGPASS", "Redis refuses the user or the password: correct them in cache.url"),
     ("AuthenticationFailed", "Redis refuses the user or the password: correct them in cache.url"),
     ("NOAUTH", "Redis needs a password: put it into cache.url"),
@@ -125,6 +151,11 @@ mod tests {
             "failed to tune connection params, reason: Close { reply_text: \"ACCESS_REFUSED - Login was refused\" }",
             "NOT_ALLOWED - vhost nothing not found",
             "error performing TLS handshake: server does not support TLS",
+            "the disk of /data is full: make room there, and the start goes on: unable to open database file",
+            "cannot execute CREATE SCHEMA in a read-only transaction",
+            "db error: FATAL: sorry, too many clients already (SQLSTATE 53300)",
+            "db error: FATAL: database \"x\" is not currently accepting connections (SQLSTATE 55000)",
+            "cannot open the database /data/user.db: Operation not permitted (os error 1)",
         ] {
             assert!(remedy(refused).is_some(), "{refused}");
         }
