@@ -38,7 +38,7 @@ impl Toys {
         let folder = make_temp_folder();
         let settings = settings(&folder);
         let owner = Owner::open(&settings, "toy").expect("an owner");
-        owner.prepare(&settings, || MIGRATIONS).await.expect("migrated");
+        owner.prepare(&settings, || MIGRATIONS, || ()).await.expect("migrated");
         Toys { owner, folder, failures: Arc::default() }
     }
 

@@ -248,6 +248,29 @@ async fn a_database_that_refuses_is_named_with_its_remedy() {
 }
 
 #[actix_web::test]
+async fn a_start_that_waits_for_a_database_that_only_reads_is_unhealthy() {
+    let space = Sandbox::new();
+    let url = test_url("W2MEET_TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres");
+    let mut reading = url::Url::parse(&url).expect("a URL");
+    reading.set_query(Some("options=-c%20default_transaction_read_only%3Don"));
+    let redis = test_url("W2MEET_TEST_REDIS_URL", "redis://127.0.0.1:6379");
+    let mut env = user_env(&space, reading.as_str(), &redis);
+    env.push(("W2MEET_USER__ADMIN_LISTEN".into(), "127.0.0.1:0".into()));
+    let node = Node::spawn("user", &env);
+    let line =
+        node.wait_for("the remedy", |line| line["message"] == "the database refuses: waiting until it is mended");
+    assert!(line["remedy"].as_str().is_some_and(|text| text.contains("the primary")), "{line}");
+    assert!(cause(&node, "user", "postgresql").await.contains("the primary"));
+    let client = node.client("user");
+    client.get("/readyz").await.expect(503);
+    let health = report(&client, "/health", 503).await;
+    assert!(dependencies(&health).contains(&("postgresql", "unhealthy")), "{health}");
+    let series = "w2meet_database_writable{role=\"user\"} 0\n";
+    let metrics = node.admin("user");
+    eventually(series, async || metrics.get("/metrics").await.text.contains(series).then_some(())).await;
+}
+
+#[actix_web::test]
 async fn a_mail_server_that_is_away_is_named_until_a_mail_is_sent() {
     let url = SmtpServer::start().await.expect("a free port").url();
     let cluster = Cluster::all_with(&[("W2MEET_MAIL__SMTP_URL", &url), ("W2MEET_JOBS__RETRY_SECONDS", "0.05")]).await;

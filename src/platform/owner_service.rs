@@ -49,7 +49,7 @@ pub fn owner_service<O: JobOwner + Subscriber>(
         }),
         auth: Arc::new(Context::service_auth),
         prepare: Box::pin(async move {
-            store.owner().prepare(&settings, migrations).await?;
+            store.owner().prepare(&settings, migrations, || metrics::not_writable(role.name)).await?;
             if !role.subscribes.is_empty() {
                 spawn_subscriber(&store, &queue, role);
             }

@@ -8,13 +8,13 @@ use crate::platform::http::problem::{DATABASE_DAMAGED, NO_SPACE, Problem};
 
 /// What SQLite and PostgreSQL say when the disk is full.
 pub(super) const DISK_FULL: [&str; 2] = ["database or disk is full", "No space left on device"];
-/// Seconds after which a write that found no space is worth repeating.
+/// Seconds after which a write that found no space, or a server that only reads, is worth repeating.
 const RETRY_AFTER_FULL: u32 = 30;
 
 /// Why a query has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It may work in a moment: no connection, too slow, read-only.
+    /// It may work in a moment: no connection, too slow.
     #[error("the database does not answer: {why}")]
     Unavailable {
         /// Which database it is, as health reports name it.
@@ -25,6 +25,12 @@ pub enum Error {
     /// Its disk is full. It heals when there is room again.
     #[error("the disk of the database is full")]
     Full {
+        /// Which database it is, as health reports name it.
+        database: &'static str,
+    },
+    /// Its server only reads: it is a standby, or an operator has forbidden to write.
+    #[error("the database allows only read-only transactions")]
+    ReadOnly {
         /// Which database it is, as health reports name it.
         database: &'static str,
     },
@@ -60,7 +66,8 @@ impl From<diesel::result::Error> for Error {
             E::DatabaseError(_, info) if DISK_FULL.iter().any(|full| info.message().contains(full)) => {
                 Error::Full { database: "database" }
             }
-            // What is left is operation, not programming: closed connections, statement timeouts, read-only, locked.
+            E::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => Error::ReadOnly { database: "database" },
+            // What is left is operation, not programming: closed connections, statement timeouts, locked.
             E::DatabaseError(..) | E::BrokenTransactionManager | E::RollbackErrorOnCommit { .. } => unavailable(error),
             _ => Error::Refused(error),
         }
@@ -69,7 +76,7 @@ impl From<diesel::result::Error> for Error {
 
 /// The failure of a query or of a transaction.
 pub trait Failure: From<Error> {
-    /// Adds the name of the database, which remembers that its disk is full, or that it is damaged.
+    /// Adds the name of the database, which remembers that its disk is full, that it only reads, or that it is damaged.
     #[must_use]
     fn on(self, db: &Db) -> Self;
 }
@@ -86,6 +93,10 @@ impl Failure for Error {
             Error::Full { .. } => {
                 db.note_full();
                 Error::Full { database: db.name() }
+            }
+            Error::ReadOnly { .. } => {
+                db.note_read_only();
+                Error::ReadOnly { database: db.name() }
             }
             other => other,
         }
@@ -108,6 +119,10 @@ impl From<&Error> for Problem {
                     ..Problem::unavailable(database, detail)
                 }
             }
+            Error::ReadOnly { database } => {
+                let detail = "the database is read-only: reading works, and writing when the operator has pointed the URL to the primary";
+                Problem { retry_after: Some(RETRY_AFTER_FULL), ..Problem::unavailable(database, detail) }
+            }
             Error::Damaged { database } => {
                 let detail = "the database is damaged, and trying again does not help: the operator must restore it from a backup";
                 Problem { upstream: Some((*database).to_owned()), ..Problem::new(DATABASE_DAMAGED, detail) }
@@ -127,4 +142,20 @@ impl From<Error> for Problem {
 pub fn unavailable(why: impl std::fmt::Display) -> Error {
     let (database, why) = ("database", why.to_string());
     if is_damage(&why) { Error::Damaged { database } } else { Error::Unavailable { database, why } }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::result::{DatabaseErrorKind, Error as QueryError};
+
+    use super::{Error, Problem};
+
+    #[test]
+    fn a_server_that_only_reads_is_named() {
+        let message = Box::new("cannot execute INSERT in a read-only transaction".to_owned());
+        let error = Error::from(QueryError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, message));
+        assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
+        let problem = Problem::from(error);
+        assert!(problem.detail.contains("read-only"), "{}", problem.detail);
+    }
 }

@@ -18,12 +18,15 @@ mod outbox;
 mod owner;
 mod postgres;
 mod queries;
+mod recent;
 pub mod schema;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use diesel::SqliteConnection;
+use diesel::dsl::sql;
+use diesel::sql_types::Bool;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
@@ -31,7 +34,7 @@ use tokio::time::timeout;
 
 use crate::config::Settings;
 use crate::platform::http::health::{Dependency, Status};
-use crate::platform::refusal::cause;
+use crate::platform::refusal::{READ_ONLY, cause};
 pub use abort::Abort;
 use connection::Pooled;
 pub use connection::{Connection, RunQueryDsl, columns};
@@ -44,6 +47,7 @@ pub use migrate::{exists, migrate};
 pub use outbox::{EventSubject, OutboxRow};
 pub use owner::{DataOwner, Owner};
 pub use queries::execute_all;
+use recent::Recent;
 
 /// SQLite, whose calls block, on tokio's blocking threads.
 pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, blocking::Blocking>;
@@ -51,16 +55,17 @@ pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, blocking::Blocking
 /// How long a request waits for one of the readers of SQLite.
 const CHECKOUT: Duration = Duration::from_millis(400);
 
-/// How long a database counts as full after a write that found no space: small writes may find some in between.
-const FULL_FOR: Duration = Duration::from_secs(10);
-
 /// The database a role was started with.
 #[derive(Clone)]
 pub struct Db {
     engine: Engine,
     answer: Duration,
-    /// When a write found no space.
-    full_at: Arc<Mutex<Option<Instant>>>,
+    /// Writes found no space.
+    full: Recent,
+    /// Writes were refused by a server of PostgreSQL that only reads.
+    read_only: Recent,
+    /// Why the last attempt to prepare it has failed, while the start waits for it.
+    blocker: Arc<Mutex<Option<&'static str>>>,
     damage: Arc<DamageFlag>,
 }
 
@@ -128,7 +133,14 @@ impl Db {
         let engine = connect::open(settings, role)?;
         let answer = Duration::from_millis(settings.database.answer_ms);
         let damage = Arc::new(DamageFlag::new(Damaged::of_role(settings, role)));
-        Ok(Db { engine, answer, full_at: Arc::default(), damage })
+        Ok(Db {
+            engine,
+            answer,
+            full: Recent::default(),
+            read_only: Recent::default(),
+            blocker: Arc::default(),
+            damage,
+        })
     }
 
     /// Which database it is.
@@ -209,18 +221,23 @@ impl Db {
         matches!(self.engine, Engine::Sqlite { .. })
     }
 
-    /// Whether a write has found no space in the last seconds.
-    fn is_full(&self) -> bool {
-        let at = *self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        at.is_some_and(|at| at.elapsed() < FULL_FOR)
-    }
-
     /// A write found no space. It logs the first of several.
     fn note_full(&self) {
-        if !self.is_full() {
+        if self.full.set() {
             tracing::error!(database = self.name(), "the disk is full: make room; reading works, writing does not");
         }
-        *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// A server of PostgreSQL only reads. It logs the first of several.
+    fn note_read_only(&self) {
+        if self.read_only.set() {
+            tracing::error!(database = self.name(), "{READ_ONLY}; reading works, writing does not");
+        }
+    }
+
+    /// Remembers for health why the start waits for the database, or that it waits no longer.
+    fn set_blocker(&self, why: Option<&'static str>) {
+        *self.blocker.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     /// Whether a query has met damage since the start of the process.
@@ -233,17 +250,29 @@ impl Db {
         self.damage.set();
     }
 
-    /// Whether it answers, is whole, can be written, and has had room for what was written lately.
+    /// Whether it was prepared, answers, is whole, can be written, and has had room for what was written lately.
     pub async fn health(&self) -> Dependency {
         let begin = Instant::now();
-        let answer: Result<usize, Error> = read!(self, |conn| diesel::sql_query("SELECT 1").execute(conn));
+        let blocker = *self.blocker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(blocker) = blocker.filter(|_| !self.is_damaged()) {
+            return Dependency::measured(Status::Unhealthy, begin).with_cause(blocker);
+        }
+        let is_read_only = sql::<Bool>(match self.engine {
+            Engine::Postgres(_) => "SELECT current_setting('transaction_read_only') = 'on'",
+            Engine::Sqlite { .. } => "SELECT 0",
+        });
+        let answer: Result<bool, Error> = read!(self, |conn| is_read_only.get_result(conn));
+        if let Ok(true) = answer {
+            self.note_read_only();
+        }
         let unhealthy = |cause: &str| Dependency::measured(Status::Unhealthy, begin).with_cause(cause);
         let is_locked = answer.is_ok() && self.is_write_locked().await;
         match answer {
             _ if self.is_damaged() => unhealthy(CAUSE),
             Err(Error::Unavailable { why, .. }) => unhealthy(cause(&why)),
             Err(_) => unhealthy("it refuses a query: see the log"),
-            Ok(_) if self.is_full() => unhealthy("its disk is full: make room"),
+            Ok(_) if self.full.is_set() => unhealthy("its disk is full: make room"),
+            Ok(_) if self.read_only.is_set() => unhealthy(READ_ONLY),
             Ok(_) if is_locked => {
                 let cause = "another process has locked the file: it can be read, and writing waits";
                 Dependency::measured(Status::Degraded, begin).with_cause(cause)

@@ -15,7 +15,7 @@ use crate::config::{Jobs as Limits, Settings};
 use crate::platform::http::health::Dependency;
 use crate::platform::http::problem::Problem;
 use crate::platform::queue::PublishError;
-use crate::platform::refusal::remedy;
+use crate::platform::refusal::{cause, remedy};
 use crate::transact;
 
 /// Seconds after which a request that was refused for a full outbox is worth repeating.
@@ -67,17 +67,25 @@ impl Owner {
         })
     }
 
-    /// Migrates the database and reads the secret, as soon as the database answers. The caller's span names the role.
+    /// Migrates the database and reads the secret, as soon as the database answers; `failed` runs after each attempt that fails. Until
+    /// then health tells why. The caller's span names the role.
     ///
     /// # Errors
     /// [`Damaged`].
-    pub async fn prepare(&self, settings: &Settings, migrations: fn() -> EmbeddedMigrations) -> anyhow::Result<()> {
+    pub async fn prepare(
+        &self,
+        settings: &Settings,
+        migrations: fn() -> EmbeddedMigrations,
+        failed: impl Fn(),
+    ) -> anyhow::Result<()> {
         let mut warned = String::new();
-        while let Err(why) = migrate(settings, self.role, migrations()).await {
+        while let Err(why) = self.try_prepare(settings, migrations).await {
             if why.is::<Damaged>() {
                 return Err(why);
             }
             let why = format!("{why:#}");
+            self.db.set_blocker(Some(cause(&why)));
+            failed();
             match remedy(&why) {
                 _ if why == warned => {}
                 Some(remedy) => {
@@ -88,11 +96,13 @@ impl Owner {
             warned = why;
             sleep(RETRY).await;
         }
-        while let Err(why) = self.load_or_create_secret().await {
-            tracing::warn!(%why, "waiting for the database");
-            sleep(RETRY).await;
-        }
+        self.db.set_blocker(None);
         Ok(())
+    }
+
+    async fn try_prepare(&self, settings: &Settings, migrations: fn() -> EmbeddedMigrations) -> anyhow::Result<()> {
+        migrate(settings, self.role, migrations()).await?;
+        Ok(self.load_or_create_secret().await?)
     }
 
     /// The secret that signs this owner's links; empty before the database was read.

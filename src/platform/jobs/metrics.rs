@@ -39,8 +39,7 @@ static PENDING: LazyLock<Number> =
     LazyLock::new(|| gauge("w2meet_outbox_pending", "Messages in the outbox that are not published yet"));
 static WRITABLE: LazyLock<Family<[(&'static str, &'static str); 1], Gauge>> = LazyLock::new(|| {
     let gauges = Family::default();
-    let help =
-        "Whether the database of the role can be written: 0 if it is away, full, damaged or locked by another process";
+    let help = "Whether the database of the role can be written: 0 if it is away, refuses, or is full, read-only, damaged or locked by another process";
     register("w2meet_database_writable", help, gauges.clone());
     gauges
 });
@@ -74,6 +73,11 @@ pub fn register_kinds<O: JobOwner>() {
 /// Counts a job that came into a state.
 pub fn count(kind: &str, state: JobState) {
     JOBS.get_or_create(&labels(kind, state)).inc();
+}
+
+/// The start of a role waits for its database.
+pub fn not_writable(role: &'static str) {
+    WRITABLE.get_or_create(&[("role", role)]).set(0);
 }
 
 /// Reads the backlog of an owner and the health of its database again and again. Never ends. Every replica reports the same numbers: they share the tables.
