@@ -101,6 +101,19 @@ async fn the_data_directory_is_private_although_it_was_there() {
 }
 
 #[actix_web::test]
+async fn an_orderly_stop_empties_the_logs_of_sqlite() {
+    let space = Sandbox::new();
+    let node = Node::start("all", &space.env());
+    let folder = PathBuf::from(node.setting("W2MEET_DATA_DIR"));
+    node.signal("TERM");
+    node.wait();
+    for log in ["user.db-wal", "reservation.db-wal"] {
+        let size = folder.join(log).metadata().map_or(0, |file| file.len());
+        assert_eq!(size, 0, "{log}");
+    }
+}
+
+#[actix_web::test]
 async fn a_damaged_database_ends_the_start_with_what_to_do() {
     let space = Sandbox::new();
     let folder = PathBuf::from(&space.env().iter().find(|(name, _)| name == "W2MEET_DATA_DIR").expect("it has one").1);

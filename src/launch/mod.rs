@@ -91,7 +91,7 @@ pub async fn serve(mut settings: Settings, roles: &[&'static Role], table: &'sta
         _ = drained => {}
         () = stop.received() => tracing::info!("second signal: stopping at once"),
     }
-    drain(servers, Duration::from_secs(settings.server.drain_seconds)).await
+    drain(servers, Duration::from_secs(settings.server.drain_seconds), &lifecycle).await
 }
 
 /// Says that all roles are ready, where clients call them, and with which time zones.
@@ -166,7 +166,7 @@ async fn first_to_end(servers: &mut [RunningServer]) -> &'static str {
 }
 
 /// Stops callers first, so that their requests in flight still find the roles behind them.
-async fn drain(servers: Vec<RunningServer>, limit: Duration) -> anyhow::Result<()> {
+async fn drain(servers: Vec<RunningServer>, limit: Duration, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     for RunningServer { role, handle, running, connections } in servers.into_iter().rev() {
         // closes the listener at once, so that no client waits in its queue; the future would wait for actix, which looks only
         // once a second whether all connections have ended
@@ -176,6 +176,7 @@ async fn drain(servers: Vec<RunningServer>, limit: Duration) -> anyhow::Result<(
         }
         running.abort();
     }
+    lifecycle.end().await;
     // exports the spans of the last requests
     Ok(tokio::task::spawn_blocking(otlp::flush).await?)
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::platform::data::Owner;
 use crate::platform::http::health::{Dependency, Status};
-use crate::platform::jobs::{JobOwner, metrics, spawn_tasks};
+use crate::platform::jobs::{JobOwner, housekeeping, metrics, spawn_tasks};
 use crate::platform::role::{Context, Service};
 use crate::platform::subscriptions::{Subscriber, spawn_subscriber};
 
@@ -42,6 +42,9 @@ pub fn owner_service<O: JobOwner + Subscriber>(
     let db = store.owner().db.clone();
     let damage = "a database is damaged: the operator must restore it from a backup, and start the process again";
     context.lifecycle.add_defect_check(Box::new(move || db.is_damaged().then_some(damage)));
+    // what was deleted just before the stop must not stay in the log of SQLite until the next start
+    let owner = store.owner().clone();
+    context.lifecycle.add_last_step(Box::pin(async move { housekeeping::empty_log(&owner).await }));
     Ok(Service {
         configure: Arc::new(move |config| {
             config.app_data(shared.clone());

@@ -37,9 +37,14 @@ pub async fn purge<O: JobOwner>(jobs: O) {
 pub async fn checkpoint(owner: Owner) {
     loop {
         sleep(CHECKPOINT_INTERVAL).await;
-        if let Err(why) = owner.db.checkpoint().await {
-            tracing::debug!(role = owner.role, %why, "the log of the database could not be emptied");
-        }
+        empty_log(&owner).await;
+    }
+}
+
+/// Empties the log of SQLite once.
+pub async fn empty_log(owner: &Owner) {
+    if let Err(why) = owner.db.checkpoint().await {
+        tracing::debug!(role = owner.role, %why, "the log of the database could not be emptied");
     }
 }
 
