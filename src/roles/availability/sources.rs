@@ -37,7 +37,9 @@ impl Sources {
         let held = HeldTimeRequest { emails: emails.clone(), period, except };
         let request = LookupRequest { emails, busy_in };
         let (mut found, held) = try_join(self.users.lookup(&request), self.reservation.held_time(&held)).await?;
-        found.busy.extend(held);
+        if !found.hides_meetings {
+            found.busy.extend(held);
+        }
         self.check_is_shown(&found).await?;
         Ok(found)
     }

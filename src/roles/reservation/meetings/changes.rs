@@ -190,9 +190,7 @@ impl Meeting {
         };
         let again = attendee.participation == participation;
         attendee.participation = participation;
-        if participation == Participation::Declined && !self.reported_declines.contains(email) {
-            self.reported_declines.push(email.clone());
-        }
+        self.note_reply(email, participation);
         match self.status {
             Status::Cancelled => Err(over()),
             _ if again => Ok(self.unchanged()),
@@ -212,7 +210,7 @@ impl Meeting {
             return Some(change);
         }
         self.attendees.retain(|one| one.email != *email);
-        self.reported_declines.retain(|one| one != email);
+        self.forget_former_declines();
         self.standing.iter_mut().for_each(|stood| stood.attendees.retain(|one| one.email != *email));
         match self.status {
             // a worker is looking for a time that suits them, too
@@ -284,9 +282,8 @@ impl Meeting {
             None => new,
         };
         self.attendees = draft.attendees.into_iter().map(as_known).collect();
-        self.reported_declines.retain(|one| self.attendees.iter().any(|attendee| attendee.email == *one));
-        (self.title, self.details) = (draft.title, draft.details);
-        self.duration_minutes = draft.duration_minutes;
+        self.forget_former_declines();
+        (self.title, self.details, self.duration_minutes) = (draft.title, draft.details, draft.duration_minutes);
         (self.pick, self.seed, self.step_minutes) = (draft.pick, draft.seed, draft.step_minutes);
         self.window = draft.window;
         self.time_zone = draft.time_zone.unwrap_or_else(|| self.time_zone.clone());

@@ -47,6 +47,19 @@ impl Meeting {
         self.reported_declines.clear();
     }
 
+    /// Notes a decline that the organizer has not been told of.
+    pub(super) fn note_reply(&mut self, email: &Email, participation: Participation) {
+        if participation == Participation::Declined && !self.reported_declines.contains(email) {
+            self.reported_declines.push(email.clone());
+        }
+    }
+
+    /// Forgets the declines of people who are no attendees any more.
+    pub(super) fn forget_former_declines(&mut self) {
+        let attendees = &self.attendees;
+        self.reported_declines.retain(|one| attendees.iter().any(|attendee| attendee.email == *one));
+    }
+
     /// No other time was found: the meeting stays as it `stood`, without those who were to come in addition.
     pub(super) fn restored(mut self, stood: Meeting, status: Status, why: String, now: Timestamp) -> Change {
         let stays = |old: Attendee| {
@@ -57,7 +70,7 @@ impl Meeting {
         let attendees: Vec<Attendee> = stood.attendees.into_iter().filter_map(stays).collect();
         let is_up_to_date = is_up_to_date && attendees.len() == had;
         self.attendees = attendees;
-        self.reported_declines.retain(|one| self.attendees.iter().any(|attendee| attendee.email == *one));
+        self.forget_former_declines();
         (self.window, self.fixed, self.period) = (stood.window, stood.fixed, stood.period);
         self.held_on_acceptance = stood.held_on_acceptance;
         (self.duration_minutes, self.time_zone) = (stood.duration_minutes, stood.time_zone);

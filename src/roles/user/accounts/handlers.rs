@@ -145,8 +145,10 @@ pub async fn list_users(req: HttpRequest, users: Cached) -> HttpResult {
 /// `POST /internal/users/lookup`
 pub async fn lookup_users(caller: Option<Caller>, users: Cached, body: Bytes) -> HttpResult {
     let LookupRequest { emails, busy_in } = read_lookup(&body)?;
-    if let Some(caller) = &caller {
-        check_may_ask(caller, &users.source().store, &emails)?;
+    let is_trusted = caller.as_ref().is_none_or(|caller| is_trusted(caller, &users.source().store));
+    // an account that has not verified its mailbox asks about itself alone: anybody can have such an account
+    if !is_trusted && caller.as_ref().is_some_and(|caller| emails.iter().any(|email| *email != caller.email)) {
+        return Err(unverified());
     }
     let keys: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let found = users.get(&keys).await.map_err(|why| unavailable(&users, why))?;
@@ -169,14 +171,16 @@ pub async fn lookup_users(caller: Option<Caller>, users: Cached, body: Bytes) ->
         json.extend_from_slice(b",\"hidden\":");
         serde_json::to_writer(&mut json, &hidden).map_err(Problem::internal)?;
     }
+    if !is_trusted {
+        json.extend_from_slice(b",\"hides_meetings\":true");
+    }
     json.push(b'}');
     Ok(HttpResponse::Ok().content_type("application/json").body(json))
 }
 
-/// Refuses an account that asks about others before it has verified its mailbox: anybody can have such an account.
-fn check_may_ask(caller: &Caller, store: &Store, emails: &[Email]) -> Result<(), Problem> {
-    let is_trusted = caller.email_verified || caller.scope == Scope::Admin || !store.requires_proof();
-    if is_trusted || emails.iter().all(|email| *email == caller.email) { Ok(()) } else { Err(unverified()) }
+/// Whether a caller is the person whose address the account has, as far as this installation must know.
+fn is_trusted(caller: &Caller, store: &Store) -> bool {
+    caller.email_verified || caller.scope == Scope::Admin || !store.requires_proof()
 }
 
 /// The people whose free and busy time the settings hide from a caller who may ask.

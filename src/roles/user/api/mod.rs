@@ -66,6 +66,9 @@ pub struct Lookup<U = UserAvailability> {
     /// Those of them whose time the settings hide from the account that asks, unless it organizes a meeting with them.
     #[serde(default)]
     pub hidden: Vec<Email>,
+    /// Whether the account that asks must not see its meetings: another person may have registered its address.
+    #[serde(default)]
+    pub hides_meetings: bool,
 }
 
 /// What finding a time needs to know of a user: this much is read of the account as user keeps it.
