@@ -88,3 +88,30 @@ async fn a_database_that_is_cut_while_it_is_used_is_reported_as_damaged() {
 async fn a_database_that_is_emptied_while_it_is_used_is_reported_as_damaged() {
     expect_damage(|file| std::fs::write(file, "").expect("a database")).await;
 }
+
+/// Writes to a file that no path leads to would be lost.
+async fn expect_refused_writes(change: fn(&PathBuf)) {
+    let (_space, node, client, file) = with_users().await;
+    change(&file);
+    for name in ["ben", "cat"] {
+        let user = json!({ "email": format!("{name}@example.com"), "name": name });
+        client.post("/api/users", user).await.expect_problem("500 database-damaged", "/api/users", "no write is lost");
+    }
+    client.get("/readyz").await.expect(503);
+    is_writable(&node, "user", 0).await;
+}
+
+#[actix_web::test]
+async fn a_database_that_is_removed_while_it_is_used_accepts_no_write() {
+    expect_refused_writes(|file| std::fs::remove_file(file).expect("a database")).await;
+}
+
+#[actix_web::test]
+async fn a_database_that_is_replaced_while_it_is_used_accepts_no_write() {
+    expect_refused_writes(|file| {
+        let copy = file.with_extension("copy");
+        std::fs::copy(file, &copy).expect("its folder");
+        std::fs::rename(copy, file).expect("a database");
+    })
+    .await;
+}

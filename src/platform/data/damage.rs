@@ -8,10 +8,15 @@ use crate::config::Settings;
 /// What is said of a file of SQLite that has lost all its data while it was used.
 pub(super) const EMPTY: &str = "the file of the database has 0 bytes";
 
+/// What is said of a file of SQLite that was removed or replaced while it was used.
+pub(super) const REPLACED: &str =
+    "the file of the database was removed or replaced: put the right one in place, and start the process again";
+
 /// What SQLite and PostgreSQL say of data that they cannot read. Those of PostgreSQL are its errors with the SQLSTATE XX001 and XX002:
 /// diesel passes on the text of an error without its code.
-const DAMAGE: [&str; 11] = [
+const DAMAGE: [&str; 12] = [
     EMPTY,
+    REPLACED,
     "file is not a database",
     "database disk image is malformed",
     "SQLSTATE XX001",

@@ -2,8 +2,9 @@
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions, set_permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use diesel::connection::SimpleConnection as _;
@@ -34,6 +35,27 @@ pub(super) fn is_full(folder: &Path) -> bool {
     let written = fs::write(&probe, [0; PROBE]);
     drop(fs::remove_file(&probe));
     written.is_err_and(|why| matches!(why.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+}
+
+/// The file of a database that a process has open. A path may lead to another file, or to none, after somebody has removed or replaced it;
+/// what is written to the open file then is lost.
+pub(super) struct OpenFile {
+    path: PathBuf,
+    /// The device and the number of the file; unknown before the first write.
+    id: OnceLock<(u64, u64)>,
+}
+
+impl OpenFile {
+    /// The file at this path.
+    pub fn new(path: PathBuf) -> OpenFile {
+        OpenFile { path, id: OnceLock::new() }
+    }
+
+    /// Whether the path leads to the file that it led to first.
+    pub fn is_in_place(&self) -> bool {
+        let id = fs::metadata(&self.path).ok().map(|file| (file.dev(), file.ino()));
+        id.is_some_and(|id| *self.id.get_or_init(|| id) == id) || self.id.get().is_none()
+    }
 }
 
 /// Makes the file of a database, unless it is there. No other account may read it; SQLite gives the files that it makes beside it the same

@@ -39,8 +39,9 @@ pub use abort::Abort;
 use connection::Pooled;
 pub use connection::{Connection, RunQueryDsl, columns};
 pub use damage::Damaged;
-use damage::{CAUSE, DamageFlag};
+use damage::{CAUSE, DamageFlag, REPLACED};
 pub use error::{Error, Failure, unavailable};
+use files::OpenFile;
 pub use files::make_folder;
 pub use lock::{exclusive, shared, skip_locked};
 pub use migrate::{exists, migrate};
@@ -67,6 +68,8 @@ pub struct Db {
     /// Why the last attempt to prepare it has failed, while the start waits for it.
     blocker: Arc<Mutex<Option<&'static str>>>,
     damage: Arc<DamageFlag>,
+    /// The file, if it is SQLite.
+    file: Option<Arc<OpenFile>>,
 }
 
 /// Which database it is. Only [`read!`] and [`transact!`] look inside.
@@ -140,6 +143,7 @@ impl Db {
             read_only: Recent::default(),
             blocker: Arc::default(),
             damage,
+            file: settings.sqlite_path(role).map(|path| Arc::new(OpenFile::new(path))),
         })
     }
 
@@ -185,7 +189,7 @@ impl Db {
     /// A transaction. SQLite has one writer; it is waited for as long as an answer may take: it is busy, not gone.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when there is no connection in time.
+    /// [`Error::Unavailable`] when there is no connection in time; [`Error::Damaged`] when somebody has removed or replaced the file.
     pub async fn begin(&self) -> Result<Connection, Error> {
         let mut conn = match &self.engine {
             Engine::Postgres(_) => self.connect().await?,
@@ -193,6 +197,12 @@ impl Db {
                 Connection::new(Pooled::Sqlite(checkout(writer.get(), self.answer).await?.into()))
             }
         };
+        if self.file.as_ref().is_some_and(|file| !file.is_in_place()) {
+            if !self.is_damaged() {
+                tracing::error!("{REPLACED}");
+            }
+            return Err(unavailable(REPLACED));
+        }
         conn.begin().await?;
         Ok(conn)
     }
