@@ -86,10 +86,10 @@ async fn no_meeting_is_lost_while_workers_and_the_broker_are_killed() {
     let begin = Instant::now();
     let done = Cell::new(false);
     let work = async {
-        load.post(&rig.cluster, count / 2).await;
+        load.post_until_accepted(&rig.cluster, count / 2).await;
         let mut deletions = well_under_way(&rig, count / 4).await;
         rig.restart_broker(PrivateRabbit::kill).await;
-        load.post(&rig.cluster, count - count / 2).await;
+        load.post_until_accepted(&rig.cluster, count - count / 2).await;
         deletions += well_under_way(&rig, count / 2).await;
         rig.restart_broker(PrivateRabbit::stop).await;
         deletions += settle_with_help(&rig).await;

@@ -48,6 +48,23 @@ impl Load {
         stream::iter(0..count).map(one).buffer_unordered(HANDS).collect::<Vec<bool>>().await;
     }
 
+    /// Asks for so many more, each as often as it takes: a machine that also starts a broker may answer with 503, after which a client
+    /// asks again under the same key.
+    pub async fn post_until_accepted(&self, client: &Client, count: usize) {
+        let one = async |_: usize| {
+            let at = self.next.replace(self.next.get() + 1);
+            let (body, key) = (self.body(at).to_string().into_bytes(), format!("meeting-{at}"));
+            let accepted = within(Duration::from_secs(60), "it is accepted", async || {
+                let headers = [JSON, ("idempotency-key", key.as_str())];
+                let answer = client.try_send(Method::POST, "/api/meetings", &headers, Some(body.clone())).await;
+                answer.ok().filter(|answer| answer.status == 202)
+            })
+            .await;
+            self.accepted.borrow_mut().push(accepted.json["id"].as_str().expect("an id").to_owned());
+        };
+        stream::iter(0..count).map(one).buffer_unordered(HANDS).collect::<Vec<()>>().await;
+    }
+
     /// Asks for so many more, evenly within a second.
     pub async fn post_at_rate(&self, client: &Client, count: usize, per_second: usize) {
         let tick = tokio::time::interval(Duration::from_secs(1) / u32::try_from(per_second).expect("a rate"));
