@@ -176,7 +176,7 @@ async fn drain(servers: Vec<RunningServer>, limit: Duration, lifecycle: &Lifecyc
         }
         running.abort();
     }
-    lifecycle.end().await;
+    lifecycle.run_shutdown_hooks().await;
     // exports the spans of the last requests
     Ok(tokio::task::spawn_blocking(otlp::flush).await?)
 }

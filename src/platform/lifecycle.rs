@@ -1,10 +1,9 @@
 //! The lifecycle of a process: starting, ready, draining.
 
 use std::mem::take;
-use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 
 /// The phase of the process: starting until all its roles are prepared, then ready, then draining.
@@ -12,14 +11,14 @@ pub struct Lifecycle {
     phase: watch::Sender<Phase>,
     /// Each tells why the process cannot work until an operator has mended something.
     defects: Mutex<Vec<DefectCheck>>,
-    last_steps: Mutex<Vec<LastStep>>,
+    shutdown_hooks: Mutex<Vec<ShutdownHook>>,
 }
 
 /// Tells why the process cannot work until an operator has mended something, if that is so.
 pub type DefectCheck = Box<dyn Fn() -> Option<&'static str> + Send>;
 
 /// What an orderly stop does when no request is in flight any more.
-pub type LastStep = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub type ShutdownHook = BoxFuture<'static, ()>;
 
 /// A phase of [`Lifecycle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +36,7 @@ impl Default for Lifecycle {
         Lifecycle {
             phase: watch::Sender::new(Phase::Starting),
             defects: Mutex::default(),
-            last_steps: Mutex::default(),
+            shutdown_hooks: Mutex::default(),
         }
     }
 }
@@ -63,19 +62,19 @@ impl Lifecycle {
     }
 
     /// Why the process cannot work until an operator has mended something.
-    pub fn defect(&self) -> Option<&'static str> {
+    pub fn find_defect(&self) -> Option<&'static str> {
         self.defects.lock().unwrap_or_else(PoisonError::into_inner).iter().find_map(|check| check())
     }
 
-    /// Adds a step to the end of an orderly stop: it must be quick.
-    pub fn add_last_step(&self, step: LastStep) {
-        self.last_steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+    /// Adds a hook, which an orderly stop runs: it must be quick.
+    pub fn add_shutdown_hook(&self, hook: ShutdownHook) {
+        self.shutdown_hooks.lock().unwrap_or_else(PoisonError::into_inner).push(hook);
     }
 
-    /// Runs the last steps of an orderly stop.
-    pub async fn end(&self) {
-        let steps = take(&mut *self.last_steps.lock().unwrap_or_else(PoisonError::into_inner));
-        join_all(steps).await;
+    /// Runs the hooks of an orderly stop.
+    pub async fn run_shutdown_hooks(&self) {
+        let hooks = take(&mut *self.shutdown_hooks.lock().unwrap_or_else(PoisonError::into_inner));
+        join_all(hooks).await;
     }
 
     /// Waits until the process has reached a phase.

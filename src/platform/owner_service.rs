@@ -44,7 +44,7 @@ pub fn owner_service<O: JobOwner + Subscriber>(
     context.lifecycle.add_defect_check(Box::new(move || db.is_damaged().then_some(damage)));
     // what was deleted just before the stop must not stay in the log of SQLite until the next start
     let owner = store.owner().clone();
-    context.lifecycle.add_last_step(Box::pin(async move { housekeeping::empty_log(&owner).await }));
+    context.lifecycle.add_shutdown_hook(Box::pin(async move { housekeeping::empty_log(&owner).await }));
     Ok(Service {
         configure: Arc::new(move |config| {
             config.app_data(shared.clone());

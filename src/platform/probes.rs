@@ -32,7 +32,7 @@ pub fn probes() -> Vec<Endpoint> {
 async fn ready(lifecycle: Data<Lifecycle>) -> Result<&'static str, Problem> {
     let role = RequestContext::current().role;
     match lifecycle.phase() {
-        Phase::Ready => match lifecycle.defect() {
+        Phase::Ready => match lifecycle.find_defect() {
             // waiting does not help
             Some(defect) => Err(Problem { retry_after: None, ..Problem::unavailable(role, defect) }),
             None => Ok("ok\n"),
