@@ -37,8 +37,8 @@ pub(super) fn is_full(folder: &Path) -> bool {
     written.is_err_and(|why| matches!(why.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
 }
 
-/// The file of a database that a process has open. A path may lead to another file, or to none, after somebody has removed or replaced it;
-/// what is written to the open file then is lost.
+/// The file of a database that this process has open. When somebody removes or replaces the file, the path leads to another file or to none,
+/// and what this process writes is lost.
 pub(super) struct OpenFile {
     path: PathBuf,
     /// The device and the number of the file; unknown before the first write.

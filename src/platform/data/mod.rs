@@ -189,7 +189,7 @@ impl Db {
     /// A transaction. SQLite has one writer; it is waited for as long as an answer may take: it is busy, not gone.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when there is no connection in time; [`Error::Damaged`] when somebody has removed or replaced the file.
+    /// [`Error::Unavailable`] when the pool has no connection in time; [`Error::Damaged`] when somebody has removed or replaced the file.
     pub async fn begin(&self) -> Result<Connection, Error> {
         let mut conn = match &self.engine {
             Engine::Postgres(_) => self.connect().await?,
